@@ -1,0 +1,58 @@
+import type { FastifyInstance } from 'fastify';
+import type { Config } from './config.js';
+import { chooseVersion, defaultVersion, type ModelState } from './models/routing.js';
+
+/** What a person sees when the server is ready: what it serves, what it does not and why, and a first request. */
+export function describeStart(app: FastifyInstance, config: Config): string {
+  const { registry } = app;
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : config.PORT;
+  const host = ['0.0.0.0', '::'].includes(config.HOST) ? 'localhost' : config.HOST;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const models = registry.list();
+  const lines = [
+    `Sardonyx answers at ${url} after ${(process.uptime() * 1_000).toFixed(0)} ms`,
+    '',
+    ...(models.length === 0
+      ? [`  No model lies in ${config.MODELS_DIR}. Add one: sardonyx add MODEL.onnx --name my-model`]
+      : []),
+    ...models.flatMap(describeModel),
+    '',
+    ...(config.DOCS === 'on' ? [`  Manual   ${url}/docs`] : []),
+    ...firstRequest(app, url),
+  ];
+  return `\n${lines.join('\n')}\n\n`;
+}
+
+function describeModel(model: ModelState): string[] {
+  const fallback = defaultVersion(model);
+  const served = [...model.versions]
+    .filter(([, { state }]) => state === 'ready')
+    .map(([name]) => (name === fallback ? `${name} (default)` : name));
+  const lines = [`  ${model.name.padEnd(16)} ${served.join(', ') || 'nothing: every version is refused'}`];
+  for (const [name, version] of model.versions) {
+    if (version.state === 'refused') lines.push(`    refused ${name}: ${version.reason}`);
+  }
+  if (model.aliasProblem !== undefined) lines.push(`    ${model.aliasProblem}`);
+  return lines;
+}
+
+function firstRequest(app: FastifyInstance, url: string): string[] {
+  for (const [path, model] of candidates(app)) {
+    try {
+      const { example } = chooseVersion(model()).task;
+      const body = JSON.stringify(example).replaceAll("'", "'\\''");
+      return [`  Try it   curl ${url}${path} -H 'content-type: application/json' -d '${body}'`];
+    } catch {
+      // What has no default, or cannot answer, is no first request.
+    }
+  }
+  return [];
+}
+
+function candidates({ registry }: FastifyInstance): [string, () => ModelState][] {
+  const named = registry
+    .list()
+    .map((model): [string, () => ModelState] => [`/models/${model.name}/predict`, () => model]);
+  return [['/predict', () => registry.findDefault()], ...named];
+}

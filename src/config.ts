@@ -1,0 +1,129 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { describeValue } from './inference/text.js';
+
+const Switch = (description: string) =>
+  Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on', description });
+const Milliseconds = (description: string, value: number) =>
+  Type.Integer({ minimum: 0, maximum: 3_600_000, default: value, description });
+
+/**
+ * Every variable that the server reads: its type, its default, its meaning. `docs/configuration.md` and
+ * `.env.example` are made from this, and held to it by a test.
+ */
+export const ConfigSchema = Type.Object({
+  HOST: Type.String({
+    minLength: 1,
+    default: '127.0.0.1',
+    description: 'Address to listen on; 0.0.0.0 for every network of the machine.',
+  }),
+  PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65_535,
+    default: 8_000,
+    description: 'Port to listen on; 0 for any free one.',
+  }),
+  MODELS_DIR: Type.String({
+    minLength: 1,
+    default: 'models',
+    description: 'The registry: the folder that holds the models.',
+  }),
+  DEFAULT_MODEL: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'The model that plain /predict means. Without it: the alias "default" of the registry, else the only model.',
+    }),
+  ),
+  REQUIRED_MODELS: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'Models that must answer before the server is ready: names with commas between, or "all". Without it: the default model, and one at least.',
+    }),
+  ),
+  LOG_LEVEL: Type.Union(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
+    {
+      default: 'info',
+      description:
+        'How much is logged, to standard output, one JSON object a line. "debug" adds a line for each request.',
+    },
+  ),
+  BODY_LIMIT_BYTES: Type.Integer({
+    minimum: 1_024,
+    maximum: 1_073_741_824,
+    default: 8_388_608,
+    description: 'The largest body of a request.',
+  }),
+  ERROR_DETAIL: Switch(
+    '"off" leaves the list of problems out of a 400, for those who hold that a schema is a secret.',
+  ),
+  DOCS: Switch('"off" hides the manual at /docs and /openapi.json.'),
+  PUBLIC_URL: Type.Optional(
+    Type.String({
+      pattern: '^https?://[^\\s/]+(/\\S*)?$',
+      description: 'The address that clients use, for links in errors and in the manual.',
+    }),
+  ),
+  REQUEST_TIMEOUT_MS: Milliseconds(
+    'The longest that a request may take to arrive whole; 0 for ever.',
+    30_000,
+  ),
+  KEEP_ALIVE_TIMEOUT_MS: Milliseconds(
+    'How long an idle connection stays open. Longer than that of the proxy in front.',
+    72_000,
+  ),
+  SHUTDOWN_DELAY_MS: Milliseconds(
+    'How long the server goes on answering after SIGTERM while its readiness says 503.',
+    0,
+  ),
+  SHUTDOWN_TIMEOUT_MS: Milliseconds(
+    'After this long, a shutdown cuts the connections that are left.',
+    10_000,
+  ),
+});
+
+export type Config = Static<typeof ConfigSchema>;
+
+/** A start that cannot be: one line a problem, for the person who started it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly lines: readonly string[];
+
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'));
+    this.lines = lines;
+  }
+}
+
+/**
+ * Reads the configuration from environment variables. An empty one counts as left out.
+ * Throws `ConfigError` with a line for each wrong one: the variable, what it got, what it takes.
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const lines: string[] = [];
+  const config: Record<string, unknown> = {};
+  for (const [name, schema] of Object.entries<TSchema>(ConfigSchema.properties)) {
+    const text = environment[name];
+    if (text === undefined || text === '') {
+      if (schema.default !== undefined) config[name] = schema.default;
+      continue;
+    }
+    const value = schema['type'] === 'integer' && /^-?\d+$/.test(text) ? Number(text) : text;
+    if (Value.Check(schema, value)) config[name] = value;
+    else lines.push(`${name}: got ${describeValue(text)}, takes ${describeSchema(schema)}`);
+  }
+  if (lines.length > 0) throw new ConfigError(lines);
+  // Each property has passed its own schema, and the others have their defaults.
+  return config as Config;
+}
+
+/** What a variable takes, in words. */
+export function describeSchema(schema: TSchema): string {
+  if (Array.isArray(schema['anyOf'])) {
+    return `one of ${schema['anyOf'].map((option: TSchema) => option['const']).join(', ')}`;
+  }
+  if (schema['type'] === 'integer') return `a whole number from ${schema['minimum']} to ${schema['maximum']}`;
+  return schema['pattern'] === undefined ? 'a text' : 'an http:// or https:// address';
+}

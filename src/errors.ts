@@ -1,0 +1,74 @@
+/** One problem of a request: where (an RFC 6901 JSON pointer) and what to do about it. */
+export interface Problem {
+  readonly pointer: string;
+  readonly message: string;
+}
+
+/**
+ * The catalogue of every error that a client can see: its status and its title.
+ * `docs/errors.md` and the OpenAPI document are held to it by tests.
+ */
+export const errorCatalogue = {
+  invalid_input: { status: 400, title: 'The input does not fit the model' },
+  invalid_json: { status: 400, title: 'The body is not valid JSON' },
+  invalid_request: { status: 400, title: 'The request is malformed' },
+  not_found: { status: 404, title: 'There is nothing at this address' },
+  model_not_found: { status: 404, title: 'There is no such model' },
+  version_not_found: { status: 404, title: 'The model has no such version' },
+  method_not_allowed: { status: 405, title: 'This address does not take this method' },
+  request_timeout: { status: 408, title: 'The request did not arrive in time' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, title: 'The body is not of a type that is understood' },
+  output_not_finite: { status: 422, title: 'The answer of the model is not a finite number' },
+  output_not_exact: { status: 422, title: 'The answer of the model has no exact JSON number' },
+  headers_too_large: { status: 431, title: 'The headers are too large' },
+  internal: { status: 500, title: 'The server failed' },
+  run_failed: { status: 500, title: 'The model failed on this input' },
+  overloaded: { status: 503, title: 'The model has more requests than it can answer' },
+  not_ready: { status: 503, title: 'The server is not ready' },
+  model_unavailable: { status: 503, title: 'The model cannot answer now' },
+  deadline_exceeded: { status: 504, title: 'The answer did not come in time' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+export interface ServiceErrorDetails {
+  /** One sentence about this occurrence, safe to show to the client. */
+  readonly detail?: string;
+  /** What is wrong with the input, one entry a problem. */
+  readonly problems?: readonly Problem[];
+  /** Seconds until a retry makes sense; sent as `Retry-After`. */
+  readonly retryAfterSeconds?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Why, for the log alone: never shown to a client. */
+  readonly cause?: unknown;
+}
+
+/** An error with a code of the catalogue: the only kind whose text reaches a client. */
+export class ServiceError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly detail: string | undefined;
+  readonly problems: readonly Problem[] | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, details: ServiceErrorDetails = {}) {
+    const entry = errorCatalogue[code];
+    super(details.detail ?? entry.title, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'ServiceError';
+    this.code = code;
+    this.status = entry.status;
+    this.detail = details.detail;
+    this.problems = details.problems;
+    const retryAfter = details.retryAfterSeconds ?? (entry.status === 503 ? 1 : undefined);
+    this.headers = {
+      ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
+      ...details.headers,
+    };
+  }
+}
+
+/** The text of whatever was thrown, for logs and for reasons that an operator reads. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

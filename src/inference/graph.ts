@@ -1,0 +1,116 @@
+import {
+  type GraphBody,
+  GraphError,
+  type GraphNode,
+  guarded,
+  readBody,
+  searchFunction,
+  searchTraining,
+  toDomain,
+} from './graph-node.js';
+import { readPair } from './graph-tensor.js';
+import type { GraphValue } from './graph-value.js';
+import { delimited, ProtobufError, ProtobufReader, varint } from './protobuf.js';
+
+export { type AttributeValue, GraphError, type GraphNode } from './graph-node.js';
+export type { GraphDimension, GraphType, GraphValue } from './graph-value.js';
+
+/** Holds on to the bytes it was read from, for its attributes: let go of it when done. */
+export interface ModelGraph {
+  readonly irVersion: number;
+  readonly producer: string;
+  readonly opsets: readonly { readonly domain: string; readonly version: number }[];
+  /** Those a caller must give: initializers that are listed as inputs too are left out. */
+  readonly inputs: readonly GraphValue[];
+  readonly outputs: readonly GraphValue[];
+  readonly nodes: readonly GraphNode[];
+  /** The nodes of subgraphs, functions and training graphs, however deep. */
+  readonly nestedNodes: readonly GraphNode[];
+  /** Of all nodes, nested ones too: `Gemm`, `ai.onnx.ml:Scaler`. */
+  readonly opTypes: ReadonlySet<string>;
+  /** Each file that any tensor anywhere in the model names as the place of its bytes, once. */
+  readonly externalData: readonly string[];
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/**
+ * Reads the structure of an ONNX model without the engine, from bytes that are not trusted. Takes a millisecond
+ * for each 100,000 fields; weights cost nothing. Throws `GraphError`, as does reading a list later.
+ */
+export function readGraph(bytes: Uint8Array): ModelGraph {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 64)).toString(
+    'latin1',
+  );
+  if (start === '') throw new GraphError('is empty');
+  if (start.startsWith('version https://git-lfs')) {
+    throw new GraphError('is a Git LFS pointer and not the model itself: fetch it with git lfs pull');
+  }
+  // The engine goes by this mark, so a file that is valid as both would run as what was not read here.
+  if (start.startsWith('ORTM', 4))
+    throw new GraphError("is in the engine's own ORT format: export it as ONNX");
+  return guarded(() => readModel(ProtobufReader.of(bytes)));
+}
+
+function readModel(reader: ProtobufReader): ModelGraph {
+  let irVersion: number | undefined;
+  const producer = ['', ''];
+  const opsets: { domain: string; version: number }[] = [];
+  const metadata = new Map<string, string>();
+  const found = { nested: [], files: new Set<string>() };
+  const body: GraphBody = { nodes: [], inputs: [], outputs: [], initializers: new Set() };
+  let hasGraph = false;
+  while (reader.next()) {
+    switch (reader.tag) {
+      case varint(1):
+        irVersion = reader.int();
+        break;
+      case delimited(2):
+      case delimited(3):
+        producer[reader.tag === delimited(2) ? 0 : 1] = reader.text();
+        break;
+      case delimited(7):
+        hasGraph = true;
+        readBody(reader.message(), body, found);
+        break;
+      case delimited(8):
+        opsets.push(readOpset(reader.message()));
+        break;
+      case delimited(14): {
+        const [key, value] = readPair(reader.message());
+        metadata.set(key, value);
+        break;
+      }
+      case delimited(20):
+        searchTraining(reader.message(), found);
+        break;
+      case delimited(25):
+        searchFunction(reader.message(), found);
+        break;
+    }
+  }
+  if (irVersion === undefined) throw new ProtobufError('has no IR version');
+  if (!hasGraph) throw new ProtobufError('has no graph');
+  return {
+    irVersion,
+    producer: producer.filter(Boolean).join(' '),
+    opsets,
+    inputs: body.inputs.filter(({ name }) => !body.initializers.has(name)),
+    outputs: body.outputs,
+    nodes: body.nodes,
+    nestedNodes: found.nested,
+    opTypes: new Set([...body.nodes, ...found.nested].map(toOperator)),
+    externalData: [...found.files],
+    metadata,
+  };
+}
+
+const toOperator = ({ domain, opType }: GraphNode) => (domain === '' ? opType : `${domain}:${opType}`);
+
+function readOpset(reader: ProtobufReader): { domain: string; version: number } {
+  const opset = { domain: '', version: 0 };
+  while (reader.next()) {
+    if (reader.tag === delimited(1)) opset.domain = toDomain(reader.text());
+    if (reader.tag === varint(2)) opset.version = reader.int();
+  }
+  return opset;
+}

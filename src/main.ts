@@ -1,0 +1,3 @@
+import { runServer } from './process.js';
+
+await runServer(process.env);

@@ -1,0 +1,160 @@
+import type { Column, EncodedInput } from '../inference/encode.js';
+import type { GraphValue, ModelGraph } from '../inference/graph.js';
+import { type ElementType, elementTypes, fitsType, isFloatType } from '../inference/tensor.js';
+import { describeValue } from '../inference/text.js';
+import type { TypedFeature } from './feature-schema.js';
+import { categoriesOf } from './feature-value.js';
+import { type Feature, type Manifest, RefusedError } from './manifest.js';
+
+/** Which feature fills which column of which input, checked against the graph. */
+export interface InputBinding {
+  readonly inputs: readonly EncodedInput[];
+  /** The features in the manifest's order, each with the type of its tensor. */
+  readonly typed: readonly TypedFeature[];
+  /** The rows of a run, where the graph fixes them. */
+  readonly fixedRows?: number;
+}
+
+/** Binds the features of a manifest to the inputs of a graph. Throws `RefusedError`, naming what does not fit. */
+export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding {
+  const features = new Map((manifest.features ?? []).map((feature) => [feature.name, feature]));
+  const columnsOf = manifest.inputs ?? deriveInputs(features, graph.inputs);
+  for (const name of Object.keys(columnsOf)) {
+    if (graph.inputs.every((input) => input.name !== name)) {
+      throw new RefusedError(`/inputs names ${name}, but the graph has ${listNames(graph.inputs)}`);
+    }
+  }
+  const types = new Map<string, ElementType>();
+  const batches = new Set<number>();
+  const inputs = graph.inputs.map((input): EncodedInput => {
+    const type = tensorTypeOf(input);
+    const names = columnsOf[input.name];
+    if (names === undefined)
+      throw new RefusedError(`no feature fills the graph's input ${input.name}: list it in /inputs`);
+    const columns = names.map((name) => {
+      const feature = features.get(name) as Feature;
+      types.set(name, type);
+      return bindColumn(feature, type, input.name);
+    });
+    const batch = input.shape?.[0];
+    if (typeof batch === 'number') batches.add(batch);
+    return { name: input.name, type, rowDims: bindRowDims(input, columns.length), columns };
+  });
+  if (batches.size > 1)
+    throw new RefusedError(`the inputs fix different numbers of rows: ${[...batches].join(', ')}`);
+  const [fixedRows] = batches;
+  if (fixedRows !== undefined && fixedRows < 1)
+    throw new RefusedError(`the graph fixes its batch at ${fixedRows} rows`);
+  const typed = [...features.values()].map((feature) => ({
+    feature,
+    type: types.get(feature.name) as ElementType,
+  }));
+  return { inputs, typed, ...(fixedRows !== undefined && { fixedRows }) };
+}
+
+/** The tensor type of a graph's input or output. Throws `RefusedError` for what no tensor of ours can hold. */
+export function tensorTypeOf(value: GraphValue): ElementType {
+  const type = elementTypes.find((known) => value.kind === 'tensor' && known === value.elementType);
+  if (type !== undefined) return type;
+  const kind =
+    value.kind === 'tensor'
+      ? `a tensor of ${value.elementType ?? 'an unknown type'}`
+      : `of kind ${value.kind}`;
+  throw new RefusedError(
+    `${value.name} is ${kind}, which cannot be served; tensors of ${elementTypes.join(', ')} can`,
+  );
+}
+
+function deriveInputs(
+  features: ReadonlyMap<string, Feature>,
+  inputs: readonly GraphValue[],
+): Record<string, string[]> {
+  const [only] = inputs;
+  if (only === undefined) throw new RefusedError('the graph has no inputs');
+  if (inputs.length === 1) return { [only.name]: [...features.keys()] };
+  const unmatched = [...features.keys()].find((name) => inputs.every((input) => input.name !== name));
+  if (unmatched !== undefined || inputs.length !== features.size) {
+    throw new RefusedError(
+      `the graph has the inputs ${listNames(inputs)} and the features are other ones: say in /inputs which features fill each`,
+    );
+  }
+  return Object.fromEntries(inputs.map((input) => [input.name, [input.name]]));
+}
+
+/** The dimensions after the batch's, with the one that the graph leaves open worked out from the columns. */
+function bindRowDims(input: GraphValue, width: number): readonly number[] {
+  const { name, shape } = input;
+  if (shape === undefined) return [width];
+  const rowShape = shape.slice(1);
+  const fixed = rowShape.filter((dim) => typeof dim === 'number').reduce((product, dim) => product * dim, 1);
+  const open = rowShape.filter((dim) => typeof dim !== 'number').length;
+  const needs = open === 0 ? fixed === width : open === 1 && width % fixed === 0;
+  if (shape.length === 0 || !needs) {
+    const declared = shape.map((dim) => dim ?? '?').join(', ');
+    throw new RefusedError(
+      `the input ${name} has shape [${declared}], rows first, and ${width} feature${width === 1 ? '' : 's'} to fill it`,
+    );
+  }
+  return rowShape.map((dim) => (typeof dim === 'number' ? dim : width / fixed));
+}
+
+function bindColumn(feature: Feature, type: ElementType, input: string): Column {
+  const fault = findTypeFault(feature, type);
+  if (fault !== undefined)
+    throw new RefusedError(`the feature ${feature.name} cannot go into ${input} (${type}): ${fault}`);
+  const categories = categoriesOf(feature);
+  const codes = categories && type !== 'string' ? codesOf(feature, categories) : undefined;
+  for (const code of codes?.values() ?? []) {
+    if (!fitsType(code, type))
+      throw new RefusedError(`the code ${code} of ${feature.name} does not fit ${type}`);
+  }
+  const { missing, default: defaultValue } = feature;
+  return {
+    feature: feature.name,
+    ...(missing !== undefined && { missing: bindMissing(feature.name, missing, type, codes) }),
+    ...(defaultValue !== undefined && { defaultValue }),
+    ...(codes !== undefined && { codes }),
+  };
+}
+
+function codesOf(feature: Feature, categories: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(categories.map((value, position) => [value, feature.codes?.[value] ?? position]));
+}
+
+function findTypeFault(feature: Feature, type: ElementType): string | undefined {
+  if (type === 'string' && feature.type !== 'string')
+    return `a ${feature.type} never goes into a string tensor`;
+  if (type !== 'string' && feature.type === 'string' && categoriesOf(feature) === undefined) {
+    return 'a string needs "enum" or "codes" to go into a numeric tensor';
+  }
+  if (type === 'bool' && feature.type !== 'boolean') return 'only a boolean goes into a bool tensor';
+  if (feature.nullable && feature.missing === undefined && type !== 'string' && !isFloatType(type)) {
+    return 'a nullable feature needs "missing" here, the value that stands for null';
+  }
+  const { default: value } = feature;
+  if (typeof value === 'number' && !fitsType(value, type)) return `the default ${value} does not fit`;
+  return undefined;
+}
+
+/** The value that stands for null: of the feature's own domain, or a number of the tensor's. */
+function bindMissing(
+  name: string,
+  missing: string | number | boolean,
+  type: ElementType,
+  codes: ReadonlyMap<string, number> | undefined,
+): string | number | boolean {
+  const value = typeof missing === 'string' && codes !== undefined ? codes.get(missing) : missing;
+  const fits =
+    type === 'string'
+      ? typeof value === 'string'
+      : type === 'bool'
+        ? typeof value === 'boolean'
+        : typeof value === 'boolean' || (typeof value === 'number' && fitsType(value, type));
+  if (value === undefined || !fits)
+    throw new RefusedError(`"missing" of ${name}, ${describeValue(missing)}, does not fit ${type}`);
+  return value;
+}
+
+function listNames(values: readonly GraphValue[]): string {
+  return values.map((value) => value.name).join(', ');
+}

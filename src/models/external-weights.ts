@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdir, mkdtemp, open, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import { RefusedError } from './manifest.js';
+import { checkRegularFile, codeOf } from './regular-file.js';
+import type { VersionFiles } from './version-files.js';
+
+/** A private copy of a model and its external weights, for the engine alone to open. */
+export interface PrivateCopy {
+  readonly modelPath: string;
+  remove(): Promise<void>;
+}
+
+const maxBytes = 64 * 1024 ** 3;
+
+/**
+ * Copies a model with its external weights into a folder of this process, digest by digest. The engine maps
+ * weights into memory: were it given the registry's own files, a later change to them would change answers,
+ * or end the process with SIGBUS. Throws `RefusedError`; nothing is left behind then.
+ */
+export async function copyPrivately(files: VersionFiles, locations: readonly string[]): Promise<PrivateCopy> {
+  for (const location of locations) checkLocation(location, files);
+  const folder = await mkdtemp(join(tmpdir(), 'sardonyx-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    for (const location of locations) {
+      const target = join(folder, location);
+      await mkdir(dirname(target), { recursive: true });
+      await copyChecked(files.path, location, target, files.manifest.sha256[location] as string);
+    }
+    const modelPath = join(folder, 'model.onnx');
+    await writeFile(modelPath, files.model, { flag: 'wx', mode: 0o600 });
+    return { modelPath, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+function checkLocation(location: string, files: VersionFiles): void {
+  const label = `external weights ${JSON.stringify(location)}`;
+  const isInside =
+    !isAbsolute(location) && normalize(location) === location && !location.split(sep).includes('..');
+  if (location === '' || !isInside || location.includes('\0') || location === 'model.onnx') {
+    throw new RefusedError(`${label} must be a plain path inside the version's folder`);
+  }
+  if (files.manifest.sha256[location] === undefined) {
+    throw new RefusedError(`${label} have no digest in metadata.json: add it under /sha256`);
+  }
+}
+
+async function copyChecked(root: string, location: string, target: string, wanted: string): Promise<void> {
+  const label = `external weights ${location}`;
+  const path = join(root, location);
+  // No link on the way to the file: neither in its folders, nor in its last name.
+  const folder = await realpath(dirname(path)).catch(() => undefined);
+  if (folder !== undefined && folder !== join(await realpath(root), dirname(location))) {
+    throw new RefusedError(`${label} lie behind a symbolic link`);
+  }
+  const source = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW).catch(
+    (cause) => {
+      const why = codeOf(cause) === 'ELOOP' ? 'are a symbolic link' : `cannot be opened (${codeOf(cause)})`;
+      throw new RefusedError(`${label} ${why}`, { cause });
+    },
+  );
+  try {
+    const { nlink } = await checkRegularFile(source, label, maxBytes);
+    if (nlink > 1) throw new RefusedError(`${label} are a hard link to another file`);
+    const hash = createHash('sha256');
+    const copy = await open(target, 'wx', 0o600);
+    try {
+      for await (const chunk of source.createReadStream({ autoClose: false })) {
+        hash.update(chunk as Buffer);
+        await copy.writeFile(chunk as Buffer);
+      }
+    } finally {
+      await copy.close();
+    }
+    const digest = hash.digest('hex');
+    if (digest !== wanted)
+      throw new RefusedError(`${label} have SHA-256 ${digest}, metadata.json says ${wanted}`);
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,136 @@
+import { type TObject, type TSchema, Type } from '@sinclair/typebox';
+import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { type Problem, ServiceError } from '../errors.js';
+import type { Row } from '../inference/encode.js';
+import { type ElementType, numberBounds } from '../inference/tensor.js';
+import { describeValue, isEncodableText, pointerToken } from '../inference/text.js';
+import { boundsOf, categoriesOf, findValueFault } from './feature-value.js';
+import type { Feature } from './manifest.js';
+import { nearestNames } from './nearest-names.js';
+
+/** A request's features, checked: what the schema says to people, and the check that the way of a request takes. */
+export interface FeatureSchema {
+  /** JSON Schema of one row, for the manual. */
+  readonly schema: TObject;
+  /** Gives the body back as a row, or throws `invalid_input` with every problem at once. */
+  check(body: unknown): Row;
+}
+
+/** A feature with the element type of the tensor that it goes into. */
+export interface TypedFeature {
+  readonly feature: Feature;
+  readonly type: ElementType;
+}
+
+const maxProblems = 100;
+const maxSuggested = 20;
+
+/** Compiles the features of a version into the check of its rows. */
+export function createFeatureSchema(modelName: string, typed: readonly TypedFeature[]): FeatureSchema {
+  const compiled = TypeCompiler.Compile(rowSchema(typed, toCheckSchema));
+  const texts = typed.filter((it) => it.feature.type === 'string' && categoriesOf(it.feature) === undefined);
+  const textNames = texts.map((it) => it.feature.name);
+  const areTextsEncodable = (row: Row) =>
+    textNames.every((name) => typeof row[name] !== 'string' || isEncodableText(row[name]));
+  return {
+    schema: rowSchema(typed, toDocumentSchema),
+    check(body) {
+      if (compiled.Check(body) && areTextsEncodable(body as Row)) return body as Row;
+      throw explain(body, modelName, typed);
+    },
+  };
+}
+
+function rowSchema(typed: readonly TypedFeature[], toSchema: (it: TypedFeature) => TSchema): TObject {
+  const entries = typed.map((it) => {
+    const schema = toSchema(it);
+    return [it.feature.name, isRequired(it.feature) ? schema : Type.Optional(schema)] as const;
+  });
+  return Type.Object(Object.fromEntries(entries), { additionalProperties: false });
+}
+
+function isRequired(feature: Feature): boolean {
+  return !feature.nullable && feature.default === undefined;
+}
+
+function toCheckSchema(it: TypedFeature): TSchema {
+  const { feature, type } = it;
+  const categories = categoriesOf(feature);
+  const orNull = (schema: TSchema) => (feature.nullable ? Type.Union([schema, Type.Null()]) : schema);
+  if (feature.type === 'boolean') return orNull(Type.Boolean());
+  if (feature.type === 'string') {
+    return orNull(categories ? Type.Union(categories.map((value) => Type.Literal(value))) : Type.String());
+  }
+  const { integer, minimum, maximum } = boundsOf(it.feature, it.type);
+  const held = numberBounds(type);
+  // The bounds of a float type are those of rounding to Infinity, which they must stay below.
+  const limits = {
+    ...(minimum === held?.lowest && !held.integer ? { exclusiveMinimum: minimum } : { minimum }),
+    ...(maximum === held?.highest && !held.integer ? { exclusiveMaximum: maximum } : { maximum }),
+  };
+  return orNull(integer ? Type.Integer(limits) : Type.Number(limits));
+}
+
+function toDocumentSchema(it: TypedFeature): TSchema {
+  const { feature } = it;
+  const categories = categoriesOf(feature);
+  const isNumeric = feature.type === 'integer' || feature.type === 'number';
+  const type = isNumeric && boundsOf(it.feature, it.type).integer ? 'integer' : feature.type;
+  const description = [feature.description, feature.unit && `Unit: ${feature.unit}.`]
+    .filter(Boolean)
+    .join(' ');
+  return Type.Unsafe({
+    type: feature.nullable ? [type, 'null'] : type,
+    ...(categories && { enum: feature.nullable ? [...categories, null] : categories }),
+    ...(feature.minimum !== undefined && { minimum: feature.minimum }),
+    ...(feature.maximum !== undefined && { maximum: feature.maximum }),
+    ...(feature.default !== undefined && { default: feature.default }),
+    ...(feature.example !== undefined && { examples: [feature.example] }),
+    ...(description !== '' && { description }),
+  });
+}
+
+/** Every problem of a body, in one error. Bounded work whatever the body is: it is somebody's attack. */
+function explain(body: unknown, modelName: string, typed: readonly TypedFeature[]): ServiceError {
+  const problems: Problem[] = [];
+  let count = 0;
+  const add = (name: string | undefined, toMessage: () => string) => {
+    count += 1;
+    if (problems.length < maxProblems) {
+      problems.push({ pointer: name === undefined ? '' : `/${pointerToken(name)}`, message: toMessage() });
+    }
+  };
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    add(
+      undefined,
+      () => `must be an object of the features, got ${body === undefined ? 'nothing' : describeValue(body)}`,
+    );
+  } else {
+    const row = body as Row;
+    for (const it of typed) {
+      const { name } = it.feature;
+      if (!Object.hasOwn(row, name)) {
+        if (isRequired(it.feature)) add(name, () => 'is required');
+        continue;
+      }
+      const fault = findValueFault(row[name], it.feature, it.type);
+      if (fault !== undefined) add(name, () => fault);
+    }
+    const known = new Set(typed.map((it) => it.feature.name));
+    for (const name of Object.keys(row)) {
+      if (known.has(name)) continue;
+      const suggestion = () => (problems.length < maxSuggested ? didYouMean(name, [...known]) : '');
+      add(name, () => `is not a feature of ${modelName}${suggestion()}`);
+    }
+  }
+  const listed = count > maxProblems ? `; the first ${maxProblems} are listed` : '';
+  return new ServiceError('invalid_input', {
+    detail: `${count} problem${count === 1 ? '' : 's'}${listed}`,
+    problems,
+  });
+}
+
+function didYouMean(name: string, known: readonly string[]): string {
+  const nearest = nearestNames(name, known, 3);
+  return nearest.length === 0 ? '' : `; did you mean ${nearest.join(' or ')}?`;
+}

@@ -1,0 +1,66 @@
+import { Type } from '@sinclair/typebox';
+import type { Batcher } from '../inference/batcher.js';
+import type { Decode, Prediction, Scalar } from '../inference/decode.js';
+import type { Row } from '../inference/encode.js';
+import type { FeatureSchema } from './feature-schema.js';
+import type { Task } from './task.js';
+
+export interface FeatureTaskParts {
+  readonly features: FeatureSchema;
+  /** A row that the features' check accepts. */
+  readonly example: Row;
+  readonly batcher: Batcher;
+  readonly decode: Decode;
+  /** Of a classification, where known: with probabilities, one a column. */
+  readonly classes?: readonly Scalar[];
+  readonly hasProbabilities: boolean;
+  /** Of a regression with several columns. */
+  readonly names?: readonly string[];
+}
+
+/** Classification and regression: one row of features in, one prediction out. */
+export function createFeatureTask(parts: FeatureTaskParts): Task {
+  const { features, batcher, decode } = parts;
+  const toMembers = createMemberWriter(parts.hasProbabilities ? parts.classes : undefined);
+  return {
+    requestSchema: features.schema,
+    answerSchema: describeAnswer(parts),
+    example: parts.example,
+    async answer(body) {
+      const row = features.check(body);
+      const { outputs, index, rows, queueMs, runMs } = await batcher.run(row);
+      const value = decode(outputs, index);
+      return { value, members: toMembers(value), queueMs, runMs, batchRows: rows, batchIndex: index };
+    },
+  };
+}
+
+/** Writes a prediction as JSON by hand: the keys are known, and every number in it is finite. */
+function createMemberWriter(classes: readonly Scalar[] | undefined): (value: Prediction) => string {
+  if (classes === undefined) return ({ prediction }) => `"prediction":${JSON.stringify(prediction)}`;
+  const texts = new Map(classes.map((value) => [value, JSON.stringify(value)]));
+  const keys = classes.map((value, index) => `${index === 0 ? '' : ','}${JSON.stringify(String(value))}:`);
+  return ({ prediction, probability, probabilities = [] }) => {
+    let text = `"prediction":${texts.get(prediction as Scalar)},"probability":${probability},"probabilities":{`;
+    for (let k = 0; k < keys.length; k += 1) text += (keys[k] as string) + probabilities[k];
+    return `${text}}`;
+  };
+}
+
+function describeAnswer({ classes, hasProbabilities, names }: FeatureTaskParts) {
+  const number = Type.Number();
+  if (names !== undefined) {
+    return Type.Object({ prediction: Type.Object(Object.fromEntries(names.map((name) => [name, number]))) });
+  }
+  const prediction = classes === undefined ? Type.Unsafe({}) : Type.Unsafe({ enum: classes });
+  if (!hasProbabilities || classes === undefined) {
+    return Type.Object({
+      prediction: classes === undefined ? Type.Unsafe({ type: ['number', 'string', 'boolean'] }) : prediction,
+    });
+  }
+  return Type.Object({
+    prediction,
+    probability: Type.Number({ description: 'Of the predicted class' }),
+    probabilities: Type.Object(Object.fromEntries(classes.map((value) => [String(value), number]))),
+  });
+}

@@ -1,0 +1,79 @@
+import type { Executor } from '../inference/executor.js';
+import type { Manifest } from './manifest.js';
+import type { Task } from './task.js';
+
+/** What was measured while a version was loaded. */
+export interface LoadFigures {
+  /** From the first byte read to the last golden row passed. */
+  readonly loadMs: number;
+  /** The shortest of some runs of one row, and of a full batch where the task has batches. */
+  readonly runMs: number;
+  readonly batchRunMs?: number;
+  readonly batchRows: number;
+  readonly goldenRows: number;
+}
+
+/**
+ * One version that may answer: past its digests and golden rows. It is lent out by leases; once retired, the
+ * session is released when the last lease ends, and never before.
+ */
+export class LoadedModel {
+  readonly manifest: Manifest;
+  readonly identity: string;
+  readonly task: Task;
+  readonly figures: LoadFigures;
+  readonly executorKind: Executor['kind'];
+  /** The end of every answer's JSON object: which version gave it. The prediction's id follows. */
+  readonly origin: string;
+  readonly #executor: Executor;
+  #leases = 0;
+  #isRetired = false;
+
+  constructor(parts: {
+    manifest: Manifest;
+    identity: string;
+    task: Task;
+    figures: LoadFigures;
+    executor: Executor;
+  }) {
+    this.manifest = parts.manifest;
+    this.identity = parts.identity;
+    this.task = parts.task;
+    this.figures = parts.figures;
+    this.#executor = parts.executor;
+    this.executorKind = parts.executor.kind;
+    const { name, version } = parts.manifest;
+    this.origin = `"model":${JSON.stringify(name)},"model_version":${JSON.stringify(version)}`;
+  }
+
+  get name(): string {
+    return this.manifest.name;
+  }
+
+  get version(): string {
+    return this.manifest.version;
+  }
+
+  /** Borrows the version. Each call needs one `release`. */
+  lease(): this {
+    this.#leases += 1;
+    return this;
+  }
+
+  /** Ends one lease. */
+  release(): void {
+    this.#leases -= 1;
+    this.#closeWhenUnused();
+  }
+
+  /** No new lease is meant to follow: the session goes with the last one. Safe to call twice. */
+  retire(): void {
+    if (this.#isRetired) return;
+    this.#isRetired = true;
+    this.#closeWhenUnused();
+  }
+
+  #closeWhenUnused(): void {
+    if (this.#isRetired && this.#leases === 0) this.#executor.close();
+  }
+}

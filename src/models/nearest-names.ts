@@ -1,0 +1,33 @@
+const maxLength = 64;
+
+/**
+ * Of the known names, those that a misspelt one most likely meant, nearest first: at most a third of its
+ * letters apart by the distance of Levenshtein, case aside.
+ */
+export function nearestNames(name: string, known: readonly string[], most: number): readonly string[] {
+  if (name.length > maxLength) return [];
+  const wanted = name.toLowerCase();
+  const limit = Math.max(1, Math.floor(wanted.length / 3));
+  return known
+    .slice(0, 1_000)
+    .map((candidate) => ({ candidate, distance: distanceBetween(wanted, candidate.toLowerCase()) }))
+    .filter(({ distance }) => distance <= limit)
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, most)
+    .map(({ candidate }) => candidate);
+}
+
+/** Levenshtein (1966), one row of the table at a time. */
+function distanceBetween(a: string, b: string): number {
+  if (b.length > maxLength) return Number.POSITIVE_INFINITY;
+  let previous = Array.from({ length: b.length + 1 }, (_, k) => k);
+  for (let i = 1; i <= a.length; i += 1) {
+    const current = [i];
+    for (let k = 1; k <= b.length; k += 1) {
+      const replaced = (previous[k - 1] as number) + (a[i - 1] === b[k - 1] ? 0 : 1);
+      current.push(Math.min(replaced, (previous[k] as number) + 1, (current[k - 1] as number) + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length] as number;
+}

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { RefusedError } from './manifest.js';
+
+/** SHA-256 in lower-case hex. */
+export function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/**
+ * Reads a whole file into private memory. Gives undefined where there is none.
+ * A pipe, a device or a folder in its place is refused without being read, so that nothing blocks, and so is
+ * one over `maxBytes`, before any memory is taken.
+ */
+export async function readRegularFile(
+  path: string,
+  label: string,
+  maxBytes: number,
+): Promise<Buffer | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    if (isMissing(cause)) return undefined;
+    throw new RefusedError(`${label} cannot be opened (${codeOf(cause)})`, { cause });
+  }
+  try {
+    const { size } = await checkRegularFile(handle, label, maxBytes);
+    const bytes = Buffer.allocUnsafeSlow(size);
+    let filled = 0;
+    while (filled < size) {
+      const { bytesRead } = await handle.read(bytes, filled, size - filled, filled);
+      if (bytesRead === 0) throw new RefusedError(`${label} became shorter while it was read`);
+      filled += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The facts of an open file. Throws `RefusedError` when it is no regular file, or too large. */
+export async function checkRegularFile(handle: FileHandle, label: string, maxBytes: number) {
+  const stats = await handle.stat();
+  if (!stats.isFile()) throw new RefusedError(`${label} is not a regular file`);
+  if (stats.size > maxBytes)
+    throw new RefusedError(`${label} has ${stats.size} bytes, over the limit of ${maxBytes}`);
+  return stats;
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+}
+
+function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(codeOf(error));
+}

@@ -1,0 +1,89 @@
+import { type Problem, ServiceError } from '../errors.js';
+import type { Aliases } from './aliases.js';
+import type { LoadedModel } from './loaded-model.js';
+import { nearestNames } from './nearest-names.js';
+import { isPrerelease } from './version-order.js';
+
+/** Where a version stands. */
+export type VersionState =
+  | { readonly state: 'loading' }
+  | { readonly state: 'ready'; readonly loaded: LoadedModel }
+  | { readonly state: 'refused'; readonly reason: string };
+
+/** One model of the registry, as routing sees it. */
+export interface ModelState {
+  readonly name: string;
+  readonly versions: ReadonlyMap<string, VersionState>;
+  readonly aliases: Aliases;
+  /** Why the model's `aliases.json` is not in force. */
+  readonly aliasProblem?: string;
+  /** The newest sound version, by `newestVersion`. */
+  readonly latest?: string;
+}
+
+/** The newest ready version: a prerelease only where there is nothing else. `ascending` is oldest first. */
+export function newestVersion(
+  ascending: readonly string[],
+  versions: ReadonlyMap<string, VersionState>,
+): string | undefined {
+  const ready = ascending.filter((name) => versions.get(name)?.state === 'ready').reverse();
+  return ready.find((name) => !isPrerelease(name)) ?? ready[0];
+}
+
+/** The name of the version that answers who asks for the model alone; undefined where none does. */
+export function defaultVersion(model: ModelState): string | undefined {
+  return model.aliases.get('default') ?? model.latest;
+}
+
+/**
+ * The version that answers: by its name, by an alias, `latest`, or the model's default. Pure.
+ * Throws `version_not_found`, or `model_unavailable` where what was asked for exists and cannot answer:
+ * never another version in its place.
+ */
+export function chooseVersion(model: ModelState, selector?: string): LoadedModel {
+  const name = selector === undefined ? defaultVersion(model) : nameOf(model, selector);
+  if (name === undefined) {
+    throw new ServiceError('model_unavailable', {
+      detail: `No version of ${model.name} can answer. GET /models/${model.name} says why.`,
+    });
+  }
+  const version = model.versions.get(name);
+  if (version?.state === 'ready') return version.loaded;
+  const isAsked = name === selector;
+  if (version === undefined && isAsked) throw versionNotFound(model, selector);
+  const why = version === undefined ? 'is an alias of a version that is not there' : `is ${version.state}`;
+  throw new ServiceError('model_unavailable', {
+    detail: `The version ${isAsked ? name : (selector ?? 'default')} of ${model.name} ${why}. GET /models/${model.name} says more.`,
+  });
+}
+
+function nameOf(model: ModelState, selector: string): string | undefined {
+  if (selector === 'latest') return model.latest;
+  return model.aliases.get(selector) ?? selector;
+}
+
+function versionNotFound(model: ModelState, selector: string): ServiceError {
+  const known = [...model.versions.keys(), ...model.aliases.keys(), 'latest'];
+  return new ServiceError('version_not_found', {
+    detail: `The model ${model.name} has ${listSome(known)}.`,
+    problems: suggest(selector, known, '/version'),
+  });
+}
+
+export function modelNotFound(name: string, known: readonly string[]): ServiceError {
+  return new ServiceError('model_not_found', {
+    detail: known.length === 0 ? 'No model is there.' : `There are the models ${listSome(known)}.`,
+    problems: suggest(name, known, '/model'),
+  });
+}
+
+function suggest(name: string, known: readonly string[], pointer: string): readonly Problem[] {
+  const nearest = nearestNames(name, known, 3);
+  return nearest.length === 0
+    ? []
+    : [{ pointer, message: `is not there; did you mean ${nearest.join(' or ')}?` }];
+}
+
+function listSome(names: readonly string[]): string {
+  return `${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`;
+}

@@ -1,0 +1,38 @@
+import type { TSchema } from '@sinclair/typebox';
+import type { Scalar } from '../inference/decode.js';
+import type { NestedValue } from '../inference/tensor-json.js';
+
+/** The answer to one request: as values, for those who compare, and as the members of a JSON object, for the wire. */
+export interface Answer {
+  readonly value: AnswerValue;
+  readonly members: string;
+  /** From the request's arrival at the queue to the start of its run, and the run itself. */
+  readonly queueMs: number;
+  readonly runMs: number;
+  /** Rows of the run, and this answer's place among them. */
+  readonly batchRows: number;
+  readonly batchIndex: number;
+}
+
+export type AnswerValue =
+  | {
+      readonly prediction: Scalar | Readonly<Record<string, number>>;
+      readonly probability?: number;
+      readonly probabilities?: readonly number[];
+    }
+  | { readonly outputs: Readonly<Record<string, NestedValue>> };
+
+/** What a version does with a body: the features of a row, or tensors as they are. */
+export interface Task {
+  /** JSON Schema of the body and of the answer's own members, for the manual. */
+  readonly requestSchema: TSchema;
+  readonly answerSchema: TSchema;
+  /** A body that the check accepts. */
+  readonly example: unknown;
+  /**
+   * Checks a body and answers it.
+   * Throws `invalid_input` with every problem; `overloaded`, `deadline_exceeded`, `run_failed`,
+   * `output_not_finite` and `output_not_exact`.
+   */
+  answer(body: unknown): Promise<Answer>;
+}

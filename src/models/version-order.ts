@@ -1,0 +1,113 @@
+/**
+ * The three kinds of version that have an order, and names of any other kind, which have none:
+ * whole numbers of any length, `YYYYMMDD_HHMMSS`, and semantic versions (semver.org 2.0.0, without build metadata).
+ */
+export type VersionKind = 'number' | 'timestamp' | 'semantic' | 'unordered';
+
+interface ParsedVersion {
+  readonly name: string;
+  readonly kind: VersionKind;
+}
+
+/** How the versions of one model relate: which order they have, and which are refused for having none. */
+export interface VersionOrder {
+  /** The sound names that have an order, oldest first. */
+  readonly ascending: readonly string[];
+  /** Why a name is refused. */
+  readonly faults: ReadonlyMap<string, string>;
+}
+
+const number = /^\d+$/;
+const timestamp = /^\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])_([01]\d|2[0-3])[0-5]\d[0-5]\d$/;
+const part = '(?:0|[1-9]\\d*)';
+const identifier = '(?:0|[1-9]\\d*|\\d*[A-Za-z-][0-9A-Za-z-]*)';
+const semantic = new RegExp(`^${part}\\.${part}\\.${part}(?:-${identifier}(?:\\.${identifier})*)?$`);
+
+export function kindOfVersion(name: string): VersionKind {
+  if (number.test(name)) return 'number';
+  if (timestamp.test(name)) return 'timestamp';
+  return semantic.test(name) ? 'semantic' : 'unordered';
+}
+
+/** Whether a version is a semantic prerelease, which becomes `latest` only when there is nothing else. */
+export function isPrerelease(name: string): boolean {
+  return kindOfVersion(name) === 'semantic' && name.includes('-');
+}
+
+/** Orders the versions of one model. Pure. */
+export function orderVersions(names: readonly string[]): VersionOrder {
+  const faults = new Map<string, string>();
+  const parsed: readonly ParsedVersion[] = names.map((name) => ({ name, kind: kindOfVersion(name) }));
+  const ordered = parsed.filter((it) => it.kind !== 'unordered');
+  const refuseBoth = (a: string, b: string, why: string) => {
+    for (const name of [a, b]) if (!faults.has(name)) faults.set(name, `${a} and ${b} ${why}`);
+  };
+
+  for (const it of ordered) {
+    const other = ordered.find((candidate) => candidate.kind !== it.kind);
+    if (other !== undefined) {
+      refuseBoth(
+        it.name,
+        other.name,
+        `have no common order (${it.kind} and ${other.kind}): use one kind of version`,
+      );
+    }
+  }
+  for (const [index, it] of parsed.entries()) {
+    for (const other of parsed.slice(index + 1)) {
+      if (areEqual(it, other)) refuseBoth(it.name, other.name, 'compare as equal: keep one of them');
+    }
+  }
+  const sound = ordered.filter((it) => !faults.has(it.name));
+  return { ascending: sound.sort(compare).map((it) => it.name), faults };
+}
+
+function areEqual(a: ParsedVersion, b: ParsedVersion): boolean {
+  // A disk that ignores case would hold one folder for both.
+  if (a.name.toLowerCase() === b.name.toLowerCase()) return true;
+  return a.kind === b.kind && a.kind !== 'unordered' && compare(a, b) === 0;
+}
+
+function compare(a: ParsedVersion, b: ParsedVersion): number {
+  if (a.kind === 'number') return compareNumbers(a.name, b.name);
+  return a.kind === 'semantic' ? compareSemantic(a.name, b.name) : compareTexts(a.name, b.name);
+}
+
+function compareNumbers(a: string, b: string): number {
+  const difference = BigInt(a) - BigInt(b);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Precedence by semver.org 2.0.0, item 11. */
+function compareSemantic(a: string, b: string): number {
+  const [coreA, prereleaseA] = splitSemantic(a);
+  const [coreB, prereleaseB] = splitSemantic(b);
+  for (let k = 0; k < 3; k += 1) {
+    const order = compareNumbers(coreA[k] as string, coreB[k] as string);
+    if (order !== 0) return order;
+  }
+  if (prereleaseA.length === 0 || prereleaseB.length === 0) return prereleaseB.length - prereleaseA.length;
+  for (let k = 0; k < Math.max(prereleaseA.length, prereleaseB.length); k += 1) {
+    const order = compareIdentifiers(prereleaseA[k], prereleaseB[k]);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+function splitSemantic(name: string): [core: string[], prerelease: string[]] {
+  const dash = name.indexOf('-');
+  if (dash < 0) return [name.split('.'), []];
+  return [name.slice(0, dash).split('.'), name.slice(dash + 1).split('.')];
+}
+
+function compareIdentifiers(a: string | undefined, b: string | undefined): number {
+  if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? -1 : 1;
+  const areNumbers = [number.test(a), number.test(b)];
+  if (areNumbers[0] && areNumbers[1]) return compareNumbers(a, b);
+  if (areNumbers[0] !== areNumbers[1]) return areNumbers[0] ? -1 : 1;
+  return compareTexts(a, b);
+}

@@ -1,0 +1,34 @@
+/** A histogram of one set of labels: buckets are upper bounds, ascending, as in Prometheus. */
+export interface Histogram {
+  observe(value: number): void;
+  /** Observations at most as large as each bound, then all of them. */
+  cumulative(): readonly number[];
+  readonly sum: number;
+}
+
+/**
+ * Observing is an index and two additions: prom-client's own, looked up by its labels each time, costs a tenth
+ * of a small request.
+ */
+export function createHistogram(bounds: readonly number[]): Histogram {
+  const counts = new Float64Array(bounds.length + 1);
+  let sum = 0;
+  return {
+    observe(value) {
+      let bucket = 0;
+      while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket += 1;
+      counts[bucket] = (counts[bucket] as number) + 1;
+      sum += value;
+    },
+    cumulative() {
+      let total = 0;
+      return Array.from(counts, (count) => {
+        total += count;
+        return total;
+      });
+    },
+    get sum() {
+      return sum;
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { Socket } from 'node:net';
+import { type ErrorCode, ServiceError } from '../errors.js';
+import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
+import { createRequestId } from './request-id.js';
+
+/** Node's errors for what never became a request. */
+const codes: Readonly<Record<string, ErrorCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body_too_large',
+};
+
+const reasons: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  431: 'Request Header Fields Too Large',
+};
+
+/**
+ * Answers on a socket whose bytes the HTTP parser refused, in the same form as any other error, and closes it:
+ * after such bytes nothing on that connection can be trusted.
+ */
+export function createClientErrorHandler(settings: ProblemSettings) {
+  return (fault: Error & { code?: string }, socket: Socket): void => {
+    if (fault.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const error = new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request');
+    const requestId = createRequestId({ headers: {} });
+    const body = toProblemText(error, requestId, settings);
+    const head = [
+      `HTTP/1.1 ${error.status} ${reasons[error.status]}`,
+      `content-type: ${problemContentType}`,
+      `content-length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${requestId}`,
+      'connection: close',
+    ];
+    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  };
+}

@@ -1,0 +1,30 @@
+import fp from 'fastify-plugin';
+import { createMetrics, type Metrics } from '../monitoring/metrics.js';
+import { createHttpMetrics } from '../monitoring/prediction-metrics.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly metrics: Metrics;
+  }
+}
+
+/** The metrics of this server, and a timer on each route that is registered after it. */
+export default fp(
+  async function metricsPlugin(app) {
+    const metrics = createMetrics();
+    const timerOf = createHttpMetrics(metrics);
+    app.decorate('metrics', metrics);
+    app.addHook('onRoute', (route) => {
+      const observe = timerOf([route.method].flat().join(','), route.url);
+      route.onResponse = [
+        ...[route.onResponse ?? []].flat(),
+        (_request, reply, done) => {
+          observe(reply.statusCode, reply.elapsedTime / 1_000);
+          done();
+        },
+      ];
+    });
+    app.addHook('onClose', async () => metrics.close());
+  },
+  { name: 'metrics', fastify: '5.x' },
+);

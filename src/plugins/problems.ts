@@ -1,0 +1,89 @@
+import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { type ErrorCode, ServiceError } from '../errors.js';
+import { pointerToken } from '../inference/text.js';
+import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
+
+/** Fastify's own errors, by their codes. Any other is an `internal`. */
+const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_INVALID_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_EMPTY_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'invalid_json',
+  FST_ERR_BAD_URL: 'invalid_request',
+  FST_ERR_VALIDATION: 'invalid_request',
+  FST_ERR_NOT_FOUND: 'not_found',
+  FST_ERR_MAX_PARAM_LENGTH: 'not_found',
+};
+
+/** Makes every error an `application/problem+json`, whatever threw it, and logs those that are our own fault. */
+export default fp<ProblemSettings>(
+  async function problemsPlugin(app, settings) {
+    const methodsOf = collectMethods(app);
+    app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, settings));
+    app.setNotFoundHandler((request, reply) => {
+      const methods = methodsOf(request.url);
+      const error =
+        methods.length === 0
+          ? new ServiceError('not_found')
+          : new ServiceError('method_not_allowed', { headers: { allow: methods.join(', ') } });
+      return sendProblem(error, request, reply, settings);
+    });
+  },
+  { name: 'problems', fastify: '5.x' },
+);
+
+/** Answers with an error, from wherever in the life of a request. */
+export function sendProblem(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  settings: ProblemSettings,
+) {
+  const error = toServiceError(thrown);
+  if (error.status >= 500) logFault(request.log, error, request.id);
+  return reply
+    .code(error.status)
+    .headers(error.headers)
+    .header('content-type', problemContentType)
+    .serializer((text: string) => text)
+    .send(toProblemText(error, request.id, settings));
+}
+
+function logFault(log: FastifyBaseLogger, error: ServiceError, requestId: string): void {
+  const fault = { request_id: requestId, code: error.code, err: error.cause ?? error };
+  if (error.status === 503) log.warn(fault, error.message);
+  else log.error(fault, error.message);
+}
+
+function toServiceError(thrown: unknown): ServiceError {
+  if (thrown instanceof ServiceError) return thrown;
+  const { code, validation } = (thrown ?? {}) as Partial<FastifyError>;
+  const known = code === undefined ? undefined : frameworkCodes[code];
+  if (known === undefined) return new ServiceError('internal', { cause: thrown });
+  const problems = validation?.slice(0, 100).map((it) => ({
+    pointer: it.instancePath || `/${pointerToken(String(it.params['missingProperty'] ?? ''))}`,
+    message: it.message ?? 'is not valid',
+  }));
+  return new ServiceError(known, { cause: thrown, ...(problems && { problems }) });
+}
+
+/** Which methods the routes of an address take; parameters match one segment each. */
+function collectMethods(app: FastifyInstance): (url: string) => string[] {
+  const routes: { methods: string[]; pattern: RegExp }[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    const source = url
+      .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+      .replace(/:[^/]+/g, '[^/]+')
+      .replace(/\\\*$/, '.*');
+    routes.push({ methods: [method].flat(), pattern: new RegExp(`^${source}$`) });
+  });
+  return (url) => {
+    const path = url.split('?', 1)[0] as string;
+    return [
+      ...new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods)),
+    ].sort();
+  };
+}

@@ -1,0 +1,36 @@
+import fp from 'fastify-plugin';
+import type { Config } from '../config.js';
+import { listDirectory } from '../models/directory.js';
+import { loadVersion } from '../models/load-version.js';
+import { type LoadEvent, Registry } from '../models/registry.js';
+import { createLoadMetrics } from '../monitoring/prediction-metrics.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly registry: Registry;
+  }
+}
+
+/** Loads the models of a folder before the server listens, since a load blocks the thread, and lends them out. */
+export default fp<Pick<Config, 'MODELS_DIR' | 'DEFAULT_MODEL'>>(
+  async function registryPlugin(app, { MODELS_DIR, DEFAULT_MODEL }) {
+    const countLoad = createLoadMetrics(app.metrics);
+    const onLoad = (event: LoadEvent): void => {
+      countLoad(event);
+      const { model, version, outcome } = event;
+      const about = { model, model_version: version };
+      if (outcome.state === 'refused') app.log.error({ ...about, reason: outcome.reason }, 'version refused');
+      if (outcome.state !== 'ready') return;
+      const { executorKind: executor, figures, identity } = outcome.loaded;
+      app.log.info({ ...about, executor, identity, ...figures }, 'version loaded');
+    };
+    const registry = new Registry({ load: loadVersion, defaultModel: DEFAULT_MODEL, onLoad });
+
+    const listing = await listDirectory(MODELS_DIR);
+    for (const remark of listing.remarks) app.log.warn({ remark }, 'passed over in the registry');
+    await registry.apply(listing);
+    app.decorate('registry', registry);
+    app.addHook('onClose', async () => registry.close());
+  },
+  { name: 'registry', fastify: '5.x', dependencies: ['metrics'] },
+);

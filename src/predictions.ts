@@ -1,0 +1,45 @@
+import type { ErrorCode } from './errors.js';
+
+/** What the predictor publishes after each answer or failure, once the version that answers is known. */
+export interface PredictionEvent {
+  readonly model: string;
+  readonly version: string;
+  /** `ok`, or the code of the error that the asker got. */
+  readonly status: 'ok' | ErrorCode;
+  readonly predictionId: string;
+  readonly requestId: string;
+  /** From the call of `predict` to its answer. */
+  readonly latencyMs: number;
+  /** The rest is there for `ok` alone: the wait for the run, the run, its rows, and the place among them. */
+  readonly queueMs?: number;
+  readonly runMs?: number;
+  readonly batchRows?: number;
+  readonly batchIndex?: number;
+}
+
+export type Subscriber = (event: PredictionEvent) => void;
+
+/** The way from the predictor to those who watch it: metrics, log, drift, shadow. */
+export interface Predictions {
+  publish(event: PredictionEvent): void;
+  subscribe(subscriber: Subscriber): void;
+}
+
+/** `onFault` is told what a subscriber throws: watching never costs an answer. */
+export function createPredictions(onFault: (error: unknown) => void): Predictions {
+  const subscribers: Subscriber[] = [];
+  return {
+    publish(event) {
+      for (const subscriber of subscribers) {
+        try {
+          subscriber(event);
+        } catch (error) {
+          onFault(error);
+        }
+      }
+    },
+    subscribe(subscriber) {
+      subscribers.push(subscriber);
+    },
+  };
+}

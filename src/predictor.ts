@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { type ErrorCode, ServiceError } from './errors.js';
+import type { LoadedModel } from './models/loaded-model.js';
+import type { Registry } from './models/registry.js';
+import type { Answer } from './models/task.js';
+import type { Predictions } from './predictions.js';
+
+export interface PredictionRequest {
+  /** By name or alias; left out, the model that plain `/predict` means. */
+  readonly model?: string;
+  /** By name or alias; left out, the version that the model's routing gives. */
+  readonly version?: string;
+  /** The parsed body: nothing about it is known yet. */
+  readonly body: unknown;
+  readonly requestId: string;
+}
+
+export interface PredictionResult {
+  readonly answer: Answer;
+  readonly predictionId: string;
+  /** The whole answer as JSON text. */
+  readonly text: string;
+}
+
+/** The one way to a prediction: HTTP, batch jobs and the command line all call it. */
+export interface Predictor {
+  /**
+   * Chooses a version, borrows it, checks the body by its features, runs it, and publishes what came of it.
+   * Throws the `ServiceError` of whatever went wrong; see `Registry.lease` and `Task.answer`.
+   */
+  predict(request: PredictionRequest): Promise<PredictionResult>;
+}
+
+export function createPredictor(registry: Registry, predictions: Predictions): Predictor {
+  return {
+    async predict({ model, version, body, requestId }) {
+      const started = performance.now();
+      const loaded = registry.lease(model, version);
+      const predictionId = randomUUID();
+      try {
+        const answer = await loaded.task.answer(body);
+        predictions.publish({
+          model: loaded.name,
+          version: loaded.version,
+          status: 'ok',
+          predictionId,
+          requestId,
+          latencyMs: performance.now() - started,
+          queueMs: answer.queueMs,
+          runMs: answer.runMs,
+          batchRows: answer.batchRows,
+          batchIndex: answer.batchIndex,
+        });
+        return { answer, predictionId, text: toText(answer, loaded, predictionId) };
+      } catch (error) {
+        const status: ErrorCode = error instanceof ServiceError ? error.code : 'internal';
+        const latencyMs = performance.now() - started;
+        predictions.publish({
+          model: loaded.name,
+          version: loaded.version,
+          status,
+          predictionId,
+          requestId,
+          latencyMs,
+        });
+        throw error;
+      } finally {
+        loaded.release();
+      }
+    },
+  };
+}
+
+function toText(answer: Answer, loaded: LoadedModel, predictionId: string): string {
+  return `{${answer.members},${loaded.origin},"prediction_id":"${predictionId}"}`;
+}

@@ -1,0 +1,21 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { errorCatalogue } from '../errors.js';
+
+/** Where the `type` of every error leads when no PUBLIC_URL is set: the catalogue, as a page. */
+const errorRoutes: FastifyPluginAsync = async (app) => {
+  const rows = Object.entries(errorCatalogue).map(
+    ([code, { status, title }]) =>
+      `<tr id="${code}"><td>${status}</td><td><code>${code}</code></td><td>${title}</td></tr>`,
+  );
+  const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Errors of Sardonyx</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem}td,th{padding:.2rem 1rem .2rem 0;text-align:left}tr:target{background:#fe9}</style>
+<h1>Errors</h1><table><tr><th>Status</th><th>Code</th><th>Meaning</th></tr>${rows.join('')}</table></html>`;
+
+  app.get('/errors', { schema: { hide: true } }, async (_request, reply) => {
+    reply.header('content-type', 'text/html; charset=utf-8');
+    reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'");
+    return page;
+  });
+};
+
+export default errorRoutes;

@@ -1,0 +1,122 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { ServiceError } from '../errors.js';
+import type { LoadedModel } from '../models/loaded-model.js';
+import { ManifestSchema } from '../models/manifest.js';
+import { defaultVersion, type ModelState, type VersionState } from '../models/routing.js';
+
+const loadedMembers = {
+  identity: Type.String({ description: 'SHA-256 over the manifest and every digest in it' }),
+  task: ManifestSchema.properties.task,
+  executor: Type.Union([Type.Literal('inline'), Type.Literal('isolated')]),
+  timestamp: Type.Optional(Type.String()),
+  description: Type.Optional(Type.String()),
+  metrics: Type.Optional(ManifestSchema.properties.metrics),
+  training_samples: Type.Optional(Type.Integer()),
+  load_ms: Type.Number({ description: 'The whole load, golden rows included' }),
+  run_ms: Type.Optional(Type.Number({ description: 'The fastest warm run of one row' })),
+  batch_run_ms: Type.Optional(Type.Number({ description: 'The fastest warm run of a full batch' })),
+  batch_rows: Type.Integer({ description: 'The most rows of one run' }),
+  golden_rows: Type.Integer({ description: 'Rows of golden.json that it has passed' }),
+};
+
+export const VersionSchema = Type.Object(
+  {
+    version: Type.String(),
+    state: Type.Union([Type.Literal('loading'), Type.Literal('ready'), Type.Literal('refused')]),
+    reason: Type.Optional(Type.String({ description: 'Why it is refused' })),
+    ...Type.Partial(Type.Object(loadedMembers)).properties,
+  },
+  { $id: 'Version' },
+);
+
+const Alias = Type.Object({ version: Type.String(), problem: Type.Optional(Type.String()) });
+
+export const ModelSchema = Type.Object(
+  {
+    name: Type.String(),
+    default_version: Type.Union([Type.String(), Type.Null()], {
+      description: 'What answers who asks for the model alone',
+    }),
+    aliases: Type.Record(Type.String(), Alias),
+    alias_problem: Type.Optional(Type.String({ description: 'Why aliases.json is not in force' })),
+    versions: Type.Array(VersionSchema),
+  },
+  { $id: 'Model' },
+);
+
+export const ModelListSchema = Type.Object({ models: Type.Array(ModelSchema) });
+
+export const VersionDetailSchema = Type.Object(
+  {
+    model: Type.String(),
+    ...VersionSchema.properties,
+    features: Type.Optional(Type.Unsafe({ type: 'array', description: 'As the manifest has them' })),
+    output: Type.Optional(Type.Unsafe({ type: 'object' })),
+    request_schema: Type.Optional(Type.Unsafe({ type: 'object', description: 'JSON Schema of a request' })),
+    example: Type.Optional(Type.Unsafe({ description: 'A request that this version answers' })),
+  },
+  { $id: 'VersionDetail' },
+);
+
+export function toModel(model: ModelState): Static<typeof ModelSchema> {
+  const aliases = [...model.aliases].map(([alias, version]) => {
+    const state = model.versions.get(version)?.state;
+    const problem = state === 'ready' ? undefined : `${version} is ${state ?? 'not there'}`;
+    return [alias, { version, ...(problem && { problem }) }] as const;
+  });
+  return {
+    name: model.name,
+    default_version: defaultVersion(model) ?? null,
+    aliases: Object.fromEntries(aliases),
+    ...(model.aliasProblem !== undefined && { alias_problem: model.aliasProblem }),
+    versions: [...model.versions].map(([version, state]) => toVersion(version, state)),
+  };
+}
+
+/** One version in full, by its name, an alias or `latest`. Throws `version_not_found`. */
+export function toVersionDetail(model: ModelState, selector: string): Static<typeof VersionDetailSchema> {
+  const version = selector === 'latest' ? model.latest : (model.aliases.get(selector) ?? selector);
+  const state = version === undefined ? undefined : model.versions.get(version);
+  if (version === undefined || state === undefined) {
+    throw new ServiceError('version_not_found', { detail: `GET /models/${model.name} lists the versions.` });
+  }
+  const detail = { model: model.name, ...toVersion(version, state) };
+  if (state.state !== 'ready') return detail;
+  const { manifest, task } = state.loaded;
+  return {
+    ...detail,
+    ...(manifest.features && { features: manifest.features }),
+    ...(manifest.output && { output: manifest.output }),
+    request_schema: task.requestSchema,
+    example: task.example,
+  };
+}
+
+function toVersion(version: string, state: VersionState): Static<typeof VersionSchema> {
+  if (state.state !== 'ready') {
+    return { version, state: state.state, ...(state.state === 'refused' && { reason: state.reason }) };
+  }
+  return { version, state: 'ready', ...describeLoaded(state.loaded) };
+}
+
+function describeLoaded({ manifest, identity, executorKind, figures }: LoadedModel) {
+  const { task, timestamp, description, metrics, training_samples } = manifest;
+  return {
+    identity,
+    task,
+    executor: executorKind,
+    ...(timestamp !== undefined && { timestamp }),
+    ...(description !== undefined && { description }),
+    ...(metrics !== undefined && { metrics }),
+    ...(training_samples !== undefined && { training_samples }),
+    load_ms: roundMs(figures.loadMs),
+    ...(Number.isFinite(figures.runMs) && { run_ms: roundMs(figures.runMs) }),
+    ...(figures.batchRunMs !== undefined && { batch_run_ms: roundMs(figures.batchRunMs) }),
+    batch_rows: figures.batchRows,
+    golden_rows: figures.goldenRows,
+  };
+}
+
+function roundMs(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}

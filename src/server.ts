@@ -1,0 +1,87 @@
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+
+import type { Config } from './config.js';
+import { createClientErrorHandler } from './plugins/client-errors.js';
+import drain from './plugins/drain.js';
+import jsonBody from './plugins/json-body.js';
+import metrics from './plugins/metrics.js';
+import predictor from './plugins/predictor.js';
+import problems, { sendProblem } from './plugins/problems.js';
+import registry from './plugins/registry.js';
+import requestId, { createRequestId } from './plugins/request-id.js';
+import docsRoutes from './routes/docs.js';
+import errorRoutes from './routes/errors.js';
+import healthRoutes from './routes/health.js';
+import metricsRoutes from './routes/metrics.js';
+import modelRoutes from './routes/models.js';
+import predictRoutes from './routes/predict.js';
+import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
+import { ProblemSchema } from './schemas/problem.js';
+import { serverVersion } from './version.js';
+
+/**
+ * The whole server, models loaded, not yet listening: plugins and routes in the order in which they depend on
+ * each other, which is also the reverse of the order in which they close.
+ */
+export async function buildServer(config: Config, logger: FastifyBaseLogger): Promise<FastifyInstance> {
+  const problemSettings = {
+    errorsUrl: `${config.PUBLIC_URL?.replace(/\/$/, '') ?? ''}/errors`,
+    showsProblems: config.ERROR_DETAIL === 'on',
+  };
+  const app = Fastify({
+    loggerInstance: logger,
+    // A child logger for each request costs more than a prediction: what logs names the request itself.
+    childLoggerFactory: (parent) => parent,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: createRequestId,
+    bodyLimit: config.BODY_LIMIT_BYTES,
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
+    // A request that has come in is answered, even while the listener closes.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    // Loading many models takes its time; the registry has no other limit.
+    pluginTimeout: 0,
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply, problemSettings),
+    clientErrorHandler: createClientErrorHandler(problemSettings),
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+  });
+  // Response schemas are documentation: answers are made by our own code, and checked by tests.
+  app.setSerializerCompiler(() => JSON.stringify);
+  for (const schema of [ProblemSchema, VersionSchema, ModelSchema, VersionDetailSchema])
+    app.addSchema(schema);
+
+  await app.register(requestId);
+  await app.register(problems, problemSettings);
+  await app.register(jsonBody);
+  await app.register(metrics);
+  await app.register(drain);
+  await app.register(registry, config);
+  await app.register(predictor);
+
+  if (config.DOCS === 'on') {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'Sardonyx',
+          version: serverVersion,
+          description: 'The models that this server answers with.',
+        },
+        ...(config.PUBLIC_URL !== undefined && { servers: [{ url: config.PUBLIC_URL }] }),
+      },
+      refResolver: {
+        buildLocalReference: (json, _base, _fragment, index) => String(json['$id'] ?? `def-${index}`),
+      },
+    });
+  }
+  await app.register(predictRoutes);
+  await app.register(modelRoutes);
+  await app.register(healthRoutes, { requiredModels: config.REQUIRED_MODELS, serverVersion });
+  await app.register(metricsRoutes);
+  await app.register(errorRoutes);
+  if (config.DOCS === 'on') await app.register(docsRoutes);
+  await app.ready();
+  return app;
+}
