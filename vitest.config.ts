@@ -1,10 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 // One process a test file: the engine can be loaded once a process.
-const shared = { pool: 'forks', globals: false, env: { ORT_DISABLE_TELEMETRY: '1' } } as const;
+const shared = { pool: 'forks', globals: false } as const;
 
 export default defineConfig({
   test: {
+    globalSetup: ['test/helpers/build.ts'],
     projects: [
       {
         test: {
@@ -20,8 +21,10 @@ export default defineConfig({
           ...shared,
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
-          testTimeout: 120_000,
+          testTimeout: 60_000,
           hookTimeout: 60_000,
+          // What is timed must not compete with another test for the processor.
+          fileParallelism: false,
         },
       },
     ],

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { messageOf } from '../errors.js';
+import type { LoadedModel } from '../models/loaded-model.js';
+import type { Feature } from '../models/manifest.js';
+import type { Proposal } from '../models/propose-manifest.js';
+import { printable, quoteForShell, toTable } from './text.js';
+
+export interface AdditionPlace {
+  readonly root: string;
+  readonly port: string;
+  /** Whether the commands that are shown need --models. */
+  readonly hasModelsOption: boolean;
+}
+
+const longestBody = 1_500;
+
+/** What was proposed, what is left to do by hand, and lines to try it, with a body that has just been answered. */
+export async function describeAddition(
+  loaded: LoadedModel,
+  proposal: Proposal,
+  place: AdditionPlace,
+): Promise<string> {
+  const { manifest, figures, task } = loaded;
+  const trial = await tryExample(loaded);
+  const proof = `loads in ${figures.loadMs.toFixed(0)} ms${Number.isFinite(figures.runMs) ? `, a run takes ${(figures.runMs * 1_000).toFixed(0)} µs` : ''}${figures.goldenRows > 0 ? `, ${figures.goldenRows} golden rows pass` : ''}`;
+  const facts = [
+    ['folder', join(place.root, loaded.name, loaded.version)],
+    [
+      'task',
+      `${manifest.task}${proposal.taskReason === undefined ? '' : ` (guessed: ${proposal.taskReason}; --task says otherwise)`}`,
+    ],
+    ...(manifest.features === undefined ? [] : [['features', describeFeatures(manifest.features)]]),
+    ...(manifest.output === undefined ? [] : [['output', JSON.stringify(manifest.output)]]),
+    ['proof', proof],
+  ];
+  const notes = [...proposal.remarks, ...trial.doubts].map((remark) => `note: ${remark}`);
+  const sections = [
+    `Added ${loaded.name} ${loaded.version}`,
+    toTable(facts.map((row) => row.map((cell) => printable(cell)))),
+    notes.map((note) => printable(note)).join('\n'),
+    adviceFor(loaded, place),
+    commandsFor(loaded, task.example, place),
+    trial.line,
+  ];
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
+}
+
+async function tryExample({
+  task,
+}: LoadedModel): Promise<{ readonly line: string; readonly doubts: readonly string[] }> {
+  try {
+    const { value, members } = await task.answer(task.example);
+    const line = `It answered {${printable(members, longestBody)}}`;
+    return { line, doubts: 'probabilities' in value ? doubtsAbout(value.probabilities ?? []) : [] };
+  } catch (error) {
+    return {
+      line: '',
+      doubts: [`the example is not answered (${messageOf(error)}): try it with values of your own`],
+    };
+  }
+}
+
+/** What is no distribution on a plain row is none. */
+function doubtsAbout(probabilities: readonly number[]): readonly string[] {
+  const sum = probabilities.reduce((a, b) => a + b, 0);
+  if (probabilities.every((it) => it >= 0 && it <= 1) && Math.abs(sum - 1) < 1e-3) return [];
+  return [
+    `the probabilities of the example are ${probabilities.slice(0, 5).join(', ')}${probabilities.length > 5 ? ', …' : ''}, with a sum of ${sum.toFixed(4)}: ` +
+      'if these are scores, name output.label alone, or an output.activation (--manifest)',
+  ];
+}
+
+function describeFeatures(features: readonly Feature[]): string {
+  const listed = features
+    .slice(0, 20)
+    .map(({ name, type }) => (type === 'number' ? name : `${name} (${type})`));
+  return `${features.length}: ${listed.join(', ')}${features.length > 20 ? ', …' : ''}`;
+}
+
+function adviceFor({ name, version, manifest, figures }: LoadedModel, { root }: AdditionPlace): string {
+  const wishes = [
+    manifest.features === undefined
+      ? []
+      : ['minimum, maximum, unit, description and example of each feature'],
+    manifest.description === undefined ? ['description'] : [],
+    manifest.metrics === undefined ? ['metrics'] : [],
+  ].flat();
+  const file = join(root, name, version, 'metadata.json');
+  const golden = figures.goldenRows > 0 ? '' : ' Golden rows (--golden) would prove its answers.';
+  return wishes.length === 0 && golden === ''
+    ? ''
+    : `To fill in by hand, before it is served, in ${file}: ${wishes.join('; ')}.${golden}`;
+}
+
+function commandsFor({ name, version }: LoadedModel, example: unknown, place: AdditionPlace): string {
+  const body = JSON.stringify(example);
+  const models = place.hasModelsOption ? ` --models ${quoteForShell(place.root)}` : '';
+  const predict = `sardonyx predict ${name}@${version}${models}`;
+  const url = `http://127.0.0.1:${place.port}/models/${name}/versions/${version}/predict`;
+  const curl = `curl -s -H 'content-type: application/json' ${url}`;
+  if (body.length <= longestBody && printable(body) === body) {
+    return `Try it:\n  ${predict} ${quoteForShell(body)}\n  ${curl} -d ${quoteForShell(body)}`;
+  }
+  // Too long for a line: the command line has the example itself.
+  return `Try it:\n  ${predict} --example\n  ${predict} --example | head -n 1 | ${curl} -d @-`;
+}

@@ -1,0 +1,109 @@
+import type { Listing } from '../models/directory.js';
+import type { Registry } from '../models/registry.js';
+import { defaultVersion, type ModelState, type VersionState } from '../models/routing.js';
+
+/** What `sardonyx check` found. */
+export interface CheckReport {
+  readonly folder: string;
+  readonly models: readonly ModelReport[];
+  /** The model that plain /predict means; a registry of several need not have one. */
+  readonly defaultModel?: string;
+  /** A sentence for each thing that is wrong. */
+  readonly faults: readonly string[];
+}
+
+export interface ModelReport {
+  readonly name: string;
+  /** The version that answers who asks for the model alone. */
+  readonly defaultVersion?: string;
+  readonly latest?: string;
+  readonly aliases: Readonly<Record<string, string>>;
+  readonly versions: readonly VersionReport[];
+}
+
+interface VersionReport {
+  readonly version: string;
+  readonly state: VersionState['state'];
+  readonly reason?: string;
+  readonly executor?: string;
+  readonly identity?: string;
+  readonly figures?: { readonly loadMs: number; readonly runUs?: number; readonly goldenRows: number };
+  /** The names beside its own that it answers to: `default`, `latest`, aliases. */
+  readonly names: readonly string[];
+}
+
+/** Makes the report of a registry that has applied a listing. */
+export function reportOn(
+  folder: string,
+  listing: Listing,
+  registry: Registry,
+  plain: { readonly name?: string; readonly problem?: string },
+): CheckReport {
+  const states = registry.list();
+  const models = states.map(toModelReport);
+  const names = states.map(({ name }) => name);
+  const faults = [
+    ...states.flatMap(versionFaults),
+    ...listing.remarks,
+    ...states.flatMap(aliasFaults),
+    ...[...listing.aliases.aliases]
+      .filter(([, target]) => !names.includes(target))
+      .map(([alias, target]) => `the alias ${alias} names the model ${target}, which is not there`),
+    ...(names.length === 0 ? [`${folder} holds no model`] : []),
+    ...(plain.problem === undefined ? [] : [plain.problem]),
+  ];
+  return { folder, models, ...(plain.name !== undefined && { defaultModel: plain.name }), faults };
+}
+
+function toModelReport(state: ModelState): ModelReport {
+  const byDefault = defaultVersion(state);
+  return {
+    name: state.name,
+    ...(byDefault !== undefined && { defaultVersion: byDefault }),
+    ...(state.latest !== undefined && { latest: state.latest }),
+    aliases: Object.fromEntries(state.aliases),
+    versions: [...state.versions].map(([version, outcome]) => ({
+      version,
+      ...toOutcome(outcome),
+      names: namesOf(state, version),
+    })),
+  };
+}
+
+function toOutcome(outcome: VersionState) {
+  if (outcome.state !== 'ready') {
+    return { state: outcome.state, ...(outcome.state === 'refused' && { reason: outcome.reason }) };
+  }
+  const { executorKind, identity, figures } = outcome.loaded;
+  const { loadMs, runMs, goldenRows } = figures;
+  // A tensor model may have no run to show: its example is a guess.
+  const runUs = Number.isFinite(runMs) ? { runUs: runMs * 1_000 } : {};
+  return {
+    state: outcome.state,
+    executor: executorKind,
+    identity,
+    figures: { loadMs, ...runUs, goldenRows },
+  };
+}
+
+function namesOf(state: ModelState, version: string): readonly string[] {
+  const aliases = [...state.aliases].filter(([, target]) => target === version).map(([alias]) => alias);
+  const isDefault = defaultVersion(state) === version && !aliases.includes('default');
+  return [...(isDefault ? ['default'] : []), ...aliases, ...(state.latest === version ? ['latest'] : [])];
+}
+
+function versionFaults({ name, versions }: ModelState): readonly string[] {
+  return [...versions].flatMap(([version, it]) =>
+    it.state === 'refused' ? [`${name}/${version} is refused: ${it.reason}`] : [],
+  );
+}
+
+function aliasFaults({ name, aliases, versions }: ModelState): readonly string[] {
+  return [...aliases].flatMap(([alias, target]) => {
+    const version = versions.get(target);
+    if (version?.state === 'ready') return [];
+    return [
+      `${name}: the alias ${alias} names ${target}, which is ${version === undefined ? 'not there' : version.state}`,
+    ];
+  });
+}

@@ -1,0 +1,83 @@
+import { messageOf } from '../errors.js';
+import { listDirectory } from '../models/directory.js';
+import { loadVersion } from '../models/load-version.js';
+import { Registry } from '../models/registry.js';
+import { type CheckReport, type ModelReport, reportOn } from './check-report.js';
+import type { Command } from './command.js';
+import { printable, toTable } from './text.js';
+
+export const check: Command = {
+  summary: 'loads every model as the server would, and says what is wrong',
+  help: `Usage: sardonyx check [DIR] [--json]
+
+Loads every version below DIR (MODELS_DIR, else models), golden rows included. Ends with 1 when a version is refused,
+an alias leads nowhere, or anything was passed over.
+
+  --json   the same as JSON
+`,
+  options: { json: { type: 'boolean' } },
+  maxPositionals: 1,
+  async run(args, { stdout, env }) {
+    const root = args.positionals[0] ?? env['MODELS_DIR'] ?? 'models';
+    const defaultModel = env['DEFAULT_MODEL'] || undefined;
+    const listing = await listDirectory(root);
+    const registry = new Registry({ load: loadVersion, defaultModel });
+    try {
+      await registry.apply(listing);
+      const report = reportOn(root, listing, registry, findDefault(registry, defaultModel));
+      stdout.write(args.flag('json') ? `${JSON.stringify(report, null, 2)}\n` : toText(report));
+      return report.faults.length === 0 ? 0 : 1;
+    } finally {
+      registry.close();
+    }
+  },
+};
+
+/** The model that plain /predict means. That there is none is a fault where one is named. */
+function findDefault(
+  registry: Registry,
+  named: string | undefined,
+): { readonly name?: string; readonly problem?: string } {
+  try {
+    return { name: registry.findDefault().name };
+  } catch (error) {
+    return named === undefined ? {} : { problem: `DEFAULT_MODEL is ${named}: ${messageOf(error)}` };
+  }
+}
+
+function toText(report: CheckReport): string {
+  const rows = report.models.flatMap((model) => model.versions.map((version) => toRow(model, version)));
+  const head = ['model', 'version', 'state', 'executor', 'load ms', 'run µs', 'golden rows', 'answers to'];
+  const table = rows.length === 0 ? 'no version' : toTable([head, ...rows], [4, 5, 6]);
+  const refused = report.models.flatMap(({ name, versions }) =>
+    versions.flatMap((it) =>
+      it.reason === undefined ? [] : [`${name}/${it.version} is refused: ${it.reason}`],
+    ),
+  );
+  const others = report.faults.filter((fault) => !refused.includes(fault));
+  const sections = [
+    table,
+    [...refused, ...others].map((line) => printable(line)).join('\n'),
+    report.defaultModel === undefined
+      ? 'No model is the default of plain /predict.'
+      : `Plain /predict means ${report.defaultModel}.`,
+    report.faults.length === 0
+      ? 'All is well.'
+      : `${report.faults.length} fault${report.faults.length === 1 ? '' : 's'}.`,
+  ];
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
+}
+
+function toRow(model: ModelReport, version: ModelReport['versions'][number]): readonly string[] {
+  const { figures } = version;
+  return [
+    model.name,
+    version.version,
+    version.state,
+    version.executor ?? '',
+    figures?.loadMs.toFixed(1) ?? '',
+    figures?.runUs?.toFixed(0) ?? '',
+    figures === undefined ? '' : String(figures.goldenRows),
+    version.names.join(', '),
+  ];
+}

@@ -1,0 +1,107 @@
+import { basename } from 'node:path';
+import { type GraphType, type GraphValue, type ModelGraph, readGraph } from '../inference/graph.js';
+import { RefusedError } from '../models/manifest.js';
+import { digestOf, readRegularFile } from '../models/regular-file.js';
+import { type Command, UsageError } from './command.js';
+import { printable, toTable } from './text.js';
+
+/** The format itself, a protobuf message, ends at 2 GiB. */
+export const maxModelBytes = 2 ** 31 - 1;
+
+export const inspect: Command = {
+  summary: 'shows what a model file takes and gives',
+  help: `Usage: sardonyx inspect MODEL.onnx [--json]
+
+Reads the graph without the engine, so that a file of unknown origin can do nothing: inputs, outputs, operators,
+opsets, producer, external weights, metadata, size and SHA-256.
+
+  --json   the same as JSON
+`,
+  options: { json: { type: 'boolean' } },
+  maxPositionals: 1,
+  async run(args, { stdout }) {
+    const [path] = args.positionals;
+    if (path === undefined) throw new UsageError('the model file is missing');
+    const bytes = await readModelFile(path);
+    const facts = describeModel(path, bytes, readGraph(bytes));
+    stdout.write(args.flag('json') ? `${JSON.stringify(facts, null, 2)}\n` : toText(facts));
+    return 0;
+  },
+};
+
+/** Reads a model file whole. Throws `RefusedError` where there is none. */
+export async function readModelFile(path: string): Promise<Buffer> {
+  const bytes = await readRegularFile(path, path, maxModelBytes);
+  if (bytes === undefined) throw new RefusedError(`${path} is not there`);
+  return bytes;
+}
+
+function describeModel(path: string, bytes: Uint8Array, graph: ModelGraph) {
+  const counts = new Map<string, number>();
+  for (const { domain, opType } of [...graph.nodes, ...graph.nestedNodes]) {
+    const name = domain === '' ? opType : `${domain}:${opType}`;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return {
+    file: path,
+    bytes: bytes.byteLength,
+    sha256: digestOf(bytes),
+    producer: graph.producer,
+    irVersion: graph.irVersion,
+    opsets: Object.fromEntries(graph.opsets.map(({ domain, version }) => [domain || 'ai.onnx', version])),
+    inputs: graph.inputs.map(toFact),
+    outputs: graph.outputs.map(toFact),
+    operators: Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))),
+    externalData: graph.externalData,
+    metadata: Object.fromEntries(graph.metadata),
+  };
+}
+
+const toFact = (value: GraphValue) => ({
+  name: value.name,
+  type: typeText(value),
+  // JSON has no undefined: an open dimension is null.
+  ...(value.shape && { shape: value.shape.map((dim) => dim ?? null) }),
+});
+
+function typeText(type: GraphType): string {
+  if (type.kind === 'tensor' || type.kind === 'sparse')
+    return `${type.kind === 'sparse' ? 'sparse ' : ''}${type.elementType}`;
+  if (type.kind === 'map')
+    return `map of ${type.keyType} to ${type.element ? typeText(type.element) : 'unknown'}`;
+  return type.element === undefined ? type.kind : `${type.kind} of ${typeText(type.element)}`;
+}
+
+const mostListed = 200;
+
+function toText(facts: ReturnType<typeof describeModel>): string {
+  const values = (list: typeof facts.inputs) =>
+    list
+      .slice(0, mostListed)
+      .map(
+        ({ name, type, shape }) =>
+          `${name}: ${type}${shape ? ` [${shape.map((dim) => dim ?? '?').join(', ')}]` : ', of any shape'}`,
+      );
+  const pairs = (record: Readonly<Record<string, unknown>>, join: string) =>
+    Object.entries(record)
+      .slice(0, mostListed)
+      .map(([key, value]) => `${key}${join}${value}`);
+  const rows: [string, readonly string[]][] = [
+    ['file', [`${basename(facts.file)}, ${facts.bytes.toLocaleString('en')} bytes`]],
+    ['sha256', [facts.sha256]],
+    ['producer', [facts.producer || 'not named']],
+    ['format', [`IR ${facts.irVersion}, opsets ${pairs(facts.opsets, ' ').join(', ')}`]],
+    ['inputs', values(facts.inputs)],
+    ['outputs', values(facts.outputs)],
+    ['operators', [pairs(facts.operators, ' × ').join(', ')]],
+    [
+      'weights',
+      facts.externalData.length === 0 ? ['all in the file'] : facts.externalData.map((file) => `in ${file}`),
+    ],
+    ['metadata', pairs(facts.metadata, ': ')],
+  ];
+  const cells = rows.flatMap(([title, lines]) =>
+    lines.map((line, k) => [k === 0 ? title : '', printable(line, 400)]),
+  );
+  return `${toTable(cells)}\n`;
+}

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { messageOf, ServiceError } from '../errors.js';
+import { listDirectory } from '../models/directory.js';
+import { loadVersion } from '../models/load-version.js';
+import { RefusedError } from '../models/manifest.js';
+import { Registry } from '../models/registry.js';
+import { createPredictions } from '../predictions.js';
+import { createPredictor } from '../predictor.js';
+import { type CliContext, type Command, UsageError } from './command.js';
+
+export const predict: Command = {
+  summary: 'answers one request without a server',
+  help: `Usage: sardonyx predict MODEL[@VERSION] JSON|@FILE|- [--models DIR] [--pretty]
+       sardonyx predict MODEL[@VERSION] --example
+
+Loads one model and prints the answer, as the server would give it. The body is given as JSON, as a file, or on
+standard input. VERSION may be an alias or latest.
+
+  --example      takes the model's own example as the body, and prints both
+  --pretty       spreads the answer over lines
+  --models DIR   the registry (MODELS_DIR, else models)
+`,
+  options: { models: { type: 'string' }, pretty: { type: 'boolean' }, example: { type: 'boolean' } },
+  maxPositionals: 2,
+  async run(args, context) {
+    const [target, source] = args.positionals;
+    if (target === undefined) throw new UsageError('the model is missing');
+    const isExample = args.flag('example');
+    if (!isExample && source === undefined)
+      throw new UsageError('the body is missing: JSON, @FILE, - or --example');
+    const given = source === undefined ? undefined : await readBody(source, context);
+    const at = target.indexOf('@');
+    const [model, version] = at < 0 ? [target, undefined] : [target.slice(0, at), target.slice(at + 1)];
+    const registry = await loadOne(
+      args.text('models') ?? context.env['MODELS_DIR'] ?? 'models',
+      model,
+      version,
+    );
+    try {
+      const body = isExample ? exampleOf(registry, model, version) : given;
+      if (isExample) context.stdout.write(`${JSON.stringify(body)}\n`);
+      const predictor = createPredictor(
+        registry,
+        createPredictions(() => undefined),
+      );
+      const asked = { model, ...(version !== undefined && { version }) };
+      const { text } = await predictor.predict({ ...asked, body, requestId: randomUUID() });
+      context.stdout.write(`${args.flag('pretty') ? JSON.stringify(JSON.parse(text), null, 2) : text}\n`);
+      return 0;
+    } catch (error) {
+      throw withReasons(error, registry, model);
+    } finally {
+      registry.close();
+    }
+  },
+};
+
+async function readBody(source: string, { stdin }: CliContext): Promise<unknown> {
+  let text = source;
+  if (source.startsWith('@')) text = await readFile(source.slice(1), 'utf8');
+  else if (source === '-') {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of stdin ?? []) chunks.push(Buffer.from(chunk));
+    text = Buffer.concat(chunks).toString('utf8');
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new RefusedError(`the body is not valid JSON: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** A registry in which all is listed, as routing needs it, and only what may be asked for is loaded. */
+async function loadOne(root: string, model: string, version: string | undefined): Promise<Registry> {
+  const listing = await listDirectory(root);
+  const name = listing.aliases.aliases.get(model) ?? model;
+  const listed = listing.models.find((it) => it.name === name);
+  const aliases = listed?.aliases.aliases;
+  const selected = version === undefined ? aliases?.get('default') : (aliases?.get(version) ?? version);
+  const isOne = selected !== undefined && selected !== 'latest';
+  const registry = new Registry({
+    async load(path, ofModel, ofVersion) {
+      if (ofModel !== name || (isOne && ofVersion !== selected)) throw new RefusedError('not asked for');
+      return loadVersion(path, ofModel, ofVersion);
+    },
+  });
+  await registry.apply(listing);
+  return registry;
+}
+
+function exampleOf(registry: Registry, model: string, version: string | undefined): unknown {
+  const loaded = registry.lease(model, version);
+  try {
+    return loaded.task.example;
+  } finally {
+    loaded.release();
+  }
+}
+
+/** Says of a version that cannot answer why it was refused: here there is no address to ask. */
+function withReasons(error: unknown, registry: Registry, model: string): unknown {
+  if (!(error instanceof ServiceError) || error.code !== 'model_unavailable') return error;
+  const states = registry.list().find((it) => it.name === model)?.versions ?? new Map();
+  const reasons: string[] = [];
+  for (const [name, state] of states) {
+    if (state.state === 'refused' && state.reason !== 'not asked for')
+      reasons.push(`${name} is refused: ${state.reason}`);
+  }
+  const [sentence = ''] = (error.detail ?? error.message).split('. GET ');
+  return reasons.length === 0
+    ? new RefusedError(sentence.replace(/ GET .*/, ''))
+    : new RefusedError(`${sentence.replace(/\.?$/, '')}: ${reasons.join('; ')}`);
+}

@@ -1,0 +1,87 @@
+import type { GraphNode, ModelGraph } from '../inference/graph.js';
+import { delimited, ProtobufReader, varint } from '../inference/protobuf.js';
+import { findOrigin, listOf } from './graph-ends.js';
+
+export type Classes = readonly string[] | readonly number[];
+
+const attributes = ['classlabels_strings', 'classlabels_int64s', 'classlabels_ints'];
+const mostClasses = 10_000;
+
+/**
+ * The classes that a graph itself names for its label or probabilities, nearest to the end first: those of the
+ * classifier that made them, the list that the label is looked up in (`ArrayFeatureExtractor`, as skl2onnx writes
+ * it), those of a ZipMap. Classifiers within a model, as in a one-versus-rest, have other ones.
+ * `columns` are those of the probabilities, where declared; `model` are the bytes that the graph was read from.
+ */
+export function findClasses(
+  graph: ModelGraph,
+  model: Uint8Array,
+  outputs: readonly string[],
+  columns?: number,
+): Classes | undefined {
+  const origins = outputs.map((output) => findOrigin(graph, output).node);
+  const zipMaps = graph.nodes.filter((node) => node.opType === 'ZipMap');
+  for (const node of [...origins, ...zipMaps]) {
+    const classes = node && classesOf(node, model);
+    if (classes !== undefined && isSound(classes, columns)) return classes;
+  }
+  return undefined;
+}
+
+function isSound(classes: Classes, columns: number | undefined): boolean {
+  const fits = columns === undefined || Math.max(2, columns) === classes.length;
+  return fits && new Set<string | number>(classes).size === classes.length;
+}
+
+function classesOf(node: GraphNode, model: Uint8Array): Classes | undefined {
+  if (node.opType === 'ArrayFeatureExtractor') return readConstant(model, node.inputs[0] ?? '');
+  const lists = attributes.map((name) => listOf(node.attributes.get(name)));
+  return lists.find((list) => list.length > 0) as Classes | undefined;
+}
+
+/** A short constant of texts or whole numbers, in the forms that exporters give to lists of classes. */
+function readConstant(model: Uint8Array, wanted: string): Classes | undefined {
+  const reader = ProtobufReader.of(model);
+  while (reader.next()) {
+    if (reader.tag !== delimited(7)) continue;
+    const graph = reader.message();
+    while (graph.next()) {
+      if (graph.tag !== delimited(5)) continue;
+      const tensor = graph.message();
+      const { name, type } = readHead(tensor.again());
+      if (name !== wanted) continue;
+      const size = tensor
+        .again()
+        .ints(1)
+        .reduce((product, dim) => product * dim, 1);
+      if (size > mostClasses) return undefined;
+      // TensorProto: string_data, int64_data, int32_data, raw_data.
+      const texts = tensor.again().texts(6);
+      if (texts.length > 0) return texts;
+      const numbers = [...tensor.again().ints(7), ...tensor.again().ints(5)];
+      if (numbers.length > 0) return numbers;
+      return readRaw(tensor.again().texts(9).join(''), type);
+    }
+  }
+  return undefined;
+}
+
+function readHead(tensor: ProtobufReader): { name: string; type: number } {
+  const head = { name: '', type: 0 };
+  while (tensor.next()) {
+    if (tensor.tag === delimited(8)) head.name = tensor.text();
+    if (tensor.tag === varint(2)) head.type = tensor.enum();
+  }
+  return head;
+}
+
+/** Raw int32 (6) or int64 (7) numbers. The reader gives bytes only as UTF-8, which is exact below 128 alone. */
+function readRaw(raw: string, type: number): readonly number[] | undefined {
+  const width = type === 7 ? 8 : 4;
+  const bytes = Buffer.from(raw, 'utf8');
+  if ((type !== 6 && type !== 7) || bytes.length === 0 || bytes.length % width !== 0) return undefined;
+  if (bytes.some((byte) => byte > 127)) return undefined;
+  return Array.from({ length: bytes.length / width }, (_, k) =>
+    width === 8 ? Number(bytes.readBigInt64LE(k * width)) : bytes.readInt32LE(k * width),
+  );
+}

@@ -1,0 +1,25 @@
+import { kindOfVersion, orderVersions } from './version-order.js';
+
+/**
+ * The name of a model's next version: after whole numbers the next one, after semantic versions the next patch,
+ * else the time of `now` in UTC as `YYYYMMDD_HHMMSS`.
+ */
+export function nextVersion(existing: readonly string[], now: Date): string {
+  const newest = orderVersions(existing).ascending.at(-1);
+  const kind = newest === undefined ? 'timestamp' : kindOfVersion(newest);
+  if (newest === undefined || kind === 'timestamp') return toTimestamp(now);
+  if (kind === 'number') return String(BigInt(newest) + 1n);
+  const [core = '', prerelease] = newest.split(/-(.*)/);
+  // 1.2.0-rc.1 comes before 1.2.0, which is therefore the next.
+  if (prerelease !== undefined) return core;
+  const [major, minor, patch = '0'] = core.split('.');
+  return `${major}.${minor}.${BigInt(patch) + 1n}`;
+}
+
+function toTimestamp(now: Date): string {
+  return now
+    .toISOString()
+    .replace(/\.\d+Z$/, '')
+    .replaceAll(/[-:]/g, '')
+    .replace('T', '_');
+}

@@ -1,0 +1,280 @@
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runCli } from '../../src/cli/run-cli.js';
+import * as models from '../helpers/onnx-models.js';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sardonyx-add-'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function run(...argv: string[]) {
+  let [out, err] = ['', ''];
+  const code = await runCli(argv, {
+    stdout: { write: (text) => (out += text) },
+    stderr: { write: (text) => (err += text) },
+    env: { MODELS_DIR: join(folder, 'models') },
+    now: () => new Date('2026-11-23T01:02:03.456Z'),
+  });
+  return { code, out, err };
+}
+
+async function add(model: Uint8Array, ...options: string[]) {
+  await writeFile(join(folder, 'model.onnx'), model);
+  return run('add', join(folder, 'model.onnx'), '--name', 'm', ...options);
+}
+
+const readManifest = async (version = '20261123_010203') =>
+  JSON.parse(await readFile(join(folder, 'models/m', version, 'metadata.json'), 'utf8'));
+
+const zeros = { prediction: expect.anything() };
+
+describe('a model without a manifest answers after one add', () => {
+  const cases: [
+    name: string,
+    model: Uint8Array,
+    task: string,
+    output: object | undefined,
+    options?: string[],
+  ][] = [
+    ['linearRegression', models.linearRegression([1, 2]), 'regression', { value: 'variable' }],
+    ['float64Linear', models.float64Linear([1]), 'regression', { value: 'variable' }],
+    ['float16Linear', models.float16Linear([1]), 'regression', { value: 'variable' }],
+    [
+      'twoOutputs',
+      models.twoOutputs(),
+      'regression',
+      { value: 'variable', names: ['variable0', 'variable1'] },
+    ],
+    ['fixedBatch', models.fixedBatch(4), 'regression', { value: 'variable' }],
+    ['int64Sum', models.int64Sum(), 'regression', { value: 'variable' }],
+    ['grouped', models.grouped(), 'regression', { value: 'value' }],
+    ['perColumn', models.perColumn(), 'regression', { value: 'value' }],
+    ['columnVector', models.columnVector(), 'regression', { value: 'value' }],
+    ['stringEcho', models.stringEcho(), 'classification', { label: 'variable' }],
+    ['boolNot', models.boolNot(), 'classification', { label: 'variable' }],
+    ['an image', models.echo('float32', ['N', 1, 8, 8]), 'tensor', undefined],
+    ['unknownRank', models.unknownRank(), 'tensor', undefined],
+    [
+      'binaryClassifier',
+      models.binaryClassifier(),
+      'classification',
+      { label: 'label', probabilities: 'probabilities', classes: [0, 1] },
+    ],
+    ['labelOnly', models.labelOnly(), 'classification', { label: 'label', classes: [0, 1] }],
+    [
+      'probabilitiesOnly',
+      models.probabilitiesOnly(),
+      'classification',
+      { probabilities: 'probabilities', classes: [0, 1] },
+    ],
+    [
+      'multiclass',
+      models.multiclass(),
+      'classification',
+      { label: 'label', probabilities: 'probabilities', classes: ['red', 'green', 'blue'] },
+    ],
+    ['oneColumn', models.oneColumn(), 'classification', { probabilities: 'probability', classes: [0, 1] }],
+    [
+      'a flat column',
+      models.oneColumn({ flat: true }),
+      'classification',
+      { probabilities: 'probability', classes: [0, 1] },
+    ],
+    [
+      'logits of three',
+      models.logits(3),
+      'classification',
+      { probabilities: 'logits', classes: [0, 1, 2], activation: 'softmax' },
+    ],
+    [
+      'a single logit',
+      models.logits(1),
+      'classification',
+      { probabilities: 'logits', classes: ['no', 'yes'], activation: 'sigmoid' },
+      ['--classes', 'no,yes'],
+    ],
+    [
+      'zipMap with a tensor',
+      models.zipMap({ tensor: true }),
+      'classification',
+      { label: 'label', probabilities: 'probabilities', classes: [0, 1] },
+    ],
+    [
+      'randomForest',
+      models.randomForest(3, 3, 4),
+      'classification',
+      { label: 'label', probabilities: 'probabilities', classes: [0, 1] },
+    ],
+    ['deepTree', models.deepTree(10), 'regression', { value: 'variable' }],
+    ['gatherByValue', models.gatherByValue(), 'regression', { value: 'value' }],
+    ['nanAt', models.nanAt(), 'regression', { value: 'value' }],
+    ['bigInt64', models.bigInt64(), 'regression', { value: 'value' }],
+    ['slow', models.slow(2), 'regression', { value: 'value' }],
+  ];
+  it.each(cases)('%s', async (name, model, task, output, options = []) => {
+    const { code, out, err } = await add(model, ...options);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('Added m 20261123_010203');
+    const manifest = await readManifest();
+    expect(manifest.task).toBe(task);
+    expect(manifest.output).toEqual(output);
+    const answer = await run('predict', 'm', '--example');
+    // Of the logarithm of 0 there is no JSON.
+    if (name === 'nanAt') return expect(answer.err).toContain('infinite');
+    expect(answer.err).toBe('');
+    const text = answer.out.split('\n')[1] ?? '';
+    expect(JSON.parse(text)).toMatchObject(task === 'tensor' ? { outputs: expect.anything() } : zeros);
+  });
+});
+
+describe('what the graph says is proposed', () => {
+  it('types the features of one-column inputs, and takes an example from the encoder', async () => {
+    await add(models.perColumn());
+    expect((await readManifest()).features).toEqual([
+      { name: 'age', type: 'integer' },
+      { name: 'income', type: 'number' },
+      { name: 'region', type: 'string', example: 'north' },
+      { name: 'owner', type: 'boolean' },
+    ]);
+  });
+
+  it('names the columns of a matrix, or takes the names that are given', async () => {
+    await add(models.linearRegression([1, 2]));
+    expect((await readManifest()).features.map((it: { name: string }) => it.name)).toEqual(['x0', 'x1']);
+    await add(
+      models.linearRegression([1, 2]),
+      '--features',
+      'height, weight',
+      '--version',
+      '20261124_000000',
+    );
+    expect((await readManifest('20261124_000000')).features.map((it: { name: string }) => it.name)).toEqual([
+      'height',
+      'weight',
+    ]);
+    const { code, err } = await add(models.linearRegression([1, 2]), '--features', 'height');
+    expect(code).toBe(1);
+    expect(err).toBe('sardonyx: --features has 1 name, and the graph takes 2: X [N, 2]\n');
+  });
+
+  it('renames classes by position, and refuses what would mislabel', async () => {
+    await add(models.binaryClassifier(), '--classes', 'no,yes');
+    const { out } = await run('predict', 'm', '{"x0":2,"x1":2}');
+    expect(JSON.parse(out)).toMatchObject({ prediction: 'yes' });
+    expect((await add(models.binaryClassifier(), '--classes', '1,0')).err).toContain('in this order: 0, 1');
+    expect((await add(models.binaryClassifier(), '--classes', 'a,b,c')).err).toContain('2 classes');
+  });
+
+  it('takes examples and nulls from golden rows, and proves them', async () => {
+    const golden = {
+      instances: [
+        { x0: 3, x1: null },
+        { x0: 1, x1: 2 },
+      ],
+      expected: [{ prediction: 'x' }, { prediction: 8 }],
+    };
+    await writeFile(join(folder, 'golden.json'), JSON.stringify(golden));
+    const refused = await add(models.linearRegression([2, 3]), '--golden', join(folder, 'golden.json'));
+    expect(refused.err).toContain('golden rows fail');
+    expect(await readdir(join(folder, 'models'))).toEqual([]);
+
+    golden.instances.shift();
+    golden.expected.shift();
+    await writeFile(join(folder, 'golden.json'), JSON.stringify(golden));
+    const { out } = await add(models.linearRegression([2, 3]), '--golden', join(folder, 'golden.json'));
+    expect(out).toContain('1 golden rows pass');
+    expect((await readManifest()).features[0]).toEqual({ name: 'x0', type: 'number', example: 1 });
+    expect(Object.keys((await readManifest()).sha256)).toEqual(['model.onnx', 'golden.json']);
+  });
+
+  it('lets the keys of a given manifest win', async () => {
+    await writeFile(
+      join(folder, 'given.json'),
+      JSON.stringify({ description: 'Sum and difference', output: { names: ['sum', 'difference'] } }),
+    );
+    await add(models.twoOutputs(), '--manifest', join(folder, 'given.json'));
+    const { out } = await run('predict', 'm', '{"x0":3,"x1":2}');
+    expect(JSON.parse(out).prediction).toEqual({ sum: 5, difference: 1 });
+    expect(await readManifest()).toMatchObject({
+      description: 'Sum and difference',
+      output: { value: 'variable' },
+    });
+  });
+});
+
+describe('a refusal leaves nothing behind', () => {
+  it.each([
+    ['zipMap', models.zipMap(), "{'zipmap': False}"],
+    ['unknownOperator', models.unknownOperator(), 'the engine refuses'],
+    ['bfloat16', models.bfloat16(), 'bfloat16'],
+    ['no model', new Uint8Array([1, 2, 3]), 'is not an ONNX model'],
+    ['cyclicTree', models.cyclicTree(), 'leads back to itself'],
+    ['sequenceOutput', models.sequenceOutput(), 'no output of the graph is a tensor'],
+    ['weights outside', models.externalData('../secret'), 'must be a plain path'],
+    ['weights called metadata.json', models.externalData('metadata.json'), 'must be a plain path'],
+    ['weights that are not there', models.externalData('w.bin'), 'cannot be found beside the model'],
+  ])('%s', async (_name, model, reason) => {
+    const { code, out, err } = await add(model);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toContain(reason);
+    expect(err.trim().split('\n')).toHaveLength(1);
+    expect(await readdir(join(folder, 'models')).catch(() => [])).toEqual([]);
+  });
+
+  it('a link out of the folder of the model', async () => {
+    await symlink('/etc/hostname', join(folder, 'w.bin'));
+    expect((await add(models.externalData('w.bin'))).err).toContain("lead out of the model's folder");
+  });
+});
+
+describe('versions', () => {
+  it('takes external weights along, each with its digest', async () => {
+    await writeFile(join(folder, 'w.bin'), new Uint8Array(new Float32Array([5]).buffer));
+    expect((await add(models.externalData('w.bin'))).err).toBe('');
+    expect(Object.keys((await readManifest()).sha256)).toEqual(['model.onnx', 'w.bin']);
+    expect(JSON.parse((await run('predict', 'm', '{"x0":2}')).out).prediction).toBe(7);
+  });
+
+  it('never overwrites one', async () => {
+    await add(models.linearRegression([1]), '--version', '1');
+    const before = await readFile(join(folder, 'models/m/1/metadata.json'), 'utf8');
+    const { code, err } = await add(models.linearRegression([2]), '--version', '1');
+    expect(code).toBe(1);
+    expect(err).toContain('exists already, and a version is never overwritten');
+    expect(await readFile(join(folder, 'models/m/1/metadata.json'), 'utf8')).toBe(before);
+    expect(await readdir(join(folder, 'models/m'))).toEqual(['1']);
+  });
+
+  it('counts on from whole numbers, and from semantic versions', async () => {
+    await add(models.linearRegression([1]), '--version', '9');
+    expect((await add(models.linearRegression([1]))).out).toContain('Added m 10');
+    await add(models.linearRegression([1]), '--name', 's', '--version', '1.2.9');
+    expect((await add(models.linearRegression([1]), '--name', 's')).out).toContain('Added s 1.2.10');
+  });
+
+  it('refuses a name that would cost the others their order', async () => {
+    await add(models.linearRegression([1]), '--version', '1');
+    expect((await add(models.linearRegression([1]), '--version', '1.0.0')).err).toContain(
+      'have no common order',
+    );
+    expect((await add(models.linearRegression([1]), '--version', '01')).err).toContain('compare as equal');
+    expect((await add(models.linearRegression([1]), '--version', 'latest')).code).toBe(2);
+  });
+
+  it('moves the alias default when asked, and says where it stays', async () => {
+    await add(models.linearRegression([1]), '--version', '1', '--default');
+    expect((await add(models.linearRegression([1]))).out).toContain('The alias default still names 1.');
+    expect(JSON.parse((await run('predict', 'm', '{"x0":1}')).out).model_version).toBe('1');
+    await add(models.linearRegression([1]), '--default');
+    expect(JSON.parse((await run('predict', 'm', '{"x0":1}')).out).model_version).toBe('3');
+    expect((await add(models.linearRegression([1]), '--version', 'default')).err).toContain(
+      'is an alias already',
+    );
+  });
+});

@@ -1,0 +1,53 @@
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { readConfig } from '../../src/config.js';
+import { buildServer } from '../../src/server.js';
+
+export interface TestApp extends AsyncDisposable {
+  readonly app: FastifyInstance;
+  /** Every line that was logged, parsed. */
+  readonly logs: readonly Record<string, unknown>[];
+  /** POSTs a body as JSON (a string as it is) and gives the status, the parsed body and the headers. */
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<TestAnswer>;
+  get(path: string): Promise<TestAnswer>;
+}
+
+export interface TestAnswer {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever came back
+  readonly body: any;
+  readonly text: string;
+  readonly headers: Readonly<Record<string, unknown>>;
+}
+
+/** The real server with a small configuration, not listening: requests are injected. */
+export async function buildTestApp(environment: Record<string, string> = {}): Promise<TestApp> {
+  const logs: Record<string, unknown>[] = [];
+  const logger = pino(
+    { level: environment['LOG_LEVEL'] ?? 'info' },
+    { write: (line) => logs.push(JSON.parse(line)) },
+  );
+  const app = await buildServer(readConfig(environment), logger);
+  const inject = async (
+    method: 'GET' | 'POST',
+    url: string,
+    payload?: string,
+    headers: Record<string, string> = {},
+  ) => {
+    const reply = await app.inject({ method, url, headers, ...(payload !== undefined && { payload }) });
+    const isJson = /json/.test(String(reply.headers['content-type']));
+    const body = isJson ? JSON.parse(reply.body) : reply.body;
+    return { status: reply.statusCode, body, text: reply.body, headers: reply.headers };
+  };
+  return {
+    app,
+    logs,
+    post: (path, body, headers) =>
+      inject('POST', path, typeof body === 'string' ? body : JSON.stringify(body), {
+        'content-type': 'application/json',
+        ...headers,
+      }),
+    get: (path) => inject('GET', path),
+    [Symbol.asyncDispose]: () => app.close(),
+  };
+}

@@ -1,0 +1,60 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+export interface ServerProcess extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly url: string;
+  /** Lines of standard output (the log) and of standard error (the banner, problems of the start). */
+  readonly stdout: readonly string[];
+  readonly stderr: readonly string[];
+  /** Resolves with how the process ended. */
+  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+}
+
+/** Starts the built server as users do, on a free port, and waits until it listens. Throws when it ends first. */
+export async function startServerProcess(environment: Record<string, string> = {}): Promise<ServerProcess> {
+  const { child, stdout, stderr, ended } = spawnServer(environment);
+  const port = await new Promise<number>((resolve, reject) => {
+    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+    lines.on('line', (line) => {
+      stdout.push(line);
+      const found = /listening at https?:\/\/[^"]*:(\d+)/.exec(line);
+      if (found !== null) resolve(Number(found[1]));
+    });
+    void ended.then(({ code }) => reject(new Error(`the server ended with ${code}: ${stderr.join('\n')}`)));
+  });
+  return {
+    child,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    stdout,
+    stderr,
+    ended,
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+/** Starts the server and waits for its end: for starts that cannot be. */
+export async function runServerToItsEnd(environment: Record<string, string>) {
+  const { child, stdout, stderr, ended } = spawnServer(environment);
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => stdout.push(line));
+  const end = await ended;
+  return { ...end, stdout, stderr };
+}
+
+function spawnServer(environment: Record<string, string>) {
+  const child = spawn(process.execPath, ['dist/main.js'], {
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const stdout: string[] = [];
+  const stderr: string[] = [];
+  createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => stderr.push(line));
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }));
+  return { child, stdout, stderr, ended };
+}
