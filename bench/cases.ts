@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
+import { readConfig } from '../src/config.js';
+import { buildServer } from '../src/server.js';
+import { randomForest } from '../test/helpers/onnx-models.js';
+import type { RegistryFolder } from '../test/helpers/registry-folder.js';
+
+/** One model to be asked: the path at both servers, a body, and the schema that the bare route checks it by. */
+export interface BenchCase {
+  readonly name: string;
+  readonly path: string;
+  readonly body: string;
+  readonly schema: Record<string, unknown>;
+}
+
+const loan = { age: 42, income: 51234.5, credit_score: 688 };
+const sample = 'models/credit-risk/20261115_143000';
+
+/** Fills a registry with what the bench asks, and says how to ask it. */
+export async function createCases(folder: RegistryFolder): Promise<readonly BenchCase[]> {
+  const {
+    sha256: _,
+    name: __,
+    version: ___,
+    ...manifest
+  } = JSON.parse(readFileSync(`${sample}/metadata.json`, 'utf8'));
+  const model = readFileSync(`${sample}/model.onnx`);
+  folder.addVersion('credit-risk', '1', { manifest, model });
+  folder.addVersion('alone', '1', { manifest: { ...manifest, runtime: { maxBatchRows: 1 } }, model });
+  for (const count of [30, 300]) {
+    const names = Array.from({ length: count }, (_unused, k) => `feature_${k}`);
+    const features = names.map((it) => ({
+      name: it,
+      type: 'number' as const,
+      minimum: -1_000,
+      maximum: 1_000,
+    }));
+    folder.addVersion(`forest-${count}`, '1', {
+      manifest: { task: 'classification', features },
+      model: randomForest(100, 6, count),
+    });
+  }
+  folder.write('aliases.json', { default: 'credit-risk' });
+
+  const rowOf = (count: number) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_unused, k) => [`feature_${k}`, Math.round(Math.sin(k) * 1e5) / 1e3]),
+    );
+  const bodies = [
+    { name: '3 features', path: '/predict', model: 'credit-risk', body: loan },
+    { name: '3 features, alone', path: '/models/alone/predict', model: 'alone', body: loan },
+    { name: '30 features', path: '/models/forest-30/predict', model: 'forest-30', body: rowOf(30) },
+    { name: '300 features', path: '/models/forest-300/predict', model: 'forest-300', body: rowOf(300) },
+  ];
+  const app = await buildServer(readConfig({ MODELS_DIR: folder.path }), pino({ level: 'silent' }));
+  try {
+    return bodies.map(({ name, path, model: of, body }) => {
+      const lease = app.registry.lease(of);
+      lease.release();
+      return {
+        name,
+        path,
+        body: JSON.stringify(body),
+        schema: JSON.parse(JSON.stringify(lease.task.requestSchema)),
+      };
+    });
+  } finally {
+    await app.close();
+  }
+}

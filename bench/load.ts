@@ -1,0 +1,69 @@
+import net from 'node:net';
+
+/** What to send, for how long: given as JSON in the first argument. */
+export interface Load {
+  readonly port: number;
+  readonly path: string;
+  readonly body: string;
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+/** What came back. `cpuShare` is this process's own processor time over the time that passed. */
+export interface LoadResult {
+  readonly answered: number;
+  readonly failed: number;
+  readonly perSecond: number;
+  readonly cpuShare: number;
+}
+
+// Sends the next request on a connection when the answer to the last is whole: a closed loop. It reads
+// no more of an answer than its status and length, so that it costs less than the server that it loads.
+const load = JSON.parse(process.argv[2] ?? '') as Load;
+const { port, path, body, connections, seconds } = load;
+const request = Buffer.from(
+  `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
+    `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+);
+let answered = 0;
+let failed = 0;
+let isOver = false;
+
+for (let k = 0; k < connections; k += 1) {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.setNoDelay(true);
+  let missing = 0;
+  socket.on('data', (chunk) => {
+    if (missing === 0) {
+      const head = chunk.toString('latin1', 0, 1_024);
+      const length = /content-length: (\d+)/i.exec(head)?.[1];
+      if (head[9] !== '2') failed += 1;
+      missing = head.indexOf('\r\n\r\n') + 4 + Number(length);
+    }
+    missing -= chunk.length;
+    if (missing > 0) return;
+    missing = 0;
+    answered += 1;
+    if (isOver) socket.end();
+    else socket.write(request);
+  });
+  socket.on('error', () => {
+    failed += 1;
+  });
+  socket.write(request);
+}
+
+const cpu = process.cpuUsage();
+const started = performance.now();
+setTimeout(() => {
+  isOver = true;
+  const elapsed = (performance.now() - started) / 1_000;
+  const { user, system } = process.cpuUsage(cpu);
+  const result: LoadResult = {
+    answered,
+    failed,
+    perSecond: answered / elapsed,
+    cpuShare: (user + system) / 1e6 / elapsed,
+  };
+  process.send?.(result, () => process.exit(0));
+}, seconds * 1_000);

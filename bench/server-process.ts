@@ -1,0 +1,52 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Load, LoadResult } from './load.js';
+
+export interface BenchServer {
+  readonly port: number;
+  /** Processor time of the process so far, user and system, in microseconds. */
+  cpuUs(): Promise<number>;
+  stop(): void;
+}
+
+/** Starts a server of the bench in a process of its own. */
+export async function startBenchServer(
+  file: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<BenchServer> {
+  const child = fork(new URL(file, import.meta.url), args, {
+    env: { ...process.env, ...env },
+    execArgv: ['--import', 'tsx'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const { port } = await messageOf<{ port: number }>(child);
+  return {
+    port,
+    async cpuUs() {
+      const answer = messageOf<NodeJS.CpuUsage>(child);
+      child.send('cpu');
+      const { user, system } = await answer;
+      return user + system;
+    },
+    stop: () => child.disconnect(),
+  };
+}
+
+/** Loads a server from a process of its own. */
+export async function putLoad(load: Load): Promise<LoadResult> {
+  const child = fork(new URL('./load.ts', import.meta.url), [JSON.stringify(load)], {
+    execArgv: ['--import', 'tsx'],
+  });
+  return messageOf<LoadResult>(child);
+}
+
+function messageOf<T>(child: ChildProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null) => reject(new Error(`a process of the bench ended with ${code}`));
+    child.once('exit', onExit);
+    child.once('message', (message) => {
+      child.off('exit', onExit);
+      resolve(message as T);
+    });
+  });
+}
