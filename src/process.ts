@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { describeStart } from './banner.js';
 import { type Config, ConfigError, readConfig } from './config.js';
 import { messageOf } from './errors.js';
@@ -11,12 +11,17 @@ import { buildServer } from './server.js';
  * Nothing else knows about signals.
  */
 export async function runServer(environment: Readonly<Record<string, string | undefined>>): Promise<void> {
+  // Until there is a server there is nothing to wait for.
+  let stop = async (_signal: string): Promise<void> => process.exit(0);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
   try {
     const config = readConfig(environment);
-    const app = await start(config);
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => void stop(app, config, signal));
-    }
+    const logger = pino({ level: config.LOG_LEVEL });
+    endOnUncaught(logger);
+    const app = await buildServer(config, logger);
+    stop = createStop(app, config);
+    await listen(app, config);
+    process.stderr.write(describeStart(app, config));
   } catch (error) {
     const lines = error instanceof ConfigError ? error.lines : [describeFailure(error)];
     for (const line of lines) process.stderr.write(`sardonyx: ${line}\n`);
@@ -24,9 +29,7 @@ export async function runServer(environment: Readonly<Record<string, string | un
   }
 }
 
-async function start(config: Config): Promise<FastifyInstance> {
-  const logger = pino({ level: config.LOG_LEVEL });
-  const app = await buildServer(config, logger);
+async function listen(app: FastifyInstance, config: Config): Promise<void> {
   try {
     await app.listen({
       host: config.HOST,
@@ -37,41 +40,53 @@ async function start(config: Config): Promise<FastifyInstance> {
     await app.close();
     throw error;
   }
-  process.stderr.write(describeStart(app, config));
-  return app;
 }
 
-let stopping = false;
+/**
+ * What stops a server, once, however many signals come: ready turns 503 at once; the listener closes after a
+ * delay; requests in flight end, or are cut at the deadline.
+ */
+function createStop(app: FastifyInstance, config: Config): (signal: string) => Promise<void> {
+  let isStopping = false;
+  return async (signal) => {
+    if (isStopping) return;
+    isStopping = true;
+    app.log.info({ signal }, 'stopping');
+    app.drain();
+    await new Promise((resolve) => setTimeout(resolve, config.SHUTDOWN_DELAY_MS));
+    const cut = setTimeout(() => {
+      app.log.warn('connections are cut: the shutdown took too long');
+      app.server.closeAllConnections();
+    }, config.SHUTDOWN_TIMEOUT_MS);
+    try {
+      await app.close();
+      app.log.info('stopped');
+    } catch (error) {
+      app.log.error({ err: error }, 'the shutdown failed');
+      process.exitCode = 1;
+    } finally {
+      clearTimeout(cut);
+    }
+  };
+}
 
-/** Ready turns 503 at once; the listener closes after a delay; requests in flight end, or are cut at the deadline. */
-async function stop(app: FastifyInstance, config: Config, signal: string): Promise<void> {
-  if (stopping) return;
-  stopping = true;
-  app.log.info({ signal }, 'stopping');
-  app.drain();
-  await new Promise((resolve) => setTimeout(resolve, config.SHUTDOWN_DELAY_MS));
-  const cut = setTimeout(() => {
-    app.log.warn('connections are cut: the shutdown took too long');
-    app.server.closeAllConnections();
-  }, config.SHUTDOWN_TIMEOUT_MS);
-  try {
-    await app.close();
-    app.log.info('stopped');
-  } catch (error) {
-    app.log.error({ err: error }, 'the shutdown failed');
-    process.exitCode = 1;
-  } finally {
-    clearTimeout(cut);
-  }
+/** After an error that nobody caught nothing is certain: it is logged, and the process ends for a new one. */
+function endOnUncaught(logger: Logger): void {
+  process.on('uncaughtException', (error, origin) => {
+    logger.fatal({ err: error, origin }, 'an error that nobody caught: the process ends');
+    process.exit(1);
+  });
 }
 
 function describeFailure(error: unknown): string {
-  const { code, syscall, address, port, path } = error as NodeJS.ErrnoException & {
+  const { code, syscall, address, hostname, port, path } = error as NodeJS.ErrnoException & {
     address?: string;
+    hostname?: string;
     port?: number;
   };
   if (code === 'EADDRINUSE')
     return `PORT: ${address}:${port} is taken by another process; choose another PORT`;
+  if (syscall === 'getaddrinfo') return `HOST: the name ${hostname} is not known (${code})`;
   if (syscall === 'listen' || code === 'EADDRNOTAVAIL')
     return `HOST: cannot listen at ${address}:${port} (${code})`;
   if (syscall === 'scandir') return `MODELS_DIR: the folder ${path} cannot be read (${code})`;

@@ -3,13 +3,15 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 
 import type { Config } from './config.js';
 import { createClientErrorHandler } from './plugins/client-errors.js';
-import drain from './plugins/drain.js';
+import drain, { createDrainingResponse, type Draining } from './plugins/drain.js';
 import jsonBody from './plugins/json-body.js';
 import metrics from './plugins/metrics.js';
 import predictor from './plugins/predictor.js';
 import problems, { sendProblem } from './plugins/problems.js';
+import protocol from './plugins/protocol.js';
 import registry from './plugins/registry.js';
 import requestId, { createRequestId } from './plugins/request-id.js';
+import requestLog from './plugins/request-log.js';
 import docsRoutes from './routes/docs.js';
 import errorRoutes from './routes/errors.js';
 import healthRoutes from './routes/health.js';
@@ -29,7 +31,9 @@ export async function buildServer(config: Config, logger: FastifyBaseLogger): Pr
     errorsUrl: `${config.PUBLIC_URL?.replace(/\/$/, '') ?? ''}/errors`,
     showsProblems: config.ERROR_DETAIL === 'on',
   };
-  const app = Fastify({
+  const draining: Draining = { isDraining: false };
+  const app: FastifyInstance = Fastify({
+    http: { ServerResponse: createDrainingResponse(draining), requireHostHeader: false },
     loggerInstance: logger,
     // A child logger for each request costs more than a prediction: what logs names the request itself.
     childLoggerFactory: (parent) => parent,
@@ -43,8 +47,15 @@ export async function buildServer(config: Config, logger: FastifyBaseLogger): Pr
     forceCloseConnections: 'idle',
     // Loading many models takes its time; the registry has no other limit.
     pluginTimeout: 0,
-    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply, problemSettings),
-    clientErrorHandler: createClientErrorHandler(problemSettings),
+    frameworkErrors: (error, request, reply) => {
+      // No hook has seen such a request.
+      reply.header('x-request-id', request.id);
+      sendProblem(error, request, reply, problemSettings);
+      app.observeUnmatched(reply.statusCode, reply.elapsedTime / 1_000);
+    },
+    clientErrorHandler: createClientErrorHandler(problemSettings, (status) =>
+      app.observeUnmatched(status, 0),
+    ),
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   });
   // Response schemas are documentation: answers are made by our own code, and checked by tests.
@@ -53,10 +64,12 @@ export async function buildServer(config: Config, logger: FastifyBaseLogger): Pr
     app.addSchema(schema);
 
   await app.register(requestId);
-  await app.register(problems, problemSettings);
-  await app.register(jsonBody);
+  await app.register(requestLog);
   await app.register(metrics);
-  await app.register(drain);
+  await app.register(problems, problemSettings);
+  await app.register(protocol);
+  await app.register(jsonBody);
+  await app.register(drain, { draining });
   await app.register(registry, config);
   await app.register(predictor);
 

@@ -75,7 +75,9 @@ export class Batcher {
       this.#timer = undefined;
       this.#immediate = setImmediate(this.#flush);
     } else {
-      this.#timer ??= setTimeout(this.#flush, maxBatchDelayMs);
+      // A row that has waited for the run before this one has waited for others too.
+      const waitedMs = performance.now() - (this.#queue[0] as Waiter).since;
+      this.#timer ??= setTimeout(this.#flush, Math.max(0, maxBatchDelayMs - waitedMs));
     }
   }
 

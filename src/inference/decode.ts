@@ -91,7 +91,7 @@ function createLabelReader(
 ): (tensors: Tensors, row: number) => Label {
   const positions = new Map(classes?.map((value, position) => [value, position]));
   const read = (tensor: Tensor, row: number): Scalar => {
-    if (tensor.type === 'string') return tensor.data[row] as string;
+    if (tensor.type === 'string') return readText(tensor, row, label.name);
     const number = readNumber(tensor, row, label.name);
     return tensor.type === 'bool' && label.labelIs === 'class' ? number === 1 : number;
   };
@@ -105,6 +105,13 @@ function createLabelReader(
       cause: new Error(`label ${JSON.stringify(value)} of output ${label.name} is outside the classes`),
     });
   };
+}
+
+function readText(tensor: Tensor, row: number, output: string): string {
+  const text = tensor.data[row];
+  if (typeof text === 'string') return text;
+  // A graph may give fewer rows than it was given: only a run shows.
+  throw new ServiceError('run_failed', { cause: new Error(`output ${output} has no text at ${row}`) });
 }
 
 function createProbabilitiesReader(output: ProbabilitiesOutput): (tensors: Tensors, row: number) => number[] {
@@ -130,7 +137,7 @@ function createProbabilitiesReader(output: ProbabilitiesOutput): (tensors: Tenso
 
 /** Softmax in place, shifted by the largest logit so that no exponential overflows. */
 function applySoftmax(values: number[]): void {
-  const largest = Math.max(...values);
+  const largest = values.reduce((a, b) => Math.max(a, b));
   let sum = 0;
   for (let k = 0; k < values.length; k += 1) {
     const value = Math.exp((values[k] as number) - largest);

@@ -1,7 +1,9 @@
+import { dirname } from 'node:path';
 import { Tensor as EngineTensor } from 'onnxruntime-node';
 // The public `create` and `run` are these calls behind a `setImmediate` and a promise: they block all the same,
 // and cost one more turn of the loop for each run (onnxruntime-node 1.30.0, dist/backend.js).
 import { binding, initOrt } from 'onnxruntime-node/dist/binding.js';
+import { toEngineError } from './engine-error.js';
 import {
   type Dimension,
   type ElementType,
@@ -26,7 +28,7 @@ export interface SessionValue {
 export interface Session {
   readonly inputs: readonly SessionValue[];
   readonly outputs: readonly SessionValue[];
-  /** Runs the graph on exactly its inputs and gives the named outputs. Throws whatever the engine throws. */
+  /** Runs the graph on exactly its inputs and gives the named outputs. Throws `EngineError`. */
   run(feeds: Tensors, fetches: readonly string[]): Tensors;
   /** Gives the memory back. No run may follow. */
   release(): void;
@@ -52,7 +54,7 @@ const typeNumbers: readonly (ElementType | undefined)[] = [
 
 /**
  * Opens a model: its bytes, or a path where it has external weights (which are looked up beside it).
- * Blocks for the whole load, and throws the engine's error, which may name paths: not for a client's eyes.
+ * Blocks for the whole load. Throws `EngineError`.
  */
 export function openSession(model: Uint8Array | string, intraOpNumThreads: number): Session {
   initOrt();
@@ -64,9 +66,13 @@ export function openSession(model: Uint8Array | string, intraOpNumThreads: numbe
     // Threads that spin while they wait would take the processor from the server.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   };
-  if (typeof model === 'string') engine.loadModel(model, options);
-  // The engine's own types say ArrayBuffer; a file that was read is never shared memory.
-  else engine.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, options);
+  try {
+    if (typeof model === 'string') engine.loadModel(model, options);
+    // The engine's own types say ArrayBuffer; a file that was read is never shared memory.
+    else engine.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, options);
+  } catch (cause) {
+    throw toEngineError(cause, typeof model === 'string' ? dirname(model) : undefined);
+  }
 
   return {
     inputs: engine.inputMetadata.map(toSessionValue),
@@ -79,7 +85,7 @@ export function openSession(model: Uint8Array | string, intraOpNumThreads: numbe
       }
       const wanted: Record<string, null> = {};
       for (const name of fetches) wanted[name] = null;
-      const taken = engine.run(given, wanted, {});
+      const taken = runEngine(engine, given, wanted);
       const outputs: Record<string, Tensor> = {};
       for (const name of fetches) outputs[name] = toTensor(taken[name] as EngineTensor);
       return outputs;
@@ -88,7 +94,20 @@ export function openSession(model: Uint8Array | string, intraOpNumThreads: numbe
   };
 }
 
-type EngineValue = InstanceType<typeof binding.InferenceSession>['inputMetadata'][number];
+type Engine = InstanceType<typeof binding.InferenceSession>;
+type EngineValue = Engine['inputMetadata'][number];
+
+function runEngine(
+  engine: Engine,
+  feeds: Record<string, EngineTensor>,
+  fetches: Record<string, null>,
+): ReturnType<Engine['run']> {
+  try {
+    return engine.run(feeds, fetches, {});
+  } catch (cause) {
+    throw toEngineError(cause);
+  }
+}
 
 function toSessionValue(value: EngineValue): SessionValue {
   const type = value.isTensor ? typeNumbers[value.type] : undefined;

@@ -35,6 +35,11 @@ export async function readAliases(
   }
 }
 
+/** What is in force after a file was read: where it is broken, the aliases from before. */
+export function keepLastGood(before: Pick<AliasFile, 'aliases'> | undefined, file: AliasFile): AliasFile {
+  return file.problem === undefined ? file : { ...file, aliases: before?.aliases ?? file.aliases };
+}
+
 function parseAliases(bytes: Uint8Array, namePattern: RegExp, existing: readonly string[]): AliasFile {
   const refuse = (problem: string): AliasFile => ({
     aliases: noAliases,

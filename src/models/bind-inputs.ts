@@ -1,9 +1,9 @@
 import type { Column, EncodedInput } from '../inference/encode.js';
 import type { GraphValue, ModelGraph } from '../inference/graph.js';
 import { type ElementType, elementTypes, fitsType, isFloatType } from '../inference/tensor.js';
-import { describeValue } from '../inference/text.js';
+import { describeValue, isEncodableText } from '../inference/text.js';
 import type { TypedFeature } from './feature-schema.js';
-import { categoriesOf } from './feature-value.js';
+import { categoriesOf, findValueFault, nearestToZero } from './feature-value.js';
 import { type Feature, type Manifest, RefusedError } from './manifest.js';
 
 /** Which feature fills which column of which input, checked against the graph. */
@@ -54,6 +54,8 @@ export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding 
 
 /** The tensor type of a graph's input or output. Throws `RefusedError` for what no tensor of ours can hold. */
 export function tensorTypeOf(value: GraphValue): ElementType {
+  // Tensors stand in objects by their names, where this one would replace the prototype.
+  if (value.name === '__proto__') throw new RefusedError('a tensor named __proto__ cannot be served');
   const type = elementTypes.find((known) => value.kind === 'tensor' && known === value.elementType);
   if (type !== undefined) return type;
   const kind =
@@ -133,7 +135,9 @@ function findTypeFault(feature: Feature, type: ElementType): string | undefined 
   }
   const { default: value } = feature;
   if (typeof value === 'number' && !fitsType(value, type)) return `the default ${value} does not fit`;
-  return undefined;
+  if (feature.type === 'string' || feature.type === 'boolean') return undefined;
+  const isImpossible = findValueFault(nearestToZero(feature, type), feature, type) !== undefined;
+  return isImpossible ? 'no number within its bounds fits' : undefined;
 }
 
 /** The value that stands for null: of the feature's own domain, or a number of the tensor's. */
@@ -146,7 +150,7 @@ function bindMissing(
   const value = typeof missing === 'string' && codes !== undefined ? codes.get(missing) : missing;
   const fits =
     type === 'string'
-      ? typeof value === 'string'
+      ? typeof value === 'string' && isEncodableText(value)
       : type === 'bool'
         ? typeof value === 'boolean'
         : typeof value === 'boolean' || (typeof value === 'number' && fitsType(value, type));

@@ -15,6 +15,8 @@ export interface ListedModel {
   readonly name: string;
   readonly versions: readonly ListedVersion[];
   readonly aliases: AliasFile;
+  /** False where the folder could not be read, so that nothing is known of its versions. */
+  readonly isReadable: boolean;
 }
 
 /** What lies in a registry's folder: nothing is opened yet but `aliases.json`. */
@@ -43,11 +45,11 @@ async function listModel(root: string, name: string, remarks: string[]): Promise
   const found = await listFolders(folder, versionNamePattern, 'a version', remarks, `${name}/`).catch(
     (error) => {
       remarks.push(`${name}: the folder cannot be read (${codeOf(error)})`);
-      return [];
+      return undefined;
     },
   );
   const versions: ListedVersion[] = [];
-  for (const version of found) {
+  for (const version of found ?? []) {
     const path = join(folder, version);
     // Any kind of metadata.json counts, so that a wrong one is refused by name and not passed over.
     if (await exists(join(path, 'metadata.json'))) versions.push({ name: version, path });
@@ -56,7 +58,7 @@ async function listModel(root: string, name: string, remarks: string[]): Promise
   const names = versions.map((version) => version.name);
   const aliases = await readAliases(join(folder, 'aliases.json'), versionNamePattern, names);
   if (aliases.problem !== undefined) remarks.push(`${name}/${aliases.problem}`);
-  return { name, versions, aliases };
+  return { name, versions, aliases, isReadable: found !== undefined };
 }
 
 async function listFolders(
@@ -73,7 +75,7 @@ async function listFolders(
     if (pattern.test(entry.name)) names.push(entry.name);
     else
       remarks.push(
-        `${prefix}${describeValue(entry.name)}: is not a name that ${what} can have (${pattern.source})`,
+        `${prefix}${toAscii(describeValue(entry.name))}: is not a name that ${what} can have (${pattern.source})`,
       );
   }
   return names.sort();
@@ -84,6 +86,11 @@ async function isFolder(parent: string, entry: Dirent): Promise<boolean> {
   if (!entry.isSymbolicLink()) return entry.isDirectory();
   const target = await stat(join(parent, entry.name)).catch(() => undefined);
   return target?.isDirectory() ?? false;
+}
+
+/** Spells out letters beyond ASCII: they may look like others. */
+function toAscii(text: string): string {
+  return text.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,7 +1,6 @@
 import type { Row } from '../inference/encode.js';
-import { numberBounds } from '../inference/tensor.js';
 import type { TypedFeature } from './feature-schema.js';
-import { boundsOf, categoriesOf, findValueFault } from './feature-value.js';
+import { categoriesOf, findValueFault, nearestToZero } from './feature-value.js';
 
 /** A row that passes the check: each feature's example, else its default, else a plain value within its bounds. */
 export function createExampleRow(typed: readonly TypedFeature[]): Row {
@@ -14,10 +13,5 @@ function exampleOf({ feature, type }: TypedFeature): unknown {
   }
   if (feature.type === 'boolean') return false;
   if (feature.type === 'string') return categoriesOf(feature)?.[0] ?? 'text';
-  const { integer, minimum, maximum } = boundsOf(feature, type);
-  const isOpen = numberBounds(type)?.integer === false;
-  const lowest = feature.minimum ?? (isOpen ? -1 : minimum);
-  const highest = feature.maximum ?? (isOpen ? 1 : maximum);
-  const value = Math.min(Math.max(0, lowest), highest);
-  return integer ? Math.ceil(value) : value;
+  return nearestToZero(feature, type);
 }

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, open, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import { RefusedError } from './manifest.js';
-import { checkRegularFile, codeOf } from './regular-file.js';
+import { checkRegularFile, codeOf, openFlags } from './regular-file.js';
 import type { VersionFiles } from './version-files.js';
 
 /** A private copy of a model and its external weights, for the engine alone to open. */
@@ -14,6 +14,8 @@ export interface PrivateCopy {
 }
 
 const maxBytes = 64 * 1024 ** 3;
+/** The names that the files of every version have. */
+const reserved = ['model.onnx', 'metadata.json', 'golden.json', 'reference.json'];
 
 /**
  * Copies a model with its external weights into a folder of this process, digest by digest. The engine maps
@@ -26,9 +28,7 @@ export async function copyPrivately(files: VersionFiles, locations: readonly str
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
     for (const location of locations) {
-      const target = join(folder, location);
-      await mkdir(dirname(target), { recursive: true });
-      await copyChecked(files.path, location, target, files.manifest.sha256[location] as string);
+      await copyChecked(files.path, location, folder, files.manifest.sha256[location] as string);
     }
     const modelPath = join(folder, 'model.onnx');
     await writeFile(modelPath, files.model, { flag: 'wx', mode: 0o600 });
@@ -43,15 +43,23 @@ function checkLocation(location: string, files: VersionFiles): void {
   const label = `external weights ${JSON.stringify(location)}`;
   const isInside =
     !isAbsolute(location) && normalize(location) === location && !location.split(sep).includes('..');
-  if (location === '' || !isInside || location.includes('\0') || location === 'model.onnx') {
+  if (location === '' || !isInside || location.includes('\0')) {
     throw new RefusedError(`${label} must be a plain path inside the version's folder`);
   }
-  if (files.manifest.sha256[location] === undefined) {
+  const [first = ''] = location.split(sep);
+  if (reserved.includes(first))
+    throw new RefusedError(`${label} must have a name of their own, not ${first}`);
+  if (!Object.hasOwn(files.manifest.sha256, location)) {
     throw new RefusedError(`${label} have no digest in metadata.json: add it under /sha256`);
   }
 }
 
-async function copyChecked(root: string, location: string, target: string, wanted: string): Promise<void> {
+async function copyChecked(
+  root: string,
+  location: string,
+  folderOfCopy: string,
+  wanted: string,
+): Promise<void> {
   const label = `external weights ${location}`;
   const path = join(root, location);
   // No link on the way to the file: neither in its folders, nor in its last name.
@@ -59,15 +67,15 @@ async function copyChecked(root: string, location: string, target: string, wante
   if (folder !== undefined && folder !== join(await realpath(root), dirname(location))) {
     throw new RefusedError(`${label} lie behind a symbolic link`);
   }
-  const source = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW).catch(
-    (cause) => {
-      const why = codeOf(cause) === 'ELOOP' ? 'are a symbolic link' : `cannot be opened (${codeOf(cause)})`;
-      throw new RefusedError(`${label} ${why}`, { cause });
-    },
-  );
+  const source = await open(path, openFlags | constants.O_NOFOLLOW).catch((cause) => {
+    const why = codeOf(cause) === 'ELOOP' ? 'are a symbolic link' : `cannot be opened (${codeOf(cause)})`;
+    throw new RefusedError(`${label} ${why}`, { cause });
+  });
   try {
     const { nlink } = await checkRegularFile(source, label, maxBytes);
     if (nlink > 1) throw new RefusedError(`${label} are a hard link to another file`);
+    const target = join(folderOfCopy, location);
+    await mkdir(dirname(target), { recursive: true });
     const hash = createHash('sha256');
     const copy = await open(target, 'wx', 0o600);
     try {

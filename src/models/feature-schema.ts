@@ -27,26 +27,40 @@ const maxSuggested = 20;
 
 /** Compiles the features of a version into the check of its rows. */
 export function createFeatureSchema(modelName: string, typed: readonly TypedFeature[]): FeatureSchema {
-  const compiled = TypeCompiler.Compile(rowSchema(typed, toCheckSchema));
+  // With features that may be left out, the compiled check of unknown keys compares each key with each name,
+  // which for 3,000 features took 6 ms (typebox 0.34.52): those are looked up in a set instead.
+  const isClosed = typed.every((it) => isRequired(it.feature));
+  const compiled = TypeCompiler.Compile(rowSchema(typed, toCheckSchema, isClosed));
+  const names = new Set(typed.map((it) => it.feature.name));
+  const hasKnownKeys = (row: Row) => {
+    for (const name in row) if (!names.has(name)) return false;
+    return true;
+  };
   const texts = typed.filter((it) => it.feature.type === 'string' && categoriesOf(it.feature) === undefined);
   const textNames = texts.map((it) => it.feature.name);
   const areTextsEncodable = (row: Row) =>
     textNames.every((name) => typeof row[name] !== 'string' || isEncodableText(row[name]));
   return {
-    schema: rowSchema(typed, toDocumentSchema),
+    schema: rowSchema(typed, toDocumentSchema, true),
     check(body) {
-      if (compiled.Check(body) && areTextsEncodable(body as Row)) return body as Row;
+      if (compiled.Check(body) && (isClosed || hasKnownKeys(body as Row)) && areTextsEncodable(body as Row)) {
+        return body as Row;
+      }
       throw explain(body, modelName, typed);
     },
   };
 }
 
-function rowSchema(typed: readonly TypedFeature[], toSchema: (it: TypedFeature) => TSchema): TObject {
+function rowSchema(
+  typed: readonly TypedFeature[],
+  toSchema: (it: TypedFeature) => TSchema,
+  isClosed: boolean,
+): TObject {
   const entries = typed.map((it) => {
     const schema = toSchema(it);
     return [it.feature.name, isRequired(it.feature) ? schema : Type.Optional(schema)] as const;
   });
-  return Type.Object(Object.fromEntries(entries), { additionalProperties: false });
+  return Type.Object(Object.fromEntries(entries), { additionalProperties: !isClosed });
 }
 
 function isRequired(feature: Feature): boolean {

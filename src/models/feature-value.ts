@@ -19,6 +19,14 @@ export function boundsOf(feature: Feature, type?: ElementType) {
   };
 }
 
+/** Of the numbers that a feature takes the one nearest to zero; where it takes none, one that does not pass. */
+export function nearestToZero(feature: Feature, type: ElementType): number {
+  const { integer, minimum, maximum } = boundsOf(feature, type);
+  const lowest = integer ? Math.ceil(minimum) : minimum;
+  const highest = integer ? Math.floor(maximum) : maximum;
+  return Math.min(Math.max(0, lowest), highest);
+}
+
 /**
  * What is wrong with a feature's value, in words; undefined when nothing is.
  * With the type of its tensor, also what that cannot hold. The same decisions as the compiled check of a row.

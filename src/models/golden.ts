@@ -2,14 +2,26 @@ import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf, ServiceError } from '../errors.js';
 import { describeValue } from '../inference/text.js';
-import { RefusedError } from './manifest.js';
-import type { AnswerValue } from './task.js';
+import { type Manifest, RefusedError } from './manifest.js';
+import { listShapeFaults } from './shape-faults.js';
+import type { Answer } from './task.js';
 
 const strict = { additionalProperties: false } as const;
-const Expected = Type.Union([
-  Type.Object({ prediction: Type.Unknown(), probability: Type.Optional(Type.Number()) }, strict),
-  Type.Object({ outputs: Type.Record(Type.String(), Type.Unknown()) }, strict),
-]);
+/** An answer, or as much of it as is to be compared. Where it was pasted whole, its origin says nothing here. */
+const Expected = Type.Object(
+  {
+    prediction: Type.Optional(Type.Unknown()),
+    probability: Type.Optional(Type.Number()),
+    probabilities: Type.Optional(
+      Type.Unsafe<Record<string, number>>(Type.Object({}, { additionalProperties: Type.Number() })),
+    ),
+    outputs: Type.Optional(Type.Unsafe<Record<string, unknown>>(Type.Object({}, { minProperties: 1 }))),
+    model: Type.Optional(Type.String()),
+    model_version: Type.Optional(Type.String()),
+    prediction_id: Type.Optional(Type.String()),
+  },
+  strict,
+);
 
 /** `golden.json`: rows, the answers that training saw, and how near is near enough. */
 export const GoldenSchema = Type.Object(
@@ -21,6 +33,7 @@ export const GoldenSchema = Type.Object(
   strict,
 );
 
+type Expected = Static<typeof Expected>;
 export type Golden = Static<typeof GoldenSchema>;
 
 const compiled = TypeCompiler.Compile(GoldenSchema);
@@ -35,33 +48,42 @@ export function parseGolden(bytes: Uint8Array): Golden {
     throw new RefusedError('golden.json is not valid JSON in UTF-8', { cause });
   }
   if (!compiled.Check(file)) {
-    const error = compiled.Errors(file).First();
-    throw new RefusedError(
-      `golden.json: ${error?.path || '/'} ${error?.message}, got ${describeValue(error?.value)}`,
-    );
+    throw new RefusedError(`golden.json: ${listShapeFaults(compiled.Errors(file)).slice(0, 5).join('; ')}`);
   }
   if (file.instances.length !== file.expected.length) {
     throw new RefusedError(
       `golden.json has ${file.instances.length} instances and ${file.expected.length} expected`,
     );
   }
+  const empty = file.expected.findIndex((it) => it.prediction === undefined && it.outputs === undefined);
+  if (empty >= 0) throw new RefusedError(`golden.json: /expected/${empty} needs "prediction" or "outputs"`);
   return file;
 }
 
 /**
- * Puts every golden row through the same way that a request takes, and compares. A number passes within
- * tolerance × max(1, |expected|); everything else must be equal. Throws `RefusedError` that names the worst rows.
+ * Puts every golden row through the same way that a request takes, and compares what the client would see. A number
+ * passes within tolerance × max(1, |expected|); everything else must be equal, and so must the class of a
+ * classification, number or not. Throws `RefusedError` that names the first rows that fail.
  */
 export async function checkGolden(
   golden: Golden,
-  answer: (body: unknown) => Promise<{ value: AnswerValue }>,
+  task: Manifest['task'],
+  answer: (body: unknown) => Promise<Pick<Answer, 'members'>>,
 ): Promise<void> {
   const tolerance = golden.tolerance ?? defaultTolerance;
+  const compare = (expected: Expected, { members }: Pick<Answer, 'members'>): string | undefined => {
+    const { prediction, probability, probabilities, outputs } = expected;
+    const answered: Expected = JSON.parse(`{${members}}`);
+    if (task === 'classification' && prediction !== undefined && prediction !== answered.prediction) {
+      return `/prediction is ${describeValue(answered.prediction)}, not ${describeValue(prediction)}`;
+    }
+    return findDifference({ prediction, probability, probabilities, outputs }, answered, tolerance, '');
+  };
   const faults: string[] = [];
   let failed = 0;
   for (const [index, instance] of golden.instances.entries()) {
     const fault = await answer(instance).then(
-      ({ value }) => findDifference(golden.expected[index], value, tolerance, ''),
+      (it) => compare(golden.expected[index] as Expected, it),
       (error: unknown) => describeFailure(error),
     );
     if (fault === undefined) continue;
@@ -93,7 +115,7 @@ function findDifference(
   }
   if (isObject(expected) && isObject(value)) {
     return firstOf(Object.entries(expected), ([key, item]) =>
-      findDifference(item, value[key], tolerance, `${path}/${key}`),
+      item === undefined ? undefined : findDifference(item, value[key], tolerance, `${path}/${key}`),
     );
   }
   return expected === value

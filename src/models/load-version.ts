@@ -1,6 +1,7 @@
-import { messageOf } from '../errors.js';
+import { messageOf, ServiceError } from '../errors.js';
 import { Batcher } from '../inference/batcher.js';
 import { createEncoder, type Row } from '../inference/encode.js';
+import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
 import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
 import { findTreeFault } from '../inference/graph-hazards.js';
@@ -31,7 +32,8 @@ const defaults = {
 /**
  * Loads one version: digests, graph, engine, warm-up, golden rows, in this order, so that the engine opens only
  * what is whole and no version answers before it has answered right. Throws `RefusedError` for whatever is wrong
- * with the version; blocks this thread while the engine opens the model and runs it.
+ * with the version, in words fit for a client; whatever else it throws is not. Blocks this thread while the engine
+ * opens the model and runs it.
  */
 export async function loadVersion(path: string, model: string, version: string): Promise<LoadedModel> {
   const started = performance.now();
@@ -51,7 +53,7 @@ export async function loadVersion(path: string, model: string, version: string):
       manifest.task === 'tensor'
         ? await warmUpTensors(manifest, graph, executor, golden)
         : await warmUpFeatures(manifest, graph, executor, golden);
-    if (golden !== undefined) await checkGolden(golden, (body) => parts.task.answer(body));
+    if (golden !== undefined) await checkGolden(golden, manifest.task, (body) => parts.task.answer(body));
     const figures = {
       ...parts.figures,
       loadMs: performance.now() - started,
@@ -60,9 +62,10 @@ export async function loadVersion(path: string, model: string, version: string):
     return new LoadedModel({ manifest, identity: files.identity, task: parts.task, figures, executor });
   } catch (error) {
     session.release();
-    throw error instanceof RefusedError
-      ? error
-      : new RefusedError(`the model cannot be used: ${messageOf(error)}`, { cause: error });
+    const isSafe = [EngineError, GraphError, ServiceError].some((kind) => error instanceof kind);
+    throw isSafe
+      ? new RefusedError(`the model cannot be used: ${messageOf(error)}`, { cause: error })
+      : error;
   }
 }
 

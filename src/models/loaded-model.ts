@@ -1,3 +1,4 @@
+import { ServiceError } from '../errors.js';
 import type { Executor } from '../inference/executor.js';
 import type { Manifest } from './manifest.js';
 import type { Task } from './task.js';
@@ -28,6 +29,8 @@ export class LoadedModel {
   readonly #executor: Executor;
   #leases = 0;
   #isRetired = false;
+  /** Never without `#isRetired`, never with a lease. */
+  #isClosed = false;
 
   constructor(parts: {
     manifest: Manifest;
@@ -54,8 +57,11 @@ export class LoadedModel {
     return this.manifest.version;
   }
 
-  /** Borrows the version. Each call needs one `release`. */
+  /** Borrows the version. Each call needs one `release`. Throws `model_unavailable` once the session has gone. */
   lease(): this {
+    if (this.#isClosed) {
+      throw new ServiceError('model_unavailable', { detail: `${this.name} ${this.version} has retired.` });
+    }
     this.#leases += 1;
     return this;
   }
@@ -74,6 +80,8 @@ export class LoadedModel {
   }
 
   #closeWhenUnused(): void {
-    if (this.#isRetired && this.#leases === 0) this.#executor.close();
+    if (!this.#isRetired || this.#leases > 0 || this.#isClosed) return;
+    this.#isClosed = true;
+    this.#executor.close();
   }
 }

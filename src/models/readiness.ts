@@ -5,7 +5,7 @@ import { chooseVersion, type ModelState } from './routing.js';
 /** Why the models of a registry are not enough to be ready; none where they are. */
 export function findMissingModels(registry: Registry, required?: string): readonly string[] {
   const models = registry.list();
-  if (models.every((model) => !canAnswer(model))) return ['no model can answer'];
+  if (models.every((model) => !canAnswer(model))) return ['no model can answer', ...models.flatMap(faultsOf)];
   if (required === undefined) {
     // Without a default there is no model that plain /predict needs, and one that answers is enough.
     const fallback = findFallback(registry);

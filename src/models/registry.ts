@@ -1,14 +1,11 @@
-import { messageOf, ServiceError } from '../errors.js';
+import { ServiceError } from '../errors.js';
+import { type AliasFile, keepLastGood } from './aliases.js';
 import type { ListedModel, ListedVersion, Listing } from './directory.js';
 import type { LoadedModel } from './loaded-model.js';
 import { RefusedError } from './manifest.js';
-import {
-  chooseVersion,
-  type ModelState,
-  modelNotFound,
-  newestVersion,
-  type VersionState,
-} from './routing.js';
+import { beginModel, settleModel, withVersion } from './model-state.js';
+import { codeOf } from './regular-file.js';
+import { chooseVersion, type ModelState, modelNotFound, type VersionState } from './routing.js';
 import { orderVersions } from './version-order.js';
 
 /** What happened to a version: for the log, the metrics and `sardonyx check`. */
@@ -16,10 +13,12 @@ export interface LoadEvent {
   readonly model: string;
   readonly version: string;
   readonly outcome: VersionState;
+  /** What was thrown, where it was refused: for the log, and not for a client's eyes. */
+  readonly error?: unknown;
 }
 
 export interface RegistryOptions {
-  /** Loads one version, or throws `RefusedError`. */
+  /** Loads one version, or throws `RefusedError`. The words of any other error stay in the event. */
   readonly load: (path: string, model: string, version: string) => Promise<LoadedModel>;
   /** The model that plain `/predict` means, before any alias. */
   readonly defaultModel?: string | undefined;
@@ -30,23 +29,27 @@ export interface RegistryOptions {
 export class Registry {
   readonly #options: RegistryOptions;
   #models: ReadonlyMap<string, ModelState> = new Map();
-  #aliases: Listing['aliases'] = { aliases: new Map() };
+  #aliases: AliasFile = { aliases: new Map() };
+  #applied: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
   }
 
-  /** Loads what is listed, one version after the other. What is wrong with one is that one's state. */
-  async apply(listing: Listing): Promise<void> {
-    this.#aliases = listing.aliases;
-    for (const listed of listing.models) {
-      this.#setModel(
-        listed,
-        new Map(listed.versions.map(({ name }) => [name, { state: 'loading' as const }])),
-        [],
-      );
-    }
-    for (const listed of listing.models) await this.#loadModel(listed);
+  /**
+   * Makes the registry what is listed, one version after the other; a call waits for the one before it. What is
+   * wrong with a version is its own state and nobody else's. Called again, it
+   * - keeps what is loaded and still listed: a version is immutable, and one that answers is not given up because
+   *   of a newcomer that has no order with it;
+   * - loads what is new, and tries again what was refused;
+   * - retires what is gone, but not before the new versions of the same model have been settled. A model whose
+   *   folder cannot be read is not gone;
+   * - keeps the last good aliases where an `aliases.json` is broken.
+   */
+  apply(listing: Listing): Promise<void> {
+    this.#applied = this.#applied.catch(() => undefined).then(() => this.#apply(listing));
+    return this.#applied;
   }
 
   /** The models, by name. */
@@ -103,11 +106,10 @@ export class Registry {
     return this.#aliases.problem;
   }
 
-  /** Retires every version. */
+  /** Retires every version, those still being loaded included. */
   close(): void {
-    for (const { versions } of this.#models.values()) {
-      for (const version of versions.values()) if (version.state === 'ready') version.loaded.retire();
-    }
+    this.#isClosed = true;
+    for (const { versions } of this.#models.values()) retireAll(versions.values());
   }
 
   #aliased(alias: string, target: string): ModelState {
@@ -118,43 +120,61 @@ export class Registry {
     });
   }
 
+  async #apply(listing: Listing): Promise<void> {
+    const before = this.#models;
+    if (before.size === 0) this.#aliases = listing.aliases;
+    const listed = listing.models.filter(({ name, isReadable }) => isReadable || !before.has(name));
+    for (const model of listed) this.#setModel(beginModel(model, before.get(model.name)));
+    for (const model of listed) await this.#loadModel(model);
+
+    const all = this.#models;
+    const names = listing.models.map(({ name }) => name).sort();
+    this.#models = new Map(names.map((name) => [name, all.get(name) as ModelState]));
+    this.#aliases = keepLastGood(this.#aliases, listing.aliases);
+    for (const [name, { versions }] of all) if (!this.#models.has(name)) retireAll(versions.values());
+  }
+
   async #loadModel(listed: ListedModel): Promise<void> {
-    const { ascending, faults } = orderVersions(listed.versions.map(({ name }) => name));
-    const versions = new Map(this.#models.get(listed.name)?.versions);
+    const { faults } = orderVersions(listed.versions.map(({ name }) => name));
+    let model = this.#models.get(listed.name) as ModelState;
     for (const version of listed.versions) {
+      if (model.versions.get(version.name)?.state === 'ready') continue;
+      if (this.#isClosed) return;
       const fault = faults.get(version.name);
-      const outcome = fault === undefined ? await this.#load(listed.name, version) : refused(fault);
-      versions.set(version.name, outcome);
-      this.#setModel(listed, new Map(versions), ascending);
-      this.#options.onLoad?.({ model: listed.name, version: version.name, outcome });
+      const event =
+        fault === undefined
+          ? await this.#load(model.name, version)
+          : { model: model.name, version: version.name, outcome: refused(fault) };
+      model = withVersion(listed, model, version.name, event.outcome);
+      this.#setModel(model);
+      if (this.#isClosed) retireAll([event.outcome]);
+      this.#options.onLoad?.(event);
     }
+    const settled = settleModel(listed, model.versions, model);
+    this.#setModel(settled);
+    retireAll([...model.versions].filter(([name]) => !settled.versions.has(name)).map(([, state]) => state));
   }
 
-  async #load(model: string, version: ListedVersion): Promise<VersionState> {
+  async #load(model: string, { path, name: version }: ListedVersion): Promise<LoadEvent> {
     try {
-      return { state: 'ready', loaded: await this.#options.load(version.path, model, version.name) };
+      const loaded = await this.#options.load(path, model, version);
+      return { model, version, outcome: { state: 'ready', loaded } };
     } catch (error) {
-      if (error instanceof RefusedError) return refused(error.message);
-      return refused(`could not be loaded: ${messageOf(error)}`);
+      const reason =
+        error instanceof RefusedError
+          ? error.message
+          : `could not be loaded (${codeOf(error)}): the server's log says more`;
+      return { model, version, outcome: refused(reason), error };
     }
   }
 
-  #setModel(
-    listed: ListedModel,
-    versions: ReadonlyMap<string, VersionState>,
-    ascending: readonly string[],
-  ): void {
-    const latest = newestVersion(ascending, versions);
-    const { aliases, problem } = listed.aliases;
-    const state: ModelState = {
-      name: listed.name,
-      versions,
-      aliases,
-      ...(problem !== undefined && { aliasProblem: problem }),
-      ...(latest !== undefined && { latest }),
-    };
-    this.#models = new Map(this.#models).set(listed.name, state);
+  #setModel(model: ModelState): void {
+    this.#models = new Map(this.#models).set(model.name, model);
   }
+}
+
+function retireAll(states: Iterable<VersionState>): void {
+  for (const state of states) if (state.state === 'ready') state.loaded.retire();
 }
 
 function refused(reason: string): VersionState {

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { type Manifest, parseManifest, RefusedError } from './manifest.js';
+import { type Manifest, RefusedError } from './manifest.js';
+import { parseManifest } from './parse-manifest.js';
 import { digestOf, readRegularFile } from './regular-file.js';
 
 /** The files of one version, read once and checked against the manifest's digests. */
@@ -47,14 +49,16 @@ async function readChecked(
   manifest: Manifest,
   name: keyof typeof limits,
 ): Promise<Buffer | undefined> {
-  const bytes = await readRegularFile(join(path, name), name, limits[name]);
+  // Hashed piece by piece: a large file in one go would hold up the loop for seconds.
+  const hash = createHash('sha256');
+  const bytes = await readRegularFile(join(path, name), name, limits[name], (chunk) => hash.update(chunk));
   const wanted = manifest.sha256[name];
   if (bytes === undefined && wanted === undefined) return undefined;
   if (bytes === undefined)
     throw new RefusedError(`${name} is not there, and metadata.json has a digest of it`);
   if (wanted === undefined)
     throw new RefusedError(`${name} has no digest in metadata.json: add it under /sha256`);
-  const digest = digestOf(bytes);
+  const digest = hash.digest('hex');
   if (digest !== wanted) {
     throw new RefusedError(
       `${name} has SHA-256 ${digest}, metadata.json says ${wanted}: the file is damaged or was replaced`,

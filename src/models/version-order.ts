@@ -43,8 +43,11 @@ export function orderVersions(names: readonly string[]): VersionOrder {
     for (const name of [a, b]) if (!faults.has(name)) faults.set(name, `${a} and ${b} ${why}`);
   };
 
+  const firstOfKind = new Map<VersionKind, ParsedVersion>();
+  for (const it of ordered) if (!firstOfKind.has(it.kind)) firstOfKind.set(it.kind, it);
+  const firsts = [...firstOfKind.values()];
   for (const it of ordered) {
-    const other = ordered.find((candidate) => candidate.kind !== it.kind);
+    const other = firsts.find((candidate) => candidate.kind !== it.kind);
     if (other !== undefined) {
       refuseBoth(
         it.name,
@@ -53,19 +56,20 @@ export function orderVersions(names: readonly string[]): VersionOrder {
       );
     }
   }
-  for (const [index, it] of parsed.entries()) {
-    for (const other of parsed.slice(index + 1)) {
-      if (areEqual(it, other)) refuseBoth(it.name, other.name, 'compare as equal: keep one of them');
-    }
+  const byKey = new Map<string, string>();
+  for (const it of parsed) {
+    const key = keyOf(it);
+    const other = byKey.get(key);
+    if (other === undefined) byKey.set(key, it.name);
+    else refuseBoth(other, it.name, 'compare as equal: keep one of them');
   }
   const sound = ordered.filter((it) => !faults.has(it.name));
   return { ascending: sound.sort(compare).map((it) => it.name), faults };
 }
 
-function areEqual(a: ParsedVersion, b: ParsedVersion): boolean {
-  // A disk that ignores case would hold one folder for both.
-  if (a.name.toLowerCase() === b.name.toLowerCase()) return true;
-  return a.kind === b.kind && a.kind !== 'unordered' && compare(a, b) === 0;
+/** The same for names that compare as equal, and for those that a disk which ignores case would hold as one. */
+function keyOf({ name, kind }: ParsedVersion): string {
+  return kind === 'number' ? name.replace(/^0+(?=.)/, '') : name.toLowerCase();
 }
 
 function compare(a: ParsedVersion, b: ParsedVersion): number {

@@ -21,13 +21,14 @@ const reasons: Readonly<Record<number, string>> = {
  * Answers on a socket whose bytes the HTTP parser refused, in the same form as any other error, and closes it:
  * after such bytes nothing on that connection can be trusted.
  */
-export function createClientErrorHandler(settings: ProblemSettings) {
+export function createClientErrorHandler(settings: ProblemSettings, onRefused: (status: number) => void) {
   return (fault: Error & { code?: string }, socket: Socket): void => {
     if (fault.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
     }
     const error = new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request');
+    onRefused(error.status);
     const requestId = createRequestId({ headers: {} });
     const body = toProblemText(error, requestId, settings);
     const head = [

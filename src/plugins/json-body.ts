@@ -6,7 +6,7 @@ import { measureDepth } from '../schemas/json-depth.js';
 const maxDepth = 32;
 /** A body with fewer bytes cannot be nested too deeply. */
 const depthFreeBytes = 2 * maxDepth;
-const utf8Charsets = /;\s*charset\s*=\s*"?(?!utf-?8"?\s*(?:;|$))/i;
+const otherCharset = /;\s*charset\s*=(?!\s*"?utf-?8"?\s*(?:;|$))/i;
 
 /**
  * Takes bodies of `application/json` in UTF-8, and nothing else: invalid UTF-8 is refused instead of being
@@ -19,7 +19,7 @@ export default fp(
     app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
       try {
         const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
-        if (utf8Charsets.test(type)) throw unsupported('The charset must be utf-8.');
+        if (otherCharset.test(type)) throw unsupported('The charset must be utf-8.');
         if (encoding.toLowerCase() !== 'identity') {
           throw unsupported('The body must not be compressed: no Content-Encoding is understood.');
         }

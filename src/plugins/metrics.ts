@@ -5,6 +5,8 @@ import { createHttpMetrics } from '../monitoring/prediction-metrics.js';
 declare module 'fastify' {
   interface FastifyInstance {
     readonly metrics: Metrics;
+    /** Times an answer to what no route has taken: an unknown address, a method, bytes that are no request. */
+    readonly observeUnmatched: (status: number, seconds: number) => void;
   }
 }
 
@@ -14,6 +16,7 @@ export default fp(
     const metrics = createMetrics();
     const timerOf = createHttpMetrics(metrics);
     app.decorate('metrics', metrics);
+    app.decorate('observeUnmatched', timerOf('any', 'unmatched'));
     app.addHook('onRoute', (route) => {
       const observe = timerOf([route.method].flat().join(','), route.url);
       route.onResponse = [

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin';
 import { type ErrorCode, ServiceError } from '../errors.js';
 import { pointerToken } from '../inference/text.js';
 import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
+import { discardBody } from './discard-body.js';
 
 /** Fastify's own errors, by their codes. Any other is an `internal`. */
 const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
@@ -22,17 +23,22 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
 export default fp<ProblemSettings>(
   async function problemsPlugin(app, settings) {
     const methodsOf = collectMethods(app);
-    app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, settings));
+    app.setErrorHandler(async (error: Partial<FastifyError> | undefined, request, reply) => {
+      // Whatever a promise was rejected with: nothing, even.
+      if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE') await discardBody(request.raw);
+      return sendProblem(error, request, reply, settings);
+    });
     app.setNotFoundHandler((request, reply) => {
       const methods = methodsOf(request.url);
       const error =
         methods.length === 0
           ? new ServiceError('not_found')
           : new ServiceError('method_not_allowed', { headers: { allow: methods.join(', ') } });
+      app.observeUnmatched(error.status, reply.elapsedTime / 1_000);
       return sendProblem(error, request, reply, settings);
     });
   },
-  { name: 'problems', fastify: '5.x' },
+  { name: 'problems', fastify: '5.x', dependencies: ['metrics'] },
 );
 
 /** Answers with an error, from wherever in the life of a request. */
@@ -73,12 +79,14 @@ function toServiceError(thrown: unknown): ServiceError {
 /** Which methods the routes of an address take; parameters match one segment each. */
 function collectMethods(app: FastifyInstance): (url: string) => string[] {
   const routes: { methods: string[]; pattern: RegExp }[] = [];
-  app.addHook('onRoute', ({ method, url }) => {
+  app.addHook('onRoute', ({ method, url, prefix }) => {
     const source = url
       .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
       .replace(/:[^/]+/g, '[^/]+')
       .replace(/\\\*$/, '.*');
-    routes.push({ methods: [method].flat(), pattern: new RegExp(`^${source}$`) });
+    // The root of a prefix answers with a slash too, which Fastify tells no hook.
+    const pattern = new RegExp(`^${source}${url !== '' && url === prefix ? '/?' : ''}$`);
+    routes.push({ methods: [method].flat(), pattern });
   });
   return (url) => {
     const path = url.split('?', 1)[0] as string;

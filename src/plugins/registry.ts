@@ -2,6 +2,7 @@ import fp from 'fastify-plugin';
 import type { Config } from '../config.js';
 import { listDirectory } from '../models/directory.js';
 import { loadVersion } from '../models/load-version.js';
+import { RefusedError } from '../models/manifest.js';
 import { type LoadEvent, Registry } from '../models/registry.js';
 import { createLoadMetrics } from '../monitoring/prediction-metrics.js';
 
@@ -17,9 +18,11 @@ export default fp<Pick<Config, 'MODELS_DIR' | 'DEFAULT_MODEL'>>(
     const countLoad = createLoadMetrics(app.metrics);
     const onLoad = (event: LoadEvent): void => {
       countLoad(event);
-      const { model, version, outcome } = event;
+      const { model, version, outcome, error } = event;
       const about = { model, model_version: version };
-      if (outcome.state === 'refused') app.log.error({ ...about, reason: outcome.reason }, 'version refused');
+      if (outcome.state === 'refused') {
+        app.log.error({ ...about, reason: outcome.reason, err: causeOf(error) }, 'version refused');
+      }
       if (outcome.state !== 'ready') return;
       const { executorKind: executor, figures, identity } = outcome.loaded;
       app.log.info({ ...about, executor, identity, ...figures }, 'version loaded');
@@ -34,3 +37,8 @@ export default fp<Pick<Config, 'MODELS_DIR' | 'DEFAULT_MODEL'>>(
   },
   { name: 'registry', fastify: '5.x', dependencies: ['metrics'] },
 );
+
+/** What the reason does not say: the engine's or the system's own words. */
+function causeOf(error: unknown): unknown {
+  return error instanceof RefusedError ? error.cause : error;
+}

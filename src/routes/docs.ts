@@ -3,6 +3,19 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { chooseVersion, defaultVersion, type ModelState } from '../models/routing.js';
 import { type DocumentedVersion, describeModels, type OpenApiDocument } from '../schemas/openapi.js';
 
+/**
+ * The page loads its own files alone. Not the plugin's own policy: its `upgrade-insecure-requests` leaves the page
+ * empty wherever it is opened by plain HTTP under another name than localhost.
+ */
+const contentSecurityPolicy = {
+  'default-src': ["'self'"],
+  'base-uri': ["'self'"],
+  'frame-ancestors': ["'self'"],
+  'img-src': ["'self'", 'data:'],
+  'object-src': ["'none'"],
+  'style-src': ["'self'", "'unsafe-inline'"],
+};
+
 /** The interactive manual of the models that are loaded right now, and the document behind it. */
 const docsRoutes: FastifyPluginAsync = async (app) => {
   const describe = () => describeModels(structuredClone(app.swagger()) as OpenApiDocument, listVersions(app));
@@ -10,9 +23,11 @@ const docsRoutes: FastifyPluginAsync = async (app) => {
     routePrefix: '/docs',
     transformSpecification: () => describe() as never,
     transformSpecificationClone: false,
-    staticCSP: true,
+    staticCSP: contentSecurityPolicy,
     theme: { title: 'Sardonyx' },
     uiConfig: {
+      // Without the bar of Fastify, which asks for the address of another document.
+      layout: 'BaseLayout',
       tryItOutEnabled: true,
       displayRequestDuration: true,
       docExpansion: 'list',

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { canAnswer, findMissingModels } from '../models/readiness.js';
 import { defaultVersion } from '../models/routing.js';
-import { HealthSchema, LiveSchema, ReadySchema } from '../schemas/health.js';
+import { HealthSchema, LiveSchema, NotReadySchema, ReadySchema } from '../schemas/health.js';
 
 export interface HealthOptions {
   readonly requiredModels?: string | undefined;
@@ -24,7 +24,11 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { requiredMo
   app.get(
     '/health/ready',
     {
-      schema: { summary: 'Whether traffic may come', tags, response: { 200: ReadySchema, 503: ReadySchema } },
+      schema: {
+        summary: 'Whether traffic may come',
+        tags,
+        response: { 200: ReadySchema, 503: NotReadySchema },
+      },
     },
     async (_request, reply) => {
       const reasons = [

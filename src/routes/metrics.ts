@@ -1,10 +1,18 @@
+import { Type } from '@sinclair/typebox';
 import type { FastifyPluginAsync } from 'fastify';
 
 /** What Prometheus scrapes. */
 const metricsRoutes: FastifyPluginAsync = async (app) => {
   app.get(
     '/metrics',
-    { schema: { summary: 'Metrics in Prometheus text', tags: ['health'], produces: ['text/plain'] } },
+    {
+      schema: {
+        summary: 'Metrics in Prometheus text',
+        tags: ['health'],
+        produces: ['text/plain'],
+        response: { 200: Type.String({ description: 'All series' }) },
+      },
+    },
     async (_request, reply) => {
       reply.header('content-type', app.metrics.contentType);
       return app.metrics.text();

@@ -1,23 +1,34 @@
 import { Type } from '@sinclair/typebox';
 
-export const LiveSchema = Type.Object({ status: Type.Literal('ok') });
+export const LiveSchema = Type.Object({ status: Type.Literal('ok') }, { description: 'It does' });
 
-export const ReadySchema = Type.Object({
-  status: Type.Union([Type.Literal('ready'), Type.Literal('not_ready')]),
-  reasons: Type.Optional(Type.Array(Type.String(), { description: 'What keeps traffic away' })),
-});
+export const ReadySchema = Type.Object(
+  { status: Type.Literal('ready') },
+  { description: 'Every required model answers, and the server is not draining' },
+);
 
-export const HealthSchema = Type.Object({
-  status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('draining')]),
-  model_loaded: Type.Boolean({ description: 'Whether any model can answer' }),
-  models: Type.Record(
-    Type.String(),
-    Type.Object({
-      can_answer: Type.Boolean(),
-      default_version: Type.Union([Type.String(), Type.Null()]),
-      refused: Type.Integer({ description: 'Versions that are refused' }),
-    }),
-  ),
-  uptime_seconds: Type.Number(),
-  version: Type.String({ description: 'Of the server' }),
-});
+export const NotReadySchema = Type.Object(
+  {
+    status: Type.Literal('not_ready'),
+    reasons: Type.Array(Type.String(), { minItems: 1, description: 'What keeps traffic away' }),
+  },
+  { description: 'Traffic should go elsewhere' },
+);
+
+export const HealthSchema = Type.Object(
+  {
+    status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('draining')]),
+    model_loaded: Type.Boolean({ description: 'Whether any model can answer' }),
+    models: Type.Record(
+      Type.String(),
+      Type.Object({
+        can_answer: Type.Boolean(),
+        default_version: Type.Union([Type.String(), Type.Null()]),
+        refused: Type.Integer({ description: 'Versions that are refused' }),
+      }),
+    ),
+    uptime_seconds: Type.Number(),
+    version: Type.String({ description: 'Of the server' }),
+  },
+  { description: 'How things are; 200 even where they are bad' },
+);

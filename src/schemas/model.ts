@@ -26,7 +26,7 @@ export const VersionSchema = Type.Object(
     reason: Type.Optional(Type.String({ description: 'Why it is refused' })),
     ...Type.Partial(Type.Object(loadedMembers)).properties,
   },
-  { $id: 'Version' },
+  { $id: 'Version', description: 'A version of a model' },
 );
 
 const Alias = Type.Object({ version: Type.String(), problem: Type.Optional(Type.String()) });
@@ -41,10 +41,13 @@ export const ModelSchema = Type.Object(
     alias_problem: Type.Optional(Type.String({ description: 'Why aliases.json is not in force' })),
     versions: Type.Array(VersionSchema),
   },
-  { $id: 'Model' },
+  { $id: 'Model', description: 'A model' },
 );
 
-export const ModelListSchema = Type.Object({ models: Type.Array(ModelSchema) });
+export const ModelListSchema = Type.Object(
+  { models: Type.Array(ModelSchema) },
+  { description: 'Every model of the registry' },
+);
 
 export const VersionDetailSchema = Type.Object(
   {
@@ -55,7 +58,7 @@ export const VersionDetailSchema = Type.Object(
     request_schema: Type.Optional(Type.Unsafe({ type: 'object', description: 'JSON Schema of a request' })),
     example: Type.Optional(Type.Unsafe({ description: 'A request that this version answers' })),
   },
-  { $id: 'VersionDetail' },
+  { $id: 'VersionDetail', description: 'A version in full' },
 );
 
 export function toModel(model: ModelState): Static<typeof ModelSchema> {

@@ -1,6 +1,8 @@
 import type { TSchema } from '@sinclair/typebox';
-import { errorCatalogue } from '../errors.js';
+import { type ErrorCode, errorCatalogue } from '../errors.js';
 import type { LoadedModel } from '../models/loaded-model.js';
+import type { Manifest } from '../models/manifest.js';
+import { describeFeatures } from './feature-table.js';
 
 type Json = Record<string, unknown>;
 
@@ -15,6 +17,28 @@ export interface DocumentedVersion {
   readonly loaded: LoadedModel;
 }
 
+/** What a prediction may be refused with, besides what may befall any request. */
+const predictCodes: readonly ErrorCode[] = [
+  'invalid_input',
+  'invalid_json',
+  'model_not_found',
+  'version_not_found',
+  'request_timeout',
+  'body_too_large',
+  'unsupported_media_type',
+  'output_not_finite',
+  'output_not_exact',
+  'run_failed',
+  'internal',
+  'overloaded',
+  'model_unavailable',
+  'deadline_exceeded',
+];
+const fixedTags = [
+  { name: 'models', description: 'What is loaded, what is refused and why' },
+  { name: 'health', description: 'For people, for Kubernetes and for Prometheus' },
+];
+
 /**
  * Puts the loaded versions into the document of the routes: where a route has the model as a parameter, one
  * path for each, with its real features, ranges, units, and an example that works. OpenAPI 3.1.
@@ -24,19 +48,34 @@ export function describeModels(
   versions: readonly DocumentedVersion[],
 ): OpenApiDocument {
   const paths = Object.entries(base.paths ?? {}).filter(([path]) => !path.endsWith('/predict'));
-  for (const [, operations] of paths) {
-    for (const operation of Object.values(operations)) addProblems(operation as Json, [400, 404, 500]);
+  for (const [path, operations] of paths) {
+    const codes: ErrorCode[] = [
+      ...(path.includes('{model}') ? (['model_not_found'] as const) : []),
+      ...(path.includes('{version}') ? (['version_not_found'] as const) : []),
+    ];
+    for (const operation of Object.values(operations)) addProblems(operation as Json, codes);
   }
-  return { ...base, paths: Object.fromEntries([...versions.map(describePath), ...paths]) };
+  const modelTags = new Map(versions.map(({ loaded: { manifest } }) => [manifest.name, toTag(manifest)]));
+  return {
+    ...base,
+    tags: [...modelTags.values(), ...fixedTags],
+    paths: Object.fromEntries([...versions.map(describePath), ...paths]),
+  };
+}
+
+function toTag({ name, description }: Manifest): Json {
+  return { name, description: description ?? `Predictions of ${name}` };
 }
 
 function describePath({ path, summary, loaded }: DocumentedVersion): [string, Json] {
   const { manifest, task } = loaded;
+  const description = [manifest.description, describeFeatures(manifest)].filter(Boolean).join('\n\n');
   const operation: Json = {
     tags: [manifest.name],
     summary,
-    ...(manifest.description !== undefined && { description: manifest.description }),
-    operationId: path.slice(1).replace(/[^A-Za-z0-9]+/g, '_'),
+    ...(description !== '' && { description }),
+    // A slash is in no name, so that no two versions share an id.
+    operationId: path.slice(1),
     requestBody: {
       required: true,
       content: { 'application/json': { schema: task.requestSchema, example: task.example } },
@@ -53,7 +92,7 @@ function describePath({ path, summary, loaded }: DocumentedVersion): [string, Js
       },
     },
   };
-  addProblems(operation, [400, 404, 408, 413, 415, 422, 431, 500, 503, 504]);
+  addProblems(operation, predictCodes);
   return [path, { post: operation }];
 }
 
@@ -67,6 +106,7 @@ function describeAnswer(schema: TSchema, model: string): Json {
       model_version: { type: 'string' },
       prediction_id: { type: 'string', format: 'uuid' },
     },
+    additionalProperties: false,
   };
 }
 
@@ -74,15 +114,21 @@ function header(description: string): Json {
   return { description, schema: { type: 'string' } };
 }
 
-/** Each status of the catalogue with the codes that it may carry. */
-function addProblems(operation: Json, statuses: readonly number[]): void {
+/** The statuses of these codes, and one entry for what may befall any request. */
+function addProblems(operation: Json, codes: readonly ErrorCode[]): void {
   const responses = (operation['responses'] ?? {}) as Json;
-  for (const status of statuses) {
-    const codes = Object.entries(errorCatalogue).filter(([, entry]) => entry.status === status);
-    responses[status] ??= {
-      description: codes.map(([code, { title }]) => `\`${code}\`: ${title}`).join('. '),
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-    };
+  for (const status of new Set(codes.map((code) => errorCatalogue[code].status))) {
+    const these = codes.filter((code) => errorCatalogue[code].status === status);
+    const description = these.map((code) => `\`${code}\`: ${errorCatalogue[code].title}`).join('. ');
+    responses[status] = describeProblem(description, these[0] as ErrorCode);
   }
+  responses['default'] = describeProblem('Any other error', 'internal');
   operation['responses'] = responses;
+}
+
+function describeProblem(description: string, code: ErrorCode): Json {
+  const { status, title } = errorCatalogue[code];
+  const example = { type: `/errors#${code}`, code, title, status, request_id: 'a-client-may-choose-it' };
+  const schema = { $ref: '#/components/schemas/Problem' };
+  return { description, content: { 'application/problem+json': { schema, example } } };
 }

@@ -1,0 +1,37 @@
+import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { type Manifest, ManifestSchema, RefusedError } from './manifest.js';
+import { findFeatureFaults, findTaskFaults } from './manifest-faults.js';
+import { listShapeFaults } from './shape-faults.js';
+
+const compiled = TypeCompiler.Compile(ManifestSchema);
+const maxListed = 8;
+
+/**
+ * Parses and checks the bytes of a `metadata.json`.
+ * Throws `RefusedError` that names each offending key by its path, and what it takes.
+ */
+export function parseManifest(bytes: Uint8Array): Manifest {
+  const file = parseJson(bytes);
+  if (!compiled.Check(file)) throw refuse(listShapeFaults(compiled.Errors(file)));
+  const { features: given, ...rest } = file;
+  const features = given?.map((feature) =>
+    typeof feature === 'string' ? { name: feature, type: 'number' as const } : feature,
+  );
+  const manifest: Manifest = features === undefined ? rest : { ...rest, features };
+  const faults = [...findTaskFaults(manifest), ...findFeatureFaults(features ?? [])];
+  if (faults.length > 0) throw refuse(faults);
+  return manifest;
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new RefusedError('metadata.json is not valid JSON in UTF-8', { cause });
+  }
+}
+
+function refuse(faults: readonly string[]): RefusedError {
+  const rest = faults.length > maxListed ? `; and ${faults.length - maxListed} more` : '';
+  return new RefusedError(`metadata.json: ${faults.slice(0, maxListed).join('; ')}${rest}`);
+}

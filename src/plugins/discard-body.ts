@@ -1,0 +1,26 @@
+import type { IncomingMessage } from 'node:http';
+
+const mostBytes = 64 * 1_024 * 1_024;
+const longestMs = 5_000;
+
+/**
+ * Reads on and throws away what a client still sends, up to a limit. A connection that is closed before that is
+ * reset, and most clients then show a broken pipe in place of the answer.
+ */
+export function discardBody(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (request.complete || request.destroyed) return resolve();
+    let bytes = 0;
+    const end = (): void => {
+      clearTimeout(timer);
+      request.off('data', count).off('end', end).off('close', end).off('error', end);
+      resolve();
+    };
+    const count = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > mostBytes) end();
+    };
+    const timer = setTimeout(end, longestMs);
+    request.on('data', count).on('end', end).on('close', end).on('error', end).resume();
+  });
+}

@@ -1,0 +1,26 @@
+import type { FastifyBaseLogger } from 'fastify';
+import fp from 'fastify-plugin';
+
+/** One line for each answered request, at the level `debug`; at any other level there is not even a hook. */
+export default fp(
+  async function requestLogPlugin(app) {
+    // Pino's; Fastify's own type of a logger leaves it out.
+    const log = app.log as FastifyBaseLogger & { isLevelEnabled(level: string): boolean };
+    if (!log.isLevelEnabled('debug')) return;
+    app.addHook('onResponse', (request, reply, done) => {
+      log.debug(
+        {
+          method: request.method,
+          // What follows the path may be personal.
+          path: request.url.split('?', 1)[0],
+          status: reply.statusCode,
+          ms: Math.round(reply.elapsedTime * 1_000) / 1_000,
+          request_id: request.id,
+        },
+        'request',
+      );
+      done();
+    });
+  },
+  { name: 'request-log', fastify: '5.x' },
+);

@@ -1,0 +1,116 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly isType: boolean;
+}
+
+const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.ts'),
+);
+const sources = new Map(files.map((name) => [name, readFileSync(join('src', name), 'utf8')]));
+const imports: readonly Import[] = files.flatMap((from) =>
+  [
+    ...(sources.get(from) ?? '').matchAll(/^(?:import|export)\s(type\s)?[^'"]*?from\s+['"]([^'"]+)['"]/gm),
+  ].map((found) => ({
+    from,
+    to: found[2]?.startsWith('.')
+      ? relative('src', resolve('src', dirname(from), found[2])).replace(/\.js$/, '.ts')
+      : (found[2] ?? ''),
+    isType: found[1] !== undefined,
+  })),
+);
+const partOf = (file: string) =>
+  file.includes('/') ? (file.split('/')[0] as string) : file.replace(/\.ts$/, '');
+
+/** What each part may call; a part that is not named here may call nothing of ours. */
+const arrows: Readonly<Record<string, readonly string[]>> = {
+  main: ['process'],
+  process: ['banner', 'config', 'errors', 'server'],
+  banner: ['config', 'models'],
+  cli: [
+    'cli',
+    'config',
+    'errors',
+    'inference',
+    'models',
+    'predictions',
+    'predictor',
+    'process',
+    'messages',
+    'version',
+  ],
+  server: ['config', 'plugins', 'routes', 'schemas', 'version'],
+  plugins: ['config', 'errors', 'messages', 'models', 'monitoring', 'predictions', 'predictor', 'schemas'],
+  routes: ['errors', 'models', 'schemas'],
+  schemas: ['errors', 'models'],
+  monitoring: ['models', 'predictions'],
+  predictor: ['errors', 'models', 'predictions'],
+  predictions: ['errors'],
+  models: ['errors', 'inference', 'messages'],
+  inference: ['errors', 'messages'],
+  config: ['messages'],
+};
+
+describe('the parts of src', () => {
+  test('call each other only along the arrows', () => {
+    const wrong = imports
+      .filter(({ from, to, isType }) => !isType && sources.has(to) && partOf(from) !== partOf(to))
+      .filter(({ from, to }) => !arrows[partOf(from)]?.includes(partOf(to)))
+      .map(({ from, to }) => `${from} → ${to}`);
+    expect(wrong).toEqual([]);
+  });
+
+  test('have no cycle', () => {
+    const next = new Map(
+      files.map((file) => [file, imports.filter((it) => it.from === file && !it.isType).map((it) => it.to)]),
+    );
+    const cycles: string[] = [];
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+      else if (!done.has(file)) {
+        done.add(file);
+        for (const to of next.get(file) ?? []) visit(to, [...path, file]);
+      }
+    };
+    for (const file of files) visit(file, []);
+    expect(cycles).toEqual([]);
+  });
+
+  test.each([
+    ['onnxruntime-node', ['inference/session.ts']],
+    ['prom-client', ['monitoring/metrics.ts']],
+  ])('import %s in one file', (name, expected) => {
+    const users = imports
+      .filter(({ to }) => to === name || to.startsWith(`${name}/`))
+      .map(({ from }) => from);
+    expect([...new Set(users)]).toEqual(expected);
+  });
+
+  test('know nothing of HTTP below the plugins', () => {
+    const wrong = imports.filter(
+      ({ from, to }) =>
+        ['models', 'inference', 'monitoring', 'predictor', 'predictions'].includes(partOf(from)) &&
+        /^(@?fastify|node:http)/.test(to),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('read the environment in one place, and signals in one', () => {
+    const users = (text: string) => files.filter((file) => sources.get(file)?.includes(text));
+    expect(users('process.env')).toEqual(['cli.ts', 'inference/session.ts', 'main.ts'].sort());
+    expect(users('process.on(')).toEqual(['process.ts']);
+  });
+
+  test('have one noun a file: none is over 200 lines, and none is called utils', () => {
+    const long = files.filter(
+      (file) => (sources.get(file) ?? '').split('\n').filter((line) => line.trim() !== '').length > 200,
+    );
+    expect(long).toEqual([]);
+    expect(files.filter((file) => /utils|helpers|common|misc|index\.ts$/.test(file))).toEqual([]);
+  });
+});

@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, readConfig } from '../src/config.js';
+
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    readConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.lines;
+    throw error;
+  }
+  return [];
+}
+
+describe('the configuration', () => {
+  test('has a default for everything that needs one', () => {
+    expect(readConfig({})).toMatchObject({
+      HOST: '127.0.0.1',
+      PORT: 8_000,
+      MODELS_DIR: 'models',
+      LOG_LEVEL: 'info',
+      BODY_LIMIT_BYTES: 8 * 1_024 * 1_024,
+      DOCS: 'on',
+    });
+  });
+
+  test('takes an empty variable as left out', () => {
+    expect(readConfig({ PORT: '', DEFAULT_MODEL: '' })).toEqual(readConfig({}));
+  });
+
+  test('leaves variables alone that are not its own', () => {
+    expect(readConfig({ PATH: '/bin', port: '1' })).toEqual(readConfig({}));
+  });
+
+  test('reads whole numbers as numbers, and texts that look like numbers as texts', () => {
+    expect(readConfig({ PORT: '0', DEFAULT_MODEL: '42' })).toMatchObject({ PORT: 0, DEFAULT_MODEL: '42' });
+  });
+
+  test('tells each problem in a line: the variable, what it got, what it takes', () => {
+    expect(problemsOf({ PORT: 'x', LOG_LEVEL: 'loud', DOCS: 'yes', PUBLIC_URL: 'ftp://a' })).toEqual([
+      'PORT: got "x", takes a whole number from 0 to 65535',
+      'LOG_LEVEL: got "loud", takes one of fatal, error, warn, info, debug, trace, silent',
+      'DOCS: got "yes", takes one of on, off',
+      'PUBLIC_URL: got "ftp://a", takes an http:// or https:// address',
+    ]);
+  });
+
+  test.each(['-1', '65536', '80.5', '0x50', '1e3', ' 80', '80 ', '٨٠', 'NaN', '9'.repeat(400)])(
+    'refuses the port %j',
+    (port) => {
+      expect(problemsOf({ PORT: port })).toHaveLength(1);
+    },
+  );
+
+  test('cuts what it got, however long', () => {
+    expect(problemsOf({ PORT: 'x'.repeat(100_000) })[0]?.length).toBeLessThan(200);
+  });
+});

@@ -1,0 +1,120 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { buildTestApp } from '../helpers/app.js';
+import { fault, faultWithoutServer } from './harness.js';
+import { rawPost, sendRaw } from './raw.js';
+
+const loan = '{"age":42,"income":51234.5,"credit_score":688}';
+const problemType = 'application/problem+json; charset=utf-8';
+
+const strangeNames = [
+  '..',
+  '...',
+  '%2e%2e',
+  '%2e%2e%2f%2e%2e%2fetc%2fpasswd',
+  '..%2f..%2fetc%2fpasswd',
+  '..%5c..%5cwindows',
+  '%252e%252e%252f',
+  '%00',
+  'credit-risk%00',
+  'credit-risk%00.onnx',
+  'credit-risk%20',
+  '%20credit-risk',
+  'credit-risk%2f',
+  'credit-risk%2f20261101_090000',
+  'Credit-Risk',
+  'CREDIT-RISK',
+  'CON',
+  'NUL',
+  'aux.onnx',
+  'x'.repeat(65),
+  'x'.repeat(101),
+  'x'.repeat(5_000),
+  '%E2%80%AE',
+  '%F0%9F%98%80',
+  'cr%C3%A9dit',
+  'credit%E2%80%90risk',
+  '~',
+  '~root',
+  '.',
+  '.git',
+  '-',
+  '*',
+  '%2A',
+  '%3F',
+  '%23',
+  '%7B%7B7*7%7D%7D',
+  '$%7Bjndi:ldap:%2f%2fx%7D',
+  '%0d%0aSet-Cookie:a',
+  "'%20or%201=1--",
+  '%3Cscript%3E',
+];
+
+if (spawnSync('strace', ['-V']).status === 0) {
+  fault(
+    'H09',
+    'knows no model or version by a strange name, and opens no file for it',
+    async ({ server }) => {
+      const folder = mkdtempSync(join(tmpdir(), 'sardonyx-trace-'));
+      const log = join(folder, 'opened');
+      const tracer = spawn('strace', ['-f', '-e', 'trace=%file', '-o', log, '-p', String(server.child.pid)]);
+      await once(tracer.stderr, 'data');
+      let attempts = 0;
+      for (const name of strangeNames) {
+        for (const [method, path] of [
+          ['GET', `/models/${name}`],
+          ['POST', `/models/${name}/predict`],
+          ['GET', `/models/credit-risk/versions/${name}`],
+          ['POST', `/models/credit-risk/versions/${name}/predict`],
+        ] as const) {
+          const get = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+          const { status, headers } = await sendRaw(
+            server.port,
+            method === 'GET' ? get : rawPost(path, loan),
+          );
+          expect(status, `${method} ${path}`).toBe(404);
+          expect(headers.get('content-type')).toBe(problemType);
+          attempts += 1;
+        }
+      }
+      tracer.kill('SIGINT');
+      await once(tracer, 'close');
+      const opened = readFileSync(log, 'utf8')
+        .split('\n')
+        .filter((line) => /\b(open|stat|access|readlink)/.test(line));
+      rmSync(folder, { recursive: true });
+      expect(opened).toEqual([]);
+      return `files opened ${opened.length} in ${attempts} requests`;
+    },
+  );
+} else test.skip('H09 knows no strange name: needs strace', () => undefined);
+
+faultWithoutServer('H12', 'adds no series for names that clients invent', async () => {
+  await using server = await buildTestApp();
+  const invent = async (from: number, to: number) => {
+    for (let k = from; k < to; k += 1) {
+      await server.get(`/nope-${k}`);
+      await server.get(`/models/model-${k}`);
+      await server.post(`/models/model-${k}/predict`, {});
+      await server.post(`/models/credit-risk/versions/v${k}/predict`, {});
+      await server.post('/predict', { [`key-${k}`]: k });
+      await server.app.inject({ method: 'PUT', url: `/predict?${k}` });
+    }
+  };
+  const countSeries = async () => (await server.get('/metrics')).text.split('\n').filter(isSeries).length;
+  await invent(0, 1);
+  await server.get('/metrics');
+  const before = await countSeries();
+  const rounds = process.env['FAULTS'] === 'full' ? 17_000 : 1_000;
+  await invent(1, rounds);
+  const after = await countSeries();
+  expect(after).toBe(before);
+  return `series before ${before}, after ${after}, with ${rounds * 6} invented names`;
+});
+
+/** Node's own series aside: which kinds of garbage collection have happened is no name from the network. */
+const isSeries = (line: string) => line !== '' && !/^(#|nodejs_|process_)/.test(line);

@@ -1,0 +1,136 @@
+import { Agent, request } from 'node:http';
+import { afterAll, expect } from 'vitest';
+import { loadVersion } from '../../src/models/load-version.js';
+import { Registry } from '../../src/models/registry.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { faultWithoutServer } from './harness.js';
+import { soundBody, soundParts, soundPrediction } from './registry-under-fault.js';
+
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+const first = { name: '1', path: folder.addVersion('sound', '1', soundParts) };
+const second = { name: '2', path: folder.addVersion('sound', '2', soundParts) };
+const listingOf = (version: typeof first) => ({
+  models: [{ name: 'sound', versions: [version], aliases: { aliases: new Map() }, isReadable: true }],
+  aliases: { aliases: new Map() },
+  remarks: [],
+});
+
+const tries = 100;
+const rowsATry = 64;
+
+faultWithoutServer(
+  'E02',
+  'a version that is swapped or closed with runs queued answers them first',
+  async () => {
+    let rejected = 0;
+    let wrong = 0;
+    let registry = new Registry({ load: loadVersion });
+    await registry.apply(listingOf(first));
+    const ask = async () => {
+      const loaded = registry.lease('sound');
+      try {
+        const { members } = await loaded.task.answer(soundBody);
+        if (members !== `"prediction":${soundPrediction}`) wrong += 1;
+      } catch {
+        rejected += 1;
+      } finally {
+        loaded.release();
+      }
+    };
+    for (let k = 0; k < tries; k += 1) {
+      const asking = Array.from({ length: rowsATry }, ask);
+      if (k % 2 === 0) {
+        // The runs are queued for the end of this turn of the loop: every lease ends after the session is retired.
+        registry.close();
+        registry = new Registry({ load: loadVersion });
+        await registry.apply(listingOf(first));
+      } else {
+        const applying = registry.apply(listingOf(k % 4 === 1 ? second : first));
+        asking.push(...Array.from({ length: rowsATry }, ask));
+        await applying;
+      }
+      await Promise.all(asking);
+    }
+    registry.close();
+    expect([rejected, wrong]).toEqual([0, 0]);
+    return `rejected runs ${rejected}, wrong answers ${wrong} of ${1.5 * tries * rowsATry} in ${tries} swaps and closes`;
+  },
+);
+
+const stops = 20;
+const clients = 16;
+
+/**
+ * Asks until the server no longer takes connections, or until `isOver`. A request that ends without an answer is
+ * cut: on a connection that the listener had not taken when it closed, or in the moment an idle one was closed.
+ */
+async function load({ port }: ServerProcess, isOver: () => boolean) {
+  const agent = new Agent({ keepAlive: true, maxSockets: clients });
+  const counts = { answered: 0, other: 0, cut: 0 };
+  const headers = { 'content-type': 'application/json' };
+  const ask = () =>
+    new Promise<boolean>((resolve) => {
+      const options = { agent, port, method: 'POST', path: '/models/sound/predict', headers };
+      const sent = request(options, (response) => {
+        response.resume();
+        response.on('end', () => {
+          counts[response.statusCode === 200 ? 'answered' : 'other'] += 1;
+          resolve(true);
+        });
+        response.on('error', () => resolve(false));
+      });
+      sent.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ECONNREFUSED') counts.cut += 1;
+        resolve(false);
+      });
+      sent.end(JSON.stringify(soundBody));
+    });
+  const client = async () => {
+    while (!isOver() && (await ask()));
+  };
+  await Promise.all(Array.from({ length: clients }, client));
+  agent.destroy();
+  return counts;
+}
+
+async function stopUnderLoad(k: number, isGentle: boolean) {
+  const delay = isGentle ? '100' : '0';
+  await using server = await startServerProcess({
+    MODELS_DIR: folder.path,
+    DOCS: 'off',
+    SHUTDOWN_DELAY_MS: delay,
+  });
+  let isOver = false;
+  const loading = load(server, () => isOver);
+  await new Promise((resolve) => setTimeout(resolve, 50 + 5 * k));
+  server.child.kill('SIGTERM');
+  isOver = isGentle;
+  const { code, signal } = await server.ended;
+  return { ...(await loading), end: String(code ?? signal) };
+}
+
+faultWithoutServer(
+  'E02',
+  'a server that is stopped under full load ends well',
+  async () => {
+    const ends: string[] = [];
+    const sums = { answered: 0, other: 0, cutGently: 0, cut: 0 };
+    for (let k = 0; k < stops; k += 1) {
+      // Every second time the clients turn away at once, as behind a proxy that watches readiness: none is cut then.
+      const isGentle = k % 2 === 1;
+      const stop = await stopUnderLoad(k, isGentle);
+      ends.push(stop.end);
+      sums.answered += stop.answered;
+      sums.other += stop.other;
+      sums[isGentle ? 'cutGently' : 'cut'] += stop.cut;
+    }
+    const aborts = ends.filter((end) => end !== '0').length;
+    expect(ends).toEqual(ends.map(() => '0'));
+    expect(sums.answered).toBeGreaterThan(stops * clients);
+    expect([sums.other, sums.cutGently]).toEqual([0, 0]);
+    return `exits 134: ${aborts} of ${stops} stops (small size), rejected runs ${sums.other} of ${sums.answered}; cut connections 0 where clients turn away, ${sums.cut} where they do not`;
+  },
+  120_000,
+);

@@ -1,0 +1,82 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect } from 'vitest';
+import { fault } from './harness.js';
+
+interface Operation {
+  // biome-ignore lint/suspicious/noExplicitAny: a JSON schema, and whatever a body may be
+  readonly requestBody?: { content: Record<string, { schema: Record<string, any>; example: any }> };
+  readonly responses: Record<string, { content?: Record<string, { schema: object }> }>;
+}
+
+interface OpenApiDocument {
+  readonly paths: Record<string, Record<string, Operation>>;
+}
+
+const parameters: Record<string, string> = { model: 'credit-risk', version: '20261101_090000' };
+
+fault('H13', 'answers as /openapi.json says, and refuses what it says is refused', async ({ server }) => {
+  const document = (await (await fetch(`${server.url}/openapi.json`)).json()) as OpenApiDocument;
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  ajv.addSchema({ $id: 'document', ...document });
+  const differences: string[] = [];
+  let attempts = 0;
+
+  const ask = async (path: string, method: string, operation: Operation, init: RequestInit = {}) => {
+    const response = await fetch(server.url + path, { method: method.toUpperCase(), ...init });
+    const text = await response.text();
+    attempts += 1;
+    const tell = (what: string) => differences.push(`${method} ${path} ${response.status}: ${what}`);
+    const documented = operation.responses[response.status] ?? operation.responses['default'];
+    const type = (response.headers.get('content-type') ?? '').split(';')[0] as string;
+    const media = documented?.content?.[type];
+    if (media === undefined) tell(`${type} is not in the document`);
+    else {
+      const body = type.endsWith('json') ? JSON.parse(text) : text;
+      const schema = JSON.parse(JSON.stringify(media.schema).replaceAll('"#/', '"document#/'));
+      if (!ajv.validate(schema, body)) tell(ajv.errorsText());
+    }
+    return response.status;
+  };
+
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      const real = path.replace(/\{(\w+)\}/g, (_, name: string) => parameters[name] as string);
+      const content = operation.requestBody?.content['application/json'];
+      if (content === undefined) {
+        expect(await ask(real, method, operation)).toBe(200);
+        if (path !== real) expect(await ask(path.replace(/\{\w+\}/g, 'nope'), method, operation)).toBe(404);
+        continue;
+      }
+      const post = (body: unknown) =>
+        ask(real, method, operation, {
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        });
+      expect(await post(content.example), real).toBe(200);
+      expect(await ask(real, method, operation, { body: 'a', headers: { 'content-type': 'a/b' } })).toBe(415);
+      expect(await post('x'.repeat(9_000_000)), real).toBe(413);
+      const isValid = ajv.compile(content.schema);
+      for (const body of variantsOf(content)) {
+        const status = await post(body);
+        if ((status === 200) !== isValid(body)) {
+          differences.push(`${real} says ${status} to ${JSON.stringify(body).slice(0, 200)}`);
+        }
+      }
+    }
+  }
+  expect(differences).toEqual([]);
+  return `differences ${differences.length} in ${attempts} requests`;
+});
+
+/** The example with one thing changed at a time. */
+function variantsOf({ schema, example }: { schema: Record<string, unknown>; example: unknown }): unknown[] {
+  const properties = (schema['properties'] ?? {}) as Record<string, { minimum?: number; maximum?: number }>;
+  const row = example as Record<string, unknown>;
+  const changed = Object.entries(properties).flatMap(([name, { minimum, maximum }]) => {
+    const { [name]: _, ...without } = row;
+    const bounds = [minimum, maximum].filter((bound) => bound !== undefined);
+    const values = [...bounds, ...bounds.flatMap((bound) => [bound - 1, bound + 1, bound + 0.5])];
+    return [without, ...[null, 'text', true, [], {}, ...values].map((value) => ({ ...row, [name]: value }))];
+  });
+  return [{}, [], null, 1, { ...row, unknown: 1 }, ...changed];
+}

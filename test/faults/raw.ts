@@ -1,0 +1,50 @@
+import { connect } from 'node:net';
+
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: string;
+}
+
+/** Writes bytes to a socket and reads until the other side closes it, or has been silent for a while. */
+export async function sendRaw(port: number, bytes: string | Uint8Array, silenceMs = 500): Promise<RawAnswer> {
+  const socket = connect(port, '127.0.0.1');
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.on('error', () => socket.destroy());
+  socket.setTimeout(silenceMs, () => socket.destroy());
+  socket.write(bytes);
+  // Not once(): that rejects on an error, after which there may still be an answer.
+  await new Promise((resolve) => socket.on('close', resolve));
+  return parseAnswer(Buffer.concat(chunks).toString('latin1'));
+}
+
+function parseAnswer(text: string): RawAnswer {
+  const end = text.indexOf('\r\n\r\n');
+  const [first = '', ...lines] = text.slice(0, end).split('\r\n');
+  const headers = lines.map((line): [string, string] => {
+    const colon = line.indexOf(':');
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+  });
+  return {
+    status: Number(first.split(' ')[1] ?? 0),
+    headers: new Map(headers),
+    body: Buffer.from(text.slice(end + 4), 'latin1').toString(),
+  };
+}
+
+/** A POST of bytes by hand, so that nothing between changes them. */
+export function rawPost(path: string, body: string | Uint8Array, headers: readonly string[] = []): Buffer {
+  const bytes = Buffer.from(body);
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'Host: localhost',
+    'Connection: close',
+    ...(headers.some((line) => /^content-type:/i.test(line)) ? [] : ['Content-Type: application/json']),
+    ...(headers.some((line) => /^(content-length|transfer-encoding):/i.test(line))
+      ? []
+      : [`Content-Length: ${bytes.length}`]),
+    ...headers.filter((line) => line !== 'content-type:'),
+  ];
+  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'), bytes]);
+}

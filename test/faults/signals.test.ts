@@ -1,0 +1,126 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, test } from 'vitest';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { runServerToItsEnd, startServerProcess } from '../helpers/server-process.js';
+import { faultWithoutServer } from './harness.js';
+
+const isRoot = process.getuid?.() === 0;
+
+/** Starts that cannot be: what is wrong, and the lines that say so. */
+async function startsThatFail(): Promise<[Record<string, string>, RegExp[]][]> {
+  return [
+    [{ PORT: 'x' }, [/^sardonyx: PORT: got "x", takes /]],
+    [
+      { PORT: '70000', DOCS: 'yes', LOG_LEVEL: 'loud' },
+      [/^sardonyx: PORT: /, /^sardonyx: LOG_LEVEL: /, /^sardonyx: DOCS: /],
+    ],
+    [{ MODELS_DIR: '/nowhere/at/all' }, [/^sardonyx: MODELS_DIR: .*\/nowhere\/at\/all.*ENOENT/]],
+    [{ MODELS_DIR: 'package.json' }, [/^sardonyx: MODELS_DIR: .*package\.json.*ENOTDIR/]],
+    [{ HOST: '203.0.113.7' }, [/^sardonyx: HOST: .*203\.0\.113\.7/]],
+    [{ HOST: 'no.such.host.invalid' }, [/^sardonyx: HOST: .*no\.such\.host\.invalid/]],
+  ];
+}
+
+faultWithoutServer('S04', 'says in a line a problem why it does not start, and exits with 1', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as { port: number };
+  const cases = await startsThatFail();
+  cases.push([{ PORT: String(port) }, [new RegExp(`^sardonyx: PORT: .*127\\.0\\.0\\.1:${port} is taken`)]]);
+  let lines = 0;
+  const started = performance.now();
+  for (const [environment, expected] of cases) {
+    const { code, stderr } = await runServerToItsEnd(environment);
+    expect(code, stderr.join()).toBe(1);
+    expect(stderr.length, stderr.join()).toBe(expected.length);
+    for (const [k, pattern] of expected.entries()) expect(stderr[k]).toMatch(pattern);
+    lines += stderr.length;
+  }
+  taken.close();
+  const seconds = (performance.now() - started) / 1_000 / cases.length;
+  return `${seconds.toFixed(2)} s a start, lines checked ${lines}`;
+});
+
+faultWithoutServer('S04', 'runs without a model, and is never ready', async () => {
+  using folder = createRegistryFolder();
+  await using server = await startServerProcess({ MODELS_DIR: folder.path });
+  const ready = await fetch(`${server.url}/health/ready`);
+  expect(ready.status).toBe(503);
+  expect(await ready.json()).toEqual({ status: 'not_ready', reasons: ['no model can answer'] });
+  expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
+  expect(server.stderr.join('\n')).toContain('No model lies in');
+  return 'ready 503, live 200';
+});
+
+/** Serves the samples under a command of its own, and gives the status of a prediction and the seconds to it. */
+async function predictUnder(command: readonly string[], environment: Record<string, string>, cwd?: string) {
+  const [file = '', ...more] = [...command, process.execPath, join(process.cwd(), 'dist/main.js')];
+  const started = performance.now();
+  const child = spawn(file, more, {
+    env: { PORT: '0', MODELS_DIR: join(process.cwd(), 'models'), ...environment },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    ...(cwd && { cwd }),
+  });
+  const ended = once(child, 'close');
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const port = /listening at http:[^"]*:(\d+)/.exec(line)?.[1];
+      if (port === undefined) continue;
+      const response = await fetch(`http://127.0.0.1:${port}/predict`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"age":42,"income":51234.5,"credit_score":688}',
+      });
+      return { status: response.status, seconds: (performance.now() - started) / 1_000 };
+    }
+    throw new Error('the server ended');
+  } finally {
+    child.kill();
+    await ended;
+  }
+}
+
+faultWithoutServer('S04', 'runs without HOME and in a folder that is not its own', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sardonyx-cwd-'));
+  const { status, seconds } = await predictUnder([], {}, folder);
+  rmSync(folder, { recursive: true });
+  expect(status).toBe(200);
+  return `${seconds.toFixed(2)} s`;
+});
+
+const other = ['setpriv', '--reuid=65532', '--regid=65532', '--clear-groups'];
+const canBecomeAnother = isRoot && spawnSync('setpriv', [...other.slice(1), 'true']).status === 0;
+const canMount = isRoot && spawnSync('unshare', ['-m', 'true']).status === 0;
+
+if (canBecomeAnother) {
+  faultWithoutServer('S04', 'runs as uid 65532', async () => {
+    const { status, seconds } = await predictUnder(other, { HOME: '/nonexistent' });
+    expect(status).toBe(200);
+    return `${seconds.toFixed(2)} s`;
+  });
+} else test.skip('S04 runs as uid 65532: needs root and setpriv', () => undefined);
+
+if (canMount) {
+  faultWithoutServer('S04', 'runs on a root that cannot be written, with 64 MB of temp', async () => {
+    const script = [
+      'mount -t tmpfs -o size=64m tmpfs /mnt',
+      'mount -o remount,bind,ro / 2>/dev/null || mount -o remount,ro /',
+      '! touch /sardonyx-probe 2>/dev/null',
+      'exec "$@"',
+    ].join(' && ');
+    const command = ['unshare', '-m', 'sh', '-c', `mount --make-rprivate / && ${script}`, 'sh'];
+    const { status, seconds } = await predictUnder(command, {
+      PATH: process.env['PATH'] ?? '',
+      TMPDIR: '/mnt',
+    });
+    expect(status).toBe(200);
+    expect(existsSync('/sardonyx-probe')).toBe(false);
+    return `${seconds.toFixed(2)} s`;
+  });
+} else test.skip('S04 runs on a root that cannot be written: needs root and unshare', () => undefined);

@@ -1,0 +1,38 @@
+import { LoadedModel } from '../../src/models/loaded-model.js';
+
+export interface FakeVersion {
+  readonly loaded: LoadedModel;
+  /** How often its session was released. */
+  readonly closed: () => number;
+}
+
+/** A loaded version without an engine: it answers with its own version. */
+export function createFakeVersion(model: string, version: string): FakeVersion {
+  let closed = 0;
+  const loaded = new LoadedModel({
+    manifest: { name: model, version, task: 'tensor', sha256: {} },
+    identity: `${model}/${version}`,
+    task: {
+      requestSchema: {} as never,
+      answerSchema: {} as never,
+      example: {},
+      answer: async () => ({
+        value: { prediction: version },
+        members: `"prediction":${JSON.stringify(version)}`,
+        queueMs: 0,
+        runMs: 0,
+        batchRows: 1,
+        batchIndex: 0,
+      }),
+    },
+    figures: { loadMs: 1, runMs: 1, batchRows: 1, goldenRows: 0 },
+    executor: {
+      kind: 'inline',
+      run: async () => ({}),
+      close: () => {
+        closed += 1;
+      },
+    },
+  });
+  return { loaded, closed: () => closed };
+}

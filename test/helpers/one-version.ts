@@ -1,0 +1,51 @@
+import { messageOf, type Problem, ServiceError } from '../../src/errors.js';
+import { loadVersion } from '../../src/models/load-version.js';
+import { RefusedError } from '../../src/models/manifest.js';
+import { createRegistryFolder, type VersionParts } from './registry-folder.js';
+
+export type Manifest = VersionParts['manifest'];
+
+/** What a client would get: the members of the answer, or the error's code with what it says. */
+export interface Outcome {
+  readonly code: string;
+  readonly detail?: string | undefined;
+  readonly problems?: readonly Problem[] | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever came back
+  readonly [member: string]: any;
+}
+
+export interface OneVersion extends Disposable {
+  ask(body: unknown): Promise<Outcome>;
+  /** A body that the version itself proposes. */
+  readonly example: unknown;
+}
+
+/** One version `m/1`, loaded from a registry of its own as the server would, without the server. */
+export async function loadOne(manifest: Manifest, model: Uint8Array, golden?: unknown): Promise<OneVersion> {
+  using registry = createRegistryFolder();
+  const folder = registry.addVersion('m', '1', { manifest, model, golden });
+  const loaded = await loadVersion(folder, 'm', '1');
+  return {
+    example: loaded.task.example,
+    ask: (body) =>
+      loaded.task.answer(body).then(
+        ({ members }): Outcome => ({ code: 'ok', ...JSON.parse(`{${members}}`) }),
+        (error: unknown): Outcome => {
+          if (!(error instanceof ServiceError)) throw error;
+          return { code: error.code, detail: error.detail, problems: error.problems };
+        },
+      ),
+    [Symbol.dispose]: () => loaded.retire(),
+  };
+}
+
+/** Why a version is refused; the empty text when it is not. */
+export async function refusalOf(manifest: Manifest, model: Uint8Array, golden?: unknown): Promise<string> {
+  try {
+    using _ = await loadOne(manifest, model, golden);
+    return '';
+  } catch (error) {
+    if (error instanceof RefusedError) return error.message;
+    throw new Error(`not a refusal: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,196 @@
+import { expect, test } from 'vitest';
+import { Batcher, type BatcherOptions } from '../../src/inference/batcher.js';
+import type { Encode, Row } from '../../src/inference/encode.js';
+import type { Executor } from '../../src/inference/executor.js';
+import type { Tensor, Tensors } from '../../src/inference/tensor.js';
+import { createRandom } from '../helpers/onnx/random.js';
+
+/** The sizes of the runs so far, and an executor that echoes X; rows with x below 0 make a run throw. */
+function createEcho(settle: () => Promise<void> = async () => {}) {
+  const runs: number[][] = [];
+  const executor: Executor = {
+    kind: 'inline',
+    async run({ X }: Tensors) {
+      const values = [...((X as Tensor).data as Float64Array)];
+      runs.push(values);
+      await settle();
+      if (values.some((value) => value < 0)) throw new Error('the engine refuses');
+      return { y: { type: 'float64', dims: [values.length], data: Float64Array.from(values) } };
+    },
+    close() {},
+  };
+  return { runs, executor };
+}
+
+const encode: Encode = (rows: readonly Row[]) => ({
+  X: { type: 'float64', dims: [rows.length], data: Float64Array.from(rows, (row) => row['x'] as number) },
+});
+
+function createBatcher(executor: Executor, options: Partial<BatcherOptions> = {}) {
+  const batcher = new Batcher({
+    executor,
+    encode,
+    fetches: ['y'],
+    maxBatchRows: 4,
+    maxBatchDelayMs: 0,
+    maxQueueRows: 1_000,
+    timeoutMs: 1_000,
+    ...options,
+  });
+  const ask = async (x: number) => {
+    const { outputs, index, rows } = await batcher.run({ x });
+    return { x: outputs['y']?.data[index], rows };
+  };
+  return { batcher, ask };
+}
+
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'ok',
+    (error: { code: string }) => error.code,
+  );
+
+/** A promise that the test opens by hand. */
+function createGate() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
+test('rows of one turn share a run, in order, and a lone row has its own', async () => {
+  const { runs, executor } = createEcho();
+  const { ask } = createBatcher(executor);
+  expect(await Promise.all([1, 2, 3].map(ask))).toEqual([1, 2, 3].map((x) => ({ x, rows: 3 })));
+  expect(await ask(9)).toEqual({ x: 9, rows: 1 });
+  expect(runs).toEqual([[1, 2, 3], [9]]);
+});
+
+test('a run has never more than maxBatchRows, and the rest follows in order', async () => {
+  const { runs, executor } = createEcho();
+  const { ask } = createBatcher(executor);
+  await Promise.all(Array.from({ length: 10 }, (_, x) => ask(x)));
+  expect(runs).toEqual([
+    [0, 1, 2, 3],
+    [4, 5, 6, 7],
+    [8, 9],
+  ]);
+});
+
+test('rows that come during a run share the next one', async () => {
+  const gate = createGate();
+  const { runs, executor } = createEcho(() => gate.opened);
+  const { ask, batcher } = createBatcher(executor);
+  const first = ask(1);
+  await new Promise(setImmediate);
+  const others = [ask(2), ask(3)];
+  expect(batcher.queuedRows).toBe(2);
+  gate.open();
+  await Promise.all([first, ...others]);
+  expect(runs).toEqual([[1], [2, 3]]);
+});
+
+test('a run that throws is split until the row that did it stands alone', async () => {
+  const { runs, executor } = createEcho();
+  const { ask } = createBatcher(executor, { maxBatchRows: 8 });
+  const codes = await Promise.all([1, 2, -3, 4, 5, 6, -7, 8].map((x) => codeOf(ask(x))));
+  expect(codes).toEqual(['ok', 'ok', 'run_failed', 'ok', 'ok', 'ok', 'run_failed', 'ok']);
+  expect(runs[0]).toHaveLength(8);
+  expect(runs.length).toBeLessThanOrEqual(15);
+});
+
+test('what encoding throws fails its row alone', async () => {
+  const { executor } = createEcho();
+  const { batcher } = createBatcher(executor, {
+    encode: (rows) => {
+      if (rows.some((row) => row['x'] === 2)) throw new RangeError('no such number');
+      return encode(rows);
+    },
+  });
+  const codes = await Promise.all([1, 2, 3].map((x) => codeOf(batcher.run({ x }))));
+  expect(codes).toEqual(['ok', 'run_failed', 'ok']);
+});
+
+test('a row whose time is over is never run, and those behind it are', async () => {
+  const gate = createGate();
+  const { runs, executor } = createEcho(() => gate.opened);
+  const { ask } = createBatcher(executor, { timeoutMs: 20 });
+  const first = ask(1);
+  await new Promise(setImmediate);
+  const late = codeOf(ask(2));
+  const since = performance.now();
+  while (performance.now() - since < 25);
+  const inTime = ask(3);
+  gate.open();
+  expect(await late).toBe('deadline_exceeded');
+  expect(await inTime).toEqual({ x: 3, rows: 1 });
+  expect(await first).toEqual({ x: 1, rows: 1 });
+  expect(runs).toEqual([[1], [3]]);
+});
+
+test('a full queue refuses at once, and takes rows again when it has room', async () => {
+  const { executor } = createEcho();
+  const { ask, batcher } = createBatcher(executor, { maxQueueRows: 2 });
+  const codes = await Promise.all([1, 2, 3].map((x) => codeOf(ask(x))));
+  expect(codes).toEqual(['ok', 'ok', 'overloaded']);
+  expect(batcher.queuedRows).toBe(0);
+  expect(await codeOf(ask(4))).toBe('ok');
+});
+
+test('with maxBatchDelayMs rows of different turns share a run, and a full one does not wait', async () => {
+  const { runs, executor } = createEcho();
+  const { ask } = createBatcher(executor, { maxBatchDelayMs: 30 });
+  const since = performance.now();
+  const first = ask(1);
+  await new Promise(setImmediate);
+  await Promise.all([first, ask(2)]);
+  expect(performance.now() - since).toBeGreaterThanOrEqual(28);
+  expect(runs).toEqual([[1, 2]]);
+
+  const full = performance.now();
+  await Promise.all([3, 4, 5, 6].map(ask));
+  expect(performance.now() - full).toBeLessThan(28);
+  expect(runs[1]).toEqual([3, 4, 5, 6]);
+});
+
+test('a row that waited for a run has waited for others too', async () => {
+  const gate = createGate();
+  const { executor } = createEcho(() => gate.opened);
+  const { ask } = createBatcher(executor, { maxBatchDelayMs: 60, maxBatchRows: 2 });
+  const first = [ask(1), ask(2)];
+  await new Promise(setImmediate);
+  const third = ask(3);
+  const since = performance.now();
+  while (performance.now() - since < 70);
+  const opened = performance.now();
+  gate.open();
+  await Promise.all([...first, third]);
+  expect(performance.now() - opened).toBeLessThan(50);
+});
+
+test('of 20,000 rows in bursts, each gets its own answer and none is lost', async () => {
+  const random = createRandom(5);
+  const { runs, executor } = createEcho(async () => {
+    if (random() < 0.3) await new Promise(setImmediate);
+  });
+  const { ask, batcher } = createBatcher(executor, {
+    maxBatchRows: 16,
+    maxQueueRows: 1e6,
+    timeoutMs: 60_000,
+  });
+  const asked: Promise<unknown>[] = [];
+  for (let x = 1; x <= 20_000; x += 1) {
+    const value = random() < 0.01 ? -x : x;
+    asked.push(
+      ask(value).then(
+        (answer) => expect(answer.x).toBe(value),
+        (error) => expect([value < 0, error.code]).toEqual([true, 'run_failed']),
+      ),
+    );
+    if (random() < 0.1) await new Promise(setImmediate);
+  }
+  await Promise.all(asked);
+  expect(batcher.queuedRows).toBe(0);
+  expect(Math.max(...runs.map((run) => run.length))).toBe(16);
+});

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { RefusedError } from '../../src/models/manifest.js';
+import { findMissingModels } from '../../src/models/readiness.js';
+import { createRegistry, listed, listing, type Names } from '../helpers/fake-registry.js';
+
+describe('whether the registry is ready', () => {
+  const models = [listed('a', ['1']), listed('b', ['1', '2'], { default: '1' }), listed('c', ['9'])];
+  const noneOf = (name: string) => `${name}: No version of ${name} can answer. GET /models/${name} says why.`;
+
+  test.each<[string, string | undefined, Names, string[], string[]]>([
+    ['the default model answers', undefined, { default: 'a' }, ['c/9'], []],
+    ['the default model does not', undefined, { default: 'c' }, ['c/9'], [noneOf('c')]],
+    [
+      'the default model is not there',
+      undefined,
+      { default: 'd' },
+      [],
+      ['default is an alias of d, which is not there.'],
+    ],
+    ['no default, and one answers', undefined, {}, ['a/1', 'c/9'], []],
+    ['a required one answers', 'a', {}, ['c/9'], []],
+    ['an alias is required', 'main', { main: 'a' }, [], []],
+    ['a required one does not', 'a,c', {}, ['c/9'], [noneOf('c')]],
+    ['blanks do not matter', ' a , b ', {}, ['c/9'], []],
+    ['all are required', 'all', {}, ['a/1', 'c/9'], [noneOf('a'), noneOf('c')]],
+    ['all are required and answer', 'all', {}, [], []],
+    ['a required one is unknown', 'a,x', {}, [], ['x: There are the models a, b, c.']],
+    [
+      'the default version of a required one is refused, though another is sound',
+      'b',
+      {},
+      ['b/1'],
+      ['b: The version default of b is refused. GET /models/b says more.'],
+    ],
+  ])('%s', async (_, required, aliases, refused, wanted) => {
+    const { registry, bad } = createRegistry();
+    for (const name of refused) bad.set(name, new RefusedError('no'));
+    await registry.apply(listing(models, aliases));
+    expect(findMissingModels(registry, required)).toEqual(wanted);
+  });
+
+  test('never without any model, and never where none can answer', async () => {
+    const { registry, bad } = createRegistry();
+    expect(findMissingModels(registry)).toEqual(['no model can answer']);
+    expect(findMissingModels(registry, 'all')).toEqual(['no model can answer']);
+    bad.set('a/1', new RefusedError('no'));
+    await registry.apply(listing([listed('a', ['1'])]));
+    for (const required of [undefined, 'a', 'all'])
+      expect(findMissingModels(registry, required)).toEqual(['no model can answer', noneOf('a')]);
+  });
+});

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { buildTestApp } from '../helpers/app.js';
+
+describe('errors', () => {
+  test('of an unknown address are 404 not_found', async () => {
+    await using server = await buildTestApp();
+    const { status, body, headers } = await server.get('/nope?x=1');
+    expect(status).toBe(404);
+    expect(headers['content-type']).toBe('application/problem+json; charset=utf-8');
+    expect(body).toEqual({
+      type: '/errors#not_found',
+      code: 'not_found',
+      title: 'There is nothing at this address',
+      status: 404,
+      request_id: headers['x-request-id'],
+    });
+  });
+
+  test.each([
+    ['GET', '/predict', 'POST'],
+    ['PUT', '/models/credit-risk/predict', 'POST'],
+    ['DELETE', '/models', 'GET, HEAD'],
+    ['OPTIONS', '/health', 'GET, HEAD'],
+    ['PATCH', '/models/a/versions/b', 'GET, HEAD'],
+    ['POST', '/docs/', 'GET, HEAD'],
+  ] as const)('of %s %s are 405, with what the address takes', async (method, url, allow) => {
+    await using server = await buildTestApp();
+    const reply = await server.app.inject({ method, url });
+    expect(reply.statusCode).toBe(405);
+    expect(reply.headers['allow']).toBe(allow);
+    expect(reply.json()).toMatchObject({ code: 'method_not_allowed', status: 405 });
+  });
+
+  test('of an address that cannot be decoded are 400, and carry their request id', async () => {
+    await using server = await buildTestApp();
+    const { status, body, headers } = await server.get('/models/%zz');
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ code: 'invalid_request', request_id: headers['x-request-id'] });
+  });
+
+  test('that are our own fault are logged under the id of the answer, which shows nothing of them', async () => {
+    await using server = await buildTestApp({ MODELS_DIR: 'test' });
+    server.app.predictor.predict = () => Promise.reject(new Error('secret of /etc/passwd'));
+    const { status, body, text } = await server.post('/predict', {});
+    expect(status).toBe(500);
+    expect(text).not.toMatch(/secret|passwd|stack|at /);
+    const told = server.logs.filter(({ request_id }) => request_id === body.request_id);
+    expect(told).toMatchObject([{ level: 50, code: 'internal', err: { message: 'secret of /etc/passwd' } }]);
+  });
+
+  test('that are the fault of the client are not logged', async () => {
+    await using server = await buildTestApp();
+    const before = server.logs.length;
+    await server.post('/predict', {});
+    await server.post('/predict', '{');
+    await server.get('/nope');
+    expect(server.logs.length).toBe(before);
+  });
+});

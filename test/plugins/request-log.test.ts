@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest';
+import { buildTestApp } from '../helpers/app.js';
+
+const loan = { age: 42, income: 51234.5, credit_score: 688 };
+
+describe('the log of requests', () => {
+  test('has a line for each at the level debug, without the query', async () => {
+    await using server = await buildTestApp({ LOG_LEVEL: 'debug' });
+    await server.post('/predict?name=Ada', loan, { 'x-request-id': 'mine' });
+    await server.get('/nope?secret=1');
+    const lines = server.logs.filter(({ msg }) => msg === 'request');
+    expect(lines).toMatchObject([
+      {
+        level: 20,
+        method: 'POST',
+        path: '/predict',
+        status: 200,
+        ms: expect.any(Number),
+        request_id: 'mine',
+      },
+      { method: 'GET', path: '/nope', status: 404 },
+    ]);
+    expect(JSON.stringify(server.logs)).not.toMatch(/Ada|secret/);
+  });
+
+  test('has none at the level info', async () => {
+    await using server = await buildTestApp();
+    const before = server.logs.length;
+    await server.post('/predict', loan);
+    expect(server.logs.length).toBe(before);
+  });
+});

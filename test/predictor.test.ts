@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import type { PredictionEvent } from '../src/predictions.js';
+import { buildTestApp } from './helpers/app.js';
+
+const loan = { age: 42, income: 51234.5, credit_score: 688 };
+
+describe('the predictor', () => {
+  test('publishes an event after an answer, with the ids that the client got', async () => {
+    await using server = await buildTestApp();
+    const events: PredictionEvent[] = [];
+    server.app.predictions.subscribe((event) => events.push(event));
+    const { body } = await server.post('/predict', loan, { 'x-request-id': 'mine' });
+    expect(events).toEqual([
+      {
+        model: 'credit-risk',
+        version: body.model_version,
+        status: 'ok',
+        predictionId: body.prediction_id,
+        requestId: 'mine',
+        latencyMs: expect.any(Number),
+        queueMs: expect.any(Number),
+        runMs: expect.any(Number),
+        batchRows: 1,
+        batchIndex: 0,
+      },
+    ]);
+    expect(events[0]?.latencyMs).toBeGreaterThanOrEqual(events[0]?.runMs ?? Number.NaN);
+  });
+
+  test('publishes an event after a refusal, with its code', async () => {
+    await using server = await buildTestApp();
+    const events: PredictionEvent[] = [];
+    server.app.predictions.subscribe((event) => events.push(event));
+    await server.post('/predict', { ...loan, age: 17 });
+    expect(events).toMatchObject([{ model: 'credit-risk', status: 'invalid_input' }]);
+    expect(events[0]).not.toHaveProperty('runMs');
+  });
+
+  test('publishes nothing where no version was reached', async () => {
+    await using server = await buildTestApp();
+    const events: PredictionEvent[] = [];
+    server.app.predictions.subscribe((event) => events.push(event));
+    await server.post('/models/nope/predict', loan);
+    expect(events).toEqual([]);
+  });
+
+  test('gives each prediction an id of its own', async () => {
+    await using server = await buildTestApp();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => server.post('/predict', loan)));
+    expect(new Set(answers.map(({ body }) => body.prediction_id)).size).toBe(20);
+  });
+
+  test('answers although a subscriber throws, tells the log, and the next subscriber too', async () => {
+    await using server = await buildTestApp();
+    const seen: string[] = [];
+    server.app.predictions.subscribe(() => {
+      throw new Error('a broken subscriber');
+    });
+    server.app.predictions.subscribe(({ status }) => seen.push(status));
+    expect((await server.post('/predict', loan)).status).toBe(200);
+    expect((await server.post('/predict', {})).status).toBe(400);
+    expect(seen).toEqual(['ok', 'invalid_input']);
+    const told = server.logs.filter(({ msg }) => msg === 'a subscriber to predictions failed');
+    expect(told).toHaveLength(2);
+  });
+});

@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest';
+import { buildTestApp } from '../helpers/app.js';
+
+const loan = { age: 42, income: 51234.5, credit_score: 688 };
+const labels = 'model="credit-risk",model_version="20261115_143000"';
+
+describe('GET /metrics', () => {
+  test('counts predictions by model, version and what came of them', async () => {
+    await using server = await buildTestApp();
+    for (const body of [loan, loan, { age: 1 }]) await server.post('/predict', body);
+    const { text, headers } = await server.get('/metrics');
+    expect(headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(text).toContain(`predictions_total{${labels},status="ok"} 2\n`);
+    expect(text).toContain(`predictions_total{${labels},status="invalid_input"} 1\n`);
+    expect(text).toContain(`prediction_latency_seconds_count{${labels}} 3\n`);
+    expect(text).toContain(`prediction_run_seconds_count{${labels}} 2\n`);
+    expect(text).toContain(`prediction_queue_seconds_count{${labels}} 2\n`);
+    expect(text).toContain(`prediction_batch_rows_bucket{${labels},le="1"} 2\n`);
+    expect(text).toContain(
+      'http_request_duration_seconds_count{method="POST",route="/predict",status="200"} 2',
+    );
+  });
+
+  test('has the agreed buckets of latency', async () => {
+    await using server = await buildTestApp();
+    await server.post('/predict', loan);
+    const { text } = await server.get('/metrics');
+    const bounds = [...text.matchAll(/^prediction_latency_seconds_bucket\{.*le="([^"]+)"/gm)].map(
+      ([, le]) => le,
+    );
+    expect(bounds).toEqual([
+      '0.0005',
+      '0.001',
+      '0.0025',
+      '0.005',
+      '0.01',
+      '0.05',
+      '0.1',
+      '0.5',
+      '1',
+      '5',
+      '+Inf',
+    ]);
+  });
+
+  test('tells what is loaded, and what its training claims', async () => {
+    await using server = await buildTestApp();
+    const { text } = await server.get('/metrics');
+    expect(text).toMatch(/^model_info\{model="digits",model_version="1",task="tensor",.*\} 1$/m);
+    expect(text).toContain(`model_accuracy{${labels},source="manifest"} 0.8718\n`);
+    expect(text).toContain('model_loads_total{model="credit-risk",result="ready"} 2\n');
+    expect(text).toContain('process_resident_memory_bytes');
+    expect(text).toContain('nodejs_eventloop_lag_seconds');
+  });
+
+  test('counts what no route has taken under one name', async () => {
+    await using server = await buildTestApp();
+    await server.get('/a');
+    await server.get('/b/c');
+    await server.get('/%zz');
+    await server.post('/health', {});
+    const { text } = await server.get('/metrics');
+    const unmatched = text.match(/^http_request_duration_seconds_count\{method="any",route="unmatched".*$/gm);
+    expect(unmatched).toEqual([
+      'http_request_duration_seconds_count{method="any",route="unmatched",status="404"} 2',
+      'http_request_duration_seconds_count{method="any",route="unmatched",status="400"} 1',
+      'http_request_duration_seconds_count{method="any",route="unmatched",status="405"} 1',
+    ]);
+  });
+
+  test('belongs to one server: another in the same process starts at nothing', async () => {
+    await using first = await buildTestApp();
+    await using second = await buildTestApp();
+    await first.post('/predict', loan);
+    expect((await second.get('/metrics')).text).not.toContain('status="ok"');
+  });
+});
