@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { describeValue } from './inference/text.js';
+import { describeValue } from './messages.js';
 
 const Switch = (description: string) =>
   Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on', description });

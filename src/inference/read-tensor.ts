@@ -1,7 +1,7 @@
 import type { Problem } from '../errors.js';
+import { describeValue } from '../messages.js';
 import { allocate, type Dimension, sizeOf, type Tensor } from './tensor.js';
 import { readBase64, TensorFault, type TensorSpec, writeElement } from './tensor-element.js';
-import { describeValue } from './text.js';
 
 /** The engine's own limit is higher; nothing that people serve comes near. */
 const maxRank = 16;

@@ -1,3 +1,4 @@
+import { describeValue } from '../messages.js';
 import {
   allocate,
   bytesOf,
@@ -9,7 +10,7 @@ import {
   type TensorData,
   toElement,
 } from './tensor.js';
-import { describeValue, isEncodableText } from './text.js';
+import { isEncodableText } from './text.js';
 
 /** What a graph declares of one input: without `dims` the rank is unknown. */
 export interface TensorSpec {

@@ -2,23 +2,3 @@
 export function isEncodableText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');
 }
-
-/** A JSON value in a message: short whatever it is, and never walked into. */
-export function describeValue(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(cut(value));
-  if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  return String(value);
-}
-
-/** One reference token of a JSON pointer (RFC 6901), cut at 64 characters. */
-export function pointerToken(name: string): string {
-  return cut(name).replaceAll('~', '~0').replaceAll('/', '~1');
-}
-
-const longest = 64;
-
-/** At most 64 characters, and half a surrogate pair never: the other half may have been cut off. */
-function cut(text: string): string {
-  return (text.length > longest ? `${text.slice(0, longest - 1)}…` : text).toWellFormed();
-}

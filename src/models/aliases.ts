@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf } from '../errors.js';
-import { describeValue } from '../inference/text.js';
+import { describeValue } from '../messages.js';
 import { readRegularFile } from './regular-file.js';
 
 /** The second names that an `aliases.json` gives: alias → name. */

@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeValue } from '../inference/text.js';
+import { describeValue } from '../messages.js';
 import { type AliasFile, readAliases } from './aliases.js';
 import { modelNamePattern, versionNamePattern } from './manifest.js';
 import { codeOf } from './regular-file.js';

@@ -1,5 +1,6 @@
 import { type ElementType, numberBounds } from '../inference/tensor.js';
-import { describeValue, isEncodableText } from '../inference/text.js';
+import { isEncodableText } from '../inference/text.js';
+import { describeValue } from '../messages.js';
 import type { Feature } from './manifest.js';
 
 /** The categories of a string feature: its enum, or the keys of its codes. */

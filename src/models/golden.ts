@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf, ServiceError } from '../errors.js';
-import { describeValue } from '../inference/text.js';
+import { describeValue } from '../messages.js';
 import { type Manifest, RefusedError } from './manifest.js';
 import { listShapeFaults } from './shape-faults.js';
 import type { Answer } from './task.js';

@@ -1,4 +1,5 @@
-import { describeValue, isEncodableText, pointerToken } from '../inference/text.js';
+import { isEncodableText } from '../inference/text.js';
+import { describeValue, pointerToken } from '../messages.js';
 import { findValueFault } from './feature-value.js';
 import type { Feature, Manifest } from './manifest.js';
 

@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox';
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors';
-import { describeValue } from '../inference/text.js';
+import { describeValue } from '../messages.js';
 import { nearestNames } from './nearest-names.js';
 
 /**

@@ -2,7 +2,7 @@ import { type Problem, ServiceError } from '../errors.js';
 import { readTensor } from '../inference/read-tensor.js';
 import type { Tensor } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
-import { describeValue, pointerToken } from '../inference/text.js';
+import { describeValue, pointerToken } from '../messages.js';
 import { nearestNames } from './nearest-names.js';
 
 const maxProblems = 100;

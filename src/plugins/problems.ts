@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { type ErrorCode, ServiceError } from '../errors.js';
-import { pointerToken } from '../inference/text.js';
+import { pointerToken } from '../messages.js';
 import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
 import { discardBody } from './discard-body.js';
 
