@@ -17,6 +17,7 @@ export function describeStart(app: FastifyInstance, config: Config): string {
       ? [`  No model lies in ${config.MODELS_DIR}. Add one: sardonyx add MODEL.onnx --name my-model`]
       : []),
     ...models.flatMap(describeModel),
+    ...(registry.aliasProblem === undefined ? [] : [`  ${registry.aliasProblem}`]),
     '',
     ...(config.DOCS === 'on' ? [`  Manual   ${url}/docs`] : []),
     ...firstRequest(app, url),

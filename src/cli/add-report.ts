@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { messageOf } from '../errors.js';
 import type { LoadedModel } from '../models/loaded-model.js';
 import type { Feature } from '../models/manifest.js';
-import type { Proposal } from '../models/propose-manifest.js';
+import type { Proposal } from '../proposal/propose-manifest.js';
 import { printable, quoteForShell, toTable } from './text.js';
 
 export interface AdditionPlace {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Listing } from '../models/directory.js';
 import { modelNamePattern, RefusedError, versionNamePattern } from '../models/manifest.js';
-import type { TaskName } from '../models/propose-task.js';
 import { orderVersions } from '../models/version-order.js';
+import type { TaskName } from '../proposal/propose-task.js';
 import { type Args, UsageError } from './command.js';
 
 export const tasks = ['classification', 'regression', 'tensor'] as const;

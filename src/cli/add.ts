@@ -5,10 +5,10 @@ import { type Listing, listDirectory } from '../models/directory.js';
 import { parseGolden } from '../models/golden.js';
 import { loadVersion } from '../models/load-version.js';
 import { RefusedError } from '../models/manifest.js';
-import { nextVersion } from '../models/next-version.js';
-import { proposeManifest } from '../models/propose-manifest.js';
 import { codeOf } from '../models/regular-file.js';
-import { replaceFile, writeVersion } from '../models/write-version.js';
+import { nextVersion } from '../proposal/next-version.js';
+import { proposeManifest } from '../proposal/propose-manifest.js';
+import { replaceFile, writeVersion } from '../proposal/write-version.js';
 import { describeAddition } from './add-report.js';
 import {
   checkNames,

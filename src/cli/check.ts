@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.js';
 import { listDirectory } from '../models/directory.js';
 import { loadVersion } from '../models/load-version.js';
+import { RefusedError } from '../models/manifest.js';
 import { Registry } from '../models/registry.js';
 import { type CheckReport, type ModelReport, reportOn } from './check-report.js';
 import type { Command } from './command.js';
@@ -17,11 +18,19 @@ an alias leads nowhere, or anything was passed over.
 `,
   options: { json: { type: 'boolean' } },
   maxPositionals: 1,
-  async run(args, { stdout, env }) {
+  async run(args, { stdout, stderr, env }) {
     const root = args.positionals[0] ?? env['MODELS_DIR'] ?? 'models';
     const defaultModel = env['DEFAULT_MODEL'] || undefined;
     const listing = await listDirectory(root);
-    const registry = new Registry({ load: loadVersion, defaultModel });
+    const registry = new Registry({
+      load: loadVersion,
+      defaultModel,
+      // A reason is what clients may read; whoever runs this may read the rest.
+      onLoad: ({ model, version, error }) => {
+        if (error === undefined || error instanceof RefusedError) return;
+        stderr.write(`sardonyx: ${model}/${version}: ${printable(messageOf(error))}\n`);
+      },
+    });
     try {
       await registry.apply(listing);
       const report = reportOn(root, listing, registry, findDefault(registry, defaultModel));

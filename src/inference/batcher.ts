@@ -31,6 +31,9 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
+/** How long batches follow each other without a turn of the loop between them. */
+const longestTurnMs = 1;
+
 /**
  * Gathers the rows that wait at the same moment into one run, and hands each its place in the outputs.
  * One run is under way at a time; rows that come meanwhile share the next. A run that throws is split in
@@ -85,15 +88,24 @@ export class Batcher {
     this.#immediate = undefined;
     this.#timer = undefined;
     if (this.#isRunning || this.#queue.length === 0) return;
-    const batch = this.#takeBatch();
-    if (batch.length === 0) return;
     this.#isRunning = true;
     // Never rejects: every failure goes to the waiters it concerns.
-    void this.#runBatch(batch).then(() => {
+    void this.#runBatches().then(() => {
       this.#isRunning = false;
       if (this.#queue.length > 0) this.#schedule();
     });
   };
+
+  /** Runs batch after batch, for about a millisecond: then the loop has its turn, and other models theirs. */
+  async #runBatches(): Promise<void> {
+    const { maxBatchDelayMs, maxBatchRows } = this.#options;
+    const until = performance.now() + longestTurnMs;
+    do {
+      const batch = this.#takeBatch();
+      if (batch.length > 0) await this.#runBatch(batch);
+      if (maxBatchDelayMs > 0 && this.#queue.length < maxBatchRows) return;
+    } while (this.#queue.length > 0 && performance.now() < until);
+  }
 
   /** The next rows in order of arrival, without those that have waited too long. */
   #takeBatch(): Waiter[] {

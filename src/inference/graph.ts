@@ -13,7 +13,7 @@ import type { GraphValue } from './graph-value.js';
 import { delimited, ProtobufError, ProtobufReader, varint } from './protobuf.js';
 
 export { type AttributeValue, GraphError, type GraphNode } from './graph-node.js';
-export type { GraphDimension, GraphType, GraphValue } from './graph-value.js';
+export type { GraphType, GraphValue } from './graph-value.js';
 
 /** Holds on to the bytes it was read from, for its attributes: let go of it when done. */
 export interface ModelGraph {

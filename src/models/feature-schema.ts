@@ -91,7 +91,7 @@ function toDocumentSchema(it: TypedFeature): TSchema {
   const categories = categoriesOf(feature);
   const isNumeric = feature.type === 'integer' || feature.type === 'number';
   const type = isNumeric && boundsOf(it.feature, it.type).integer ? 'integer' : feature.type;
-  const description = [feature.description, feature.unit && `Unit: ${feature.unit}.`]
+  const description = [toSentence(feature.description), feature.unit && `Unit: ${feature.unit}.`]
     .filter(Boolean)
     .join(' ');
   return Type.Unsafe({
@@ -148,4 +148,8 @@ function explain(body: unknown, modelName: string, typed: readonly TypedFeature[
 function didYouMean(name: string, known: readonly string[]): string {
   const nearest = nearestNames(name, known, 3);
   return nearest.length === 0 ? '' : `; did you mean ${nearest.join(' or ')}?`;
+}
+
+function toSentence(text: string | undefined): string | undefined {
+  return text && !/[.!?]$/.test(text) ? `${text}.` : text;
 }

@@ -41,25 +41,35 @@ export function defaultVersion(model: ModelState): string | undefined {
  * never another version in its place.
  */
 export function chooseVersion(model: ModelState, selector?: string): LoadedModel {
+  const { state } = findVersion(model, selector);
+  if (state.state === 'ready') return state.loaded;
+  throw unavailable(model, `The version ${selector ?? 'default'} of ${model.name} is ${state.state}.`);
+}
+
+/** The version that is asked for, whatever its state. Pure. Throws as `chooseVersion` does where there is none. */
+export function findVersion(
+  model: ModelState,
+  selector?: string,
+): { readonly name: string; readonly state: VersionState } {
   const name = selector === undefined ? defaultVersion(model) : nameOf(model, selector);
-  if (name === undefined) {
-    throw new ServiceError('model_unavailable', {
-      detail: `No version of ${model.name} can answer. GET /models/${model.name} says why.`,
-    });
-  }
-  const version = model.versions.get(name);
-  if (version?.state === 'ready') return version.loaded;
-  const isAsked = name === selector;
-  if (version === undefined && isAsked) throw versionNotFound(model, selector);
-  const why = version === undefined ? 'is an alias of a version that is not there' : `is ${version.state}`;
-  throw new ServiceError('model_unavailable', {
-    detail: `The version ${isAsked ? name : (selector ?? 'default')} of ${model.name} ${why}. GET /models/${model.name} says more.`,
-  });
+  if (name === undefined) throw unavailable(model, `No version of ${model.name} can answer.`);
+  const state = model.versions.get(name);
+  if (state !== undefined) return { name, state };
+  if (name === selector) throw versionNotFound(model, selector);
+  const alias = selector ?? 'default';
+  throw unavailable(
+    model,
+    `The version ${alias} of ${model.name} is an alias of a version that is not there.`,
+  );
 }
 
 function nameOf(model: ModelState, selector: string): string | undefined {
   if (selector === 'latest') return model.latest;
   return model.aliases.get(selector) ?? selector;
+}
+
+function unavailable(model: ModelState, why: string): ServiceError {
+  return new ServiceError('model_unavailable', { detail: `${why} GET /models/${model.name} says why.` });
 }
 
 function versionNotFound(model: ModelState, selector: string): ServiceError {

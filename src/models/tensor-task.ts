@@ -5,7 +5,7 @@ import type { ModelGraph } from '../inference/graph.js';
 import { allocate, sizeOf, type Tensor } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
 import { type NestedValue, toNestedArrays } from '../inference/tensor-json.js';
-import { tensorTypeOf } from './bind-inputs.js';
+import { tensorTypeOf } from './binding/bind-inputs.js';
 import { RefusedError } from './manifest.js';
 import type { Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';

@@ -12,7 +12,11 @@ const modelRoutes: FastifyPluginAsync = async (app) => {
         response: { 200: ModelListSchema },
       },
     },
-    async () => ({ models: app.registry.list().map(toModel) }),
+    async () => {
+      const { aliasProblem } = app.registry;
+      const models = app.registry.list().map(toModel);
+      return { models, ...(aliasProblem !== undefined && { alias_problem: aliasProblem }) };
+    },
   );
   app.get<{ Params: { model: string } }>(
     '/models/:model',

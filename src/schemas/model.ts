@@ -1,8 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { ServiceError } from '../errors.js';
 import type { LoadedModel } from '../models/loaded-model.js';
 import { ManifestSchema } from '../models/manifest.js';
-import { defaultVersion, type ModelState, type VersionState } from '../models/routing.js';
+import { defaultVersion, findVersion, type ModelState, type VersionState } from '../models/routing.js';
 
 const loadedMembers = {
   identity: Type.String({ description: 'SHA-256 over the manifest and every digest in it' }),
@@ -45,7 +44,12 @@ export const ModelSchema = Type.Object(
 );
 
 export const ModelListSchema = Type.Object(
-  { models: Type.Array(ModelSchema) },
+  {
+    models: Type.Array(ModelSchema),
+    alias_problem: Type.Optional(
+      Type.String({ description: "Why the registry's own aliases.json is not in force" }),
+    ),
+  },
   { description: 'Every model of the registry' },
 );
 
@@ -76,14 +80,10 @@ export function toModel(model: ModelState): Static<typeof ModelSchema> {
   };
 }
 
-/** One version in full, by its name, an alias or `latest`. Throws `version_not_found`. */
+/** One version in full, whatever its state: by its name, an alias or `latest`. Throws as `findVersion` does. */
 export function toVersionDetail(model: ModelState, selector: string): Static<typeof VersionDetailSchema> {
-  const version = selector === 'latest' ? model.latest : (model.aliases.get(selector) ?? selector);
-  const state = version === undefined ? undefined : model.versions.get(version);
-  if (version === undefined || state === undefined) {
-    throw new ServiceError('version_not_found', { detail: `GET /models/${model.name} lists the versions.` });
-  }
-  const detail = { model: model.name, ...toVersion(version, state) };
+  const { name, state } = findVersion(model, selector);
+  const detail = { model: model.name, ...toVersion(name, state) };
   if (state.state !== 'ready') return detail;
   const { manifest, task } = state.loaded;
   return {

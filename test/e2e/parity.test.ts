@@ -40,7 +40,7 @@ describe('the sample models answer over HTTP as scikit-learn does', () => {
         return response.json();
       }),
     );
-    answers.forEach((answer, row) => compare(answer, expected[row], `${version} row ${row}`));
+    for (const [row, answer] of answers.entries()) compare(answer, expected[row], `${version} row ${row}`);
   });
 });
 
@@ -52,9 +52,9 @@ function compare(answer: Expected, wanted: Expected, row: string): void {
     for (const [name, values] of Object.entries(wanted.outputs)) {
       const [got, want] = [answer.outputs?.[name], values].map((it) => [it].flat(9) as number[]);
       expect(got?.length, row).toBe(want?.length);
-      want?.forEach((value, k) =>
-        expect(Math.abs(value - (got?.[k] as number)), `${row} ${name}`).toBeLessThanOrEqual(1e-5),
-      );
+      for (const [k, value] of (want ?? []).entries()) {
+        expect(Math.abs(value - (got?.[k] as number)), `${row} ${name}`).toBeLessThanOrEqual(1e-5);
+      }
     }
   } else {
     const value = wanted.prediction as number;

@@ -194,3 +194,26 @@ test('of 20,000 rows in bursts, each gets its own answer and none is lost', asyn
   expect(batcher.queuedRows).toBe(0);
   expect(Math.max(...runs.map((run) => run.length))).toBe(16);
 });
+
+test('short runs follow each other in one turn of the loop, and long ones give the loop its turn', async () => {
+  const turnsOf = async (runMs: number) => {
+    const { executor } = createEcho(async () => {
+      const until = performance.now() + runMs;
+      while (performance.now() < until);
+    });
+    const { ask } = createBatcher(executor, { maxBatchRows: 1 });
+    let turns = 0;
+    let isOver = false;
+    const count = () => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    const answers = Promise.all([1, 2, 3, 4, 5, 6].map(ask));
+    setImmediate(count);
+    await answers;
+    isOver = true;
+    return turns;
+  };
+  expect(await turnsOf(0)).toBeLessThan(3);
+  expect(await turnsOf(2)).toBeGreaterThanOrEqual(5);
+});

@@ -30,7 +30,7 @@ describe('whether the registry is ready', () => {
       'b',
       {},
       ['b/1'],
-      ['b: The version default of b is refused. GET /models/b says more.'],
+      ['b: The version default of b is refused. GET /models/b says why.'],
     ],
   ])('%s', async (_, required, aliases, refused, wanted) => {
     const { registry, bad } = createRegistry();

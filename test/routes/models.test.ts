@@ -55,8 +55,20 @@ describe('GET /models', () => {
     const { body } = await server.get('/models/sum');
     expect(body.aliases.next).toMatchObject({ version: '9', problem: expect.stringContaining('9') });
     expect((await server.post('/models/sum/versions/next/predict', { a: 1, b: 2 })).status).toBe(503);
+    expect(await server.get('/models/sum/versions/next')).toMatchObject({
+      status: 503,
+      body: { code: 'model_unavailable' },
+    });
     expect((await server.post('/predict', { a: 1, b: 2 })).body.prediction).toBe(3);
   });
+});
+
+test('GET /models says why the aliases of the registry are not in force', async () => {
+  using folder = createRegistryFolder();
+  folder.addVersion('sum', '1', { manifest, model: linearRegression([1, 1]) });
+  folder.write('aliases.json', '{');
+  await using server = await buildTestApp({ MODELS_DIR: folder.path });
+  expect((await server.get('/models')).body.alias_problem).toContain('not valid JSON');
 });
 
 describe('GET /models/:model/versions/:version', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { loadOne, type Manifest, refusalOf } from '../helpers/one-version.js';
-import { type ElementType, initializer, int, model, node, tensorValue } from '../helpers/onnx.js';
+import { loadOne, type Manifest, refusalOf } from '../../helpers/one-version.js';
+import { type ElementType, initializer, int, model, node, tensorValue } from '../../helpers/onnx.js';
 import {
   bigInt64,
   binaryClassifier,
@@ -17,7 +17,7 @@ import {
   probabilitiesOnly,
   twoOutputs,
   zipMap,
-} from '../helpers/onnx-models.js';
+} from '../../helpers/onnx-models.js';
 
 type Output = NonNullable<Manifest['output']>;
 const names = (count: number) => Array.from({ length: count }, (_, k) => `x${k}`);

@@ -1,7 +1,7 @@
-import type { ModelGraph } from '../inference/graph.js';
+import type { ModelGraph } from '../../inference/graph.js';
+import type { Manifest } from '../manifest.js';
 import { bindClassification } from './bind-classification.js';
 import { bindRegression } from './bind-regression.js';
-import type { Manifest } from './manifest.js';
 import type { OutputBinding } from './output-binding.js';
 
 /** Binds the outputs of a graph as a manifest says, or by type and shape. Throws `RefusedError`. */

@@ -2,8 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
-import { type ManifestFile, RefusedError } from './manifest.js';
-import { checkRegularFile, codeOf, digestOf } from './regular-file.js';
+import { type ManifestFile, RefusedError } from '../models/manifest.js';
+import { checkRegularFile, codeOf, digestOf } from '../models/regular-file.js';
 
 /** A version that is to be. `manifest` is without digests: they are those of what is written. */
 export interface NewVersion {
@@ -103,7 +103,7 @@ async function copyWeights(from: string, location: string, to: string): Promise<
     location === '.' ||
     !isInside ||
     location.includes('\0') ||
-    reserved.includes(location)
+    reserved.includes(location.split('/', 1)[0] as string)
   ) {
     throw new RefusedError(
       `${label} must be a plain path below the model's folder, with a name of their own`,

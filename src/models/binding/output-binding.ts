@@ -1,6 +1,6 @@
-import type { Decode, Scalar } from '../inference/decode.js';
-import type { Tensors } from '../inference/tensor.js';
-import { RefusedError } from './manifest.js';
+import type { Decode, Scalar } from '../../inference/decode.js';
+import type { Tensors } from '../../inference/tensor.js';
+import { RefusedError } from '../manifest.js';
 
 /** Which outputs a version's answers come from, and how. */
 export interface OutputBinding {

@@ -1,7 +1,7 @@
-import { createRegressionDecoder } from '../inference/decode.js';
-import type { ModelGraph } from '../inference/graph.js';
+import { createRegressionDecoder } from '../../inference/decode.js';
+import type { ModelGraph } from '../../inference/graph.js';
+import { type Manifest, RefusedError } from '../manifest.js';
 import { isNumeric, onlyOf, requireOutput, typeOf } from './graph-outputs.js';
-import { type Manifest, RefusedError } from './manifest.js';
 import { createColumnCounter, type OutputBinding } from './output-binding.js';
 
 /** Binds the value of a regression: the output that is named, or the only numeric one. Throws `RefusedError`. */

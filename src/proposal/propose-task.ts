@@ -1,6 +1,6 @@
 import type { GraphValue, ModelGraph } from '../inference/graph.js';
+import type { ManifestFile } from '../models/manifest.js';
 import { findOrigin, type Origin } from './graph-ends.js';
-import type { ManifestFile } from './manifest.js';
 
 export type TaskName = ManifestFile['task'];
 

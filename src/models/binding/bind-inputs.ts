@@ -1,11 +1,11 @@
-import type { Column, EncodedInput } from '../inference/encode.js';
-import type { GraphValue, ModelGraph } from '../inference/graph.js';
-import { type ElementType, elementTypes, fitsType, isFloatType } from '../inference/tensor.js';
-import { isEncodableText } from '../inference/text.js';
-import { describeValue } from '../messages.js';
-import type { TypedFeature } from './feature-schema.js';
-import { categoriesOf, findValueFault, nearestToZero } from './feature-value.js';
-import { type Feature, type Manifest, RefusedError } from './manifest.js';
+import type { Column, EncodedInput } from '../../inference/encode.js';
+import type { GraphValue, ModelGraph } from '../../inference/graph.js';
+import { type ElementType, elementTypes, fitsType, isFloatType } from '../../inference/tensor.js';
+import { isEncodableText } from '../../inference/text.js';
+import { describeValue } from '../../messages.js';
+import type { TypedFeature } from '../feature-schema.js';
+import { categoriesOf, findValueFault, nearestToZero } from '../feature-value.js';
+import { type Feature, type Manifest, RefusedError } from '../manifest.js';
 
 /** Which feature fills which column of which input, checked against the graph. */
 export interface InputBinding {

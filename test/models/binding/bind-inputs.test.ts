@@ -1,11 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { createEncoder } from '../../src/inference/encode.js';
-import { fromFloat16 } from '../../src/inference/float16.js';
-import { readGraph } from '../../src/inference/graph.js';
-import { type ElementType, elementTypes, isFloatType, type Tensor } from '../../src/inference/tensor.js';
-import { bindInputs } from '../../src/models/bind-inputs.js';
-import type { Feature, Manifest } from '../../src/models/manifest.js';
-import { columnVector, echo, fixedBatch, grouped, perColumn, unknownRank } from '../helpers/onnx-models.js';
+import { createEncoder } from '../../../src/inference/encode.js';
+import { fromFloat16 } from '../../../src/inference/float16.js';
+import { readGraph } from '../../../src/inference/graph.js';
+import { type ElementType, elementTypes, isFloatType, type Tensor } from '../../../src/inference/tensor.js';
+import { bindInputs } from '../../../src/models/binding/bind-inputs.js';
+import type { Feature, Manifest } from '../../../src/models/manifest.js';
+import {
+  columnVector,
+  echo,
+  fixedBatch,
+  grouped,
+  perColumn,
+  unknownRank,
+} from '../../helpers/onnx-models.js';
 
 const manifest = (features: readonly Feature[], inputs?: Manifest['inputs']): Manifest => ({
   name: 'm',
@@ -318,7 +325,7 @@ describe('what is refused', () => {
   });
 
   test('inputs that fix different numbers of rows', async () => {
-    const { model, node, tensorValue } = await import('../helpers/onnx.js');
+    const { model, node, tensorValue } = await import('../../helpers/onnx.js');
     const two = model({
       inputs: [tensorValue('a', 'float32', [1, 1]), tensorValue('b', 'float32', [4, 1])],
       outputs: [tensorValue('y', 'float32', [4, 1])],

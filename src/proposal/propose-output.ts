@@ -1,6 +1,6 @@
 import type { ModelGraph } from '../inference/graph.js';
+import { type ManifestFile, RefusedError } from '../models/manifest.js';
 import { type Classes, findClasses } from './graph-classes.js';
-import { type ManifestFile, RefusedError } from './manifest.js';
 import { examineOutputs, isLabel, isLogits, isProbabilities, type OutputEvidence } from './propose-task.js';
 
 type Output = NonNullable<ManifestFile['output']>;

@@ -1,6 +1,6 @@
 import type { ModelGraph } from '../inference/graph.js';
-import { findValueFault } from './feature-value.js';
-import { type Feature, type ManifestFile, RefusedError } from './manifest.js';
+import { findValueFault } from '../models/feature-value.js';
+import { type Feature, type ManifestFile, RefusedError } from '../models/manifest.js';
 import { proposeFeatures } from './propose-features.js';
 import { proposeClassification, proposeRegression } from './propose-output.js';
 import { guessTask, type TaskName } from './propose-task.js';

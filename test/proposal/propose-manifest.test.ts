@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readGraph } from '../../src/inference/graph.js';
-import { nextVersion } from '../../src/models/next-version.js';
-import { type ProposalRequest, proposeManifest } from '../../src/models/propose-manifest.js';
+import { nextVersion } from '../../src/proposal/next-version.js';
+import { type ProposalRequest, proposeManifest } from '../../src/proposal/propose-manifest.js';
 import {
   type Encoded,
   floats,

@@ -1,6 +1,6 @@
 import type { GraphNode, GraphValue, ModelGraph } from '../inference/graph.js';
+import { type Feature, type ManifestFile, RefusedError } from '../models/manifest.js';
 import { listOf } from './graph-ends.js';
-import { type Feature, type ManifestFile, RefusedError } from './manifest.js';
 
 export interface FeaturesProposal {
   readonly features: readonly Feature[];

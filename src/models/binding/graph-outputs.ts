@@ -1,6 +1,6 @@
-import type { GraphValue, ModelGraph } from '../inference/graph.js';
-import { type ElementType, elementTypes, isFloatType, isIntegerType } from '../inference/tensor.js';
-import { RefusedError } from './manifest.js';
+import type { GraphValue, ModelGraph } from '../../inference/graph.js';
+import { type ElementType, elementTypes, isFloatType, isIntegerType } from '../../inference/tensor.js';
+import { RefusedError } from '../manifest.js';
 
 export const zipMapAdvice =
   'the probabilities come only as a sequence of maps (ZipMap), which cannot be served: ' +

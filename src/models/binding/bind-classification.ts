@@ -3,11 +3,11 @@ import {
   type LabelOutput,
   type ProbabilitiesOutput,
   type Scalar,
-} from '../inference/decode.js';
-import type { ModelGraph } from '../inference/graph.js';
-import { isFloatType, type Tensor, type Tensors } from '../inference/tensor.js';
+} from '../../inference/decode.js';
+import type { ModelGraph } from '../../inference/graph.js';
+import { isFloatType, type Tensor, type Tensors } from '../../inference/tensor.js';
+import { type Manifest, RefusedError } from '../manifest.js';
 import { describeOutputs, isFloat, onlyOf, requireOutput, typeOf, zipMapAdvice } from './graph-outputs.js';
-import { type Manifest, RefusedError } from './manifest.js';
 import { createColumnCounter, type OutputBinding } from './output-binding.js';
 
 /** Binds label and probabilities: those that are named, or those that fit by type and shape. Throws `RefusedError`. */

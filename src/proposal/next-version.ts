@@ -1,4 +1,4 @@
-import { kindOfVersion, orderVersions } from './version-order.js';
+import { kindOfVersion, orderVersions } from '../models/version-order.js';
 
 /**
  * The name of a model's next version: after whole numbers the next one, after semantic versions the next patch,
