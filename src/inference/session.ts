@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { Tensor as EngineTensor } from 'onnxruntime-node';
+import type { Tensor as EngineTensor } from 'onnxruntime-node';
 // The public `create` and `run` are these calls behind a `setImmediate` and a promise: they block all the same,
 // and cost one more turn of the loop for each run (onnxruntime-node 1.30.0, dist/backend.js).
 import { binding, initOrt } from 'onnxruntime-node/dist/binding.js';
@@ -80,8 +80,10 @@ export function openSession(model: Uint8Array | string, intraOpNumThreads: numbe
     run(feeds, fetches) {
       const given: Record<string, EngineTensor> = {};
       for (const name in feeds) {
-        const tensor = feeds[name] as Tensor;
-        given[name] = new EngineTensor(tensor.type as 'float32', tensor.data as Float32Array, tensor.dims);
+        const { type, dims, data } = feeds[name] as Tensor;
+        // The binding reads these four members and no more. The engine's own Tensor class would turn the bits of a
+        // float16 into a Float16Array where Node has one, which the binding cannot read (1.30.0 on Node 24).
+        given[name] = { type, dims, data, location: 'cpu' } as unknown as EngineTensor;
       }
       const wanted: Record<string, null> = {};
       for (const name of fetches) wanted[name] = null;
