@@ -5,6 +5,8 @@ import { type Config, ConfigError, readConfig } from './config.js';
 import { messageOf } from './errors.js';
 import { buildServer } from './server.js';
 
+const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
+
 /**
  * The life of the server's process: configuration, models, listener, signals. Resolves once it listens; a start
  * that cannot be writes a line for each problem to standard error and ends the process with 1.
@@ -21,6 +23,12 @@ export async function runServer(environment: Readonly<Record<string, string | un
     const app = await buildServer(config, logger);
     stop = createStop(app, config);
     await listen(app, config);
+    if (!loopback.has(config.HOST)) {
+      logger.warn(
+        { host: config.HOST },
+        'whoever reaches this address may ask: this release has no API keys',
+      );
+    }
     process.stderr.write(describeStart(app, config));
   } catch (error) {
     const lines = error instanceof ConfigError ? error.lines : [describeFailure(error)];

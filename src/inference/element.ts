@@ -7,10 +7,10 @@ import type { Tensor } from './tensor.js';
  * and not 0.8082999587059021, which is the same number with false digits.
  */
 export function shortenFloat32(value: number): number {
-  const rounded = Math.round(value * 1e7) / 1e7;
-  if (Math.fround(rounded) === value) return rounded;
-  const finer = Math.round(value * 1e9) / 1e9;
-  if (Math.fround(finer) === value) return finer;
+  for (let scale = 1e7; scale <= 1e9; scale *= 10) {
+    const rounded = Math.round(value * scale) / scale;
+    if (Math.fround(rounded) === value) return rounded;
+  }
   // Nine significant digits always identify a float32 (IEEE 754, 5.12.2).
   return Number.isFinite(value) ? Number(value.toPrecision(9)) : value;
 }

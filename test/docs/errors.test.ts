@@ -19,7 +19,7 @@ describe('docs/errors.md', () => {
 
   test.each(Object.entries(errorCatalogue))('says the status, the title and more of %s', (code, entry) => {
     const text = sections.get(code) ?? '';
-    const opening = `${entry.status}. ${entry.title}. `;
+    const opening = `Status ${entry.status}. ${entry.title}. `;
     expect(text.slice(0, opening.length)).toBe(opening);
     expect(text.length).toBeGreaterThan(opening.length + 20);
   });
