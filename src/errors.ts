@@ -26,6 +26,7 @@ export const errorCatalogue = {
   run_failed: { status: 500, title: 'The model failed on this input' },
   overloaded: { status: 503, title: 'The model has more requests than it can answer' },
   not_ready: { status: 503, title: 'The server is not ready' },
+  executor_lost: { status: 503, title: 'The process that runs the model has ended' },
   model_unavailable: { status: 503, title: 'The model cannot answer now' },
   deadline_exceeded: { status: 504, title: 'The answer did not come in time' },
 } as const satisfies Record<string, { status: number; title: string }>;

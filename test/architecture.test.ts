@@ -102,10 +102,16 @@ describe('the parts of src', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('read the environment in one place, and signals in one', () => {
+  test('read the environment and signals at the entries of a process', () => {
     const users = (text: string) => files.filter((file) => sources.get(file)?.includes(text)).sort();
-    expect(users('process.env')).toEqual(['cli.ts', 'inference/session.ts', 'main.ts']);
-    expect(users('process.on(')).toEqual(['process.ts']);
+    expect(users('process.env')).toEqual([
+      'cli.ts',
+      // What a child process gets of it, and what the engine is told.
+      'inference/host-process.ts',
+      'inference/session.ts',
+      'main.ts',
+    ]);
+    expect(users('process.on(')).toEqual(['inference/host.ts', 'process.ts']);
   });
 
   test('have one noun a file: none is over 200 lines, and none is called utils', () => {

@@ -23,7 +23,7 @@ an alias leads nowhere, or anything was passed over.
     const defaultModel = env['DEFAULT_MODEL'] || undefined;
     const listing = await listDirectory(root);
     const registry = new Registry({
-      load: loadVersion,
+      load: (path, model, version) => loadVersion(path, model, version),
       defaultModel,
       // A reason is what clients may read; whoever runs this may read the rest.
       onLoad: ({ model, version, error }) => {

@@ -136,10 +136,10 @@ export class Batcher {
         waiter.resolve({ outputs, index, rows: batch.length, queueMs: started - waiter.since, runMs });
       }
     } catch (cause) {
-      if (batch.length === 1) {
-        (batch[0] as Waiter).reject(
-          cause instanceof ServiceError ? cause : new ServiceError('run_failed', { cause }),
-        );
+      // What the executor itself says, such as that its process is lost, is no row's fault: nothing is run again.
+      if (batch.length === 1 || cause instanceof ServiceError) {
+        const error = cause instanceof ServiceError ? cause : new ServiceError('run_failed', { cause });
+        for (const waiter of batch) waiter.reject(error);
         return;
       }
       const middle = Math.ceil(batch.length / 2);

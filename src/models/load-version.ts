@@ -5,18 +5,17 @@ import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
 import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
 import { findTreeFault } from '../inference/graph-hazards.js';
-import { createInlineExecutor } from '../inference/inline.js';
-import { openSession, type Session } from '../inference/session.js';
+import { findRunRisk } from '../inference/graph-risks.js';
 import type { Tensors } from '../inference/tensor.js';
 import { bindInputs } from './binding/bind-inputs.js';
 import { bindOutputs } from './binding/bind-outputs.js';
 import { createExampleRow } from './example-row.js';
-import { copyPrivately } from './external-weights.js';
 import { createFeatureSchema, type FeatureSchema } from './feature-schema.js';
 import { createFeatureTask } from './feature-task.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
 import { LoadedModel } from './loaded-model.js';
 import { type Manifest, RefusedError } from './manifest.js';
+import { openExecutor } from './open-executor.js';
 import type { Task } from './task.js';
 import { createTensorTask } from './tensor-task.js';
 import { readVersionFiles, type VersionFiles } from './version-files.js';
@@ -29,40 +28,68 @@ const defaults = {
   maxQueueRows: 4_096,
 } as const;
 
+/** A full batch that takes longer, on this thread, would be felt by every other model. */
+const longestInlineRunMs = 1;
+
 /**
  * Loads one version: digests, graph, engine, warm-up, golden rows, in this order, so that the engine opens only
- * what is whole and no version answers before it has answered right. Throws `RefusedError` for whatever is wrong
- * with the version, in words fit for a client; whatever else it throws is not. Blocks this thread while the engine
- * opens the model and runs it.
+ * what is whole and no version answers before it has answered right. Runs isolated what its manifest, its graph or
+ * its measured runs ask for. Throws `RefusedError` for whatever is wrong with the version, in words fit for a
+ * client; whatever else it throws is not. Blocks this thread while the engine opens and runs an inline model.
  */
-export async function loadVersion(path: string, model: string, version: string): Promise<LoadedModel> {
+export async function loadVersion(
+  path: string,
+  model: string,
+  version: string,
+  onLost?: (how: string) => void,
+): Promise<LoadedModel> {
   const started = performance.now();
   const files = await readVersionFiles(path, model, version);
-  const { manifest } = files;
-  if (manifest.runtime?.executor === 'isolated') {
-    throw new RefusedError(
-      '/runtime/executor is "isolated", which this release does not have: use "auto" or "inline"',
-    );
-  }
   const golden = files.golden && parseGolden(files.golden);
   const graph = inspectGraph(files.model);
-  const session = await openModel(files, graph);
+  const { executor: wanted = 'auto' } = files.manifest.runtime ?? {};
+  const risk = wanted === 'auto' ? findRunRisk(graph) : undefined;
+  const reason = risk ?? (wanted === 'auto' ? undefined : 'the manifest says so');
+  const kind = wanted === 'isolated' || risk !== undefined ? 'isolated' : 'inline';
+
+  const parts = { files, graph, golden, started, onLost };
+  const loaded = await loadAs(kind, parts, reason ?? 'its runs are short');
+  const { batchRunMs, runMs, batchRows } = loaded.figures;
+  const longestMs = batchRunMs ?? runMs;
+  if (wanted !== 'auto' || kind === 'isolated' || !(longestMs > longestInlineRunMs)) return loaded;
+  loaded.retire();
+  return loadAs('isolated', parts, `a run of ${batchRows} rows takes ${longestMs.toFixed(1)} ms`);
+}
+
+interface LoadParts {
+  readonly files: VersionFiles;
+  readonly graph: ModelGraph;
+  readonly golden: Golden | undefined;
+  readonly started: number;
+  readonly onLost: ((how: string) => void) | undefined;
+}
+
+async function loadAs(
+  kind: Executor['kind'],
+  parts: LoadParts,
+  executorReason: string,
+): Promise<LoadedModel> {
+  const { files, graph, golden, started, onLost } = parts;
+  const { manifest, identity } = files;
+  const { intraOpNumThreads: threads, timeoutMs } = { ...defaults, ...manifest.runtime };
+  const executor = await openExecutor(kind, files, graph, { threads, timeoutMs, onLost });
   try {
-    const executor = createInlineExecutor(session);
-    const parts =
+    const warm =
       manifest.task === 'tensor'
         ? await warmUpTensors(manifest, graph, executor, golden)
         : await warmUpFeatures(manifest, graph, executor, golden);
-    if (golden !== undefined) await checkGolden(golden, manifest.task, (body) => parts.task.answer(body));
-    const figures = {
-      ...parts.figures,
-      loadMs: performance.now() - started,
-      goldenRows: golden?.instances.length ?? 0,
-    };
-    return new LoadedModel({ manifest, identity: files.identity, task: parts.task, figures, executor });
+    if (golden !== undefined) await checkGolden(golden, manifest.task, (body) => warm.task.answer(body));
+    const loadMs = performance.now() - started;
+    const figures = { ...warm.figures, loadMs, goldenRows: golden?.instances.length ?? 0, executorReason };
+    return new LoadedModel({ manifest, identity, task: warm.task, figures, executor });
   } catch (error) {
-    session.release();
-    const isSafe = [EngineError, GraphError, ServiceError].some((kind) => error instanceof kind);
+    executor.close();
+    const isSafe = [EngineError, GraphError, ServiceError].some((known) => error instanceof known);
     throw isSafe
       ? new RefusedError(`the model cannot be used: ${messageOf(error)}`, { cause: error })
       : error;
@@ -82,26 +109,6 @@ function inspectGraph(model: Uint8Array): ModelGraph {
   }
 }
 
-async function openModel(files: VersionFiles, graph: ModelGraph): Promise<Session> {
-  const threads = files.manifest.runtime?.intraOpNumThreads ?? defaults.intraOpNumThreads;
-  if (graph.externalData.length === 0) return openOrRefuse(files.model, threads);
-  const copy = await copyPrivately(files, graph.externalData);
-  try {
-    return openOrRefuse(copy.modelPath, threads);
-  } finally {
-    // The engine has mapped what it needs; a mapping outlives its file's name.
-    await copy.remove();
-  }
-}
-
-function openOrRefuse(model: Uint8Array | string, threads: number): Session {
-  try {
-    return openSession(model, threads);
-  } catch (cause) {
-    throw new RefusedError(`the engine refuses model.onnx: ${messageOf(cause)}`, { cause });
-  }
-}
-
 interface WarmTask {
   readonly task: Task;
   readonly figures: { readonly runMs: number; readonly batchRunMs?: number; readonly batchRows: number };
@@ -117,7 +124,6 @@ async function warmUpFeatures(
   const outputs = bindOutputs(manifest, graph);
   const encode = createEncoder(inputs, fixedRows);
   const settings = { ...defaults, ...manifest.runtime };
-  const maxBatchRows = Math.min(fixedRows ?? settings.maxBatchRows, settings.maxBatchRows);
   const features = createFeatureSchema(manifest.name, typed);
   const row = soundRow(features, golden) ?? createExampleRow(typed);
   const runRows = (rows: number) => executor.run(encode(new Array<Row>(rows).fill(row)), outputs.fetches);
@@ -127,6 +133,10 @@ async function warmUpFeatures(
   const { decode, classes } = outputs.complete(two, fixedRows ?? 2);
   outputs.complete(await runOrRefuse(() => runRows(1)), fixedRows ?? 1);
   const runMs = await fastestOf(5, () => runRows(1));
+  // Where the manifest leaves it open, a full batch must fit well into the time that a run may take.
+  const affordableRows = Math.max(1, Math.floor(settings.timeoutMs / 2 / runMs));
+  const wantedRows = manifest.runtime?.maxBatchRows ?? Math.min(defaults.maxBatchRows, affordableRows);
+  const maxBatchRows = Math.min(fixedRows ?? wantedRows, wantedRows);
   const batchRunMs = await fastestOf(3, () => runRows(maxBatchRows));
   const batcher = new Batcher({ ...settings, maxBatchRows, executor, encode, fetches: outputs.fetches });
   const task = createFeatureTask({

@@ -12,6 +12,8 @@ export interface LoadFigures {
   readonly batchRunMs?: number;
   readonly batchRows: number;
   readonly goldenRows: number;
+  /** Why the version runs where it runs. */
+  readonly executorReason: string;
 }
 
 /**

@@ -27,7 +27,16 @@ export default fp<Pick<Config, 'MODELS_DIR' | 'DEFAULT_MODEL'>>(
       const { executorKind: executor, figures, identity } = outcome.loaded;
       app.log.info({ ...about, executor, identity, ...figures }, 'version loaded');
     };
-    const registry = new Registry({ load: loadVersion, defaultModel: DEFAULT_MODEL, onLoad });
+    const restarts = app.metrics.counter(
+      'executor_restarts_total',
+      'Children of isolated versions that ended unasked',
+    );
+    const load = (path: string, model: string, version: string) =>
+      loadVersion(path, model, version, (how) => {
+        restarts.series({ model, model_version: version }).add(1);
+        app.log.warn({ model, model_version: version, how }, 'the process of an isolated version has ended');
+      });
+    const registry = new Registry({ load, defaultModel: DEFAULT_MODEL, onLoad });
 
     const listing = await listDirectory(MODELS_DIR);
     for (const remark of listing.remarks) app.log.warn({ remark }, 'passed over in the registry');

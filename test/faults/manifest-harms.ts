@@ -60,7 +60,7 @@ export const harms: readonly Harm[] = [
   harm('no-threads', '/runtime', { intraOpNumThreads: 0 }, /\/runtime\/intraOpNumThreads /),
   harm('no-time', '/runtime', { timeoutMs: 0 }, /\/runtime\/timeoutMs /),
   harm('half-a-row', '/runtime', { maxBatchRows: 1.5 }, /\/runtime\/maxBatchRows /),
-  harm('isolated', '/runtime', { executor: 'isolated' }, /\/runtime\/executor/),
+  harm('elsewhere', '/runtime', { executor: 'elsewhere' }, /\/runtime\/executor/),
 ];
 
 /** The manifest with one key spoilt, as a file. */

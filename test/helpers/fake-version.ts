@@ -25,7 +25,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
         batchIndex: 0,
       }),
     },
-    figures: { loadMs: 1, runMs: 1, batchRows: 1, goldenRows: 0 },
+    figures: { loadMs: 1, runMs: 1, batchRows: 1, goldenRows: 0, executorReason: 'a test' },
     executor: {
       kind: 'inline',
       run: async () => ({}),

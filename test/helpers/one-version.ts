@@ -1,5 +1,6 @@
 import { messageOf, type Problem, ServiceError } from '../../src/errors.js';
 import { loadVersion } from '../../src/models/load-version.js';
+import type { LoadedModel } from '../../src/models/loaded-model.js';
 import { RefusedError } from '../../src/models/manifest.js';
 import { createRegistryFolder, type VersionParts } from './registry-folder.js';
 
@@ -18,6 +19,7 @@ export interface OneVersion extends Disposable {
   ask(body: unknown): Promise<Outcome>;
   /** A body that the version itself proposes. */
   readonly example: unknown;
+  readonly loaded: LoadedModel;
 }
 
 /** One version `m/1`, loaded from a registry of its own as the server would, without the server. */
@@ -26,6 +28,7 @@ export async function loadOne(manifest: Manifest, model: Uint8Array, golden?: un
   const folder = registry.addVersion('m', '1', { manifest, model, golden });
   const loaded = await loadVersion(folder, 'm', '1');
   return {
+    loaded,
     example: loaded.task.example,
     ask: (body) =>
       loaded.task.answer(body).then(

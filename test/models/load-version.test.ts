@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { toEngineError } from '../../src/inference/engine-error.js';
 import { loadVersion } from '../../src/models/load-version.js';
 import { loadOne, refusalOf } from '../helpers/one-version.js';
-import { gatherByValue, linearRegression, opset99 } from '../helpers/onnx-models.js';
+import { gatherByValue, linearRegression, opset99, randomForest, slow } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 
 const regression = (count = 1) => ({
@@ -53,9 +53,26 @@ test('why a golden row fails in the engine is told without its sources', async (
   expect(reason).not.toMatch(/onnxruntime_src|\.cc:\d|::/);
 });
 
-test('an isolated executor is refused until there is one', async () => {
-  const manifest = { ...regression(), runtime: { executor: 'isolated' as const } };
-  await expect(loadOne(manifest, linearRegression([1]))).rejects.toThrow('/runtime/executor is "isolated"');
+test.each([
+  ['the manifest says so', { executor: 'isolated' as const }, linearRegression([2])],
+  ['the graph holds a Loop', {}, slow(3)],
+])('a version runs isolated when %s', async (reason, runtime, model) => {
+  using version = await loadOne({ ...regression(), runtime }, model);
+  expect(version.loaded.executorKind).toBe('isolated');
+  expect(version.loaded.figures.executorReason).toBe(reason);
+});
+
+test('a version runs isolated when a full batch is measured to take long, and inline when the manifest insists', async () => {
+  const model = randomForest(100, 8, 1);
+  const manifest = { task: 'classification' as const, features: [{ name: 'f0', type: 'number' as const }] };
+  using isolated = await loadOne({ ...manifest, runtime: { maxBatchRows: 4_096 } }, model);
+  expect(isolated.loaded.executorKind).toBe('isolated');
+  expect(isolated.loaded.figures.executorReason).toMatch(/^a run of 4096 rows takes \d/);
+  using inline = await loadOne(
+    { ...manifest, runtime: { maxBatchRows: 4_096, executor: 'inline' as const } },
+    model,
+  );
+  expect(inline.loaded.executorKind).toBe('inline');
 });
 
 test.each([

@@ -1,0 +1,126 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { afterAll, expect } from 'vitest';
+import { linearRegression, slow } from '../helpers/onnx-models.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { fault, faultWithoutServer } from './harness.js';
+
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+const features = [{ name: 'x', type: 'number' as const, example: 1 }];
+folder.addVersion('plain', '1', {
+  manifest: { task: 'regression', features },
+  model: linearRegression([2], 1),
+});
+folder.addVersion('runaway', '1', {
+  manifest: { task: 'regression', features, runtime: { timeoutMs: 300 } },
+  model: slow(),
+});
+const options = {
+  environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' },
+  golden: { path: '/models/plain/predict', body: { x: 20 } },
+};
+const endless = 1e9;
+
+async function ask(server: ServerProcess, model: string, x: number) {
+  const started = performance.now();
+  const response = await fetch(`${server.url}/models/${model}/predict`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ x }),
+  });
+  const { code = 'ok' } = (await response.json()) as { code?: string };
+  return { code, ms: performance.now() - started };
+}
+
+/** The 99th percentile of another model's answers while `run` goes on. */
+async function p99While(server: ServerProcess, run: () => Promise<void>): Promise<number> {
+  const times: number[] = [];
+  let isOver = false;
+  const asking = (async () => {
+    while (!isOver) {
+      const { code, ms } = await ask(server, 'plain', 1);
+      expect(code).toBe('ok');
+      times.push(ms);
+    }
+  })();
+  await run();
+  isOver = true;
+  await asking;
+  times.sort((a, b) => a - b);
+  return times[Math.floor(times.length * 0.99)] as number;
+}
+
+fault(
+  'E01',
+  'ends an endless run at its deadline, and the next request is answered by a new child',
+  async ({ server }) => {
+    const late: number[] = [];
+    const next: number[] = [];
+    const p99 = await p99While(server, async () => {
+      for (let k = 0; k < 10; k += 1) {
+        const run = await ask(server, 'runaway', endless);
+        expect(run.code).toBe('deadline_exceeded');
+        late.push(run.ms);
+        const after = await ask(server, 'runaway', 1);
+        expect(after.code).toBe('ok');
+        next.push(after.ms);
+      }
+    });
+    expect(Math.max(...late)).toBeLessThan(300 + 500);
+    const show = (values: readonly number[]) => `${Math.max(...values).toFixed(0)} ms at most`;
+    return `504 after ${show(late)} (timeoutMs 300), next answer after ${show(next)}, others' p99 ${p99.toFixed(1)} ms, of 10 endless runs`;
+  },
+  options,
+);
+
+fault(
+  'E01',
+  'answers one executor_lost when the child is killed, and goes on',
+  async ({ server }) => {
+    let lost = 0;
+    for (let k = 0; k < 5; k += 1) {
+      const run = ask(server, 'runaway', endless);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const [child] = childrenOf(server.child.pid as number);
+      process.kill(child as number, 'SIGKILL');
+      if ((await run).code === 'executor_lost') lost += 1;
+      expect((await ask(server, 'runaway', 1)).code).toBe('ok');
+    }
+    expect(lost).toBe(5);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    expect(metrics).toContain('executor_restarts_total{model="runaway",model_version="1"} 5');
+    return `executor_lost ${lost} of 5 kills, other requests failed 0`;
+  },
+  options,
+);
+
+faultWithoutServer('S07', 'leaves no orphan when the server is killed during an endless run', async () => {
+  let orphans = 0;
+  const tries = 5;
+  for (let k = 0; k < tries; k += 1) {
+    await using server = await startServerProcess({ ...options.environment });
+    const run = ask(server, 'runaway', endless).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const children = childrenOf(server.child.pid as number);
+    expect(children.length).toBeGreaterThan(0);
+    server.child.kill('SIGKILL');
+    await server.ended;
+    await run;
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    orphans += children.filter(isAlive).length;
+  }
+  expect(orphans).toBe(0);
+  return `orphans 0 one second after ${tries} kills`;
+});
+
+/** A process that has ended stays in the table as a zombie until somebody asks how: it is no orphan. */
+function isAlive(pid: number): boolean {
+  const output = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim();
+  return output !== '' && !output.startsWith('Z');
+}
+
+function childrenOf(pid: number): number[] {
+  const output = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
+  return output.split('\n').filter(Boolean).map(Number);
+}

@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { IsolatedExecutor, type IsolatedOptions } from '../../src/inference/isolated.js';
+import type { Tensor, TensorData, Tensors } from '../../src/inference/tensor.js';
+import { echo, gatherByValue, opset99, slow } from '../helpers/onnx-models.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sardonyx-isolated-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let models = 0;
+async function open(model: Uint8Array, options: Partial<IsolatedOptions> = {}) {
+  const path = join(folder, `${models++}.onnx`);
+  writeFileSync(path, model);
+  const lost: string[] = [];
+  const executor = await IsolatedExecutor.open({
+    path,
+    threads: 1,
+    timeoutMs: 2_000,
+    loadTimeoutMs: 20_000,
+    onLost: (how) => lost.push(how),
+    ...options,
+  });
+  return { executor, lost, [Symbol.dispose]: () => executor.close() };
+}
+
+const column = (data: TensorData, type: Tensor['type'] = 'float32'): Tensors => ({
+  X: { type, dims: [data.length, 1], data },
+});
+const count = (value: number) => column(Float32Array.of(value));
+const codeOf = (run: Promise<unknown>) =>
+  run.then(
+    () => 'ok',
+    (error: { code?: string; name: string }) => error.code ?? error.name,
+  );
+const endless = 1e9;
+
+describe('an isolated executor', () => {
+  test.each([
+    ['float32', Float32Array.of(1.5, Number.NaN)],
+    ['float64', Float64Array.of(0.1, -0)],
+    ['float16', Uint16Array.of(0x3e00, 0xc000)],
+    ['int64', BigInt64Array.of(2n ** 62n, -1n)],
+    ['uint8', Uint8Array.of(255, 0)],
+    ['bool', Uint8Array.of(1, 0)],
+    ['string', ['é', '']],
+  ] as const)('gives %s back as it was', async (type, data) => {
+    using it = await open(echo(type));
+    const outputs = await it.executor.run(column(data as TensorData, type), ['variable']);
+    expect([...(outputs['variable'] as Tensor).data]).toEqual([...data]);
+    expect(outputs['variable']).toMatchObject({ type, dims: [2, 1] });
+  });
+
+  test('ends a run at its deadline, and the next one is answered by a new child', async () => {
+    using it = await open(slow(), { timeoutMs: 300 });
+    const started = performance.now();
+    const late = it.executor.run(count(endless), ['value']);
+    const next = it.executor.run(count(1), ['value']);
+    expect(await codeOf(late)).toBe('deadline_exceeded');
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(await codeOf(next)).toBe('ok');
+    expect(it.lost).toEqual(['SIGKILL']);
+  });
+
+  test('never makes an endless model wait longer between children for being late again and again', async () => {
+    using it = await open(slow(), { timeoutMs: 100 });
+    for (let k = 0; k < 4; k += 1) {
+      expect(await codeOf(it.executor.run(count(endless), ['value']))).toBe('deadline_exceeded');
+      expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
+    }
+  });
+
+  test('tells one executor_lost for the run whose child was killed, and goes on', async () => {
+    using it = await open(slow(), { timeoutMs: 20_000 });
+    const lost = it.executor.run(count(endless), ['value']);
+    const next = it.executor.run(count(1), ['value']);
+    setTimeout(() => process.kill(it.executor.pid as number, 'SIGKILL'), 100);
+    expect(await codeOf(lost)).toBe('executor_lost');
+    expect(await codeOf(next)).toBe('ok');
+  });
+
+  test('pauses longer and longer between children that end without a run, and refuses at once meanwhile', async () => {
+    using it = await open(slow(), { timeoutMs: 20_000 });
+    const killAndAsk = async () => {
+      const run = it.executor.run(count(endless), ['value']);
+      setTimeout(() => process.kill(it.executor.pid as number, 'SIGKILL'), 50);
+      return codeOf(run);
+    };
+    expect(await killAndAsk()).toBe('executor_lost');
+    expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
+    expect(await killAndAsk()).toBe('executor_lost');
+    expect(await killAndAsk()).toBe('executor_lost');
+    const started = performance.now();
+    expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('executor_lost');
+    expect(performance.now() - started).toBeLessThan(50);
+    await expect.poll(() => codeOf(it.executor.run(count(1), ['value'])), { timeout: 5_000 }).toBe('ok');
+  });
+
+  test('tells what the engine refuses, at load and at a run, and the child lives on', async () => {
+    await expect(open(opset99())).rejects.toThrow(/Opset 99/);
+    using it = await open(gatherByValue());
+    expect(await codeOf(it.executor.run(count(77), ['value']))).toBe('EngineError');
+    expect(it.lost).toEqual([]);
+    expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
+  });
+
+  test('leaves the thread free while a run goes on', async () => {
+    using it = await open(slow(), { timeoutMs: 400 });
+    let ticks = 0;
+    const timer = setInterval(() => {
+      ticks += 1;
+    }, 5);
+    await codeOf(it.executor.run(count(endless), ['value']));
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(30);
+  });
+
+  test('ends its child when it is closed, and answers what waits with executor_lost', async () => {
+    const it = await open(slow());
+    const { pid } = it.executor;
+    const running = codeOf(it.executor.run(count(endless), ['value']));
+    const waiting = codeOf(it.executor.run(count(1), ['value']));
+    it.executor.close();
+    expect([await running, await waiting]).toEqual(['executor_lost', 'executor_lost']);
+    await expect.poll(() => isAlive(pid as number), { timeout: 2_000 }).toBe(false);
+    expect(it.lost).toEqual([]);
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
