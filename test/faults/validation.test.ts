@@ -222,26 +222,32 @@ fault(
       ['10^5 outputs', { ...good, outputs: Array.from({ length: 1e5 }, (_, k) => `o${k}`) }],
     ];
     let failed = 0;
+    let asked = 0;
     let slowest = { ms: 0, name: '' };
     for (const [name, body] of bodies) {
       const text = JSON.stringify(body);
-      const spent = await spendCpuMs(server.url, async () => {
-        const reply = await ask(server.url, 'tensor', text);
-        if (reply.status >= 500) failed += 1;
-        expect([reply.status, reply.body.code], `${name}: ${reply.text}`).toEqual([400, 'invalid_input']);
-      });
       // What reading as much JSON takes is the body's size: here it lies unread in X, whose rank is wrong.
       const unread = `{"inputs": {"X": [${text}]}}`;
-      const ms = spent - (await spendCpuMs(server.url, () => ask(server.url, 'tensor', unread)));
+      const measure = async (): Promise<number> => {
+        const spent = await spendCpuMs(server.url, async () => {
+          const reply = await ask(server.url, 'tensor', text);
+          asked += 1;
+          if (reply.status >= 500) failed += 1;
+          expect([reply.status, reply.body.code], `${name}: ${reply.text}`).toEqual([400, 'invalid_input']);
+        });
+        return spent - (await spendCpuMs(server.url, () => ask(server.url, 'tensor', unread)));
+      };
+      // The difference of two figures is noisy, and noise adds: the least of three is nearest to the truth.
+      const ms = Math.min(await measure(), await measure(), await measure());
       if (ms > slowest.ms) slowest = { ms, name };
     }
     expect(slowest.ms, slowest.name).toBeLessThan(5);
-    return `5xx ${failed} of ${bodies.length * tries}; CPU at most ${slowest.ms.toFixed(1)} ms over reading the JSON (${slowest.name})`;
+    return `5xx ${failed} of ${asked}; CPU at most ${slowest.ms.toFixed(1)} ms over reading the JSON (${slowest.name})`;
   },
   options,
 );
 
-const tries = 15;
+const tries = 8;
 
 /** Processor time of the server a request, in the mean of some. */
 async function spendCpuMs(url: string, request: () => Promise<unknown>): Promise<number> {
