@@ -1,0 +1,67 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { buildTestApp } from '../helpers/app.js';
+
+const readme = readFileSync('README.md', 'utf8');
+const blocks = [...readme.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, text]) => ({
+  language,
+  text: text as string,
+}));
+const json = blocks.filter(({ language }) => language === 'json').map(({ text }) => JSON.parse(text));
+
+describe('README.md', () => {
+  test('shows the answer that its curl gets', async () => {
+    const body = /-d '(\{.*\})'/.exec(blocks.find(({ text }) => text.includes('/predict'))?.text ?? '')?.[1];
+    await using server = await buildTestApp();
+    const answer = await server.post('/predict', body);
+    const { prediction_id: _, ...shown } = json[0];
+    expect(answer.status).toBe(200);
+    expect(answer.body).toMatchObject(shown);
+  });
+
+  test('shows the refusal of a misspelt and an out-of-range feature', async () => {
+    await using server = await buildTestApp();
+    const answer = await server.post('/predict', { age: 130, income: 1, incme: 1, credit_score: 688 });
+    const { request_id: _, ...shown } = json[1];
+    expect(answer.body).toMatchObject(shown);
+  });
+
+  test('names only scripts that there are', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
+    const text = readme + readFileSync('CONTRIBUTING.md', 'utf8');
+    const named = [...text.matchAll(/npm (?:run )?([a-z]+)/g)].map(([, name]) => name as string);
+    expect(
+      named.filter((name) => !['ci', 'install', 'pack', 'run', ...Object.keys(scripts)].includes(name)),
+    ).toEqual([]);
+  });
+});
+
+describe('the documentation', () => {
+  const pages = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...readdirSync('docs', { recursive: true, encoding: 'utf8' }).map((name) => join('docs', name)),
+  ];
+  test.each(pages.filter((name) => name.endsWith('.md')))('%s links only to what is there', (page) => {
+    const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(
+      ([, link]) => link as string,
+    );
+    const broken = links.filter((link) => !/^https?:/.test(link) && !existsSync(join(dirname(page), link)));
+    expect(broken).toEqual([]);
+  });
+
+  test('docs/api.md and /openapi.json have the same routes', async () => {
+    await using server = await buildTestApp();
+    const documented = Object.keys((await server.get('/openapi.json')).body.paths).map((path) =>
+      path
+        .replace(/^\/models\/(?!\{)[^/]+/, '/models/:model')
+        .replace(/\/versions\/(?!\{)[^/]+/, '/versions/:version')
+        .replace(/\{(\w+)\}/g, ':$1'),
+    );
+    const table = readFileSync('docs/api.md', 'utf8').split('## A request')[0] as string;
+    const listed = [...table.matchAll(/`(?:GET |POST )?(\/[^`]*)`/g)].map(([, path]) => path as string);
+    const hidden = ['/docs', '/openapi.json'];
+    expect(new Set(documented)).toEqual(new Set(listed.filter((path) => !hidden.includes(path))));
+  });
+});
