@@ -81,6 +81,17 @@ export class LoadedModel {
     this.#closeWhenUnused();
   }
 
+  /**
+   * Retires the version when nobody is left to wait for it: a run in a child process is ended instead of awaited,
+   * since it may take for ever. A run on this thread ends by itself.
+   */
+  abandon(): void {
+    this.retire();
+    if (this.#isClosed || this.executorKind === 'inline') return;
+    this.#isClosed = true;
+    this.#executor.close();
+  }
+
   #closeWhenUnused(): void {
     if (!this.#isRetired || this.#leases > 0 || this.#isClosed) return;
     this.#isClosed = true;

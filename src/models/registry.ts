@@ -106,10 +106,12 @@ export class Registry {
     return this.#aliases.problem;
   }
 
-  /** Retires every version, those still being loaded included. */
+  /** Retires every version, those still being loaded included, and ends runs in child processes. */
   close(): void {
     this.#isClosed = true;
-    for (const { versions } of this.#models.values()) retireAll(versions.values());
+    for (const { versions } of this.#models.values()) {
+      for (const version of versions.values()) if (version.state === 'ready') version.loaded.abandon();
+    }
   }
 
   #aliased(alias: string, target: string): ModelState {

@@ -48,7 +48,7 @@ export function sendProblem(
   reply: FastifyReply,
   settings: ProblemSettings,
 ) {
-  const error = toServiceError(thrown);
+  const error = hasLeft(request, thrown) ? new ServiceError('invalid_request') : toServiceError(thrown);
   if (error.status >= 500) logFault(request.log, error, request.id);
   return reply
     .code(error.status)
@@ -56,6 +56,11 @@ export function sendProblem(
     .header('content-type', problemContentType)
     .serializer((text: string) => text)
     .send(toProblemText(error, request.id, settings));
+}
+
+/** Whether the client left before its body was whole: nobody reads the answer, and nothing here is at fault. */
+function hasLeft({ raw }: FastifyRequest, thrown: unknown): boolean {
+  return raw.readableAborted && (thrown as Partial<FastifyError> | undefined)?.code === 'ECONNRESET';
 }
 
 function logFault(log: FastifyBaseLogger, error: ServiceError, requestId: string): void {

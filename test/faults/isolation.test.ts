@@ -1,4 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { afterAll, expect } from 'vitest';
 import { linearRegression, slow } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
@@ -113,6 +115,52 @@ faultWithoutServer('S07', 'leaves no orphan when the server is killed during an 
   expect(orphans).toBe(0);
   return `orphans 0 one second after ${tries} kills`;
 });
+
+faultWithoutServer('S02', 'ends at the shutdown timeout, whatever is still open', async () => {
+  const timeoutMs = 500;
+  const environment = { ...patient.environment, SHUTDOWN_TIMEOUT_MS: String(timeoutMs) };
+  const took: number[] = [];
+  for (const hold of [holdNothing, holdIdleSocket, holdHalfHeaders, holdHalfBody, holdEndlessRun]) {
+    await using server = await startServerProcess(environment);
+    const sockets = await hold(server);
+    const started = performance.now();
+    server.child.kill('SIGTERM');
+    expect(await server.ended, hold.name).toEqual({ code: 0, signal: null });
+    took.push(performance.now() - started);
+    expect(
+      server.stdout.filter((line) => line.includes('"level":50')),
+      hold.name,
+    ).toEqual([]);
+    for (const socket of sockets) socket.destroy();
+  }
+  expect(Math.max(...took)).toBeLessThan(timeoutMs + 1_000);
+  return `exit 0 after ${Math.max(...took).toFixed(0)} ms at most (timeout ${timeoutMs}), ${took.length} kinds of client`;
+});
+
+const patientFolder = createRegistryFolder();
+afterAll(() => patientFolder[Symbol.dispose]());
+patientFolder.addVersion('runaway', '1', {
+  manifest: { task: 'regression', features, runtime: { timeoutMs: 60_000 } },
+  model: slow(),
+});
+const patient = { environment: { MODELS_DIR: patientFolder.path } };
+
+const head = 'POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length:';
+const holdNothing = async () => [];
+const holdIdleSocket = (server: ServerProcess) => hold(server, '');
+const holdHalfHeaders = (server: ServerProcess) => hold(server, 'GET /health HTTP/1.1\r\nho');
+const holdHalfBody = (server: ServerProcess) => hold(server, `${head} 100\r\n\r\n{"x":`);
+const holdEndlessRun = (server: ServerProcess) => hold(server, `${head} 9\r\n\r\n{"x":1e9}`);
+
+/** A connection that sends this much and no more, and has had the time to arrive. */
+async function hold(server: ServerProcess, bytes: string): Promise<Socket[]> {
+  const socket = connect(server.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(bytes);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  return [socket];
+}
 
 /** A process that has ended stays in the table as a zombie until somebody asks how: it is no orphan. */
 function isAlive(pid: number): boolean {
