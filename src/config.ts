@@ -47,7 +47,7 @@ export const ConfigSchema = Type.Object({
     {
       default: 'info',
       description:
-        'How much is logged, to standard output, one JSON object a line. "debug" adds a line for each request.',
+        'How much is logged, to standard output, one JSON object a line. "debug" adds a line for each request. At a terminal "warn" is enough, unless it is set.',
     },
   ),
   BODY_LIMIT_BYTES: Type.Integer({

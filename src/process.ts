@@ -18,7 +18,9 @@ export async function runServer(environment: Readonly<Record<string, string | un
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
   try {
     const config = readConfig(environment);
-    const logger = pino({ level: config.LOG_LEVEL });
+    // To a person at a terminal the summary says what the log would: what is left is what needs attention.
+    const isQuiet = process.stdout.isTTY && !environment['LOG_LEVEL'];
+    const logger = pino({ level: isQuiet ? 'warn' : config.LOG_LEVEL });
     endOnUncaught(logger);
     const app = await buildServer(config, logger);
     stop = createStop(app, config);

@@ -314,7 +314,7 @@ fault(
   'V06',
   'answers any body near a schema with 200 or 4xx',
   async ({ server }) => {
-    const count = process.env['SARDONYX_FULL'] === '1' ? 100_000 : 5_000;
+    const count = process.env['FAULTS'] === 'full' ? 100_000 : 5_000;
     const random = createRandom(6);
     const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
     const typed = kinds.map((feature, k): TypedFeature => ({ feature, type: kindTypes[k] as ElementType }));
@@ -350,7 +350,7 @@ fault(
     expect(statuses[firstBad], JSON.stringify(bodies[firstBad])).toBe(undefined);
     expect(good).toBeGreaterThan(count / 10);
     expect(good).toBeLessThan(count * 0.9);
-    return `5xx ${failed} of ${count} (200: ${good}), crashes 0${count < 100_000 ? '; full size with SARDONYX_FULL=1' : ''}`;
+    return `5xx ${failed} of ${count} (200: ${good}), crashes 0${count < 100_000 ? '; full size with FAULTS=full' : ''}`;
   },
   { ...options, timeoutMs: 600_000 },
 );
