@@ -18,36 +18,44 @@ export interface IsolatedOptions {
 const firstBackoffMs = 100;
 const longestBackoffMs = 10_000;
 
+/** A child, and the promise that it has its model open. */
+interface Hosted {
+  readonly host: HostProcess;
+  readonly opened: Promise<unknown>;
+}
+
 /**
  * Runs in a child process, which can be killed: for models whose runs are long, or may never end. One run is under
  * way at a time, and others wait for it. A child that ends is replaced at once; one after another that ends without
- * a run in between, after a pause that doubles each time.
+ * a run in between, after a pause that doubles each time. Once a child had to be killed for being late, another is
+ * kept ready beside the one that runs, so that the next request does not wait for a load.
  */
 export class IsolatedExecutor implements Executor {
   readonly kind = 'isolated';
   readonly #options: IsolatedOptions;
-  /** The child with its model open, or why there is none. */
-  #host: Promise<HostProcess>;
-  #child: HostProcess | undefined;
+  #current: Hosted;
+  #spare: Hosted | undefined;
+  #keepsSpare = false;
   #tail: Promise<unknown> = Promise.resolve();
   /** Children in a row that ended by themselves without a run in between. */
   #deaths = 0;
   /** The child that was killed for being late, which is no fault of the next one. */
   #late: HostProcess | undefined;
+  /** What those are told who ask while there is a pause before the next child. */
+  #pause: ServiceError | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   private constructor(options: IsolatedOptions) {
     this.#options = options;
-    this.#host = this.#start();
-    this.#host.catch(() => undefined);
+    this.#current = this.#start();
   }
 
   /** Starts the first child. Throws `EngineError` when it refuses the model, `executor_lost` when it ends on it. */
   static async open(options: IsolatedOptions): Promise<IsolatedExecutor> {
     const executor = new IsolatedExecutor(options);
     try {
-      await executor.#host;
+      await executor.#current.opened;
       return executor;
     } catch (error) {
       executor.close();
@@ -67,13 +75,14 @@ export class IsolatedExecutor implements Executor {
 
   /** Of the child that runs now. */
   get pid(): number | undefined {
-    return this.#child?.pid;
+    return this.#current.host.pid;
   }
 
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#child?.kill();
+    this.#current.host.kill();
+    this.#spare?.host.kill();
   }
 
   async #run(feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
@@ -84,23 +93,27 @@ export class IsolatedExecutor implements Executor {
     return reply.kind === 'ran' ? reply.outputs : {};
   }
 
-  /** The child with its model open: the one that is being started, where the last has ended. */
+  /** The child with its model open: its successor, where it has ended. */
   async #livingHost(): Promise<HostProcess> {
     for (;;) {
-      const host = await this.#host;
-      if (host.isAlive) return host;
-      await host.ended;
       if (this.#isClosed) throw new ServiceError('executor_lost');
+      if (this.#pause !== undefined) throw this.#pause;
+      const { host, opened } = this.#current;
+      await opened;
+      if (host.isAlive) return host;
+      // Whoever replaces it was told first.
+      await host.ended;
     }
   }
 
-  async #start(): Promise<HostProcess> {
+  #start(): Hosted {
     const { path, threads, loadTimeoutMs } = this.#options;
     const host = startHostProcess();
-    this.#child = host;
     void host.ended.then((how) => this.#replace(host, how));
-    await this.#within(loadTimeoutMs, host, () => host.ask({ kind: 'open', path, threads }));
-    return host;
+    const opened = this.#within(loadTimeoutMs, host, () => host.ask({ kind: 'open', path, threads }));
+    // A child without a model is of no use; why is told to those who wait for it.
+    opened.catch(() => host.kill());
+    return { host, opened };
   }
 
   /** Waits for a child's answer, and kills the child when it does not come in time. */
@@ -115,10 +128,7 @@ export class IsolatedExecutor implements Executor {
       return await ask();
     } catch (cause) {
       if (isLate) {
-        throw new ServiceError('deadline_exceeded', {
-          detail: `The run was ended after ${limitMs} ms.`,
-          cause,
-        });
+        throw new ServiceError('deadline_exceeded', { detail: `It was ended after ${limitMs} ms.`, cause });
       }
       if (!host.isAlive) throw new ServiceError('executor_lost', { cause });
       throw cause;
@@ -128,27 +138,28 @@ export class IsolatedExecutor implements Executor {
   }
 
   #replace(ended: HostProcess, how: string): void {
-    if (this.#isClosed || this.#child !== ended) return;
+    if (ended === this.#spare?.host) this.#spare = undefined;
+    if (this.#isClosed || ended !== this.#current.host) return;
     this.#options.onLost?.(how);
-    if (ended !== this.#late) this.#deaths += 1;
-    const pauseMs =
-      this.#deaths < 2 ? 0 : Math.min(firstBackoffMs * 2 ** (this.#deaths - 2), longestBackoffMs);
-    if (pauseMs === 0) {
+    if (ended === this.#late) this.#keepsSpare = true;
+    else this.#deaths += 1;
+    if (this.#deaths < 2) {
       this.#restart();
       return;
     }
-    const retryAfterSeconds = Math.ceil(pauseMs / 1_000);
-    this.#hold(Promise.reject(new ServiceError('executor_lost', { retryAfterSeconds })));
+    const pauseMs = Math.min(firstBackoffMs * 2 ** (this.#deaths - 2), longestBackoffMs);
+    this.#pause = new ServiceError('executor_lost', { retryAfterSeconds: Math.ceil(pauseMs / 1_000) });
     this.#timer = setTimeout(() => this.#restart(), pauseMs);
   }
 
   #restart(): void {
-    this.#hold(this.#start());
-  }
-
-  /** A start that fails is told to those who run, and to nobody else. */
-  #hold(host: Promise<HostProcess>): void {
-    this.#host = host;
-    host.catch(() => undefined);
+    this.#pause = undefined;
+    this.#current = this.#spare ?? this.#start();
+    this.#spare = undefined;
+    if (!this.#keepsSpare) return;
+    const prepare = (): void => {
+      if (!this.#isClosed) this.#spare ??= this.#start();
+    };
+    this.#current.opened.then(prepare, () => undefined);
   }
 }

@@ -74,6 +74,22 @@ describe('an isolated executor', () => {
     }
   });
 
+  test('keeps a child ready once one had to be killed, and the next answer waits for no load', async () => {
+    using it = await open(slow(), { timeoutMs: 100 });
+    await codeOf(it.executor.run(count(endless), ['value']));
+    await it.executor.run(count(1), ['value']);
+    const waits: number[] = [];
+    for (let k = 0; k < 3; k += 1) {
+      // As long as a child takes to be ready, from the sources.
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      expect(await codeOf(it.executor.run(count(endless), ['value']))).toBe('deadline_exceeded');
+      const started = performance.now();
+      expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
+      waits.push(performance.now() - started);
+    }
+    expect(Math.min(...waits)).toBeLessThan(50);
+  });
+
   test('tells one executor_lost for the run whose child was killed, and goes on', async () => {
     using it = await open(slow(), { timeoutMs: 20_000 });
     const lost = it.executor.run(count(endless), ['value']);
