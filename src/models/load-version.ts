@@ -30,6 +30,7 @@ const defaults = {
 
 /** A full batch that takes longer, on this thread, would be felt by every other model. */
 const longestInlineRunMs = 1;
+const longestDoubtMs = 50;
 
 /**
  * Loads one version: digests, graph, engine, warm-up, golden rows, in this order, so that the engine opens only
@@ -185,9 +186,14 @@ async function runOrRefuse(run: () => Promise<Tensors>): Promise<Tensors> {
   }
 }
 
+/**
+ * The shortest of some runs, in milliseconds. What seems too long for this thread is tried again for a while: a
+ * machine that was busy at the wrong moment must not decide where a version runs.
+ */
 async function fastestOf(times: number, run: () => Promise<unknown>): Promise<number> {
   let fastest = Number.POSITIVE_INFINITY;
-  for (let k = 0; k < times; k += 1) {
+  const until = performance.now() + longestDoubtMs;
+  for (let k = 0; k < times || (fastest > longestInlineRunMs && performance.now() < until); k += 1) {
     const started = performance.now();
     await run();
     fastest = Math.min(fastest, performance.now() - started);

@@ -47,10 +47,12 @@ if (spawnSync('strace', ['-V']).status === 0) {
     const lines = readFileSync(log, 'utf8').split('\n');
     const calls = lines.filter((line) => !line.includes('resumed>') && !line.includes('/dev/null'));
     const connects = calls.filter((line) => /\b(connect|sendto|sendmsg|sendmmsg)\(.*AF_INET/.test(line));
+    // A version that runs isolated has its private copy in the temp folder, until the end.
     const writes = calls.filter(
       (line) =>
-        /\b(creat|mkdir|mkdirat|unlink|rename|renameat2|link|symlink)\(/.test(line) ||
-        (/openat\(/.test(line) && /O_WRONLY|O_RDWR|O_CREAT/.test(line)),
+        !line.includes(`"${temp}/`) &&
+        (/\b(creat|mkdir|mkdirat|unlink|rename|renameat2|link|symlink)\(/.test(line) ||
+          (/openat\(/.test(line) && /O_WRONLY|O_RDWR|O_CREAT/.test(line))),
     );
     const left = [home, temp, cwd].flatMap((path) =>
       readdirSync(path, { recursive: true, encoding: 'utf8' }),
