@@ -67,7 +67,7 @@ faultWithoutServer('H10', 'shows nothing of what was thrown', async () => {
     new Error('secret of /etc/passwd'),
     Object.assign(new Error('secret'), { statusCode: 418, code: 'ECONNREFUSED' }),
     Object.assign(new TypeError('secret'), { statusCode: 200 }),
-    new Error('onnxruntime: /work/models/secret.onnx'),
+    new Error('onnxruntime: /srv/models/secret.onnx'),
   ];
   let leaks = 0;
   for (const error of errors) {
