@@ -226,7 +226,7 @@ fault(
     let slowest = { ms: 0, name: '' };
     for (const [name, body] of bodies) {
       const text = JSON.stringify(body);
-      // What reading as much JSON takes is the body's size: here it lies unread in X, whose rank is wrong.
+      // Of a large body, what reading as much JSON takes is left out: here it lies unread in X, whose rank is wrong.
       const unread = `{"inputs": {"X": [${text}]}}`;
       const measure = async (): Promise<number> => {
         const spent = await spendCpuMs(server.url, async () => {
@@ -235,6 +235,7 @@ fault(
           if (reply.status >= 500) failed += 1;
           expect([reply.status, reply.body.code], `${name}: ${reply.text}`).toEqual([400, 'invalid_input']);
         });
+        if (text.length < 10_000) return spent;
         return spent - (await spendCpuMs(server.url, () => ask(server.url, 'tensor', unread)));
       };
       // The difference of two figures is noisy, and noise adds: the least of three is nearest to the truth.
@@ -242,7 +243,7 @@ fault(
       if (ms > slowest.ms) slowest = { ms, name };
     }
     expect(slowest.ms, slowest.name).toBeLessThan(5);
-    return `5xx ${failed} of ${asked}; CPU at most ${slowest.ms.toFixed(1)} ms over reading the JSON (${slowest.name})`;
+    return `5xx ${failed} of ${asked}; CPU at most ${slowest.ms.toFixed(1)} ms, reading large JSON aside (${slowest.name})`;
   },
   options,
 );
