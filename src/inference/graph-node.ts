@@ -1,4 +1,4 @@
-import { type GraphTensor, readSparseTensor, readTensor } from './graph-tensor.js';
+import { type ExternalFiles, type GraphTensor, readSparseTensor, readTensor } from './graph-tensor.js';
 import { type GraphValue, readValue, toElementType } from './graph-value.js';
 import { delimited, fixed32, ProtobufError, type ProtobufReader, varint } from './protobuf.js';
 
@@ -42,7 +42,7 @@ export interface Findings {
   /** Of subgraphs, functions and training graphs. */
   readonly nested: GraphNode[];
   /** Files that tensors name as the place of their bytes. */
-  readonly files: Set<string>;
+  readonly files: ExternalFiles;
 }
 
 export interface GraphBody {

@@ -7,25 +7,45 @@ export interface GraphTensor {
   readonly readDims: () => readonly number[];
 }
 
+/** Where in a file a tensor's bytes are said to lie. Without a length: as many as the tensor has. */
+export interface ExternalRange {
+  readonly tensor: string;
+  readonly offset: number;
+  readonly length?: number;
+}
+
+/** The files that tensors name as the place of their bytes, and the range of each tensor in them. */
+export type ExternalFiles = Map<string, ExternalRange[]>;
+
 /**
  * A TensorProto, without its content. A file that it names counts also where the flag that makes it external is
  * missing: such a model is odd enough to be asked about.
  */
-export function readTensor(reader: ProtobufReader, files: Set<string>): GraphTensor {
+export function readTensor(reader: ProtobufReader, files: ExternalFiles): GraphTensor {
   let name = '';
   let dataType = toElementType(0);
+  const locations: string[] = [];
+  const place = { offset: 0, length: Number.NaN };
   while (reader.next()) {
     if (reader.tag === delimited(8)) name = reader.text();
     if (reader.tag === varint(2)) dataType = toElementType(reader.enum());
     if (reader.tag !== delimited(13)) continue;
     const [key, value] = readPair(reader.message());
-    if (key === 'location') files.add(value);
+    if (key === 'location') locations.push(value);
+    // As the engine reads them: what is no number is not one here either.
+    if (key === 'offset' || key === 'length') place[key] = Number(value);
+  }
+  for (const location of locations) {
+    const ranges = files.get(location) ?? [];
+    const { offset, length } = place;
+    ranges.push({ tensor: name, offset, ...(!Number.isNaN(length) && { length }) });
+    files.set(location, ranges);
   }
   return { name, dataType, readDims: () => reader.again().ints(1) };
 }
 
 /** Its name is that of its values. */
-export function readSparseTensor(reader: ProtobufReader, files: Set<string>): string {
+export function readSparseTensor(reader: ProtobufReader, files: ExternalFiles): string {
   let name = '';
   while (reader.next()) {
     if (reader.tag === delimited(1)) name = readTensor(reader.message(), files).name;

@@ -8,7 +8,7 @@ import {
   searchTraining,
   toDomain,
 } from './graph-node.js';
-import { readPair } from './graph-tensor.js';
+import { type ExternalFiles, type ExternalRange, readPair } from './graph-tensor.js';
 import type { GraphValue } from './graph-value.js';
 import { delimited, ProtobufError, ProtobufReader, varint } from './protobuf.js';
 
@@ -30,6 +30,8 @@ export interface ModelGraph {
   readonly opTypes: ReadonlySet<string>;
   /** Each file that any tensor anywhere in the model names as the place of its bytes, once. */
   readonly externalData: readonly string[];
+  /** The same files, with the range of each tensor in them. */
+  readonly externalFiles: ReadonlyMap<string, readonly ExternalRange[]>;
   readonly metadata: ReadonlyMap<string, string>;
 }
 
@@ -56,7 +58,7 @@ function readModel(reader: ProtobufReader): ModelGraph {
   const producer = ['', ''];
   const opsets: { domain: string; version: number }[] = [];
   const metadata = new Map<string, string>();
-  const found = { nested: [], files: new Set<string>() };
+  const found = { nested: [], files: new Map() as ExternalFiles };
   const body: GraphBody = { nodes: [], inputs: [], outputs: [], initializers: new Set() };
   let hasGraph = false;
   while (reader.next()) {
@@ -99,7 +101,8 @@ function readModel(reader: ProtobufReader): ModelGraph {
     nodes: body.nodes,
     nestedNodes: found.nested,
     opTypes: new Set([...body.nodes, ...found.nested].map(toOperator)),
-    externalData: [...found.files],
+    externalData: [...found.files.keys()],
+    externalFiles: found.files,
     metadata,
   };
 }

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, mkdtemp, open, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import type { ModelGraph } from '../inference/graph.js';
+import { findRangeFault } from './external-ranges.js';
 import { RefusedError } from './manifest.js';
 import { checkRegularFile, codeOf, openFlags } from './regular-file.js';
 import type { VersionFiles } from './version-files.js';
@@ -22,13 +24,18 @@ const reserved = ['model.onnx', 'metadata.json', 'golden.json', 'reference.json'
  * weights into memory: were it given the registry's own files, a later change to them would change answers,
  * or end the process with SIGBUS. Throws `RefusedError`; nothing is left behind then.
  */
-export async function copyPrivately(files: VersionFiles, locations: readonly string[]): Promise<PrivateCopy> {
-  for (const location of locations) checkLocation(location, files);
+export async function copyPrivately(
+  files: VersionFiles,
+  weights: ModelGraph['externalFiles'],
+): Promise<PrivateCopy> {
+  for (const location of weights.keys()) checkLocation(location, files);
   const folder = await mkdtemp(join(tmpdir(), 'sardonyx-'));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
-    for (const location of locations) {
+    for (const [location, ranges] of weights) {
       await copyChecked(files.path, location, folder, files.manifest.sha256[location] as string);
+      const fault = findRangeFault(ranges, (await stat(join(folder, location))).size);
+      if (fault !== undefined) throw new RefusedError(`external weights ${location}: ${fault}`);
     }
     const modelPath = join(folder, 'model.onnx');
     await writeFile(modelPath, files.model, { flag: 'wx', mode: 0o600 });

@@ -45,7 +45,7 @@ async function openInline(
   { threads }: ExecutorSettings,
 ): Promise<Executor> {
   if (graph.externalData.length === 0) return createInlineExecutor(openSession(files.model, threads));
-  const copy = await copyPrivately(files, graph.externalData);
+  const copy = await copyPrivately(files, graph.externalFiles);
   try {
     return createInlineExecutor(openSession(copy.modelPath, threads));
   } finally {
@@ -60,7 +60,7 @@ async function openIsolated(
   graph: ModelGraph,
   settings: ExecutorSettings,
 ): Promise<Executor> {
-  const copy = await copyPrivately(files, graph.externalData);
+  const copy = await copyPrivately(files, graph.externalFiles);
   const remove = () => void copy.remove().catch(() => undefined);
   try {
     const { threads, timeoutMs, onLost } = settings;

@@ -12,6 +12,7 @@ import { afterAll, expect } from 'vitest';
 import { listDirectory } from '../../src/models/directory.js';
 import { loadVersion } from '../../src/models/load-version.js';
 import { Registry } from '../../src/models/registry.js';
+import { externalInitializer, model, node, tensorValue } from '../helpers/onnx.js';
 import { externalData } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
 import { putInPlace, unreadableKinds } from '../helpers/special-files.js';
@@ -30,6 +31,19 @@ const external = (location: string, files: VersionParts['files'] = {}): VersionP
   model: externalData(location),
   files,
 });
+
+/** Two tensors that share half of their bytes. */
+function overlappingWeights(): Uint8Array {
+  return model({
+    inputs: [tensorValue('X', 'float32', ['N', 1])],
+    outputs: [tensorValue('Y', 'float32', ['N', 1])],
+    nodes: [node('Add', ['X', 'a'], ['Z']), node('Add', ['Z', 'b'], ['Y'])],
+    initializers: [
+      externalInitializer('a', 'float32', [1], { location: 'w.bin', offset: 0, length: 4 }),
+      externalInitializer('b', 'float32', [1], { location: 'w.bin', offset: 2, length: 4 }),
+    ],
+  });
+}
 
 const versions: readonly [name: string, reason: RegExp][] = [];
 const refuse = (name: string, parts: VersionParts, reason: RegExp, harm = (_folder: string) => {}) => {
@@ -65,6 +79,16 @@ refuse(
 refuse('missing', own, /cannot be opened \(ENOENT\)/, (folder) => rmSync(`${folder}/w.bin`));
 refuse('short', own, /metadata\.json says/, (folder) => truncateSync(`${folder}/w.bin`, 3));
 refuse('undigested', { ...own, undigested: ['w.bin'] }, /have no digest/);
+refuse(
+  'short-of-its-range',
+  {
+    ...own,
+    model: externalData('w.bin', { offset: 0, length: 4 }),
+    files: { 'w.bin': weights.subarray(0, 3) },
+  },
+  /lies beyond the end of the file, which has 3 bytes/,
+);
+refuse('overlapping', { ...own, model: overlappingWeights() }, /"a" and "b" overlap/);
 refuse('short-by-its-digest', external('w.bin', { 'w.bin': weights.subarray(0, 3) }), /engine refuses/);
 for (const file of ['metadata.json', 'model.onnx', 'golden.json', 'reference.json', 'w.bin']) {
   for (const kind of unreadableKinds) {
