@@ -31,6 +31,7 @@ const predictCodes: readonly ErrorCode[] = [
   'run_failed',
   'internal',
   'overloaded',
+  'executor_lost',
   'model_unavailable',
   'deadline_exceeded',
 ];
