@@ -1,11 +1,12 @@
+import { totalmem } from 'node:os';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { describeValue } from './messages.js';
 
 const Switch = (description: string) =>
   Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on', description });
-const Milliseconds = (description: string, value: number) =>
-  Type.Integer({ minimum: 0, maximum: 3_600_000, default: value, description });
+const Milliseconds = (description: string, value: number, minimum = 0) =>
+  Type.Integer({ minimum, maximum: 3_600_000, default: value, description });
 
 /**
  * Every variable that the server reads: its type, its default, its meaning. `docs/configuration.md` and
@@ -42,6 +43,31 @@ export const ConfigSchema = Type.Object({
         'Models that must answer before the server is ready: names with commas between, or "all". Without it: the default model, and one at least.',
     }),
   ),
+  WORKERS: Type.Integer({
+    minimum: 1,
+    maximum: 256,
+    default: 1,
+    description: 'Processes that answer behind the one port. Each loads every model.',
+  }),
+  MODEL_LOAD_TIMEOUT_MS: Milliseconds(
+    'The longest that the engine may take to open a version; then it is refused.',
+    60_000,
+    1,
+  ),
+  MAX_MODEL_MEMORY_MB: Type.Optional(
+    Type.Integer({
+      minimum: 128,
+      maximum: 16_777_216,
+      description:
+        'The most memory of a process that runs one isolated version, or tries a version before it is served; above it, the process is ended. Without it: half of what the machine or the container has.',
+    }),
+  ),
+  MAX_OUTPUT_BYTES: Type.Integer({
+    minimum: 1_024,
+    maximum: 268_435_456,
+    default: 16_777_216,
+    description: 'The most bytes that the outputs of one run may have, as tensors.',
+  }),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     {
@@ -66,9 +92,16 @@ export const ConfigSchema = Type.Object({
       description: 'The address that clients use, for links in errors and in the manual.',
     }),
   ),
-  REQUEST_TIMEOUT_MS: Milliseconds(
-    'The longest that a request may take to arrive whole; 0 for ever.',
+  HEADERS_TIMEOUT_MS: Milliseconds(
+    'The longest that the headers of a request may take to arrive.',
+    10_000,
+    1,
+  ),
+  REQUEST_TIMEOUT_MS: Milliseconds('The longest that a request may take to arrive whole.', 30_000, 1),
+  RESPONSE_TIMEOUT_MS: Milliseconds(
+    'The longest that a client may read nothing of an answer that is being sent; then the connection is cut.',
     30_000,
+    1,
   ),
   KEEP_ALIVE_TIMEOUT_MS: Milliseconds(
     'How long an idle connection stays open. Longer than that of the proxy in front.',
@@ -126,4 +159,18 @@ export function describeSchema(schema: TSchema): string {
   }
   if (schema['type'] === 'integer') return `a whole number from ${schema['minimum']} to ${schema['maximum']}`;
   return schema['pattern'] === undefined ? 'a text' : 'an http:// or https:// address';
+}
+
+/** What the loads and runs of models may take. Without a limit of memory: half of the machine's or the container's. */
+export function limitsOf(
+  config: Pick<Config, 'MODEL_LOAD_TIMEOUT_MS' | 'MAX_MODEL_MEMORY_MB' | 'MAX_OUTPUT_BYTES'>,
+): { loadTimeoutMs: number; maxMemoryBytes: number; maxOutputBytes: number } {
+  // Where there is no container, the constraint is 0 or beyond what any machine has.
+  const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  const half = Math.min(constrained, totalmem()) / 2;
+  return {
+    loadTimeoutMs: config.MODEL_LOAD_TIMEOUT_MS,
+    maxMemoryBytes: config.MAX_MODEL_MEMORY_MB === undefined ? half : config.MAX_MODEL_MEMORY_MB * 1_048_576,
+    maxOutputBytes: config.MAX_OUTPUT_BYTES,
+  };
 }

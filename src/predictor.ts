@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type ErrorCode, ServiceError } from './errors.js';
+import type { Caller } from './inference/caller.js';
 import type { LoadedModel } from './models/loaded-model.js';
 import type { Registry } from './models/registry.js';
 import type { Answer } from './models/task.js';
@@ -13,6 +14,7 @@ export interface PredictionRequest {
   /** The parsed body: nothing about it is known yet. */
   readonly body: unknown;
   readonly requestId: string;
+  readonly caller: Caller;
 }
 
 export interface PredictionResult {
@@ -33,12 +35,12 @@ export interface Predictor {
 
 export function createPredictor(registry: Registry, predictions: Predictions): Predictor {
   return {
-    async predict({ model, version, body, requestId }) {
+    async predict({ model, version, body, requestId, caller }) {
       const started = performance.now();
       const loaded = registry.lease(model, version);
       const predictionId = randomUUID();
       try {
-        const answer = await loaded.task.answer(body);
+        const answer = await loaded.task.answer(body, caller);
         predictions.publish({
           model: loaded.name,
           version: loaded.version,

@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 
 import type { Config } from './config.js';
+import arrival from './plugins/arrival.js';
 import { createClientErrorHandler } from './plugins/client-errors.js';
 import drain, { createDrainingResponse, type Draining } from './plugins/drain.js';
 import jsonBody from './plugins/json-body.js';
@@ -70,6 +71,7 @@ export async function buildServer(config: Config, logger: FastifyBaseLogger): Pr
   await app.register(protocol);
   await app.register(jsonBody);
   await app.register(drain, { draining });
+  await app.register(arrival);
   await app.register(registry, config);
   await app.register(predictor);
 

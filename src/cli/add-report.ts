@@ -49,7 +49,7 @@ async function tryExample({
   task,
 }: LoadedModel): Promise<{ readonly line: string; readonly doubts: readonly string[] }> {
   try {
-    const { value, members } = await task.answer(task.example);
+    const { value, members } = await task.answer(task.example, { arrivedAt: performance.now() });
     const line = `It answered {${printable(members, longestBody)}}`;
     return { line, doubts: 'probabilities' in value ? doubtsAbout(value.probabilities ?? []) : [] };
   } catch (error) {

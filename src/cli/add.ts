@@ -3,7 +3,6 @@ import { messageOf } from '../errors.js';
 import { readGraph } from '../inference/graph.js';
 import { type Listing, listDirectory } from '../models/directory.js';
 import { parseGolden } from '../models/golden.js';
-import { loadVersion } from '../models/load-version.js';
 import { RefusedError } from '../models/manifest.js';
 import { codeOf } from '../models/regular-file.js';
 import { nextVersion } from '../proposal/next-version.js';
@@ -23,6 +22,7 @@ import {
 } from './add-request.js';
 import { type Command, UsageError } from './command.js';
 import { readModelFile } from './inspect.js';
+import { createCliLoader } from './loader.js';
 
 export const add: Command = {
   summary: 'makes a version of a model file, with a manifest proposed from its graph',
@@ -89,15 +89,20 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
       weightsFolder: dirname(path),
     };
     const report = await writeVersion(parts, async (folder) => {
-      const loaded = await loadVersion(folder, name, version);
+      const loader = createCliLoader(env);
       try {
-        return await describeAddition(loaded, proposal, {
-          root,
-          port: env['PORT'] || '8000',
-          hasModelsOption: args.text('models') !== undefined,
-        });
+        const loaded = await loader.load(folder, name, version);
+        try {
+          return await describeAddition(loaded, proposal, {
+            root,
+            port: env['PORT'] || '8000',
+            hasModelsOption: args.text('models') !== undefined,
+          });
+        } finally {
+          loaded.retire();
+        }
       } finally {
-        loaded.retire();
+        loader.close();
       }
     });
     stdout.write(report);

@@ -1,10 +1,10 @@
 import { messageOf } from '../errors.js';
 import { listDirectory } from '../models/directory.js';
-import { loadVersion } from '../models/load-version.js';
 import { RefusedError } from '../models/manifest.js';
 import { Registry } from '../models/registry.js';
 import { type CheckReport, type ModelReport, reportOn } from './check-report.js';
 import type { Command } from './command.js';
+import { createCliLoader } from './loader.js';
 import { printable, toTable } from './text.js';
 
 export const check: Command = {
@@ -22,8 +22,9 @@ an alias leads nowhere, or anything was passed over.
     const root = args.positionals[0] ?? env['MODELS_DIR'] ?? 'models';
     const defaultModel = env['DEFAULT_MODEL'] || undefined;
     const listing = await listDirectory(root);
+    const loader = createCliLoader(env);
     const registry = new Registry({
-      load: (path, model, version) => loadVersion(path, model, version),
+      load: loader.load,
       defaultModel,
       // A reason is what clients may read; whoever runs this may read the rest.
       onLoad: ({ model, version, error }) => {
@@ -38,6 +39,7 @@ an alias leads nowhere, or anything was passed over.
       return report.faults.length === 0 ? 0 : 1;
     } finally {
       registry.close();
+      loader.close();
     }
   },
 };

@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { messageOf, ServiceError } from '../errors.js';
 import { listDirectory } from '../models/directory.js';
-import { loadVersion } from '../models/load-version.js';
+import type { Loader } from '../models/load-version.js';
 import { RefusedError } from '../models/manifest.js';
 import { Registry } from '../models/registry.js';
 import { createPredictions } from '../predictions.js';
 import { createPredictor } from '../predictor.js';
 import { type CliContext, type Command, UsageError } from './command.js';
+import { createCliLoader } from './loader.js';
 
 export const predict: Command = {
   summary: 'answers one request without a server',
@@ -32,7 +33,9 @@ standard input. VERSION may be an alias or latest.
     const given = source === undefined ? undefined : await readBody(source, context);
     const at = target.indexOf('@');
     const [model, version] = at < 0 ? [target, undefined] : [target.slice(0, at), target.slice(at + 1)];
+    const loader = createCliLoader(context.env);
     const registry = await loadOne(
+      loader,
       args.text('models') ?? context.env['MODELS_DIR'] ?? 'models',
       model,
       version,
@@ -45,13 +48,15 @@ standard input. VERSION may be an alias or latest.
         createPredictions(() => undefined),
       );
       const asked = { model, ...(version !== undefined && { version }) };
-      const { text } = await predictor.predict({ ...asked, body, requestId: randomUUID() });
+      const caller = { arrivedAt: performance.now() };
+      const { text } = await predictor.predict({ ...asked, body, requestId: randomUUID(), caller });
       context.stdout.write(`${args.flag('pretty') ? JSON.stringify(JSON.parse(text), null, 2) : text}\n`);
       return 0;
     } catch (error) {
       throw withReasons(error, registry, model);
     } finally {
       registry.close();
+      loader.close();
     }
   },
 };
@@ -72,7 +77,12 @@ async function readBody(source: string, { stdin }: CliContext): Promise<unknown>
 }
 
 /** A registry in which all is listed, as routing needs it, and only what may be asked for is loaded. */
-async function loadOne(root: string, model: string, version: string | undefined): Promise<Registry> {
+async function loadOne(
+  loader: Loader,
+  root: string,
+  model: string,
+  version: string | undefined,
+): Promise<Registry> {
   const listing = await listDirectory(root);
   const name = listing.aliases.aliases.get(model) ?? model;
   const listed = listing.models.find((it) => it.name === name);
@@ -82,7 +92,7 @@ async function loadOne(root: string, model: string, version: string | undefined)
   const registry = new Registry({
     async load(path, ofModel, ofVersion) {
       if (ofModel !== name || (isOne && ofVersion !== selected)) throw new RefusedError('not asked for');
-      return loadVersion(path, ofModel, ofVersion);
+      return loader.load(path, ofModel, ofVersion);
     },
   });
   await registry.apply(listing);

@@ -1,34 +1,22 @@
 import { ServiceError } from '../errors.js';
-import type { Encode, Row } from './encode.js';
+import { admit } from './admission.js';
+import type { Caller } from './caller.js';
 import type { Executor } from './executor.js';
+import type { RunTimes } from './run-times.js';
 import type { Tensors } from './tensor.js';
+import { expired, fail, type RunShare, type Waiter } from './waiter.js';
 
-/** Where a row's answer stands: row `index` of the outputs of a run that it shared with `rows - 1` others. */
-export interface RunShare {
-  readonly outputs: Tensors;
-  readonly index: number;
-  readonly rows: number;
-  readonly queueMs: number;
-  readonly runMs: number;
-}
-
-export interface BatcherOptions {
+export interface BatcherOptions<Row> {
   readonly executor: Executor;
-  readonly encode: Encode;
-  readonly fetches: readonly string[];
+  /** Makes one run of some rows. What it throws is the fault of a row among them. */
+  readonly toRun: (rows: readonly Row[]) => { readonly feeds: Tensors; readonly fetches: readonly string[] };
+  readonly times: RunTimes;
   readonly maxBatchRows: number;
   /** How long the first row of a batch may wait for others; 0 waits for the end of the loop's turn. */
   readonly maxBatchDelayMs: number;
   readonly maxQueueRows: number;
-  /** How long a row may wait for its run to begin. */
+  /** The longest from a request's arrival to its answer. */
   readonly timeoutMs: number;
-}
-
-interface Waiter {
-  readonly row: Row;
-  readonly since: number;
-  readonly resolve: (share: RunShare) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /** How long batches follow each other without a turn of the loop between them. */
@@ -39,14 +27,17 @@ const longestTurnMs = 1;
  * One run is under way at a time; rows that come meanwhile share the next. A run that throws is split in
  * halves until the rows that made it throw stand alone, so that none fails for its neighbours.
  */
-export class Batcher {
-  readonly #options: BatcherOptions;
-  #queue: Waiter[] = [];
+export class Batcher<Row> {
+  readonly #options: BatcherOptions<Row>;
+  #queue: Waiter<Row>[] = [];
   #isRunning = false;
+  #runRows = 0;
+  #runSince = 0;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #timerDue = 0;
 
-  constructor(options: BatcherOptions) {
+  constructor(options: BatcherOptions<Row>) {
     this.#options = options;
   }
 
@@ -56,32 +47,58 @@ export class Batcher {
   }
 
   /**
-   * Adds one checked row to the next run.
-   * Throws `overloaded` when the queue is full, `deadline_exceeded` when no run began in time, and `run_failed`
-   * when the engine refuses this row.
+   * Lets a request in, or refuses it at once: see `admit`. Gives the moment until which it is to be answered.
+   * Throws `overloaded` and `deadline_exceeded`.
    */
-  run(row: Row): Promise<RunShare> {
-    if (this.#queue.length >= this.#options.maxQueueRows) {
-      return Promise.reject(new ServiceError('overloaded', { detail: 'The queue of this model is full.' }));
-    }
+  admit(caller: Caller): number {
+    const run = this.#isRunning ? { rows: this.#runRows, since: this.#runSince } : undefined;
+    return admit(caller, { queuedRows: this.#queue.length, run }, this.#options);
+  }
+
+  /**
+   * Adds one checked row to the next run, to be answered until `deadline`, which `admit` gave.
+   * Throws `deadline_exceeded`; `client_closed` when its connection was closed before its run; `run_failed` when
+   * the engine refuses this row; what the executor throws of itself.
+   */
+  run(row: Row, deadline: number, connection?: Caller['connection']): Promise<RunShare> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ row, since: performance.now(), resolve, reject });
-      if (!this.#isRunning) this.#schedule();
+      const since = performance.now();
+      const waiter = { row, since, deadline, connection, resolve, reject, timer: undefined };
+      this.#queue.push(waiter);
+      if (this.#options.executor.kind === 'isolated') this.#watch(waiter);
+      if (!this.#isRunning) this.#schedule(deadline);
     });
   }
 
-  #schedule(): void {
-    const { maxBatchDelayMs, maxBatchRows } = this.#options;
+  #watch(waiter: Waiter<Row>): void {
+    const { deadline, since } = waiter;
+    waiter.timer = setTimeout(() => {
+      this.#queue = this.#queue.filter((other) => other !== waiter);
+      waiter.reject(expired(deadline - since));
+    }, deadline - since);
+  }
+
+  #schedule(deadline: number): void {
+    const { maxBatchDelayMs, maxBatchRows, times } = this.#options;
+    const queued = this.#queue.length;
     if (this.#immediate !== undefined) return;
-    if (maxBatchDelayMs === 0 || this.#queue.length >= maxBatchRows) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-      this.#immediate = setImmediate(this.#flush);
-    } else {
-      // A row that has waited for the run before this one has waited for others too.
-      const waitedMs = performance.now() - (this.#queue[0] as Waiter).since;
-      this.#timer ??= setTimeout(this.#flush, Math.max(0, maxBatchDelayMs - waitedMs));
+    if (maxBatchDelayMs === 0 || queued >= maxBatchRows) {
+      this.#flushNext();
+      return;
     }
+    // A row that has waited for the run before this one has waited for others too, and none waits too long.
+    const oldest = (this.#queue[0] as Waiter<Row>).since + maxBatchDelayMs;
+    const due = Math.min(oldest, deadline - times.expectMs(queued) - times.spreadMs(queued));
+    if (this.#timer !== undefined && this.#timerDue <= due) return;
+    clearTimeout(this.#timer);
+    this.#timerDue = due;
+    this.#timer = setTimeout(this.#flush, Math.max(0, due - performance.now()));
+  }
+
+  #flushNext(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#immediate = setImmediate(this.#flush);
   }
 
   readonly #flush = (): void => {
@@ -92,7 +109,8 @@ export class Batcher {
     // Never rejects: every failure goes to the waiters it concerns.
     void this.#runBatches().then(() => {
       this.#isRunning = false;
-      if (this.#queue.length > 0) this.#schedule();
+      const [first] = this.#queue;
+      if (first !== undefined) this.#schedule(first.deadline);
     });
   };
 
@@ -107,42 +125,60 @@ export class Batcher {
     } while (this.#queue.length > 0 && performance.now() < until);
   }
 
-  /** The next rows in order of arrival, without those that have waited too long. */
-  #takeBatch(): Waiter[] {
-    const { maxBatchRows, timeoutMs } = this.#options;
-    const oldest = performance.now() - timeoutMs;
-    const batch: Waiter[] = [];
+  /**
+   * The next rows in order of arrival, without those whose time is over and those whose caller has left, and no more
+   * than are expected to be answered before the first of their deadlines.
+   */
+  #takeBatch(): Waiter<Row>[] {
+    const { maxBatchRows, times } = this.#options;
+    const now = performance.now();
+    const soonest = now + times.fastestMs;
+    const alone = now + times.expectMs(1);
+    const full = now + times.expectMs(maxBatchRows);
+    let earliest = Number.POSITIVE_INFINITY;
+    const batch: Waiter<Row>[] = [];
     let taken = 0;
     for (; taken < this.#queue.length && batch.length < maxBatchRows; taken += 1) {
-      const waiter = this.#queue[taken] as Waiter;
-      if (waiter.since >= oldest) batch.push(waiter);
-      else
-        waiter.reject(
-          new ServiceError('deadline_exceeded', { detail: `No run began within ${timeoutMs} ms.` }),
-        );
+      const waiter = this.#queue[taken] as Waiter<Row>;
+      if (waiter.connection?.destroyed) fail(waiter, new ServiceError('client_closed'));
+      else if (waiter.deadline < soonest) fail(waiter, expired(waiter.deadline - waiter.since));
+      else {
+        // One that is late even alone is run for its luck, and must not make every batch a batch of one.
+        if (waiter.deadline >= alone) earliest = Math.min(earliest, waiter.deadline);
+        if (earliest < full && batch.length > 0 && now + times.expectMs(batch.length + 1) > earliest) break;
+        batch.push(waiter);
+      }
     }
     this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
     return batch;
   }
 
-  async #runBatch(batch: readonly Waiter[]): Promise<void> {
-    const { executor, encode, fetches } = this.#options;
+  async #runBatch(batch: readonly Waiter<Row>[]): Promise<void> {
+    const { executor, toRun, times } = this.#options;
+    const rows = batch.length;
     const started = performance.now();
+    this.#runRows = rows;
+    this.#runSince = started;
     try {
-      const outputs = await executor.run(encode(batch.map((waiter) => waiter.row)), fetches);
+      const { feeds, fetches } = toRun(batch.map((waiter) => waiter.row));
+      const outputs = await executor.run(feeds, fetches);
       const runMs = performance.now() - started;
-      for (let index = 0; index < batch.length; index += 1) {
-        const waiter = batch[index] as Waiter;
-        waiter.resolve({ outputs, index, rows: batch.length, queueMs: started - waiter.since, runMs });
+      times.observe({ rows, ms: runMs });
+      for (let index = 0; index < rows; index += 1) {
+        const waiter = batch[index] as Waiter<Row>;
+        clearTimeout(waiter.timer);
+        waiter.resolve({ outputs, index, rows, queueMs: started - waiter.since, runMs });
       }
     } catch (cause) {
-      // What the executor itself says, such as that its process is lost, is no row's fault: nothing is run again.
-      if (batch.length === 1 || cause instanceof ServiceError) {
+      // What the executor itself says, such as that its process is lost, is no row's fault: nothing is run again. Outputs
+      // that are too large together may not be so each.
+      const isFinal = cause instanceof ServiceError && cause.code !== 'output_too_large';
+      if (rows === 1 || isFinal) {
         const error = cause instanceof ServiceError ? cause : new ServiceError('run_failed', { cause });
-        for (const waiter of batch) waiter.reject(error);
+        for (const waiter of batch) fail(waiter, error);
         return;
       }
-      const middle = Math.ceil(batch.length / 2);
+      const middle = Math.ceil(rows / 2);
       await this.#runBatch(batch.slice(0, middle));
       await this.#runBatch(batch.slice(middle));
     }

@@ -1,12 +1,27 @@
-import type { Tensors } from './tensor.js';
-
-/** What a parent asks of its child, one at a time. They cross as structured clones, and so do typed arrays. */
+/**
+ * What a parent asks of its child, one at a time; the tensors of a run travel beside it (see frame.ts).
+ * - `open`: the model at a path, or without one the bytes that travel as the tensor `model`; `copy` is a folder of the
+ *   parent's own, which the child removes should the parent be killed.
+ * - `measure`: how much memory the child has taken so far.
+ * - `close`: gives the model's memory back; another may be opened.
+ */
 export type HostRequest =
-  | { readonly kind: 'open'; readonly path: string; readonly threads: number }
-  | { readonly kind: 'run'; readonly feeds: Tensors; readonly fetches: readonly string[] };
+  | {
+      readonly kind: 'open';
+      readonly path?: string | undefined;
+      readonly threads: number;
+      readonly maxOutputBytes: number;
+      readonly copy?: string | undefined;
+    }
+  | { readonly kind: 'run'; readonly fetches: readonly string[] }
+  | { readonly kind: 'measure' }
+  | { readonly kind: 'close' };
 
-/** The answer to each, in the order asked. */
+/** The answer to each, in the order asked. Times are the engine's own, without the way there and back. */
 export type HostReply =
-  | { readonly kind: 'opened' }
-  | { readonly kind: 'ran'; readonly outputs: Tensors; readonly runMs: number }
-  | { readonly kind: 'failed'; readonly reason: string };
+  | { readonly kind: 'opened'; readonly ms: number }
+  | { readonly kind: 'ran'; readonly ms: number }
+  | { readonly kind: 'measured'; readonly residentBytes: number }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'too_large'; readonly detail: string };

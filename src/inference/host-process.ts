@@ -1,54 +1,87 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { ServiceError } from '../errors.js';
 import { EngineError } from './engine-error.js';
+import { createFrameReader, type Frame, toFrame } from './frame.js';
 import type { HostReply, HostRequest } from './host-message.js';
+import type { Tensors } from './tensor.js';
 
 /** The child has ended, by itself or because it was killed: what it was asked has no answer. */
 export class HostLostError extends Error {
   override readonly name = 'HostLostError';
 }
 
-/** One child process that holds one model. */
+/** The answer to a request of kind `open` is of kind `opened`, and so on. */
+type ReplyTo<Kind extends HostRequest['kind']> = Extract<
+  HostReply,
+  { kind: { open: 'opened'; run: 'ran'; measure: 'measured'; close: 'closed' }[Kind] }
+>;
+
+/** One child process that holds one model at a time. */
 export interface HostProcess {
   readonly pid: number | undefined;
   readonly isAlive: boolean;
-  /** Asks and waits, one question at a time. Throws `EngineError` for a refusal, `HostLostError` when the child ends. */
-  ask(request: HostRequest): Promise<Extract<HostReply, { kind: 'opened' | 'ran' }>>;
+  /**
+   * Asks and waits, one question at a time. Throws `EngineError` for a refusal, `output_too_large`, and
+   * `HostLostError` when the child ends.
+   */
+  ask<Kind extends HostRequest['kind']>(
+    request: Extract<HostRequest, { kind: Kind }>,
+    tensors?: Tensors,
+  ): Promise<Frame<ReplyTo<Kind>>>;
   /** Ends the child at once, whatever it does. */
   kill(): void;
+  /** Whether the parent's own process goes on for this child's sake: it does, unless told otherwise. */
+  hold(isHeld: boolean): void;
   /** Resolves when the child has ended, with how. */
   readonly ended: Promise<string>;
 }
 
 // From the sources, as tests and `npm run dev` run it, the child needs what its parent was given.
 const isSource = import.meta.url.endsWith('.ts');
-const entry = new URL(`./host.${isSource ? 'ts' : 'js'}`, import.meta.url);
+const entry = fileURLToPath(new URL(`./host.${isSource ? 'ts' : 'js'}`, import.meta.url));
 
-/** Starts a child. It gets none of the parent's environment but what a process needs, and no secrets with it. */
-export function startHostProcess(): HostProcess {
+/**
+ * Starts a child, which ends itself when it takes more memory than `maxMemoryBytes`. It gets none of the parent's
+ * environment but what a process needs, and no secrets with it.
+ */
+export function startHostProcess(maxMemoryBytes: number): HostProcess {
   const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
-  const child: ChildProcess = fork(entry, {
-    env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ORT_DISABLE_TELEMETRY: '1' },
-    execArgv: isSource ? ['--import', 'tsx'] : [],
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  });
+  const child = spawn(
+    process.execPath,
+    // What has been read is thrown away before memory is measured.
+    ['--expose-gc', ...(isSource ? ['--import', 'tsx'] : []), entry, String(maxMemoryBytes)],
+    {
+      env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ORT_DISABLE_TELEMETRY: '1' },
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    },
+  );
+  // A socket pair, both ways: not what `stdio` of a child usually holds, hence the type.
+  const channel = child.stdio[3] as Socket;
   let isAlive = true;
-  let waiting: { resolve: (reply: HostReply) => void; reject: (error: Error) => void } | undefined;
+  let waiting: { resolve: (reply: Frame<HostReply>) => void; reject: (error: Error) => void } | undefined;
   const settle = (use: (waiter: NonNullable<typeof waiting>) => void): void => {
     const waiter = waiting;
     waiting = undefined;
     if (waiter !== undefined) use(waiter);
   };
+  const lose = (why: string) => settle(({ reject }) => reject(new HostLostError(why)));
   const ended = new Promise<string>((resolve) => {
     const end = (how: string): void => {
       isAlive = false;
-      settle(({ reject }) => reject(new HostLostError(`the child ended (${how})`)));
+      lose(`the child ended (${how})`);
       resolve(how);
     };
-    child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`));
+    child.once('exit', (code, signal) => end(describeEnd(code, signal)));
     child.once('error', (error) => end(error.message));
   });
-  child.on('message', (reply: HostReply) => settle(({ resolve }) => resolve(reply)));
+  channel.on(
+    'data',
+    createFrameReader<HostReply>((frame) => settle(({ resolve }) => resolve(frame))),
+  );
+  // A child that goes while it is written to: that it has ended is told by `exit`.
+  channel.on('error', () => undefined);
 
   return {
     pid: child.pid,
@@ -57,17 +90,33 @@ export function startHostProcess(): HostProcess {
     },
     ended,
     kill: () => void child.kill('SIGKILL'),
-    async ask(request) {
-      const reply = await new Promise<HostReply>((resolve, reject) => {
+    hold(isHeld) {
+      const change = isHeld ? 'ref' : 'unref';
+      child[change]();
+      channel[change]();
+    },
+    async ask<Kind extends HostRequest['kind']>(
+      request: Extract<HostRequest, { kind: Kind }>,
+      tensors: Tensors = {},
+    ) {
+      const parts = toFrame({ message: request, tensors });
+      const { message, tensors: outputs } = await new Promise<Frame<HostReply>>((resolve, reject) => {
         if (!isAlive) return reject(new HostLostError('the child has ended'));
         waiting = { resolve, reject };
-        child.send(request, (error) => {
-          if (error !== null)
-            settle(({ reject: fail }) => fail(new HostLostError('the child cannot be reached')));
-        });
+        channel.cork();
+        for (const part of parts) channel.write(part);
+        channel.uncork();
       });
-      if (reply.kind === 'failed') throw new EngineError(reply.reason);
-      return reply;
+      if (message.kind === 'failed') throw new EngineError(message.reason);
+      if (message.kind === 'too_large')
+        throw new ServiceError('output_too_large', { detail: message.detail });
+      // Each question has one kind of answer, and they come in the order asked.
+      return { message: message as ReplyTo<Kind>, tensors: outputs };
     },
   };
+}
+
+function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {
+  if (signal === 'SIGUSR2') return 'it took more memory than MAX_MODEL_MEMORY_MB allows';
+  return signal ?? `exit code ${code}`;
 }

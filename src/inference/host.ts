@@ -1,40 +1,121 @@
+import { readSync, writeFileSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { messageOf } from '../errors.js';
+import { messageOf, ServiceError } from '../errors.js';
+import { type Frame, fromFrame, prefixBytes, sizeAfter, toFrame } from './frame.js';
 import type { HostReply, HostRequest } from './host-message.js';
+import { limitOutputs } from './output-limit.js';
 import { openSession, type Session } from './session.js';
+import type { Tensor } from './tensor.js';
 
 // The entry of an isolated executor's child process: it opens one model and runs what it is sent, one after the
 // other. A run blocks this thread for as long as it takes, and may never end: then the parent kills the process.
+// Between runs it waits in a blocking read, which answers sooner than an event loop does. When the parent ends,
+// the read does too.
 
-/** Ends the process when its parent has gone, from a thread of its own, since a run may hold the first for ever. */
-const watchParent = `
+/**
+ * Ends the process when its parent has gone or when it has taken too much memory, from a thread of its own, since a
+ * run may hold the first one for ever. The signal tells the parent which: it does not send SIGUSR2 itself.
+ */
+const watch = `
+const { workerData, parentPort } = require('node:worker_threads');
+const { rmSync } = require('node:fs');
 const parent = process.ppid;
-setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL'); }, 250);
+let copy;
+parentPort.on('message', (folder) => { copy = folder; });
+setInterval(() => {
+  if (process.memoryUsage.rss() > workerData) process.kill(process.pid, 'SIGUSR2');
+  if (process.ppid === parent) return;
+  try { if (copy !== undefined) rmSync(copy, { recursive: true, force: true }); } catch {}
+  process.kill(process.pid, 'SIGKILL');
+}, 50);
 `;
-new Worker(watchParent, { eval: true }).unref();
-process.on('disconnect', () => process.exit(0));
+const channel = 3;
+const [, , maxMemoryBytes] = process.argv;
+const watcher = new Worker(watch, { eval: true, workerData: Number(maxMemoryBytes) });
+watcher.unref();
 // A signal to the whole group, such as Ctrl-C, is the parent's to answer: it ends its children itself.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+preferForKilling();
 
 let session: Session | undefined;
+let maxOutputBytes = 0;
+let readBytes = 0;
+const mostUnswept = 1_048_576;
 
-process.on('message', (request: HostRequest) => reply(answer(request)));
+for (let frame = read(); frame !== undefined; frame = read()) write(answer(frame));
+process.exit(0);
 
-function answer(request: HostRequest): HostReply {
+function answer({ message, tensors }: Frame<HostRequest>): Frame<HostReply> {
   try {
-    if (request.kind === 'open') {
-      session = openSession(request.path, request.threads);
-      return { kind: 'opened' };
-    }
-    if (session === undefined) throw new Error('no model is open');
     const started = performance.now();
-    const outputs = session.run(request.feeds, request.fetches);
-    return { kind: 'ran', outputs, runMs: performance.now() - started };
+    switch (message.kind) {
+      case 'open':
+        watcher.postMessage(message.copy);
+        maxOutputBytes = message.maxOutputBytes;
+        session = openSession(
+          message.path ?? ((tensors['model'] as Tensor).data as Uint8Array),
+          message.threads,
+        );
+        return reply({ kind: 'opened', ms: performance.now() - started });
+      case 'run': {
+        if (session === undefined) throw new Error('no model is open');
+        const outputs = session.run(tensors, message.fetches);
+        const ms = performance.now() - started;
+        limitOutputs(outputs, maxOutputBytes);
+        return { message: { kind: 'ran', ms }, tensors: outputs };
+      }
+      case 'measure':
+        // What was read of a large model is thrown away first: it is no part of what the model costs.
+        if (readBytes > mostUnswept) globalThis.gc?.();
+        readBytes = 0;
+        return reply({ kind: 'measured', residentBytes: process.memoryUsage.rss() });
+      case 'close':
+        watcher.postMessage(undefined);
+        session?.release();
+        session = undefined;
+        return reply({ kind: 'closed' });
+      default:
+        return message satisfies never;
+    }
   } catch (error) {
-    return { kind: 'failed', reason: messageOf(error) };
+    if (error instanceof ServiceError) return reply({ kind: 'too_large', detail: error.message });
+    return reply({ kind: 'failed', reason: messageOf(error) });
   }
 }
 
-function reply(message: HostReply): void {
-  process.send?.(message);
+function reply(message: HostReply): Frame<HostReply> {
+  return { message, tensors: {} };
+}
+
+/** The next request, or undefined when the parent has closed its end. */
+function read(): Frame<HostRequest> | undefined {
+  const prefix = Buffer.allocUnsafeSlow(prefixBytes);
+  if (!fill(prefix)) return undefined;
+  const rest = Buffer.allocUnsafeSlow(sizeAfter(prefix));
+  readBytes += rest.length;
+  return fill(rest) ? fromFrame<HostRequest>(prefix, rest) : undefined;
+}
+
+function fill(buffer: Buffer): boolean {
+  for (let at = 0; at < buffer.length; ) {
+    const taken = readSync(channel, buffer, at, buffer.length - at, null);
+    if (taken === 0) return false;
+    at += taken;
+  }
+  return true;
+}
+
+function write(frame: Frame<HostReply>): void {
+  for (const part of toFrame(frame)) {
+    for (let at = 0; at < part.length; ) at += writeSync(channel, part, at, part.length - at, null);
+  }
+}
+
+/** Where memory runs out, the kernel is to end this process and not the server (proc(5), oom_score_adj). */
+function preferForKilling(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch {
+    // Not Linux, or not allowed: the memory limit is what is left.
+  }
 }

@@ -1,11 +1,16 @@
 import type { Executor } from './executor.js';
+import { limitOutputs } from './output-limit.js';
 import type { Session } from './session.js';
 
 /** Runs on the server's own thread, which a run blocks: for models whose runs are short. */
-export function createInlineExecutor(session: Session): Executor {
+export function createInlineExecutor(session: Session, maxOutputBytes: number): Executor {
   return {
     kind: 'inline',
-    run: async (feeds, fetches) => session.run(feeds, fetches),
+    async run(feeds, fetches) {
+      const outputs = session.run(feeds, fetches);
+      limitOutputs(outputs, maxOutputBytes);
+      return outputs;
+    },
     close: () => session.release(),
   };
 }

@@ -6,13 +6,21 @@ import type { Tensors } from './tensor.js';
 export interface IsolatedOptions {
   /** The model, with its external weights beside it: files that nobody changes while the executor lives. */
   readonly path: string;
+  /** A folder that goes with this process, should it be killed. */
+  readonly copy?: string | undefined;
   readonly threads: number;
+  readonly maxOutputBytes: number;
+  /** The most memory of a child, and what one is known to take. */
+  readonly maxMemoryBytes: number;
+  readonly residentBytes: number;
   /** The longest run: then the child is killed. */
   readonly timeoutMs: number;
-  /** The longest load of a child. */
+  /** The longest load of a child, and its longest first run. */
   readonly loadTimeoutMs: number;
+  /** The first run of each child, which is slower than others: nobody waits for its answer. */
+  readonly warmUp?: { readonly feeds: Tensors; readonly fetches: readonly string[] } | undefined;
   /** Told how a child ended that was not meant to. */
-  readonly onLost?: (how: string) => void;
+  readonly onLost?: ((how: string) => void) | undefined;
 }
 
 const firstBackoffMs = 100;
@@ -28,7 +36,7 @@ interface Hosted {
  * Runs in a child process, which can be killed: for models whose runs are long, or may never end. One run is under
  * way at a time, and others wait for it. A child that ends is replaced at once; one after another that ends without
  * a run in between, after a pause that doubles each time. Once a child had to be killed for being late, another is
- * kept ready beside the one that runs, so that the next request does not wait for a load.
+ * kept ready beside the one that runs, so that the next request does not wait for a load, where there is memory.
  */
 export class IsolatedExecutor implements Executor {
   readonly kind = 'isolated';
@@ -46,9 +54,10 @@ export class IsolatedExecutor implements Executor {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  private constructor(options: IsolatedOptions) {
+  private constructor(options: IsolatedOptions, first?: HostProcess) {
     this.#options = options;
-    this.#current = this.#start();
+    if (first !== undefined) void first.ended.then((how) => this.#replace(first, how));
+    this.#current = first === undefined ? this.#start() : { host: first, opened: Promise.resolve() };
   }
 
   /** Starts the first child. Throws `EngineError` when it refuses the model, `executor_lost` when it ends on it. */
@@ -63,9 +72,14 @@ export class IsolatedExecutor implements Executor {
     }
   }
 
+  /** Takes over a child that has the model open already. */
+  static adopt(first: HostProcess, options: IsolatedOptions): IsolatedExecutor {
+    return new IsolatedExecutor(options, first);
+  }
+
   /**
    * Runs the graph in the child. Throws `EngineError` when the engine refuses, `deadline_exceeded` when the run was
-   * ended at `timeoutMs`, `executor_lost` when the child ended or none is there.
+   * ended at `timeoutMs`, `executor_lost` when the child ended or none is there, `output_too_large`.
    */
   run(feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
     const turn = this.#tail.then(() => this.#run(feeds, fetches));
@@ -78,6 +92,12 @@ export class IsolatedExecutor implements Executor {
     return this.#current.host.pid;
   }
 
+  get fault(): string | undefined {
+    return (
+      this.#pause && `its process has ended ${this.#deaths} times in a row; a new one comes after a pause`
+    );
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -88,9 +108,9 @@ export class IsolatedExecutor implements Executor {
   async #run(feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
     const host = await this.#livingHost();
     const { timeoutMs } = this.#options;
-    const reply = await this.#within(timeoutMs, host, () => host.ask({ kind: 'run', feeds, fetches }));
+    const { tensors } = await this.#within(timeoutMs, host, () => host.ask({ kind: 'run', fetches }, feeds));
     this.#deaths = 0;
-    return reply.kind === 'ran' ? reply.outputs : {};
+    return tensors;
   }
 
   /** The child with its model open: its successor, where it has ended. */
@@ -107,13 +127,19 @@ export class IsolatedExecutor implements Executor {
   }
 
   #start(): Hosted {
-    const { path, threads, loadTimeoutMs } = this.#options;
-    const host = startHostProcess();
+    const { loadTimeoutMs, maxMemoryBytes } = this.#options;
+    const host = startHostProcess(maxMemoryBytes);
     void host.ended.then((how) => this.#replace(host, how));
-    const opened = this.#within(loadTimeoutMs, host, () => host.ask({ kind: 'open', path, threads }));
+    const opened = this.#within(loadTimeoutMs, host, () => this.#prepare(host));
     // A child without a model is of no use; why is told to those who wait for it.
     opened.catch(() => host.kill());
     return { host, opened };
+  }
+
+  async #prepare(host: HostProcess): Promise<void> {
+    const { path, copy, threads, maxOutputBytes, warmUp } = this.#options;
+    await host.ask({ kind: 'open', path, copy, threads, maxOutputBytes });
+    if (warmUp !== undefined) await host.ask({ kind: 'run', fetches: warmUp.fetches }, warmUp.feeds);
   }
 
   /** Waits for a child's answer, and kills the child when it does not come in time. */
@@ -158,8 +184,13 @@ export class IsolatedExecutor implements Executor {
     this.#spare = undefined;
     if (!this.#keepsSpare) return;
     const prepare = (): void => {
-      if (!this.#isClosed) this.#spare ??= this.#start();
+      if (!this.#isClosed && this.#hasRoom()) this.#spare ??= this.#start();
     };
     this.#current.opened.then(prepare, () => undefined);
+  }
+
+  /** Whether there is memory for a spare child, and as much again for what else may come. */
+  #hasRoom(): boolean {
+    return process.availableMemory() > 2 * this.#options.residentBytes;
   }
 }

@@ -11,6 +11,7 @@ import type { VersionFiles } from './version-files.js';
 
 /** A private copy of a model and its external weights, for the engine alone to open. */
 export interface PrivateCopy {
+  readonly folder: string;
   readonly modelPath: string;
   remove(): Promise<void>;
 }
@@ -39,7 +40,7 @@ export async function copyPrivately(
     }
     const modelPath = join(folder, 'model.onnx');
     await writeFile(modelPath, files.model, { flag: 'wx', mode: 0o600 });
-    return { modelPath, remove };
+    return { folder, modelPath, remove };
   } catch (error) {
     await remove();
     throw error;

@@ -9,7 +9,7 @@ export interface FeatureTaskParts {
   readonly features: FeatureSchema;
   /** A row that the features' check accepts. */
   readonly example: Row;
-  readonly batcher: Batcher;
+  readonly batcher: Batcher<Row>;
   readonly decode: Decode;
   /** Of a classification, where known: with probabilities, one a column. */
   readonly classes?: readonly Scalar[];
@@ -26,9 +26,10 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
     requestSchema: features.schema,
     answerSchema: describeAnswer(parts),
     example: parts.example,
-    async answer(body) {
+    async answer(body, caller) {
+      const deadline = batcher.admit(caller);
       const row = features.check(body);
-      const { outputs, index, rows, queueMs, runMs } = await batcher.run(row);
+      const { outputs, index, rows, queueMs, runMs } = await batcher.run(row, deadline, caller.connection);
       const value = decode(outputs, index);
       return { value, members: toMembers(value), queueMs, runMs, batchRows: rows, batchIndex: index };
     },

@@ -7,10 +7,16 @@ import type { Task } from './task.js';
 export interface LoadFigures {
   /** From the first byte read to the last golden row passed. */
   readonly loadMs: number;
-  /** The shortest of some runs of one row, and of a full batch where the task has batches. */
+  /** How long the engine took to open the model, in the child that tried it. */
+  readonly openMs: number;
+  /** The shortest of some runs of one row, and of a full batch where the task has batches: the engine's own time. */
   readonly runMs: number;
   readonly batchRunMs?: number;
   readonly batchRows: number;
+  /** Of the outputs of a full batch, as tensors. */
+  readonly outputBytes: number;
+  /** What an inline version added to the memory of the child that tried it; all memory of an isolated one's child. */
+  readonly memoryBytes: number;
   readonly goldenRows: number;
   /** Why the version runs where it runs. */
   readonly executorReason: string;
@@ -57,6 +63,11 @@ export class LoadedModel {
 
   get version(): string {
     return this.manifest.version;
+  }
+
+  /** Why the version cannot run at the moment, in words for an operator. */
+  get fault(): string | undefined {
+    return this.#executor.fault;
   }
 
   /** Borrows the version. Each call needs one `release`. Throws `model_unavailable` once the session has gone. */

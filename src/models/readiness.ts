@@ -33,7 +33,8 @@ function findFallback(registry: Registry): ModelState | string | undefined {
 function faultsOf(model: ModelState | string): readonly string[] {
   if (typeof model === 'string') return [model];
   const chosen = attempt(() => chooseVersion(model));
-  return typeof chosen === 'string' ? [`${model.name}: ${chosen}`] : [];
+  const fault = typeof chosen === 'string' ? chosen : chosen.fault;
+  return fault === undefined ? [] : [`${model.name}: ${fault}`];
 }
 
 function attempt<T>(get: () => T): T | string {

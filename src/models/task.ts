@@ -1,4 +1,5 @@
 import type { TSchema } from '@sinclair/typebox';
+import type { Caller } from '../inference/caller.js';
 import type { Scalar } from '../inference/decode.js';
 import type { NestedValue } from '../inference/tensor-json.js';
 
@@ -30,9 +31,9 @@ export interface Task {
   /** A body that the check accepts. */
   readonly example: unknown;
   /**
-   * Checks a body and answers it.
-   * Throws `invalid_input` with every problem; `overloaded`, `deadline_exceeded`, `run_failed`,
-   * `output_not_finite` and `output_not_exact`.
+   * Checks a body and answers it, within the version's own limit of time and the caller's.
+   * Throws `invalid_input` with every problem; `overloaded`, `deadline_exceeded`, `client_closed`, `executor_lost`,
+   * `run_failed`, `output_not_finite`, `output_not_exact` and `output_too_large`.
    */
-  answer(body: unknown): Promise<Answer>;
+  answer(body: unknown, caller: Caller): Promise<Answer>;
 }

@@ -1,8 +1,7 @@
-import { Type } from '@sinclair/typebox';
-import { ServiceError } from '../errors.js';
-import type { Executor } from '../inference/executor.js';
+import { type TSchema, Type } from '@sinclair/typebox';
+import type { Batcher } from '../inference/batcher.js';
 import type { ModelGraph } from '../inference/graph.js';
-import { allocate, sizeOf, type Tensor } from '../inference/tensor.js';
+import { allocate, sizeOf, type Tensor, type Tensors } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
 import { type NestedValue, toNestedArrays } from '../inference/tensor-json.js';
 import { tensorTypeOf } from './binding/bind-inputs.js';
@@ -11,32 +10,54 @@ import type { Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';
 import { describeTensorRequest, describeTensors } from './tensor-schema.js';
 
-/**
- * The task `tensor`: the graph's inputs as JSON tensors, its outputs as nested arrays. Each request is a run of
- * its own, since nothing says that the first dimension of such a graph counts independent rows.
- */
-export function createTensorTask(graph: ModelGraph, executor: Executor, maxBatchRows?: number): Task {
+/** One request as a run of the graph. */
+export interface TensorRun {
+  readonly feeds: Tensors;
+  readonly fetches: readonly string[];
+}
+
+/** How requests and answers of a graph look. */
+export interface TensorForm {
+  /** Throws `invalid_input` with every problem. */
+  read(body: unknown): TensorRun;
+  readonly example: { readonly inputs: Readonly<Record<string, NestedValue>> };
+  readonly requestSchema: TSchema;
+  readonly answerSchema: TSchema;
+}
+
+export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): TensorForm {
   const specs = graph.inputs.map(toSpec);
   const outputs = graph.outputs.filter((output) => isServable(output)).map(toSpec);
   if (outputs.length === 0) throw new RefusedError('no output of the graph is a tensor that can be served');
   const names = new Set(outputs.map((output) => output.name));
-  const read = (body: unknown) => readTensorRequest(body, specs, names, maxBatchRows);
   return {
+    read: (body) => readTensorRequest(body, specs, names, maxBatchRows),
+    example: { inputs: Object.fromEntries(specs.map((spec) => [spec.name, exampleOf(spec)])) },
     requestSchema: describeTensorRequest(specs, [...names]),
     answerSchema: Type.Object({ outputs: Type.Partial(describeTensors(outputs)) }),
-    example: { inputs: Object.fromEntries(specs.map((spec) => [spec.name, exampleOf(spec)])) },
-    async answer(body) {
-      const { feeds, fetches } = read(body);
-      const started = performance.now();
-      const taken = await executor.run(feeds, fetches).catch((cause: unknown) => {
-        throw cause instanceof ServiceError ? cause : new ServiceError('run_failed', { cause });
-      });
-      const runMs = performance.now() - started;
+  };
+}
+
+/**
+ * The task `tensor`: the graph's inputs as JSON tensors, its outputs as nested arrays. Each request is a run of
+ * its own, since nothing says that the first dimension of such a graph counts independent rows: the batcher is one
+ * of single runs, for its queue and its deadlines.
+ */
+export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>): Task {
+  const { read, example, requestSchema, answerSchema } = form;
+  return {
+    requestSchema,
+    answerSchema,
+    example,
+    async answer(body, caller) {
+      const deadline = batcher.admit(caller);
+      const run = read(body);
+      const { outputs, queueMs, runMs } = await batcher.run(run, deadline, caller.connection);
       const values = Object.fromEntries(
-        fetches.map((name) => [name, toNestedArrays(taken[name] as Tensor, name)]),
+        run.fetches.map((name) => [name, toNestedArrays(outputs[name] as Tensor, name)]),
       );
       const members = `"outputs":${JSON.stringify(values)}`;
-      return { value: { outputs: values }, members, queueMs: 0, runMs, batchRows: 1, batchIndex: 0 };
+      return { value: { outputs: values }, members, queueMs, runMs, batchRows: 1, batchIndex: 0 };
     },
   };
 }

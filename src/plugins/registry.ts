@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin';
-import type { Config } from '../config.js';
+import { type Config, limitsOf } from '../config.js';
 import { listDirectory } from '../models/directory.js';
-import { loadVersion } from '../models/load-version.js';
+import { createLoader } from '../models/load-version.js';
 import { RefusedError } from '../models/manifest.js';
 import { type LoadEvent, Registry } from '../models/registry.js';
 import { createLoadMetrics } from '../monitoring/prediction-metrics.js';
@@ -12,9 +12,9 @@ declare module 'fastify' {
   }
 }
 
-/** Loads the models of a folder before the server listens, since a load blocks the thread, and lends them out. */
-export default fp<Pick<Config, 'MODELS_DIR' | 'DEFAULT_MODEL'>>(
-  async function registryPlugin(app, { MODELS_DIR, DEFAULT_MODEL }) {
+/** Loads the models of a folder before the server listens, and lends them out. */
+export default fp<Config>(
+  async function registryPlugin(app, config) {
     const countLoad = createLoadMetrics(app.metrics);
     const onLoad = (event: LoadEvent): void => {
       countLoad(event);
@@ -31,18 +31,24 @@ export default fp<Pick<Config, 'MODELS_DIR' | 'DEFAULT_MODEL'>>(
       'executor_restarts_total',
       'Children of isolated versions that ended unasked',
     );
-    const load = (path: string, model: string, version: string) =>
-      loadVersion(path, model, version, (how) => {
+    const loader = createLoader({
+      ...limitsOf(config),
+      mayBlock: () => !app.server.listening,
+      onLost: (model, version, how) => {
         restarts.series({ model, model_version: version }).add(1);
         app.log.warn({ model, model_version: version, how }, 'the process of an isolated version has ended');
-      });
-    const registry = new Registry({ load, defaultModel: DEFAULT_MODEL, onLoad });
+      },
+    });
+    const registry = new Registry({ load: loader.load, defaultModel: config.DEFAULT_MODEL, onLoad });
 
-    const listing = await listDirectory(MODELS_DIR);
+    const listing = await listDirectory(config.MODELS_DIR);
     for (const remark of listing.remarks) app.log.warn({ remark }, 'passed over in the registry');
     await registry.apply(listing);
     app.decorate('registry', registry);
-    app.addHook('onClose', async () => registry.close());
+    app.addHook('onClose', async () => {
+      registry.close();
+      loader.close();
+    });
   },
   { name: 'registry', fastify: '5.x', dependencies: ['metrics'] },
 );

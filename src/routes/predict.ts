@@ -1,12 +1,27 @@
-import type { FastifyPluginAsync, FastifyReply } from 'fastify';
-import type { PredictionRequest } from '../predictor.js';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { ServiceError } from '../errors.js';
 
 const contentType = 'application/json; charset=utf-8';
 
 /** One row to the default model, to a named model, or to one version of it. */
 const predictRoutes: FastifyPluginAsync = async (app) => {
-  const answer = async (request: PredictionRequest, reply: FastifyReply): Promise<string> => {
-    const { answer, text } = await app.predictor.predict(request);
+  const answer = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    model?: string,
+    version?: string,
+  ): Promise<string> => {
+    const { answer, text } = await app.predictor.predict({
+      ...(model !== undefined && { model }),
+      ...(version !== undefined && { version }),
+      body: request.body,
+      requestId: request.id,
+      caller: {
+        arrivedAt: app.arrivedAt(),
+        timeoutMs: readTimeout(request.headers['x-request-timeout-ms']),
+        connection: request.raw.socket,
+      },
+    });
     reply
       .header('content-type', contentType)
       .header('x-cache', 'off')
@@ -14,14 +29,23 @@ const predictRoutes: FastifyPluginAsync = async (app) => {
     return text;
   };
 
-  app.post('/predict', (request, reply) => answer({ body: request.body, requestId: request.id }, reply));
+  app.post('/predict', (request, reply) => answer(request, reply));
   app.post<{ Params: { model: string } }>('/models/:model/predict', (request, reply) =>
-    answer({ model: request.params.model, body: request.body, requestId: request.id }, reply),
+    answer(request, reply, request.params.model),
   );
   app.post<{ Params: { model: string; version: string } }>(
     '/models/:model/versions/:version/predict',
-    (request, reply) => answer({ ...request.params, body: request.body, requestId: request.id }, reply),
+    (request, reply) => answer(request, reply, request.params.model, request.params.version),
   );
 };
+
+/** The client's own limit, in whole milliseconds. Throws `invalid_request`. */
+function readTimeout(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  if (typeof header === 'string' && /^[1-9]\d{0,8}$/.test(header)) return Number(header);
+  throw new ServiceError('invalid_request', {
+    detail: 'The header x-request-timeout-ms takes a whole number of milliseconds from 1 to 999999999.',
+  });
+}
 
 export default predictRoutes;

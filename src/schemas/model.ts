@@ -13,9 +13,15 @@ const loadedMembers = {
   metrics: Type.Optional(ManifestSchema.properties.metrics),
   training_samples: Type.Optional(Type.Integer()),
   load_ms: Type.Number({ description: 'The whole load, golden rows included' }),
+  open_ms: Type.Number({ description: 'Of that, how long the engine took to open the model' }),
   run_ms: Type.Optional(Type.Number({ description: 'The fastest warm run of one row' })),
   batch_run_ms: Type.Optional(Type.Number({ description: 'The fastest warm run of a full batch' })),
   batch_rows: Type.Integer({ description: 'The most rows of one run' }),
+  output_bytes: Type.Integer({ description: 'Outputs of a full batch, as tensors' }),
+  memory_mb: Type.Number({
+    description: 'What an inline version added to a process; the whole process of an isolated one',
+  }),
+  fault: Type.Optional(Type.String({ description: 'Why it cannot run at the moment' })),
   golden_rows: Type.Integer({ description: 'Rows of golden.json that it has passed' }),
 };
 
@@ -103,7 +109,7 @@ function toVersion(version: string, state: VersionState): Static<typeof VersionS
   return { version, state: 'ready', ...describeLoaded(state.loaded) };
 }
 
-function describeLoaded({ manifest, identity, executorKind, figures }: LoadedModel) {
+function describeLoaded({ manifest, identity, executorKind, figures, fault }: LoadedModel) {
   const { task, timestamp, description, metrics, training_samples } = manifest;
   return {
     identity,
@@ -115,9 +121,13 @@ function describeLoaded({ manifest, identity, executorKind, figures }: LoadedMod
     ...(metrics !== undefined && { metrics }),
     ...(training_samples !== undefined && { training_samples }),
     load_ms: roundMs(figures.loadMs),
+    open_ms: roundMs(figures.openMs),
     ...(Number.isFinite(figures.runMs) && { run_ms: roundMs(figures.runMs) }),
     ...(figures.batchRunMs !== undefined && { batch_run_ms: roundMs(figures.batchRunMs) }),
     batch_rows: figures.batchRows,
+    output_bytes: figures.outputBytes,
+    memory_mb: Math.round(figures.memoryBytes / 104_857.6) / 10,
+    ...(fault !== undefined && { fault }),
     golden_rows: figures.goldenRows,
   };
 }

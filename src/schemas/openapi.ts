@@ -28,6 +28,7 @@ const predictCodes: readonly ErrorCode[] = [
   'unsupported_media_type',
   'output_not_finite',
   'output_not_exact',
+  'output_too_large',
   'run_failed',
   'internal',
   'overloaded',

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import { afterAll, expect } from 'vitest';
-import { loadVersion } from '../../src/models/load-version.js';
 import { Registry } from '../../src/models/registry.js';
+import { anybody, loadVersion } from '../helpers/one-version.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { faultWithoutServer } from './harness.js';
@@ -31,7 +31,7 @@ faultWithoutServer(
     const ask = async () => {
       const loaded = registry.lease('sound');
       try {
-        const { members } = await loaded.task.answer(soundBody);
+        const { members } = await loaded.task.answer(soundBody, anybody());
         if (members !== `"prediction":${soundPrediction}`) wrong += 1;
       } catch {
         rejected += 1;

@@ -10,8 +10,8 @@ import {
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, expect } from 'vitest';
 import { listDirectory } from '../../src/models/directory.js';
-import { loadVersion } from '../../src/models/load-version.js';
 import { Registry } from '../../src/models/registry.js';
+import { loadVersion } from '../helpers/one-version.js';
 import { externalInitializer, model, node, tensorValue } from '../helpers/onnx.js';
 import { externalData } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';

@@ -25,7 +25,16 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
         batchIndex: 0,
       }),
     },
-    figures: { loadMs: 1, runMs: 1, batchRows: 1, goldenRows: 0, executorReason: 'a test' },
+    figures: {
+      loadMs: 1,
+      runMs: 1,
+      batchRows: 1,
+      openMs: 1,
+      outputBytes: 1,
+      memoryBytes: 1,
+      goldenRows: 0,
+      executorReason: 'a test',
+    },
     executor: {
       kind: 'inline',
       run: async () => ({}),

@@ -1,5 +1,5 @@
 import { messageOf, type Problem, ServiceError } from '../../src/errors.js';
-import { loadVersion } from '../../src/models/load-version.js';
+import { createLoader, type LoaderOptions } from '../../src/models/load-version.js';
 import type { LoadedModel } from '../../src/models/loaded-model.js';
 import { RefusedError } from '../../src/models/manifest.js';
 import { createRegistryFolder, type VersionParts } from './registry-folder.js';
@@ -22,6 +22,15 @@ export interface OneVersion extends Disposable {
   readonly loaded: LoadedModel;
 }
 
+/** Limits that no test of sound models meets. */
+export const ample = { loadTimeoutMs: 20_000, maxMemoryBytes: 4 * 1_024 ** 3, maxOutputBytes: 16_777_216 };
+
+/** What loads versions as a server does, with a child that tries one after the other and holds no process up. */
+export const loaderOf = (options: Partial<LoaderOptions> = {}) => createLoader({ ...ample, ...options });
+const shared = loaderOf();
+export const loadVersion = shared.load;
+export const anybody = () => ({ arrivedAt: performance.now() });
+
 /** One version `m/1`, loaded from a registry of its own as the server would, without the server. */
 export async function loadOne(manifest: Manifest, model: Uint8Array, golden?: unknown): Promise<OneVersion> {
   using registry = createRegistryFolder();
@@ -31,7 +40,7 @@ export async function loadOne(manifest: Manifest, model: Uint8Array, golden?: un
     loaded,
     example: loaded.task.example,
     ask: (body) =>
-      loaded.task.answer(body).then(
+      loaded.task.answer(body, anybody()).then(
         ({ members }): Outcome => ({ code: 'ok', ...JSON.parse(`{${members}}`) }),
         (error: unknown): Outcome => {
           if (!(error instanceof ServiceError)) throw error;

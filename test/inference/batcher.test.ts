@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
+import { ServiceError } from '../../src/errors.js';
 import { Batcher, type BatcherOptions } from '../../src/inference/batcher.js';
+import type { Caller } from '../../src/inference/caller.js';
 import type { Encode, Row } from '../../src/inference/encode.js';
 import type { Executor } from '../../src/inference/executor.js';
+import { RunTimes } from '../../src/inference/run-times.js';
 import type { Tensor, Tensors } from '../../src/inference/tensor.js';
 import { createRandom } from '../helpers/onnx/random.js';
 
@@ -26,19 +29,20 @@ const encode: Encode = (rows: readonly Row[]) => ({
   X: { type: 'float64', dims: [rows.length], data: Float64Array.from(rows, (row) => row['x'] as number) },
 });
 
-function createBatcher(executor: Executor, options: Partial<BatcherOptions> = {}) {
+function createBatcher(executor: Executor, options: Partial<BatcherOptions<Row>> = {}) {
   const batcher = new Batcher({
     executor,
-    encode,
-    fetches: ['y'],
+    toRun: (rows) => ({ feeds: encode(rows), fetches: ['y'] }),
+    times: new RunTimes({ rows: 1, ms: 0.001 }),
     maxBatchRows: 4,
     maxBatchDelayMs: 0,
     maxQueueRows: 1_000,
     timeoutMs: 1_000,
     ...options,
   });
-  const ask = async (x: number) => {
-    const { outputs, index, rows } = await batcher.run({ x });
+  const ask = async (x: number, caller: Partial<Caller> = {}) => {
+    const deadline = batcher.admit({ arrivedAt: performance.now(), ...caller });
+    const { outputs, index, rows } = await batcher.run({ x }, deadline, caller.connection);
     return { x: outputs['y']?.data[index], rows };
   };
   return { batcher, ask };
@@ -62,7 +66,7 @@ function createGate() {
 test('rows of one turn share a run, in order, and a lone row has its own', async () => {
   const { runs, executor } = createEcho();
   const { ask } = createBatcher(executor);
-  expect(await Promise.all([1, 2, 3].map(ask))).toEqual([1, 2, 3].map((x) => ({ x, rows: 3 })));
+  expect(await Promise.all([1, 2, 3].map((x) => ask(x)))).toEqual([1, 2, 3].map((x) => ({ x, rows: 3 })));
   expect(await ask(9)).toEqual({ x: 9, rows: 1 });
   expect(runs).toEqual([[1, 2, 3], [9]]);
 });
@@ -102,13 +106,13 @@ test('a run that throws is split until the row that did it stands alone', async 
 
 test('what encoding throws fails its row alone', async () => {
   const { executor } = createEcho();
-  const { batcher } = createBatcher(executor, {
-    encode: (rows) => {
+  const { ask } = createBatcher(executor, {
+    toRun: (rows) => {
       if (rows.some((row) => row['x'] === 2)) throw new RangeError('no such number');
-      return encode(rows);
+      return { feeds: encode(rows), fetches: ['y'] };
     },
   });
-  const codes = await Promise.all([1, 2, 3].map((x) => codeOf(batcher.run({ x }))));
+  const codes = await Promise.all([1, 2, 3].map((x) => codeOf(ask(x))));
   expect(codes).toEqual(['ok', 'run_failed', 'ok']);
 });
 
@@ -149,7 +153,7 @@ test('with maxBatchDelayMs rows of different turns share a run, and a full one d
   expect(runs).toEqual([[1, 2]]);
 
   const full = performance.now();
-  await Promise.all([3, 4, 5, 6].map(ask));
+  await Promise.all([3, 4, 5, 6].map((x) => ask(x)));
   expect(performance.now() - full).toBeLessThan(28);
   expect(runs[1]).toEqual([3, 4, 5, 6]);
 });
@@ -208,7 +212,7 @@ test('short runs follow each other in one turn of the loop, and long ones give t
       turns += 1;
       if (!isOver) setImmediate(count);
     };
-    const answers = Promise.all([1, 2, 3, 4, 5, 6].map(ask));
+    const answers = Promise.all([1, 2, 3, 4, 5, 6].map((x) => ask(x)));
     setImmediate(count);
     await answers;
     isOver = true;
@@ -216,4 +220,96 @@ test('short runs follow each other in one turn of the loop, and long ones give t
   };
   expect(await turnsOf(0)).toBeLessThan(3);
   expect(await turnsOf(2)).toBeGreaterThanOrEqual(5);
+});
+
+test('a caller without the time that any run takes is told so, and one that cannot be in time is refused at once', async () => {
+  const gate = createGate();
+  const { runs, executor } = createEcho(() => gate.opened);
+  const times = new RunTimes({ rows: 1, ms: 100 }, { rows: 4, ms: 100 });
+  const { ask, batcher } = createBatcher(executor, { times, timeoutMs: 250 });
+  expect(await codeOf(ask(1, { timeoutMs: 50 }))).toBe('deadline_exceeded');
+  const first = ask(1);
+  await new Promise(setImmediate);
+  // The run has some 100 ms to go, and the batch behind it takes 100 ms more.
+  const second = ask(2);
+  const refused = await ask(3, { timeoutMs: 150 }).catch((error) => error);
+  expect(refused.code).toBe('overloaded');
+  expect(refused.headers['retry-after']).toBe('1');
+  const more = [3, 4, 5].map((x) => ask(x));
+  // The batch is full: the next would begin too late.
+  expect(await codeOf(ask(6))).toBe('overloaded');
+  expect(batcher.queuedRows).toBe(4);
+  gate.open();
+  await Promise.all([first, second, ...more]);
+  expect(runs).toEqual([[1], [2, 3, 4, 5]]);
+});
+
+test('time runs from the arrival of a request, not from when a busy thread first saw it', async () => {
+  const { runs, executor } = createEcho();
+  const { ask } = createBatcher(executor, { timeoutMs: 100 });
+  expect(await codeOf(ask(1, { arrivedAt: performance.now() - 120 }))).toBe('overloaded');
+  expect(runs).toEqual([]);
+});
+
+test('a caller that has left is not computed', async () => {
+  const gate = createGate();
+  const { runs, executor } = createEcho(() => gate.opened);
+  const { ask } = createBatcher(executor);
+  const first = ask(1);
+  await new Promise(setImmediate);
+  const connection = { destroyed: false };
+  const left = codeOf(ask(2, { connection }));
+  const stays = ask(3);
+  connection.destroyed = true;
+  gate.open();
+  expect(await left).toBe('client_closed');
+  expect((await stays).rows).toBe(1);
+  await first;
+  expect(runs).toEqual([[1], [3]]);
+});
+
+test('a batch has no more rows than the first of its deadlines allows', async () => {
+  const gate = createGate();
+  const { runs, executor } = createEcho(() => gate.opened);
+  // 10 ms for one row, 20 for two, 30 for three.
+  const times = new RunTimes({ rows: 1, ms: 10 }, { rows: 4, ms: 40 });
+  const { ask } = createBatcher(executor, { times });
+  const answers = [ask(1, { timeoutMs: 25 }), ask(2), ask(3), ask(4)];
+  gate.open();
+  await Promise.all(answers);
+  expect(runs.map((run) => run.length)).toEqual([2, 2]);
+});
+
+test('outputs that are too large together are made apart, and one that is so alone fails alone', async () => {
+  const { executor: echo } = createEcho();
+  const executor: Executor = {
+    ...echo,
+    async run(feeds, fetches) {
+      const values = [...((feeds['X'] as Tensor).data as Float64Array)];
+      if (values.length > 2 || values.includes(9)) throw new ServiceError('output_too_large');
+      return echo.run(feeds, fetches);
+    },
+  };
+  const { ask } = createBatcher(executor);
+  expect(await Promise.all([1, 2, 9, 4].map((x) => codeOf(ask(x))))).toEqual([
+    'ok',
+    'ok',
+    'output_too_large',
+    'ok',
+  ]);
+});
+
+test('an isolated run that is late answers those who wait at their own deadlines', async () => {
+  const gate = createGate();
+  const { executor: echo } = createEcho(() => gate.opened);
+  const { ask } = createBatcher({ ...echo, kind: 'isolated' });
+  const since = performance.now();
+  const first = codeOf(ask(1, { timeoutMs: 30 }));
+  await new Promise(setImmediate);
+  const second = codeOf(ask(2, { timeoutMs: 60 }));
+  expect(await first).toBe('deadline_exceeded');
+  expect(performance.now() - since).toBeGreaterThanOrEqual(29);
+  expect(await second).toBe('deadline_exceeded');
+  gate.open();
+  expect(await codeOf(ask(3))).toBe('ok');
 });

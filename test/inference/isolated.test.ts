@@ -22,6 +22,9 @@ async function open(model: Uint8Array, options: Partial<IsolatedOptions> = {}) {
     threads: 1,
     timeoutMs: 2_000,
     loadTimeoutMs: 20_000,
+    maxOutputBytes: 1e8,
+    maxMemoryBytes: 4e9,
+    residentBytes: 1e8,
     onLost: (how) => lost.push(how),
     ...options,
   });

@@ -57,7 +57,7 @@ test('a version whose session has gone is lent to nobody', () => {
 });
 
 test('a run on a released session is an error of the engine and nothing worse', async () => {
-  const executor = createInlineExecutor(openSession(linearRegression([1]), 1));
+  const executor = createInlineExecutor(openSession(linearRegression([1]), 1), 1e6);
   executor.close();
   const feeds = { X: { type: 'float32', dims: [1, 1], data: new Float32Array([1]) } } as const;
   await expect(executor.run(feeds, ['variable'])).rejects.toThrow();

@@ -2,8 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { toEngineError } from '../../src/inference/engine-error.js';
-import { loadVersion } from '../../src/models/load-version.js';
-import { loadOne, refusalOf } from '../helpers/one-version.js';
+import { loadOne, loadVersion, refusalOf } from '../helpers/one-version.js';
 import { gatherByValue, linearRegression, opset99, randomForest, slow } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 

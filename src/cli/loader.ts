@@ -1,0 +1,8 @@
+import { limitsOf, readConfig } from '../config.js';
+import { createLoader, type Loader } from '../models/load-version.js';
+
+/** What loads versions as a server with this environment would; a wrong variable of another kind is no matter here. */
+export function createCliLoader(env: Readonly<Record<string, string | undefined>>): Loader {
+  const { MODEL_LOAD_TIMEOUT_MS, MAX_MODEL_MEMORY_MB, MAX_OUTPUT_BYTES } = env;
+  return createLoader(limitsOf(readConfig({ MODEL_LOAD_TIMEOUT_MS, MAX_MODEL_MEMORY_MB, MAX_OUTPUT_BYTES })));
+}

@@ -1,0 +1,63 @@
+import { ServiceError } from '../errors.js';
+import type { Caller } from './caller.js';
+import type { RunTimes } from './run-times.js';
+
+/** What stands before a request that comes now. */
+export interface Backlog {
+  readonly queuedRows: number;
+  /** The run under way, and since when by `performance.now()`. */
+  readonly run: { readonly rows: number; readonly since: number } | undefined;
+}
+
+export interface AdmissionRules {
+  readonly times: RunTimes;
+  readonly maxBatchRows: number;
+  readonly maxQueueRows: number;
+  /** The longest from a request's arrival to its answer, and the longest run. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Lets a request in, or refuses it at once when it cannot be answered in time: by the rows before it and the measured
+ * time of a run. Gives the moment until which it is to be answered, by `performance.now()`.
+ * Throws `overloaded`, with the time after which the same request would be let in; `deadline_exceeded` when the
+ * caller's own limit is shorter than any run.
+ */
+export function admit(
+  { arrivedAt, timeoutMs = Number.POSITIVE_INFINITY }: Caller,
+  backlog: Backlog,
+  rules: AdmissionRules,
+): number {
+  const { maxBatchRows, maxQueueRows, times } = rules;
+  const { queuedRows } = backlog;
+  const limitMs = Math.min(rules.timeoutMs, timeoutMs);
+  const deadline = arrivedAt + limitMs;
+  if (limitMs < times.fastestMs) {
+    const detail = `No run of this model has taken less than ${times.fastestMs.toPrecision(2)} ms.`;
+    throw new ServiceError('deadline_exceeded', { detail });
+  }
+  const now = performance.now();
+  // With nothing before it a row is let in whatever was measured: it may be faster, and measures anew.
+  const isFirst = queuedRows === 0 && backlog.run === undefined;
+  const rows = (queuedRows % maxBatchRows) + 1;
+  const waitMs = isFirst ? 0 : waitBefore(backlog, now, rules) + times.expectMs(rows) + times.spreadMs(rows);
+  const lateMs = now + waitMs - deadline;
+  if (queuedRows < maxQueueRows && lateMs <= 0) return deadline;
+  throw new ServiceError('overloaded', {
+    detail:
+      queuedRows < maxQueueRows ? 'It could not be answered in time.' : 'The queue of this model is full.',
+    retryAfterSeconds: Math.ceil(Math.max(lateMs, 1) / 1_000),
+  });
+}
+
+/** How long a row waits that comes now, until the batch begins that has room for it. */
+function waitBefore({ queuedRows, run }: Backlog, now: number, rules: AdmissionRules): number {
+  const { maxBatchRows, times, timeoutMs } = rules;
+  const batches = Math.floor(queuedRows / maxBatchRows);
+  const waitMs = batches * times.expectMs(maxBatchRows);
+  if (run === undefined) return waitMs;
+  const elapsedMs = now - run.since;
+  const leftMs = times.expectMs(run.rows) - elapsedMs;
+  // A run that is late by so much may well be late by as much again, but is ended at its limit.
+  return waitMs + (leftMs >= 0 ? leftMs : Math.min(-leftMs, Math.max(0, timeoutMs - elapsedMs)));
+}

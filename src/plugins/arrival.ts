@@ -1,0 +1,19 @@
+import fp from 'fastify-plugin';
+import { createLoopClock } from '../monitoring/loop-clock.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Since when the request that is looked at now may have been waiting, by `performance.now()`. */
+    readonly arrivedAt: () => number;
+  }
+}
+
+/** Lends the clock by which a request's time runs from its arrival, and not from when a busy thread first saw it. */
+export default fp(
+  async function arrivalPlugin(app) {
+    const clock = createLoopClock();
+    app.decorate('arrivedAt', clock.arrivedAt);
+    app.addHook('onClose', async () => clock.close());
+  },
+  { name: 'arrival', fastify: '5.x' },
+);
