@@ -4,8 +4,8 @@ import { describeValue } from './messages.js';
 
 const Switch = (description: string) =>
   Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on', description });
-const Milliseconds = (description: string, value: number) =>
-  Type.Integer({ minimum: 0, maximum: 3_600_000, default: value, description });
+const Milliseconds = (description: string, value: number, minimum = 0) =>
+  Type.Integer({ minimum, maximum: 3_600_000, default: value, description });
 
 /**
  * Every variable that the server reads: its type, its default, its meaning. `docs/configuration.md` and
@@ -66,9 +66,16 @@ export const ConfigSchema = Type.Object({
       description: 'The address that clients use, for links in errors and in the manual.',
     }),
   ),
-  REQUEST_TIMEOUT_MS: Milliseconds(
-    'The longest that a request may take to arrive whole; 0 for ever.',
+  HEADERS_TIMEOUT_MS: Milliseconds(
+    'The longest that the headers of a request may take to arrive.',
+    10_000,
+    1,
+  ),
+  REQUEST_TIMEOUT_MS: Milliseconds('The longest that a request may take to arrive whole.', 30_000, 1),
+  RESPONSE_TIMEOUT_MS: Milliseconds(
+    'The longest that a client may read nothing of an answer that is being sent; then the connection is cut.',
     30_000,
+    1,
   ),
   KEEP_ALIVE_TIMEOUT_MS: Milliseconds(
     'How long an idle connection stays open. Longer than that of the proxy in front.',

@@ -17,9 +17,12 @@ const reasons: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
+const lingerMs = 2_000;
+
 /**
  * Answers on a socket whose bytes the HTTP parser refused, in the same form as any other error, and closes it:
- * after such bytes nothing on that connection can be trusted.
+ * after such bytes nothing on that connection can be trusted. A client that does not close its side as well is cut
+ * soon: no limit of Node's own watches such a connection any more.
  */
 export function createClientErrorHandler(settings: ProblemSettings, onRefused: (status: number) => void) {
   return (fault: Error & { code?: string }, socket: Socket): void => {
@@ -39,5 +42,6 @@ export function createClientErrorHandler(settings: ProblemSettings, onRefused: (
       'connection: close',
     ];
     socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+    socket.setTimeout(lingerMs);
   };
 }
