@@ -53,6 +53,8 @@ export function createClientErrorHandler(settings: ProblemSettings, onRefused: (
       'connection: close',
     ];
     socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-    socket.setTimeout(lingerMs);
+    // Not the socket's own timer, which every byte that still comes would set anew.
+    const cut = setTimeout(() => socket.destroy(), lingerMs).unref();
+    socket.once('close', () => clearTimeout(cut));
   };
 }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Draining } from './drain.js';
 
 /**
- * The answers of this server: Node's own, with two promises.
+ * The answers of this server: Node's own, with three promises.
  *
  * They carry `Connection: close` once draining, those to requests that came in before it as well: Fastify tells
  * only the requests that come later.
@@ -11,6 +11,8 @@ import type { Draining } from './drain.js';
  * A connection whose client takes no byte of an answer for `timeoutMs` is destroyed. Only bytes that wait set that
  * clock: an answer that is still being computed has none, and one that fits into the buffers of the system, as
  * nearly every one does, is out of our hands when `end` returns.
+ *
+ * And a pipelined answer whose connection closes before its turn is closed as well, so that the file behind it is.
  */
 export function createResponseClass(draining: Draining, timeoutMs: number): typeof ServerResponse {
   return class Response<R extends IncomingMessage> extends ServerResponse<R> {
@@ -22,7 +24,8 @@ export function createResponseClass(draining: Draining, timeoutMs: number): type
 
     override write(...chunk: unknown[]): boolean {
       const isTaken = super.write(...(chunk as Parameters<ServerResponse['write']>));
-      if (!isTaken) limitWait(this, timeoutMs);
+      if (!isTaken && this.socket === null) closeWith(this.req.socket, this);
+      else if (!isTaken) limitWait(this, timeoutMs);
       return isTaken;
     }
 
@@ -54,4 +57,15 @@ function limitWait(response: ServerResponse, timeoutMs: number): void {
     socket.setTimeout(0);
   };
   response.prependListener('drain', lift).prependListener('finish', lift);
+}
+
+/** Node 20 tells a closed connection to the answer that it is at alone: those that wait behind it would never know. */
+function closeWith(socket: Socket, response: ServerResponse): void {
+  const close = (): void => {
+    if (response.socket !== null || response.destroyed) return;
+    response.destroy();
+    response.emit('close');
+  };
+  if (socket.destroyed) process.nextTick(close);
+  else socket.once('close', close);
 }
