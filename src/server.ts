@@ -40,8 +40,9 @@ export async function buildServer(config: Config, logger: FastifyBaseLogger): Pr
       // The headers are a part of the request: Node refuses a limit beyond that of the whole.
       headersTimeout: Math.min(config.HEADERS_TIMEOUT_MS, config.REQUEST_TIMEOUT_MS),
       requestTimeout: config.REQUEST_TIMEOUT_MS,
-      // Both limits are held by this look at every connection; Node's own comes each 30 s.
-      connectionsCheckingInterval: 500,
+      // Both limits are held by a look at every connection, each 30 s if nothing is said. Often, so that few are
+      // refused at once: a 408 takes 0.1 ms.
+      connectionsCheckingInterval: 100,
     },
     loggerInstance: logger,
     // A child logger for each request costs more than a prediction: what logs names the request itself.

@@ -36,7 +36,7 @@ const environment = {
   REQUEST_TIMEOUT_MS: String(limits.request),
   KEEP_ALIVE_TIMEOUT_MS: String(limits.keepAlive),
 };
-/** Looks twice a second, the second that Node adds to a keep-alive, and a busy machine. */
+/** The second that Node adds to a keep-alive, and a busy machine. */
 const lateMs = 2_000;
 
 if (library === undefined) {

@@ -35,7 +35,7 @@ const environment = {
   RESPONSE_TIMEOUT_MS: String(limits.response),
 };
 const golden = { path: '/models/plain/predict', body: { x: 20 } };
-/** The limits are looked at twice a second, and the machine may be busy. */
+/** The machine may be busy. */
 const lateMs = 1_500;
 
 const post = (path: string, length: number) =>
