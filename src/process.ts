@@ -72,7 +72,8 @@ function createStop(app: FastifyInstance, config: Config): (signal: string) => P
       app.server.closeAllConnections();
       const kill = setTimeout(() => {
         app.log.fatal('the process kills itself: the cut of the connections did not end it');
-        process.kill(process.pid, 'SIGKILL');
+        // Another thread writes the line, and would not get to it.
+        setTimeout(() => process.kill(process.pid, 'SIGKILL'), 100).unref();
       }, lastResortMs);
       kill.unref();
     }, config.SHUTDOWN_TIMEOUT_MS);
