@@ -25,14 +25,16 @@ export interface Predictions {
   subscribe(subscriber: Subscriber): void;
 }
 
-/** `onFault` is told what a subscriber throws: watching never costs an answer. */
+/** `onFault` is told what a subscriber throws, and what its promise is rejected with: watching never costs an answer. */
 export function createPredictions(onFault: (error: unknown) => void): Predictions {
   const subscribers: Subscriber[] = [];
   return {
     publish(event) {
       for (const subscriber of subscribers) {
         try {
-          subscriber(event);
+          // An asynchronous function is a subscriber too: nobody else would catch its rejection.
+          const result: unknown = subscriber(event);
+          if (result instanceof Promise) result.catch(onFault);
         } catch (error) {
           onFault(error);
         }

@@ -5,6 +5,8 @@ import { type Config, ConfigError, readConfig } from './config.js';
 import { messageOf } from './errors.js';
 import { buildServer } from './server.js';
 
+/** From the cut of the connections to the end of the process, if nothing else ends it. */
+const lastResortMs = 2_000;
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /**
@@ -54,7 +56,8 @@ async function listen(app: FastifyInstance, config: Config): Promise<void> {
 
 /**
  * What stops a server, once, however many signals come: ready turns 503 at once; the listener closes after a
- * delay; requests in flight end, or are cut at the deadline.
+ * delay; requests in flight end, or are cut at the deadline. What then still holds the process does not hold it
+ * for long: SIGKILL, since `process.exit()` aborts, or waits, while the engine runs on another thread.
  */
 function createStop(app: FastifyInstance, config: Config): (signal: string) => Promise<void> {
   let isStopping = false;
@@ -67,6 +70,12 @@ function createStop(app: FastifyInstance, config: Config): (signal: string) => P
     const cut = setTimeout(() => {
       app.log.warn('connections are cut: the shutdown took too long');
       app.server.closeAllConnections();
+      const kill = setTimeout(() => {
+        app.log.fatal('the process kills itself: the cut of the connections did not end it');
+        // Another thread writes the line, and would not get to it.
+        setTimeout(() => process.kill(process.pid, 'SIGKILL'), 100).unref();
+      }, lastResortMs);
+      kill.unref();
     }, config.SHUTDOWN_TIMEOUT_MS);
     try {
       await app.close();

@@ -4,7 +4,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Config } from './config.js';
 import arrival from './plugins/arrival.js';
 import { createClientErrorHandler } from './plugins/client-errors.js';
-import drain, { createDrainingResponse, type Draining } from './plugins/drain.js';
+import drain, { type Draining } from './plugins/drain.js';
 import jsonBody from './plugins/json-body.js';
 import metrics from './plugins/metrics.js';
 import predictor from './plugins/predictor.js';
@@ -13,6 +13,7 @@ import protocol from './plugins/protocol.js';
 import registry from './plugins/registry.js';
 import requestId, { createRequestId } from './plugins/request-id.js';
 import requestLog from './plugins/request-log.js';
+import { createResponseClass } from './plugins/response.js';
 import docsRoutes from './routes/docs.js';
 import errorRoutes from './routes/errors.js';
 import healthRoutes from './routes/health.js';
@@ -34,7 +35,16 @@ export async function buildServer(config: Config, logger: FastifyBaseLogger): Pr
   };
   const draining: Draining = { isDraining: false };
   const app: FastifyInstance = Fastify({
-    http: { ServerResponse: createDrainingResponse(draining), requireHostHeader: false },
+    http: {
+      ServerResponse: createResponseClass(draining, config.RESPONSE_TIMEOUT_MS),
+      requireHostHeader: false,
+      // The headers are a part of the request: Node refuses a limit beyond that of the whole.
+      headersTimeout: Math.min(config.HEADERS_TIMEOUT_MS, config.REQUEST_TIMEOUT_MS),
+      requestTimeout: config.REQUEST_TIMEOUT_MS,
+      // Both limits are held by a look at every connection, each 30 s if nothing is said. Often, so that few are
+      // refused at once: a 408 takes 0.1 ms.
+      connectionsCheckingInterval: 100,
+    },
     loggerInstance: logger,
     // A child logger for each request costs more than a prediction: what logs names the request itself.
     childLoggerFactory: (parent) => parent,

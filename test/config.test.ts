@@ -51,6 +51,15 @@ describe('the configuration', () => {
     },
   );
 
+  test.each(['HEADERS_TIMEOUT_MS', 'REQUEST_TIMEOUT_MS', 'RESPONSE_TIMEOUT_MS'])(
+    'refuses 0 for %s: no limit that holds a client can be switched off',
+    (name) => {
+      expect(problemsOf({ [name]: '0' })).toEqual([
+        `${name}: got "0", takes a whole number from 1 to 3600000`,
+      ]);
+    },
+  );
+
   test('cuts what it got, however long', () => {
     expect(problemsOf({ PORT: 'x'.repeat(100_000) })[0]?.length).toBeLessThan(200);
   });

@@ -1,4 +1,3 @@
-import { type IncomingMessage, ServerResponse } from 'node:http';
 import fp from 'fastify-plugin';
 
 declare module 'fastify' {
@@ -26,17 +25,3 @@ export default fp<{ draining: Draining }>(
   },
   { name: 'drain', fastify: '5.x' },
 );
-
-/**
- * Answers that carry `Connection: close` once draining, those to requests that came in before it as well:
- * Fastify tells only the requests that come later.
- */
-export function createDrainingResponse(draining: Draining): typeof ServerResponse {
-  return class DrainingResponse<R extends IncomingMessage> extends ServerResponse<R> {
-    override writeHead(...head: unknown[]): this {
-      if (draining.isDraining) this.shouldKeepAlive = false;
-      // The overloads of writeHead take the same arguments that came in.
-      return super.writeHead(...(head as Parameters<ServerResponse['writeHead']>)) as this;
-    }
-  };
-}

@@ -120,7 +120,15 @@ faultWithoutServer('S02', 'ends at the shutdown timeout, whatever is still open'
   const timeoutMs = 500;
   const environment = { ...patient.environment, SHUTDOWN_TIMEOUT_MS: String(timeoutMs) };
   const took: number[] = [];
-  for (const hold of [holdNothing, holdIdleSocket, holdHalfHeaders, holdHalfBody, holdEndlessRun]) {
+  const kinds = [
+    holdNothing,
+    holdIdleSocket,
+    holdHalfHeaders,
+    holdHalfBody,
+    holdEndlessRun,
+    holdStoppedReader,
+  ];
+  for (const hold of kinds) {
     await using server = await startServerProcess(environment);
     const sockets = await hold(server);
     const started = performance.now();
@@ -137,6 +145,26 @@ faultWithoutServer('S02', 'ends at the shutdown timeout, whatever is still open'
   return `exit 0 after ${Math.max(...took).toFixed(0)} ms at most (timeout ${timeoutMs}), ${took.length} kinds of client`;
 });
 
+faultWithoutServer('S02', 'kills itself when the cut of the connections does not end it', async () => {
+  const timeoutMs = 500;
+  // A server that cannot be cut: what a handle that nobody knows of would do.
+  const stub = "import{Server}from'node:http';Server.prototype.closeAllConnections=()=>{}";
+  await using server = await startServerProcess({
+    ...patient.environment,
+    SHUTDOWN_TIMEOUT_MS: String(timeoutMs),
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(stub)}`,
+  });
+  const sockets = await holdHalfBody(server);
+  const started = performance.now();
+  server.child.kill('SIGTERM');
+  expect(await server.ended).toEqual({ code: null, signal: 'SIGKILL' });
+  const took = performance.now() - started;
+  for (const socket of sockets) socket.destroy();
+  expect(took).toBeLessThan(timeoutMs + 2_000 + 1_000);
+  expect(server.stdout.filter((line) => line.includes('"level":60'))).toHaveLength(1);
+  return `SIGKILL after ${took.toFixed(0)} ms (timeout ${timeoutMs}, and 2 s)`;
+});
+
 const patientFolder = createRegistryFolder();
 afterAll(() => patientFolder[Symbol.dispose]());
 patientFolder.addVersion('runaway', '1', {
@@ -151,6 +179,14 @@ const holdIdleSocket = (server: ServerProcess) => hold(server, '');
 const holdHalfHeaders = (server: ServerProcess) => hold(server, 'GET /health HTTP/1.1\r\nho');
 const holdHalfBody = (server: ServerProcess) => hold(server, `${head} 100\r\n\r\n{"x":`);
 const holdEndlessRun = (server: ServerProcess) => hold(server, `${head} 9\r\n\r\n{"x":1e9}`);
+
+/** Asks for more than the buffers of the system hold, and reads none of it. */
+async function holdStoppedReader(server: ServerProcess): Promise<Socket[]> {
+  const file = 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n';
+  const [socket] = await hold(server, file.repeat(8));
+  // Nobody listens for data, so nothing is read.
+  return [socket as Socket];
+}
 
 /** A connection that sends this much and no more, and has had the time to arrive. */
 async function hold(server: ServerProcess, bytes: string): Promise<Socket[]> {

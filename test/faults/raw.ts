@@ -19,6 +19,42 @@ export async function sendRaw(port: number, bytes: string | Uint8Array, silenceM
   return parseAnswer(Buffer.concat(chunks).toString('latin1'));
 }
 
+export interface RawExchange {
+  /** The status of each answer that came, interim ones left out. */
+  readonly statuses: readonly number[];
+  readonly text: string;
+  /** Whether the server closed its side, before it had been silent for a while. */
+  readonly isClosed: boolean;
+}
+
+/** Writes pieces to a socket, each in a segment of its own, and takes down all that comes back. */
+export async function exchangeRaw(
+  port: number,
+  pieces: readonly (string | Uint8Array)[],
+  silenceMs = 300,
+): Promise<RawExchange> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+  let text = '';
+  let isClosed = false;
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1');
+  });
+  socket.on('end', () => {
+    isClosed = true;
+    socket.destroy();
+  });
+  socket.on('error', () => socket.destroy());
+  socket.setTimeout(silenceMs, () => socket.destroy());
+  const closed = new Promise((resolve) => socket.on('close', resolve));
+  for (const [k, piece] of pieces.entries()) {
+    if (k > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (!socket.destroyed) socket.write(piece);
+  }
+  await closed;
+  const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+  return { statuses: statuses.filter((status) => status >= 200), text, isClosed };
+}
+
 function parseAnswer(text: string): RawAnswer {
   const end = text.indexOf('\r\n\r\n');
   const [first = '', ...lines] = text.slice(0, end).split('\r\n');

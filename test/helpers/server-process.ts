@@ -13,9 +13,15 @@ export interface ServerProcess extends AsyncDisposable {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-/** Starts the built server as users do, on a free port, and waits until it listens. Throws when it ends first. */
-export async function startServerProcess(environment: Record<string, string> = {}): Promise<ServerProcess> {
-  const { child, stdout, stderr, ended } = spawnServer(environment);
+/**
+ * Starts the built server as users do, on a free port, and waits until it listens. Throws when it ends first.
+ * `under` is a command that ends in becoming the server, such as one that sets a limit before.
+ */
+export async function startServerProcess(
+  environment: Record<string, string> = {},
+  under: readonly string[] = [],
+): Promise<ServerProcess> {
+  const { child, stdout, stderr, ended } = spawnServer(environment, under);
   const port = await new Promise<number>((resolve, reject) => {
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
     lines.on('line', (line) => {
@@ -47,8 +53,9 @@ export async function runServerToItsEnd(environment: Record<string, string>) {
   return { ...end, stdout, stderr };
 }
 
-function spawnServer(environment: Record<string, string>) {
-  const child = spawn(process.execPath, ['dist/main.js'], {
+function spawnServer(environment: Record<string, string>, under: readonly string[] = []) {
+  const [file = '', ...more] = [...under, process.execPath, 'dist/main.js'];
+  const child = spawn(file, more, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

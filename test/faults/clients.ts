@@ -1,0 +1,108 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { expect } from 'vitest';
+import type { ServerProcess } from '../helpers/server-process.js';
+
+/** The full size of a row that has a small one for daily use. */
+export const isFullSize = process.env['FAULTS'] === 'full';
+export const sizeNote = isFullSize ? '' : '; full size with FAULTS=full';
+
+export interface HeldClient {
+  readonly socket: Socket;
+  /** Resolves with what came and after how long, once the server has closed its side. */
+  readonly closed: Promise<{ readonly text: string; readonly ms: number }>;
+}
+
+/**
+ * A client that never closes its own side, whatever the server does: only the server's doing frees its descriptor
+ * there. `reads` tells whether it takes what is sent.
+ */
+export function holdClient(port: number, bytes: string, reads = true): HeldClient {
+  const started = performance.now();
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  let text = '';
+  const closed = new Promise<{ text: string; ms: number }>((resolve) => {
+    const end = () => resolve({ text, ms: performance.now() - started });
+    socket.on('end', end).on('close', end);
+  });
+  socket.on('error', () => undefined);
+  if (reads) {
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+    });
+  } else socket.pause();
+  socket.write(bytes);
+  return { socket, closed };
+}
+
+/** One request after the other on one connection, until stopped: an asker that does everything right. */
+export function startGoodClient(server: ServerProcess, path: string, body: string) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const times: number[] = [];
+  let failed = 0;
+  let isOver = false;
+  const ask = () =>
+    new Promise<void>((resolve) => {
+      const started = performance.now();
+      const headers = { 'content-type': 'application/json', 'content-length': body.length };
+      const asked = request(server.url + path, { agent, method: 'POST', headers }, (response) => {
+        response.resume().on('end', () => {
+          times.push(performance.now() - started);
+          if (response.statusCode !== 200) failed += 1;
+          resolve();
+        });
+      });
+      asked.on('error', () => {
+        failed += 1;
+        resolve();
+      });
+      asked.end(body);
+    });
+  const asking = (async () => {
+    while (!isOver) {
+      await ask();
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  })();
+  return {
+    async stop() {
+      isOver = true;
+      await asking;
+      agent.destroy();
+      times.sort((a, b) => a - b);
+      expect(times.length).toBeGreaterThan(0);
+      return { p99: times[Math.floor(times.length * 0.99)] as number, asked: times.length, failed };
+    },
+  };
+}
+
+export const countDescriptors = (server: ServerProcess): number =>
+  readdirSync(`/proc/${server.child.pid}/fd`).length;
+
+/** The most memory that the server ever had, in MB. */
+export const peakMb = (server: ServerProcess): number =>
+  Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1]) / 1_024;
+
+/**
+ * Waits until the server has held no more descriptors than this for a while, and gives how many are too many at the
+ * deadline. For a while: what a client has left behind may still open a file.
+ */
+export async function waitForDescriptors(
+  server: ServerProcess,
+  most: number,
+  deadlineMs: number,
+): Promise<number> {
+  const deadline = performance.now() + deadlineMs;
+  let excess = 0;
+  for (let calm = 0; calm < 10 && performance.now() < deadline; ) {
+    excess = Math.max(0, countDescriptors(server) - most);
+    calm = excess === 0 ? calm + 1 : 0;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return excess;
+}
+
+/** What the log says of errors: nothing that a client does is one. */
+export const errorLines = (server: ServerProcess): string[] =>
+  server.stdout.filter((line) => /"level":[56]0/.test(line));

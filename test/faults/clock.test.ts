@@ -1,0 +1,172 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { linearRegression, slow } from '../helpers/onnx-models.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { holdClient } from './clients.js';
+import { faultWithoutServer } from './harness.js';
+
+const libraries = ['x86_64-linux-gnu', 'aarch64-linux-gnu', '.']
+  .flatMap((folder) => [`/usr/lib/${folder}/faketime`, `/usr/local/lib/${folder}/faketime`])
+  .map((folder) => `${folder}/libfaketimeMT.so.1`);
+const library = libraries.find((path) => existsSync(path));
+
+const folder = createRegistryFolder();
+const temp = mkdtempSync(join(tmpdir(), 'sardonyx-clock-'));
+afterAll(() => {
+  folder[Symbol.dispose]();
+  rmSync(temp, { recursive: true });
+});
+const features = [{ name: 'x', type: 'number' as const, example: 1 }];
+folder.addVersion('plain', '1', {
+  manifest: { task: 'regression', features },
+  model: linearRegression([2], 1),
+});
+folder.addVersion('runaway', '1', {
+  manifest: { task: 'regression', features, runtime: { timeoutMs: 1_000 } },
+  model: slow(),
+});
+const limits = { headers: 1_000, request: 1_500, keepAlive: 1_000 };
+const environment = {
+  MODELS_DIR: folder.path,
+  DEFAULT_MODEL: 'plain',
+  HEADERS_TIMEOUT_MS: String(limits.headers),
+  REQUEST_TIMEOUT_MS: String(limits.request),
+  KEEP_ALIVE_TIMEOUT_MS: String(limits.keepAlive),
+};
+/** The second that Node adds to a keep-alive, and a busy machine. */
+const lateMs = 2_000;
+
+if (library === undefined) {
+  test.skip('S05 holds every limit while the clock jumps: needs libfaketime', () => undefined);
+} else {
+  faultWithoutServer(
+    'S05',
+    'holds every limit while the clock jumps by an hour, forth and back',
+    async () => {
+      const clock = join(temp, 'clock');
+      const setClock = (offset: string) => writeFileSync(clock, offset);
+      setClock('+0');
+      await using server = await startServerProcess({
+        ...environment,
+        LD_PRELOAD: library,
+        FAKETIME_TIMESTAMP_FILE: clock,
+        FAKETIME_NO_CACHE: '1',
+        // Only the time of day: nobody can set the clock that timers rest on.
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+        DONT_FAKE_MONOTONIC: '1',
+      });
+      const jumps: [string, number][] = [
+        ['+1h', 3_600],
+        ['-1h', -3_600],
+        ['+0', 0],
+      ];
+      let wrong = 0;
+      let attempts = 0;
+      for (const [offset, seconds] of jumps) {
+        const expiries = startExpiries(server);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        setClock(offset);
+        for (const { name, limitMs, ms } of await Promise.all(expiries)) {
+          const isRight = ms > limitMs - 50 && ms < limitMs + lateMs;
+          attempts += 1;
+          if (!isRight) wrong += 1;
+          expect(isRight, `${name} after ${ms.toFixed(0)} ms, limit ${limitMs}, clock ${offset}`).toBe(true);
+        }
+        // That the clock of the server did jump is the server's own word.
+        const date = (await fetch(`${server.url}/health/live`)).headers.get('date') ?? '';
+        const drift = (Date.parse(date) - Date.now()) / 1_000;
+        expect(Math.abs(drift - seconds), `the clock of the server is off by ${drift} s`).toBeLessThan(30);
+      }
+      expect(server.child.exitCode).toBe(null);
+      return `wrong expiries ${wrong} of ${attempts}, while the clock jumped by 1 h three times`;
+    },
+  );
+}
+
+interface Expiry {
+  readonly name: string;
+  readonly limitMs: number;
+  readonly ms: number;
+}
+
+/** Everything that ends by time: the run of a model, a request that does not come, a connection without one. */
+function startExpiries(server: ServerProcess): readonly Promise<Expiry>[] {
+  const started = performance.now();
+  const since = (name: string, limitMs: number): Expiry => ({
+    name,
+    limitMs,
+    ms: performance.now() - started,
+  });
+  const expectText = async (bytes: string, code: string, name: string, limitMs: number): Promise<Expiry> => {
+    const client = holdClient(server.port, bytes);
+    const { text } = await client.closed;
+    client.socket.destroy();
+    expect(text, name).toContain(`"code":"${code}"`);
+    return since(name, limitMs);
+  };
+  const post = `POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length:`;
+  const run = async (): Promise<Expiry> => {
+    const response = await fetch(`${server.url}/models/runaway/predict`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', connection: 'close' },
+      body: '{"x":1e9}',
+    });
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([
+      504,
+      'deadline_exceeded',
+    ]);
+    return since('run', 1_000);
+  };
+  const idle = async (): Promise<Expiry> => {
+    const client = holdClient(server.port, `${post} 7\r\n\r\n{"x":1}`);
+    const { text } = await client.closed;
+    client.socket.destroy();
+    expect(text).toContain('HTTP/1.1 200');
+    return since('idle connection', limits.keepAlive);
+  };
+  return [
+    run(),
+    expectText('GET /health HTTP/1.1\r\nHost: ', 'request_timeout', 'headers', limits.headers),
+    expectText(`${post} 7\r\n\r\n{"x"`, 'request_timeout', 'body', limits.request),
+    idle(),
+  ];
+}
+
+faultWithoutServer('S05', 'starts and predicts in any time zone, in the hour of a change too', async () => {
+  const zones = ['UTC', 'Europe/Berlin', 'America/New_York', 'No/Where'];
+  // Just before the clocks of Berlin and of New York go back: they do so during the start.
+  const moments = library === undefined ? [undefined] : ['2026-10-25 00:59:59', '2026-11-01 05:59:59'];
+  let answered = 0;
+  for (const zone of zones) {
+    for (const moment of moments) {
+      await using server = await startServerProcess({
+        ...environment,
+        TZ: zone,
+        ...(moment !== undefined && {
+          LD_PRELOAD: library as string,
+          FAKETIME: `@${toZone(moment, zone)}`,
+          FAKETIME_DONT_FAKE_MONOTONIC: '1',
+          DONT_FAKE_MONOTONIC: '1',
+        }),
+      });
+      const response = await fetch(`${server.url}/predict`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"x":1}',
+      });
+      expect(response.status, `${zone} ${moment}`).toBe(200);
+      answered += 1;
+    }
+  }
+  return `answered ${answered} of ${zones.length * moments.length} starts${library === undefined ? ', none at a change: needs libfaketime' : ''}`;
+});
+
+/** libfaketime reads a moment in the zone of the process. */
+function toZone(moment: string, zone: string): string {
+  const timeZone = zone === 'No/Where' ? 'UTC' : zone;
+  const text = new Date(`${moment.replace(' ', 'T')}Z`).toLocaleString('sv-SE', { timeZone });
+  return text;
+}

@@ -1,0 +1,198 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterAll, expect } from 'vitest';
+import { linearRegression, stringEcho } from '../helpers/onnx-models.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { startServerProcess } from '../helpers/server-process.js';
+import {
+  countDescriptors,
+  errorLines,
+  type HeldClient,
+  holdClient,
+  isFullSize,
+  peakMb,
+  sizeNote,
+  startGoodClient,
+  waitForDescriptors,
+} from './clients.js';
+import { fault, faultWithoutServer } from './harness.js';
+
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+const features = [{ name: 'x', type: 'number' as const, example: 1 }];
+folder.addVersion('plain', '1', {
+  manifest: { task: 'regression', features },
+  model: linearRegression([2], 1),
+});
+folder.addVersion('texts', '1', { manifest: { task: 'tensor' }, model: stringEcho() });
+
+const limits = { headers: 1_500, request: 3_000, response: 1_500 };
+const environment = {
+  MODELS_DIR: folder.path,
+  DEFAULT_MODEL: 'plain',
+  HEADERS_TIMEOUT_MS: String(limits.headers),
+  REQUEST_TIMEOUT_MS: String(limits.request),
+  RESPONSE_TIMEOUT_MS: String(limits.response),
+};
+const golden = { path: '/models/plain/predict', body: { x: 20 } };
+/** The machine may be busy. */
+const lateMs = 1_500;
+
+const post = (path: string, length: number) =>
+  `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+const echoOf = (bytes: number) => {
+  const body = `{"inputs":{"X":[["${'x'.repeat(bytes)}"]]}}`;
+  return post('/models/texts/predict', body.length) + body;
+};
+// As much as the buffers of the system hold, and more, in files that are streamed.
+const manyFiles = 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(8);
+
+fault(
+  'H07',
+  'closes slow and half-sent requests at their limits, and destroys stopped readers',
+  async ({ server }) => {
+    const count = isFullSize ? 2_000 : 200;
+    const good = startGoodClient(server, golden.path, JSON.stringify(golden.body));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const before = countDescriptors(server);
+    const hold = async (share: number, bytes: string, reads = true): Promise<HeldClient[]> => {
+      const clients: HeldClient[] = [];
+      for (let k = 0; k < Math.ceil(count * share); k += 1) {
+        clients.push(holdClient(server.port, bytes, reads));
+        if (k % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      return clients;
+    };
+    const silent = await hold(0.1, '');
+    const slowHeaders = await hold(0.35, 'GET /health HTTP/1.1\r\nHost: a\r\nX-Slow: ');
+    const halfBodies = await hold(0.2, `${post('/predict', 100)}{"x":`);
+    const slowBodies = await hold(0.2, `${post('/predict', 100_000)}{"x":`);
+    const drip = setInterval(() => {
+      for (const { socket } of [...slowHeaders, ...slowBodies]) if (!socket.destroyed) socket.write('1');
+    }, 250);
+    const stopped = await hold(0.1, manyFiles, false);
+    // Two of them go on sending what nobody will answer: that is no progress.
+    const nagging = stopped.slice(0, 2);
+    const nag = setInterval(() => {
+      for (const { socket } of nagging)
+        if (!socket.destroyed) socket.write('GET /health HTTP/1.1\r\nHost: a\r\n\r\n');
+    }, 250);
+    const held = countDescriptors(server) - before;
+    const close = async (clients: readonly HeldClient[], limitMs: number): Promise<number> => {
+      const ends = await Promise.all(clients.map(({ closed }) => closed));
+      for (const { text } of ends) expect(text).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"request_timeout"/);
+      const times = ends.map(({ ms }) => ms);
+      expect(Math.min(...times)).toBeGreaterThan(limitMs - 50);
+      expect(Math.max(...times)).toBeLessThan(limitMs + lateMs);
+      return Math.max(...times) / 1_000;
+    };
+    const seconds = [
+      await close([...silent, ...slowHeaders], limits.headers),
+      await close([...halfBodies, ...slowBodies], limits.request),
+    ];
+    // None of the clients has closed its own side, and the stopped ones cannot even see that the server did.
+    const left = await waitForDescriptors(server, before, 2 * limits.response + 2_000 + lateMs);
+    clearInterval(drip);
+    clearInterval(nag);
+    for (const { socket } of [...silent, ...slowHeaders, ...halfBodies, ...slowBodies, ...stopped]) {
+      socket.destroy();
+    }
+    expect(left, 'descriptors that are left').toBe(0);
+    expect(held, 'clients that were held at once').toBeGreaterThan(count / 2);
+    expect(errorLines(server)).toEqual([]);
+    const { p99, asked, failed } = await good.stop();
+    expect(failed).toBe(0);
+    const [headersS = 0, requestS = 0] = seconds.map((value) => value.toFixed(1));
+    return `${count} clients: headers closed after ${headersS} s (limit ${limits.headers / 1_000}), bodies after ${requestS} s (limit ${limits.request / 1_000}), stopped readers destroyed ${stopped.length}, fds left ${left}, good client's p99 ${p99.toFixed(1)} ms of ${asked}, peak RSS ${peakMb(server).toFixed(0)} MB${sizeNote}`;
+  },
+  { environment, golden, timeoutMs: 120_000 },
+);
+
+const largeBytes = 16_000_000;
+
+fault(
+  'H07',
+  'destroys stopped readers of one large answer, and leaves a slow reader and its connection alone',
+  async ({ server, expectBlocked }) => {
+    // So large a body blocks the thread for longer than a probe may take.
+    expectBlocked();
+    // The probe connects first.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const before = countDescriptors(server);
+    const stopped = Array.from({ length: 3 }, () => holdClient(server.port, echoOf(largeBytes), false));
+    const socket = connect(server.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(echoOf(largeBytes));
+    const started = performance.now();
+    const limit = 2 * limits.response;
+    let bytes = 0;
+    while (bytes < largeBytes) {
+      // Slowly for twice the limit, then at once.
+      const isSlow = performance.now() < started + limit;
+      bytes += readSome(socket, isSlow ? 150_000 : largeBytes);
+      await new Promise((resolve) => setTimeout(resolve, isSlow ? 50 : 5));
+      expect(socket.destroyed, `cut after ${bytes} bytes`).toBe(false);
+    }
+    // Idle for longer than the limit of an answer: the limit of idle connections is another.
+    await new Promise((resolve) => setTimeout(resolve, limit + 500));
+    expect(socket.destroyed).toBe(false);
+    socket.write(`${post('/predict', 7)}{"x":1}`);
+    socket.resume();
+    const [chunk] = await once(socket, 'data');
+    expect(String(chunk)).toContain('HTTP/1.1 200');
+    expect(await waitForDescriptors(server, before + 1, 2_000), 'stopped readers that are left').toBe(0);
+    for (const client of [...stopped, { socket }]) client.socket.destroy();
+    return `answers of ${largeBytes / 1e6} MB at a limit of ${limits.response / 1_000} s: stopped readers destroyed ${stopped.length} of ${stopped.length}, slow reader cut 0 of 1`;
+  },
+  { environment: { ...environment, BODY_LIMIT_BYTES: '40000000' }, golden },
+);
+
+function readSome(socket: Socket, most: number): number {
+  socket.pause();
+  let bytes = 0;
+  while (bytes < most) {
+    const chunk = socket.read() as Buffer | null;
+    if (chunk === null) break;
+    bytes += chunk.length;
+  }
+  return bytes;
+}
+
+faultWithoutServer('H07', 'lives with 256 descriptors, and recovers when the sockets go', async () => {
+  await using server = await startServerProcess({ MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' }, [
+    'sh',
+    '-c',
+    'ulimit -n 256; exec "$@"',
+    'sh',
+  ]);
+  const good = startGoodClient(server, golden.path, JSON.stringify(golden.body));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const before = countDescriptors(server);
+  const clients = Array.from({ length: isFullSize ? 2_000 : 500 }, () => holdClient(server.port, ''));
+  const deadline = performance.now() + 5_000;
+  while (countDescriptors(server) < 250 && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const most = countDescriptors(server);
+  expect(most).toBeGreaterThan(240);
+  // Those who come now are dropped, those who are there are served.
+  for (let k = 0; k < 50; k += 1) {
+    clients.push(
+      holdClient(server.port, 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n'),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  expect(server.child.exitCode, server.stdout.slice(-3).join('\n')).toBe(null);
+  for (const { socket } of clients) socket.destroy();
+  const left = await waitForDescriptors(server, before, 5_000);
+  expect(left).toBe(0);
+  const answer = await fetch(server.url + golden.path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(golden.body),
+  });
+  expect(answer.status).toBe(200);
+  const { p99, failed, asked } = await good.stop();
+  expect(failed).toBe(0);
+  return `${clients.length} sockets at ulimit -n 256: ${most} descriptors, then fds left ${left}, good client failed ${failed} of ${asked}, p99 ${p99.toFixed(1)} ms`;
+});
