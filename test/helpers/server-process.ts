@@ -13,14 +13,20 @@ export interface ServerProcess extends AsyncDisposable {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-/** Starts the built server as users do, on a free port, and waits until it listens. Throws when it ends first. */
-export async function startServerProcess(environment: Record<string, string> = {}): Promise<ServerProcess> {
+/**
+ * Starts the built server as users do, on a free port, and waits until it listens, or says on standard output what
+ * else is waited for: a pattern that finds the port. Throws when it ends first.
+ */
+export async function startServerProcess(
+  environment: Record<string, string> = {},
+  listening = /listening at https?:\/\/[^"]*:(\d+)/,
+): Promise<ServerProcess> {
   const { child, stdout, stderr, ended } = spawnServer(environment);
   const port = await new Promise<number>((resolve, reject) => {
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
     lines.on('line', (line) => {
       stdout.push(line);
-      const found = /listening at https?:\/\/[^"]*:(\d+)/.exec(line);
+      const found = listening.exec(line);
       if (found !== null) resolve(Number(found[1]));
     });
     void ended.then(({ code }) => reject(new Error(`the server ended with ${code}: ${stderr.join('\n')}`)));
@@ -37,6 +43,14 @@ export async function startServerProcess(environment: Record<string, string> = {
       await ended;
     },
   };
+}
+
+/** Waits until so many lines of the log hold a text. */
+export async function waitForLine(server: ServerProcess, text: string, count = 1): Promise<void> {
+  while (server.stdout.filter((line) => line.includes(text)).length < count) {
+    await once(server.child.stdout as NodeJS.ReadableStream, 'data');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** Starts the server and waits for its end: for starts that cannot be. */
