@@ -42,6 +42,12 @@ export const ConfigSchema = Type.Object({
         'Models that must answer before the server is ready: names with commas between, or "all". Without it: the default model, and one at least.',
     }),
   ),
+  WORKERS: Type.Integer({
+    minimum: 1,
+    maximum: 256,
+    default: 1,
+    description: 'Processes that answer behind the one port. Each loads every model.',
+  }),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     {
