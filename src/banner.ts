@@ -2,8 +2,21 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from './config.js';
 import { chooseVersion, defaultVersion, type ModelState } from './models/routing.js';
 
-/** What a person sees when the server is ready: what it serves, what it does not and why, and a first request. */
-export function describeStart(app: FastifyInstance, config: Config): string {
+/** What there is to say about a server that listens. */
+export interface StartSummary {
+  readonly url: string;
+  readonly lines: readonly string[];
+}
+
+/** What a person sees when the server is ready, however many processes it is. */
+export function describeStart({ url, lines }: StartSummary, workers: number): string {
+  const after = `after ${(process.uptime() * 1_000).toFixed(0)} ms`;
+  const headline = `Sardonyx answers at ${url} ${after}${workers > 1 ? `, with ${workers} workers` : ''}`;
+  return `\n${[headline, '', ...lines].join('\n')}\n\n`;
+}
+
+/** What a server serves and where, what it does not and why, and a first request. */
+export function summarizeStart(app: FastifyInstance, config: Config): StartSummary {
   const { registry } = app;
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : config.PORT;
@@ -11,8 +24,6 @@ export function describeStart(app: FastifyInstance, config: Config): string {
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const models = registry.list();
   const lines = [
-    `Sardonyx answers at ${url} after ${(process.uptime() * 1_000).toFixed(0)} ms`,
-    '',
     ...(models.length === 0
       ? [`  No model lies in ${config.MODELS_DIR}. Add one: sardonyx add MODEL.onnx --name my-model`]
       : []),
@@ -22,7 +33,7 @@ export function describeStart(app: FastifyInstance, config: Config): string {
     ...(config.DOCS === 'on' ? [`  Manual   ${url}/docs`] : []),
     ...firstRequest(app, url),
   ];
-  return `\n${lines.join('\n')}\n\n`;
+  return { url, lines };
 }
 
 function describeModel(model: ModelState): string[] {

@@ -1,52 +1,102 @@
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
-import { describeStart } from './banner.js';
+import { describeStart, type StartSummary, summarizeStart } from './banner.js';
 import { type Config, ConfigError, readConfig } from './config.js';
 import { messageOf } from './errors.js';
 import { buildServer } from './server.js';
+import { connectToSupervisor, type WorkerLink } from './workers/worker-link.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** From the cut of the connections to the end of the process, if nothing else ends it. */
 const lastResortMs = 2_000;
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /**
- * The life of the server's process: configuration, models, listener, signals. Resolves once it listens; a start
- * that cannot be writes a line for each problem to standard error and ends the process with 1.
- * Nothing else knows about signals.
+ * The life of the server's process: configuration, models, listener, signals. With several workers it is the life
+ * of their supervisor, which starts this again in each of them. Resolves once it listens; a start that cannot be
+ * writes a line for each problem to standard error and ends the process with 1. Nothing else knows about signals.
  */
-export async function runServer(environment: Readonly<Record<string, string | undefined>>): Promise<void> {
+export async function runServer(environment: Environment): Promise<void> {
   // Until there is a server there is nothing to wait for.
-  let stop = async (_signal: string): Promise<void> => process.exit(0);
+  let stop = async (_signal: NodeJS.Signals): Promise<void> => process.exit(0);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
+  const link = connectToSupervisor(environment);
   try {
     const config = readConfig(environment);
-    // To a person at a terminal the summary says what the log would: what is left is what needs attention.
-    const isQuiet = process.stdout.isTTY && !environment['LOG_LEVEL'];
-    const logger = pino({ level: isQuiet ? 'warn' : config.LOG_LEVEL });
+    const logger = createLogger(config, environment, link);
     endOnUncaught(logger);
-    const app = await buildServer(config, logger);
-    stop = createStop(app, config);
-    await listen(app, config);
-    if (!loopback.has(config.HOST)) {
-      logger.warn(
-        { host: config.HOST },
-        'whoever reaches this address may ask: this release has no API keys',
-      );
+    if (link === undefined && config.WORKERS > 1) {
+      await supervise(config, environment, logger, (how) => {
+        stop = how;
+      });
+      return;
     }
-    process.stderr.write(describeStart(app, config));
+    const app = await buildServer(config, logger, link);
+    stop = createStop(app, config, link);
+    await listen(app, config, link);
+    const summary = summarizeStart(app, config);
+    if (link === undefined) announce(summary, config, logger);
+    else link.tellListening(summary);
   } catch (error) {
     const lines = error instanceof ConfigError ? error.lines : [describeFailure(error)];
-    for (const line of lines) process.stderr.write(`sardonyx: ${line}\n`);
     process.exitCode = 1;
+    if (link === undefined) for (const line of lines) process.stderr.write(`sardonyx: ${line}\n`);
+    else {
+      link.tellFailure(lines);
+      link.release();
+    }
   }
 }
 
-async function listen(app: FastifyInstance, config: Config): Promise<void> {
+/** Logs to standard output; the lines of a worker name it. */
+function createLogger(config: Config, environment: Environment, link: WorkerLink | undefined): Logger {
+  // To a person at a terminal the summary says what the log would: what is left is what needs attention.
+  const isQuiet = process.stdout.isTTY && !environment['LOG_LEVEL'];
+  const logger = pino({ level: isQuiet ? 'warn' : config.LOG_LEVEL });
+  return link === undefined ? logger : logger.child({ worker: link.number });
+}
+
+async function supervise(
+  config: Config,
+  environment: Environment,
+  logger: Logger,
+  setStop: (stop: (signal: NodeJS.Signals) => Promise<void>) => void,
+): Promise<void> {
+  // Only here: a process that is alone has no use for it.
+  const [{ Supervisor }, { findFreePort }] = await Promise.all([
+    import('./workers/supervisor.js'),
+    import('./workers/free-port.js'),
+  ]);
+  const port = await findFreePort(config.HOST, config.PORT);
+  const supervisor = new Supervisor(config, { ...environment, PORT: String(port) }, logger);
+  setStop(async (signal) => {
+    if (supervisor.isStopping) return;
+    logger.info({ signal }, 'stopping');
+    if (!(await supervisor.stop(signal))) process.exitCode = 1;
+    logger.info('stopped');
+  });
+  const summary = await supervisor.start();
+  if (summary === undefined) return;
+  logger.info(`listening at ${summary.url}`);
+  announce(summary, config, logger);
+}
+
+function announce(summary: StartSummary, config: Config, logger: Logger): void {
+  if (!loopback.has(config.HOST)) {
+    logger.warn({ host: config.HOST }, 'whoever reaches this address may ask: this release has no API keys');
+  }
+  process.stderr.write(describeStart(summary, config.WORKERS));
+}
+
+async function listen(app: FastifyInstance, config: Config, link: WorkerLink | undefined): Promise<void> {
   try {
     await app.listen({
       host: config.HOST,
       port: config.PORT,
-      listenTextResolver: (address) => `listening at ${address}`,
+      // Who waits for "listening" waits for the whole, which the supervisor tells.
+      listenTextResolver: (address) =>
+        link === undefined ? `listening at ${address}` : `worker listens at ${address}`,
     });
   } catch (error) {
     await app.close();
@@ -59,9 +109,9 @@ async function listen(app: FastifyInstance, config: Config): Promise<void> {
  * delay; requests in flight end, or are cut at the deadline. What then still holds the process does not hold it
  * for long: SIGKILL, since `process.exit()` aborts, or waits, while the engine runs on another thread.
  */
-function createStop(app: FastifyInstance, config: Config): (signal: string) => Promise<void> {
+function createStop(app: FastifyInstance, config: Config, link: WorkerLink | undefined) {
   let isStopping = false;
-  return async (signal) => {
+  return async (signal: NodeJS.Signals): Promise<void> => {
     if (isStopping) return;
     isStopping = true;
     app.log.info({ signal }, 'stopping');
@@ -85,6 +135,7 @@ function createStop(app: FastifyInstance, config: Config): (signal: string) => P
       process.exitCode = 1;
     } finally {
       clearTimeout(cut);
+      link?.release();
     }
   };
 }
@@ -106,7 +157,7 @@ function describeFailure(error: unknown): string {
   if (code === 'EADDRINUSE')
     return `PORT: ${address}:${port} is taken by another process; choose another PORT`;
   if (syscall === 'getaddrinfo') return `HOST: the name ${hostname} is not known (${code})`;
-  if (syscall === 'listen' || code === 'EADDRNOTAVAIL')
+  if (syscall === 'listen' || syscall === 'bind' || code === 'EADDRNOTAVAIL')
     return `HOST: cannot listen at ${address}:${port} (${code})`;
   if (syscall === 'scandir') return `MODELS_DIR: the folder ${path} cannot be read (${code})`;
   return messageOf(error);

@@ -14,6 +14,7 @@ import registry from './plugins/registry.js';
 import requestId, { createRequestId } from './plugins/request-id.js';
 import requestLog from './plugins/request-log.js';
 import { createResponseClass } from './plugins/response.js';
+import whole from './plugins/whole.js';
 import docsRoutes from './routes/docs.js';
 import errorRoutes from './routes/errors.js';
 import healthRoutes from './routes/health.js';
@@ -23,12 +24,17 @@ import predictRoutes from './routes/predict.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
 import { ProblemSchema } from './schemas/problem.js';
 import { serverVersion } from './version.js';
+import type { WorkerLink } from './workers/worker-link.js';
 
 /**
  * The whole server, models loaded, not yet listening: plugins and routes in the order in which they depend on
- * each other, which is also the reverse of the order in which they close.
+ * each other, which is also the reverse of the order in which they close. With a link it is one of several workers.
  */
-export async function buildServer(config: Config, logger: FastifyBaseLogger): Promise<FastifyInstance> {
+export async function buildServer(
+  config: Config,
+  logger: FastifyBaseLogger,
+  link?: WorkerLink,
+): Promise<FastifyInstance> {
   const problemSettings = {
     errorsUrl: `${config.PUBLIC_URL?.replace(/\/$/, '') ?? ''}/errors`,
     showsProblems: config.ERROR_DETAIL === 'on',
@@ -84,6 +90,7 @@ export async function buildServer(config: Config, logger: FastifyBaseLogger): Pr
   await app.register(arrival);
   await app.register(registry, config);
   await app.register(predictor);
+  await app.register(whole, { link, requiredModels: config.REQUIRED_MODELS });
 
   if (config.DOCS === 'on') {
     await app.register(swagger, {
@@ -103,7 +110,7 @@ export async function buildServer(config: Config, logger: FastifyBaseLogger): Pr
   }
   await app.register(predictRoutes);
   await app.register(modelRoutes);
-  await app.register(healthRoutes, { requiredModels: config.REQUIRED_MODELS, serverVersion });
+  await app.register(healthRoutes, { serverVersion });
   await app.register(metricsRoutes);
   await app.register(errorRoutes);
   if (config.DOCS === 'on') await app.register(docsRoutes);

@@ -29,7 +29,7 @@ const partOf = (file: string) =>
 /** What each part may call; a part that is not named here may call nothing of ours. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ['process'],
-  process: ['banner', 'config', 'errors', 'server'],
+  process: ['banner', 'config', 'errors', 'server', 'workers'],
   banner: ['config', 'models'],
   cli: [
     'cli',
@@ -46,9 +46,20 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   server: ['config', 'plugins', 'routes', 'schemas', 'version'],
   proposal: ['inference', 'models'],
-  plugins: ['config', 'errors', 'messages', 'models', 'monitoring', 'predictions', 'predictor', 'schemas'],
+  plugins: [
+    'config',
+    'errors',
+    'messages',
+    'models',
+    'monitoring',
+    'predictions',
+    'predictor',
+    'schemas',
+    'workers',
+  ],
   routes: ['errors', 'models', 'schemas'],
   schemas: ['errors', 'models'],
+  workers: ['config', 'monitoring'],
   monitoring: ['models', 'predictions'],
   predictor: ['errors', 'models', 'predictions'],
   predictions: ['errors'],
@@ -86,7 +97,8 @@ describe('the parts of src', () => {
   test.each([
     ['onnxruntime-node', ['inference/session.ts']],
     ['prom-client', ['monitoring/metrics.ts']],
-  ])('import %s in one file', (name, expected) => {
+    ['node:cluster', ['workers/place.ts', 'workers/supervisor.ts']],
+  ])('import %s nowhere else', (name, expected) => {
     const users = imports
       .filter(({ to }) => to === name || to.startsWith(`${name}/`))
       .map(({ from }) => from);
@@ -96,7 +108,7 @@ describe('the parts of src', () => {
   test('know nothing of HTTP below the plugins', () => {
     const wrong = imports.filter(
       ({ from, to }) =>
-        ['models', 'inference', 'monitoring', 'predictor', 'predictions'].includes(partOf(from)) &&
+        ['models', 'inference', 'monitoring', 'predictor', 'predictions', 'workers'].includes(partOf(from)) &&
         /^(@?fastify|node:http)/.test(to),
     );
     expect(wrong).toEqual([]);
@@ -111,7 +123,7 @@ describe('the parts of src', () => {
       'inference/session.ts',
       'main.ts',
     ]);
-    expect(users('process.on(')).toEqual(['inference/host.ts', 'process.ts']);
+    expect(users('process.on(')).toEqual(['inference/host.ts', 'process.ts', 'workers/worker-link.ts']);
   });
 
   test('have one noun a file: none is over 200 lines, and none is called utils', () => {

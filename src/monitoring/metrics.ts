@@ -1,4 +1,9 @@
-import { collectDefaultMetrics, type Metric, Registry as PromRegistry } from 'prom-client';
+import {
+  AggregatorRegistry,
+  collectDefaultMetrics,
+  type Metric,
+  Registry as PromRegistry,
+} from 'prom-client';
 import { createHistogram, type Histogram } from './histogram.js';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -23,8 +28,13 @@ export interface Metrics {
   histogram(name: string, help: string, bounds: readonly number[]): Family<Histogram>;
   readonly contentType: string;
   text(): Promise<string>;
+  /** All series as values that can cross to another process, to be summed there. */
+  snapshot(): Promise<MetricsSnapshot>;
   close(): void;
 }
+
+/** The metrics of one process at one moment, in prom-client's own form. */
+export type MetricsSnapshot = readonly { readonly name: string; readonly type: unknown }[];
 
 interface Sample {
   readonly labels: Labels;
@@ -36,28 +46,30 @@ interface Sample {
  * Series are counted in plain numbers of our own and turned into Prometheus text by prom-client when it is
  * asked for: this is the one file that knows prom-client.
  */
-export function createMetrics(): Metrics {
+export function createMetrics({ includesProcess = true } = {}): Metrics {
   const registry = new PromRegistry();
-  collectDefaultMetrics({ register: registry });
+  if (includesProcess) collectDefaultMetrics({ register: registry });
 
   const family = <T>(
     name: string,
     help: string,
-    type: string,
+    type: 'counter' | 'gauge' | 'histogram',
     create: () => T,
     toSamples: (it: T, labels: Labels) => Sample[],
   ) => {
     const all = new Map<string, { labels: Labels; it: T }>();
+    // Processes add up what they count; what they hold, such as a loaded version, all of them hold.
+    const aggregator = type === 'gauge' ? 'max' : 'sum';
     const metric = {
       name,
       help,
       type,
-      aggregator: 'sum',
+      aggregator,
       get: async () => ({
         name,
         help,
         type,
-        aggregator: 'sum',
+        aggregator,
         values: [...all.values()].flatMap(({ labels, it }) => toSamples(it, labels)),
       }),
       reset: () => all.clear(),
@@ -89,8 +101,21 @@ export function createMetrics(): Metrics {
       ),
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    snapshot: () => registry.getMetricsAsJSON(),
     close: () => registry.clear(),
   };
+}
+
+/** The text of several processes' metrics together: counts are added, of gauges each says how. */
+export function sumMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
+  return AggregatorRegistry.aggregate([...snapshots]).metrics();
+}
+
+/** What several processes have counted together: counters and histograms, which stay true when a process ends. */
+export function sumCounts(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
+  const counts = snapshots.map((all) => all.filter(({ type }) => type === 'counter' || type === 'histogram'));
+  const sums = AggregatorRegistry.aggregate(counts).getMetricsAsArray();
+  return sums.map((sum) => ({ ...sum, get: undefined }));
 }
 
 interface Cell extends Counter, Gauge {

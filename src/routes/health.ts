@@ -1,15 +1,14 @@
 import type { FastifyPluginAsync } from 'fastify';
-import { canAnswer, findMissingModels } from '../models/readiness.js';
+import { canAnswer } from '../models/readiness.js';
 import { defaultVersion } from '../models/routing.js';
 import { HealthSchema, LiveSchema, NotReadySchema, ReadySchema } from '../schemas/health.js';
 
 export interface HealthOptions {
-  readonly requiredModels?: string | undefined;
   readonly serverVersion: string;
 }
 
 /** Whether the process lives, whether traffic may come, and how things are. */
-const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { requiredModels, serverVersion }) => {
+const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVersion }) => {
   const tags = ['health'];
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
@@ -31,10 +30,7 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { requiredMo
       },
     },
     async (_request, reply) => {
-      const reasons = [
-        ...(app.isDraining() ? ['the server is draining'] : []),
-        ...findMissingModels(app.registry, requiredModels),
-      ];
+      const { reasons } = await app.whole.readiness();
       if (reasons.length === 0) return { status: 'ready' };
       reply.code(503).header('retry-after', '1');
       return { status: 'not_ready', reasons };
@@ -46,9 +42,12 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { requiredMo
     { schema: { summary: 'How things are, for people', tags, response: { 200: HealthSchema } } },
     async () => {
       const models = app.registry.list();
-      const isWell = findMissingModels(app.registry, requiredModels).length === 0 && models.every(canAnswer);
+      const { reasons, workers } = await app.whole.readiness();
+      const isComplete = workers === undefined || workers.running >= workers.wanted;
+      const isWell = reasons.length === 0 && isComplete && models.every(canAnswer);
       return {
         status: app.isDraining() ? 'draining' : isWell ? 'ok' : 'degraded',
+        ...(workers !== undefined && { workers }),
         model_loaded: models.some(canAnswer),
         models: Object.fromEntries(
           models.map((model) => [

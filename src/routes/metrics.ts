@@ -15,7 +15,7 @@ const metricsRoutes: FastifyPluginAsync = async (app) => {
     },
     async (_request, reply) => {
       reply.header('content-type', app.metrics.contentType);
-      return app.metrics.text();
+      return app.whole.metricsText();
     },
   );
 };

@@ -18,6 +18,12 @@ export const NotReadySchema = Type.Object(
 export const HealthSchema = Type.Object(
   {
     status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('draining')]),
+    workers: Type.Optional(
+      Type.Object(
+        { running: Type.Integer(), wanted: Type.Integer() },
+        { description: 'Of a server of several processes: how many listen, and how many should' },
+      ),
+    ),
     model_loaded: Type.Boolean({ description: 'Whether any model can answer' }),
     models: Type.Record(
       Type.String(),

@@ -5,7 +5,12 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { runServerToItsEnd, type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import {
+  runServerToItsEnd,
+  type ServerProcess,
+  startServerProcess,
+  waitForLine,
+} from '../helpers/server-process.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const run = promisify(execFile);
@@ -141,10 +146,3 @@ test('an error that nobody caught is logged as fatal and ends the process with 1
     err: { message: 'nobody caught this' },
   });
 });
-
-async function waitForLine(server: ServerProcess, text: string): Promise<void> {
-  while (!server.stdout.some((line) => line.includes(text))) {
-    await once(server.child.stdout as NodeJS.ReadableStream, 'data');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

@@ -1,8 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, expect } from 'vitest';
 import { linearRegression, slow } from '../helpers/onnx-models.js';
+import { childrenOf, isAlive } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { fault, faultWithoutServer } from './harness.js';
@@ -196,15 +196,4 @@ async function hold(server: ServerProcess, bytes: string): Promise<Socket[]> {
   socket.write(bytes);
   await new Promise((resolve) => setTimeout(resolve, 150));
   return [socket];
-}
-
-/** A process that has ended stays in the table as a zombie until somebody asks how: it is no orphan. */
-function isAlive(pid: number): boolean {
-  const output = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim();
-  return output !== '' && !output.startsWith('Z');
-}
-
-function childrenOf(pid: number): number[] {
-  const output = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
-  return output.split('\n').filter(Boolean).map(Number);
 }

@@ -159,12 +159,12 @@ function readSome(socket: Socket, most: number): number {
 }
 
 faultWithoutServer('H07', 'lives with 256 descriptors, and recovers when the sockets go', async () => {
-  await using server = await startServerProcess({ MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' }, [
-    'sh',
-    '-c',
-    'ulimit -n 256; exec "$@"',
-    'sh',
-  ]);
+  await using server = await startServerProcess(
+    { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' },
+    {
+      under: ['sh', '-c', 'ulimit -n 256; exec "$@"', 'sh'],
+    },
+  );
   const good = startGoodClient(server, golden.path, JSON.stringify(golden.body));
   await new Promise((resolve) => setTimeout(resolve, 200));
   const before = countDescriptors(server);

@@ -14,19 +14,23 @@ export interface ServerProcess extends AsyncDisposable {
 }
 
 /**
- * Starts the built server as users do, on a free port, and waits until it listens. Throws when it ends first.
- * `under` is a command that ends in becoming the server, such as one that sets a limit before.
+ * Starts the built server as users do, on a free port, and waits until it listens, or says on standard output what
+ * else is waited for: a pattern that finds the port. Throws when it ends first. `under` is a command that ends in
+ * becoming the server, such as one that sets a limit before.
  */
 export async function startServerProcess(
   environment: Record<string, string> = {},
-  under: readonly string[] = [],
+  {
+    listening = /listening at https?:\/\/[^"]*:(\d+)/,
+    under = [],
+  }: { readonly listening?: RegExp; readonly under?: readonly string[] } = {},
 ): Promise<ServerProcess> {
   const { child, stdout, stderr, ended } = spawnServer(environment, under);
   const port = await new Promise<number>((resolve, reject) => {
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
     lines.on('line', (line) => {
       stdout.push(line);
-      const found = /listening at https?:\/\/[^"]*:(\d+)/.exec(line);
+      const found = listening.exec(line);
       if (found !== null) resolve(Number(found[1]));
     });
     void ended.then(({ code }) => reject(new Error(`the server ended with ${code}: ${stderr.join('\n')}`)));
@@ -43,6 +47,14 @@ export async function startServerProcess(
       await ended;
     },
   };
+}
+
+/** Waits until so many lines of the log hold a text. */
+export async function waitForLine(server: ServerProcess, text: string, count = 1): Promise<void> {
+  while (server.stdout.filter((line) => line.includes(text)).length < count) {
+    await once(server.child.stdout as NodeJS.ReadableStream, 'data');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** Starts the server and waits for its end: for starts that cannot be. */

@@ -1,0 +1,25 @@
+import fp from 'fastify-plugin';
+import { findMissingModels } from '../models/readiness.js';
+import { createWhole, type Whole } from '../workers/whole.js';
+import type { WorkerLink } from '../workers/worker-link.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly whole: Whole;
+  }
+}
+
+interface WholeOptions {
+  readonly link: WorkerLink | undefined;
+  readonly requiredModels: string | undefined;
+}
+
+/** Lends the routes what the server says of itself, whether it is this process alone or several. */
+export default fp<WholeOptions>(
+  async function wholePlugin(app, { link, requiredModels }) {
+    const findMissing = () => findMissingModels(app.registry, requiredModels);
+    const { metrics, isDraining } = app;
+    app.decorate('whole', createWhole({ metrics, isDraining, findMissing }, link));
+  },
+  { name: 'whole', fastify: '5.x', dependencies: ['metrics', 'drain', 'registry'] },
+);

@@ -1,0 +1,137 @@
+import cluster, { type Worker } from 'node:cluster';
+import type { StartSummary } from '../banner.js';
+import { Questions } from './questions.js';
+import { longLifeMs, pauseAfter } from './restart-pause.js';
+import { workerVariable } from './worker-link.js';
+import type { Subject, SupervisorMessage, WholeFacts, WorkerFacts, WorkerMessage } from './worker-message.js';
+
+/** A worker that does not answer within this time is left out of what is said of the whole. */
+const longestAnswerMs = 500;
+
+/** How a worker's process ended. */
+export interface WorkerEnd {
+  readonly pid: number | undefined;
+  readonly how: string;
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface PlaceEvents {
+  onListening(summary: StartSummary): void;
+  /** The worker cannot start, and ends. */
+  onFailure(lines: readonly string[]): void;
+  onEnd(end: WorkerEnd): void;
+  /** The worker asks about all of them. */
+  onAsk(subject: Subject): Promise<WholeFacts[Subject]>;
+}
+
+/** One of the places for workers: a process, and after its end the next one. */
+export class Place {
+  readonly number: number;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #events: PlaceEvents;
+  readonly #questions = new Questions<WorkerFacts[Subject]>(longestAnswerMs);
+  #worker: Worker | undefined;
+  #listensSince: number | undefined;
+  #hasListened = false;
+  /** Workers in a row that ended before they had listened for long. */
+  #deaths = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(number: number, environment: NodeJS.ProcessEnv, events: PlaceEvents) {
+    this.number = number;
+    this.#environment = { ...environment, [workerVariable]: String(number) };
+    this.#events = events;
+  }
+
+  get isListening(): boolean {
+    return this.#listensSince !== undefined;
+  }
+
+  /** Whether any worker in this place has listened, so that it is known to be able to. */
+  get hasListened(): boolean {
+    return this.#hasListened;
+  }
+
+  get isEmpty(): boolean {
+    return this.#worker === undefined;
+  }
+
+  /** Starts a worker. */
+  start(): void {
+    const worker = cluster.fork(this.#environment);
+    this.#worker = worker;
+    worker.on('message', (message: WorkerMessage) => this.#receive(worker, message));
+    const { pid } = worker.process;
+    worker.on('error', (error) => {
+      // No process, no end: such as where there may be no more of them.
+      if (pid === undefined) this.#end({ pid, how: error.message, code: null, signal: null });
+    });
+    worker.once('exit', (code: number | null, signal: string | null) => {
+      const end = () => this.#end({ pid, how: signal ?? `exit code ${code}`, code, signal });
+      // What the worker has said last may still be on its way.
+      if (worker.isConnected()) worker.once('disconnect', end);
+      else end();
+    });
+  }
+
+  /** Starts the next worker after the pause that the deaths so far call for, and gives its milliseconds. */
+  restart(): number {
+    const pauseMs = pauseAfter(this.#deaths);
+    this.#timer = setTimeout(() => this.start(), pauseMs);
+    return pauseMs;
+  }
+
+  /** Asks the worker. Resolves with undefined where it does not answer in time. */
+  ask<S extends Subject>(subject: S): Promise<WorkerFacts[S] | undefined> {
+    // A worker answers a question about a subject with the facts of that subject.
+    return this.#questions.ask((id) => this.#send({ kind: 'ask', id, subject })) as Promise<
+      WorkerFacts[S] | undefined
+    >;
+  }
+
+  /** Sends a signal to the worker, and starts no other. */
+  end(signal: NodeJS.Signals): void {
+    clearTimeout(this.#timer);
+    this.#worker?.process.kill(signal);
+  }
+
+  #send(message: SupervisorMessage): void {
+    // A message that is lost has lost its reader, whose end is told.
+    this.#worker?.send(message, () => undefined);
+  }
+
+  #receive(worker: Worker, message: WorkerMessage): void {
+    switch (message.kind) {
+      case 'listening':
+        this.#listensSince = performance.now();
+        this.#hasListened = true;
+        this.#events.onListening(message.summary);
+        return;
+      case 'failed':
+        this.#events.onFailure(message.lines);
+        return;
+      case 'answer':
+        this.#questions.answer(message.id, message.facts);
+        return;
+      case 'ask':
+        void this.#events.onAsk(message.subject).then((facts) => {
+          // The place may have another worker by now, which has asked nothing.
+          if (worker === this.#worker) this.#send({ kind: 'answer', id: message.id, facts });
+        });
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #end(end: WorkerEnd): void {
+    if (this.#worker === undefined) return;
+    const isOld = this.#listensSince !== undefined && performance.now() - this.#listensSince >= longLifeMs;
+    this.#deaths = isOld ? 1 : this.#deaths + 1;
+    this.#worker = undefined;
+    this.#listensSince = undefined;
+    this.#questions.abandon();
+    this.#events.onEnd(end);
+  }
+}

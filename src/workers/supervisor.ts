@@ -1,0 +1,137 @@
+import cluster from 'node:cluster';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import type { StartSummary } from '../banner.js';
+import { type Config, ConfigError } from '../config.js';
+import { Place, type WorkerEnd } from './place.js';
+import { WholeReport } from './whole-report.js';
+import type { Subject, WholeFacts } from './worker-message.js';
+
+export type SupervisorConfig = Pick<Config, 'WORKERS' | 'SHUTDOWN_DELAY_MS' | 'SHUTDOWN_TIMEOUT_MS'>;
+
+/** What a worker may take for its end beyond the times that are configured. */
+const graceMs = 2_000;
+
+// From the sources, as `npm run dev` runs it, a worker gets the same loader as its supervisor.
+const entry = new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url);
+
+/**
+ * Keeps as many workers running as are wanted: a worker that ends is replaced, at once or after a pause. It loads
+ * no model and answers no request. A worker that cannot start before any in its place has listened ends the whole:
+ * the next would fail as well.
+ */
+export class Supervisor {
+  readonly #config: SupervisorConfig;
+  readonly #logger: Logger;
+  readonly #places: readonly Place[];
+  readonly #report: WholeReport;
+  #settleStart: { resolve(summary?: StartSummary): void; reject(error: Error): void } | undefined;
+  /** Why the whole cannot start. */
+  #failure: readonly string[] | undefined;
+  /** What it was stopped by; from then on no worker is replaced. */
+  #signal: NodeJS.Signals | undefined;
+  #stopped: Promise<boolean> | undefined;
+  #endedWell = true;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(config: SupervisorConfig, environment: NodeJS.ProcessEnv, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+    this.#places = Array.from({ length: config.WORKERS }, (_unused, k) => {
+      const place: Place = new Place(k + 1, environment, {
+        onListening: (summary) => this.#onListening(summary),
+        onFailure: (lines) => this.#onFailure(place, lines),
+        onEnd: (end) => this.#onEnd(place, end),
+        onAsk: (subject) => this.#answer(subject),
+      });
+      return place;
+    });
+    this.#report = new WholeReport(this.#places);
+  }
+
+  get isStopping(): boolean {
+    return this.#signal !== undefined;
+  }
+
+  /**
+   * Starts the workers. Resolves once all listen; with undefined when the supervisor was stopped before. Throws
+   * `ConfigError` when they cannot start: then none is left.
+   */
+  start(): Promise<StartSummary | undefined> {
+    cluster.setupPrimary({ exec: fileURLToPath(entry), args: [] });
+    return new Promise((resolve, reject) => {
+      this.#settleStart = { resolve, reject };
+      for (const place of this.#places) place.start();
+    });
+  }
+
+  /**
+   * Ends the workers as the signal ends a lone server, once, however many signals come. Resolves when none is left,
+   * with whether all ended well.
+   */
+  stop(signal: NodeJS.Signals): Promise<boolean> {
+    this.#signal ??= signal;
+    this.#stopped ??= this.#end(signal);
+    return this.#stopped;
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<boolean> {
+    const { SHUTDOWN_DELAY_MS, SHUTDOWN_TIMEOUT_MS } = this.#config;
+    const kill = setTimeout(
+      () => {
+        this.#logger.error('workers are killed: their shutdown took too long');
+        for (const place of this.#places) place.end('SIGKILL');
+      },
+      SHUTDOWN_DELAY_MS + SHUTDOWN_TIMEOUT_MS + graceMs,
+    );
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      for (const place of this.#places) place.end(signal);
+      this.#tellEmpty();
+    });
+    clearTimeout(kill);
+    if (this.#failure === undefined) this.#settleStart?.resolve();
+    else this.#settleStart?.reject(new ConfigError(this.#failure));
+    return this.#endedWell;
+  }
+
+  #onListening(summary: StartSummary): void {
+    if (this.#places.every(({ isListening }) => isListening)) this.#settleStart?.resolve(summary);
+  }
+
+  #onFailure(place: Place, lines: readonly string[]): void {
+    if (place.hasListened) this.#logger.error({ worker: place.number, lines }, 'a worker cannot start');
+    else this.#fail(lines);
+  }
+
+  #onEnd(place: Place, { pid, how, code, signal }: WorkerEnd): void {
+    this.#report.retire(place);
+    if (this.isStopping) {
+      // The signal itself ends a worker that has not come as far as to handle it.
+      if (code !== 0 && signal !== this.#signal) this.#endedWell = false;
+      this.#tellEmpty();
+      return;
+    }
+    if (!place.hasListened) {
+      this.#fail([`worker ${place.number} ended before it listened (${how})`]);
+      return;
+    }
+    this.#report.countRestart();
+    const pause_ms = place.restart();
+    this.#logger.warn({ worker: place.number, ended_pid: pid, how, pause_ms }, 'a worker has ended');
+  }
+
+  #fail(lines: readonly string[]): void {
+    if (this.isStopping) return;
+    this.#failure = lines;
+    void this.stop('SIGTERM');
+  }
+
+  #tellEmpty(): void {
+    if (this.#places.every(({ isEmpty }) => isEmpty)) this.#onEmpty?.();
+  }
+
+  #answer(subject: Subject): Promise<WholeFacts[Subject]> {
+    return subject === 'metrics' ? this.#report.metrics() : this.#report.readiness(this.isStopping);
+  }
+}

@@ -1,0 +1,37 @@
+import type { StartSummary } from '../banner.js';
+import type { MetricsSnapshot } from '../monitoring/metrics.js';
+
+/** What the supervisor may ask a worker about itself. */
+export interface WorkerFacts {
+  readonly metrics: MetricsSnapshot;
+  /** Why its models are not enough to be ready; none where they are. */
+  readonly readiness: readonly string[];
+}
+
+/** What a worker may ask the supervisor about all of them. */
+export interface WholeFacts {
+  /** The text that Prometheus scrapes. */
+  readonly metrics: string;
+  readonly readiness: Readiness;
+}
+
+export interface Readiness {
+  /** What keeps traffic away; none where it may come. */
+  readonly reasons: readonly string[];
+  /** Left out by a process that is alone. */
+  readonly workers?: { readonly running: number; readonly wanted: number };
+}
+
+export type Subject = keyof WorkerFacts & keyof WholeFacts;
+
+/** From a worker to its supervisor. */
+export type WorkerMessage =
+  | { readonly kind: 'listening'; readonly summary: StartSummary }
+  | { readonly kind: 'failed'; readonly lines: readonly string[] }
+  | { readonly kind: 'ask'; readonly id: number; readonly subject: Subject }
+  | { readonly kind: 'answer'; readonly id: number; readonly facts: WorkerFacts[Subject] };
+
+/** From the supervisor to a worker. */
+export type SupervisorMessage =
+  | { readonly kind: 'ask'; readonly id: number; readonly subject: Subject }
+  | { readonly kind: 'answer'; readonly id: number; readonly facts: WholeFacts[Subject] };

@@ -1,0 +1,131 @@
+import { Agent, request } from 'node:http';
+import { afterAll, expect, vi } from 'vitest';
+import { readMetric } from '../helpers/ask.js';
+import { linearRegression, slow } from '../helpers/onnx-models.js';
+import { childrenOf, isAlive, isRunning } from '../helpers/processes.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { startServerProcess, waitForLine } from '../helpers/server-process.js';
+import { faultWithoutServer } from './harness.js';
+
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+const features = [{ name: 'x', type: 'number' as const, example: 1 }];
+folder.addVersion('plain', '1', {
+  manifest: { task: 'regression', features },
+  model: linearRegression([2], 1),
+});
+folder.addVersion('runaway', '1', {
+  manifest: { task: 'regression', features, runtime: { timeoutMs: 60_000 } },
+  model: slow(),
+});
+const environment = { WORKERS: '4', MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };
+
+const body = '{"x":20}';
+
+/** Asks over and over, on one connection for as long as it lasts. */
+function startClient(port: number) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  let answered = 0;
+  let failed = 0;
+  let isOver = false;
+  const ask = () =>
+    new Promise<boolean>((resolve) => {
+      const headers = { 'content-type': 'application/json', 'content-length': body.length };
+      const sent = request({ port, path: '/predict', method: 'POST', agent, headers }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('error', () => resolve(false));
+        response.on('end', () => resolve(response.statusCode === 200 && text.includes('"prediction":41')));
+      });
+      sent.on('error', () => resolve(false));
+      sent.end(body);
+    });
+  const first = ask();
+  const asking = (async () => {
+    for (let isGood = await first; !isOver; isGood = await ask()) {
+      if (isGood) answered += 1;
+      else failed += 1;
+    }
+  })();
+  return {
+    connected: first,
+    async stop() {
+      isOver = true;
+      await asking;
+      agent.destroy();
+      return { answered, failed };
+    },
+  };
+}
+
+faultWithoutServer('S07', 'replaces one of four workers that is killed', async () => {
+  await using server = await startServerProcess(environment);
+  const supervisor = server.child.pid as number;
+  const clients: ReturnType<typeof startClient>[] = [];
+  // One after the other, so that each worker has as many.
+  for (let k = 0; k < 16; k += 1) {
+    const client = startClient(server.port);
+    expect(await client.connected).toBe(true);
+    clients.push(client);
+  }
+  const victim = childrenOf(supervisor)[0] as number;
+  const victims = [victim, ...childrenOf(victim)];
+  const started = performance.now();
+  process.kill(victim, 'SIGKILL');
+  await waitForLine(server, 'worker listens', 5);
+  const tookMs = performance.now() - started;
+  const results = await Promise.all(clients.map((client) => client.stop()));
+  const failed = results.reduce((sum, result) => sum + result.failed, 0);
+  const answered = results.reduce((sum, result) => sum + result.answered, 0);
+
+  expect(answered).toBeGreaterThan(100);
+  // A quarter of the clients had the killed worker, and each of them one request on its way at most.
+  expect(failed).toBeLessThanOrEqual(4);
+  expect(Math.max(...results.map((result) => result.failed))).toBeLessThanOrEqual(1);
+  expect(await readMetric(server.url, 'workers_running')).toBe(4);
+  expect(await readMetric(server.url, 'worker_restarts_total')).toBe(1);
+
+  const all = [...childrenOf(supervisor), ...childrenOf(supervisor).flatMap(childrenOf)];
+  server.child.kill('SIGTERM');
+  expect(await server.ended).toEqual({ code: 0, signal: null });
+  const orphans = await countAlive([...victims, ...all]);
+  expect(orphans).toBe(0);
+  return `four again after ${tookMs.toFixed(0)} ms, failed ${failed} of ${failed + answered} requests, orphans ${orphans}`;
+});
+
+faultWithoutServer('S07', 'leaves no worker and no child when the supervisor is killed', async () => {
+  let orphans = 0;
+  let longestMs = 0;
+  const tries = 3;
+  for (let k = 0; k < tries; k += 1) {
+    await using server = await startServerProcess({ ...environment, WORKERS: '2' });
+    const run = fetch(`${server.url}/models/runaway/predict`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"x":1e9}',
+    }).catch(() => 'lost');
+    const workers = childrenOf(server.child.pid as number);
+    const children = workers.flatMap(childrenOf);
+    const all = [...workers, ...children];
+    expect(all.length).toBe(4);
+    await vi.waitUntil(() => children.some(isRunning), { timeout: 5_000, interval: 20 });
+    const started = performance.now();
+    process.kill(server.child.pid as number, 'SIGKILL');
+    orphans += await countAlive(all);
+    longestMs = Math.max(longestMs, performance.now() - started);
+    expect(await run).toBe('lost');
+  }
+  expect(orphans).toBe(0);
+  return `orphans ${orphans} of ${4 * tries} processes, the last gone after ${longestMs.toFixed(0)} ms at most, ${tries} kills`;
+});
+
+/** How many are still there after the two seconds that a child takes at most to see that its parent has gone. */
+async function countAlive(pids: readonly number[]): Promise<number> {
+  const deadline = performance.now() + 2_000;
+  while (pids.some(isAlive) && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return pids.filter(isAlive).length;
+}
