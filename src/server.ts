@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import arrival from './plugins/arrival.js';
 import { createClientErrorHandler } from './plugins/client-errors.js';
 import drain, { type Draining } from './plugins/drain.js';
+import { createFaultLog } from './plugins/fault-log.js';
 import jsonBody from './plugins/json-body.js';
 import metrics from './plugins/metrics.js';
 import predictor from './plugins/predictor.js';
@@ -38,6 +39,7 @@ export async function buildServer(
   const problemSettings = {
     errorsUrl: `${config.PUBLIC_URL?.replace(/\/$/, '') ?? ''}/errors`,
     showsProblems: config.ERROR_DETAIL === 'on',
+    logFault: createFaultLog(),
   };
   const draining: Draining = { isDraining: false };
   const app: FastifyInstance = Fastify({

@@ -1,9 +1,14 @@
-import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { type ErrorCode, ServiceError } from '../errors.js';
 import { pointerToken } from '../messages.js';
 import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
 import { discardBody } from './discard-body.js';
+import type { FaultLog } from './fault-log.js';
+
+export interface ProblemOptions extends ProblemSettings {
+  readonly logFault: FaultLog;
+}
 
 /** Fastify's own errors, by their codes. Any other is an `internal`. */
 const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
@@ -20,7 +25,7 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
 };
 
 /** Makes every error an `application/problem+json`, whatever threw it, and logs those that are our own fault. */
-export default fp<ProblemSettings>(
+export default fp<ProblemOptions>(
   async function problemsPlugin(app, settings) {
     const methodsOf = collectMethods(app);
     app.setErrorHandler(async (error: Partial<FastifyError> | undefined, request, reply) => {
@@ -46,10 +51,10 @@ export function sendProblem(
   thrown: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
-  settings: ProblemSettings,
+  settings: ProblemOptions,
 ) {
   const error = hasLeft(request, thrown) ? new ServiceError('invalid_request') : toServiceError(thrown);
-  if (error.status >= 500) logFault(request.log, error, request.id);
+  if (error.status >= 500) settings.logFault(request.log, error, request.id);
   return reply
     .code(error.status)
     .headers(error.headers)
@@ -61,12 +66,6 @@ export function sendProblem(
 /** Whether the client left before its body was whole: nobody reads the answer, and nothing here is at fault. */
 function hasLeft({ raw }: FastifyRequest, thrown: unknown): boolean {
   return raw.readableAborted && (thrown as Partial<FastifyError> | undefined)?.code === 'ECONNRESET';
-}
-
-function logFault(log: FastifyBaseLogger, error: ServiceError, requestId: string): void {
-  const fault = { request_id: requestId, code: error.code, err: error.cause ?? error };
-  if (error.status === 503) log.warn(fault, error.message);
-  else log.error(fault, error.message);
 }
 
 function toServiceError(thrown: unknown): ServiceError {
