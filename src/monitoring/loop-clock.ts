@@ -4,6 +4,8 @@ import { performance } from 'node:perf_hooks';
 export interface LoopClock {
   /** The earliest moment at which a request that is seen now can have arrived, by `performance.now()`. */
   arrivedAt(): number;
+  /** Forgets what the loop was busy with before there could be a request. */
+  reset(): void;
   close(): void;
 }
 
@@ -21,6 +23,7 @@ export function createLoopClock(): LoopClock {
   let immediate: NodeJS.Immediate | undefined;
   // After the loop has read its sockets: what they waited for has been told to their requests by then.
   const mark = (): void => {
+    clearImmediate(immediate);
     immediate = undefined;
     markedAt = performance.now();
     markedIdle = performance.nodeTiming.idleTime;
@@ -37,6 +40,7 @@ export function createLoopClock(): LoopClock {
       const busyMs = now - markedAt - (performance.nodeTiming.idleTime - markedIdle);
       return now - Math.max(0, busyMs);
     },
+    reset: mark,
     close() {
       clearInterval(timer);
       clearImmediate(immediate);

@@ -13,6 +13,8 @@ export default fp(
   async function arrivalPlugin(app) {
     const clock = createLoopClock();
     app.decorate('arrivedAt', clock.arrivedAt);
+    app.addHook('onReady', async () => clock.reset());
+    app.addHook('onListen', async () => clock.reset());
     app.addHook('onClose', async () => clock.close());
   },
   { name: 'arrival', fastify: '5.x' },
