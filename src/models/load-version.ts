@@ -93,7 +93,7 @@ async function loadChecked(
     const { addedBytes, residentBytes } = await trial.measure();
     const { kind, reason } = choosePlace(model, warm, trial, options.mayBlock?.() ?? true);
     let executor: Executor;
-    if (kind === 'inline') executor = openInline(model, threads, maxOutputBytes, warm.runs);
+    if (kind === 'inline') executor = await openInline(model, threads, maxOutputBytes, warm.runs);
     else {
       isKept = true;
       const onLost = (how: string) => options.onLost?.(manifest.name, manifest.version, how);

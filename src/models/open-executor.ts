@@ -17,16 +17,16 @@ export interface CheckedModel {
 }
 
 /** Opens a model on this thread, which that blocks, and warms it up with some runs. */
-export function openInline(
+export async function openInline(
   { files, copy }: CheckedModel,
   threads: number,
   maxOutputBytes: number,
   runs: readonly TensorRun[],
-): Executor {
+): Promise<Executor> {
   const session: Session = openSession(copy?.modelPath ?? files.model, threads);
   for (const { feeds, fetches } of runs) session.run(feeds, fetches);
   // The engine has mapped what it needs; a mapping outlives its file's name.
-  void copy?.remove().catch(() => undefined);
+  await copy?.remove();
   return createInlineExecutor(session, maxOutputBytes);
 }
 

@@ -119,3 +119,24 @@ describe('POST /models/:model/predict', () => {
     }
   });
 });
+
+describe('x-request-timeout-ms', () => {
+  const loan = { age: 42, income: 51234.5, credit_score: 688 };
+  const post = async (value: string) => {
+    await using server = await buildTestApp();
+    return await server.post('/models/credit-risk/predict', loan, { 'x-request-timeout-ms': value });
+  };
+
+  test('that is long enough changes nothing', async () => {
+    expect((await post('5000')).status).toBe(200);
+  });
+
+  test.each(['0', '-1', '1.5', 'soon', '9999999999', ''])(
+    'of "%s" is refused, with what it takes',
+    async (value) => {
+      const { status, body } = await post(value);
+      expect([status, body.code]).toEqual([400, 'invalid_request']);
+      expect(body.detail).toContain('whole number of milliseconds');
+    },
+  );
+});

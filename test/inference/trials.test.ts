@@ -1,0 +1,71 @@
+import { afterAll, expect, test } from 'vitest';
+import { type TrialOptions, Trials } from '../../src/inference/trials.js';
+import { linearRegression, opset99, slow } from '../helpers/onnx-models.js';
+import { isAlive } from '../helpers/processes.js';
+
+const ample = { maxMemoryBytes: 4e9, maxOutputBytes: 1e6, loadTimeoutMs: 20_000 };
+const all: Trials[] = [];
+afterAll(() => {
+  for (const trials of all) trials.close();
+});
+function createTrials(options: Partial<TrialOptions> = {}): Trials {
+  const trials = new Trials({ ...ample, ...options });
+  all.push(trials);
+  return trials;
+}
+const column = (...values: number[]) => ({
+  X: { type: 'float32' as const, dims: [values.length, 1], data: Float32Array.from(values) },
+});
+
+test('one child tries one model after the other, one that is refused among them', async () => {
+  const trials = createTrials();
+  const first = await trials.begin({ bytes: linearRegression([2]), threads: 1 });
+  expect((await first.run(column(3), ['variable']))['variable']?.data[0]).toBe(6);
+  expect(first.openMs).toBeGreaterThan(0);
+  expect(first.lastRunMs).toBeGreaterThan(0);
+  expect((await first.measure()).residentBytes).toBeGreaterThan(1e7);
+  await first.end();
+  await expect(trials.begin({ bytes: opset99(), threads: 1 })).rejects.toThrow(/Opset 99/);
+  const second = await trials.begin({ bytes: linearRegression([5]), threads: 1 });
+  expect((await second.run(column(3), ['variable']))['variable']?.data[0]).toBe(15);
+  const third = second.keep();
+  await first.end();
+  expect(third.isAlive).toBe(true);
+  third.kill();
+});
+
+test('a child that was given away lives on, and the next model gets another', async () => {
+  const trials = createTrials();
+  const kept = (await trials.begin({ bytes: linearRegression([2]), threads: 1 })).keep();
+  const next = await trials.begin({ bytes: linearRegression([3]), threads: 1 });
+  trials.close();
+  await expect(next.run(column(1), ['variable'])).rejects.toThrow(/ended/);
+  expect(isAlive(kept.pid as number)).toBe(true);
+  kept.kill();
+  await kept.ended;
+});
+
+test('a run without end is ended, and says so', async () => {
+  const trials = createTrials({ loadTimeoutMs: 3_000 });
+  const trial = await trials.begin({ bytes: slow(), threads: 1 });
+  await expect(trial.run(column(1e9), ['value'])).rejects.toThrow(/more than 3000 ms/);
+  await trial.end();
+  const next = await trials.begin({ bytes: linearRegression([2]), threads: 1 });
+  await next.end();
+});
+
+test('a child that takes too much memory ends itself, and says why', async () => {
+  const trials = createTrials({ maxMemoryBytes: 1e6 });
+  const trying = (async () => {
+    const trial = await trials.begin({ bytes: slow(), threads: 1 });
+    await trial.run(column(1e9), ['value']);
+  })();
+  await expect(trying).rejects.toThrow(/MAX_MODEL_MEMORY_MB/);
+});
+
+test('outputs beyond the limit are refused in the child', async () => {
+  const trials = createTrials({ maxOutputBytes: 8 });
+  const trial = await trials.begin({ bytes: linearRegression([2]), threads: 1 });
+  expect((await trial.run(column(1, 2), ['variable']))['variable']?.data).toHaveLength(2);
+  await expect(trial.run(column(1, 2, 3), ['variable'])).rejects.toMatchObject({ code: 'output_too_large' });
+});
