@@ -15,6 +15,8 @@ export interface LoadResult {
   readonly failed: number;
   readonly perSecond: number;
   readonly cpuShare: number;
+  /** From a request to the end of its answer, the middle of all. */
+  readonly medianMs: number;
 }
 
 // Sends the next request on a connection when the answer to the last is whole: a closed loop. It reads
@@ -28,11 +30,13 @@ const request = Buffer.from(
 let answered = 0;
 let failed = 0;
 let isOver = false;
+const tookMs: number[] = [];
 
 for (let k = 0; k < connections; k += 1) {
   const socket = net.connect(port, '127.0.0.1');
   socket.setNoDelay(true);
   let missing = 0;
+  let sentAt = performance.now();
   socket.on('data', (chunk) => {
     if (missing === 0) {
       const head = chunk.toString('latin1', 0, 1_024);
@@ -44,6 +48,9 @@ for (let k = 0; k < connections; k += 1) {
     if (missing > 0) return;
     missing = 0;
     answered += 1;
+    const now = performance.now();
+    tookMs.push(now - sentAt);
+    sentAt = now;
     if (isOver) socket.end();
     else socket.write(request);
   });
@@ -64,6 +71,7 @@ setTimeout(() => {
     failed,
     perSecond: answered / elapsed,
     cpuShare: (user + system) / 1e6 / elapsed,
+    medianMs: tookMs.sort((a, b) => a - b)[tookMs.length >> 1] ?? Number.NaN,
   };
   process.send?.(result, () => process.exit(0));
 }, seconds * 1_000);

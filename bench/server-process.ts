@@ -32,12 +32,19 @@ export async function startBenchServer(
   };
 }
 
-/** Loads a server from a process of its own. */
+/** Loads a server from a process of its own. Throws when a request failed. */
 export async function putLoad(load: Load): Promise<LoadResult> {
-  const child = fork(new URL('./load.ts', import.meta.url), [JSON.stringify(load)], {
+  const result = await askProcess<LoadResult>('./load.ts', load);
+  if (result.failed > 0) throw new Error(`${result.failed} requests to ${load.path} failed`);
+  return result;
+}
+
+/** Runs a file of the bench in a process of its own, with a question as JSON, and gives the one message it sends. */
+export function askProcess<T>(file: string, question: unknown): Promise<T> {
+  const child = fork(new URL(file, import.meta.url), [JSON.stringify(question)], {
     execArgv: ['--import', 'tsx'],
   });
-  return messageOf<LoadResult>(child);
+  return messageOf<T>(child);
 }
 
 function messageOf<T>(child: ChildProcess): Promise<T> {

@@ -46,6 +46,30 @@ export function fixedBatch(rows: number): Uint8Array {
   return matMulModel('float32', 2, [1, 1], [0], rows);
 }
 
+/**
+ * X [N, features] → variable [N, 1]: so many layers of sines over 2,048 columns. What it takes grows with the rows,
+ * and with the layers: some 10 µs each.
+ */
+export function sineLayers(layers: number, features: number): Uint8Array {
+  const width = 2_048;
+  const spread = Array.from({ length: features * width }, (_, k) => Math.sin(k));
+  const gather = Array.from({ length: width }, () => 1 / width);
+  const between = (layer: number) => (layer === 0 ? 'wide' : `layer_${layer}`);
+  return model({
+    inputs: [tensorValue('X', 'float32', ['N', features])],
+    outputs: [tensorValue('variable', 'float32', ['N', 1])],
+    initializers: [
+      initializer('spread', 'float32', [features, width], spread),
+      initializer('gather', 'float32', [width, 1], gather),
+    ],
+    nodes: [
+      node('MatMul', ['X', 'spread'], [between(0)]),
+      ...Array.from({ length: layers }, (_, k) => node('Sin', [between(k)], [between(k + 1)])),
+      node('MatMul', [between(layers), 'gather'], ['variable']),
+    ],
+  });
+}
+
 function matMulModel(
   type: ElementType,
   features: number,

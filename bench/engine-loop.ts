@@ -1,0 +1,39 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { median } from './table.js';
+
+/** A model to be run over and over, as many rows a run, for how long: given as JSON in the first argument. */
+export interface EngineLoop {
+  readonly path: string;
+  readonly input: string;
+  readonly values: readonly number[];
+  readonly rows: number;
+  readonly seconds: number;
+}
+
+export interface EngineLoopResult {
+  readonly rowsPerSecond: number;
+  readonly medianMs: number;
+}
+
+// The engine by itself, as whoever needs no server would use it: one session, one thread, run after run.
+const { path, input, values, rows, seconds } = JSON.parse(process.argv[2] ?? '') as EngineLoop;
+const session = await InferenceSession.create(path, { intraOpNumThreads: 1, interOpNumThreads: 1 });
+const data = Float32Array.from({ length: rows * values.length }, (_, k) => values[k % values.length] ?? 0);
+for (let k = 0; k < 3; k += 1) await run();
+const took: number[] = [];
+const started = performance.now();
+while (performance.now() - started < seconds * 1_000) {
+  const since = performance.now();
+  await run();
+  took.push(performance.now() - since);
+}
+const elapsed = (performance.now() - started) / 1_000;
+const result: EngineLoopResult = {
+  rowsPerSecond: (took.length * rows) / elapsed,
+  medianMs: median(took),
+};
+process.send?.(result, () => process.exit(0));
+
+function run() {
+  return session.run({ [input]: new Tensor('float32', data, [rows, values.length]) });
+}

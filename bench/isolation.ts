@@ -1,0 +1,118 @@
+import { createRegistryFolder } from '../test/helpers/registry-folder.js';
+import { startServerProcess } from '../test/helpers/server-process.js';
+import type { EngineLoop, EngineLoopResult } from './engine-loop.js';
+import { timed, timedModel } from './models.js';
+import { askProcess, putLoad, startBenchServer } from './server-process.js';
+import { atLeast, atMost, median, type Table } from './table.js';
+
+interface Round {
+  readonly ours: number;
+  readonly batchRows: number;
+  readonly byOne: number;
+  readonly byBatch: number;
+  /** One connection: a request to the isolated model, a run of it alone, and a request to a bare route. */
+  readonly askMs: number;
+  readonly runMs: number;
+  readonly bareMs: number;
+}
+
+/** An isolated model of about 1 ms a row, against the engine by itself in a process of its own. */
+export async function benchIsolation(table: Table): Promise<void> {
+  using folder = createRegistryFolder();
+  const model = timedModel(1);
+  // On a busy machine too nothing is refused: what counts here is how many are answered.
+  const manifest = { ...timed.manifest, runtime: { executor: 'isolated' as const, timeoutMs: 10_000 } };
+  const path = `${folder.addVersion('isolated', '1', { manifest, model })}/model.onnx`;
+  await using server = await startServerProcess({ MODELS_DIR: folder.path });
+  const route = '/predict';
+  const bare = await startBenchServer('./bare-server.ts', [JSON.stringify({ [route]: { type: 'object' } })]);
+  const { seconds } = table;
+  const load = (port: number, connections: number) =>
+    putLoad({ port, path: route, body: timed.body, connections, seconds });
+  const loop = (rows: number) => {
+    const values = [...timed.input.values];
+    const question: EngineLoop = { path, input: timed.input.name, values, rows, seconds };
+    return askProcess<EngineLoopResult>('./engine-loop.ts', question);
+  };
+  await load(server.port, 64);
+
+  const rounds: Round[] = [];
+  for (let k = 0; k < table.rounds; k += 1) {
+    const before = await countBatches(server.url);
+    const { perSecond } = await load(server.port, 64);
+    const after = await countBatches(server.url);
+    const batchRows = (after.rows - before.rows) / (after.runs - before.runs);
+    const one = await loop(1);
+    const batch = await loop(Math.round(batchRows));
+    const { medianMs: askMs } = await load(server.port, 1);
+    const { medianMs: bareMs } = await load(bare.port, 1);
+    rounds.push({
+      ours: perSecond,
+      batchRows,
+      byOne: one.rowsPerSecond,
+      byBatch: batch.rowsPerSecond,
+      askMs,
+      runMs: one.medianMs,
+      bareMs,
+    });
+  }
+  bare.stop();
+
+  const of = (value: (round: Round) => number) => median(rounds.map(value));
+  const name = 'isolated, 1 ms a row';
+  table.add(
+    `ratio to the engine by itself, batches as ours: ${name}`,
+    of((it) => it.ours / it.byBatch),
+    '×',
+    atLeast(0.85),
+  );
+  table.add(
+    `ratio to the engine by itself, row by row: ${name}`,
+    of((it) => it.ours / it.byOne),
+    '×',
+    atLeast(0.85),
+  );
+  table.add(
+    `throughput, ours, 64 connections: ${name}`,
+    of((it) => it.ours),
+    '1/s',
+  );
+  table.add(
+    `throughput, engine, batches as ours: ${name}`,
+    of((it) => it.byBatch),
+    '1/s',
+  );
+  table.add(
+    `throughput, engine, row by row: ${name}`,
+    of((it) => it.byOne),
+    '1/s',
+  );
+  table.add(
+    `rows a run, ours, 64 connections: ${name}`,
+    of((it) => it.batchRows),
+    '',
+  );
+  table.add(
+    `latency beyond the run, 1 connection: ${name}`,
+    of((it) => it.askMs - it.runMs),
+    'ms',
+    atMost(0.3),
+  );
+  table.add(
+    'latency of a bare route, 1 connection',
+    of((it) => it.bareMs),
+    'ms',
+  );
+  table.add(
+    `run of the engine by itself, 1 row: ${name}`,
+    of((it) => it.runMs),
+    'ms',
+  );
+}
+
+async function countBatches(url: string): Promise<{ readonly rows: number; readonly runs: number }> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const read = (what: string) =>
+    Number(new RegExp(`^prediction_batch_rows_${what}\\{[^}]*\\} (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
+  return { rows: read('sum'), runs: read('count') };
+}

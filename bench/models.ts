@@ -1,0 +1,34 @@
+import { openSession } from '../src/inference/session.js';
+import { sineLayers } from '../test/helpers/onnx-models.js';
+import { median } from './table.js';
+
+const features = ['a', 'b', 'c', 'd'];
+const row = { a: 0.5, b: -1.25, c: 2, d: 0.125 };
+
+/** How models of the bench that take a given time are asked, and the manifest that goes with them. */
+export const timed = {
+  row,
+  body: JSON.stringify(row),
+  input: { name: 'X', values: Float32Array.from(Object.values(row)) },
+  output: 'variable',
+  manifest: {
+    task: 'regression',
+    features: features.map((name) => ({ name, type: 'number' as const, minimum: -10, maximum: 10 })),
+  } as const,
+};
+
+/** A model of which a run of one row takes about so long on this machine, and one of more rows as often as long. */
+export function timedModel(ms: number): Uint8Array {
+  const layers = 100;
+  const session = openSession(sineLayers(layers, features.length), 1);
+  const feeds = {
+    X: { type: 'float32' as const, dims: [1, features.length], data: timed.input.values },
+  };
+  const took = Array.from({ length: 200 }, () => {
+    const started = performance.now();
+    session.run(feeds, [timed.output]);
+    return performance.now() - started;
+  });
+  session.release();
+  return sineLayers(Math.max(1, Math.round((layers * ms) / median(took))), features.length);
+}

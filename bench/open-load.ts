@@ -1,0 +1,77 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A request that an open loop sends: a POST where there is a body. */
+export interface Target {
+  readonly url: string;
+  readonly body?: string;
+}
+
+/** One answer; status 0 where there was none. */
+export interface Sample {
+  readonly url: string;
+  readonly status: number;
+  readonly ms: number;
+}
+
+/** Why there are no open loops here, or undefined where there are. */
+export function openLoadFault(): string | undefined {
+  return spawnSync('vegeta', ['-version']).status === 0 ? undefined : 'vegeta is not installed';
+}
+
+/**
+ * Sends the targets in turn at fixed times, whatever becomes of the answers, from a process of its own (vegeta), and
+ * gives what came of each. Resolves when all have been answered.
+ */
+export async function putOpenLoad(
+  targets: readonly Target[],
+  { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
+): Promise<readonly Sample[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'sardonyx-bench-'));
+  try {
+    const lines = targets.map(({ url, body }) => {
+      const method = body === undefined ? 'GET' : 'POST';
+      return JSON.stringify({
+        method,
+        url,
+        ...(body !== undefined && {
+          body: Buffer.from(body).toString('base64'),
+          header: { 'Content-Type': ['application/json'] },
+        }),
+      });
+    });
+    writeFileSync(join(folder, 'targets'), `${lines.join('\n')}\n`);
+    const results = join(folder, 'results');
+    const attack = ['attack', '-format=json', `-targets=${join(folder, 'targets')}`, `-output=${results}`];
+    const rate = [
+      `-rate=${Math.max(1, Math.round(perSecond))}/1s`,
+      `-duration=${Math.round(seconds * 1_000)}ms`,
+    ];
+    await runVegeta([...attack, ...rate, '-timeout=10s']);
+    const text = await runVegeta(['encode', '-to=csv', results]);
+    return text.trim().split('\n').map(toSample);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function toSample(line: string): Sample {
+  // Time, status, nanoseconds, bytes out, bytes in, then the error, which may hold commas, and from the end the URL.
+  const fields = line.split(',');
+  return { status: Number(fields[1]), ms: Number(fields[2]) / 1e6, url: fields.at(-2) ?? '' };
+}
+
+function runVegeta(args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('vegeta', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(Buffer.concat(chunks).toString());
+      else reject(new Error(`vegeta ended with ${code}`));
+    });
+  });
+}
