@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { openSession } from '../src/inference/session.js';
 import { sineLayers } from '../test/helpers/onnx-models.js';
+import type { RegistryFolder } from '../test/helpers/registry-folder.js';
 import { median } from './table.js';
 
 const features = ['a', 'b', 'c', 'd'];
@@ -31,4 +33,14 @@ export function timedModel(ms: number): Uint8Array {
   });
   session.release();
   return sineLayers(Math.max(1, Math.round((layers * ms) / median(took))), features.length);
+}
+
+/** A body for the sample model `credit-risk`, which is small enough to run inline. */
+export const loan = JSON.stringify({ age: 42, income: 51234.5, credit_score: 688 });
+
+export function addCreditRisk(folder: RegistryFolder): void {
+  const sample = 'models/credit-risk/20261115_143000';
+  const text = readFileSync(`${sample}/metadata.json`, 'utf8');
+  const { sha256: _, name: __, version: ___, ...manifest } = JSON.parse(text);
+  folder.addVersion('credit-risk', '1', { manifest, model: readFileSync(`${sample}/model.onnx`) });
 }

@@ -1,13 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { createRegistryFolder } from '../test/helpers/registry-folder.js';
 import { startServerProcess } from '../test/helpers/server-process.js';
-import { timed, timedModel } from './models.js';
+import { addCreditRisk, loan, timed, timedModel } from './models.js';
 import { openLoadFault, putOpenLoad, type Target } from './open-load.js';
 import { putLoad } from './server-process.js';
-import { atMost, median, percentile, type Table } from './table.js';
+import { atMost, median, percentile, sleep, type Table } from './table.js';
 
-const loan = JSON.stringify({ age: 42, income: 51234.5, credit_score: 688 });
-const sample = 'models/credit-risk/20261115_143000';
 const kinds = ['none', 'isolated', 'inline'] as const;
 type Kind = (typeof kinds)[number];
 
@@ -19,13 +16,7 @@ export async function benchNeighbours(table: Table): Promise<void> {
     return;
   }
   using folder = createRegistryFolder();
-  const {
-    sha256: _,
-    name: __,
-    version: ___,
-    ...manifest
-  } = JSON.parse(readFileSync(`${sample}/metadata.json`, 'utf8'));
-  folder.addVersion('credit-risk', '1', { manifest, model: readFileSync(`${sample}/model.onnx`) });
+  addCreditRisk(folder);
   const model = timedModel(20);
   for (const executor of ['isolated', 'inline'] as const) {
     const runtime = { executor, maxBatchRows: 1, timeoutMs: 60_000 };
@@ -49,10 +40,12 @@ export async function benchNeighbours(table: Table): Promise<void> {
           seconds: forSeconds,
         });
 
-  // What is left of the machine while the isolated model takes its processor: half of that is asked for each time.
-  const busy = keepBusy('isolated', table.seconds + 1);
   const path = '/models/credit-risk/predict';
-  const closed = await putLoad({ port, path, body: loan, connections: 64, seconds: table.seconds });
+  const load = () => putLoad({ port, path, body: loan, connections: 64, seconds: table.seconds });
+  await load();
+  // What is left of the machine while the isolated model takes its processor: half of that is asked for each time.
+  const busy = keepBusy('isolated', table.seconds + 2);
+  const closed = await load();
   await busy;
   const perSecond = closed.perSecond / 2;
 
@@ -61,7 +54,7 @@ export async function benchNeighbours(table: Table): Promise<void> {
     for (const kind of kinds) {
       // The neighbour begins before and ends after.
       const beside = keepBusy(kind, seconds + 2);
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await sleep(1_000);
       const samples = await putOpenLoad(targets, { perSecond, seconds });
       await beside;
       for (const target of targets) {

@@ -1,9 +1,12 @@
 import { benchHttp, benchIdle } from './http.js';
 import { benchIsolation } from './isolation.js';
+import { benchManyModels } from './many-models.js';
 import { benchNeighbours } from './neighbours.js';
 import { benchOverload } from './overload.js';
 import { busyShare } from './proc.js';
+import { benchRecovery } from './recovery.js';
 import { below, Table } from './table.js';
+import { benchWorkers } from './workers.js';
 
 /** Every group of rows, in the order in which they are measured. Names as arguments choose among them. */
 const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
@@ -12,6 +15,9 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   isolation: benchIsolation,
   neighbours: benchNeighbours,
   overload: benchOverload,
+  recovery: benchRecovery,
+  models: benchManyModels,
+  workers: benchWorkers,
 };
 const chosen = process.argv.slice(2);
 const table = new Table();
