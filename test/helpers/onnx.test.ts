@@ -139,6 +139,7 @@ const SOUND: [name: string, model: Uint8Array, feeds: Feeds, expected: Answer][]
   ],
   ['slow', cast.slow(3), { X: column([7, 8]) }, answer('value', [2, 1], [7, 8])],
   ['slow by its input', cast.slow(), { X: column([3, 1]) }, answer('value', [2, 1], [3, 1])],
+  ['layers of sines', cast.sineLayers(2, 1), { X: column([0]) }, answer('variable', [1, 1], [0])],
   ['unknownRank', cast.unknownRank(), { X: column([5]) }, answer('variable', [1, 1], [5])],
   ['optionalOutput', cast.optionalOutput(), { X: column([5]) }, answer('variable', [1, 1], [5])],
   [
