@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, expect } from 'vitest';
+import { readMetric } from '../helpers/ask.js';
+import { linearRegression, slow } from '../helpers/onnx-models.js';
+import { childrenOf } from '../helpers/processes.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { fault } from './harness.js';
+import { refusalsOf, serving } from './registry-under-fault.js';
+
+const features = [{ name: 'x', type: 'number' as const, example: 1 }];
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+const wrong = [0, -1, 1e12];
+for (const [k, timeoutMs] of wrong.entries()) {
+  folder.addVersion('wrong', String(k + 1), {
+    manifest: { task: 'regression', features, runtime: { timeoutMs } },
+    model: linearRegression([2]),
+  });
+}
+folder.addVersion('hurried', '1', {
+  manifest: { task: 'regression', features, runtime: { timeoutMs: 1 } },
+  model: linearRegression([2]),
+});
+folder.addVersion('patient', '1', {
+  manifest: {
+    task: 'regression',
+    features,
+    runtime: { executor: 'isolated', timeoutMs: 60_000, maxBatchRows: 1 },
+  },
+  model: slow(),
+});
+const options = serving(folder);
+
+fault(
+  'E08',
+  'refuses a time limit that is none, and keeps one of a millisecond',
+  async ({ server }) => {
+    const reasons = await refusalsOf(server, 'wrong');
+    expect(reasons.size).toBe(wrong.length);
+    for (const reason of reasons.values()) expect(reason).toContain('/runtime/timeoutMs');
+    const codes: Record<string, number> = {};
+    const tries = 300;
+    for (let k = 0; k < tries; k += 1) {
+      const { code } = await ask(server.url, 'hurried', 1);
+      codes[code] = (codes[code] ?? 0) + 1;
+    }
+    const { ok = 0, overloaded = 0, deadline_exceeded = 0 } = codes;
+    expect(ok + overloaded + deadline_exceeded, JSON.stringify(codes)).toBe(tries);
+    // On a busy machine many a request has waited for more than its millisecond when it is looked at.
+    expect(ok).toBeGreaterThan(tries / 5);
+    return `refused ${reasons.size} of ${wrong.length}; with timeoutMs 1, ${ok} of ${tries} answered, overloaded ${overloaded}, deadline_exceeded ${deadline_exceeded}`;
+  },
+  options,
+);
+
+fault(
+  'E08',
+  'never runs a row whose time is over',
+  async ({ server }) => {
+    const child = childrenOf(server.child.pid as number).find((pid) => cpuMs(pid) > 0) as number;
+    // How much of the processor a row takes that is run: some hundreds of milliseconds.
+    const before = cpuMs(child);
+    expect((await ask(server.url, 'patient', 2_000)).code).toBe('ok');
+    const rowMs = cpuMs(child) - before;
+    expect(rowMs, 'measured at the child that runs').toBeGreaterThan(50);
+    const runsBefore = await readMetric(server.url, 'prediction_run_seconds_count', 'model="patient"');
+    const busy = ask(server.url, 'patient', 10_000);
+    await pause(50);
+    const cpuBefore = cpuMs(child);
+    const expired = await Promise.all(
+      Array.from({ length: 20 }, () => ask(server.url, 'patient', 2_000, '200')),
+    );
+    expect((await busy).code).toBe('ok');
+    await pause(300);
+    const rows = expired.filter(({ code }) => code === 'deadline_exceeded').length;
+    const longestMs = Math.max(...expired.map(({ ms }) => ms));
+    expect(expired.map(({ code }) => code).filter((code) => code !== 'deadline_exceeded')).toEqual([]);
+    // The row that kept the child busy takes five times as much as one of these.
+    const surplusMs = cpuMs(child) - cpuBefore - 5 * rowMs;
+    const ran = Math.max(0, Math.round(surplusMs / rowMs));
+    const counted = await readMetric(server.url, 'prediction_run_seconds_count', 'model="patient"');
+    expect(counted - runsBefore, 'runs that were counted').toBe(1);
+    expect(ran, `${surplusMs} ms of the processor too many, a row takes ${rowMs} ms`).toBeLessThan(2);
+    const next = await ask(server.url, 'patient', 1);
+    expect(next.code).toBe('ok');
+    return `runs after deadline ${counted - runsBefore - 1}, by the child's processor time ${ran}, of ${rows} rows that expired in the queue, 504 after ${longestMs.toFixed(0)} ms at most (limit 200)`;
+  },
+  options,
+);
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The processor time that a process has taken, which other processes have no part in. */
+function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+async function ask(url: string, model: string, x: number, timeoutMs?: string) {
+  const started = performance.now();
+  const response = await fetch(`${url}/models/${model}/predict`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(timeoutMs !== undefined && { 'x-request-timeout-ms': timeoutMs }),
+    },
+    body: JSON.stringify({ x }),
+  });
+  const { code = 'ok' } = (await response.json()) as { code?: string };
+  return { code, ms: performance.now() - started };
+}
