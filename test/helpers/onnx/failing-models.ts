@@ -1,4 +1,4 @@
-import { type Encoded, graph, initializer, int, model, node, tensorValue } from '../onnx.js';
+import { type Encoded, graph, initializer, int, model, node, tensor, tensorValue } from '../onnx.js';
 
 /**
  * Models that load, and then fail or dawdle at a run because of the values they are given. X is [N, 1] float32
@@ -90,5 +90,22 @@ export function slow(iterations?: number): Uint8Array {
       ...(iterations === undefined ? [] : [initializer('trips', 'int64', [], [iterations])]),
       TRUE,
     ],
+  );
+}
+
+/** X → value, unchanged, by way of a tensor of as many float32 as the largest X says. */
+export function allocating(): Uint8Array {
+  return fromX(
+    [
+      node('ReduceMax', ['X'], ['largest'], { keepdims: int(0) }),
+      node('Cast', ['largest'], ['size'], { to: int(7) }),
+      node('Reshape', ['size', 'one element'], ['shape']),
+      node('ConstantOfShape', ['shape'], ['ones'], {
+        value: tensor(initializer('', 'float32', [1], [1])),
+      }),
+      node('ReduceMax', ['ones'], ['one'], { keepdims: int(0) }),
+      node('Mul', ['X', 'one'], ['value']),
+    ],
+    [initializer('one element', 'int64', [1], [1n])],
   );
 }
