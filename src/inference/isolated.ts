@@ -120,7 +120,7 @@ export class IsolatedExecutor implements Executor {
       if (this.#pause !== undefined) throw this.#pause;
       const { host, opened } = this.#current;
       await opened;
-      if (host.isAlive) return host;
+      if (host.isAlive && host !== this.#late) return host;
       // Whoever replaces it was told first.
       await host.ended;
     }
@@ -145,11 +145,15 @@ export class IsolatedExecutor implements Executor {
   /** Waits for a child's answer, and kills the child when it does not come in time. */
   async #within<T>(limitMs: number, host: HostProcess, ask: () => Promise<T>): Promise<T> {
     let isLate = false;
-    const timer = setTimeout(() => {
+    let isOver = false;
+    const end = (): void => {
+      if (isOver) return;
       isLate = true;
       this.#late = host;
       host.kill();
-    }, limitMs);
+    };
+    // Where this thread was late itself, the answer may have come, and is read before the end of this turn.
+    const timer = setTimeout(() => setImmediate(end), limitMs);
     try {
       return await ask();
     } catch (cause) {
@@ -159,6 +163,7 @@ export class IsolatedExecutor implements Executor {
       if (!host.isAlive) throw new ServiceError('executor_lost', { cause });
       throw cause;
     } finally {
+      isOver = true;
       clearTimeout(timer);
     }
   }
