@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 
 /** A process that has ended stays in the table as a zombie until somebody asks how: it is not alive. */
 export function isAlive(pid: number): boolean {
@@ -16,6 +16,7 @@ function stateOf(pid: number): string {
 }
 
 export function childrenOf(pid: number): number[] {
-  const output = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
-  return output.split('\n').filter(Boolean).map(Number);
+  // Where there are none, ps says so by its exit code.
+  const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
+  return stdout.split('\n').filter(Boolean).map(Number);
 }

@@ -1,0 +1,180 @@
+import { afterAll, expect } from 'vitest';
+import { createRandom } from '../helpers/onnx/random.js';
+import { allocating, linearRegression, slow } from '../helpers/onnx-models.js';
+import { childrenOf } from '../helpers/processes.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import type { ServerProcess } from '../helpers/server-process.js';
+import { isFullSize, sizeNote } from './clients.js';
+import { fault } from './harness.js';
+
+const features = [{ name: 'x', type: 'number' as const, example: 1 }];
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+const targets = createRegistryFolder();
+afterAll(() => targets[Symbol.dispose]());
+const isolated = { executor: 'isolated' as const, maxBatchRows: 1 };
+for (const { addVersion } of [folder, targets]) {
+  addVersion('plain', '1', { manifest: { task: 'regression', features }, model: linearRegression([2], 1) });
+}
+folder.addVersion('hungry', '1', {
+  manifest: { task: 'regression', features, runtime: { ...isolated, timeoutMs: 10_000 } },
+  model: allocating(),
+});
+// Loaded last, so that no child is left that tried another.
+targets.addVersion('target', '1', {
+  manifest: { task: 'regression', features, runtime: { ...isolated, timeoutMs: 1_000 } },
+  model: slow(),
+});
+const golden = { path: '/models/plain/predict', body: { x: 20 } };
+const options = {
+  environment: { MODELS_DIR: folder.path, MAX_MODEL_MEMORY_MB: '300' },
+  golden,
+  timeoutMs: 60_000,
+};
+const underHits = {
+  environment: { MODELS_DIR: targets.path, DEFAULT_MODEL: 'target' },
+  golden,
+  timeoutMs: 900_000,
+};
+
+fault(
+  'E03',
+  'a run that wants gigabytes costs its child alone',
+  async ({ server, expectBlocked }) => {
+    // Memory that is given back all at once holds every process of the machine up for a moment.
+    expectBlocked();
+    const tries = 5;
+    const codes: Record<string, number> = {};
+    const took: number[] = [];
+    for (let k = 0; k < tries; k += 1) {
+      const run = await ask(server, 'hungry', 2 ** 29);
+      codes[run.code] = (codes[run.code] ?? 0) + 1;
+      took.push(run.ms);
+      expect((await ask(server, 'hungry', 1)).code, 'the next one').toBe('ok');
+      expect((await ask(server, 'plain', 1)).code).toBe('ok');
+    }
+    expect(codes['executor_lost'], JSON.stringify(codes)).toBe(tries);
+    const named = server.stdout.filter((line) => /"how":"[^"]*MAX_MODEL_MEMORY_MB/.test(line)).length;
+    expect(named).toBe(tries);
+    return `executor_lost ${tries} of ${tries} runs of 2 GB (limit 300 MB) after ${Math.max(...took).toFixed(0)} ms at most, the log names MAX_MODEL_MEMORY_MB ${named} times, server deaths 0`;
+  },
+  options,
+);
+
+fault(
+  'E03',
+  'a child that is hit at random costs its own requests alone',
+  async ({ server, expectBlocked }) => {
+    // Children that start take the processors of this machine from the server.
+    expectBlocked();
+    const seconds = isFullSize ? 600 : 10;
+    const random = createRandom(3);
+    const counts: Record<string, number> = {};
+    const others: Record<string, number> = {};
+    let isOver = false;
+    const client = async (model: string, into: Record<string, number>, x: number) => {
+      while (!isOver) {
+        const { code } = await ask(server, model, x);
+        into[code] = (into[code] ?? 0) + 1;
+        await pause(5);
+      }
+    };
+    const asking = [
+      ...Array.from({ length: 4 }, () => client('target', counts, 100)),
+      client('plain', others, 1),
+    ];
+    const hits = { SIGSEGV: 0, SIGKILL: 0, SIGSTOP: 0 };
+    const respawns: number[] = [];
+    const until = performance.now() + seconds * 1_000;
+    while (performance.now() < until) {
+      await pause(300 + random() * 700);
+      const signal = (['SIGSEGV', 'SIGKILL', 'SIGSTOP'] as const)[Math.floor(random() * 3)] ?? 'SIGKILL';
+      const child = childOf(server);
+      if (child === undefined) continue;
+      hits[signal] += 1;
+      const started = performance.now();
+      process.kill(child, signal);
+      // Until then a request may still be told of the child that is gone.
+      while ((await ask(server, 'target', 1)).code !== 'ok')
+        expect(performance.now() - started).toBeLessThan(10_000);
+      if (signal !== 'SIGSTOP') respawns.push(performance.now() - started);
+    }
+    isOver = true;
+    await Promise.all(asking);
+    const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+    const { ok = 0, executor_lost = 0, deadline_exceeded = 0, overloaded = 0 } = counts;
+    const inflicted = hits.SIGSEGV + hits.SIGKILL + hits.SIGSTOP;
+    const figure = `${hits.SIGSEGV} SIGSEGV, ${hits.SIGKILL} SIGKILL, ${hits.SIGSTOP} SIGSTOP in ${seconds} s: failed ${total - ok} of ${total} (least possible ${inflicted}): executor_lost ${executor_lost}, deadline_exceeded ${deadline_exceeded}, overloaded ${overloaded}; others failed ${JSON.stringify({ ...others, ok: 0 })}`;
+    expect(inflicted, figure).toBeGreaterThan(4);
+    expect(ok + executor_lost + deadline_exceeded + overloaded, figure).toBe(total);
+    // A child that is stopped takes all who wait with it; one that ends takes the one that it ran.
+    expect(executor_lost, figure).toBeLessThanOrEqual(2 * (hits.SIGSEGV + hits.SIGKILL));
+    expect(Object.keys(others), figure).toEqual(['ok']);
+    respawns.sort((a, b) => a - b);
+    const p99 = respawns[Math.floor(respawns.length * 0.99)] ?? 0;
+    return `${figure.replace('{"ok":0}', '0')}; server deaths 0, respawn p99 ${p99.toFixed(0)} ms${sizeNote}`;
+  },
+  underHits,
+);
+
+fault(
+  'E03',
+  'a crash loop backs off, is told by readiness, and heals',
+  async ({ server, expectBlocked }) => {
+    expectBlocked();
+    expect(await readiness(server)).toEqual({ status: 200, reasons: [] });
+    const seconds = 5;
+    const until = performance.now() + seconds * 1_000;
+    const killed = new Set<number>();
+    let reasons: readonly string[] = [];
+    while (performance.now() < until) {
+      const child = childOf(server);
+      if (child !== undefined && !killed.has(child)) {
+        killed.add(child);
+        process.kill(child, 'SIGKILL');
+      }
+      const ready = await readiness(server);
+      if (ready.status === 503) reasons = ready.reasons;
+      await pause(5);
+    }
+    expect(reasons.join(), 'what /health/ready said').toMatch(/target: .*ended \d+ times in a row/);
+    // A child is killed as soon as it is seen: without pauses there would be dozens.
+    expect(killed.size).toBeGreaterThan(2);
+    expect(killed.size).toBeLessThan(15);
+    const started = performance.now();
+    while ((await readiness(server)).status !== 200) {
+      expect(performance.now() - started).toBeLessThan(15_000);
+      await pause(20);
+    }
+    while ((await ask(server, 'target', 1)).code !== 'ok') {
+      expect(performance.now() - started).toBeLessThan(20_000);
+      await pause(20);
+    }
+    return `${killed.size} children killed in ${seconds} s, ready 503 ("${reasons[0]}"), heals in ${((performance.now() - started) / 1_000).toFixed(1)} s`;
+  },
+  underHits,
+);
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The child that serves: the eldest, since a spare one is started beside it. */
+function childOf(server: ServerProcess): number | undefined {
+  return childrenOf(server.child.pid as number).sort((a, b) => a - b)[0];
+}
+
+async function readiness({ url }: ServerProcess) {
+  const response = await fetch(`${url}/health/ready`);
+  const { reasons = [] } = (await response.json()) as { reasons?: string[] };
+  return { status: response.status, reasons };
+}
+
+async function ask({ url }: ServerProcess, model: string, x: number) {
+  const started = performance.now();
+  const response = await fetch(`${url}/models/${model}/predict`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ x }),
+  });
+  const { code = 'ok' } = (await response.json()) as { code?: string };
+  return { code, ms: performance.now() - started };
+}
