@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { afterAll, expect } from 'vitest';
+import { Registry } from '../../src/models/registry.js';
+import { inParallel } from '../helpers/ask.js';
+import { anybody, loaderOf } from '../helpers/one-version.js';
+import { initializer, int, model, node, tensorValue } from '../helpers/onnx.js';
+import { linearRegression } from '../helpers/onnx-models.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { isFullSize, sizeNote } from './clients.js';
+import { faultWithoutServer } from './harness.js';
+import { ask, soundBody, soundParts } from './registry-under-fault.js';
+
+const features = [{ name: 'x', type: 'number' as const, example: 1 }];
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+const single = createRegistryFolder();
+afterAll(() => single[Symbol.dispose]());
+const count = 200;
+const add = (to: typeof folder, k: number) =>
+  to.addVersion(`m${k}`, '1', {
+    manifest: { task: 'regression', features },
+    model: linearRegression([k + 1], 1),
+  });
+for (let k = 0; k < count; k += 1) add(folder, k);
+add(single, 0);
+
+const status = (server: ServerProcess, field: string): number =>
+  Number(
+    new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(
+      readFileSync(`/proc/${server.child.pid}/status`, 'utf8'),
+    )?.[1],
+  );
+
+faultWithoutServer(
+  'R12',
+  'serves 200 models, each of which answers',
+  async () => {
+    const measure = async (path: string, models: number) => {
+      const started = performance.now();
+      await using server = await startServerProcess({ MODELS_DIR: path });
+      const seconds = (performance.now() - started) / 1_000;
+      const names = Array.from({ length: models }, (_, k) => k);
+      const answers = await inParallel(names, 8, (k) => ask(server, `/models/m${k}/predict`, { x: 2 }));
+      answers.forEach(({ status, body }, k) => {
+        expect([status, body.prediction], `m${k}`).toEqual([200, 2 * (k + 1) + 1]);
+      });
+      return { seconds, mb: status(server, 'VmRSS') / 1_024, threads: status(server, 'Threads') };
+    };
+    const one = await measure(single.path, 1);
+    const all = await measure(folder.path, count);
+    const each = (all.mb - one.mb) / (count - 1);
+    expect(all.threads - one.threads, 'threads that models have of their own').toBeLessThan(count / 10);
+    expect(each, 'MB a model').toBeLessThan(2);
+    return `${count} models answer ${all.seconds.toFixed(1)} s after the start; threads ${one.threads} → ${all.threads}, ${each.toFixed(2)} MB a model`;
+  },
+  180_000,
+);
+
+/** X is a place in a table of so many bytes. */
+function largeTable(bytes: number): Uint8Array {
+  return model({
+    inputs: [tensorValue('X', 'float32', ['N', 1])],
+    outputs: [tensorValue('value', 'float32', ['N', 1])],
+    initializers: [initializer('table', 'float32', [bytes / 4], new Uint8Array(bytes))],
+    nodes: [
+      node('Cast', ['X'], ['place'], { to: int(7) }),
+      node('Gather', ['table', 'place'], ['value'], { axis: int(0) }),
+    ],
+  });
+}
+
+faultWithoutServer(
+  'R12',
+  'loads a large model while another one answers',
+  async () => {
+    const mb = isFullSize ? 500 : 200;
+    using registryFolder = createRegistryFolder();
+    const small = registryFolder.addVersion('sound', '1', soundParts);
+    const large = registryFolder.addVersion('large', '1', {
+      manifest: { task: 'regression', features },
+      model: largeTable(mb * 1_000_000),
+    });
+    const listing = (paths: Record<string, string>) => ({
+      models: Object.entries(paths).map(([name, path]) => ({
+        name,
+        versions: [{ name: '1', path }],
+        aliases: { aliases: new Map() },
+        isReadable: true,
+      })),
+      aliases: { aliases: new Map() },
+      remarks: [],
+    });
+    const loader = loaderOf({ mayBlock: () => false, loadTimeoutMs: 120_000 });
+    const registry = new Registry({ load: loader.load });
+    try {
+      await registry.apply(listing({ sound: small }));
+      await pause(500);
+      const before = await askWhile(registry, () => pause(1_500));
+      const started = performance.now();
+      const during = await askWhile(registry, () => registry.apply(listing({ sound: small, large })));
+      const seconds = (performance.now() - started) / 1_000;
+      const version = registry.find('large').versions.get('1');
+      expect(version?.state, JSON.stringify(version)).toBe('ready');
+      const kind = version?.state === 'ready' ? version.loaded.executorKind : 'none';
+      const loaded = registry.lease('large');
+      const { members } = await loaded.task.answer({ x: 5 }, anybody());
+      loaded.release();
+      expect(members).toContain('"prediction":0');
+      expect(during.asked).toBeGreaterThan(50);
+      const figure = `${mb} MB in ${seconds.toFixed(1)} s (${kind}): another model's p99 ${before.p99.toFixed(2)} → ${during.p99.toFixed(2)} ms, longest loop delay ${before.delayMs.toFixed(0)} → ${during.delayMs.toFixed(0)} ms${sizeNote}`;
+      expect(during.delayMs, figure).toBeLessThan(500);
+      expect(during.p99, figure).toBeLessThan(before.p99 + 50);
+      return figure;
+    } finally {
+      registry.close();
+      loader.close();
+    }
+  },
+  300_000,
+);
+
+async function askWhile(registry: Registry, run: () => Promise<unknown>) {
+  const times: number[] = [];
+  let isOver = false;
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const asking = (async () => {
+    while (!isOver) {
+      const started = performance.now();
+      const loaded = registry.lease('sound');
+      await loaded.task.answer(soundBody, anybody());
+      loaded.release();
+      await pause(2);
+      // The pause belongs to it: what holds the loop up makes it longer.
+      times.push(performance.now() - started - 2);
+    }
+  })();
+  await run();
+  isOver = true;
+  await asking;
+  delay.disable();
+  times.sort((a, b) => a - b);
+  return {
+    p99: times[Math.floor(times.length * 0.99)] as number,
+    asked: times.length,
+    delayMs: delay.max / 1e6,
+  };
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
