@@ -1,0 +1,245 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, expect } from 'vitest';
+import { linearRegression } from '../helpers/onnx-models.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { isFullSize, sizeNote } from './clients.js';
+import { faultWithoutServer } from './harness.js';
+import { runLoad } from './open-loop.js';
+import { soundBody, soundParts } from './registry-under-fault.js';
+
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+folder.addVersion('sound', '1', soundParts);
+// Enough of them that a load can be met half-way.
+const many = createRegistryFolder();
+afterAll(() => many[Symbol.dispose]());
+for (let k = 0; k < 40; k += 1) {
+  many.addVersion(`m${k}`, '1', {
+    manifest: { task: 'regression', features: [{ name: 'x', type: 'number', example: 1 }] },
+    model: linearRegression([k]),
+  });
+}
+
+const phases = ['boot', 'load', 'idle', 'full load'] as const;
+type Phase = (typeof phases)[number];
+const path = '/models/sound/predict';
+
+interface Stop {
+  readonly phase: Phase;
+  readonly end: string;
+  readonly ms: number;
+  readonly answered: number;
+  readonly dropped: number;
+}
+
+async function stopOnce(
+  phase: Phase,
+  signal: 'SIGTERM' | 'SIGINT',
+  isTwice: boolean,
+  k: number,
+): Promise<Stop> {
+  const counts = { answered: 0, dropped: 0 };
+  if (phase === 'boot') {
+    const child = spawn(process.execPath, ['dist/main.js'], {
+      env: { PATH: process.env['PATH'], PORT: '0', MODELS_DIR: many.path },
+      stdio: 'ignore',
+    });
+    const ended = once(child, 'close').then(([code, by]) => String(code ?? by));
+    await pause(50 + 200 * (Math.floor(k / 4) % 5));
+    const ms = await endOf(child, signal, isTwice, ended);
+    return { phase, end: await ended, ms, ...counts };
+  }
+  const isLoad = phase === 'load';
+  await using server = await startServerProcess(
+    { MODELS_DIR: isLoad ? many.path : folder.path, DOCS: 'off', SHUTDOWN_DELAY_MS: '100' },
+    // Half-way through the load nobody listens yet: the port is none.
+    isLoad ? { listening: /"model":"m2\d?".*version loaded()/ } : {},
+  );
+  let isOver = false;
+  const clients = phase === 'full load' ? 16 : 0;
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  const asking = Array.from({ length: clients }, async () => {
+    while (!isOver) counts[(await askOnce(agent, server.port)) ? 'answered' : 'dropped'] += 1;
+  });
+  if (clients > 0) await pause(100 + 10 * (k % 20));
+  const ended = server.ended.then(({ code, signal: by }) => String(code ?? by));
+  const ending = endOf(server.child, signal, isTwice, ended);
+  // As behind a proxy that watches readiness: whoever asks on until the listener is gone cannot all be answered.
+  await pause(20);
+  isOver = true;
+  const ms = await ending;
+  await Promise.all(asking);
+  agent.destroy();
+  return { phase, end: await ended, ms, ...counts };
+}
+
+/** Signals, once or twice, and gives the milliseconds until the end. */
+async function endOf(
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+  isTwice: boolean,
+  ended: Promise<unknown>,
+): Promise<number> {
+  const started = performance.now();
+  child.kill(signal);
+  if (isTwice) setTimeout(() => child.kill(signal), 10);
+  const tooLong = setTimeout(() => child.kill('SIGKILL'), 30_000);
+  await ended;
+  clearTimeout(tooLong);
+  return performance.now() - started;
+}
+
+function askOnce(agent: Agent, port: number): Promise<boolean> {
+  const headers = { 'content-type': 'application/json' };
+  return new Promise((resolve) => {
+    request({ agent, port, method: 'POST', path, headers }, (response) => {
+      response.resume();
+      response.on('end', () => resolve(response.statusCode === 200)).on('error', () => resolve(false));
+    })
+      .on('error', () => resolve(false))
+      .end(JSON.stringify(soundBody));
+  });
+}
+
+faultWithoutServer(
+  'S01',
+  'ends well, whenever it is told to and however often',
+  async () => {
+    const kills = isFullSize ? 200 : 20;
+    const stops: Stop[] = [];
+    for (let k = 0; k < kills; k += 1) {
+      const signal = Math.floor(k / 4) % 2 === 0 ? 'SIGTERM' : 'SIGINT';
+      stops.push(await stopOnce(phases[k % 4] as Phase, signal, Math.floor(k / 8) % 2 === 1, k));
+    }
+    // Until Node itself has started, there is nobody to catch a signal.
+    const early = stops.filter(({ phase, end }) => phase === 'boot' && /^SIG(TERM|INT)$/.test(end));
+    const ends = stops.filter((it) => !early.includes(it)).map(({ end, phase }) => `${end} in ${phase}`);
+    const bad = ends.filter((end) => !end.startsWith('0 '));
+    const answered = stops.reduce((sum, it) => sum + it.answered, 0);
+    const dropped = stops.reduce((sum, it) => sum + it.dropped, 0);
+    const times = stops.map(({ ms }) => ms).sort((a, b) => a - b);
+    const p99 = times[Math.floor(times.length * 0.99)] as number;
+    const figure = `exits 0: ${ends.length - bad.length} of ${ends.length}, and ${early.length} that were ended before they had begun; dropped ${dropped} of ${answered + dropped}, p99 ${(p99 / 1_000).toFixed(2)} s, ${kills} kills${sizeNote}`;
+    expect(bad, figure).toEqual([]);
+    expect(answered).toBeGreaterThan(kills);
+    expect(dropped, figure).toBe(0);
+    expect(p99, figure).toBeLessThan(5_000);
+    return figure;
+  },
+  1_800_000,
+);
+
+interface Backend {
+  server: ServerProcess;
+  /** What its readiness said, and since when: the proxy acts on it only after its delay. */
+  isReady: boolean;
+  changedAt: number;
+}
+
+/** A proxy that takes each request to the next of its servers that it holds to be ready. */
+async function startProxy(backends: Backend[], noticeMs: number) {
+  const agent = new Agent({ keepAlive: true });
+  const seen = { closes: 0, none: 0 };
+  let turn = 0;
+  const isUsed = ({ isReady, changedAt }: Backend) =>
+    performance.now() - changedAt < noticeMs ? !isReady : isReady;
+  const proxy = createServer((incoming, outgoing) => {
+    const used = backends.filter(isUsed);
+    const backend = used[turn++ % used.length];
+    if (backend === undefined) {
+      seen.none += 1;
+      outgoing.writeHead(502).end('{"code":"no_server"}');
+      return;
+    }
+    const { method, url, headers } = incoming;
+    const { connection: _, ...passed } = headers;
+    const options = { agent, port: backend.server.port, method, path: url, headers: passed };
+    const onward = request(options, (response) => {
+      if (response.headers.connection === 'close') seen.closes += 1;
+      const { connection: _own, 'keep-alive': _too, ...given } = response.headers;
+      outgoing.writeHead(response.statusCode ?? 502, given);
+      response.pipe(outgoing);
+    });
+    // No request is tried twice: it would hide what is measured.
+    onward.on('error', (error: NodeJS.ErrnoException) => {
+      outgoing.writeHead(502).end(JSON.stringify({ code: `to the server: ${error.code}` }));
+    });
+    incoming.pipe(onward);
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const probing = setInterval(() => {
+    for (const backend of backends) {
+      const { server } = backend;
+      void fetch(`${server.url}/health/ready`)
+        .then(async (response) => {
+          await response.arrayBuffer();
+          return response.status === 200;
+        })
+        .catch(() => false)
+        .then((isReady) => {
+          if (backend.server !== server || backend.isReady === isReady) return;
+          backend.isReady = isReady;
+          backend.changedAt = performance.now();
+        });
+    }
+  }, 100);
+  return {
+    port: (proxy.address() as AddressInfo).port,
+    seen,
+    stop() {
+      clearInterval(probing);
+      proxy.closeAllConnections();
+      proxy.close();
+      agent.destroy();
+    },
+  };
+}
+
+faultWithoutServer(
+  'S03',
+  'restarts in turn behind a proxy that notices late, and no request fails',
+  async () => {
+    const noticeMs = isFullSize ? 5_000 : 1_000;
+    const delayMs = noticeMs + 1_000;
+    const perSecond = isFullSize ? 2_000 : 150;
+    const seconds = isFullSize ? 50 : 12;
+    const start = () =>
+      startServerProcess({ MODELS_DIR: folder.path, DOCS: 'off', SHUTDOWN_DELAY_MS: String(delayMs) });
+    const backends: Backend[] = [];
+    for (let k = 0; k < 2; k += 1) backends.push({ server: await start(), isReady: true, changedAt: -1e9 });
+    const proxy = await startProxy(backends, noticeMs);
+    try {
+      const loading = runLoad(proxy, { path, body: soundBody, perSecond, seconds });
+      const began = performance.now();
+      await pause(500);
+      const ends: string[] = [];
+      for (const backend of backends) {
+        const { server: old } = backend;
+        old.child.kill('SIGTERM');
+        const { code, signal } = await old.ended;
+        ends.push(String(code ?? signal));
+        backend.server = await start();
+        // It comes back only as late as it was noticed to go.
+        while (!backend.isReady || performance.now() - backend.changedAt < noticeMs) await pause(50);
+      }
+      const restartedMs = performance.now() - began;
+      const { asked, ok, codes } = await loading;
+      expect(ends).toEqual(['0', '0']);
+      expect(restartedMs, 'all of it under load').toBeLessThan(seconds * 1_000 + 3_000);
+      const figure = `failed ${asked - ok} of ${asked} (${JSON.stringify(codes)}) in 2 restarts in turn behind a proxy that notices after ${noticeMs / 1_000} s (SHUTDOWN_DELAY_MS ${delayMs}); answers with Connection: close while draining ${proxy.seen.closes}${sizeNote}`;
+      expect(asked - ok, figure).toBe(0);
+      expect(proxy.seen.closes, figure).toBeGreaterThan(10);
+      return figure;
+    } finally {
+      proxy.stop();
+      for (const { server } of backends) await server[Symbol.asyncDispose]();
+    }
+  },
+  180_000,
+);
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
