@@ -80,6 +80,12 @@ export function startGoodClient(server: ServerProcess, path: string, body: strin
 export const countDescriptors = (server: ServerProcess): number =>
   readdirSync(`/proc/${server.child.pid}/fd`).length;
 
+/** The processor time that a process has taken so far, in milliseconds: other processes have no part in it. */
+export function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 /** The most memory that the server ever had, in MB. */
 export const peakMb = (server: ServerProcess): number =>
   Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1]) / 1_024;

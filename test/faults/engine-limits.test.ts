@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, expect } from 'vitest';
 import { readMetric } from '../helpers/ask.js';
 import { linearRegression, slow } from '../helpers/onnx-models.js';
 import { childrenOf } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { cpuMs } from './clients.js';
 import { fault } from './harness.js';
 import { refusalsOf, serving } from './registry-under-fault.js';
 
@@ -89,12 +89,6 @@ fault(
 );
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** The processor time that a process has taken, which other processes have no part in. */
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
 
 async function ask(url: string, model: string, x: number, timeoutMs?: string) {
   const started = performance.now();

@@ -1,8 +1,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { expect } from 'vitest';
-import { countDescriptors, errorLines, isFullSize, sizeNote, waitForDescriptors } from './clients.js';
+import { afterAll, expect } from 'vitest';
+import { readMetric } from '../helpers/ask.js';
+import { slow } from '../helpers/onnx-models.js';
+import { childrenOf } from '../helpers/processes.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { countDescriptors, cpuMs, errorLines, isFullSize, sizeNote, waitForDescriptors } from './clients.js';
 import { fault } from './harness.js';
+import { serving } from './registry-under-fault.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const post = `POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${loan.length}\r\n\r\n`;
@@ -72,6 +77,74 @@ fault(
     expect(errors).toEqual([]);
     return `6 times ${count} pipelined requests, 3 times ${count / 20} of a file, then RST: failed ${errors.length}, leaked fds ${left}${sizeNote}`;
   },
+);
+
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+folder.addVersion('patient', '1', {
+  manifest: {
+    task: 'regression',
+    features: [{ name: 'x', type: 'number', example: 1 }],
+    runtime: { executor: 'isolated', timeoutMs: 60_000, maxBatchRows: 1 },
+  },
+  model: slow(),
+});
+
+fault(
+  'H08',
+  'drops the rows of clients that leave while they wait for a run, and counts them',
+  async ({ server }) => {
+    const clients = isFullSize ? 1_000 : 20;
+    const label = 'model="patient"';
+    const count = (status: string) =>
+      readMetric(server.url, 'predictions_total', `${label},model_version="1",status="${status}"`);
+    const send = (x: number) => {
+      const body = JSON.stringify({ x });
+      const head = post.replace('/predict', '/models/patient/predict').replace(/\d+\r\n\r\n$/, '');
+      return `${head}${body.length}\r\n\r\n${body}`;
+    };
+    const ask = async (x: number) => {
+      const response = await fetch(`${server.url}/models/patient/predict`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ x }),
+      });
+      await response.arrayBuffer();
+      return response.status;
+    };
+    const costMs = 2_000;
+    const child = Math.min(...childrenOf(server.child.pid as number));
+    const idle = cpuMs(child);
+    expect(await ask(costMs)).toBe(200);
+    const rowMs = cpuMs(child) - idle;
+    expect(rowMs, 'measured at the child that runs').toBeGreaterThan(50);
+    const cpuBefore = cpuMs(child);
+    const busy = ask(10 * costMs);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const sockets: Socket[] = [];
+    for (let k = 0; k < clients; k += 1) {
+      const socket = await open(server.port);
+      socket.write(send(costMs));
+      sockets.push(socket);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(cpuMs(child) - cpuBefore, 'the run that they wait behind goes on').toBeLessThan(9 * rowMs);
+    sockets.forEach((socket, k) => {
+      if (k % 2 === 0) socket.resetAndDestroy();
+      else socket.destroy();
+    });
+    expect(await busy).toBe(200);
+    expect(await ask(1)).toBe(200);
+    const dropped = await count('client_closed');
+    const ok = await count('ok');
+    const surplusMs = cpuMs(child) - cpuBefore - 10 * rowMs;
+    expect(ok, 'answered: the measure, the long one, the last').toBe(3);
+    expect(dropped).toBe(clients);
+    expect(surplusMs, `ms of the processor too many; a row takes ${rowMs}`).toBeLessThan(5 * rowMs);
+    const ran = Math.max(0, Math.floor(surplusMs / rowMs));
+    return `runs after leaving ${ran} by the child's processor time, predictions_total{status="client_closed"} ${dropped} of ${clients} clients that left the queue${sizeNote}`;
+  },
+  serving(folder),
 );
 
 async function leave(
