@@ -44,7 +44,7 @@ function send(due, again, then) {
     codes[code] = (codes[code] ?? 0) + 1;
     if (code === 'ok') { okTimes.push(ms); if (performance.now() <= endsAt) inTime += 1; }
     else {
-      refusedTimes.push(ms);
+      if (code === 'overloaded') refusedTimes.push(ms);
       if (code === 'overloaded' && !(Number(retryAfter) > 0)) withoutRetryAfter += 1;
       if (again > 0) { pending += 1; setTimeout(() => { pending -= 1; send(performance.now(), again - 1, then); }, 50); }
     }

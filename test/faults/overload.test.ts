@@ -1,0 +1,320 @@
+import { Agent, request } from 'node:http';
+import { afterAll, expect } from 'vitest';
+import { linearRegression, slow } from '../helpers/onnx-models.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import type { ServerProcess } from '../helpers/server-process.js';
+import { isFullSize, sizeNote } from './clients.js';
+import { fault } from './harness.js';
+import { type LoadResult, runLoad } from './open-loop.js';
+
+const features = [{ name: 'x', type: 'number' as const, example: 1 }];
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+folder.addVersion('plain', '1', {
+  manifest: { task: 'regression', features },
+  model: linearRegression([2], 1),
+});
+const timeoutMs = 300;
+folder.addVersion('heavy', '1', {
+  manifest: {
+    task: 'regression',
+    features,
+    runtime: { executor: 'isolated', maxBatchRows: 1, timeoutMs },
+  },
+  model: slow(160),
+});
+folder.addVersion('heavier', '1', {
+  manifest: {
+    task: 'regression',
+    features,
+    runtime: { executor: 'isolated', maxBatchRows: 1, timeoutMs: 1_000 },
+  },
+  model: slow(400),
+});
+// Whoever writes this in a manifest lets one model's runs hold up all.
+folder.addVersion('blocking', '1', {
+  manifest: { task: 'regression', features, runtime: { executor: 'inline', timeoutMs: 60_000 } },
+  model: slow(),
+});
+const maxQueueRows = 5;
+folder.addVersion('short-queue', '1', {
+  manifest: {
+    task: 'regression',
+    features,
+    runtime: { executor: 'isolated', maxBatchRows: 1, timeoutMs: 60_000, maxQueueRows },
+  },
+  model: slow(),
+});
+const options = {
+  environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' },
+  golden: { path: '/models/plain/predict', body: { x: 20 } },
+  timeoutMs: 300_000,
+};
+const heavy = { path: '/models/heavy/predict', body: { x: 1 } };
+const heavier = { path: '/models/heavier/predict', body: { x: 1 } };
+const seconds = isFullSize ? 30 : 2;
+
+const measureCapacity = async (server: ServerProcess) =>
+  (await runLoad(server, { ...heavy, seconds: 2, clients: 4 })).goodput;
+
+/**
+ * What overload leaves of the capacity. Sending and refusing take a part of this machine's processors from the child;
+ * so the capacity is measured beside as many requests for a model that does not exist. Both in turn, thrice at most:
+ * what else the machine does takes the processors for a while.
+ */
+async function compareGoodput(server: ServerProcess, perSecond: number, retries = 0) {
+  const pairs: { load: LoadResult; capacity: number; share: number }[] = [];
+  do {
+    const cheap = { ...heavy, path: '/models/absent/predict', seconds, perSecond: perSecond * (retries + 1) };
+    const [{ goodput: capacity }] = await Promise.all([
+      runLoad(server, { ...heavy, seconds, clients: 16 }),
+      runLoad(server, cheap),
+    ]);
+    const load = await runLoad(server, { ...heavy, seconds, perSecond, retries });
+    expectRefusals(load);
+    pairs.push({ load, capacity, share: load.goodput / capacity });
+  } while (pairs.length < 3 && (pairs.at(-1)?.share ?? 0) < 0.9);
+  return pairs.reduce((best, pair) => (pair.share > best.share ? pair : best));
+}
+
+/** All that was not answered was refused as the contract says. */
+function expectRefusals({ asked, ok, codes, withoutRetryAfter }: LoadResult): void {
+  const { overloaded = 0, deadline_exceeded = 0 } = codes;
+  expect(ok + overloaded + deadline_exceeded, JSON.stringify(codes)).toBe(asked);
+  // Let in by the time that a run took so far, and late since the next ones took longer.
+  expect(deadline_exceeded, 'let in and late').toBeLessThan(0.2 * asked);
+  expect(withoutRetryAfter).toBe(0);
+}
+
+fault(
+  'O01',
+  'answers as much as it can of whatever is asked, in time, and refuses the rest at once',
+  async ({ server, expectBlocked }) => {
+    // Measured here: the generator, the server and the child share two processors.
+    expectBlocked();
+    // Code that is still cold answers as if the machine were a slower one.
+    await runLoad(server, { ...heavy, seconds: 1, perSecond: 300 });
+    const capacity = await measureCapacity(server);
+    const health = probeHealth(server);
+    const curve: string[] = [];
+    const shares: number[] = [];
+    for (const times of [2, 5, 10]) {
+      const { load, capacity: possible, share } = await compareGoodput(server, times * capacity);
+      expect(load.serverP99, 'accepted, in time').toBeGreaterThan(0);
+      // A run that began in time may end late, where the processor is another's for a while.
+      expect(load.serverP99, 'accepted, in time').toBeLessThanOrEqual(1.5 * timeoutMs);
+      shares.push(share);
+      curve.push(
+        `${times}x ${load.goodput.toFixed(0)} of ${possible.toFixed(0)}/s (accepted p99 ${load.serverP99.toFixed(0)} ms of ${timeoutMs} in the server, ${load.okP99.toFixed(0)} ms at the client; refused in ${load.refusedP99.toFixed(1)} ms p99, let in and late ${load.codes['deadline_exceeded'] ?? 0} of ${load.asked})`,
+      );
+    }
+    const retried = await compareGoodput(server, 2 * capacity, 3);
+    const ended = performance.now();
+    shares.push(retried.share);
+    curve.push(`2x with 3 retries ${retried.load.goodput.toFixed(0)} of ${retried.capacity.toFixed(0)}/s`);
+    while ((await ask(server, 'heavy', 1)) !== 200) expect(performance.now() - ended).toBeLessThan(1_000);
+    const recoverMs = performance.now() - ended;
+    const { p99, failed } = await health.stop();
+    const least = Math.min(...shares);
+    expect(failed).toBe(0);
+    expect(least, curve.join(', ')).toBeGreaterThanOrEqual(0.8);
+    return `goodput ${(100 * least).toFixed(0)} % of the capacity at least (aim 90): closed loop alone ${capacity.toFixed(0)}/s, ${curve.join(', ')}; /health/live p99 ${p99.toFixed(1)} ms; recovers in ${(recoverMs / 1_000).toFixed(2)} s${sizeNote}`;
+  },
+  options,
+);
+
+fault(
+  'O01',
+  'queues no more rows than maxQueueRows',
+  async ({ server, expectBlocked }) => {
+    // So many new connections at once, at code that is still cold.
+    expectBlocked();
+    const requests = 30;
+    const statuses = await Promise.all(
+      Array.from({ length: requests }, () => ask(server, 'short-queue', 5_000)),
+    );
+    const answered = statuses.filter((status) => status === 200).length;
+    expect(statuses.filter((status) => status === 503).length).toBe(requests - answered);
+    // One is run while the others wait.
+    expect(answered).toBeLessThanOrEqual(maxQueueRows + 1);
+    expect(answered).toBeGreaterThanOrEqual(maxQueueRows);
+    return `accepted ${answered} of ${requests} at once: ${maxQueueRows} may wait and 1 runs`;
+  },
+  options,
+);
+
+fault(
+  'O02',
+  'a flood at one model does not slow another down',
+  async ({ server, expectBlocked }) => {
+    expectBlocked();
+    const capacity = (await runLoad(server, { ...heavier, seconds: 2, clients: 4 })).goodput;
+    const other = { path: '/models/plain/predict', body: { x: 1 }, perSecond: 100, seconds };
+    const p99s = { alone: [], calm: [], flooded: [] } as Record<'alone' | 'calm' | 'flooded', number[]>;
+    // In turn, so that what else the machine does meets all; the best of each.
+    for (let k = 0; k < 3; k += 1) {
+      const alone = await runLoad(server, other);
+      // The flooded model's child alone takes a processor, whatever the server does.
+      const asker = runLoad(server, { ...heavier, seconds: seconds + 0.5, clients: 2 });
+      await pause(250);
+      const calm = await runLoad(server, other);
+      await asker;
+      const flood = runLoad(server, { ...heavier, seconds: seconds + 0.5, perSecond: 10 * capacity });
+      await pause(250);
+      const beside = await runLoad(server, other);
+      const flooded = await flood;
+      expect(flooded.codes['overloaded'], 'it was a flood').toBeGreaterThan(flooded.asked / 2);
+      for (const { ok, asked } of [alone, calm, beside]) expect(ok).toBe(asked);
+      p99s.alone.push(alone.okP99);
+      p99s.calm.push(calm.okP99);
+      p99s.flooded.push(beside.okP99);
+    }
+    const [alone, calm, flooded] = [p99s.alone, p99s.calm, p99s.flooded].map((it) => Math.min(...it));
+    const ratio = (flooded as number) / (calm as number);
+    const figure = `p99 ${alone?.toFixed(2)} ms alone, ${calm?.toFixed(2)} ms while another model's child is busy, ${flooded?.toFixed(2)} ms while it is asked for 10 times its capacity (${(10 * capacity).toFixed(0)}/s): ratio ${ratio.toFixed(2)} (aim 1.2)`;
+    // Some milliseconds are what the generator, the server and the child cost each other on two busy processors.
+    expect(flooded, figure).toBeLessThan(2 * (calm as number) + 25);
+    return figure + sizeNote;
+  },
+  options,
+);
+
+fault(
+  'O03',
+  'a loop blocked for 2 s refuses what came too late to it, and goes on',
+  async ({ server, expectBlocked }) => {
+    expectBlocked();
+    const requests = 50;
+    const agent = new Agent({ keepAlive: true, maxSockets: requests });
+    const onKnown = () => askOn(agent, server, { 'x-request-timeout-ms': '500' });
+    const onNew = () => askOn(undefined, server, { 'x-request-timeout-ms': '500', connection: 'close' });
+    const all = (ask: () => Promise<number>) => Promise.all(Array.from({ length: requests }, ask));
+    expect(new Set(await all(() => askOn(agent, server, {})))).toEqual(new Set([200]));
+    const iterations = await iterationsFor(server, 2_000);
+    const runs = await countRuns(server);
+    const health = probeHealth(server);
+    const blocking = ask(server, 'blocking', iterations);
+    await pause(200);
+    const [known, fresh] = [all(onKnown), all(onNew)];
+    const statuses = { known: await known, fresh: await fresh };
+    expect(await blocking).toBe(200);
+    const { failed, longestMs } = await health.stop();
+    agent.destroy();
+    const ran = (await countRuns(server)) - runs;
+    const refusedOf = (list: number[]) => list.filter((it) => it === 503 || it === 504).length;
+    const figure = `failed probes ${failed}, the longest ${longestMs.toFixed(0)} ms; refused ${refusedOf(statuses.known)} of ${requests} that waited longer than their limit on known connections, ${refusedOf(statuses.fresh)} of ${requests} on new ones; runs after deadline ${ran}, all of them on new connections`;
+    expect(failed, 'failed probes').toBe(0);
+    expect(longestMs, 'it was blocked').toBeGreaterThan(1_000);
+    expect(refusedOf(statuses.known), figure).toBe(requests);
+    // A connection that is taken only after the block gives its request no earlier arrival than that.
+    expect(ran, figure).toBe(requests - refusedOf(statuses.fresh));
+    expect(await ask(server, 'plain', 1)).toBe(200);
+    return figure;
+  },
+  options,
+);
+
+fault(
+  'O03',
+  'a process that was stopped for 2 s goes on',
+  async ({ server, expectBlocked }) => {
+    expectBlocked();
+    const health = probeHealth(server);
+    process.kill(server.child.pid as number, 'SIGSTOP');
+    await pause(50);
+    const waiting = Array.from({ length: 50 }, () => ask(server, 'plain', 1));
+    await pause(2_000);
+    process.kill(server.child.pid as number, 'SIGCONT');
+    const late = await Promise.all(waiting);
+    const { failed, longestMs } = await health.stop();
+    expect(failed, 'failed probes').toBe(0);
+    expect(longestMs, 'it was stopped').toBeGreaterThan(1_500);
+    // A process that is stopped while it is idle cannot tell that from having been idle: these may be answered.
+    const answered = late.filter((status) => status === 200).length;
+    expect(late.filter((status) => status >= 500 && status !== 503 && status !== 504)).toEqual([]);
+    expect(await ask(server, 'plain', 1)).toBe(200);
+    return `failed probes ${failed}, the longest ${longestMs.toFixed(0)} ms; answered ${answered} of ${late.length} that came meanwhile`;
+  },
+  options,
+);
+
+/** So many steps of the slow model as take this long here and now. */
+async function iterationsFor(server: ServerProcess, ms: number): Promise<number> {
+  const sample = 1_000;
+  const started = performance.now();
+  expect(await ask(server, 'blocking', sample)).toBe(200);
+  return Math.round((sample * ms) / (performance.now() - started));
+}
+
+function askOn(
+  agent: Agent | undefined,
+  { port }: ServerProcess,
+  more: Record<string, string>,
+): Promise<number> {
+  const body = '{"x":1}';
+  const headers = { 'content-type': 'application/json', 'content-length': body.length, ...more };
+  return new Promise((resolve, reject) => {
+    const options = { agent, port, method: 'POST', path: '/models/plain/predict', headers };
+    request(options, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode ?? 0));
+    })
+      .on('error', reject)
+      .end(body);
+  });
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function countRuns({ url }: ServerProcess): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const line = text
+    .split('\n')
+    .find((it) => it.startsWith('prediction_run_seconds_count{') && it.includes('model="plain"'));
+  return Number(line?.split(' ').at(-1) ?? 0);
+}
+
+async function ask({ url }: ServerProcess, model: string, x: number, timeout?: string): Promise<number> {
+  const response = await fetch(`${url}/models/${model}/predict`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(timeout !== undefined && { 'x-request-timeout-ms': timeout }),
+    },
+    body: JSON.stringify({ x }),
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+/** Asks /health/live every 20 ms until stopped. */
+function probeHealth({ url }: ServerProcess) {
+  const times: number[] = [];
+  let failed = 0;
+  let isOver = false;
+  const asking = (async () => {
+    while (!isOver) {
+      const started = performance.now();
+      try {
+        const response = await fetch(`${url}/health/live`);
+        await response.arrayBuffer();
+        if (response.status !== 200) failed += 1;
+      } catch {
+        failed += 1;
+      }
+      times.push(performance.now() - started);
+      await pause(20);
+    }
+  })();
+  return {
+    async stop() {
+      isOver = true;
+      await asking;
+      times.sort((a, b) => a - b);
+      return {
+        failed,
+        p99: times[Math.floor(times.length * 0.99)] as number,
+        longestMs: times.at(-1) as number,
+      };
+    },
+  };
+}
