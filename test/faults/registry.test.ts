@@ -93,7 +93,7 @@ fault(
     const { body } = await ask(server, '/models/m/predict', { X: 5 });
     expect(body).toMatchObject({ prediction: 5, model_version: '1' });
     const ours = files.filter(([, , , mark]) => mark === 'ours').length;
-    return `crashes 0, clear reasons ${files.length} of ${files.length} (${ours} rest on our own checks: no loading child yet)`;
+    return `crashes 0, clear reasons ${files.length} of ${files.length} (${ours} rest on our own checks, before the child opens the file)`;
   },
   serving(broken),
 );
