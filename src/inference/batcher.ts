@@ -114,15 +114,23 @@ export class Batcher<Row> {
     });
   };
 
-  /** Runs batch after batch, for about a millisecond: then the loop has its turn, and other models theirs. */
+  /**
+   * Runs batch after batch, for about a millisecond: then the loop has its turn, and other models theirs. Where runs
+   * are elsewhere the next begins before the last one's rows are told of it, which keeps this thread for a while.
+   */
   async #runBatches(): Promise<void> {
-    const { maxBatchDelayMs, maxBatchRows } = this.#options;
+    const { executor, maxBatchDelayMs, maxBatchRows } = this.#options;
+    const isElsewhere = executor.kind === 'isolated';
     const until = performance.now() + longestTurnMs;
+    let tell = (): void => undefined;
     do {
-      const batch = this.#takeBatch();
-      if (batch.length > 0) await this.#runBatch(batch);
-      if (maxBatchDelayMs > 0 && this.#queue.length < maxBatchRows) return;
-    } while (this.#queue.length > 0 && performance.now() < until);
+      const run = this.#runBatch(this.#takeBatch());
+      tell();
+      tell = await run;
+      if (!isElsewhere) tell();
+      if (maxBatchDelayMs > 0 && this.#queue.length < maxBatchRows) break;
+    } while (this.#queue.length > 0 && (isElsewhere || performance.now() < until));
+    if (isElsewhere) tell();
   }
 
   /**
@@ -153,9 +161,11 @@ export class Batcher<Row> {
     return batch;
   }
 
-  async #runBatch(batch: readonly Waiter<Row>[]): Promise<void> {
+  /** Begins a run in this very turn, and gives what tells its rows how it went. Never rejects. */
+  async #runBatch(batch: readonly Waiter<Row>[]): Promise<() => void> {
     const { executor, toRun, times } = this.#options;
     const rows = batch.length;
+    if (rows === 0) return () => undefined;
     const started = performance.now();
     this.#runRows = rows;
     this.#runSince = started;
@@ -164,23 +174,26 @@ export class Batcher<Row> {
       const outputs = await executor.run(feeds, fetches);
       const runMs = performance.now() - started;
       times.observe({ rows, ms: runMs });
-      for (let index = 0; index < rows; index += 1) {
-        const waiter = batch[index] as Waiter<Row>;
-        clearTimeout(waiter.timer);
-        waiter.resolve({ outputs, index, rows, queueMs: started - waiter.since, runMs });
-      }
+      return () => {
+        for (let index = 0; index < rows; index += 1) {
+          const waiter = batch[index] as Waiter<Row>;
+          clearTimeout(waiter.timer);
+          waiter.resolve({ outputs, index, rows, queueMs: started - waiter.since, runMs });
+        }
+      };
     } catch (cause) {
       // What the executor itself says, such as that its process is lost, is no row's fault: nothing is run again. Outputs
       // that are too large together may not be so each.
       const isFinal = cause instanceof ServiceError && cause.code !== 'output_too_large';
       if (rows === 1 || isFinal) {
         const error = cause instanceof ServiceError ? cause : new ServiceError('run_failed', { cause });
-        for (const waiter of batch) fail(waiter, error);
-        return;
+        return () => {
+          for (const waiter of batch) fail(waiter, error);
+        };
       }
       const middle = Math.ceil(rows / 2);
-      await this.#runBatch(batch.slice(0, middle));
-      await this.#runBatch(batch.slice(middle));
+      (await this.#runBatch(batch.slice(0, middle)))();
+      return this.#runBatch(batch.slice(middle));
     }
   }
 }

@@ -16,14 +16,18 @@ interface TensorHead {
 }
 
 /** A frame begins with the lengths of its head and of its body, each an unsigned 32-bit number, little-endian. */
-export const prefixBytes = 8;
+const prefixBytes = 8;
 /** The body begins here or at a multiple of it, and so does each tensor: typed arrays can then look at it in place. */
 const alignment = 8;
 const mostBytes = 2 ** 32 - 1;
 
+/** Up to here, to copy the tensors into one buffer with their head costs less than more writes would. */
+const mostCopiedBytes = 65_536;
+
 /**
  * The buffers of a frame, in order: lengths, head (the message and each tensor's name, type and dimensions as JSON),
- * then each tensor's elements as they lie in memory. Throws `RangeError` for 4 GiB and more.
+ * then each tensor's elements as they lie in memory. A small frame is one buffer. Throws `RangeError` for 4 GiB and
+ * more.
  */
 export function toFrame<Message>({ message, tensors }: Frame<Message>): readonly Uint8Array[] {
   const heads: TensorHead[] = [];
@@ -34,28 +38,39 @@ export function toFrame<Message>({ message, tensors }: Frame<Message>): readonly
     const bytes = toBytes(data);
     heads.push({ name, type, dims, bytes: bytes.byteLength });
     body.push(bytes);
-    const gap = gapAfter(bytes.byteLength);
-    if (gap > 0) body.push(new Uint8Array(gap));
-    bodyBytes += bytes.byteLength + gap;
+    bodyBytes += bytes.byteLength + gapAfter(bytes.byteLength);
   }
   if (bodyBytes > mostBytes) throw new RangeError('the tensors of a run must have less than 4 GiB');
   const text = JSON.stringify([message, heads]);
   const textBytes = Buffer.byteLength(text);
   const headBytes = textBytes + gapAfter(textBytes);
-  const head = Buffer.alloc(prefixBytes + headBytes, ' ');
-  head.writeUInt32LE(headBytes, 0);
-  head.writeUInt32LE(bodyBytes, 4);
-  head.write(text, prefixBytes);
-  return [head, ...body];
+  const isCopied = bodyBytes <= mostCopiedBytes;
+  const first = Buffer.alloc(prefixBytes + headBytes + (isCopied ? bodyBytes : 0), ' ');
+  first.writeUInt32LE(headBytes, 0);
+  first.writeUInt32LE(bodyBytes, 4);
+  first.write(text, prefixBytes);
+  const parts: Uint8Array[] = [first];
+  let at = prefixBytes + headBytes;
+  for (const bytes of body) {
+    const gap = gapAfter(bytes.byteLength);
+    if (isCopied) {
+      first.set(bytes, at);
+      at += bytes.byteLength + gap;
+    } else {
+      parts.push(bytes);
+      if (gap > 0) parts.push(new Uint8Array(gap));
+    }
+  }
+  return parts;
 }
 
 /** How many bytes follow the lengths. */
-export function sizeAfter(prefix: Buffer): number {
+function sizeAfter(prefix: Buffer): number {
   return prefix.readUInt32LE(0) + prefix.readUInt32LE(4);
 }
 
 /** Reads a frame whose `rest` follows the lengths in `prefix`. Its tensors are views of `rest`, not copies. */
-export function fromFrame<Message>(prefix: Buffer, rest: Buffer): Frame<Message> {
+function fromFrame<Message>(prefix: Buffer, rest: Buffer): Frame<Message> {
   const headBytes = prefix.readUInt32LE(0);
   // Both ends are this same code: what arrives was written by `toFrame`.
   const [message, heads] = JSON.parse(rest.toString('utf8', 0, headBytes)) as [Message, TensorHead[]];

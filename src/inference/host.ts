@@ -1,7 +1,7 @@
 import { readSync, writeFileSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { messageOf, ServiceError } from '../errors.js';
-import { type Frame, fromFrame, prefixBytes, sizeAfter, toFrame } from './frame.js';
+import { createFrameReader, type Frame, toFrame } from './frame.js';
 import type { HostReply, HostRequest } from './host-message.js';
 import { limitOutputs } from './output-limit.js';
 import { openSession, type Session } from './session.js';
@@ -41,9 +41,17 @@ let session: Session | undefined;
 let maxOutputBytes = 0;
 let readBytes = 0;
 const mostUnswept = 1_048_576;
+const longestChunk = 262_144;
 
-for (let frame = read(); frame !== undefined; frame = read()) write(answer(frame));
-process.exit(0);
+const receive = createFrameReader<HostRequest>((frame) => write(answer(frame)));
+const chunk = Buffer.allocUnsafeSlow(longestChunk);
+for (;;) {
+  const taken = readSync(channel, chunk);
+  // The parent has closed its end.
+  if (taken === 0) process.exit(0);
+  readBytes += taken;
+  receive(chunk.subarray(0, taken));
+}
 
 function answer({ message, tensors }: Frame<HostRequest>): Frame<HostReply> {
   try {
@@ -85,24 +93,6 @@ function answer({ message, tensors }: Frame<HostRequest>): Frame<HostReply> {
 
 function reply(message: HostReply): Frame<HostReply> {
   return { message, tensors: {} };
-}
-
-/** The next request, or undefined when the parent has closed its end. */
-function read(): Frame<HostRequest> | undefined {
-  const prefix = Buffer.allocUnsafeSlow(prefixBytes);
-  if (!fill(prefix)) return undefined;
-  const rest = Buffer.allocUnsafeSlow(sizeAfter(prefix));
-  readBytes += rest.length;
-  return fill(rest) ? fromFrame<HostRequest>(prefix, rest) : undefined;
-}
-
-function fill(buffer: Buffer): boolean {
-  for (let at = 0; at < buffer.length; ) {
-    const taken = readSync(channel, buffer, at, buffer.length - at, null);
-    if (taken === 0) return false;
-    at += taken;
-  }
-  return true;
 }
 
 function write(frame: Frame<HostReply>): void {

@@ -26,10 +26,11 @@ export interface IsolatedOptions {
 const firstBackoffMs = 100;
 const longestBackoffMs = 10_000;
 
-/** A child, and the promise that it has its model open. */
+/** A child, and the promise that it has its model open, which becomes `isOpen`. */
 interface Hosted {
   readonly host: HostProcess;
   readonly opened: Promise<unknown>;
+  isOpen: boolean;
 }
 
 /**
@@ -45,6 +46,8 @@ export class IsolatedExecutor implements Executor {
   #spare: Hosted | undefined;
   #keepsSpare = false;
   #tail: Promise<unknown> = Promise.resolve();
+  /** Under way and waiting. */
+  #runs = 0;
   /** Children in a row that ended by themselves without a run in between. */
   #deaths = 0;
   /** The child that was killed for being late, which is no fault of the next one. */
@@ -57,7 +60,8 @@ export class IsolatedExecutor implements Executor {
   private constructor(options: IsolatedOptions, first?: HostProcess) {
     this.#options = options;
     if (first !== undefined) void first.ended.then((how) => this.#replace(first, how));
-    this.#current = first === undefined ? this.#start() : { host: first, opened: Promise.resolve() };
+    this.#current =
+      first === undefined ? this.#start() : { host: first, opened: Promise.resolve(), isOpen: true };
   }
 
   /** Starts the first child. Throws `EngineError` when it refuses the model, `executor_lost` when it ends on it. */
@@ -82,8 +86,17 @@ export class IsolatedExecutor implements Executor {
    * ended at `timeoutMs`, `executor_lost` when the child ended or none is there, `output_too_large`.
    */
   run(feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
-    const turn = this.#tail.then(() => this.#run(feeds, fetches));
-    this.#tail = turn.catch(() => undefined);
+    // Sent in this very turn where it can be: what the caller does next may take this thread a while.
+    const host = this.#runs === 0 ? this.#readyHost() : undefined;
+    this.#runs += 1;
+    const turn =
+      host === undefined
+        ? this.#tail.then(() => this.#livingHost()).then((living) => this.#run(living, feeds, fetches))
+        : this.#run(host, feeds, fetches);
+    const end = (): void => {
+      this.#runs -= 1;
+    };
+    this.#tail = turn.then(end, end);
     return turn;
   }
 
@@ -105,12 +118,17 @@ export class IsolatedExecutor implements Executor {
     this.#spare?.host.kill();
   }
 
-  async #run(feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
-    const host = await this.#livingHost();
+  async #run(host: HostProcess, feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
     const { timeoutMs } = this.#options;
     const { tensors } = await this.#within(timeoutMs, host, () => host.ask({ kind: 'run', fetches }, feeds));
     this.#deaths = 0;
     return tensors;
+  }
+
+  /** The child, if it is known to have its model open. */
+  #readyHost(): HostProcess | undefined {
+    const { host, isOpen } = this.#current;
+    return isOpen && host.isAlive && host !== this.#late && !this.#isClosed ? host : undefined;
   }
 
   /** The child with its model open: its successor, where it has ended. */
@@ -131,9 +149,15 @@ export class IsolatedExecutor implements Executor {
     const host = startHostProcess(maxMemoryBytes);
     void host.ended.then((how) => this.#replace(host, how));
     const opened = this.#within(loadTimeoutMs, host, () => this.#prepare(host));
-    // A child without a model is of no use; why is told to those who wait for it.
-    opened.catch(() => host.kill());
-    return { host, opened };
+    const hosted = { host, opened, isOpen: false };
+    opened.then(
+      () => {
+        hosted.isOpen = true;
+      },
+      // A child without a model is of no use; why is told to those who wait for it.
+      () => host.kill(),
+    );
+    return hosted;
   }
 
   async #prepare(host: HostProcess): Promise<void> {
