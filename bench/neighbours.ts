@@ -1,14 +1,18 @@
 import { createRegistryFolder } from '../test/helpers/registry-folder.js';
 import { startServerProcess } from '../test/helpers/server-process.js';
+import type { EngineLoop, EngineLoopResult } from './engine-loop.js';
 import { addCreditRisk, loan, timed, timedModel } from './models.js';
 import { openLoadFault, putOpenLoad, type Target } from './open-load.js';
-import { putLoad } from './server-process.js';
+import { askProcess, putLoad } from './server-process.js';
 import { atMost, median, percentile, sleep, type Table } from './table.js';
 
-const kinds = ['none', 'isolated', 'inline'] as const;
+const kinds = ['none', 'process', 'isolated', 'inline'] as const;
 type Kind = (typeof kinds)[number];
 
-/** What a model with runs of 20 ms, which runs without a pause, costs the health probe and an inline model beside it. */
+/**
+ * What a model with runs of 20 ms, which runs without a pause, costs the health probe and an inline model beside it. The
+ * same runs in a process that has nothing to do with the server show how much of that is the machine's own.
+ */
 export async function benchNeighbours(table: Table): Promise<void> {
   const fault = openLoadFault();
   if (fault !== undefined) {
@@ -18,9 +22,11 @@ export async function benchNeighbours(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   addCreditRisk(folder);
   const model = timedModel(20);
+  let modelPath = '';
   for (const executor of ['isolated', 'inline'] as const) {
     const runtime = { executor, maxBatchRows: 1, timeoutMs: 60_000 };
-    folder.addVersion(executor, '1', { manifest: { ...timed.manifest, runtime }, model });
+    const version = folder.addVersion(executor, '1', { manifest: { ...timed.manifest, runtime }, model });
+    modelPath = `${version}/model.onnx`;
   }
   await using server = await startServerProcess({ MODELS_DIR: folder.path, DEFAULT_MODEL: 'credit-risk' });
   const { port, url } = server;
@@ -29,21 +35,22 @@ export async function benchNeighbours(table: Table): Promise<void> {
     { name: 'inline model', url: `${url}/models/credit-risk/predict`, body: loan },
   ];
   const seconds = 2 * table.seconds;
-  const keepBusy = (kind: Kind, forSeconds: number) =>
-    kind === 'none'
-      ? undefined
-      : putLoad({
-          port,
-          path: `/models/${kind}/predict`,
-          body: timed.body,
-          connections: 2,
-          seconds: forSeconds,
-        });
+  const keepBusy = (kind: Kind, forSeconds: number): Promise<unknown> | undefined => {
+    if (kind === 'none') return undefined;
+    if (kind === 'process') {
+      const { name, values } = timed.input;
+      const question = { path: modelPath, input: name, values: [...values], rows: 1, seconds: forSeconds };
+      return askProcess<EngineLoopResult>('./engine-loop.ts', question satisfies EngineLoop);
+    }
+    const busyPath = `/models/${kind}/predict`;
+    return putLoad({ port, path: busyPath, body: timed.body, connections: 2, seconds: forSeconds });
+  };
 
   const path = '/models/credit-risk/predict';
-  const load = () => putLoad({ port, path, body: loan, connections: 64, seconds: table.seconds });
+  // What one connection gets beside it, where no rows share a run: at 64 connections they do, and what is answered
+  // then is more than an open loop can ask for without a queue that only grows.
+  const load = () => putLoad({ port, path, body: loan, connections: 1, seconds: table.seconds });
   await load();
-  // What is left of the machine while the isolated model takes its processor: half of that is asked for each time.
   const busy = keepBusy('isolated', table.seconds + 2);
   const closed = await load();
   await busy;
@@ -68,9 +75,13 @@ export async function benchNeighbours(table: Table): Promise<void> {
   table.add('open loop: half of the capacity beside an isolated model of 20 ms runs', perSecond, '1/s');
   for (const { name } of targets) {
     const of = (kind: Kind) => p99.get(`${name} ${kind}`) ?? [];
-    const times = (kind: Kind) => median(of(kind).map((ms, k) => ms / (of('none')[k] ?? Number.NaN)));
-    table.add(`p99 of ${name}, beside isolated 20 ms runs to without`, times('isolated'), '×', atMost(1.5));
-    table.add(`p99 of ${name}, beside inline 20 ms runs to without`, times('inline'), '×');
+    const times = (kind: Kind, than: Kind) =>
+      median(of(kind).map((ms, k) => ms / (of(than)[k] ?? Number.NaN)));
+    const row = (kind: string, than: string) => `p99 of ${name}, beside ${kind} 20 ms runs to ${than}`;
+    table.add(row('isolated', 'without'), times('isolated', 'none'), '×', atMost(1.5));
+    table.add(row("another process's", 'without'), times('process', 'none'), '×');
+    table.add(row('isolated', "beside another process's"), times('isolated', 'process'), '×', atMost(1.5));
+    table.add(row('inline', 'without'), times('inline', 'none'), '×');
     for (const kind of kinds) table.add(`p99 of ${name}, beside: ${kind}`, median(of(kind)), 'ms');
   }
 }
