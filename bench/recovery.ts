@@ -45,8 +45,7 @@ async function overTries(
 }
 
 async function killed(server: ServerProcess, agent: Agent): Promise<number> {
-  // The one isolated model has the one child.
-  for (const pid of childrenOf(server.child.pid as number)) process.kill(pid, 'SIGKILL');
+  for (const pid of childrenOf(server.child.pid as number, 'slow/1')) process.kill(pid, 'SIGKILL');
   return untilAnswered(server, agent);
 }
 

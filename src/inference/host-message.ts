@@ -1,7 +1,7 @@
 /**
  * What a parent asks of its child, one at a time; the tensors of a run travel beside it (see frame.ts).
  * - `open`: the model at a path, or without one the bytes that travel as the tensor `model`; `copy` is a folder of the
- *   parent's own, which the child removes should the parent be killed.
+ *   parent's own, which the child removes should the parent be killed; `title` is what the child is called from then on.
  * - `measure`: how much memory the child has taken so far.
  * - `close`: gives the model's memory back; another may be opened.
  */
@@ -12,6 +12,7 @@ export type HostRequest =
       readonly threads: number;
       readonly maxOutputBytes: number;
       readonly copy?: string | undefined;
+      readonly title: string;
     }
   | { readonly kind: 'run'; readonly fetches: readonly string[] }
   | { readonly kind: 'measure' }

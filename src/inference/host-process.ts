@@ -34,7 +34,7 @@ export interface HostProcess {
   kill(): void;
   /** Whether the parent's own process goes on for this child's sake: it does, unless told otherwise. */
   hold(isHeld: boolean): void;
-  /** Resolves when the child has ended, with how. */
+  /** Resolves with how the child ended, once it has, or was told to by `kill`. */
   readonly ended: Promise<string>;
 }
 
@@ -67,8 +67,10 @@ export function startHostProcess(maxMemoryBytes: number): HostProcess {
     if (waiter !== undefined) use(waiter);
   };
   const lose = (why: string) => settle(({ reject }) => reject(new HostLostError(why)));
+  let end!: (how: string) => void;
   const ended = new Promise<string>((resolve) => {
-    const end = (how: string): void => {
+    end = (how) => {
+      if (!isAlive) return;
       isAlive = false;
       lose(`the child ended (${how})`);
       resolve(how);
@@ -89,7 +91,11 @@ export function startHostProcess(maxMemoryBytes: number): HostProcess {
       return isAlive;
     },
     ended,
-    kill: () => void child.kill('SIGKILL'),
+    kill() {
+      child.kill('SIGKILL');
+      // The kernel takes its time to clear such a process away, and nobody needs to wait for that.
+      end('SIGKILL');
+    },
     hold(isHeld) {
       const change = isHeld ? 'ref' : 'unref';
       child[change]();

@@ -58,6 +58,7 @@ function answer({ message, tensors }: Frame<HostRequest>): Frame<HostReply> {
     const started = performance.now();
     switch (message.kind) {
       case 'open':
+        process.title = message.title;
         watcher.postMessage(message.copy);
         maxOutputBytes = message.maxOutputBytes;
         session = openSession(
@@ -78,6 +79,7 @@ function answer({ message, tensors }: Frame<HostRequest>): Frame<HostReply> {
         readBytes = 0;
         return reply({ kind: 'measured', residentBytes: process.memoryUsage.rss() });
       case 'close':
+        process.title = 'sardonyx';
         watcher.postMessage(undefined);
         session?.release();
         session = undefined;

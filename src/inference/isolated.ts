@@ -1,37 +1,21 @@
 import { ServiceError } from '../errors.js';
 import type { Executor } from './executor.js';
-import { type HostProcess, startHostProcess } from './host-process.js';
+import type { HostProcess } from './host-process.js';
+import { HostedModel, type HostedModelOptions } from './hosted-model.js';
+import type { Standby } from './standby.js';
 import type { Tensors } from './tensor.js';
 
-export interface IsolatedOptions {
-  /** The model, with its external weights beside it: files that nobody changes while the executor lives. */
-  readonly path: string;
-  /** A folder that goes with this process, should it be killed. */
-  readonly copy?: string | undefined;
-  readonly threads: number;
-  readonly maxOutputBytes: number;
-  /** The most memory of a child, and what one is known to take. */
-  readonly maxMemoryBytes: number;
+export interface IsolatedOptions extends HostedModelOptions {
+  /** Where children come from. */
+  readonly standby: Standby;
+  /** What a child is known to take of memory. */
   readonly residentBytes: number;
-  /** The longest run: then the child is killed. */
-  readonly timeoutMs: number;
-  /** The longest load of a child, and its longest first run. */
-  readonly loadTimeoutMs: number;
-  /** The first run of each child, which is slower than others: nobody waits for its answer. */
-  readonly warmUp?: { readonly feeds: Tensors; readonly fetches: readonly string[] } | undefined;
   /** Told how a child ended that was not meant to. */
   readonly onLost?: ((how: string) => void) | undefined;
 }
 
 const firstBackoffMs = 100;
 const longestBackoffMs = 10_000;
-
-/** A child, and the promise that it has its model open, which becomes `isOpen`. */
-interface Hosted {
-  readonly host: HostProcess;
-  readonly opened: Promise<unknown>;
-  isOpen: boolean;
-}
 
 /**
  * Runs in a child process, which can be killed: for models whose runs are long, or may never end. One run is under
@@ -42,16 +26,14 @@ interface Hosted {
 export class IsolatedExecutor implements Executor {
   readonly kind = 'isolated';
   readonly #options: IsolatedOptions;
-  #current: Hosted;
-  #spare: Hosted | undefined;
+  #current: HostedModel;
+  #spare: HostedModel | undefined;
   #keepsSpare = false;
   #tail: Promise<unknown> = Promise.resolve();
   /** Under way and waiting. */
   #runs = 0;
   /** Children in a row that ended by themselves without a run in between. */
   #deaths = 0;
-  /** The child that was killed for being late, which is no fault of the next one. */
-  #late: HostProcess | undefined;
   /** What those are told who ask while there is a pause before the next child. */
   #pause: ServiceError | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -59,9 +41,9 @@ export class IsolatedExecutor implements Executor {
 
   private constructor(options: IsolatedOptions, first?: HostProcess) {
     this.#options = options;
-    if (first !== undefined) void first.ended.then((how) => this.#replace(first, how));
+    options.standby.join();
     this.#current =
-      first === undefined ? this.#start() : { host: first, opened: Promise.resolve(), isOpen: true };
+      first === undefined ? this.#start() : this.#watch(new HostedModel(first, options, 'open'));
   }
 
   /** Starts the first child. Throws `EngineError` when it refuses the model, `executor_lost` when it ends on it. */
@@ -87,12 +69,11 @@ export class IsolatedExecutor implements Executor {
    */
   run(feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
     // Sent in this very turn where it can be: what the caller does next may take this thread a while.
-    const host = this.#runs === 0 ? this.#readyHost() : undefined;
+    const isNext = this.#runs === 0 && !this.#isClosed && this.#current.isReady;
     this.#runs += 1;
-    const turn =
-      host === undefined
-        ? this.#tail.then(() => this.#livingHost()).then((living) => this.#run(living, feeds, fetches))
-        : this.#run(host, feeds, fetches);
+    const turn = isNext
+      ? this.#runIn(this.#current, feeds, fetches)
+      : this.#tail.then(() => this.#living()).then((model) => this.#runIn(model, feeds, fetches));
     const end = (): void => {
       this.#runs -= 1;
     };
@@ -102,7 +83,7 @@ export class IsolatedExecutor implements Executor {
 
   /** Of the child that runs now. */
   get pid(): number | undefined {
-    return this.#current.host.pid;
+    return this.#current.pid;
   }
 
   get fault(): string | undefined {
@@ -112,91 +93,53 @@ export class IsolatedExecutor implements Executor {
   }
 
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#current.host.kill();
-    this.#spare?.host.kill();
+    this.#current.kill();
+    this.#spare?.kill();
+    this.#options.standby.leave();
   }
 
-  async #run(host: HostProcess, feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
-    const { timeoutMs } = this.#options;
-    const { tensors } = await this.#within(timeoutMs, host, () => host.ask({ kind: 'run', fetches }, feeds));
+  async #runIn(model: HostedModel, feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
+    const outputs = await model.run(feeds, fetches);
     this.#deaths = 0;
-    return tensors;
-  }
-
-  /** The child, if it is known to have its model open. */
-  #readyHost(): HostProcess | undefined {
-    const { host, isOpen } = this.#current;
-    return isOpen && host.isAlive && host !== this.#late && !this.#isClosed ? host : undefined;
+    return outputs;
   }
 
   /** The child with its model open: its successor, where it has ended. */
-  async #livingHost(): Promise<HostProcess> {
+  async #living(): Promise<HostedModel> {
     for (;;) {
       if (this.#isClosed) throw new ServiceError('executor_lost');
       if (this.#pause !== undefined) throw this.#pause;
-      const { host, opened } = this.#current;
-      await opened;
-      if (host.isAlive && host !== this.#late) return host;
+      const model = this.#current;
+      await model.opened;
+      if (model.isReady) return model;
       // Whoever replaces it was told first.
-      await host.ended;
+      await model.ended;
     }
   }
 
-  #start(): Hosted {
-    const { loadTimeoutMs, maxMemoryBytes } = this.#options;
-    const host = startHostProcess(maxMemoryBytes);
-    void host.ended.then((how) => this.#replace(host, how));
-    const opened = this.#within(loadTimeoutMs, host, () => this.#prepare(host));
-    const hosted = { host, opened, isOpen: false };
-    opened.then(
-      () => {
-        hosted.isOpen = true;
-      },
-      // A child without a model is of no use; why is told to those who wait for it.
-      () => host.kill(),
+  #start(): HostedModel {
+    const { standby } = this.#options;
+    const model = this.#watch(new HostedModel(standby.take(), this.#options));
+    model.opened.then(
+      () => standby.refill(),
+      () => undefined,
     );
-    return hosted;
+    return model;
   }
 
-  async #prepare(host: HostProcess): Promise<void> {
-    const { path, copy, threads, maxOutputBytes, warmUp } = this.#options;
-    await host.ask({ kind: 'open', path, copy, threads, maxOutputBytes });
-    if (warmUp !== undefined) await host.ask({ kind: 'run', fetches: warmUp.fetches }, warmUp.feeds);
+  #watch(model: HostedModel): HostedModel {
+    void model.ended.then((how) => this.#replace(model, how));
+    return model;
   }
 
-  /** Waits for a child's answer, and kills the child when it does not come in time. */
-  async #within<T>(limitMs: number, host: HostProcess, ask: () => Promise<T>): Promise<T> {
-    let isLate = false;
-    let isOver = false;
-    const end = (): void => {
-      if (isOver) return;
-      isLate = true;
-      this.#late = host;
-      host.kill();
-    };
-    // Where this thread was late itself, the answer may have come, and is read before the end of this turn.
-    const timer = setTimeout(() => setImmediate(end), limitMs);
-    try {
-      return await ask();
-    } catch (cause) {
-      if (isLate) {
-        throw new ServiceError('deadline_exceeded', { detail: `It was ended after ${limitMs} ms.`, cause });
-      }
-      if (!host.isAlive) throw new ServiceError('executor_lost', { cause });
-      throw cause;
-    } finally {
-      isOver = true;
-      clearTimeout(timer);
-    }
-  }
-
-  #replace(ended: HostProcess, how: string): void {
-    if (ended === this.#spare?.host) this.#spare = undefined;
-    if (this.#isClosed || ended !== this.#current.host) return;
+  #replace(ended: HostedModel, how: string): void {
+    if (ended === this.#spare) this.#spare = undefined;
+    if (this.#isClosed || ended !== this.#current) return;
     this.#options.onLost?.(how);
-    if (ended === this.#late) this.#keepsSpare = true;
+    if (ended.isLate) this.#keepsSpare = true;
     else this.#deaths += 1;
     if (this.#deaths < 2) {
       this.#restart();

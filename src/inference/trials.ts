@@ -14,6 +14,8 @@ export interface TrialModel {
   readonly bytes?: Uint8Array | undefined;
   readonly path?: string | undefined;
   readonly copy?: string | undefined;
+  /** What the child is called meanwhile, where processes are listed. */
+  readonly title: string;
   readonly threads: number;
 }
 
@@ -57,7 +59,7 @@ export class Trials {
   }
 
   /** Opens a model in a child. Throws `EngineError`, `HostLostError` and `TrialTimeoutError`. */
-  async begin({ bytes, path, copy, threads }: TrialModel): Promise<Trial> {
+  async begin({ bytes, path, copy, title, threads }: TrialModel): Promise<Trial> {
     const { maxOutputBytes } = this.#options;
     const host = this.#idle?.isAlive ? this.#idle : this.#start();
     if (host === this.#idle) this.#idle = undefined;
@@ -72,7 +74,7 @@ export class Trials {
       const model: Tensors =
         bytes === undefined ? {} : { model: { type: 'uint8', dims: [bytes.length], data: bytes } };
       const { message } = await ask(() =>
-        host.ask({ kind: 'open', path, copy, threads, maxOutputBytes }, model),
+        host.ask({ kind: 'open', path, copy, title, threads, maxOutputBytes }, model),
       );
       openMs = message.ms;
     } catch (error) {

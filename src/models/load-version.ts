@@ -5,6 +5,7 @@ import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
 import { findTreeFault } from '../inference/graph-hazards.js';
 import { findRunRisk } from '../inference/graph-risks.js';
 import { HostLostError } from '../inference/host-process.js';
+import { Standby } from '../inference/standby.js';
 import { type Trial, type TrialOptions, Trials, TrialTimeoutError } from '../inference/trials.js';
 import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
@@ -40,6 +41,7 @@ const longestInlineOpenMs = 100;
 
 export function createLoader(options: LoaderOptions): Loader {
   const trials = new Trials(options);
+  const standby = new Standby(options.maxMemoryBytes);
   return {
     async load(path, model, version) {
       const started = performance.now();
@@ -50,7 +52,7 @@ export function createLoader(options: LoaderOptions): Loader {
         const golden = files.golden && parseGolden(files.golden);
         const graph = inspectGraph(files.model);
         if (graph.externalData.length > 0) copy = await copyPrivately(files, graph.externalFiles);
-        return await loadChecked({ files, graph, copy }, golden, trials, options, started);
+        return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
       } catch (error) {
         await copy?.remove();
         throw toRefusal(error);
@@ -63,18 +65,18 @@ export function createLoader(options: LoaderOptions): Loader {
 async function loadChecked(
   model: CheckedModel,
   golden: Golden | undefined,
-  trials: Trials,
-  options: LoaderOptions,
+  options: LoaderOptions & { readonly trials: Trials; readonly standby: Standby },
   started: number,
 ): Promise<LoadedModel> {
   const { files, graph, copy } = model;
   const { manifest, identity } = files;
   const { intraOpNumThreads: threads, timeoutMs } = withDefaults(manifest.runtime);
-  const { loadTimeoutMs, maxMemoryBytes, maxOutputBytes } = options;
+  const { trials, standby, loadTimeoutMs, maxOutputBytes } = options;
+  const title = `sardonyx ${manifest.name}/${manifest.version}`;
   const trial = await trials.begin(
     copy === undefined
-      ? { bytes: files.model, threads }
-      : { path: copy.modelPath, copy: copy.folder, threads },
+      ? { bytes: files.model, threads, title }
+      : { path: copy.modelPath, copy: copy.folder, threads, title },
   );
   let isKept = false;
   try {
@@ -98,7 +100,7 @@ async function loadChecked(
       isKept = true;
       const onLost = (how: string) => options.onLost?.(manifest.name, manifest.version, how);
       executor = await openIsolated(model, trial, {
-        ...{ threads, timeoutMs, loadTimeoutMs, maxOutputBytes, maxMemoryBytes, residentBytes, onLost },
+        ...{ threads, timeoutMs, loadTimeoutMs, maxOutputBytes, residentBytes, standby, title, onLost },
         warmUp: warm.runs[0],
       });
     }

@@ -159,7 +159,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The child that serves: the eldest, since a spare one is started beside it. */
 function childOf(server: ServerProcess): number | undefined {
-  return childrenOf(server.child.pid as number).sort((a, b) => a - b)[0];
+  return childrenOf(server.child.pid as number, 'target/1').sort((a, b) => a - b)[0];
 }
 
 async function readiness({ url }: ServerProcess) {

@@ -84,7 +84,7 @@ fault(
     for (let k = 0; k < 5; k += 1) {
       const run = ask(server, 'runaway', endless);
       await new Promise((resolve) => setTimeout(resolve, 100));
-      const [child] = childrenOf(server.child.pid as number);
+      const [child] = childrenOf(server.child.pid as number, 'runaway/1');
       process.kill(child as number, 'SIGKILL');
       if ((await run).code === 'executor_lost') lost += 1;
       expect((await ask(server, 'runaway', 1)).code).toBe('ok');

@@ -113,7 +113,7 @@ fault(
       return response.status;
     };
     const costMs = 2_000;
-    const child = Math.min(...childrenOf(server.child.pid as number));
+    const child = Math.min(...childrenOf(server.child.pid as number, 'patient/1'));
     const idle = cpuMs(child);
     expect(await ask(costMs)).toBe(200);
     const rowMs = cpuMs(child) - idle;

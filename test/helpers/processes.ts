@@ -15,8 +15,10 @@ function stateOf(pid: number): string {
   return spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim();
 }
 
-export function childrenOf(pid: number): number[] {
+/** Those whose title, as `ps` shows it, holds a text. */
+export function childrenOf(pid: number, title = ''): number[] {
   // Where there are none, ps says so by its exit code.
-  const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
-  return stdout.split('\n').filter(Boolean).map(Number);
+  const { stdout } = spawnSync('ps', ['-o', 'pid=,args=', '--ppid', String(pid)], { encoding: 'utf8' });
+  const lines = stdout.split('\n').filter((line) => line !== '' && line.includes(title));
+  return lines.map((line) => Number.parseInt(line, 10));
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { IsolatedExecutor, type IsolatedOptions } from '../../src/inference/isolated.js';
+import { Standby } from '../../src/inference/standby.js';
 import type { Tensor, TensorData, Tensors } from '../../src/inference/tensor.js';
 import { echo, gatherByValue, opset99, slow } from '../helpers/onnx-models.js';
 
@@ -23,8 +24,9 @@ async function open(model: Uint8Array, options: Partial<IsolatedOptions> = {}) {
     timeoutMs: 2_000,
     loadTimeoutMs: 20_000,
     maxOutputBytes: 1e8,
-    maxMemoryBytes: 4e9,
     residentBytes: 1e8,
+    standby: new Standby(4e9),
+    title: 'sardonyx test',
     onLost: (how) => lost.push(how),
     ...options,
   });

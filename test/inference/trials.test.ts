@@ -19,14 +19,16 @@ const column = (...values: number[]) => ({
 
 test('one child tries one model after the other, one that is refused among them', async () => {
   const trials = createTrials();
-  const first = await trials.begin({ bytes: linearRegression([2]), threads: 1 });
+  const first = await trials.begin({ bytes: linearRegression([2]), threads: 1, title: 'sardonyx test' });
   expect((await first.run(column(3), ['variable']))['variable']?.data[0]).toBe(6);
   expect(first.openMs).toBeGreaterThan(0);
   expect(first.lastRunMs).toBeGreaterThan(0);
   expect((await first.measure()).residentBytes).toBeGreaterThan(1e7);
   await first.end();
-  await expect(trials.begin({ bytes: opset99(), threads: 1 })).rejects.toThrow(/Opset 99/);
-  const second = await trials.begin({ bytes: linearRegression([5]), threads: 1 });
+  await expect(trials.begin({ bytes: opset99(), threads: 1, title: 'sardonyx test' })).rejects.toThrow(
+    /Opset 99/,
+  );
+  const second = await trials.begin({ bytes: linearRegression([5]), threads: 1, title: 'sardonyx test' });
   expect((await second.run(column(3), ['variable']))['variable']?.data[0]).toBe(15);
   const third = second.keep();
   await first.end();
@@ -36,8 +38,10 @@ test('one child tries one model after the other, one that is refused among them'
 
 test('a child that was given away lives on, and the next model gets another', async () => {
   const trials = createTrials();
-  const kept = (await trials.begin({ bytes: linearRegression([2]), threads: 1 })).keep();
-  const next = await trials.begin({ bytes: linearRegression([3]), threads: 1 });
+  const kept = (
+    await trials.begin({ bytes: linearRegression([2]), threads: 1, title: 'sardonyx test' })
+  ).keep();
+  const next = await trials.begin({ bytes: linearRegression([3]), threads: 1, title: 'sardonyx test' });
   trials.close();
   await expect(next.run(column(1), ['variable'])).rejects.toThrow(/ended/);
   expect(isAlive(kept.pid as number)).toBe(true);
@@ -47,17 +51,17 @@ test('a child that was given away lives on, and the next model gets another', as
 
 test('a run without end is ended, and says so', async () => {
   const trials = createTrials({ loadTimeoutMs: 3_000 });
-  const trial = await trials.begin({ bytes: slow(), threads: 1 });
+  const trial = await trials.begin({ bytes: slow(), threads: 1, title: 'sardonyx test' });
   await expect(trial.run(column(1e9), ['value'])).rejects.toThrow(/more than 3000 ms/);
   await trial.end();
-  const next = await trials.begin({ bytes: linearRegression([2]), threads: 1 });
+  const next = await trials.begin({ bytes: linearRegression([2]), threads: 1, title: 'sardonyx test' });
   await next.end();
 });
 
 test('a child that takes too much memory ends itself, and says why', async () => {
   const trials = createTrials({ maxMemoryBytes: 1e6 });
   const trying = (async () => {
-    const trial = await trials.begin({ bytes: slow(), threads: 1 });
+    const trial = await trials.begin({ bytes: slow(), threads: 1, title: 'sardonyx test' });
     await trial.run(column(1e9), ['value']);
   })();
   await expect(trying).rejects.toThrow(/MAX_MODEL_MEMORY_MB/);
@@ -65,7 +69,7 @@ test('a child that takes too much memory ends itself, and says why', async () =>
 
 test('outputs beyond the limit are refused in the child', async () => {
   const trials = createTrials({ maxOutputBytes: 8 });
-  const trial = await trials.begin({ bytes: linearRegression([2]), threads: 1 });
+  const trial = await trials.begin({ bytes: linearRegression([2]), threads: 1, title: 'sardonyx test' });
   expect((await trial.run(column(1, 2), ['variable']))['variable']?.data).toHaveLength(2);
   await expect(trial.run(column(1, 2, 3), ['variable'])).rejects.toMatchObject({ code: 'output_too_large' });
 });

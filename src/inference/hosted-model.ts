@@ -1,0 +1,104 @@
+import { ServiceError } from '../errors.js';
+import type { HostProcess } from './host-process.js';
+import type { Tensors } from './tensor.js';
+
+export interface HostedModelOptions {
+  /** The model, with its external weights beside it: files that nobody changes while it is hosted. */
+  readonly path: string;
+  /** A folder that goes with this process, should it be killed. */
+  readonly copy?: string | undefined;
+  /** What the child is called where processes are listed. */
+  readonly title: string;
+  readonly threads: number;
+  readonly maxOutputBytes: number;
+  /** The longest run: then the child is killed. */
+  readonly timeoutMs: number;
+  /** The longest load, and the longest first run. */
+  readonly loadTimeoutMs: number;
+  /** The first run, which is slower than others: nobody waits for its answer. */
+  readonly warmUp?: { readonly feeds: Tensors; readonly fetches: readonly string[] } | undefined;
+}
+
+/** One child process with one model, which is killed when it takes longer than it may. */
+export class HostedModel {
+  /** Resolves when the model is open; throws `EngineError` when the engine refuses it, `executor_lost`. */
+  readonly opened: Promise<unknown>;
+  readonly #host: HostProcess;
+  readonly #options: HostedModelOptions;
+  #isOpen = false;
+  #isLate = false;
+
+  /** Opens the model in a child without one, or goes on with a child that has it open. */
+  constructor(host: HostProcess, options: HostedModelOptions, state: 'blank' | 'open' = 'blank') {
+    this.#host = host;
+    this.#options = options;
+    this.#isOpen = state === 'open';
+    this.opened =
+      state === 'open' ? Promise.resolve() : this.#within(options.loadTimeoutMs, () => this.#open());
+    // A child without a model is of no use; why is told to those who wait for it.
+    this.opened.catch(() => host.kill());
+  }
+
+  get pid(): number | undefined {
+    return this.#host.pid;
+  }
+
+  /** Whether a run can begin at once. */
+  get isReady(): boolean {
+    return this.#isOpen && this.#host.isAlive;
+  }
+
+  /** Whether the child was killed for taking too long. */
+  get isLate(): boolean {
+    return this.#isLate;
+  }
+
+  /** Resolves with how the child ended. */
+  get ended(): Promise<string> {
+    return this.#host.ended;
+  }
+
+  /**
+   * Throws `EngineError` when the engine refuses, `deadline_exceeded` when the run was ended at `timeoutMs`,
+   * `executor_lost` when the child ended, `output_too_large`.
+   */
+  async run(feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
+    const { timeoutMs } = this.#options;
+    const { tensors } = await this.#within(timeoutMs, () => this.#host.ask({ kind: 'run', fetches }, feeds));
+    return tensors;
+  }
+
+  kill(): void {
+    this.#host.kill();
+  }
+
+  async #open(): Promise<void> {
+    const { path, copy, title, threads, maxOutputBytes, warmUp } = this.#options;
+    await this.#host.ask({ kind: 'open', path, copy, title, threads, maxOutputBytes });
+    if (warmUp !== undefined) await this.#host.ask({ kind: 'run', fetches: warmUp.fetches }, warmUp.feeds);
+    this.#isOpen = true;
+  }
+
+  async #within<T>(limitMs: number, ask: () => Promise<T>): Promise<T> {
+    let isOver = false;
+    const end = (): void => {
+      if (isOver) return;
+      this.#isLate = true;
+      this.#host.kill();
+    };
+    // Where this thread was late itself, the answer may have come, and is read before the end of this turn.
+    const timer = setTimeout(() => setImmediate(end), limitMs);
+    try {
+      return await ask();
+    } catch (cause) {
+      if (this.#isLate) {
+        throw new ServiceError('deadline_exceeded', { detail: `It was ended after ${limitMs} ms.`, cause });
+      }
+      if (!this.#host.isAlive) throw new ServiceError('executor_lost', { cause });
+      throw cause;
+    } finally {
+      isOver = true;
+      clearTimeout(timer);
+    }
+  }
+}
