@@ -1,12 +1,16 @@
+import { childrenOf } from '../test/helpers/processes.js';
 import { createRegistryFolder } from '../test/helpers/registry-folder.js';
 import { startServerProcess } from '../test/helpers/server-process.js';
 import { timed, timedModel } from './models.js';
 import { openLoadFault, putOpenLoad } from './open-load.js';
+import { cpuSecondsOf } from './proc.js';
 import { putLoad } from './server-process.js';
 import { atLeast, atMost, median, percentile, type Table } from './table.js';
 
 interface Attack {
   readonly goodPerSecond: number;
+  /** Good answers for each second of a processor that the model's process had. */
+  readonly goodPerCpuSecond: number;
   readonly acceptedMs: number;
   readonly refusedMs: number;
   /** Of all that were sent: those that got neither an answer nor a refusal at once, but a 504. */
@@ -28,6 +32,7 @@ export async function benchOverload(table: Table): Promise<void> {
   folder.addVersion('slow', '1', { manifest: { ...timed.manifest, runtime }, model: timedModel(5) });
   await using server = await startServerProcess({ MODELS_DIR: folder.path });
   const { port } = server;
+  const child = childrenOf(server.child.pid as number, 'slow/1')[0] as number;
   const path = '/predict';
   const closed = { port, path, body: timed.body, connections: 4, seconds: table.seconds };
   await putLoad(closed);
@@ -39,14 +44,17 @@ export async function benchOverload(table: Table): Promise<void> {
     capacities.push(capacity);
     for (const factor of factors) {
       const seconds = 3 * table.seconds;
+      const before = cpuSecondsOf(child);
       const samples = await putOpenLoad([{ url: `${server.url}${path}`, body: timed.body }], {
         perSecond: factor * capacity,
         seconds,
       });
       const accepted = samples.filter((it) => it.status === 200).map((it) => it.ms);
       const refused = samples.filter((it) => it.status === 503).map((it) => it.ms);
+      const good = accepted.filter((ms) => ms <= timeoutMs).length;
       attacks.get(factor)?.push({
-        goodPerSecond: accepted.filter((ms) => ms <= timeoutMs).length / seconds,
+        goodPerSecond: good / seconds,
+        goodPerCpuSecond: good / (cpuSecondsOf(child) - before),
         acceptedMs: percentile(accepted, 0.99),
         refusedMs: refused.length === 0 ? 0 : percentile(refused, 0.99),
         lost: 1 - (accepted.length + refused.length) / samples.length,
@@ -57,12 +65,27 @@ export async function benchOverload(table: Table): Promise<void> {
   const of = (factor: number, value: (attack: Attack) => number) =>
     median((attacks.get(factor) ?? []).map(value));
   const name = 'isolated, 5 ms a run';
-  const shares = capacities.map((_, k) => {
-    const goodputs = factors.map((factor) => attacks.get(factor)?.[k]?.goodPerSecond ?? 0);
-    return (goodputs.at(-1) ?? 0) / Math.max(...goodputs);
-  });
+  const shareOfBest = (value: (attack: Attack) => number) =>
+    median(
+      capacities.map((_, k) => {
+        const goodputs = factors.map((factor) => value((attacks.get(factor) ?? [])[k] as Attack));
+        return (goodputs.at(-1) ?? 0) / Math.max(...goodputs);
+      }),
+    );
   table.add(`capacity, closed loop: ${name}`, median(capacities), '1/s');
-  table.add(`goodput at 10 times capacity, of the best: ${name}`, median(shares), '×', atLeast(0.9));
+  table.add(
+    `goodput at 10 times capacity, of the best: ${name}`,
+    shareOfBest((it) => it.goodPerSecond),
+    '×',
+    atLeast(0.9),
+  );
+  // The flood and what answers it take processor time from the model on a machine of two: this leaves that out.
+  table.add(
+    `goodput a CPU second of the model at 10 times capacity, of the best: ${name}`,
+    shareOfBest((it) => it.goodPerCpuSecond),
+    '×',
+    atLeast(0.9),
+  );
   for (const factor of factors) {
     const at = `at ${factor} times capacity: ${name}`;
     table.add(

@@ -57,7 +57,12 @@ export class ServiceError extends Error {
 
   constructor(code: ErrorCode, details: ServiceErrorDetails = {}) {
     const entry = errorCatalogue[code];
+    // No stack: it tells nothing that the code does not, and a flood is refused with thousands of these a second, of
+    // which it would take the most time (20 µs each). What failed inside is the cause, which has its own.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(details.detail ?? entry.title, details.cause === undefined ? undefined : { cause: details.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'ServiceError';
     this.code = code;
     this.status = entry.status;

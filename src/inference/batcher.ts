@@ -149,9 +149,10 @@ export class Batcher<Row> {
     for (; taken < this.#queue.length && batch.length < maxBatchRows; taken += 1) {
       const waiter = this.#queue[taken] as Waiter<Row>;
       if (waiter.connection?.destroyed) fail(waiter, new ServiceError('client_closed'));
-      else if (waiter.deadline < soonest) fail(waiter, expired(waiter.deadline - waiter.since));
+      // One that is expected late is run for its luck, unless that is at the cost of those behind it.
+      else if (waiter.deadline < (taken + 1 < this.#queue.length ? alone : soonest))
+        fail(waiter, expired(waiter.deadline - waiter.since));
       else {
-        // One that is late even alone is run for its luck, and must not make every batch a batch of one.
         if (waiter.deadline >= alone) earliest = Math.min(earliest, waiter.deadline);
         if (earliest < full && batch.length > 0 && now + times.expectMs(batch.length + 1) > earliest) break;
         batch.push(waiter);
