@@ -1,10 +1,11 @@
+import type { Socket } from 'node:net';
 import fp from 'fastify-plugin';
 import { createLoopClock } from '../monitoring/loop-clock.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Since when the request that is looked at now may have been waiting, by `performance.now()`. */
-    readonly arrivedAt: () => number;
+    /** Since when the request that is looked at now, on a connection, may have been waiting, by `performance.now()`. */
+    readonly arrivedAt: (connection: Socket) => number;
   }
 }
 
@@ -13,6 +14,7 @@ export default fp(
   async function arrivalPlugin(app) {
     const clock = createLoopClock();
     app.decorate('arrivedAt', clock.arrivedAt);
+    app.server.on('connection', clock.accept);
     app.addHook('onReady', async () => clock.reset());
     app.addHook('onListen', async () => clock.reset());
     app.addHook('onClose', async () => clock.close());

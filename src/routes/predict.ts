@@ -17,7 +17,7 @@ const predictRoutes: FastifyPluginAsync = async (app) => {
       body: request.body,
       requestId: request.id,
       caller: {
-        arrivedAt: app.arrivedAt(),
+        arrivedAt: app.arrivedAt(request.raw.socket),
         timeoutMs: readTimeout(request.headers['x-request-timeout-ms']),
         connection: request.raw.socket,
       },

@@ -58,19 +58,14 @@ const measureCapacity = async (server: ServerProcess) =>
   (await runLoad(server, { ...heavy, seconds: 2, clients: 4 })).goodput;
 
 /**
- * What overload leaves of the capacity. Sending and refusing take a part of this machine's processors from the child;
- * so the capacity is measured beside as many requests for a model that does not exist. Both in turn, thrice at most:
- * what else the machine does takes the processors for a while.
+ * What an open loop leaves of the capacity, which a closed loop has measured just before. Sending and refusing take a
+ * part of this machine's processors from the child, and so does what else the machine does: thrice at most, the best.
  */
-async function compareGoodput(server: ServerProcess, perSecond: number, retries = 0) {
+async function compareGoodput(server: ServerProcess, times: number, retries = 0) {
   const pairs: { load: LoadResult; capacity: number; share: number }[] = [];
   do {
-    const cheap = { ...heavy, path: '/models/absent/predict', seconds, perSecond: perSecond * (retries + 1) };
-    const [{ goodput: capacity }] = await Promise.all([
-      runLoad(server, { ...heavy, seconds, clients: 16 }),
-      runLoad(server, cheap),
-    ]);
-    const load = await runLoad(server, { ...heavy, seconds, perSecond, retries });
+    const capacity = await measureCapacity(server);
+    const load = await runLoad(server, { ...heavy, seconds, perSecond: times * capacity, retries });
     expectRefusals(load);
     pairs.push({ load, capacity, share: load.goodput / capacity });
   } while (pairs.length < 3 && (pairs.at(-1)?.share ?? 0) < 0.9);
@@ -82,7 +77,7 @@ function expectRefusals({ asked, ok, codes, withoutRetryAfter }: LoadResult): vo
   const { overloaded = 0, deadline_exceeded = 0 } = codes;
   expect(ok + overloaded + deadline_exceeded, JSON.stringify(codes)).toBe(asked);
   // Let in by the time that a run took so far, and late since the next ones took longer.
-  expect(deadline_exceeded, 'let in and late').toBeLessThan(0.2 * asked);
+  expect(deadline_exceeded, 'let in and late').toBeLessThan(0.02 * asked);
   expect(withoutRetryAfter).toBe(0);
 }
 
@@ -94,21 +89,19 @@ fault(
     expectBlocked();
     // Code that is still cold answers as if the machine were a slower one.
     await runLoad(server, { ...heavy, seconds: 1, perSecond: 300 });
-    const capacity = await measureCapacity(server);
     const health = probeHealth(server);
     const curve: string[] = [];
     const shares: number[] = [];
     for (const times of [2, 5, 10]) {
-      const { load, capacity: possible, share } = await compareGoodput(server, times * capacity);
+      const { load, capacity: possible, share } = await compareGoodput(server, times);
       expect(load.serverP99, 'accepted, in time').toBeGreaterThan(0);
-      // A run that began in time may end late, where the processor is another's for a while.
-      expect(load.serverP99, 'accepted, in time').toBeLessThanOrEqual(1.5 * timeoutMs);
+      expect(load.serverP99, 'accepted, in time').toBeLessThanOrEqual(1.1 * timeoutMs);
       shares.push(share);
       curve.push(
         `${times}x ${load.goodput.toFixed(0)} of ${possible.toFixed(0)}/s (accepted p99 ${load.serverP99.toFixed(0)} ms of ${timeoutMs} in the server, ${load.okP99.toFixed(0)} ms at the client; refused in ${load.refusedP99.toFixed(1)} ms p99, let in and late ${load.codes['deadline_exceeded'] ?? 0} of ${load.asked})`,
       );
     }
-    const retried = await compareGoodput(server, 2 * capacity, 3);
+    const retried = await compareGoodput(server, 2, 3);
     const ended = performance.now();
     shares.push(retried.share);
     curve.push(`2x with 3 retries ${retried.load.goodput.toFixed(0)} of ${retried.capacity.toFixed(0)}/s`);
@@ -117,8 +110,8 @@ fault(
     const { p99, failed } = await health.stop();
     const least = Math.min(...shares);
     expect(failed).toBe(0);
-    expect(least, curve.join(', ')).toBeGreaterThanOrEqual(0.8);
-    return `goodput ${(100 * least).toFixed(0)} % of the capacity at least (aim 90): closed loop alone ${capacity.toFixed(0)}/s, ${curve.join(', ')}; /health/live p99 ${p99.toFixed(1)} ms; recovers in ${(recoverMs / 1_000).toFixed(2)} s${sizeNote}`;
+    expect(least, curve.join(', ')).toBeGreaterThanOrEqual(0.85);
+    return `goodput ${(100 * least).toFixed(0)} % of the capacity at least (aim 90): ${curve.join(', ')}; /health/live p99 ${p99.toFixed(1)} ms; recovers in ${(recoverMs / 1_000).toFixed(2)} s${sizeNote}`;
   },
   options,
 );
@@ -202,12 +195,12 @@ fault(
     agent.destroy();
     const ran = (await countRuns(server)) - runs;
     const refusedOf = (list: number[]) => list.filter((it) => it === 503 || it === 504).length;
-    const figure = `failed probes ${failed}, the longest ${longestMs.toFixed(0)} ms; refused ${refusedOf(statuses.known)} of ${requests} that waited longer than their limit on known connections, ${refusedOf(statuses.fresh)} of ${requests} on new ones; runs after deadline ${ran}, all of them on new connections`;
+    const figure = `failed probes ${failed}, the longest ${longestMs.toFixed(0)} ms; refused ${refusedOf(statuses.known)} of ${requests} that waited longer than their limit on known connections, ${refusedOf(statuses.fresh)} of ${requests} on new ones; runs after deadline ${ran}`;
     expect(failed, 'failed probes').toBe(0);
     expect(longestMs, 'it was blocked').toBeGreaterThan(1_000);
     expect(refusedOf(statuses.known), figure).toBe(requests);
-    // A connection that is taken only after the block gives its request no earlier arrival than that.
-    expect(ran, figure).toBe(requests - refusedOf(statuses.fresh));
+    expect(refusedOf(statuses.fresh), figure).toBe(requests);
+    expect(ran, figure).toBe(0);
     expect(await ask(server, 'plain', 1)).toBe(200);
     return figure;
   },

@@ -27,3 +27,38 @@ test('a loop that was idle has let nobody wait', async () => {
   expect(performance.now() - clock.arrivedAt()).toBeLessThan(150);
   clock.close();
 });
+
+test('a connection that was taken late has its first request in the turn after, and that waited as long', async () => {
+  const clock = createLoopClock();
+  const [late, other] = [{}, {}];
+  await sleep(20);
+  clock.reset();
+  block(150);
+  clock.accept(late);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(performance.now() - clock.arrivedAt(late)).toBeGreaterThanOrEqual(149);
+  expect(performance.now() - clock.arrivedAt(other)).toBeLessThan(100);
+  // A request that comes later on the same connection is like any other.
+  await sleep(20);
+  expect(performance.now() - clock.arrivedAt(late)).toBeLessThan(15);
+  clock.close();
+});
+
+test('connections that are taken turn after turn have waited for each other', async () => {
+  const clock = createLoopClock();
+  const [first, second, third] = [{}, {}, {}];
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  await sleep(20);
+  clock.reset();
+  block(150);
+  clock.accept(first);
+  await turn();
+  clock.accept(second);
+  await turn();
+  expect(performance.now() - clock.arrivedAt(second)).toBeGreaterThanOrEqual(149);
+  await sleep(20);
+  clock.accept(third);
+  await turn();
+  expect(performance.now() - clock.arrivedAt(third)).toBeLessThan(100);
+  clock.close();
+});
