@@ -1,3 +1,5 @@
-import { runServer } from './process.js';
+import { catchStopSignals } from './stop-signals.js';
 
-await runServer(process.env);
+const signals = catchStopSignals();
+const { runServer } = await import('./process.js');
+await runServer(process.env, signals);

@@ -4,6 +4,7 @@ import { describeStart, type StartSummary, summarizeStart } from './banner.js';
 import { type Config, ConfigError, readConfig } from './config.js';
 import { messageOf } from './errors.js';
 import { buildServer } from './server.js';
+import type { StopSignals } from './stop-signals.js';
 import { connectToSupervisor, type WorkerLink } from './workers/worker-link.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -15,25 +16,20 @@ const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 /**
  * The life of the server's process: configuration, models, listener, signals. With several workers it is the life
  * of their supervisor, which starts this again in each of them. Resolves once it listens; a start that cannot be
- * writes a line for each problem to standard error and ends the process with 1. Nothing else knows about signals.
+ * writes a line for each problem to standard error and ends the process with 1. It says what `signals` stop.
  */
-export async function runServer(environment: Environment): Promise<void> {
-  // Until there is a server there is nothing to wait for.
-  let stop = async (_signal: NodeJS.Signals): Promise<void> => process.exit(0);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
+export async function runServer(environment: Environment, signals: StopSignals): Promise<void> {
   const link = connectToSupervisor(environment);
   try {
     const config = readConfig(environment);
     const logger = createLogger(config, environment, link);
     endOnUncaught(logger);
     if (link === undefined && config.WORKERS > 1) {
-      await supervise(config, environment, logger, (how) => {
-        stop = how;
-      });
+      await supervise(config, environment, logger, signals);
       return;
     }
     const app = await buildServer(config, logger, link);
-    stop = createStop(app, config, link);
+    signals.handleWith(createStop(app, config, link));
     await listen(app, config, link);
     const summary = summarizeStart(app, config);
     if (link === undefined) announce(summary, config, logger);
@@ -61,7 +57,7 @@ async function supervise(
   config: Config,
   environment: Environment,
   logger: Logger,
-  setStop: (stop: (signal: NodeJS.Signals) => Promise<void>) => void,
+  signals: StopSignals,
 ): Promise<void> {
   // Only here: a process that is alone has no use for it.
   const [{ Supervisor }, { findFreePort }] = await Promise.all([
@@ -70,7 +66,7 @@ async function supervise(
   ]);
   const port = await findFreePort(config.HOST, config.PORT);
   const supervisor = new Supervisor(config, { ...environment, PORT: String(port) }, logger);
-  setStop(async (signal) => {
+  signals.handleWith(async (signal) => {
     if (supervisor.isStopping) return;
     logger.info({ signal }, 'stopping');
     if (!(await supervisor.stop(signal))) process.exitCode = 1;

@@ -1,3 +1,4 @@
+import { catchStopSignals } from '../stop-signals.js';
 import type { Command } from './command.js';
 
 export const serve: Command = {
@@ -17,9 +18,10 @@ All other settings are environment variables: docs/configuration.md.
   async run(args, { env }) {
     const overlay = { MODELS_DIR: args.text('models'), HOST: args.text('host'), PORT: args.text('port') };
     const given = Object.entries(overlay).filter(([, value]) => value !== undefined);
+    const signals = catchStopSignals();
     // Only here: the other commands need no server, and start faster without one.
     const { runServer } = await import('../process.js');
-    await runServer({ ...env, ...Object.fromEntries(given) });
+    await runServer({ ...env, ...Object.fromEntries(given) }, signals);
     return Number(process.exitCode ?? 0);
   },
 };
