@@ -112,7 +112,8 @@ async function loadChecked(
       ...(batchRunMs !== undefined && { batchRunMs }),
       batchRows,
       outputBytes,
-      memoryBytes: kind === 'inline' ? addedBytes : residentBytes,
+      // A child that has tried others may hold no more than before: what they left is used again.
+      memoryBytes: kind === 'inline' ? Math.max(addedBytes, files.model.length) : residentBytes,
       goldenRows: golden?.instances.length ?? 0,
       executorReason: reason,
     };

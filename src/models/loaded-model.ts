@@ -15,7 +15,10 @@ export interface LoadFigures {
   readonly batchRows: number;
   /** Of the outputs of a full batch, as tensors. */
   readonly outputBytes: number;
-  /** What an inline version added to the memory of the child that tried it; all memory of an isolated one's child. */
+  /**
+   * What an inline version added to the memory of the child that tried it, and not less than its file; all memory of
+   * an isolated one's child.
+   */
   readonly memoryBytes: number;
   readonly goldenRows: number;
   /** Why the version runs where it runs. */

@@ -36,6 +36,13 @@ const predictCodes: readonly ErrorCode[] = [
   'model_unavailable',
   'deadline_exceeded',
 ];
+const timeoutParameter = {
+  name: 'x-request-timeout-ms',
+  in: 'header',
+  description:
+    "How long the answer may take, in milliseconds, where that is less than the version's own limit",
+  schema: { type: 'integer', minimum: 1, maximum: 999_999_999 },
+};
 const fixedTags = [
   { name: 'models', description: 'What is loaded, what is refused and why' },
   { name: 'health', description: 'For people, for Kubernetes and for Prometheus' },
@@ -78,6 +85,7 @@ function describePath({ path, summary, loaded }: DocumentedVersion): [string, Js
     ...(description !== '' && { description }),
     // A slash is in no name, so that no two versions share an id.
     operationId: path.slice(1),
+    parameters: [timeoutParameter],
     requestBody: {
       required: true,
       content: { 'application/json': { schema: task.requestSchema, example: task.example } },

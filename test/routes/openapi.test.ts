@@ -37,6 +37,20 @@ describe('/openapi.json', () => {
     expect(example).toEqual({ age: 42, income: 51234.5, credit_score: 688 });
   });
 
+  test('names the header by which a client limits its wait, as the route reads it', async () => {
+    await using server = await buildTestApp();
+    const { post } = (await server.get('/openapi.json')).body.paths['/predict'];
+    const [{ name, in: place, schema }] = post.parameters;
+    expect(place).toBe('header');
+    const statusFor = async (value: number) => {
+      const example = post.requestBody.content['application/json'].example;
+      return (await server.post('/predict', example, { [name]: String(value) })).status;
+    };
+    expect(await statusFor(schema.maximum)).toBe(200);
+    expect(await statusFor(schema.maximum + 1)).toBe(400);
+    expect(await statusFor(schema.minimum - 1)).toBe(400);
+  });
+
   test('leaves out what cannot answer, and is valid without any model', async () => {
     using folder = createRegistryFolder();
     await using empty = await buildTestApp({ MODELS_DIR: folder.path });
