@@ -13,6 +13,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/faults/**'],
+          // Much of a test's time is a child process that starts: the processors are not all taken by as many files.
+          maxWorkers: '100%',
           testTimeout: 20_000,
         },
       },

@@ -143,7 +143,10 @@ describe('WORKERS=2', () => {
     expect(await readMetric(server.url, 'workers_running')).toBe(1);
     await release(server, 2);
     await waitForLine(server, 'worker listens', 3);
-    expect(await getJson(server, '/health')).toMatchObject({ body: { status: 'ok' } });
+    // The supervisor is told a moment after the log.
+    await expect
+      .poll(() => getJson(server, '/health'), { timeout: 2_000 })
+      .toMatchObject({ body: { status: 'ok' } });
   });
 
   test('names the worker whose models are not enough', async () => {
