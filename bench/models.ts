@@ -38,9 +38,12 @@ export function timedModel(ms: number): Uint8Array {
 /** A body for the sample model `credit-risk`, which is small enough to run inline. */
 export const loan = JSON.stringify({ age: 42, income: 51234.5, credit_score: 688 });
 
-export function addCreditRisk(folder: RegistryFolder): void {
+export function addCreditRisk(folder: RegistryFolder, runtime: { maxBatchRows?: number } = {}): void {
   const sample = 'models/credit-risk/20261115_143000';
   const text = readFileSync(`${sample}/metadata.json`, 'utf8');
   const { sha256: _, name: __, version: ___, ...manifest } = JSON.parse(text);
-  folder.addVersion('credit-risk', '1', { manifest, model: readFileSync(`${sample}/model.onnx`) });
+  folder.addVersion('credit-risk', '1', {
+    manifest: { ...manifest, runtime },
+    model: readFileSync(`${sample}/model.onnx`),
+  });
 }

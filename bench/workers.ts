@@ -1,5 +1,6 @@
 import { createRegistryFolder } from '../test/helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../test/helpers/server-process.js';
+import type { LoadResult } from './load.js';
 import { addCreditRisk, loan } from './models.js';
 import { cpuSecondsOf } from './proc.js';
 import { putLoad } from './server-process.js';
@@ -13,41 +14,58 @@ interface Round {
   readonly cpus: number;
 }
 
+const kinds = ['one', 'two', 'apart'] as const;
+type Kind = (typeof kinds)[number];
+
 /**
- * Two workers against one. The load generator takes its part of the processors, so that on two of them the second
- * worker can have no more than what is left: what a request costs is what tells whether workers scale.
+ * Two workers against one, and against two servers that have nothing to do with each other, which shows what two
+ * busy processors cost each other on this machine. The load generators take their part of the processors, so that on
+ * two of them the second worker can have no more than what is left: what a request costs is what tells whether
+ * workers scale.
  */
 export async function benchWorkers(table: Table): Promise<void> {
   using folder = createRegistryFolder();
-  addCreditRisk(folder);
-  await using one = await startServerProcess({ MODELS_DIR: folder.path, WORKERS: '1' });
-  await using two = await startServerProcess({ MODELS_DIR: folder.path, WORKERS: '2' });
+  // Each row a run of its own: how many share one follows from how busy a worker is, which is another matter.
+  addCreditRisk(folder, { maxBatchRows: 1 });
+  const start = (workers: number) =>
+    startServerProcess({ MODELS_DIR: folder.path, WORKERS: String(workers) });
+  await using one = await start(1);
+  await using other = await start(1);
+  await using two = await start(2);
   const seconds = 2 * table.seconds;
-  const rounds: { one: Round; two: Round }[] = [];
+  const rounds: Record<Kind, Round>[] = [];
   for (let k = 0; k <= table.rounds; k += 1) {
-    const round = { one: await measure(one, seconds), two: await measure(two, seconds) };
+    const round = {
+      one: await measure([one], [one], seconds),
+      two: await measure([two], [two, two], seconds),
+      apart: await measure([one, other], [one, other], seconds),
+    };
     if (k > 0) rounds.push(round);
   }
-  const ratio = (of: (round: Round) => number) => median(rounds.map((it) => of(it.two) / of(it.one)));
+  const ratio = (kind: Kind, to: Kind, of: (round: Round) => number) =>
+    median(rounds.map((it) => of(it[kind]) / of(it[to])));
+  const perCpuSecond = (it: Round) => it.perCpuSecond;
+  table.add('requests a CPU second, 2 workers to 1', ratio('two', 'one', perCpuSecond), '×', atLeast(0.9));
+  table.add('requests a CPU second, 2 servers apart to 1', ratio('apart', 'one', perCpuSecond), '×');
   table.add(
-    'requests a CPU second, 2 workers to 1',
-    ratio((it) => it.perCpuSecond),
+    'requests a CPU second, 2 workers to 2 servers apart',
+    ratio('two', 'apart', perCpuSecond),
     '×',
     atLeast(0.9),
   );
   table.add(
     'throughput, 2 workers to 1',
-    ratio((it) => it.perSecond),
+    ratio('two', 'one', (it) => it.perSecond),
     '×',
   );
   table.add(
     'processors that the server had, 2 workers to 1',
-    ratio((it) => it.cpus),
+    ratio('two', 'one', (it) => it.cpus),
     '×',
   );
-  for (const workers of ['one', 'two'] as const) {
-    const of = (value: (round: Round) => number) => median(rounds.map((it) => value(it[workers])));
-    const at = `workers: ${workers}`;
+  for (const kind of kinds) {
+    const of = (value: (round: Round) => number) => median(rounds.map((it) => value(it[kind])));
+    const at = kind === 'apart' ? '2 servers apart' : `workers: ${kind}`;
     table.add(
       `throughput, ${at}`,
       of((it) => it.perSecond),
@@ -64,23 +82,32 @@ export async function benchWorkers(table: Table): Promise<void> {
       '',
     );
     table.add(
-      `load generator's share of a core, ${at}`,
+      `load generators' share of a core, ${at}`,
       of((it) => it.loadShare),
       '',
     );
   }
 }
 
-async function measure({ child, port }: ServerProcess, seconds: number): Promise<Round> {
-  const pid = child.pid as number;
-  const before = cpuSecondsOf(pid);
-  const load = { port, path: '/predict', body: loan, connections: 64, seconds };
-  const { answered, perSecond, cpuShare } = await putLoad(load);
-  const spent = cpuSecondsOf(pid) - before;
+/** Loads each of `targets`, and sums up what all of `servers` took for it. */
+async function measure(
+  servers: readonly ServerProcess[],
+  targets: readonly ServerProcess[],
+  seconds: number,
+): Promise<Round> {
+  const cpuSeconds = () => servers.reduce((sum, { child }) => sum + cpuSecondsOf(child.pid as number), 0);
+  const before = cpuSeconds();
+  const loads = await Promise.all(
+    targets.map(({ port }) => putLoad({ port, path: '/predict', body: loan, connections: 64, seconds })),
+  );
+  const spent = cpuSeconds() - before;
+  const sum = (of: (load: LoadResult) => number) => loads.reduce((total, load) => total + of(load), 0);
+  const answered = sum((it) => it.answered);
+  const perSecond = sum((it) => it.perSecond);
   return {
     perSecond,
     perCpuSecond: answered / spent,
-    loadShare: cpuShare,
+    loadShare: sum((it) => it.cpuShare),
     cpus: spent / (answered / perSecond),
   };
 }
