@@ -313,3 +313,42 @@ test('an isolated run that is late answers those who wait at their own deadlines
   gate.open();
   expect(await codeOf(ask(3))).toBe('ok');
 });
+
+test('a row that is expected late is not run at the cost of those behind it, and alone is', async () => {
+  const { runs, executor } = createEcho();
+  const times = new RunTimes({ rows: 1, ms: 1_000 });
+  // It has been faster once: in time is possible, and not expected.
+  times.observe({ rows: 1, ms: 1 });
+  const { batcher } = createBatcher(executor, { times, maxBatchRows: 1 });
+  const ask = (x: number, limitMs: number) => codeOf(batcher.run({ x }, performance.now() + limitMs));
+  expect(await Promise.all([ask(1, 400), ask(2, 5_000)])).toEqual(['deadline_exceeded', 'ok']);
+  expect(await ask(3, 400)).toBe('ok');
+  expect(runs).toEqual([[2], [3]]);
+});
+
+test('a row is let in only where its wait may take a quarter more than expected', async () => {
+  const gate = createGate();
+  const { executor } = createEcho(() => gate.opened);
+  const times = new RunTimes({ rows: 1, ms: 1_000 });
+  const { ask } = createBatcher(executor, { times, maxBatchRows: 1, timeoutMs: 10_000 });
+  const first = ask(1);
+  await new Promise(setImmediate);
+  // What is left of the run under way, and its own: 2 s.
+  expect(await codeOf(ask(2, { timeoutMs: 2_200 }))).toBe('overloaded');
+  const second = codeOf(ask(3, { timeoutMs: 2_600 }));
+  gate.open();
+  await first;
+  expect(await second).toBe('ok');
+});
+
+test('where runs are elsewhere, the next begins before the rows of the last are told', async () => {
+  const gate = createGate();
+  const { runs, executor } = createEcho(() => gate.opened);
+  const { ask } = createBatcher({ ...executor, kind: 'isolated' }, { maxBatchRows: 1 });
+  const runsWhenTold = ask(1).then(() => runs.length);
+  await new Promise(setImmediate);
+  const second = ask(2);
+  gate.open();
+  expect(await runsWhenTold).toBe(2);
+  await second;
+});
