@@ -116,18 +116,21 @@ export class Batcher<Row> {
 
   /**
    * Runs batch after batch, for about a millisecond: then the loop has its turn, and other models theirs. Where runs
-   * are elsewhere the next begins before the last one's rows are answered, which keeps this thread for a while.
+   * are elsewhere the next begins before the last one's rows are told of it, which keeps this thread for a while.
    */
   async #runBatches(): Promise<void> {
     const { executor, maxBatchDelayMs, maxBatchRows } = this.#options;
     const isElsewhere = executor.kind === 'isolated';
     const until = performance.now() + longestTurnMs;
+    let tell = (): void => undefined;
     do {
-      const tell = await this.#runBatch(this.#takeBatch());
-      // What it tells them they act upon when this turn is over: the next run has begun by then.
+      const run = this.#runBatch(this.#takeBatch());
       tell();
-      if (maxBatchDelayMs > 0 && this.#queue.length < maxBatchRows) return;
+      tell = await run;
+      if (!isElsewhere) tell();
+      if (maxBatchDelayMs > 0 && this.#queue.length < maxBatchRows) break;
     } while (this.#queue.length > 0 && (isElsewhere || performance.now() < until));
+    if (isElsewhere) tell();
   }
 
   /**
