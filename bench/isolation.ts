@@ -14,6 +14,8 @@ interface Round {
   readonly askMs: number;
   readonly runMs: number;
   readonly bareMs: number;
+  /** The same for the run in a bare process behind a bare server. */
+  readonly hopMs: number;
 }
 
 /** An isolated model of about 1 ms a row, against the engine by itself in a process of its own. */
@@ -26,12 +28,13 @@ export async function benchIsolation(table: Table): Promise<void> {
   await using server = await startServerProcess({ MODELS_DIR: folder.path });
   const route = '/predict';
   const bare = await startBenchServer('./bare-server.ts', [JSON.stringify({ [route]: { type: 'object' } })]);
+  const { name: input, values } = timed.input;
+  const hop = await startBenchServer('./bare-hop.ts', [path, input, JSON.stringify([...values])]);
   const { seconds } = table;
   const load = (port: number, connections: number) =>
     putLoad({ port, path: route, body: timed.body, connections, seconds });
   const loop = (rows: number) => {
-    const values = [...timed.input.values];
-    const question: EngineLoop = { path, input: timed.input.name, values, rows, seconds };
+    const question: EngineLoop = { path, input, values: [...values], rows, seconds };
     return askProcess<EngineLoopResult>('./engine-loop.ts', question);
   };
   await load(server.port, 64);
@@ -46,6 +49,7 @@ export async function benchIsolation(table: Table): Promise<void> {
     const batch = await loop(Math.round(batchRows));
     const { medianMs: askMs } = await load(server.port, 1);
     const { medianMs: bareMs } = await load(bare.port, 1);
+    const { medianMs: hopMs } = await load(hop.port, 1);
     rounds.push({
       ours: perSecond,
       batchRows,
@@ -54,9 +58,11 @@ export async function benchIsolation(table: Table): Promise<void> {
       askMs,
       runMs: one.medianMs,
       bareMs,
+      hopMs,
     });
   }
   bare.stop();
+  hop.stop();
 
   const of = (value: (round: Round) => number) => median(rounds.map(value));
   const name = 'isolated, 1 ms a row';
@@ -97,6 +103,16 @@ export async function benchIsolation(table: Table): Promise<void> {
     of((it) => it.askMs - it.runMs),
     'ms',
     atMost(0.3),
+  );
+  table.add(
+    'latency beyond the run, 1 connection: a bare server and a bare child',
+    of((it) => it.hopMs - it.runMs),
+    'ms',
+  );
+  table.add(
+    `latency beyond a bare server and a bare child, 1 connection: ${name}`,
+    of((it) => it.askMs - it.hopMs),
+    'ms',
   );
   table.add(
     'latency of a bare route, 1 connection',

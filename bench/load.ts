@@ -3,6 +3,8 @@ import net from 'node:net';
 /** What to send, for how long: given as JSON in the first argument. */
 export interface Load {
   readonly port: number;
+  /** Half of the connections go there instead. */
+  readonly otherPort?: number | undefined;
   readonly path: string;
   readonly body: string;
   readonly connections: number;
@@ -22,7 +24,7 @@ export interface LoadResult {
 // Sends the next request on a connection when the answer to the last is whole: a closed loop. It reads
 // no more of an answer than its status and length, so that it costs less than the server that it loads.
 const load = JSON.parse(process.argv[2] ?? '') as Load;
-const { port, path, body, connections, seconds } = load;
+const { port, otherPort = port, path, body, connections, seconds } = load;
 const request = Buffer.from(
   `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
     `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
@@ -33,7 +35,7 @@ let isOver = false;
 const tookMs: number[] = [];
 
 for (let k = 0; k < connections; k += 1) {
-  const socket = net.connect(port, '127.0.0.1');
+  const socket = net.connect(k % 2 === 0 ? port : otherPort, '127.0.0.1');
   socket.setNoDelay(true);
   let missing = 0;
   let sentAt = performance.now();

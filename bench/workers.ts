@@ -19,7 +19,7 @@ type Kind = (typeof kinds)[number];
 
 /**
  * Two workers against one, and against two servers that have nothing to do with each other, which shows what two
- * busy processors cost each other on this machine. The load generators take their part of the processors, so that on
+ * busy processors cost each other on this machine: each load generator has half of its connections at either, as it has with workers. The load generators take their part of the processors, so that on
  * two of them the second worker can have no more than what is left: what a request costs is what tells whether
  * workers scale.
  */
@@ -36,9 +36,16 @@ export async function benchWorkers(table: Table): Promise<void> {
   const rounds: Record<Kind, Round>[] = [];
   for (let k = 0; k <= table.rounds; k += 1) {
     const round = {
-      one: await measure([one], [one], seconds),
-      two: await measure([two], [two, two], seconds),
-      apart: await measure([one, other], [one, other], seconds),
+      one: await measure([one], [[one]], seconds),
+      two: await measure([two], [[two], [two]], seconds),
+      apart: await measure(
+        [one, other],
+        [
+          [one, other],
+          [other, one],
+        ],
+        seconds,
+      ),
     };
     if (k > 0) rounds.push(round);
   }
@@ -89,16 +96,18 @@ export async function benchWorkers(table: Table): Promise<void> {
   }
 }
 
-/** Loads each of `targets`, and sums up what all of `servers` took for it. */
+/** A load generator for each of `targets`, and what all of `servers` took for their loads together. */
 async function measure(
   servers: readonly ServerProcess[],
-  targets: readonly ServerProcess[],
+  targets: readonly (readonly [ServerProcess, ServerProcess?])[],
   seconds: number,
 ): Promise<Round> {
   const cpuSeconds = () => servers.reduce((sum, { child }) => sum + cpuSecondsOf(child.pid as number), 0);
   const before = cpuSeconds();
   const loads = await Promise.all(
-    targets.map(({ port }) => putLoad({ port, path: '/predict', body: loan, connections: 64, seconds })),
+    targets.map(([{ port }, other]) =>
+      putLoad({ port, otherPort: other?.port, path: '/predict', body: loan, connections: 64, seconds }),
+    ),
   );
   const spent = cpuSeconds() - before;
   const sum = (of: (load: LoadResult) => number) => loads.reduce((total, load) => total + of(load), 0);
