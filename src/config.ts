@@ -2,6 +2,7 @@ import { totalmem } from 'node:os';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { describeValue } from './messages.js';
+import { windowForm, windowPattern } from './window.js';
 
 const Switch = (description: string) =>
   Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on', description });
@@ -23,6 +24,93 @@ export const ConfigSchema = Type.Object({
     maximum: 65_535,
     default: 8_000,
     description: 'Port to listen on; 0 for any free one.',
+  }),
+  TLS_CERT_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'The certificate, with those that lead to its root, as PEM: the server then speaks HTTPS. Needs TLS_KEY_FILE; both are watched.',
+    }),
+  ),
+  TLS_KEY_FILE: Type.Optional(
+    Type.String({ minLength: 1, description: 'The private key of the certificate, as PEM.' }),
+  ),
+  TRUST_PROXY: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'Proxies whose X-Forwarded-For is believed: addresses or networks with commas between ("10.0.0.0/8"), or the number of proxies in front. Without it: none.',
+    }),
+  ),
+  CORS_ORIGINS: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'Origins whose pages may ask from a browser, with commas between ("https://app.example.com"), or "*" for any. Without it: none.',
+    }),
+  ),
+  AUTH: Switch(
+    '"off" answers whoever can reach the server. Without keys it must be said on any HOST but a loopback one.',
+  ),
+  API_KEYS_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description: 'The file of API keys, which `sardonyx keys` writes. It is watched.',
+    }),
+  ),
+  API_KEYS: Type.Optional(
+    Type.String({ minLength: 1, description: 'The API keys themselves: the same JSON as in the file.' }),
+  ),
+  METRICS_AUTH: Type.Union([Type.Literal('open'), Type.Literal('key')], {
+    default: 'open',
+    description: '"key" asks for a key with the scope "metrics" at /metrics.',
+  }),
+  RATE_LIMIT_MAX: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      description:
+        'The most requests in a RATE_LIMIT_WINDOW from one address without a key, and with a key that has no limit of its own; 0 for no limit. Without it: 100 an address, none on a loopback HOST, and none for keys.',
+    }),
+  ),
+  RATE_LIMIT_WINDOW: Type.String({
+    pattern: windowPattern.source,
+    default: '1 minute',
+    description: 'The time in which RATE_LIMIT_MAX are let in.',
+  }),
+  REDIS_URL: Type.Optional(
+    Type.String({
+      pattern: '^rediss?://\\S+$',
+      description:
+        'The Redis that several servers share: limits then hold for all of them together, and answers are remembered for all. Predictions go on without it.',
+    }),
+  ),
+  CACHE: Type.Optional(
+    Type.Union(
+      ['memory', 'redis', 'tiered', 'off'].map((kind) => Type.Literal(kind)),
+      {
+        description:
+          'Where answers are remembered: in this process, in Redis, in both, or nowhere. Without it: tiered where there is a REDIS_URL, else memory.',
+      },
+    ),
+  ),
+  CACHE_TTL_SECONDS: Type.Integer({
+    minimum: 1,
+    maximum: 31_536_000,
+    default: 3_600,
+    description: 'How long an answer is remembered.',
+  }),
+  CACHE_MAX_ENTRIES: Type.Integer({
+    minimum: 1,
+    maximum: 100_000_000,
+    default: 100_000,
+    description: 'The most answers that one process remembers; the longest unused goes first.',
+  }),
+  CACHE_MAX_MB: Type.Integer({
+    minimum: 1,
+    maximum: 1_048_576,
+    default: 64,
+    description: 'The most memory of one process for answers that it remembers.',
   }),
   MODELS_DIR: Type.String({
     minLength: 1,
@@ -158,6 +246,8 @@ export function describeSchema(schema: TSchema): string {
     return `one of ${schema['anyOf'].map((option: TSchema) => option['const']).join(', ')}`;
   }
   if (schema['type'] === 'integer') return `a whole number from ${schema['minimum']} to ${schema['maximum']}`;
+  if (schema['pattern'] === windowPattern.source) return windowForm;
+  if (schema['pattern']?.startsWith('^redis')) return 'a redis:// or rediss:// address';
   return schema['pattern'] === undefined ? 'a text' : 'an http:// or https:// address';
 }
 

@@ -32,6 +32,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   process: ['banner', 'config', 'errors', 'server', 'workers'],
   banner: ['config', 'models'],
   cli: [
+    'access',
     'cli',
     'config',
     'errors',
@@ -46,16 +47,24 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'version',
   ],
   server: ['config', 'plugins', 'routes', 'schemas', 'version'],
+  access: ['errors', 'limits', 'messages', 'models', 'window'],
+  limits: ['redis'],
+  cache: ['redis'],
   proposal: ['inference', 'models'],
   plugins: [
+    'access',
+    'cache',
     'config',
     'errors',
+    'limits',
     'messages',
     'models',
     'monitoring',
     'predictions',
     'predictor',
+    'redis',
     'schemas',
+    'window',
     'workers',
   ],
   routes: ['errors', 'models', 'schemas'],
@@ -66,7 +75,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   predictions: ['errors'],
   models: ['errors', 'inference', 'messages'],
   inference: ['errors', 'messages'],
-  config: ['messages'],
+  config: ['messages', 'window'],
 };
 
 describe('the parts of src', () => {
@@ -98,6 +107,8 @@ describe('the parts of src', () => {
   test.each([
     ['onnxruntime-node', ['inference/session.ts']],
     ['prom-client', ['monitoring/metrics.ts']],
+    ['ioredis', ['redis/redis-link.ts']],
+    ['lru-cache', ['cache/memory.ts']],
     ['node:cluster', ['workers/place.ts', 'workers/supervisor.ts']],
   ])('import %s nowhere else', (name, expected) => {
     const users = imports
@@ -109,8 +120,18 @@ describe('the parts of src', () => {
   test('know nothing of HTTP below the plugins', () => {
     const wrong = imports.filter(
       ({ from, to }) =>
-        ['models', 'inference', 'monitoring', 'predictor', 'predictions', 'workers'].includes(partOf(from)) &&
-        /^(@?fastify|node:http)/.test(to),
+        [
+          'access',
+          'limits',
+          'cache',
+          'redis',
+          'models',
+          'inference',
+          'monitoring',
+          'predictor',
+          'predictions',
+          'workers',
+        ].includes(partOf(from)) && /^(@?fastify|node:http)/.test(to),
     );
     expect(wrong).toEqual([]);
   });
