@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TSchema } from '@sinclair/typebox';
-import { ConfigSchema, describeSchema } from '../src/config.js';
+import { ConfigSchema } from '../src/config/schema.js';
+import { describeSchema } from '../src/config.js';
 
 /** The documents that are made from the code; `npm run docs` writes them, and a test compares them. */
 export const documents: Readonly<Record<string, () => string>> = {
@@ -18,7 +19,7 @@ function describeConfiguration(): string {
     describeSchema(schema),
     schema.description ?? '',
   ]);
-  return `<!-- Made by \`npm run docs\` from src/config.ts. -->
+  return `<!-- Made by \`npm run docs\` from src/config/. -->
 # Configuration
 
 Sardonyx is configured by environment variables alone. An empty variable counts as left out. A wrong value stops
@@ -45,7 +46,7 @@ function describeEnvironment(): string {
     ([name, schema]) =>
       `# ${schema.description}\n# Takes ${describeSchema(schema)}.\n#${name}=${schema.default ?? ''}\n`,
   );
-  return `# Made by \`npm run docs\` from src/config.ts. Each line is the default: uncomment what you change.\n\n${entries.join('\n')}`;
+  return `# Made by \`npm run docs\` from src/config/. Each line is the default: uncomment what you change.\n\n${entries.join('\n')}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

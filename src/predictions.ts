@@ -1,3 +1,4 @@
+import type { CacheResult } from './cache/cached-answers.js';
 import type { ErrorCode } from './errors.js';
 
 /** What the predictor publishes after each answer or failure, once the version that answers is known. */
@@ -10,11 +11,13 @@ export interface PredictionEvent {
   readonly requestId: string;
   /** From the call of `predict` to its answer. */
   readonly latencyMs: number;
-  /** The rest is there for `ok` alone: the wait for the run, the run, its rows, and the place among them. */
-  readonly queueMs?: number;
-  readonly runMs?: number;
-  readonly batchRows?: number;
-  readonly batchIndex?: number;
+  /** Whether the answer was remembered; undefined where it was not looked for. */
+  readonly cache?: CacheResult | undefined;
+  /** The rest is there for `ok` alone, where it was computed: the wait for the run, the run, its rows, and the place among them. */
+  readonly queueMs?: number | undefined;
+  readonly runMs?: number | undefined;
+  readonly batchRows?: number | undefined;
+  readonly batchIndex?: number | undefined;
 }
 
 export type Subscriber = (event: PredictionEvent) => void;

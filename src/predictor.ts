@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { CachedAnswers, CacheResult } from './cache/cached-answers.js';
 import { type ErrorCode, ServiceError } from './errors.js';
 import type { Caller } from './inference/caller.js';
 import type { LoadedModel } from './models/loaded-model.js';
@@ -15,11 +16,15 @@ export interface PredictionRequest {
   readonly body: unknown;
   readonly requestId: string;
   readonly caller: Caller;
+  /** Whether an answer that is remembered will do, whether one must be new, or whether none may be kept at all. */
+  readonly caching?: 'normal' | 'bypass' | 'none';
 }
 
 export interface PredictionResult {
   readonly answer: Answer;
   readonly predictionId: string;
+  /** Undefined where nothing of the kind was looked for. */
+  readonly cache: CacheResult | undefined;
   /** The whole answer as JSON text. */
   readonly text: string;
 }
@@ -33,14 +38,30 @@ export interface Predictor {
   predict(request: PredictionRequest): Promise<PredictionResult>;
 }
 
-export function createPredictor(registry: Registry, predictions: Predictions): Predictor {
+/** Without `cached` every answer is computed. */
+export function createPredictor(
+  registry: Registry,
+  predictions: Predictions,
+  cached?: CachedAnswers | undefined,
+): Predictor {
   return {
-    async predict({ model, version, body, requestId, caller }) {
+    async predict({ model, version, body, requestId, caller, caching = 'normal' }) {
       const started = performance.now();
       const loaded = registry.lease(model, version);
       const predictionId = randomUUID();
       try {
-        const answer = await loaded.task.answer(body, caller);
+        let answer: Answer;
+        let cache: CacheResult | undefined;
+        if (cached === undefined || !loaded.isCacheable || caching === 'none') {
+          answer = await loaded.task.answer(body, caller);
+        } else {
+          const { identity, timeoutMs, executorKind } = loaded;
+          const isShortRun = executorKind === 'inline';
+          const request = loaded.task.check(body);
+          const isBypassed = caching === 'bypass';
+          const asked = { identity, timeoutMs, isShortRun, request, caller, isBypassed };
+          ({ answer, result: cache } = await cached.answer(asked));
+        }
         predictions.publish({
           model: loaded.name,
           version: loaded.version,
@@ -48,12 +69,13 @@ export function createPredictor(registry: Registry, predictions: Predictions): P
           predictionId,
           requestId,
           latencyMs: performance.now() - started,
+          cache,
           queueMs: answer.queueMs,
           runMs: answer.runMs,
           batchRows: answer.batchRows,
           batchIndex: answer.batchIndex,
         });
-        return { answer, predictionId, text: toText(answer, loaded, predictionId) };
+        return { answer, predictionId, cache, text: toText(answer, loaded, predictionId) };
       } catch (error) {
         const status: ErrorCode = error instanceof ServiceError ? error.code : 'internal';
         const latencyMs = performance.now() - started;

@@ -3,6 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 
 import type { Config } from './config.js';
 import arrival from './plugins/arrival.js';
+import cache from './plugins/cache.js';
 import { createClientErrorHandler } from './plugins/client-errors.js';
 import drain, { type Draining } from './plugins/drain.js';
 import { createFaultLog } from './plugins/fault-log.js';
@@ -91,6 +92,7 @@ export async function buildServer(
   await app.register(drain, { draining });
   await app.register(arrival);
   await app.register(registry, config);
+  await app.register(cache, config);
   await app.register(predictor);
   await app.register(whole, { link, requiredModels: config.REQUIRED_MODELS });
 

@@ -49,7 +49,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   server: ['config', 'plugins', 'routes', 'schemas', 'version'],
   access: ['errors', 'limits', 'messages', 'models', 'window'],
   limits: ['redis'],
-  cache: ['redis'],
+  cache: ['errors', 'redis'],
   proposal: ['inference', 'models'],
   plugins: [
     'access',
@@ -71,7 +71,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   schemas: ['errors', 'models'],
   workers: ['config', 'monitoring'],
   monitoring: ['models', 'predictions'],
-  predictor: ['errors', 'models', 'predictions'],
+  predictor: ['cache', 'errors', 'models', 'predictions'],
   predictions: ['errors'],
   models: ['errors', 'inference', 'messages'],
   inference: ['errors', 'messages'],

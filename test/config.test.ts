@@ -38,9 +38,9 @@ describe('the configuration', () => {
   test('tells each problem in a line: the variable, what it got, what it takes', () => {
     expect(problemsOf({ PORT: 'x', LOG_LEVEL: 'loud', DOCS: 'yes', PUBLIC_URL: 'ftp://a' })).toEqual([
       'PORT: got "x", takes a whole number from 0 to 65535',
-      'LOG_LEVEL: got "loud", takes one of fatal, error, warn, info, debug, trace, silent',
-      'DOCS: got "yes", takes one of on, off',
       'PUBLIC_URL: got "ftp://a", takes an http:// or https:// address',
+      'DOCS: got "yes", takes one of on, off',
+      'LOG_LEVEL: got "loud", takes one of fatal, error, warn, info, debug, trace, silent',
     ]);
   });
 

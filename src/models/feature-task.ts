@@ -1,12 +1,15 @@
 import { Type } from '@sinclair/typebox';
 import type { Batcher } from '../inference/batcher.js';
+import type { Caller } from '../inference/caller.js';
 import type { Decode, Prediction, Scalar } from '../inference/decode.js';
 import type { Row } from '../inference/encode.js';
 import type { FeatureSchema } from './feature-schema.js';
-import type { Task } from './task.js';
+import type { Answer, Task } from './task.js';
 
 export interface FeatureTaskParts {
   readonly features: FeatureSchema;
+  /** Equal for equal rows. */
+  readonly toText: (row: Row) => string;
   /** A row that the features' check accepts. */
   readonly example: Row;
   readonly batcher: Batcher<Row>;
@@ -20,18 +23,27 @@ export interface FeatureTaskParts {
 
 /** Classification and regression: one row of features in, one prediction out. */
 export function createFeatureTask(parts: FeatureTaskParts): Task {
-  const { features, batcher, decode } = parts;
+  const { features, toText, batcher, decode } = parts;
   const toMembers = createMemberWriter(parts.hasProbabilities ? parts.classes : undefined);
+  const run = async (row: Row, deadline: number, { connection }: Caller): Promise<Answer> => {
+    const { outputs, index, rows, queueMs, runMs } = await batcher.run(row, deadline, connection);
+    const value = decode(outputs, index);
+    return { value, members: toMembers(value), queueMs, runMs, batchRows: rows, batchIndex: index };
+  };
   return {
     requestSchema: features.schema,
     answerSchema: describeAnswer(parts),
     example: parts.example,
     async answer(body, caller) {
       const deadline = batcher.admit(caller);
+      return run(features.check(body), deadline, caller);
+    },
+    check(body) {
       const row = features.check(body);
-      const { outputs, index, rows, queueMs, runMs } = await batcher.run(row, deadline, caller.connection);
-      const value = decode(outputs, index);
-      return { value, members: toMembers(value), queueMs, runMs, batchRows: rows, batchIndex: index };
+      return {
+        text: () => toText(row),
+        answer: async (caller) => run(row, batcher.admit(caller), caller),
+      };
     },
   };
 }

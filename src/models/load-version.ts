@@ -3,6 +3,7 @@ import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
 import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
 import { findTreeFault } from '../inference/graph-hazards.js';
+import { findRandomness } from '../inference/graph-randomness.js';
 import { findRunRisk } from '../inference/graph-risks.js';
 import { HostLostError } from '../inference/host-process.js';
 import { Standby } from '../inference/standby.js';
@@ -116,6 +117,7 @@ async function loadChecked(
       memoryBytes: kind === 'inline' ? Math.max(addedBytes, files.model.length) : residentBytes,
       goldenRows: golden?.instances.length ?? 0,
       executorReason: reason,
+      uncachedReason: findUncachedReason(model),
     };
     const task = warm.createTask(executor);
     return new LoadedModel({ manifest, identity, task, figures, executor });
@@ -144,6 +146,14 @@ function choosePlace(
     return { kind: 'isolated', reason: `it takes ${openMs.toFixed(0)} ms to open while others are served` };
   }
   return { kind: 'inline', reason: 'its runs are short' };
+}
+
+/** Why the answers of a version are not remembered: it gives others each time, or its manifest says so. */
+function findUncachedReason({ files: { manifest }, graph }: CheckedModel): string | undefined {
+  const wanted = manifest.runtime?.cache;
+  if (wanted !== undefined) return wanted ? undefined : 'the manifest says so';
+  const random = findRandomness(graph);
+  return random && `the graph holds a ${random}`;
 }
 
 /** Reads the graph and refuses what the engine would not survive. */

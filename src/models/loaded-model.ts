@@ -1,6 +1,7 @@
 import { ServiceError } from '../errors.js';
 import type { Executor } from '../inference/executor.js';
 import type { Manifest } from './manifest.js';
+import { withDefaults } from './runtime-settings.js';
 import type { Task } from './task.js';
 
 /** What was measured while a version was loaded. */
@@ -23,6 +24,8 @@ export interface LoadFigures {
   readonly goldenRows: number;
   /** Why the version runs where it runs. */
   readonly executorReason: string;
+  /** Why its answers are not remembered; undefined where they may be. */
+  readonly uncachedReason: string | undefined;
 }
 
 /**
@@ -35,6 +38,8 @@ export class LoadedModel {
   readonly task: Task;
   readonly figures: LoadFigures;
   readonly executorKind: Executor['kind'];
+  /** The longest from a request's arrival to its answer. */
+  readonly timeoutMs: number;
   /** The end of every answer's JSON object: which version gave it. The prediction's id follows. */
   readonly origin: string;
   readonly #executor: Executor;
@@ -56,6 +61,7 @@ export class LoadedModel {
     this.figures = parts.figures;
     this.#executor = parts.executor;
     this.executorKind = parts.executor.kind;
+    this.timeoutMs = withDefaults(parts.manifest.runtime).timeoutMs;
     const { name, version } = parts.manifest;
     this.origin = `"model":${JSON.stringify(name)},"model_version":${JSON.stringify(version)}`;
   }
@@ -66,6 +72,11 @@ export class LoadedModel {
 
   get version(): string {
     return this.manifest.version;
+  }
+
+  /** Whether its answers may be remembered. */
+  get isCacheable(): boolean {
+    return this.figures.uncachedReason === undefined;
   }
 
   /** Why the version cannot run at the moment, in words for an operator. */

@@ -7,12 +7,15 @@ import type { NestedValue } from '../inference/tensor-json.js';
 export interface Answer {
   readonly value: AnswerValue;
   readonly members: string;
-  /** From the request's arrival at the queue to the start of its run, and the run itself. */
-  readonly queueMs: number;
-  readonly runMs: number;
+  /**
+   * From the request's arrival at the queue to the start of its run, and the run itself. These four are missing where
+   * the answer was not computed for this request.
+   */
+  readonly queueMs?: number;
+  readonly runMs?: number;
   /** Rows of the run, and this answer's place among them. */
-  readonly batchRows: number;
-  readonly batchIndex: number;
+  readonly batchRows?: number;
+  readonly batchIndex?: number;
 }
 
 export type AnswerValue =
@@ -22,6 +25,14 @@ export type AnswerValue =
       readonly probabilities?: readonly number[];
     }
   | { readonly outputs: Readonly<Record<string, NestedValue>> };
+
+/** A body past its check. */
+export interface CheckedRequest {
+  /** Equal for two requests of a version if and only if they ask the same. */
+  text(): string;
+  /** Answers it, or refuses it at once: throws as `Task.answer` does, but for `invalid_input`. */
+  answer(caller: Caller): Promise<Answer>;
+}
 
 /** What a version does with a body: the features of a row, or tensors as they are. */
 export interface Task {
@@ -36,4 +47,6 @@ export interface Task {
    * `run_failed`, `output_not_finite`, `output_not_exact` and `output_too_large`.
    */
   answer(body: unknown, caller: Caller): Promise<Answer>;
+  /** The first half of `answer`, for those who may know the answer already. Throws `invalid_input`. */
+  check(body: unknown): CheckedRequest;
 }

@@ -1,14 +1,16 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import type { Batcher } from '../inference/batcher.js';
+import type { Caller } from '../inference/caller.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { allocate, sizeOf, type Tensor, type Tensors } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
 import { type NestedValue, toNestedArrays } from '../inference/tensor-json.js';
 import { tensorTypeOf } from './binding/bind-inputs.js';
 import { RefusedError } from './manifest.js';
-import type { Task } from './task.js';
+import type { Answer, Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';
 import { describeTensorRequest, describeTensors } from './tensor-schema.js';
+import { toTensorText } from './tensor-text.js';
 
 /** One request as a run of the graph. */
 export interface TensorRun {
@@ -45,19 +47,28 @@ export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): Tens
  */
 export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>): Task {
   const { read, example, requestSchema, answerSchema } = form;
+  const answer = async (run: TensorRun, deadline: number, { connection }: Caller): Promise<Answer> => {
+    const { outputs, queueMs, runMs } = await batcher.run(run, deadline, connection);
+    const values = Object.fromEntries(
+      run.fetches.map((name) => [name, toNestedArrays(outputs[name] as Tensor, name)]),
+    );
+    const members = `"outputs":${JSON.stringify(values)}`;
+    return { value: { outputs: values }, members, queueMs, runMs, batchRows: 1, batchIndex: 0 };
+  };
   return {
     requestSchema,
     answerSchema,
     example,
     async answer(body, caller) {
       const deadline = batcher.admit(caller);
+      return answer(read(body), deadline, caller);
+    },
+    check(body) {
       const run = read(body);
-      const { outputs, queueMs, runMs } = await batcher.run(run, deadline, caller.connection);
-      const values = Object.fromEntries(
-        run.fetches.map((name) => [name, toNestedArrays(outputs[name] as Tensor, name)]),
-      );
-      const members = `"outputs":${JSON.stringify(values)}`;
-      return { value: { outputs: values }, members, queueMs, runMs, batchRows: 1, batchIndex: 0 };
+      return {
+        text: () => toTensorText(run),
+        answer: async (caller) => answer(run, batcher.admit(caller), caller),
+      };
     },
   };
 }

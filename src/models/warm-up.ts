@@ -15,6 +15,7 @@ import { createFeatureSchema, type FeatureSchema } from './feature-schema.js';
 import { createFeatureTask } from './feature-task.js';
 import type { Golden } from './golden.js';
 import { type Manifest, RefusedError } from './manifest.js';
+import { createRowText } from './row-text.js';
 import { longestInlineRunMs, withDefaults } from './runtime-settings.js';
 import type { Task } from './task.js';
 import { createTensorForm, createTensorTask, type TensorRun } from './tensor-task.js';
@@ -74,6 +75,7 @@ export async function warmUpFeatures(
     createTask: (executor, limits) =>
       createFeatureTask({
         features,
+        toText: createRowText(typed.map(({ feature }) => feature.name)),
         example: createExampleRow(typed),
         batcher: new Batcher({
           ...settings,

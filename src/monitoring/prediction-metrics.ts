@@ -13,6 +13,10 @@ const rowBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024];
 /** Counts and times the predictions of each loaded version. Its labels are names of loaded models alone. */
 export function createPredictionMetrics(metrics: Metrics): Subscriber {
   const total = metrics.counter('predictions_total', 'Predictions, by what came of them');
+  const cache = metrics.counter(
+    'prediction_cache_requests_total',
+    'Answers looked for in the cache: hit, shared with a run under way, miss, or bypass at the wish of the client',
+  );
   const latency = metrics.histogram(
     'prediction_latency_seconds',
     'From the request to its answer, waiting included',
@@ -26,6 +30,7 @@ export function createPredictionMetrics(metrics: Metrics): Subscriber {
     const labels = { model, model_version: version };
     return {
       byStatus: new Map<string, Counter>(),
+      byCache: new Map<string, Counter>(),
       latency: latency.series(labels),
       queue: queue.series(labels),
       run: run.series(labels),
@@ -44,6 +49,10 @@ export function createPredictionMetrics(metrics: Metrics): Subscriber {
     getOrCreate(series.byStatus, status, () => total.series({ model, model_version: version, status })).add(
       1,
     );
+    if (event.cache !== undefined) {
+      const result = event.cache;
+      getOrCreate(series.byCache, result, () => cache.series({ model, result })).add(1);
+    }
     series.latency.observe(event.latencyMs / 1_000);
     if (event.queueMs !== undefined) series.queue.observe(event.queueMs / 1_000);
     // A run is counted once, by the first of the rows that shared it.

@@ -10,7 +10,7 @@ declare module 'fastify' {
   }
 }
 
-/** The predictor over this server's registry, with the metrics as the first of its subscribers. */
+/** The predictor over this server's registry, and its cache, with the metrics as the first of its subscribers. */
 export default fp(
   async function predictorPlugin(app) {
     const predictions = createPredictions((error) =>
@@ -18,7 +18,7 @@ export default fp(
     );
     predictions.subscribe(createPredictionMetrics(app.metrics));
     app.decorate('predictions', predictions);
-    app.decorate('predictor', createPredictor(app.registry, predictions));
+    app.decorate('predictor', createPredictor(app.registry, predictions, app.cachedAnswers));
   },
-  { name: 'predictor', fastify: '5.x', dependencies: ['metrics', 'registry'] },
+  { name: 'predictor', fastify: '5.x', dependencies: ['cache', 'metrics', 'registry'] },
 );

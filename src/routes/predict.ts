@@ -3,6 +3,9 @@ import { ServiceError } from '../errors.js';
 
 const contentType = 'application/json; charset=utf-8';
 
+/** What `x-cache` says: a client sees whether a run was made for it. */
+const shownResults = { hit: 'hit', shared: 'hit', miss: 'miss', bypass: 'miss', off: 'off' } as const;
+
 /** One row to the default model, to a named model, or to one version of it. */
 const predictRoutes: FastifyPluginAsync = async (app) => {
   const answer = async (
@@ -11,21 +14,23 @@ const predictRoutes: FastifyPluginAsync = async (app) => {
     model?: string,
     version?: string,
   ): Promise<string> => {
-    const { answer, text } = await app.predictor.predict({
+    const { answer, cache, text } = await app.predictor.predict({
       ...(model !== undefined && { model }),
       ...(version !== undefined && { version }),
       body: request.body,
       requestId: request.id,
+      caching: readCaching(request.headers['cache-control']),
       caller: {
         arrivedAt: app.arrivedAt(request.raw.socket),
         timeoutMs: readTimeout(request.headers['x-request-timeout-ms']),
         connection: request.raw.socket,
       },
     });
-    reply
-      .header('content-type', contentType)
-      .header('x-cache', 'off')
-      .header('server-timing', `queue;dur=${answer.queueMs.toFixed(3)}, run;dur=${answer.runMs.toFixed(3)}`);
+    reply.header('content-type', contentType).header('x-cache', shownResults[cache ?? 'off']);
+    const { queueMs, runMs } = answer;
+    if (queueMs !== undefined && runMs !== undefined) {
+      reply.header('server-timing', `queue;dur=${queueMs.toFixed(3)}, run;dur=${runMs.toFixed(3)}`);
+    }
     return text;
   };
 
@@ -46,6 +51,14 @@ function readTimeout(header: string | string[] | undefined): number | undefined 
   throw new ServiceError('invalid_request', {
     detail: 'The header x-request-timeout-ms takes a whole number of milliseconds from 1 to 999999999.',
   });
+}
+
+/** RFC 9111, 5.2.1: `no-cache` wants a new answer, `no-store` wants it forgotten as well. */
+function readCaching(header: string | undefined): 'normal' | 'bypass' | 'none' {
+  if (header === undefined) return 'normal';
+  const directives = header.toLowerCase().split(',');
+  if (directives.some((it) => it.trim() === 'no-store')) return 'none';
+  return directives.some((it) => it.trim() === 'no-cache') ? 'bypass' : 'normal';
 }
 
 export default predictRoutes;

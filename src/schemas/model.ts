@@ -22,6 +22,10 @@ const loadedMembers = {
     description: 'What an inline version added to a process; the whole process of an isolated one',
   }),
   fault: Type.Optional(Type.String({ description: 'Why it cannot run at the moment' })),
+  cache: Type.Union([Type.Literal('on'), Type.Literal('off')], {
+    description: 'Whether its answers may be remembered',
+  }),
+  cache_reason: Type.Optional(Type.String({ description: 'Why they are not' })),
   golden_rows: Type.Integer({ description: 'Rows of golden.json that it has passed' }),
 };
 
@@ -128,6 +132,8 @@ function describeLoaded({ manifest, identity, executorKind, figures, fault }: Lo
     output_bytes: figures.outputBytes,
     memory_mb: Math.round(figures.memoryBytes / 104_857.6) / 10,
     ...(fault !== undefined && { fault }),
+    cache: figures.uncachedReason === undefined ? ('on' as const) : ('off' as const),
+    ...(figures.uncachedReason !== undefined && { cache_reason: figures.uncachedReason }),
     golden_rows: figures.goldenRows,
   };
 }

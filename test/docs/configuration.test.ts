@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { documents } from '../../docs/generate.js';
-import { ConfigSchema, readConfig } from '../../src/config.js';
+import { ConfigSchema } from '../../src/config/schema.js';
+import { readConfig } from '../../src/config.js';
 
 test.each(Object.entries(documents))('%s is what `npm run docs` makes', (path, write) => {
   expect(readFileSync(path, 'utf8')).toBe(write());

@@ -9,6 +9,14 @@ export interface FakeVersion {
 /** A loaded version without an engine: it answers with its own version. */
 export function createFakeVersion(model: string, version: string): FakeVersion {
   let closed = 0;
+  const answer = async () => ({
+    value: { prediction: version },
+    members: `"prediction":${JSON.stringify(version)}`,
+    queueMs: 0,
+    runMs: 0,
+    batchRows: 1,
+    batchIndex: 0,
+  });
   const loaded = new LoadedModel({
     manifest: { name: model, version, task: 'tensor', sha256: {} },
     identity: `${model}/${version}`,
@@ -16,14 +24,8 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
       requestSchema: {} as never,
       answerSchema: {} as never,
       example: {},
-      answer: async () => ({
-        value: { prediction: version },
-        members: `"prediction":${JSON.stringify(version)}`,
-        queueMs: 0,
-        runMs: 0,
-        batchRows: 1,
-        batchIndex: 0,
-      }),
+      answer,
+      check: (body) => ({ text: () => JSON.stringify(body), answer }),
     },
     figures: {
       loadMs: 1,
@@ -34,6 +36,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
       memoryBytes: 1,
       goldenRows: 0,
       executorReason: 'a test',
+      uncachedReason: undefined,
     },
     executor: {
       kind: 'inline',

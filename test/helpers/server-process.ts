@@ -14,7 +14,7 @@ export interface ServerProcess extends AsyncDisposable {
 }
 
 /**
- * Starts the built server as users do, on a free port, and waits until it listens, or says on standard output what
+ * Starts the built server as users do, on a free port and without a cache unless it is asked for, and waits until it listens, or says on standard output what
  * else is waited for: a pattern that finds the port. Throws when it ends first. `under` is a command that ends in
  * becoming the server, such as one that sets a limit before.
  */
@@ -68,7 +68,7 @@ export async function runServerToItsEnd(environment: Record<string, string>) {
 function spawnServer(environment: Record<string, string>, under: readonly string[] = []) {
   const [file = '', ...more] = [...under, process.execPath, 'dist/main.js'];
   const child = spawn(file, more, {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', ...environment },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', CACHE: 'off', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const stdout: string[] = [];

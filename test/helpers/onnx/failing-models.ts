@@ -109,3 +109,7 @@ export function allocating(): Uint8Array {
     [initializer('one element', 'int64', [1], [1n])],
   );
 }
+
+/** X and some noise: another answer each time. */
+export const noisy = (): Uint8Array =>
+  fromX([node('RandomNormalLike', ['X'], ['noise']), node('Add', ['X', 'noise'], ['value'])]);

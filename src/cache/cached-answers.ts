@@ -1,0 +1,118 @@
+import { ServiceError } from '../errors.js';
+import type { Caller } from '../inference/caller.js';
+import type { Answer, AnswerValue, CheckedRequest } from '../models/task.js';
+import type { AnswerCache, AnswerKey } from './cache.js';
+
+/** How an answer came about: remembered, shared with one that was under way, or computed. */
+export type CacheResult = 'hit' | 'shared' | 'miss' | 'bypass';
+
+export interface CachedAnswer {
+  readonly answer: Answer;
+  readonly result: CacheResult;
+}
+
+export interface CachedRequest {
+  readonly identity: string;
+  readonly request: CheckedRequest;
+  readonly caller: Caller;
+  /** The longest from the request's arrival to its answer, by its version; the caller's own limit may be lower. */
+  readonly timeoutMs: number;
+  readonly isShortRun: boolean;
+  /** Whether the caller wants a new answer, which is remembered all the same. */
+  readonly isBypassed: boolean;
+}
+
+/** What one caller's own circumstances make fail: another who asks the same may do better. */
+const isPersonal = (error: unknown): boolean =>
+  error instanceof ServiceError &&
+  (error.code === 'deadline_exceeded' || error.code === 'client_closed' || error.code === 'overloaded');
+
+/**
+ * Answers from the cache, and remembers what had to be computed. Equal requests that come while the first of them is
+ * being computed wait for that one run (single flight). A failure is shared by those who wait for it, unless it is the
+ * first caller's own, and never remembered.
+ */
+export class CachedAnswers {
+  readonly #cache: AnswerCache;
+  readonly #cacheOfShortRuns: AnswerCache;
+  readonly #flights = new Map<string, Promise<Answer>>();
+
+  /** `cacheOfShortRuns` is for answers that cost less than asking another process for them; a part of `cache`. */
+  constructor(cache: AnswerCache, cacheOfShortRuns: AnswerCache = cache) {
+    this.#cache = cache;
+    this.#cacheOfShortRuns = cacheOfShortRuns;
+  }
+
+  /** Throws as `CheckedRequest.answer` does. */
+  async answer(asked: CachedRequest): Promise<CachedAnswer> {
+    const { identity, request, isBypassed, isShortRun } = asked;
+    const cache = isShortRun ? this.#cacheOfShortRuns : this.#cache;
+    const key = { identity, row: request.text() };
+    if (isBypassed) return { answer: await compute(cache, key, asked), result: 'bypass' };
+    let members = cache.get(key);
+    // No turn of the loop passes for what is known at once.
+    if (members instanceof Promise) members = await members;
+    if (members !== undefined) return { answer: remembered(members), result: 'hit' };
+    return this.#share(cache, key, asked);
+  }
+
+  /** Forgets the answers of a version, and gives how many there were. */
+  clear(identity: string): Promise<number> {
+    return this.#cache.clear(identity);
+  }
+
+  close(): void {
+    this.#cache.close();
+  }
+
+  async #share(cache: AnswerCache, key: AnswerKey, asked: CachedRequest): Promise<CachedAnswer> {
+    const name = key.identity + key.row;
+    for (;;) {
+      const flight = this.#flights.get(name);
+      if (flight === undefined) break;
+      try {
+        const { value, members } = await withinLimit(flight, asked);
+        return { answer: { value, members }, result: 'shared' };
+      } catch (error) {
+        if (!isPersonal(error) || isOver(asked)) throw error;
+      }
+    }
+    // Over before anybody who waits for it is told: who then asks again begins anew.
+    const flight = compute(cache, key, asked).finally(() => this.#flights.delete(name));
+    this.#flights.set(name, flight);
+    return { answer: await flight, result: 'miss' };
+  }
+}
+
+async function compute(cache: AnswerCache, key: AnswerKey, asked: CachedRequest): Promise<Answer> {
+  const answer = await asked.request.answer(asked.caller);
+  cache.set(key, answer.members);
+  return answer;
+}
+
+function remembered(members: string): Answer {
+  return {
+    members,
+    get value() {
+      // As they were written, once, by the task of this very version.
+      return JSON.parse(`{${members}}`) as AnswerValue;
+    },
+  };
+}
+
+const deadlineOf = ({ caller, timeoutMs }: CachedRequest): number =>
+  caller.arrivedAt + Math.min(timeoutMs, caller.timeoutMs ?? Number.POSITIVE_INFINITY);
+
+const isOver = (asked: CachedRequest): boolean => performance.now() >= deadlineOf(asked);
+
+/** Who waits for another's run waits no longer than for one's own. */
+function withinLimit(flight: Promise<Answer>, asked: CachedRequest): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const leftMs = deadlineOf(asked) - performance.now();
+    const timer = setTimeout(
+      () => reject(new ServiceError('deadline_exceeded', { detail: 'It was not answered in time.' })),
+      Math.max(0, leftMs),
+    );
+    flight.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

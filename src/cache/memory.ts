@@ -1,0 +1,41 @@
+import { LRUCache } from 'lru-cache';
+import type { AnswerCache } from './cache.js';
+
+export interface MemoryCacheOptions {
+  readonly ttlMs: number;
+  readonly maxEntries: number;
+  readonly maxBytes: number;
+}
+
+/** What an entry takes beside its two texts: measured as 300 to 340 bytes with lru-cache 11.5 on Node 20. */
+const overheadBytes = 350;
+
+/** Remembers answers in this process. What was not asked for longest goes first, when entries or bytes are too many. */
+export function createMemoryCache({ ttlMs, maxEntries, maxBytes }: MemoryCacheOptions): AnswerCache {
+  const entries = new LRUCache<string, string>({
+    max: maxEntries,
+    maxSize: maxBytes,
+    // Beyond this one entry would put out too many others.
+    maxEntrySize: Math.max(1, Math.floor(maxBytes / 16)),
+    sizeCalculation: (members, key) => overheadBytes + key.length + members.length,
+    ttl: ttlMs,
+    // A look at the clock for each entry would cost more than the entry.
+    ttlResolution: 1_000,
+  });
+  return {
+    get: ({ identity, row }) => entries.get(identity + row),
+    set({ identity, row }, members) {
+      entries.set(identity + row, members);
+    },
+    async clear(identity) {
+      let count = 0;
+      for (const key of entries.keys()) {
+        if (!key.startsWith(identity)) continue;
+        entries.delete(key);
+        count += 1;
+      }
+      return count;
+    },
+    close: () => entries.clear(),
+  };
+}

@@ -1,0 +1,39 @@
+import { Type } from '@sinclair/typebox';
+
+/** What is remembered, and the Redis that servers share. */
+export const cacheVariables = {
+  REDIS_URL: Type.Optional(
+    Type.String({
+      pattern: '^rediss?://\\S+$',
+      description:
+        'The Redis that several servers share: limits then hold for all of them together, and answers are remembered for all. Predictions go on without it.',
+    }),
+  ),
+  CACHE: Type.Optional(
+    Type.Union(
+      ['memory', 'redis', 'tiered', 'off'].map((kind) => Type.Literal(kind)),
+      {
+        description:
+          'Where answers are remembered: in this process, in Redis, in both, or nowhere. Without it: tiered where there is a REDIS_URL, else memory.',
+      },
+    ),
+  ),
+  CACHE_TTL_SECONDS: Type.Integer({
+    minimum: 1,
+    maximum: 31_536_000,
+    default: 3_600,
+    description: 'How long an answer is remembered.',
+  }),
+  CACHE_MAX_ENTRIES: Type.Integer({
+    minimum: 1,
+    maximum: 100_000_000,
+    default: 100_000,
+    description: 'The most answers that one process remembers; the longest unused goes first.',
+  }),
+  CACHE_MAX_MB: Type.Integer({
+    minimum: 1,
+    maximum: 1_048_576,
+    default: 64,
+    description: 'The most memory of one process for answers that it remembers.',
+  }),
+};

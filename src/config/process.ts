@@ -1,0 +1,28 @@
+import { Type } from '@sinclair/typebox';
+import { Milliseconds } from './kinds.js';
+
+/** The processes themselves: how many, what they say, how they end. */
+export const processVariables = {
+  WORKERS: Type.Integer({
+    minimum: 1,
+    maximum: 256,
+    default: 1,
+    description: 'Processes that answer behind the one port. Each loads every model.',
+  }),
+  LOG_LEVEL: Type.Union(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
+    {
+      default: 'info',
+      description:
+        'How much is logged, to standard output, one JSON object a line. "debug" adds a line for each request. At a terminal "warn" is enough, unless it is set.',
+    },
+  ),
+  SHUTDOWN_DELAY_MS: Milliseconds(
+    'How long the server goes on answering after SIGTERM while its readiness says 503.',
+    0,
+  ),
+  SHUTDOWN_TIMEOUT_MS: Milliseconds(
+    'After this long, a shutdown cuts the connections that are left.',
+    10_000,
+  ),
+};

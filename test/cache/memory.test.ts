@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { createMemoryCache } from '../../src/cache/memory.js';
+
+const identity = 'a'.repeat(64);
+const other = 'b'.repeat(64);
+const limits = { ttlMs: 60_000, maxEntries: 100, maxBytes: 1_048_576 };
+
+describe('the cache in memory', () => {
+  test('finds what was set, of the same version and row alone', () => {
+    const cache = createMemoryCache(limits);
+    cache.set({ identity, row: 'x' }, '"prediction":1');
+    expect(cache.get({ identity, row: 'x' })).toBe('"prediction":1');
+    expect(cache.get({ identity, row: 'y' })).toBeUndefined();
+    expect(cache.get({ identity: other, row: 'x' })).toBeUndefined();
+  });
+
+  test('lets go of what was not asked for longest when there are too many', () => {
+    const cache = createMemoryCache({ ...limits, maxEntries: 2 });
+    for (const row of ['x', 'y']) cache.set({ identity, row }, row);
+    cache.get({ identity, row: 'x' });
+    cache.set({ identity, row: 'z' }, 'z');
+    expect(['x', 'y', 'z'].map((row) => cache.get({ identity, row }))).toEqual(['x', undefined, 'z']);
+  });
+
+  test('holds no more bytes than it may, and nothing that would put out too many others', () => {
+    const cache = createMemoryCache({ ...limits, maxEntries: 1_000_000, maxBytes: 100_000 });
+    for (let k = 0; k < 1_000; k += 1) cache.set({ identity, row: String(k) }, 'm'.repeat(1_000));
+    const kept = Array.from({ length: 1_000 }, (_unused, k) => cache.get({ identity, row: String(k) }));
+    const count = kept.filter((it) => it !== undefined).length;
+    expect(count).toBeGreaterThan(50);
+    expect(count).toBeLessThan(100);
+    cache.set({ identity, row: 'large' }, 'm'.repeat(20_000));
+    expect(cache.get({ identity, row: 'large' })).toBeUndefined();
+    expect(cache.get({ identity, row: '999' })).toBeDefined();
+  });
+
+  test('forgets after its time', async () => {
+    const cache = createMemoryCache({ ...limits, ttlMs: 1_000 });
+    cache.set({ identity, row: 'x' }, 'x');
+    await expect.poll(() => cache.get({ identity, row: 'x' }), { timeout: 5_000 }).toBeUndefined();
+  });
+
+  test('forgets one version and no other', async () => {
+    const cache = createMemoryCache(limits);
+    for (const row of ['x', 'y']) {
+      cache.set({ identity, row }, row);
+      cache.set({ identity: other, row }, row);
+    }
+    expect(await cache.clear(identity)).toBe(2);
+    expect(cache.get({ identity, row: 'x' })).toBeUndefined();
+    expect(cache.get({ identity: other, row: 'x' })).toBe('x');
+  });
+});
