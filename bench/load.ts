@@ -7,6 +7,10 @@ export interface Load {
   readonly otherPort?: number | undefined;
   readonly path: string;
   readonly body: string;
+  /** Sent in turn in place of `body`. */
+  readonly bodies?: readonly string[];
+  /** More headers; a connection has those at its own place, and they begin anew when there are more connections. */
+  readonly headers?: readonly Readonly<Record<string, string>>[];
   readonly connections: number;
   readonly seconds: number;
 }
@@ -24,11 +28,16 @@ export interface LoadResult {
 // Sends the next request on a connection when the answer to the last is whole: a closed loop. It reads
 // no more of an answer than its status and length, so that it costs less than the server that it loads.
 const load = JSON.parse(process.argv[2] ?? '') as Load;
-const { port, otherPort = port, path, body, connections, seconds } = load;
-const request = Buffer.from(
-  `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
-    `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-);
+const { port, otherPort = port, path, body, bodies = [body], headers = [{}], connections, seconds } = load;
+const toRequest = (more: Readonly<Record<string, string>>, text: string): Buffer => {
+  const lines = Object.entries(more).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n${lines.join('')}` +
+      `content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
+};
+const requests = headers.map((more) => bodies.map((text) => toRequest(more, text)));
+let sent = 0;
 let answered = 0;
 let failed = 0;
 let isOver = false;
@@ -37,6 +46,8 @@ const tookMs: number[] = [];
 for (let k = 0; k < connections; k += 1) {
   const socket = net.connect(k % 2 === 0 ? port : otherPort, '127.0.0.1');
   socket.setNoDelay(true);
+  const own = requests[k % requests.length] as Buffer[];
+  const next = () => own[sent++ % own.length] as Buffer;
   let missing = 0;
   let sentAt = performance.now();
   socket.on('data', (chunk) => {
@@ -54,12 +65,12 @@ for (let k = 0; k < connections; k += 1) {
     tookMs.push(now - sentAt);
     sentAt = now;
     if (isOver) socket.end();
-    else socket.write(request);
+    else socket.write(next());
   });
   socket.on('error', () => {
     failed += 1;
   });
-  socket.write(request);
+  socket.write(next());
 }
 
 const cpu = process.cpuUsage();

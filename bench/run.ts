@@ -1,3 +1,4 @@
+import { benchCaching } from './caching.js';
 import { benchHttp, benchIdle } from './http.js';
 import { benchIsolation } from './isolation.js';
 import { benchManyModels } from './many-models.js';
@@ -18,6 +19,7 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   recovery: benchRecovery,
   models: benchManyModels,
   workers: benchWorkers,
+  caching: benchCaching,
 };
 const chosen = process.argv.slice(2);
 const table = new Table();

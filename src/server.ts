@@ -17,6 +17,7 @@ import requestId, { createRequestId } from './plugins/request-id.js';
 import requestLog from './plugins/request-log.js';
 import { createResponseClass } from './plugins/response.js';
 import whole from './plugins/whole.js';
+import adminRoutes from './routes/admin.js';
 import docsRoutes from './routes/docs.js';
 import errorRoutes from './routes/errors.js';
 import healthRoutes from './routes/health.js';
@@ -116,6 +117,7 @@ export async function buildServer(
   await app.register(modelRoutes);
   await app.register(healthRoutes, { serverVersion });
   await app.register(metricsRoutes);
+  await app.register(adminRoutes);
   await app.register(errorRoutes);
   if (config.DOCS === 'on') await app.register(docsRoutes);
   await app.ready();
