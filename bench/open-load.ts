@@ -7,10 +7,13 @@ import { join } from 'node:path';
 export interface Target {
   readonly url: string;
   readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** One answer; status 0 where there was none. */
 export interface Sample {
+  /** When it was sent, by `Date.now()`. */
+  readonly at: number;
   readonly url: string;
   readonly status: number;
   readonly ms: number;
@@ -31,14 +34,17 @@ export async function putOpenLoad(
 ): Promise<readonly Sample[]> {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-bench-'));
   try {
-    const lines = targets.map(({ url, body }) => {
+    const lines = targets.map(({ url, body, headers = {} }) => {
       const method = body === undefined ? 'GET' : 'POST';
       return JSON.stringify({
         method,
         url,
         ...(body !== undefined && {
           body: Buffer.from(body).toString('base64'),
-          header: { 'Content-Type': ['application/json'] },
+          header: {
+            'Content-Type': ['application/json'],
+            ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]])),
+          },
         }),
       });
     });
@@ -60,7 +66,8 @@ export async function putOpenLoad(
 function toSample(line: string): Sample {
   // Time, status, nanoseconds, bytes out, bytes in, then the error, which may hold commas, and from the end the URL.
   const fields = line.split(',');
-  return { status: Number(fields[1]), ms: Number(fields[2]) / 1e6, url: fields.at(-2) ?? '' };
+  const at = Number(fields[0]) / 1e6;
+  return { at, status: Number(fields[1]), ms: Number(fields[2]) / 1e6, url: fields.at(-2) ?? '' };
 }
 
 function runVegeta(args: readonly string[]): Promise<string> {

@@ -5,7 +5,9 @@ import { benchManyModels } from './many-models.js';
 import { benchNeighbours } from './neighbours.js';
 import { benchOverload } from './overload.js';
 import { busyShare } from './proc.js';
+import { benchProtection } from './protection.js';
 import { benchRecovery } from './recovery.js';
+import { benchRedisFrozen } from './redis-frozen.js';
 import { below, Table } from './table.js';
 import { benchWorkers } from './workers.js';
 
@@ -20,6 +22,8 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   models: benchManyModels,
   workers: benchWorkers,
   caching: benchCaching,
+  protection: benchProtection,
+  redis: benchRedisFrozen,
 };
 const chosen = process.argv.slice(2);
 const table = new Table();
