@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { StartSummary } from '../banner.js';
+import { noteHandedConnections } from './handed-connections.js';
 import { Questions } from './questions.js';
 import { longLifeMs, pauseAfter } from './restart-pause.js';
 import { workerVariable } from './worker-link.js';
@@ -62,16 +63,16 @@ export class Place {
     const worker = cluster.fork(this.#environment);
     this.#worker = worker;
     worker.on('message', (message: WorkerMessage) => this.#receive(worker, message));
+    const connections = noteHandedConnections(worker.process);
     const { pid } = worker.process;
     worker.on('error', (error) => {
       // No process, no end: such as where there may be no more of them.
-      if (pid === undefined) this.#end({ pid, how: error.message, code: null, signal: null });
+      if (pid === undefined) this.#end(worker, { pid, how: error.message, code: null, signal: null });
     });
-    worker.once('exit', (code: number | null, signal: string | null) => {
-      const end = () => this.#end({ pid, how: signal ?? `exit code ${code}`, code, signal });
-      // What the worker has said last may still be on its way.
-      if (worker.isConnected()) worker.once('disconnect', end);
-      else end();
+    // Of the process and of its channel: what the worker has said last has been read.
+    worker.process.once('close', (code, signal) => {
+      connections.close();
+      this.#end(worker, { pid, how: signal ?? `exit code ${code}`, code, signal });
     });
   }
 
@@ -125,8 +126,8 @@ export class Place {
     }
   }
 
-  #end(end: WorkerEnd): void {
-    if (this.#worker === undefined) return;
+  #end(worker: Worker, end: WorkerEnd): void {
+    if (worker !== this.#worker) return;
     const isOld = this.#listensSince !== undefined && performance.now() - this.#listensSince >= longLifeMs;
     this.#deaths = isOld ? 1 : this.#deaths + 1;
     this.#worker = undefined;

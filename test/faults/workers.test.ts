@@ -1,10 +1,10 @@
-import { Agent, request } from 'node:http';
+import { Agent, get, request } from 'node:http';
 import { afterAll, expect, vi } from 'vitest';
 import { readMetric } from '../helpers/ask.js';
 import { linearRegression, slow } from '../helpers/onnx-models.js';
 import { childrenOf, isAlive, isRunning } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { startServerProcess, waitForLine } from '../helpers/server-process.js';
+import { type ServerProcess, startServerProcess, waitForLine } from '../helpers/server-process.js';
 import { faultWithoutServer } from './harness.js';
 
 const folder = createRegistryFolder();
@@ -20,6 +20,7 @@ folder.addVersion('runaway', '1', {
 });
 const environment = { WORKERS: '4', MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };
 
+const hungMs = 5_000;
 const body = '{"x":20}';
 
 /** Asks over and over, on one connection for as long as it lasts. */
@@ -95,6 +96,50 @@ faultWithoutServer('S07', 'replaces one of four workers that is killed', async (
   return `four again after ${tookMs.toFixed(0)} ms, failed ${failed} of ${failed + answered} requests, orphans ${orphans}`;
 });
 
+/** Asks over and over, with a connection for each request. */
+function startFlood(port: number, clients: number) {
+  const counts = { answered: 0, failed: 0, hung: 0 };
+  let isOver = false;
+  const ask = () =>
+    new Promise<keyof typeof counts>((resolve) => {
+      const sent = get({ port, path: '/health/live', agent: false }, (response) => {
+        response.resume().on('error', () => resolve('failed'));
+        response.on('end', () => resolve(response.statusCode === 200 ? 'answered' : 'failed'));
+      });
+      sent.on('error', () => resolve('failed'));
+      // Many times what a busy machine takes: nobody will answer any more.
+      sent.setTimeout(hungMs, () => {
+        resolve('hung');
+        sent.destroy();
+      });
+    });
+  const asking = Array.from({ length: clients }, async () => {
+    while (!isOver) counts[await ask()] += 1;
+  });
+  return {
+    async stop() {
+      isOver = true;
+      await Promise.all(asking);
+      return counts;
+    },
+  };
+}
+
+faultWithoutServer('S07', 'closes what a killed worker was handed and had not taken', async () => {
+  await using server = await startServerProcess({ ...environment, WORKERS: '2' });
+  const kills = 8;
+  const flood = startFlood(server.port, 32);
+  for (let k = 0; k < kills; k += 1) {
+    // The two that are left are the last two that said so: the older of them.
+    process.kill(listeningPids(server).at(-2) as number, 'SIGKILL');
+    await waitForLine(server, 'worker listens', 3 + k);
+  }
+  const { answered, failed, hung } = await flood.stop();
+  expect(answered).toBeGreaterThan(100);
+  expect(hung).toBe(0);
+  return `hung ${hung}, failed ${failed} of ${answered + failed + hung} connections, ${kills} kills under a flood of new ones`;
+});
+
 faultWithoutServer('S07', 'leaves no worker and no child when the supervisor is killed', async () => {
   let orphans = 0;
   let longestMs = 0;
@@ -129,4 +174,10 @@ async function countAlive(pids: readonly number[]): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return pids.filter(isAlive).length;
+}
+
+/** The processes that said that they listen, in that order. */
+function listeningPids(server: ServerProcess): number[] {
+  const lines = server.stdout.filter((line) => line.includes('worker listens'));
+  return lines.map((line) => JSON.parse(line).pid);
 }
