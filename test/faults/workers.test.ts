@@ -1,10 +1,11 @@
-import { Agent, get, request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { afterAll, expect, vi } from 'vitest';
 import { readMetric } from '../helpers/ask.js';
 import { linearRegression, slow } from '../helpers/onnx-models.js';
 import { childrenOf, isAlive, isRunning } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess, waitForLine } from '../helpers/server-process.js';
+import { startFlood } from './flood.js';
 import { faultWithoutServer } from './harness.js';
 
 const folder = createRegistryFolder();
@@ -20,7 +21,6 @@ folder.addVersion('runaway', '1', {
 });
 const environment = { WORKERS: '4', MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };
 
-const hungMs = 5_000;
 const body = '{"x":20}';
 
 /** Asks over and over, on one connection for as long as it lasts. */
@@ -96,35 +96,6 @@ faultWithoutServer('S07', 'replaces one of four workers that is killed', async (
   return `four again after ${tookMs.toFixed(0)} ms, failed ${failed} of ${failed + answered} requests, orphans ${orphans}`;
 });
 
-/** Asks over and over, with a connection for each request. */
-function startFlood(port: number, clients: number) {
-  const counts = { answered: 0, failed: 0, hung: 0 };
-  let isOver = false;
-  const ask = () =>
-    new Promise<keyof typeof counts>((resolve) => {
-      const sent = get({ port, path: '/health/live', agent: false }, (response) => {
-        response.resume().on('error', () => resolve('failed'));
-        response.on('end', () => resolve(response.statusCode === 200 ? 'answered' : 'failed'));
-      });
-      sent.on('error', () => resolve('failed'));
-      // Many times what a busy machine takes: nobody will answer any more.
-      sent.setTimeout(hungMs, () => {
-        resolve('hung');
-        sent.destroy();
-      });
-    });
-  const asking = Array.from({ length: clients }, async () => {
-    while (!isOver) counts[await ask()] += 1;
-  });
-  return {
-    async stop() {
-      isOver = true;
-      await Promise.all(asking);
-      return counts;
-    },
-  };
-}
-
 faultWithoutServer('S07', 'closes what a killed worker was handed and had not taken', async () => {
   await using server = await startServerProcess({ ...environment, WORKERS: '2' });
   const kills = 8;
@@ -138,6 +109,30 @@ faultWithoutServer('S07', 'closes what a killed worker was handed and had not ta
   expect(answered).toBeGreaterThan(100);
   expect(hung).toBe(0);
   return `hung ${hung}, failed ${failed} of ${answered + failed + hung} connections, ${kills} kills under a flood of new ones`;
+});
+
+faultWithoutServer('S07', 'replaces a worker that is stuck', async () => {
+  const script = "process.on('SIGUSR2', () => { for (;;); })";
+  await using server = await startServerProcess({
+    ...environment,
+    WORKERS: '2',
+    WORKER_SILENCE_TIMEOUT_MS: '2000',
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}`,
+  });
+  const flood = startFlood(server.port, 8);
+  const took: string[] = [];
+  // Not run at all, and running without end.
+  for (const [k, signal] of (['SIGSTOP', 'SIGUSR2'] as const).entries()) {
+    const stuckAt = performance.now();
+    process.kill(listeningPids(server).at(-2) as number, signal);
+    await waitForLine(server, 'worker listens', 3 + k);
+    took.push(`${signal} ${((performance.now() - stuckAt) / 1_000).toFixed(1)} s`);
+  }
+  const { answered, failed, hung } = await flood.stop();
+  expect(answered).toBeGreaterThan(100);
+  expect(hung).toBe(0);
+  expect(await readMetric(server.url, 'worker_restarts_total')).toBe(2);
+  return `hung ${hung}, failed ${failed} of ${answered + failed + hung} connections, two again after ${took.join(', ')}, with a silence of 2 s at most`;
 });
 
 faultWithoutServer('S07', 'leaves no worker and no child when the supervisor is killed', async () => {
