@@ -49,6 +49,11 @@ export const ConfigSchema = Type.Object({
     default: 1,
     description: 'Processes that answer behind the one port. Each loads every model.',
   }),
+  WORKER_SILENCE_TIMEOUT_MS: Milliseconds(
+    'The longest that one of several workers may answer nothing that its supervisor asks; then it is killed and replaced.',
+    10_000,
+    1_000,
+  ),
   MODEL_LOAD_TIMEOUT_MS: Milliseconds(
     'The longest that the engine may take to open a version; then it is refused.',
     60_000,
