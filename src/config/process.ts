@@ -9,6 +9,11 @@ export const processVariables = {
     default: 1,
     description: 'Processes that answer behind the one port. Each loads every model.',
   }),
+  WORKER_SILENCE_TIMEOUT_MS: Milliseconds(
+    'The longest that one of several workers may answer nothing that its supervisor asks; then it is killed and replaced.',
+    10_000,
+    1_000,
+  ),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     {

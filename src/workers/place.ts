@@ -1,7 +1,9 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { StartSummary } from '../banner.js';
+import { noteHandedConnections } from './handed-connections.js';
 import { Questions } from './questions.js';
 import { longLifeMs, pauseAfter } from './restart-pause.js';
+import { Watch } from './watch.js';
 import { workerVariable } from './worker-link.js';
 import type { Subject, SupervisorMessage, WholeFacts, WorkerFacts, WorkerMessage } from './worker-message.js';
 
@@ -20,6 +22,8 @@ export interface PlaceEvents {
   onListening(summary: StartSummary): void;
   /** The worker cannot start, and ends. */
   onFailure(lines: readonly string[]): void;
+  /** The worker is stuck, and is killed. */
+  onSilence(pid: number | undefined): void;
   onEnd(end: WorkerEnd): void;
   /** The worker asks about all of them. */
   onAsk(subject: Subject): Promise<WholeFacts[Subject]>;
@@ -30,6 +34,7 @@ export class Place {
   readonly number: number;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #events: PlaceEvents;
+  readonly #watch: Watch;
   readonly #questions = new Questions<WorkerFacts[Subject]>(longestAnswerMs);
   #worker: Worker | undefined;
   #listensSince: number | undefined;
@@ -38,14 +43,27 @@ export class Place {
   #deaths = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(number: number, environment: NodeJS.ProcessEnv, events: PlaceEvents) {
+  /** A worker that answers nothing for `silenceTimeoutMs` after it has listened is killed. */
+  constructor(number: number, environment: NodeJS.ProcessEnv, silenceTimeoutMs: number, events: PlaceEvents) {
     this.number = number;
     this.#environment = { ...environment, [workerVariable]: String(number) };
     this.#events = events;
+    this.#watch = new Watch(silenceTimeoutMs, {
+      onAsk: () => void this.ask('readiness'),
+      onLost: () => {
+        this.#events.onSilence(this.#worker?.process.pid);
+        this.#worker?.process.kill('SIGKILL');
+      },
+    });
   }
 
   get isListening(): boolean {
     return this.#listensSince !== undefined;
+  }
+
+  /** Whether the worker listens, and answers the supervisor. */
+  get isRunning(): boolean {
+    return this.isListening && !this.#watch.isSilent;
   }
 
   /** Whether any worker in this place has listened, so that it is known to be able to. */
@@ -62,16 +80,16 @@ export class Place {
     const worker = cluster.fork(this.#environment);
     this.#worker = worker;
     worker.on('message', (message: WorkerMessage) => this.#receive(worker, message));
+    const connections = noteHandedConnections(worker.process);
     const { pid } = worker.process;
     worker.on('error', (error) => {
       // No process, no end: such as where there may be no more of them.
-      if (pid === undefined) this.#end({ pid, how: error.message, code: null, signal: null });
+      if (pid === undefined) this.#end(worker, { pid, how: error.message, code: null, signal: null });
     });
-    worker.once('exit', (code: number | null, signal: string | null) => {
-      const end = () => this.#end({ pid, how: signal ?? `exit code ${code}`, code, signal });
-      // What the worker has said last may still be on its way.
-      if (worker.isConnected()) worker.once('disconnect', end);
-      else end();
+    // Of the process and of its channel: what the worker has said last has been read.
+    worker.process.once('close', (code, signal) => {
+      connections.close();
+      this.#end(worker, { pid, how: signal ?? `exit code ${code}`, code, signal });
     });
   }
 
@@ -90,9 +108,10 @@ export class Place {
     >;
   }
 
-  /** Sends a signal to the worker, and starts no other. */
+  /** Sends a signal to the worker, and starts no other. From then on nobody minds its silence. */
   end(signal: NodeJS.Signals): void {
     clearTimeout(this.#timer);
+    this.#watch.stop();
     this.#worker?.process.kill(signal);
   }
 
@@ -102,10 +121,12 @@ export class Place {
   }
 
   #receive(worker: Worker, message: WorkerMessage): void {
+    this.#watch.hear();
     switch (message.kind) {
       case 'listening':
         this.#listensSince = performance.now();
         this.#hasListened = true;
+        this.#watch.start();
         this.#events.onListening(message.summary);
         return;
       case 'failed':
@@ -125,9 +146,11 @@ export class Place {
     }
   }
 
-  #end(end: WorkerEnd): void {
-    if (this.#worker === undefined) return;
-    const isOld = this.#listensSince !== undefined && performance.now() - this.#listensSince >= longLifeMs;
+  #end(worker: Worker, end: WorkerEnd): void {
+    if (worker !== this.#worker) return;
+    this.#watch.stop();
+    // To be stuck is no life: workers that are stuck soon after their start are deaths in a row.
+    const isOld = this.#listensSince !== undefined && this.#watch.lastSign - this.#listensSince >= longLifeMs;
     this.#deaths = isOld ? 1 : this.#deaths + 1;
     this.#worker = undefined;
     this.#listensSince = undefined;

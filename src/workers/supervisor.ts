@@ -7,7 +7,10 @@ import { Place, type WorkerEnd } from './place.js';
 import { WholeReport } from './whole-report.js';
 import type { Subject, WholeFacts } from './worker-message.js';
 
-export type SupervisorConfig = Pick<Config, 'WORKERS' | 'SHUTDOWN_DELAY_MS' | 'SHUTDOWN_TIMEOUT_MS'>;
+export type SupervisorConfig = Pick<
+  Config,
+  'WORKERS' | 'WORKER_SILENCE_TIMEOUT_MS' | 'SHUTDOWN_DELAY_MS' | 'SHUTDOWN_TIMEOUT_MS'
+>;
 
 /** What a worker may take for its end beyond the times that are configured. */
 const graceMs = 2_000;
@@ -16,8 +19,8 @@ const graceMs = 2_000;
 const entry = new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url);
 
 /**
- * Keeps as many workers running as are wanted: a worker that ends is replaced, at once or after a pause. It loads
- * no model and answers no request. A worker that cannot start before any in its place has listened ends the whole:
+ * Keeps as many workers running as are wanted: a worker that ends is replaced, at once or after a pause, and one
+ * that is stuck is killed for it. It loads no model and answers no request. A worker that cannot start before any in its place has listened ends the whole:
  * the next would fail as well.
  */
 export class Supervisor {
@@ -38,9 +41,10 @@ export class Supervisor {
     this.#config = config;
     this.#logger = logger;
     this.#places = Array.from({ length: config.WORKERS }, (_unused, k) => {
-      const place: Place = new Place(k + 1, environment, {
+      const place: Place = new Place(k + 1, environment, config.WORKER_SILENCE_TIMEOUT_MS, {
         onListening: (summary) => this.#onListening(summary),
         onFailure: (lines) => this.#onFailure(place, lines),
+        onSilence: (pid) => this.#onSilence(place, pid),
         onEnd: (end) => this.#onEnd(place, end),
         onAsk: (subject) => this.#answer(subject),
       });
@@ -102,6 +106,11 @@ export class Supervisor {
   #onFailure(place: Place, lines: readonly string[]): void {
     if (place.hasListened) this.#logger.error({ worker: place.number, lines }, 'a worker cannot start');
     else this.#fail(lines);
+  }
+
+  #onSilence(place: Place, worker_pid: number | undefined): void {
+    const told = { worker: place.number, worker_pid, silence_ms: this.#config.WORKER_SILENCE_TIMEOUT_MS };
+    this.#logger.error(told, 'a worker is killed: it answers nothing');
   }
 
   #onEnd(place: Place, { pid, how, code, signal }: WorkerEnd): void {

@@ -4,7 +4,7 @@ import { drainingReason } from './whole.js';
 import type { Readiness } from './worker-message.js';
 
 /** What a report needs of a place. */
-export type Reporting = Pick<Place, 'number' | 'isListening' | 'hasListened' | 'ask'>;
+export type Reporting = Pick<Place, 'number' | 'isRunning' | 'hasListened' | 'ask'>;
 
 /**
  * What the supervisor says of all workers. Counts never fall: those of a worker that ended stay in the sum, and one
@@ -23,7 +23,7 @@ export class WholeReport {
   }
 
   get running(): number {
-    return this.#places.filter(({ isListening }) => isListening).length;
+    return this.#places.filter(({ isRunning }) => isRunning).length;
   }
 
   countRestart(): void {
@@ -37,7 +37,7 @@ export class WholeReport {
   }
 
   async metrics(): Promise<string> {
-    const asked = this.#places.filter(({ isListening }) => isListening);
+    const asked = this.#places.filter(({ isRunning }) => isRunning);
     const answers = await Promise.all(
       asked.map(async (place) => {
         const snapshot = await place.ask('metrics');
@@ -48,7 +48,7 @@ export class WholeReport {
     );
     const own = createMetrics({ includesProcess: false });
     const set = (name: string, help: string, value: number) => own.gauge(name, help).series({}).set(value);
-    set('workers_running', 'Workers that listen', this.running);
+    set('workers_running', 'Workers that listen and answer their supervisor', this.running);
     set('workers_wanted', 'Workers that there should be', this.#places.length);
     set(
       'metrics_workers_answered',
@@ -66,8 +66,8 @@ export class WholeReport {
     const reasons = await Promise.all(
       this.#places.map(async (place) => {
         if (!place.hasListened) return [`worker ${place.number} has not listened yet`];
-        // One that is being replaced gets no traffic, and keeps none away from the others.
-        const missing = place.isListening ? await place.ask('readiness') : undefined;
+        // One that is being replaced, or is stuck, keeps no traffic away from the others.
+        const missing = place.isRunning ? await place.ask('readiness') : undefined;
         return (missing ?? []).map((reason) => `worker ${place.number}: ${reason}`);
       }),
     );

@@ -4,7 +4,8 @@ import { readMetric } from '../helpers/ask.js';
 import { linearRegression, slow } from '../helpers/onnx-models.js';
 import { childrenOf, isAlive, isRunning } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { startServerProcess, waitForLine } from '../helpers/server-process.js';
+import { type ServerProcess, startServerProcess, waitForLine } from '../helpers/server-process.js';
+import { startFlood } from './flood.js';
 import { faultWithoutServer } from './harness.js';
 
 const folder = createRegistryFolder();
@@ -95,6 +96,45 @@ faultWithoutServer('S07', 'replaces one of four workers that is killed', async (
   return `four again after ${tookMs.toFixed(0)} ms, failed ${failed} of ${failed + answered} requests, orphans ${orphans}`;
 });
 
+faultWithoutServer('S07', 'closes what a killed worker was handed and had not taken', async () => {
+  await using server = await startServerProcess({ ...environment, WORKERS: '2' });
+  const kills = 8;
+  const flood = startFlood(server.port, 32);
+  for (let k = 0; k < kills; k += 1) {
+    // The two that are left are the last two that said so: the older of them.
+    process.kill(listeningPids(server).at(-2) as number, 'SIGKILL');
+    await waitForLine(server, 'worker listens', 3 + k);
+  }
+  const { answered, failed, hung } = await flood.stop();
+  expect(answered).toBeGreaterThan(100);
+  expect(hung).toBe(0);
+  return `hung ${hung}, failed ${failed} of ${answered + failed + hung} connections, ${kills} kills under a flood of new ones`;
+});
+
+faultWithoutServer('S07', 'replaces a worker that is stuck', async () => {
+  const script = "process.on('SIGUSR2', () => { for (;;); })";
+  await using server = await startServerProcess({
+    ...environment,
+    WORKERS: '2',
+    WORKER_SILENCE_TIMEOUT_MS: '2000',
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}`,
+  });
+  const flood = startFlood(server.port, 8);
+  const took: string[] = [];
+  // Not run at all, and running without end.
+  for (const [k, signal] of (['SIGSTOP', 'SIGUSR2'] as const).entries()) {
+    const stuckAt = performance.now();
+    process.kill(listeningPids(server).at(-2) as number, signal);
+    await waitForLine(server, 'worker listens', 3 + k);
+    took.push(`${signal} ${((performance.now() - stuckAt) / 1_000).toFixed(1)} s`);
+  }
+  const { answered, failed, hung } = await flood.stop();
+  expect(answered).toBeGreaterThan(100);
+  expect(hung).toBe(0);
+  expect(await readMetric(server.url, 'worker_restarts_total')).toBe(2);
+  return `hung ${hung}, failed ${failed} of ${answered + failed + hung} connections, two again after ${took.join(', ')}, with a silence of 2 s at most`;
+});
+
 faultWithoutServer('S07', 'leaves no worker and no child when the supervisor is killed', async () => {
   let orphans = 0;
   let longestMs = 0;
@@ -129,4 +169,10 @@ async function countAlive(pids: readonly number[]): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return pids.filter(isAlive).length;
+}
+
+/** The processes that said that they listen, in that order. */
+function listeningPids(server: ServerProcess): number[] {
+  const lines = server.stdout.filter((line) => line.includes('worker listens'));
+  return lines.map((line) => JSON.parse(line).pid);
 }

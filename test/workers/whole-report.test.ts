@@ -7,7 +7,7 @@ function createPlace(number: number, counted: number | undefined) {
   return {
     number,
     counted,
-    isListening: true,
+    isRunning: true,
     hasListened: true,
     async ask(subject: 'metrics' | 'readiness') {
       if (this.counted === undefined) return undefined;
@@ -39,12 +39,12 @@ test('what a worker counted stays after its end, and its gauges go', async () =>
   const report = reportOf(one, two);
   await report.metrics();
   report.retire(two as unknown as Place);
-  two.isListening = false;
+  two.isRunning = false;
   const text = await report.metrics();
   expect(text).toContain('asked_total 7\n');
   expect(text).toContain('took_seconds_count 2\n');
   expect(text).toContain('workers_running 1\n');
-  one.isListening = false;
+  one.isRunning = false;
   report.retire(one as unknown as Place);
   const nobody = await report.metrics();
   expect(nobody).toContain('asked_total 7\n');
