@@ -34,6 +34,7 @@ export const errorCatalogue = {
   not_ready: { status: 503, title: 'The server is not ready' },
   executor_lost: { status: 503, title: 'The process that runs the model has ended' },
   model_unavailable: { status: 503, title: 'The model cannot answer now' },
+  cache_unavailable: { status: 503, title: 'What is remembered cannot be reached' },
   deadline_exceeded: { status: 504, title: 'The answer did not come in time' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -1,21 +1,24 @@
-/** What was asked: of which version, and what. */
+/** What an answer depends on, and nothing else. */
 export interface AnswerKey {
-  /** The version's, 64 hexadecimal digits: a new version never finds the answers of another. */
+  /** Of the version: 64 hexadecimal digits, over its manifest and every digest in it. */
   readonly identity: string;
-  /** The request's text, equal for equal requests; of any length. */
+  /** The canonical text of a request, of any length: equal requests have equal texts. */
   readonly row: string;
 }
 
 /**
- * Remembers answers: each as the members of its JSON object, without what differs from one asker to the next. One that
+ * Remembers answers, each as the members of its JSON object: without what differs from one asker to the next. One that
  * cannot be found, for whatever reason, is computed again.
  */
 export interface AnswerCache {
-  /** At once where it can be. Never throws and never rejects. */
+  /** What was remembered, or undefined; at once where it can be. Never throws and never rejects. */
   get(key: AnswerKey): string | undefined | Promise<string | undefined>;
-  /** Remembers, or does not: nobody waits for it. */
+  /** Remembers, or does not: nobody waits for it. Never throws. */
   set(key: AnswerKey, members: string): void;
-  /** Forgets the answers of a version, and gives how many there were. */
+  /** Forgets all answers of a version, and gives their number. Throws `cache_unavailable` when not all are gone. */
   clear(identity: string): Promise<number>;
   close(): void;
 }
+
+/** A cache that answers at once. */
+export type NearCache = AnswerCache & { get(key: AnswerKey): string | undefined };

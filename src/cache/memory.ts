@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { AnswerCache } from './cache.js';
+import type { NearCache } from './cache.js';
 
 export interface MemoryCacheOptions {
   readonly ttlMs: number;
@@ -11,7 +11,7 @@ export interface MemoryCacheOptions {
 const overheadBytes = 350;
 
 /** Remembers answers in this process. What was not asked for longest goes first, when entries or bytes are too many. */
-export function createMemoryCache({ ttlMs, maxEntries, maxBytes }: MemoryCacheOptions): AnswerCache {
+export function createMemoryCache({ ttlMs, maxEntries, maxBytes }: MemoryCacheOptions): NearCache {
   const entries = new LRUCache<string, string>({
     max: maxEntries,
     maxSize: maxBytes,

@@ -10,13 +10,10 @@ export const cacheVariables = {
     }),
   ),
   CACHE: Type.Optional(
-    Type.Union(
-      ['memory', 'redis', 'tiered', 'off'].map((kind) => Type.Literal(kind)),
-      {
-        description:
-          'Where answers are remembered: in this process, in Redis, in both, or nowhere. Without it: tiered where there is a REDIS_URL, else memory.',
-      },
-    ),
+    Type.Union([Type.Literal('memory'), Type.Literal('redis'), Type.Literal('tiered'), Type.Literal('off')], {
+      description:
+        'Where answers are remembered: in this process, in Redis, in both, or nowhere. Without it: tiered where there is a REDIS_URL, else memory.',
+    }),
   ),
   CACHE_TTL_SECONDS: Type.Integer({
     minimum: 1,

@@ -1,7 +1,11 @@
 import fp from 'fastify-plugin';
+import type { AnswerCache, NearCache } from '../cache/cache.js';
 import { CachedAnswers } from '../cache/cached-answers.js';
 import { createMemoryCache } from '../cache/memory.js';
-import type { Config } from '../config.js';
+import { createRedisCache } from '../cache/redis.js';
+import { createTieredCache } from '../cache/tiered.js';
+import { type Config, ConfigError } from '../config.js';
+import { redisPrefix } from './redis.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -15,20 +19,52 @@ type CacheConfig = Pick<Config, 'CACHE' | 'CACHE_TTL_SECONDS' | 'CACHE_MAX_ENTRI
 /** Lends the predictor what remembers answers: this process, Redis, or one in front of the other. */
 export default fp<CacheConfig>(
   async function cachePlugin(app, config) {
-    const kind = config.CACHE ?? 'memory';
-    if (kind === 'off') {
-      app.decorate('cachedAnswers', undefined);
-      return;
-    }
-    const cached = new CachedAnswers(
+    const createNear = (): NearCache =>
       createMemoryCache({
         ttlMs: config.CACHE_TTL_SECONDS * 1_000,
         maxEntries: config.CACHE_MAX_ENTRIES,
         maxBytes: config.CACHE_MAX_MB * 1_048_576,
-      }),
+      });
+    const createFar = (): AnswerCache => {
+      if (app.redis === null) throw new ConfigError([`CACHE: ${config.CACHE} needs a REDIS_URL`]);
+      const corrupt = app.metrics
+        .counter('prediction_cache_corrupt_total', 'Entries in Redis that were no answers, and were removed')
+        .series({});
+      return createRedisCache(app.redis, {
+        prefix: redisPrefix,
+        ttlSeconds: config.CACHE_TTL_SECONDS,
+        onCorrupt: () => corrupt.add(1),
+      });
+    };
+    const cached = createCached(
+      config.CACHE ?? (app.redis === null ? 'memory' : 'tiered'),
+      createNear,
+      createFar,
     );
     app.decorate('cachedAnswers', cached);
-    app.addHook('onClose', async () => cached.close());
+    app.addHook('onClose', async () => cached?.close());
   },
-  { name: 'cache', fastify: '5.x' },
+  { name: 'cache', fastify: '5.x', dependencies: ['metrics', 'redis'] },
 );
+
+function createCached(
+  kind: NonNullable<Config['CACHE']>,
+  createNear: () => NearCache,
+  createFar: () => AnswerCache,
+): CachedAnswers | undefined {
+  switch (kind) {
+    case 'off':
+      return undefined;
+    case 'memory':
+      return new CachedAnswers(createNear());
+    case 'redis':
+      return new CachedAnswers(createFar());
+    case 'tiered': {
+      const near = createNear();
+      // A short run costs less than asking Redis for its answer.
+      return new CachedAnswers(createTieredCache(near, createFar()), near);
+    }
+    default:
+      return kind satisfies never;
+  }
+}

@@ -1,9 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { createMemoryCache } from '../../src/cache/memory.js';
+import { describeAnswerCache } from '../contracts/answer-cache.js';
 
 const identity = 'a'.repeat(64);
 const other = 'b'.repeat(64);
 const limits = { ttlMs: 60_000, maxEntries: 100, maxBytes: 1_048_576 };
+
+describeAnswerCache('memory', async () => {
+  const cache = createMemoryCache({ ...limits, maxEntries: 10_000, maxBytes: 16_777_216 });
+  return { cache, [Symbol.asyncDispose]: async () => cache.close() };
+});
 
 describe('the cache in memory', () => {
   test('finds what was set, of the same version and row alone', () => {
