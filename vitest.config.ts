@@ -5,7 +5,7 @@ const shared = { pool: 'forks', globals: false } as const;
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/helpers/build.ts'],
+    globalSetup: ['test/helpers/build.ts', 'test/helpers/redis-setup.ts'],
     projects: [
       {
         test: {

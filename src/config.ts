@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { describeValue } from './messages.js';
+import { describeValue, hideLogin } from './messages.js';
 import { windowForm, windowPattern } from './window.js';
 
 const Switch = (description: string) =>
@@ -233,7 +233,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     }
     const value = schema['type'] === 'integer' && /^-?\d+$/.test(text) ? Number(text) : text;
     if (Value.Check(schema, value)) config[name] = value;
-    else lines.push(`${name}: got ${describeValue(text)}, takes ${describeSchema(schema)}`);
+    else lines.push(`${name}: got ${describeValue(hideLogin(text))}, takes ${describeSchema(schema)}`);
   }
   if (lines.length > 0) throw new ConfigError(lines);
   // Each property has passed its own schema, and the others have their defaults.

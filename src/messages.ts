@@ -6,6 +6,11 @@ export function describeValue(value: unknown): string {
   return String(value);
 }
 
+/** An address without the user and the password that may stand before its "@". */
+export function hideLogin(text: string): string {
+  return text.replace(/^([a-z]*:\/\/)?.*@/is, '$1…@');
+}
+
 /** One reference token of a JSON pointer (RFC 6901), cut at 64 characters. */
 export function pointerToken(name: string): string {
   return cut(name).replaceAll('~', '~0').replaceAll('/', '~1');

@@ -12,6 +12,7 @@ import metrics from './plugins/metrics.js';
 import predictor from './plugins/predictor.js';
 import problems, { sendProblem } from './plugins/problems.js';
 import protocol from './plugins/protocol.js';
+import redis from './plugins/redis.js';
 import registry from './plugins/registry.js';
 import requestId, { createRequestId } from './plugins/request-id.js';
 import requestLog from './plugins/request-log.js';
@@ -86,6 +87,7 @@ export async function buildServer(
   await app.register(requestId);
   await app.register(requestLog);
   await app.register(metrics);
+  await app.register(redis, { url: config.REDIS_URL });
   await app.register(problems, problemSettings);
   await app.register(protocol);
   await app.register(jsonBody);

@@ -60,6 +60,19 @@ describe('the configuration', () => {
     },
   );
 
+  test.each([
+    'http://user:canary@host',
+    'redis:/:canary@host',
+    'canary@host',
+    'redis://:can ary@host canary@host',
+  ])('does not repeat the password of REDIS_URL in %j', (url) => {
+    expect(problemsOf({ REDIS_URL: url })).toEqual([
+      expect.stringMatching(
+        /^REDIS_URL: got "(?!.*can ?ary).*…@host", takes a redis:\/\/ or rediss:\/\/ address$/,
+      ),
+    ]);
+  });
+
   test('cuts what it got, however long', () => {
     expect(problemsOf({ PORT: 'x'.repeat(100_000) })[0]?.length).toBeLessThan(200);
   });

@@ -44,10 +44,12 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
       const models = app.registry.list();
       const { reasons, workers } = await app.whole.readiness();
       const isComplete = workers === undefined || workers.running >= workers.wanted;
-      const isWell = reasons.length === 0 && isComplete && models.every(canAnswer);
+      const { redis } = app;
+      const isWell = reasons.length === 0 && isComplete && redis?.state !== 'down' && models.every(canAnswer);
       return {
         status: app.isDraining() ? 'draining' : isWell ? 'ok' : 'degraded',
         ...(workers !== undefined && { workers }),
+        ...(redis !== null && { redis: { state: redis.state } }),
         model_loaded: models.some(canAnswer),
         models: Object.fromEntries(
           models.map((model) => [

@@ -24,6 +24,12 @@ export const HealthSchema = Type.Object(
         { description: 'Of a server of several processes: how many listen, and how many should' },
       ),
     ),
+    redis: Type.Optional(
+      Type.Object(
+        { state: Type.Union([Type.Literal('up'), Type.Literal('down')]) },
+        { description: 'Where REDIS_URL is set. Predictions go on without it, and traffic may come' },
+      ),
+    ),
     model_loaded: Type.Boolean({ description: 'Whether any model can answer' }),
     models: Type.Record(
       Type.String(),

@@ -1,0 +1,52 @@
+import type { LinkChange } from '../../src/redis/link-health.js';
+import { readRedisAddress } from '../../src/redis/redis-address.js';
+import { createRedisLink, type Part, type RedisLink } from '../../src/redis/redis-link.js';
+
+export interface TestLink extends AsyncDisposable {
+  readonly link: RedisLink;
+  /** All changes of state that it told, in order. */
+  readonly changes: readonly LinkChange[];
+  /** Decisions to go on without Redis. */
+  readonly degraded: Readonly<Record<Part, number>>;
+  /** Resolves with the next change to a state, or with the last where it is in that state already. */
+  become(state: 'up' | 'down', withinMs?: number): Promise<LinkChange>;
+}
+
+/** A link to a Redis, with all that it tells. */
+export function createTestLink(url: string, prefix = 'test:'): TestLink {
+  const changes: LinkChange[] = [];
+  const degraded = { cache: 0, limits: 0 };
+  const waiting = new Set<() => void>();
+  const link = createRedisLink(readRedisAddress(url), {
+    prefix,
+    onDegraded: (part) => {
+      degraded[part] += 1;
+    },
+    onChange: (change) => {
+      changes.push(change);
+      for (const wake of waiting) wake();
+    },
+  });
+  return {
+    link,
+    changes,
+    degraded,
+    become: (state, withinMs = 10_000) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          waiting.delete(look);
+          reject(new Error(`the link did not become ${state} within ${withinMs} ms`));
+        }, withinMs);
+        const look = () => {
+          const last = changes.at(-1);
+          if (last?.state !== state) return;
+          clearTimeout(timer);
+          waiting.delete(look);
+          resolve(last);
+        };
+        waiting.add(look);
+        look();
+      }),
+    [Symbol.asyncDispose]: () => link.close(),
+  };
+}

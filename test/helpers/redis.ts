@@ -1,0 +1,134 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { findFreePort } from './free-port.js';
+import { provideRedisProgram, type RedisProgram } from './redis-program.js';
+
+/** A real Redis of its own, without persistence, which only this machine reaches. */
+export interface TestRedis extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  /** Ends it as a crash would: nothing is answered any more. */
+  stop(): Promise<void>;
+  /** It keeps its connections and does nothing. */
+  freeze(): void;
+  thaw(): void;
+}
+
+/** The longest that it may take to listen: a docker that has to make a container takes some seconds. */
+const startTimeoutMs = 20_000;
+
+/**
+ * Starts a Redis on a free port, or on that of one which has been stopped, with further settings
+ * (`['--maxmemory', '2mb']`). It ends with the process that has started it, however that ends: a shell waits for the
+ * end of its standard input, which is this process's.
+ */
+export async function startRedis({
+  port,
+  settings = [],
+}: {
+  readonly port?: number;
+  readonly settings?: readonly string[];
+} = {}): Promise<TestRedis> {
+  const program = provideRedisProgram();
+  for (let tries = 1; ; tries += 1) {
+    const at = port ?? (await findFreePort());
+    try {
+      return await startAt(program, at, settings);
+    } catch (error) {
+      // Another may have taken the port in between.
+      if (port !== undefined || tries === 3) throw error;
+    }
+  }
+}
+
+async function startAt(program: RedisProgram, port: number, settings: readonly string[]): Promise<TestRedis> {
+  const folder = mkdtempSync(join(tmpdir(), 'sardonyx-redis-'));
+  const { start, signal } = createCommands(program, port, folder);
+  const script = '"$@" & pid=$!; echo "pid $pid"; cat >/dev/null; kill -9 $pid';
+  const ours = ['--save', '', '--appendonly', 'no', '--daemonize', 'no', ...settings];
+  // A process group of its own: an interrupt at the terminal is for the tests, which then end and with them this.
+  const guard = spawn('sh', ['-c', script, 'sh', ...start, ...ours], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+  });
+  guard.unref();
+  let isStopped = false;
+  const stop = async () => {
+    if (isStopped) return;
+    isStopped = true;
+    signal('KILL', pid);
+    guard.stdin?.end();
+    if (guard.exitCode === null) await once(guard, 'exit');
+    rmSync(folder, { recursive: true, force: true });
+  };
+  let pid = 0;
+  try {
+    pid = await waitUntilReady(guard);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    stop,
+    freeze: () => signal('STOP', pid),
+    thaw: () => signal('CONT', pid),
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** Resolves with the process of the server, or of the docker client, once it listens. */
+async function waitUntilReady(guard: ChildProcess): Promise<number> {
+  const lines: string[] = [];
+  return new Promise((resolve, reject) => {
+    const fail = () => reject(new Error(`Redis does not start: ${lines.slice(-3).join(' ')}`));
+    const timer = setTimeout(fail, startTimeoutMs);
+    let pid = 0;
+    createInterface({ input: guard.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+      lines.push(line);
+      const found = /^pid (\d+)$/.exec(line);
+      if (found !== null) pid = Number(found[1]);
+      if (/Failed listening|Fatal|FATAL/.test(line)) fail();
+      if (!/Ready to accept connections/.test(line)) return;
+      clearTimeout(timer);
+      resolve(pid);
+    });
+    guard.once('error', reject);
+  });
+}
+
+/** How to start it and how to send it a signal. */
+function createCommands(program: RedisProgram, port: number, folder: string) {
+  if (program.kind === 'file') {
+    return {
+      start: [program.path, '--port', String(port), '--bind', '127.0.0.1', '--dir', folder],
+      signal: (name: 'KILL' | 'STOP' | 'CONT', pid: number) => {
+        if (pid !== 0) process.kill(pid, `SIG${name}`);
+      },
+    };
+  }
+  const name = `sardonyx-${process.pid}-${port}`;
+  const actions = { KILL: 'kill', STOP: 'pause', CONT: 'unpause' } as const;
+  return {
+    start: [
+      'docker',
+      'run',
+      '--rm',
+      '-i',
+      '--name',
+      name,
+      '-p',
+      `127.0.0.1:${port}:6379`,
+      program.image,
+      'redis-server',
+    ],
+    signal: (signal: keyof typeof actions) => {
+      spawnSync('docker', [actions[signal], name], { stdio: 'ignore' });
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+export interface TcpProxy extends AsyncDisposable {
+  readonly port: number;
+  /** Connections that are open now, and all that there ever were. */
+  readonly open: number;
+  readonly accepted: number;
+  /** Everything passes at once, what was held back too. */
+  pass(): void;
+  /** Each piece comes so much later, or a share of them, drawn with a fixed seed: what a lossy line looks like. */
+  delay(ms: number, share?: number): void;
+  /** Nothing passes, and nobody is told: the other end is gone without a word. */
+  stall(): void;
+  /** Answers come so many bytes a second. */
+  drip(bytesPerSecond: number): void;
+  /** Ends all connections now. */
+  cut(): void;
+}
+
+type Mode =
+  | { readonly kind: 'pass' | 'stall' }
+  | { readonly kind: 'delay'; readonly ms: number; readonly share: number }
+  | { readonly kind: 'drip'; readonly bytesPerSecond: number };
+
+/** Stands between a client and a server of this machine, and can be told to behave badly. */
+export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+  let mode: Mode = { kind: 'pass' };
+  let accepted = 0;
+  let random = 1;
+  const sockets = new Set<Socket>();
+  const lanes = new Set<{ wake(): void }>();
+
+  /** One direction of one connection: pieces in their order, each when its time has come. */
+  const createLane = (from: Socket, to: Socket, isAnswer: boolean) => {
+    const pieces: { bytes: Buffer; readonly dueAt: number }[] = [];
+    let timer: NodeJS.Timeout | undefined;
+    let isEnded = false;
+    const wake = () => {
+      clearTimeout(timer);
+      for (let piece = pieces[0]; piece !== undefined && mode.kind !== 'stall'; piece = pieces[0]) {
+        if (mode.kind === 'drip' && isAnswer) {
+          to.write(piece.bytes.subarray(0, 1));
+          piece.bytes = piece.bytes.subarray(1);
+          if (piece.bytes.length === 0) pieces.shift();
+          timer = setTimeout(wake, 1_000 / mode.bytesPerSecond);
+          return;
+        }
+        const waitMs = mode.kind === 'delay' ? piece.dueAt - performance.now() : 0;
+        if (waitMs > 0) {
+          timer = setTimeout(wake, waitMs);
+          return;
+        }
+        to.write(piece.bytes);
+        pieces.shift();
+      }
+      if (isEnded && pieces.length === 0) to.end();
+    };
+    from.on('data', (bytes) => {
+      random = (random * 48_271) % 2_147_483_647;
+      const isLate = mode.kind === 'delay' && random / 2_147_483_647 < mode.share;
+      pieces.push({ bytes, dueAt: performance.now() + (isLate && mode.kind === 'delay' ? mode.ms : 0) });
+      // A drip or a delay that is under way goes on at its own pace.
+      if (pieces.length === 1) wake();
+    });
+    from.on('end', () => {
+      isEnded = true;
+      if (pieces.length === 0 && mode.kind !== 'stall') to.end();
+    });
+    const lane = { wake };
+    lanes.add(lane);
+    from.on('close', () => {
+      clearTimeout(timer);
+      lanes.delete(lane);
+    });
+  };
+
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    accepted += 1;
+    const upstream = connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true });
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => {
+        sockets.delete(socket);
+        if (mode.kind !== 'stall') other.destroy();
+      });
+    }
+    createLane(client, upstream, false);
+    createLane(upstream, client, true);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  const become = (next: Mode) => {
+    mode = next;
+    for (const lane of lanes) lane.wake();
+  };
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    get open() {
+      return sockets.size / 2;
+    },
+    get accepted() {
+      return accepted;
+    },
+    pass: () => become({ kind: 'pass' }),
+    delay: (ms, share = 1) => become({ kind: 'delay', ms, share }),
+    stall: () => become({ kind: 'stall' }),
+    drip: (bytesPerSecond) => become({ kind: 'drip', bytesPerSecond }),
+    cut,
+    async [Symbol.asyncDispose]() {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
