@@ -14,8 +14,11 @@ import {
   toRateLimit,
   toWholeSeconds,
 } from '../limits/policy.js';
+import { createRedisLimiter } from '../limits/redis.js';
+import { createSharedLimiter } from '../limits/shared.js';
 import { type ProblemSettings, toProblemText } from '../schemas/problem.js';
 import { readWindowMs } from '../window.js';
+import { redisPrefix } from './redis.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -42,19 +45,22 @@ const maxAddressBytes = 32 * 1_024 * 1_024;
 /**
  * Counts requests by key, or by address where there is none, and refuses those above the limit, before their body is
  * read. What was refused before it could be counted, such as a wrong key, is counted by its address as it is
- * answered, and above the limit the answer is a 429 too. In memory nothing here waits.
+ * answered, and above the limit the answer is a 429 too. With a Redis the limits hold for all that share it; in memory
+ * alone nothing here waits.
  */
 export default fp<LimitOptions>(
   async function limitsPlugin(app, { config, problems }) {
-    const policies = choosePolicies(
-      config.RATE_LIMIT_MAX,
-      readWindowMs(config.RATE_LIMIT_WINDOW),
-      isLoopback(config.HOST),
-    );
+    const windowMs = readWindowMs(config.RATE_LIMIT_WINDOW);
+    const policies = choosePolicies(config.RATE_LIMIT_MAX, windowMs, isLoopback(config.HOST));
     // Apart, so that a flood of addresses makes nobody forget a key; there are as many keys as were given out.
+    const redis = app.redis && createRedisLimiter(app.redis, `${redisPrefix}limit:`);
+    const createLimiter = (prefix: string, maxBytes: number): Limiter => {
+      const memory = createMemoryLimiter({ maxBytes });
+      return redis === null ? memory : createSharedLimiter(redis, prefix, memory);
+    };
     const limiters: Readonly<Record<CountedBy, Limiter>> = {
-      key: createMemoryLimiter({ maxBytes: Number.POSITIVE_INFINITY }),
-      address: createMemoryLimiter({ maxBytes: maxAddressBytes }),
+      key: createLimiter('key:', Number.POSITIVE_INFINITY),
+      address: createLimiter(`address:${windowMs}:`, maxAddressBytes),
     };
     const refusals = app.metrics.counter('rate_limited_total', 'Requests above the limit of their client');
     const refused = { key: refusals.series({ by: 'key' }), address: refusals.series({ by: 'address' }) };
@@ -118,13 +124,13 @@ export default fp<LimitOptions>(
       for (const limiter of Object.values(limiters)) limiter.close();
     });
   },
-  { name: 'limits', fastify: '5.x', dependencies: ['metrics'] },
+  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'redis'] },
 );
 
 /** Undefined where a key has no limit. Those of one client with the same window share one count. */
 function toCounted({ id, limit }: ApiKey, common: Policy | undefined): Counted | undefined {
   const policy = limit === undefined ? common : createPolicy(limit, 'key');
-  return policy && { by: 'key', id: `${id} ${policy.limit.windowMs}`, policy };
+  return policy && { by: 'key', id: `${policy.limit.windowMs}:${id}`, policy };
 }
 
 function isLoopback(host: string): boolean {

@@ -6,6 +6,7 @@ import { ServiceError } from '../../src/errors.js';
 import limits from '../../src/plugins/limits.js';
 import metrics from '../../src/plugins/metrics.js';
 import problems from '../../src/plugins/problems.js';
+import redis from '../../src/plugins/redis.js';
 import { readMetricText } from '../helpers/ask.js';
 
 const problemSettings = { errorsUrl: '/errors', showsProblems: true, logFault: () => undefined };
@@ -28,10 +29,12 @@ interface TestLimits extends AsyncDisposable {
 async function buildLimits(
   config: { HOST?: string; RATE_LIMIT_MAX?: number; RATE_LIMIT_WINDOW?: string } = {},
   keys: readonly ApiKey[] = [],
+  redisUrl?: string,
 ): Promise<TestLimits> {
   const app = Fastify();
   const keysByName = new Map(keys.map((key, k) => [`${key.id}${k}`, key]));
   await app.register(metrics);
+  await app.register(redis, { url: redisUrl });
   await app.register(problems, problemSettings);
   await app.register(
     fp(async (instance) => {
