@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ApiKey } from '../access/api-key.js';
 import type { Config } from '../config.js';
@@ -80,26 +80,23 @@ export default fp<LimitOptions>(
       return counted === 'free' ? undefined : counted;
     };
 
-    /** Counts a request, and tells its answer what is left; then gives the refusal, if it is one. */
+    /** Tells an answer what is left, and gives the refusal, if it is one. */
+    const settle = (reply: FastifyReply, { by, policy }: Counted, verdict: Verdict) => {
+      reply.header('ratelimit-policy', policy.header).header('ratelimit', toRateLimit(verdict));
+      if (verdict.isAdmitted) return undefined;
+      refused[by].add(1);
+      const retryAfterSeconds = toWholeSeconds(verdict.resetMs);
+      return new ServiceError('rate_limited', { detail: policy.detail, retryAfterSeconds });
+    };
     const count = (request: FastifyRequest, reply: FastifyReply, then: (refusal?: ServiceError) => void) => {
       request.isCounted = true;
       const counted = findCounted(request);
       if (counted === undefined) return then();
-      const { by, id, policy } = counted;
-      const settle = (verdict: Verdict) => {
-        reply.header('ratelimit-policy', policy.header).header('ratelimit', toRateLimit(verdict));
-        if (verdict.isAdmitted) return then();
-        refused[by].add(1);
-        const retryAfterSeconds = toWholeSeconds(verdict.resetMs);
-        then(new ServiceError('rate_limited', { detail: policy.detail, retryAfterSeconds }));
-      };
-      const verdict = limiters[by].take(id, policy.limit, 1);
-      if (verdict instanceof Promise) verdict.then(settle, then);
-      else settle(verdict);
+      const verdict = limiters[counted.by].take(counted.id, counted.policy.limit, 1);
+      if (!(verdict instanceof Promise)) return then(settle(reply, counted, verdict));
+      verdict.then((later) => then(settle(reply, counted, later)), then);
     };
-    const onRequest = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) =>
-      count(request, reply, done);
-    const onSend = (
+    const countLate = (
       request: FastifyRequest,
       reply: FastifyReply,
       _payload: unknown,
@@ -117,8 +114,8 @@ export default fp<LimitOptions>(
     app.addHook('onRoute', (route) => {
       const { scope } = (route.config ?? {}) as { scope?: string };
       if (scope === 'open' || scope === 'metrics') return;
-      route.onRequest = [...[route.onRequest ?? []].flat(), onRequest];
-      route.onSend = [...[route.onSend ?? []].flat(), onSend];
+      route.onRequest = [...[route.onRequest ?? []].flat(), count];
+      route.onSend = [...[route.onSend ?? []].flat(), countLate];
     });
     app.addHook('onClose', async () => {
       for (const limiter of Object.values(limiters)) limiter.close();
