@@ -102,7 +102,8 @@ export default fp<LimitOptions>(
       _payload: unknown,
       done: (error?: null, payload?: string) => void,
     ) => {
-      if (request.isCounted) return done();
+      // Wrong keys have a limit of their own, too, which has said when to come again.
+      if (request.isCounted || reply.statusCode === 429) return done();
       count(request, reply, (refusal) => {
         if (refusal === undefined) return done();
         reply.removeHeader('www-authenticate').code(refusal.status).headers(refusal.headers);
@@ -112,7 +113,7 @@ export default fp<LimitOptions>(
 
     app.decorateRequest('isCounted', false);
     app.addHook('onRoute', (route) => {
-      const { scope } = (route.config ?? {}) as { scope?: string };
+      const { scope = scopeOf(route.url) } = (route.config ?? {}) as { scope?: string };
       if (scope === 'open' || scope === 'metrics') return;
       route.onRequest = [...[route.onRequest ?? []].flat(), count];
       route.onSend = [...[route.onSend ?? []].flat(), countLate];
@@ -128,6 +129,11 @@ export default fp<LimitOptions>(
 function toCounted({ id, limit }: ApiKey, common: Policy | undefined): Counted | undefined {
   const policy = limit === undefined ? common : createPolicy(limit, 'key');
   return policy && { by: 'key', id: `${policy.limit.windowMs}:${id}`, policy };
+}
+
+/** For routes that do not say it. */
+function scopeOf(url: string): 'open' | 'predict' {
+  return /^\/(health|metrics|errors|docs|openapi\.json)(\/|$)/.test(url) ? 'open' : 'predict';
 }
 
 function isLoopback(host: string): boolean {
