@@ -8,6 +8,7 @@ import { createClientErrorHandler } from './plugins/client-errors.js';
 import drain, { type Draining } from './plugins/drain.js';
 import { createFaultLog } from './plugins/fault-log.js';
 import jsonBody from './plugins/json-body.js';
+import limits from './plugins/limits.js';
 import metrics from './plugins/metrics.js';
 import predictor from './plugins/predictor.js';
 import problems, { sendProblem } from './plugins/problems.js';
@@ -94,6 +95,7 @@ export async function buildServer(
   await app.register(jsonBody);
   await app.register(drain, { draining });
   await app.register(arrival);
+  await app.register(limits, { config, problems: problemSettings });
   await app.register(registry, config);
   await app.register(cache, config);
   await app.register(predictor);

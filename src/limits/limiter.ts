@@ -8,7 +8,10 @@ export interface Verdict {
   readonly isAdmitted: boolean;
   /** What is left of the limit now. */
   readonly remaining: number;
-  /** Until more is left than now; for who was refused, until the same would be let in. */
+  /**
+   * Until more is left than now; for who was refused, until the same would be let in. Where it never would be, since
+   * it costs more than `max`, the window.
+   */
   readonly resetMs: number;
 }
 

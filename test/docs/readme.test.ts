@@ -60,7 +60,9 @@ describe('the documentation', () => {
         .replace(/\{(\w+)\}/g, ':$1'),
     );
     const table = readFileSync('docs/api.md', 'utf8').split('## A request')[0] as string;
-    const listed = [...table.matchAll(/`(?:GET |POST |DELETE )?(\/[^`]*)`/g)].map(([, path]) => path as string);
+    const listed = [...table.matchAll(/`(?:GET |POST |DELETE )?(\/[^`]*)`/g)].map(
+      ([, path]) => path as string,
+    );
     const hidden = ['/docs', '/openapi.json'];
     expect(new Set(documented)).toEqual(new Set(listed.filter((path) => !hidden.includes(path))));
   });

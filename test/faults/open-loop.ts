@@ -8,6 +8,8 @@ export interface LoadOptions {
   /** Requests a second at fixed times, whatever the answers do; without it, `clients` that ask again once answered. */
   readonly perSecond?: number;
   readonly clients?: number;
+  /** The address from which is asked; each of 127.0.0.0/8 is another client. */
+  readonly localAddress?: string;
   /** How often a request that was refused is sent again, 50 ms later each. */
   readonly retries?: number;
 }
@@ -30,7 +32,7 @@ export interface LoadResult {
 const source = `
 const { parentPort, workerData } = require('node:worker_threads');
 const http = require('node:http');
-const { port, path, body, seconds, perSecond, clients, retries } = workerData;
+const { port, path, body, seconds, perSecond, clients, retries, localAddress } = workerData;
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1024 });
 const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
 const okTimes = [], serverTimes = [], refusedTimes = [], codes = {};
@@ -44,14 +46,15 @@ function send(due, again, then) {
     codes[code] = (codes[code] ?? 0) + 1;
     if (code === 'ok') { okTimes.push(ms); if (performance.now() <= endsAt) inTime += 1; }
     else {
-      if (code === 'overloaded') refusedTimes.push(ms);
-      if (code === 'overloaded' && !(Number(retryAfter) > 0)) withoutRetryAfter += 1;
+      const isRefused = code === 'overloaded' || code === 'rate_limited';
+      if (isRefused) refusedTimes.push(ms);
+      if (isRefused && !(Number(retryAfter) > 0)) withoutRetryAfter += 1;
       if (again > 0) { pending += 1; setTimeout(() => { pending -= 1; send(performance.now(), again - 1, then); }, 50); }
     }
     then?.();
     finish();
   };
-  const request = http.request({ agent, port, host: '127.0.0.1', method: 'POST', path, headers }, (response) => {
+  const request = http.request({ agent, port, host: '127.0.0.1', localAddress, method: 'POST', path, headers }, (response) => {
     let text = '';
     response.setEncoding('utf8').on('data', (chunk) => { text += chunk; });
     response.on('end', () => {

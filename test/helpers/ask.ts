@@ -35,7 +35,11 @@ export async function inParallel<T, R>(
 
 /** The sum of a metric's samples whose line begins with this name, and labels where given. */
 export async function readMetric(url: string, name: string, labels = ''): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  return readMetricText(await (await fetch(`${url}/metrics`)).text(), name, labels);
+}
+
+/** The same of a text that is there. */
+export function readMetricText(text: string, name: string, labels = ''): number {
   return text
     .split('\n')
     .filter((line) => /^[{ ]/.test(line.slice(name.length)) && line.startsWith(name) && line.includes(labels))

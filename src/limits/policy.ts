@@ -1,0 +1,59 @@
+import type { Limit, Verdict } from './limiter.js';
+
+/** By what is counted: the id of a key, or the address where there is no key. */
+export type CountedBy = 'key' | 'address';
+
+/**
+ * A limit, and what clients are told of it, made once. The headers are those of revision 11 of
+ * draft-ietf-httpapi-ratelimit-headers (23 May 2026): lists of RFC 9651, with one policy each, named `default`.
+ */
+export interface Policy {
+  readonly limit: Limit;
+  /** The value of `RateLimit-Policy`: so many requests (`q`) in a window of so many seconds (`w`). */
+  readonly header: string;
+  /** For who is refused. */
+  readonly detail: string;
+}
+
+export function createPolicy(limit: Limit, by: CountedBy): Policy {
+  const seconds = limit.windowMs / 1_000;
+  const whose = by === 'key' ? 'this key' : 'an address without a key';
+  return {
+    limit,
+    header: `"default";q=${limit.max};w=${seconds}`,
+    detail: `The limit of ${whose} is ${limit.max} in ${seconds} s.`,
+  };
+}
+
+/**
+ * The value of `RateLimit`: so many are left (`r`), and none more for so many seconds (`t`), which is never earlier
+ * than what `Retry-After` says of the same verdict.
+ */
+export function toRateLimit({ remaining, resetMs }: Verdict): string {
+  return `"default";r=${remaining};t=${toWholeSeconds(resetMs)}`;
+}
+
+/** Rounded up: who waits that long has waited long enough. */
+export function toWholeSeconds(ms: number): number {
+  return Math.ceil(ms / 1_000);
+}
+
+/** The policy of addresses where nothing is configured. */
+const defaultMax = 100;
+
+/**
+ * What holds for those without a limit of their own, by the configuration. On a loopback host everybody has the same
+ * address, and addresses have a limit there only if one was set.
+ */
+export function choosePolicies(
+  max: number | undefined,
+  windowMs: number,
+  isLoopback: boolean,
+): Readonly<Record<CountedBy, Policy | undefined>> {
+  const policyOf = (most: number | undefined, by: CountedBy) =>
+    most === undefined || most === 0 ? undefined : createPolicy({ max: most, windowMs }, by);
+  return {
+    key: policyOf(max, 'key'),
+    address: policyOf(max ?? (isLoopback ? undefined : defaultMax), 'address'),
+  };
+}

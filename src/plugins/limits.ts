@@ -1,0 +1,141 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { ApiKey } from '../access/api-key.js';
+import type { Config } from '../config.js';
+import { ServiceError } from '../errors.js';
+import { toClient } from '../limits/address.js';
+import type { Limiter, Verdict } from '../limits/limiter.js';
+import { createMemoryLimiter } from '../limits/memory.js';
+import {
+  type CountedBy,
+  choosePolicies,
+  createPolicy,
+  type Policy,
+  toRateLimit,
+  toWholeSeconds,
+} from '../limits/policy.js';
+import { createRedisLimiter } from '../limits/redis.js';
+import { createSharedLimiter } from '../limits/shared.js';
+import { type ProblemSettings, toProblemText } from '../schemas/problem.js';
+import { readWindowMs } from '../window.js';
+import { redisPrefix } from './redis.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whether the request has been counted against a limit, or has none. */
+    isCounted: boolean;
+  }
+}
+
+export interface LimitOptions {
+  readonly config: Pick<Config, 'HOST' | 'RATE_LIMIT_MAX' | 'RATE_LIMIT_WINDOW'>;
+  readonly problems: ProblemSettings;
+}
+
+/** Who is counted, under which id, against what. */
+interface Counted {
+  readonly by: CountedBy;
+  readonly id: string;
+  readonly policy: Policy;
+}
+
+/** What the logs of all addresses may take: 90,000 addresses that came once, or 30,000 that came 100 times. */
+const maxAddressBytes = 32 * 1_024 * 1_024;
+
+/**
+ * Counts requests by key, or by address where there is none, and refuses those above the limit, before their body is
+ * read. What was refused before it could be counted, such as a wrong key, is counted by its address as it is
+ * answered, and above the limit the answer is a 429 too. With a Redis the limits hold for all that share it; in memory
+ * alone nothing here waits.
+ */
+export default fp<LimitOptions>(
+  async function limitsPlugin(app, { config, problems }) {
+    const windowMs = readWindowMs(config.RATE_LIMIT_WINDOW);
+    const policies = choosePolicies(config.RATE_LIMIT_MAX, windowMs, isLoopback(config.HOST));
+    // Apart, so that a flood of addresses makes nobody forget a key; there are as many keys as were given out.
+    const redis = app.redis && createRedisLimiter(app.redis, `${redisPrefix}limit:`);
+    const createLimiter = (prefix: string, maxBytes: number): Limiter => {
+      const memory = createMemoryLimiter({ maxBytes });
+      return redis === null ? memory : createSharedLimiter(redis, prefix, memory);
+    };
+    const limiters: Readonly<Record<CountedBy, Limiter>> = {
+      key: createLimiter('key:', Number.POSITIVE_INFINITY),
+      address: createLimiter(`address:${windowMs}:`, maxAddressBytes),
+    };
+    const refusals = app.metrics.counter('rate_limited_total', 'Requests above the limit of their client');
+    const refused = { key: refusals.series({ by: 'key' }), address: refusals.series({ by: 'address' }) };
+    const ofKeys = new WeakMap<ApiKey, Counted | 'free'>();
+
+    const findCounted = (request: FastifyRequest): Counted | undefined => {
+      const { key } = request as { key?: ApiKey | null };
+      if (!key) {
+        const policy = policies.address;
+        return policy && { by: 'address', id: toClient(request.ip), policy };
+      }
+      let counted = ofKeys.get(key);
+      if (counted === undefined) {
+        counted = toCounted(key, policies.key) ?? 'free';
+        ofKeys.set(key, counted);
+      }
+      return counted === 'free' ? undefined : counted;
+    };
+
+    /** Tells an answer what is left, and gives the refusal, if it is one. */
+    const settle = (reply: FastifyReply, { by, policy }: Counted, verdict: Verdict) => {
+      reply.header('ratelimit-policy', policy.header).header('ratelimit', toRateLimit(verdict));
+      if (verdict.isAdmitted) return undefined;
+      refused[by].add(1);
+      const retryAfterSeconds = toWholeSeconds(verdict.resetMs);
+      return new ServiceError('rate_limited', { detail: policy.detail, retryAfterSeconds });
+    };
+    const count = (request: FastifyRequest, reply: FastifyReply, then: (refusal?: ServiceError) => void) => {
+      request.isCounted = true;
+      const counted = findCounted(request);
+      if (counted === undefined) return then();
+      const verdict = limiters[counted.by].take(counted.id, counted.policy.limit, 1);
+      if (!(verdict instanceof Promise)) return then(settle(reply, counted, verdict));
+      verdict.then((later) => then(settle(reply, counted, later)), then);
+    };
+    const countLate = (
+      request: FastifyRequest,
+      reply: FastifyReply,
+      _payload: unknown,
+      done: (error?: null, payload?: string) => void,
+    ) => {
+      // Wrong keys have a limit of their own, too, which has said when to come again.
+      if (request.isCounted || reply.statusCode === 429) return done();
+      count(request, reply, (refusal) => {
+        if (refusal === undefined) return done();
+        reply.removeHeader('www-authenticate').code(refusal.status).headers(refusal.headers);
+        done(null, toProblemText(refusal, request.id, problems));
+      });
+    };
+
+    app.decorateRequest('isCounted', false);
+    app.addHook('onRoute', (route) => {
+      const { scope = scopeOf(route.url) } = (route.config ?? {}) as { scope?: string };
+      if (scope === 'open' || scope === 'metrics') return;
+      route.onRequest = [...[route.onRequest ?? []].flat(), count];
+      route.onSend = [...[route.onSend ?? []].flat(), countLate];
+    });
+    app.addHook('onClose', async () => {
+      for (const limiter of Object.values(limiters)) limiter.close();
+    });
+  },
+  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'redis'] },
+);
+
+/** Undefined where a key has no limit. Those of one client with the same window share one count. */
+function toCounted({ id, limit }: ApiKey, common: Policy | undefined): Counted | undefined {
+  const policy = limit === undefined ? common : createPolicy(limit, 'key');
+  return policy && { by: 'key', id: `${policy.limit.windowMs}:${id}`, policy };
+}
+
+/** For routes that do not say it. */
+function scopeOf(url: string): 'open' | 'predict' {
+  return /^\/(health|metrics|errors|docs|openapi\.json)(\/|$)/.test(url) ? 'open' : 'predict';
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+}

@@ -1,0 +1,151 @@
+import { describe, expect, test } from 'vitest';
+import type { Limit, Limiter, Verdict } from '../../src/limits/limiter.js';
+import { createRandom } from '../helpers/onnx/random.js';
+
+/** A limiter, and the clock by which it counts: its own, or a real one that needs waiting. */
+export interface LimiterWorld {
+  readonly limiter: Limiter;
+  now(): number;
+  wait(ms: number): Promise<void>;
+  /** A length of time that is long beside what a question takes. */
+  readonly windowMs: number;
+  /** How far `now` may be from what the limiter counts by, beside the time that the question itself takes. */
+  readonly slackMs: number;
+}
+
+interface Asked extends Verdict {
+  readonly cost: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What every limiter promises. Its clock is looked at before and after each question: it counted in between. */
+export function describeLimiter(name: string, createWorld: () => LimiterWorld): void {
+  let ids = 0;
+  const setUp = (max: number) => {
+    const world = createWorld();
+    const limit: Limit = { max, windowMs: world.windowMs };
+    ids += 1;
+    const id = `client-${ids}`;
+    const ask = async (cost = 1, own = limit): Promise<Asked> => {
+      const from = world.now();
+      const verdict = await world.limiter.take(id, own, cost);
+      return { ...verdict, cost, from, to: world.now() };
+    };
+    return { ...world, limit, id, ask };
+  };
+
+  describe(name, () => {
+    test('lets in as many as the limit says, and says how many are left', async () => {
+      const { ask } = setUp(3);
+      const verdicts = [await ask(), await ask(), await ask(), await ask(), await ask()];
+      expect(verdicts.map((it) => it.isAdmitted)).toEqual([true, true, true, false, false]);
+      expect(verdicts.map((it) => it.remaining)).toEqual([2, 1, 0, 0, 0]);
+    });
+
+    test('lets in exactly those that fit of many that come at once', async () => {
+      const { ask } = setUp(10);
+      const verdicts = await Promise.all(Array.from({ length: 25 }, () => ask()));
+      expect(verdicts.map((it) => it.isAdmitted)).toEqual(Array.from({ length: 25 }, (_, k) => k < 10));
+      expect(verdicts.slice(0, 10).map((it) => it.remaining)).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    });
+
+    test('counts each client for itself', async () => {
+      const { limiter, limit, ask } = setUp(1);
+      const other = await limiter.take('another', limit, 1);
+      expect([(await ask()).isAdmitted, other.isAdmitted, (await ask()).isAdmitted]).toEqual([
+        true,
+        true,
+        false,
+      ]);
+    });
+
+    test('takes a cost all or nothing, and who costs less may still come', async () => {
+      const { ask } = setUp(10);
+      const verdicts = [await ask(7), await ask(4), await ask(3), await ask(1)];
+      expect(verdicts.map((it) => it.isAdmitted)).toEqual([true, false, true, false]);
+      expect(verdicts.map((it) => it.remaining)).toEqual([3, 3, 0, 0]);
+    });
+
+    test('lets in who waits as long as it was told, and not before', async () => {
+      const { ask, wait, windowMs, slackMs } = setUp(4);
+      await ask(2);
+      await wait(windowMs / 4);
+      await ask(1);
+      const full = await ask(1);
+      for (const cost of [1, 3]) {
+        const refused = await ask(cost);
+        expect(refused.isAdmitted).toBe(false);
+        // What costs 3 needs a place that was taken a quarter of the window later.
+        const expected = full.from + (cost === 1 ? 0.75 : 1) * windowMs - refused.from;
+        expect(Math.abs(refused.resetMs - expected)).toBeLessThan(slackMs + windowMs / 10);
+        if (cost === 3) await wait(refused.resetMs - (refused.to - refused.from) + slackMs);
+      }
+      expect((await ask(3)).isAdmitted).toBe(true);
+    });
+
+    test('says when the oldest place is free again, to who was let in', async () => {
+      const { ask, wait, windowMs, slackMs } = setUp(4);
+      const first = await ask();
+      await wait(windowMs / 2);
+      const second = await ask();
+      const passed = second.from - first.from;
+      expect(first.resetMs).toBeGreaterThan(windowMs - slackMs - (first.to - first.from));
+      expect(Math.abs(second.resetMs - (windowMs - passed))).toBeLessThan(slackMs + windowMs / 10);
+    });
+
+    test('never lets in what costs more than the limit, and nobody where it is 0', async () => {
+      const { ask, limit } = setUp(2);
+      expect(await ask(3)).toMatchObject({ isAdmitted: false, remaining: 2, resetMs: limit.windowMs });
+      expect(await ask(1, { ...limit, max: 0 })).toMatchObject({ isAdmitted: false, remaining: 0 });
+      expect((await ask(2)).isAdmitted).toBe(true);
+    });
+
+    test('holds a limit that was lowered against what was let in before', async () => {
+      const { ask, wait, limit, slackMs } = setUp(5);
+      for (let k = 0; k < 5; k += 1) await ask();
+      const lowered = { ...limit, max: 2 };
+      const refused = await ask(1, lowered);
+      expect(refused).toMatchObject({ isAdmitted: false, remaining: 0 });
+      await wait(refused.resetMs + slackMs);
+      expect((await ask(1, lowered)).isAdmitted).toBe(true);
+    });
+
+    test('never lets in more in any window, nor refuses what fits, whenever they come', async () => {
+      const random = createRandom(5);
+      let admitted = 0;
+      let refused = 0;
+      for (let round = 0; round < 3; round += 1) {
+        const max = 3 + Math.floor(random() * 20);
+        const { ask, wait, windowMs, slackMs } = setUp(max);
+        const all: Asked[] = [];
+        const ends = 40;
+        for (let step = 0; step < ends; step += 1) {
+          // Bursts, single ones, and pauses of up to half of a window.
+          const burst = random() < 0.3 ? Math.ceil(random() * max) : 1;
+          const costs = Array.from({ length: burst }, () => (random() < 0.8 ? 1 : Math.ceil(random() * 3)));
+          all.push(...(await Promise.all(costs.map((cost) => ask(cost)))));
+          if (random() < 0.5) await wait((random() ** 2 * windowMs) / 2);
+        }
+        const taken = all.filter((it) => it.isAdmitted);
+        admitted += taken.length;
+        refused += all.length - taken.length;
+        for (const [k, first] of taken.entries()) {
+          // Surely within one window: from before the first was asked for to after the last was answered.
+          const inside = taken.slice(k).filter((it) => it.to - first.from < windowMs - slackMs);
+          expect(costOf(inside)).toBeLessThanOrEqual(max);
+        }
+        for (const it of all.filter((other) => !other.isAdmitted)) {
+          // All that may have been within the window before it.
+          const inside = taken.filter(
+            (other) => other.to > it.from - windowMs - slackMs && other.from <= it.to,
+          );
+          expect(costOf(inside) + it.cost).toBeGreaterThan(max);
+        }
+      }
+      expect(Math.min(admitted, refused)).toBeGreaterThan(20);
+    });
+  });
+}
+
+const costOf = (all: readonly Asked[]) => all.reduce((sum, it) => sum + it.cost, 0);

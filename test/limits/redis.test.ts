@@ -1,0 +1,147 @@
+import { afterAll, expect, test, vi } from 'vitest';
+import type { Limiter } from '../../src/limits/limiter.js';
+import { createMemoryLimiter } from '../../src/limits/memory.js';
+import { createRedisLimiter } from '../../src/limits/redis.js';
+import { createSharedLimiter } from '../../src/limits/shared.js';
+import { readRedisAddress } from '../../src/redis/redis-address.js';
+import { createRedisLink, type RedisLink } from '../../src/redis/redis-link.js';
+import { describeLimiter } from '../contracts/limiter.js';
+import { startRedis } from '../helpers/redis.js';
+import { openSharedRedis } from '../helpers/shared-redis.js';
+
+const shared = openSharedRedis();
+const links: RedisLink[] = [];
+afterAll(async () => {
+  await Promise.all(links.map((link) => link.close()));
+  await shared[Symbol.asyncDispose]();
+});
+
+async function openLink(url = shared.url) {
+  let degraded = 0;
+  const link = createRedisLink(readRedisAddress(url), {
+    prefix: shared.prefix,
+    onChange: () => undefined,
+    onDegraded: () => {
+      degraded += 1;
+    },
+  });
+  links.push(link);
+  await vi.waitFor(() => expect(link.isUp).toBe(true), { timeout: 5_000 });
+  return { link, degraded: () => degraded };
+}
+
+/** Nobody may be asked in its place. */
+const unasked: Limiter = {
+  take: () => {
+    throw new Error('Redis did not answer');
+  },
+  close: () => undefined,
+};
+const { link } = await openLink();
+const redis = createRedisLimiter(link, shared.prefix);
+const minute = { max: 3, windowMs: 60_000 };
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+describeLimiter('in Redis', () => ({
+  limiter: createSharedLimiter(redis, `${Math.random()}:`, unasked),
+  now: () => performance.now(),
+  wait: pause,
+  windowMs: 300,
+  slackMs: 3,
+}));
+
+test('the requests of one turn ask Redis once, and one key is one entry', async () => {
+  const asked: string[] = [];
+  const counting = createRedisLimiter(
+    {
+      ask: (part, command) => {
+        asked.push(part);
+        return link.ask(part, command);
+      },
+    },
+    `${shared.prefix}turn:`,
+  );
+  const five = { max: 5, windowMs: 60_000 };
+  const verdicts = await Promise.all(
+    Array.from({ length: 24 }, (_, k) => counting.take(`client-${k % 3}`, five, 1)),
+  );
+  expect(asked).toEqual(['limits']);
+  expect(verdicts.filter((it) => it?.isAdmitted)).toHaveLength(15);
+  expect(await shared.client.llen(`${shared.prefix}turn:client-0`)).toBe(1);
+});
+
+test('several processes share one limit exactly, whatever their turns', async () => {
+  const others = await Promise.all(Array.from({ length: 4 }, () => openLink()));
+  const limiters = others.map((it) => createRedisLimiter(it.link, `${shared.prefix}sum:`));
+  const limit = { max: 50, windowMs: 60_000 };
+  const verdicts = await Promise.all(
+    Array.from({ length: 400 }, async (_, k) => {
+      await pause(k % 7);
+      return limiters[k % 4]?.take('one', limit, 1);
+    }),
+  );
+  expect(verdicts.filter((it) => it?.isAdmitted)).toHaveLength(50);
+});
+
+test('a log leaves Redis by itself, and not before its window is over', async () => {
+  await redis.take('leaving', minute, 1);
+  const ms = await shared.client.pttl(`${shared.prefix}leaving`);
+  expect(ms).toBeGreaterThan(60_000);
+  expect(ms).toBeLessThanOrEqual(121_000);
+  const short = { max: 3, windowMs: 20 };
+  await redis.take('short', short, 1);
+  await pause(60);
+  // What has left is cut off when the id comes again.
+  expect((await redis.take('short', short, 1))?.remaining).toBe(2);
+  expect(await shared.client.llen(`${shared.prefix}short`)).toBe(1);
+});
+
+test('a clock of Redis that was set back shuts nobody out for longer than a window, nor lets more in', async () => {
+  const key = `${shared.prefix}back`;
+  const inAnHour = (Date.now() + 3_600_000) * 1_000;
+  const entry = Buffer.alloc(24);
+  entry.writeDoubleLE(inAnHour, 0);
+  entry.writeDoubleLE(7, 8);
+  entry.writeDoubleLE(9, 16);
+  await shared.client.rpush(key, entry);
+  const first = await redis.take('back', minute, 1);
+  expect(first).toMatchObject({ isAdmitted: true, remaining: 0, resetMs: 60_000 });
+  const second = await redis.take('back', minute, 1);
+  expect(second?.isAdmitted).toBe(false);
+  expect(second?.resetMs).toBeLessThanOrEqual(60_000);
+});
+
+test('what somebody else has put in the place of a log gives way', async () => {
+  await shared.client.set(`${shared.prefix}text`, 'a text');
+  await shared.client.rpush(`${shared.prefix}list`, 'an entry');
+  for (const id of ['text', 'list']) {
+    const verdicts = await Promise.all(Array.from({ length: 4 }, () => redis.take(id, minute, 1)));
+    expect(verdicts.map((it) => it?.isAdmitted)).toEqual([true, true, true, false]);
+  }
+});
+
+test('while Redis is away each process holds the limit alone, and goes back by itself', async () => {
+  const server = await startRedis();
+  const { link: own, degraded } = await openLink(server.url);
+  const limiter = createSharedLimiter(
+    createRedisLimiter(own, shared.prefix),
+    'away:',
+    createMemoryLimiter({ maxBytes: 1_000_000 }),
+  );
+  const askTimes = async (times: number) => {
+    let admitted = 0;
+    for (let k = 0; k < times; k += 1) admitted += (await limiter.take('a', minute, 1)).isAdmitted ? 1 : 0;
+    return admitted;
+  };
+  expect(await askTimes(5)).toBe(3);
+  await server.stop();
+  // From Redis three in this window, and from this process three more, however often Redis goes.
+  expect(await askTimes(50)).toBe(3);
+  expect(degraded()).toBeGreaterThan(0);
+  const known = degraded();
+  await using again = await startRedis({ port: server.port });
+  await vi.waitFor(() => expect(own.isUp).toBe(true), { timeout: 10_000 });
+  expect(await askTimes(5)).toBe(3);
+  expect(degraded()).toBe(known);
+  expect(again.port).toBe(server.port);
+});
