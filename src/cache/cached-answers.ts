@@ -1,7 +1,8 @@
 import { ServiceError } from '../errors.js';
 import type { Caller } from '../inference/caller.js';
 import type { Answer, AnswerValue, CheckedRequest } from '../models/task.js';
-import type { AnswerCache, AnswerKey } from './cache.js';
+import type { AnswerCache, AnswerKey, NearCache } from './cache.js';
+import { createTieredCache } from './tiered.js';
 
 /** How an answer came about: remembered, shared with one that was under way, or computed. */
 export type CacheResult = 'hit' | 'shared' | 'miss' | 'bypass';
@@ -33,14 +34,22 @@ const isPersonal = (error: unknown): boolean =>
  * first caller's own, and never remembered.
  */
 export class CachedAnswers {
+  readonly #near: NearCache | undefined;
+  readonly #far: AnswerCache | undefined;
   readonly #cache: AnswerCache;
   readonly #cacheOfShortRuns: AnswerCache;
   readonly #flights = new Map<string, Promise<Answer>>();
 
-  /** `cacheOfShortRuns` is for answers that cost less than asking another process for them; a part of `cache`. */
-  constructor(cache: AnswerCache, cacheOfShortRuns: AnswerCache = cache) {
-    this.#cache = cache;
-    this.#cacheOfShortRuns = cacheOfShortRuns;
+  /**
+   * Remembers in this process, in what it shares with others, or in both, one in front of the other. Then answers that
+   * cost less than asking for them elsewhere are remembered here alone.
+   */
+  constructor(...[near, far]: readonly [NearCache, AnswerCache?] | readonly [undefined, AnswerCache]) {
+    this.#near = near;
+    this.#far = far;
+    if (near === undefined) this.#cache = far;
+    else this.#cache = far === undefined ? near : createTieredCache(near, far);
+    this.#cacheOfShortRuns = near ?? this.#cache;
   }
 
   /** Throws as `CheckedRequest.answer` does. */
@@ -56,9 +65,14 @@ export class CachedAnswers {
     return this.#share(cache, key, asked);
   }
 
-  /** Forgets the answers of a version, and gives how many there were. */
-  clear(identity: string): Promise<number> {
-    return this.#cache.clear(identity);
+  /** Forgets the answers of a version that this process has for itself, and gives how many there were. */
+  async clearNear(identity: string): Promise<number> {
+    return this.#near?.clear(identity) ?? 0;
+  }
+
+  /** Forgets those that all processes share. Throws `cache_unavailable` when not all are gone. */
+  async clearShared(identity: string): Promise<number> {
+    return this.#far?.clear(identity) ?? 0;
   }
 
   close(): void {

@@ -3,7 +3,6 @@ import type { AnswerCache, NearCache } from '../cache/cache.js';
 import { CachedAnswers } from '../cache/cached-answers.js';
 import { createMemoryCache } from '../cache/memory.js';
 import { createRedisCache } from '../cache/redis.js';
-import { createTieredCache } from '../cache/tiered.js';
 import { type Config, ConfigError } from '../config.js';
 import { redisPrefix } from './redis.js';
 
@@ -58,12 +57,9 @@ function createCached(
     case 'memory':
       return new CachedAnswers(createNear());
     case 'redis':
-      return new CachedAnswers(createFar());
-    case 'tiered': {
-      const near = createNear();
-      // A short run costs less than asking Redis for its answer.
-      return new CachedAnswers(createTieredCache(near, createFar()), near);
-    }
+      return new CachedAnswers(undefined, createFar());
+    case 'tiered':
+      return new CachedAnswers(createNear(), createFar());
     default:
       return kind satisfies never;
   }

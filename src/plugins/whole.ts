@@ -18,8 +18,12 @@ interface WholeOptions {
 export default fp<WholeOptions>(
   async function wholePlugin(app, { link, requiredModels }) {
     const findMissing = () => findMissingModels(app.registry, requiredModels);
-    const { metrics, isDraining } = app;
-    app.decorate('whole', createWhole({ metrics, isDraining, findMissing }, link));
+    const { metrics, isDraining, cachedAnswers } = app;
+    const forget = async (identities: readonly string[]) => {
+      const counts = await Promise.all(identities.map((it) => cachedAnswers?.clearNear(it) ?? 0));
+      return counts.reduce((sum, it) => sum + it, 0);
+    };
+    app.decorate('whole', createWhole({ metrics, isDraining, findMissing, forget }, link));
   },
-  { name: 'whole', fastify: '5.x', dependencies: ['metrics', 'drain', 'registry'] },
+  { name: 'whole', fastify: '5.x', dependencies: ['cache', 'metrics', 'drain', 'registry'] },
 );

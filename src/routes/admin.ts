@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyPluginAsync } from 'fastify';
+import { ServiceError } from '../errors.js';
 
 const Cleared = Type.Object({
   models: Type.Array(Type.String(), { description: 'Whose answers were forgotten' }),
@@ -19,12 +20,19 @@ const adminRoutes: FastifyPluginAsync = async (app) => {
       },
     },
     async ({ query }) => {
-      const { registry, cachedAnswers } = app;
+      const { registry, cachedAnswers, whole } = app;
       const models = query.model === undefined ? registry.list() : [registry.find(query.model)];
       const versions = models.flatMap((model) => [...model.versions.values()]);
       const identities = versions.flatMap((it) => (it.state === 'ready' ? [it.loaded.identity] : []));
-      const counts = await Promise.all(identities.map((it) => cachedAnswers?.clear(it) ?? 0));
-      return { models: models.map(({ name }) => name), entries: counts.reduce((sum, it) => sum + it, 0) };
+      // What is shared first, so that nobody finds it there again; then what each process has for itself.
+      const shared = await Promise.all(identities.map((it) => cachedAnswers?.clearShared(it) ?? 0));
+      const own = await whole.forget(identities);
+      if (own === undefined) throw new ServiceError('cache_unavailable');
+      const entries = Math.max(
+        own,
+        shared.reduce((sum, it) => sum + it, 0),
+      );
+      return { models: models.map(({ name }) => name), entries };
     },
   );
 };

@@ -5,7 +5,14 @@ import { Questions } from './questions.js';
 import { longLifeMs, pauseAfter } from './restart-pause.js';
 import { Watch } from './watch.js';
 import { workerVariable } from './worker-link.js';
-import type { Subject, SupervisorMessage, WholeFacts, WorkerFacts, WorkerMessage } from './worker-message.js';
+import type {
+  Question,
+  Subject,
+  SupervisorMessage,
+  WholeFacts,
+  WorkerFacts,
+  WorkerMessage,
+} from './worker-message.js';
 
 /** A worker that does not answer within this time is left out of what is said of the whole. */
 const longestAnswerMs = 500;
@@ -26,7 +33,7 @@ export interface PlaceEvents {
   onSilence(pid: number | undefined): void;
   onEnd(end: WorkerEnd): void;
   /** The worker asks about all of them. */
-  onAsk(subject: Subject): Promise<WholeFacts[Subject]>;
+  onAsk(question: Question): Promise<WholeFacts[Subject]>;
 }
 
 /** One of the places for workers: a process, and after its end the next one. */
@@ -101,9 +108,9 @@ export class Place {
   }
 
   /** Asks the worker. Resolves with undefined where it does not answer in time. */
-  ask<S extends Subject>(subject: S): Promise<WorkerFacts[S] | undefined> {
+  ask<S extends Subject>(subject: S, about?: readonly string[]): Promise<WorkerFacts[S] | undefined> {
     // A worker answers a question about a subject with the facts of that subject.
-    return this.#questions.ask((id) => this.#send({ kind: 'ask', id, subject })) as Promise<
+    return this.#questions.ask((id) => this.#send({ kind: 'ask', id, subject, about })) as Promise<
       WorkerFacts[S] | undefined
     >;
   }
@@ -136,7 +143,7 @@ export class Place {
         this.#questions.answer(message.id, message.facts);
         return;
       case 'ask':
-        void this.#events.onAsk(message.subject).then((facts) => {
+        void this.#events.onAsk(message).then((facts) => {
           // The place may have another worker by now, which has asked nothing.
           if (worker === this.#worker) this.#send({ kind: 'answer', id: message.id, facts });
         });

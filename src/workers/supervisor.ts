@@ -5,7 +5,7 @@ import type { StartSummary } from '../banner.js';
 import { type Config, ConfigError } from '../config.js';
 import { Place, type WorkerEnd } from './place.js';
 import { WholeReport } from './whole-report.js';
-import type { Subject, WholeFacts } from './worker-message.js';
+import type { Question, Subject, WholeFacts } from './worker-message.js';
 
 export type SupervisorConfig = Pick<
   Config,
@@ -46,7 +46,7 @@ export class Supervisor {
         onFailure: (lines) => this.#onFailure(place, lines),
         onSilence: (pid) => this.#onSilence(place, pid),
         onEnd: (end) => this.#onEnd(place, end),
-        onAsk: (subject) => this.#answer(subject),
+        onAsk: (question) => this.#answer(question),
       });
       return place;
     });
@@ -140,7 +140,16 @@ export class Supervisor {
     if (this.#places.every(({ isEmpty }) => isEmpty)) this.#onEmpty?.();
   }
 
-  #answer(subject: Subject): Promise<WholeFacts[Subject]> {
-    return subject === 'metrics' ? this.#report.metrics() : this.#report.readiness(this.isStopping);
+  #answer({ subject, about = [] }: Question): Promise<WholeFacts[Subject]> {
+    switch (subject) {
+      case 'metrics':
+        return this.#report.metrics();
+      case 'readiness':
+        return this.#report.readiness(this.isStopping);
+      case 'forgotten':
+        return this.#report.forgotten(about);
+      default:
+        return subject satisfies never;
+    }
   }
 }

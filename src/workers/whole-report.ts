@@ -62,6 +62,13 @@ export class WholeReport {
     return sumMetrics([this.#past, ...this.#last.values(), await own.snapshot()]);
   }
 
+  /** Has the workers forget what they remember of some versions, and gives how much that was. */
+  async forgotten(identities: readonly string[]): Promise<number | undefined> {
+    const asked = this.#places.filter(({ hasListened }) => hasListened);
+    const counts = await Promise.all(asked.map((place) => place.ask('forgotten', identities)));
+    return counts.reduce((sum, it) => (sum === undefined || it === undefined ? undefined : sum + it), 0);
+  }
+
   async readiness(isStopping: boolean): Promise<Readiness> {
     const reasons = await Promise.all(
       this.#places.map(async (place) => {

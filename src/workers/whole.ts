@@ -7,6 +7,11 @@ export interface Whole {
   /** The text that Prometheus scrapes. */
   metricsText(): Promise<string>;
   readiness(): Promise<Readiness>;
+  /**
+   * Forgets in all processes what they remember of some versions, and gives how much that was; undefined where one of
+   * them has not answered.
+   */
+  forget(identities: readonly string[]): Promise<number | undefined>;
 }
 
 /** What this process knows of itself. */
@@ -15,6 +20,8 @@ export interface Own {
   readonly isDraining: () => boolean;
   /** Why its models are not enough to be ready. */
   readonly findMissing: () => readonly string[];
+  /** Forgets what this process remembers of some versions, and gives how much that was. */
+  readonly forget: (identities: readonly string[]) => Promise<number>;
 }
 
 /**
@@ -27,12 +34,18 @@ export function createWhole(own: Own, link: WorkerLink | undefined): Whole {
     readiness: async () => ({
       reasons: [...(own.isDraining() ? [drainingReason] : []), ...own.findMissing()],
     }),
+    forget: own.forget,
   };
   if (link === undefined) return alone;
-  link.answerWith({ metrics: () => own.metrics.snapshot(), readiness: own.findMissing });
+  link.answerWith({
+    metrics: () => own.metrics.snapshot(),
+    readiness: own.findMissing,
+    forgotten: own.forget,
+  });
   return {
     metricsText: async () => (await link.ask('metrics')) ?? alone.metricsText(),
     readiness: async () => (await link.ask('readiness')) ?? alone.readiness(),
+    forget: (identities) => link.ask('forgotten', identities),
   };
 }
 

@@ -13,9 +13,13 @@ export interface WorkerLink {
   /** Of the worker's place, from 1; the next process in that place has it again. */
   readonly number: number;
   /** Says how this worker answers what it is asked; before that it is not asked. */
-  answerWith(facts: { readonly [S in Subject]: () => WorkerFacts[S] | Promise<WorkerFacts[S]> }): void;
+  answerWith(
+    facts: {
+      readonly [S in Subject]: (about: readonly string[]) => WorkerFacts[S] | Promise<WorkerFacts[S]>;
+    },
+  ): void;
   /** Asks about all workers. Resolves with undefined when the supervisor does not answer. */
-  ask<S extends Subject>(subject: S): Promise<WholeFacts[S] | undefined>;
+  ask<S extends Subject>(subject: S, about?: readonly string[]): Promise<WholeFacts[S] | undefined>;
   tellListening(summary: StartSummary): void;
   /** Tells why this worker cannot start, a line a problem. */
   tellFailure(lines: readonly string[]): void;
@@ -38,7 +42,7 @@ export function connectToSupervisor(
   process.on('message', async (message: SupervisorMessage) => {
     if (message.kind === 'answer') questions.answer(message.id, message.facts);
     else if (facts !== undefined) {
-      send({ kind: 'answer', id: message.id, facts: await facts[message.subject]() });
+      send({ kind: 'answer', id: message.id, facts: await facts[message.subject](message.about ?? []) });
     }
   });
 
@@ -48,8 +52,8 @@ export function connectToSupervisor(
       facts = given;
     },
     // The supervisor answers a question about a subject with the facts of that subject.
-    ask: <S extends Subject>(subject: S) =>
-      questions.ask((id) => send({ kind: 'ask', id, subject })) as Promise<WholeFacts[S] | undefined>,
+    ask: <S extends Subject>(subject: S, about?: readonly string[]) =>
+      questions.ask((id) => send({ kind: 'ask', id, subject, about })) as Promise<WholeFacts[S] | undefined>,
     tellListening: (summary) => send({ kind: 'listening', summary }),
     tellFailure: (lines) => send({ kind: 'failed', lines }),
     release: () => process.channel?.unref(),

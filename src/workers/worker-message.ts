@@ -6,6 +6,8 @@ export interface WorkerFacts {
   readonly metrics: MetricsSnapshot;
   /** Why its models are not enough to be ready; none where they are. */
   readonly readiness: readonly string[];
+  /** How many answers it remembered of some versions, which it has forgotten now. */
+  readonly forgotten: number;
 }
 
 /** What a worker may ask the supervisor about all of them. */
@@ -13,6 +15,8 @@ export interface WholeFacts {
   /** The text that Prometheus scrapes. */
   readonly metrics: string;
   readonly readiness: Readiness;
+  /** Undefined where a worker has not answered. */
+  readonly forgotten: number | undefined;
 }
 
 export interface Readiness {
@@ -24,14 +28,22 @@ export interface Readiness {
 
 export type Subject = keyof WorkerFacts & keyof WholeFacts;
 
+/** A question; of `forgotten`, about which versions, by their identities. */
+export interface Question {
+  readonly kind: 'ask';
+  readonly id: number;
+  readonly subject: Subject;
+  readonly about?: readonly string[] | undefined;
+}
+
 /** From a worker to its supervisor. */
 export type WorkerMessage =
   | { readonly kind: 'listening'; readonly summary: StartSummary }
   | { readonly kind: 'failed'; readonly lines: readonly string[] }
-  | { readonly kind: 'ask'; readonly id: number; readonly subject: Subject }
+  | Question
   | { readonly kind: 'answer'; readonly id: number; readonly facts: WorkerFacts[Subject] };
 
 /** From the supervisor to a worker. */
 export type SupervisorMessage =
-  | { readonly kind: 'ask'; readonly id: number; readonly subject: Subject }
+  | Question
   | { readonly kind: 'answer'; readonly id: number; readonly facts: WholeFacts[Subject] };

@@ -135,11 +135,11 @@ describe('cached answers', () => {
         return undefined;
       },
     };
-    const cached = new CachedAnswers(far, memory());
+    const cached = new CachedAnswers(memory(), far);
     const { ask } = createRequest([late(1), late(2)]);
     await cached.answer(ask({ isShortRun: true }));
     expect(asked).toEqual([]);
-    await cached.answer(ask());
+    await cached.answer(ask({ identity: 'b'.repeat(64) }));
     expect(asked).toHaveLength(1);
   });
 });

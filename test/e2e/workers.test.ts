@@ -93,6 +93,29 @@ describe('WORKERS=2', () => {
     expect(await readMetric(server.url, 'metrics_workers_answered')).toBe(2);
   });
 
+  test('forgets what all its workers remember, whichever is asked', async () => {
+    await using server = await startServerProcess({ ...two, CACHE: 'memory' });
+    const ask = async () => {
+      const response = await fetch(`${server.url}/predict`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', connection: 'close' },
+        body: '{"x":21}',
+      });
+      await response.arrayBuffer();
+      return response.headers.get('x-cache');
+    };
+    // Connections go to the workers in turn.
+    expect([await ask(), await ask(), await ask(), await ask()]).toEqual(['miss', 'miss', 'hit', 'hit']);
+    const response = await fetch(`${server.url}/admin/cache?model=double`, { method: 'DELETE' });
+    expect(await response.json()).toEqual({ models: ['double'], entries: 2 });
+    expect([await ask(), await ask(), await ask(), await ask()].sort()).toEqual([
+      'hit',
+      'hit',
+      'miss',
+      'miss',
+    ]);
+  });
+
   test('replaces a worker that is killed, pauses before the next, and keeps its counts', async () => {
     await using server = await startServerProcess(two);
     for (let k = 0; k < 10; k += 1) await predict(server);
