@@ -14,6 +14,8 @@ export interface TcpProxy extends AsyncDisposable {
   stall(): void;
   /** Answers come so many bytes a second. */
   drip(bytesPerSecond: number): void;
+  /** The connections that there are stay open and stall for ever; new ones pass. */
+  strand(): void;
   /** Ends all connections now. */
   cut(): void;
 }
@@ -29,15 +31,17 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   let accepted = 0;
   let random = 1;
   const sockets = new Set<Socket>();
-  const lanes = new Set<{ wake(): void }>();
+  const lanes = new Set<{ wake(): void; strand(): void }>();
 
   /** One direction of one connection: pieces in their order, each when its time has come. */
   const createLane = (from: Socket, to: Socket, isAnswer: boolean) => {
     const pieces: { bytes: Buffer; readonly dueAt: number }[] = [];
     let timer: NodeJS.Timeout | undefined;
     let isEnded = false;
+    let isStranded = false;
     const wake = () => {
       clearTimeout(timer);
+      if (isStranded) return;
       for (let piece = pieces[0]; piece !== undefined && mode.kind !== 'stall'; piece = pieces[0]) {
         if (mode.kind === 'drip' && isAnswer) {
           to.write(piece.bytes.subarray(0, 1));
@@ -65,9 +69,14 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     });
     from.on('end', () => {
       isEnded = true;
-      if (pieces.length === 0 && mode.kind !== 'stall') to.end();
+      if (pieces.length === 0 && mode.kind !== 'stall' && !isStranded) to.end();
     });
-    const lane = { wake };
+    const lane = {
+      wake,
+      strand: () => {
+        isStranded = true;
+      },
+    };
     lanes.add(lane);
     from.on('close', () => {
       clearTimeout(timer);
@@ -114,6 +123,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     delay: (ms, share = 1) => become({ kind: 'delay', ms, share }),
     stall: () => become({ kind: 'stall' }),
     drip: (bytesPerSecond) => become({ kind: 'drip', bytesPerSecond }),
+    strand: () => {
+      for (const lane of lanes) lane.strand();
+      become({ kind: 'pass' });
+    },
     cut,
     async [Symbol.asyncDispose]() {
       cut();

@@ -8,6 +8,7 @@ import metrics from '../../src/plugins/metrics.js';
 import problems from '../../src/plugins/problems.js';
 import redis from '../../src/plugins/redis.js';
 import { readMetricText } from '../helpers/ask.js';
+import { startRedis } from '../helpers/redis.js';
 
 const problemSettings = { errorsUrl: '/errors', showsProblems: true, logFault: () => undefined };
 
@@ -204,4 +205,26 @@ test('open routes and metrics are not counted, and HEAD counts as one', async ()
   }
   const { headers } = await server.ask({ method: 'HEAD' });
   expect(headers['ratelimit']).toBe('"default";r=1;t=60');
+});
+
+test('servers with one Redis share every limit, and each holds it alone once Redis has gone', async () => {
+  vi.useRealTimers();
+  const redisServer = await startRedis();
+  const config = { RATE_LIMIT_MAX: 4 };
+  await using one = await buildLimits(config, [createKey('a', 3)], redisServer.url);
+  await using two = await buildLimits(config, [createKey('a', 3)], redisServer.url);
+  for (const { app } of [one, two]) await vi.waitFor(() => expect(app.redis?.isUp).toBe(true));
+  const inTurn = async (more: { key?: string }) => {
+    const statuses: number[] = [];
+    for (let k = 0; k < 6; k += 1) statuses.push((await (k % 2 === 0 ? one : two).ask(more)).status);
+    return statuses;
+  };
+  expect(await inTurn({ key: 'a0' })).toEqual([200, 200, 200, 429, 429, 429]);
+  expect(await inTurn({})).toEqual([200, 200, 200, 200, 429, 429]);
+  const wrong = await one.ask({ key: 'wrong' });
+  expect([wrong.status, wrong.headers['retry-after']]).toEqual([429, '60']);
+  await redisServer.stop();
+  const { status, headers } = await one.ask({ address: '192.0.2.77' });
+  expect([status, headers['ratelimit']]).toEqual([200, '"default";r=3;t=60']);
+  expect(readMetricText(await one.app.metrics.text(), 'degraded_total', 'part="limits"')).toBeGreaterThan(0);
 });

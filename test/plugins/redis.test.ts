@@ -1,0 +1,107 @@
+import { describe, expect, test, vi } from 'vitest';
+import { buildTestApp, type TestApp } from '../helpers/app.js';
+import { findFreePort } from '../helpers/free-port.js';
+import { startRedis } from '../helpers/redis.js';
+import { runServerToItsEnd, startServerProcess } from '../helpers/server-process.js';
+
+const loan = { age: 42, income: 51234.5, credit_score: 688 };
+
+async function waitForRedis(server: TestApp, state: 'up' | 'down'): Promise<void> {
+  await vi.waitUntil(() => server.app.redis?.state === state, { timeout: 10_000, interval: 5 });
+}
+
+/** The lines of the log about Redis. */
+function linesOf(server: TestApp): readonly unknown[] {
+  return server.logs.map(({ msg }) => msg).filter((text) => /Redis/.test(String(text)));
+}
+
+describe('a server', () => {
+  test('without REDIS_URL has no Redis and says nothing of one', async () => {
+    await using server = await buildTestApp();
+    expect(server.app.redis).toBe(null);
+    expect((await server.get('/health')).body).not.toHaveProperty('redis');
+    expect((await server.get('/metrics')).text).not.toContain('degraded_total');
+  });
+
+  test('shows the state of Redis in /health', async () => {
+    await using redis = await startRedis();
+    await using server = await buildTestApp({ REDIS_URL: redis.url });
+    await waitForRedis(server, 'up');
+    expect((await server.get('/health')).body).toMatchObject({ status: 'ok', redis: { state: 'up' } });
+    expect((await server.get('/metrics')).text).toContain('degraded_total{part="limits"} 0');
+  });
+
+  test('starts, is ready and predicts while Redis is down, and has it when it comes', async () => {
+    const port = await findFreePort();
+    await using server = await buildTestApp({ REDIS_URL: `redis://127.0.0.1:${port}` });
+    expect((await server.get('/health/ready')).status).toBe(200);
+    expect((await server.post('/predict', loan)).status).toBe(200);
+    expect((await server.get('/health')).body).toMatchObject({
+      status: 'degraded',
+      redis: { state: 'down' },
+    });
+    await using _redis = await startRedis({ port });
+    await waitForRedis(server, 'up');
+    expect((await server.get('/health')).body.status).toBe('ok');
+  });
+
+  test('logs one line when Redis goes and one when it is back, and counts what goes on without', async () => {
+    await using redis = await startRedis();
+    await using server = await buildTestApp({ REDIS_URL: redis.url });
+    await waitForRedis(server, 'up');
+    const ask = () => server.app.redis?.ask('cache', (commands) => commands.getrange('x', 0, 1), 'read');
+    redis.freeze();
+    for (let k = 0; k < 100; k += 1) expect(await ask()).toBe(undefined);
+    expect((await server.get('/health/ready')).status).toBe(200);
+    expect((await server.get('/health')).body.status).toBe('degraded');
+    redis.thaw();
+    // Nobody asks: it heals by itself.
+    await waitForRedis(server, 'up');
+    expect(linesOf(server)).toEqual([
+      'Redis is up',
+      'Redis is down: it does not answer in time',
+      'Redis is up',
+    ]);
+    expect(server.logs.at(-1)).toMatchObject({ level: 30, away_ms: expect.any(Number) });
+    expect((await server.get('/metrics')).text).toContain('degraded_total{part="cache"} 100');
+  });
+
+  test('closes at once while Redis is frozen', async () => {
+    await using redis = await startRedis();
+    const server = await buildTestApp({ REDIS_URL: redis.url });
+    await waitForRedis(server, 'up');
+    redis.freeze();
+    const startedAt = performance.now();
+    await server.app.close();
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+
+  test.each([
+    ['redis://:canary@localhost/x', 'REDIS_URL: takes a whole number for the database, after the last "/"'],
+    ['redis://:canary@localhost?db=1', 'REDIS_URL: takes an address without "?" and "#"'],
+    [
+      'http://:canary@localhost',
+      'REDIS_URL: got "http://…@localhost", takes a redis:// or rediss:// address',
+    ],
+  ])('does not start with REDIS_URL=%s, and says why in one line', async (url, line) => {
+    const { code, stderr } = await runServerToItsEnd({ REDIS_URL: url });
+    expect(code).toBe(1);
+    expect(stderr).toEqual([`sardonyx: ${line}`]);
+  });
+
+  test('never shows the password, neither in the log nor to clients', async () => {
+    await using redis = await startRedis({ settings: ['--requirepass', 'right'] });
+    await using server = await startServerProcess({
+      REDIS_URL: redis.url.replace('//', '//me:canary@'),
+      LOG_LEVEL: 'trace',
+    });
+    await vi.waitUntil(() => server.stdout.some((line) => line.includes('Redis is down')), 5_000);
+    expect(server.stdout.find((line) => line.includes('Redis is down'))).toContain('the password is wrong');
+    const shown = await Promise.all(
+      ['/health', '/metrics', '/openapi.json'].map(async (path) => (await fetch(server.url + path)).text()),
+    );
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+    expect([...server.stdout, ...server.stderr, ...shown].join()).not.toContain('canary');
+  });
+});
