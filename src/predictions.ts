@@ -9,6 +9,8 @@ export interface PredictionEvent {
   readonly status: 'ok' | ErrorCode;
   readonly predictionId: string;
   readonly requestId: string;
+  /** The id of the API key that asked; undefined where none was needed. */
+  readonly keyId?: string | undefined;
   /** From the call of `predict` to its answer. */
   readonly latencyMs: number;
   /** Whether the answer was remembered; undefined where it was not looked for. */

@@ -15,6 +15,8 @@ export interface PredictionRequest {
   /** The parsed body: nothing about it is known yet. */
   readonly body: unknown;
   readonly requestId: string;
+  /** The id of the API key that asks, for those who watch. */
+  readonly keyId?: string | undefined;
   readonly caller: Caller;
   /** Whether an answer that is remembered will do, whether one must be new, or whether none may be kept at all. */
   readonly caching?: 'normal' | 'bypass' | 'none';
@@ -45,7 +47,7 @@ export function createPredictor(
   cached?: CachedAnswers | undefined,
 ): Predictor {
   return {
-    async predict({ model, version, body, requestId, caller, caching = 'normal' }) {
+    async predict({ model, version, body, requestId, keyId, caller, caching = 'normal' }) {
       const started = performance.now();
       const loaded = registry.lease(model, version);
       const predictionId = randomUUID();
@@ -68,6 +70,7 @@ export function createPredictor(
           status: 'ok',
           predictionId,
           requestId,
+          keyId,
           latencyMs: performance.now() - started,
           cache,
           queueMs: answer.queueMs,
@@ -85,6 +88,7 @@ export function createPredictor(
           status,
           predictionId,
           requestId,
+          keyId,
           latencyMs,
         });
         throw error;

@@ -12,6 +12,7 @@ const adminRoutes: FastifyPluginAsync = async (app) => {
   app.delete<{ Querystring: { model?: string } }>(
     '/admin/cache',
     {
+      config: { scope: 'admin', model: 'query' },
       schema: {
         summary: 'Forget the answers that are remembered: of one model, or of all',
         tags: ['admin'],
