@@ -168,7 +168,7 @@ describe('a wrong call', () => {
   it.each([
     [[], 'a command is missing'],
     [['serv'], 'serv is not a command; did you mean serve?'],
-    [['constructor'], 'constructor is not a command'],
+    [['constructor'], 'constructor is not a command: sardonyx --help lists them'],
     [['check', '--jsn'], '--jsn is not an option; did you mean --json?'],
     [['check', 'a', 'b'], '"b" is one argument too many'],
     [['add', 'm.onnx'], '--name is missing'],
