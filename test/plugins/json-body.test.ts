@@ -40,6 +40,18 @@ describe('a JSON body', () => {
     },
   );
 
+  test.each([
+    ['of no type', {}],
+    ["of curl's own type", { 'content-type': 'application/x-www-form-urlencoded' }],
+    ['of a type that is none', { 'content-type': 'json' }],
+  ])('%s is refused, with the type that is taken', async (_, headers) => {
+    await using server = await buildTestApp();
+    const request = { method: 'POST', url: '/predict', payload: Buffer.from(loan), headers } as const;
+    const reply = await server.app.inject(request);
+    expect(reply.statusCode).toBe(415);
+    expect(reply.json().detail).toBe('Send content-type: application/json.');
+  });
+
   test('that is compressed is refused, with what is taken', async () => {
     await using server = await buildTestApp();
     const { status, headers } = await server.post('/predict', loan, { 'content-encoding': 'gzip' });
