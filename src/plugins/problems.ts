@@ -77,7 +77,9 @@ function toServiceError(thrown: unknown): ServiceError {
     pointer: it.instancePath || `/${pointerToken(String(it.params['missingProperty'] ?? ''))}`,
     message: it.message ?? 'is not valid',
   }));
-  return new ServiceError(known, { cause: thrown, ...(problems && { problems }) });
+  // The charset and the encoding are told by what reads bodies: what is left is the type itself.
+  const detail = known === 'unsupported_media_type' ? 'Send content-type: application/json.' : undefined;
+  return new ServiceError(known, { cause: thrown, ...(detail && { detail }), ...(problems && { problems }) });
 }
 
 /** Which methods the routes of an address take; parameters match one segment each. */

@@ -20,6 +20,10 @@ export default fp<WholeOptions>(
     const findMissing = () => findMissingModels(app.registry, requiredModels);
     const { metrics, isDraining } = app;
     app.decorate('whole', createWhole({ metrics, isDraining, findMissing }, link));
+    app.addHook('onReady', async () => {
+      const reasons = findMissing();
+      if (reasons.length > 0) app.log.warn({ reasons }, 'not ready');
+    });
   },
   { name: 'whole', fastify: '5.x', dependencies: ['metrics', 'drain', 'registry'] },
 );
