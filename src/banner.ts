@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config.js';
+import { findMissingModels } from './models/readiness.js';
 import { chooseVersion, defaultVersion, type ModelState } from './models/routing.js';
 
 /** What there is to say about a server that listens. */
@@ -29,6 +30,7 @@ export function summarizeStart(app: FastifyInstance, config: Config): StartSumma
       : []),
     ...models.flatMap(describeModel),
     ...(registry.aliasProblem === undefined ? [] : [`  ${registry.aliasProblem}`]),
+    ...findMissingModels(registry, config.REQUIRED_MODELS).map((reason) => `  Not ready: ${reason}`),
     '',
     ...(config.DOCS === 'on' ? [`  Manual   ${url}/docs`] : []),
     ...firstRequest(app, url),
@@ -41,7 +43,8 @@ function describeModel(model: ModelState): string[] {
   const served = [...model.versions]
     .filter(([, { state }]) => state === 'ready')
     .map(([name]) => (name === fallback ? `${name} (default)` : name));
-  const lines = [`  ${model.name.padEnd(16)} ${served.join(', ') || 'nothing: every version is refused'}`];
+  const nothing = `nothing: ${model.versions.size === 0 ? 'it has no version yet' : 'every version is refused'}`;
+  const lines = [`  ${model.name.padEnd(16)} ${served.join(', ') || nothing}`];
   for (const [name, version] of model.versions) {
     if (version.state === 'refused') lines.push(`    refused ${name}: ${version.reason}`);
   }

@@ -43,7 +43,8 @@ async function dispatch(argv: readonly string[], context: CliContext): Promise<n
   if (name === undefined) throw new UsageError('a command is missing: sardonyx --help lists them');
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {
-    throw new UsageError(`${printable(name)} is not a command${suggest(name, Object.keys(commands))}`);
+    const hint = suggest(name, Object.keys(commands)) || ': sardonyx --help lists them';
+    throw new UsageError(`${printable(name)} is not a command${hint}`);
   }
   const beforeEnd = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest;
   if (beforeEnd.includes('--help') || beforeEnd.includes('-h')) return print(context, command.help);

@@ -1,6 +1,7 @@
 import { ServiceError } from '../errors.js';
 import type { Caller } from './caller.js';
 import type { RunTimes } from './run-times.js';
+import { expired } from './waiter.js';
 
 /**
  * What is expected to take so long may take a quarter more: when the machine gets busy all runs of a queue get slower
@@ -51,6 +52,8 @@ export function admit(
     ? 0
     : caution * (waitBefore(backlog, now, rules) + times.expectMs(rows)) + times.spreadMs(rows);
   const lateMs = now + waitMs - deadline;
+  // Nothing stands before it, and the limit that is over is the caller's own: to come again would not help.
+  if (isFirst && lateMs > 0 && timeoutMs < rules.timeoutMs) throw expired();
   if (queuedRows < maxQueueRows && lateMs <= 0) return deadline;
   throw new ServiceError('overloaded', {
     detail:

@@ -74,7 +74,7 @@ export class Batcher<Row> {
     const { deadline, since } = waiter;
     waiter.timer = setTimeout(() => {
       this.#queue = this.#queue.filter((other) => other !== waiter);
-      waiter.reject(expired(deadline - since));
+      waiter.reject(expired());
     }, deadline - since);
   }
 
@@ -150,8 +150,7 @@ export class Batcher<Row> {
       const waiter = this.#queue[taken] as Waiter<Row>;
       if (waiter.connection?.destroyed) fail(waiter, new ServiceError('client_closed'));
       // One that is expected late is run for its luck, unless that is at the cost of those behind it.
-      else if (waiter.deadline < (taken + 1 < this.#queue.length ? alone : soonest))
-        fail(waiter, expired(waiter.deadline - waiter.since));
+      else if (waiter.deadline < (taken + 1 < this.#queue.length ? alone : soonest)) fail(waiter, expired());
       else {
         if (waiter.deadline >= alone) earliest = Math.min(earliest, waiter.deadline);
         if (earliest < full && batch.length > 0 && now + times.expectMs(batch.length + 1) > earliest) break;

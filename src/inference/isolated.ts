@@ -138,9 +138,9 @@ export class IsolatedExecutor implements Executor {
   #replace(ended: HostedModel, how: string): void {
     if (ended === this.#spare) this.#spare = undefined;
     if (this.#isClosed || ended !== this.#current) return;
-    this.#options.onLost?.(how);
     if (ended.isLate) this.#keepsSpare = true;
     else this.#deaths += 1;
+    this.#options.onLost?.(ended.isLate ? `${how}, for a run beyond ${this.#options.timeoutMs} ms` : how);
     if (this.#deaths < 2) {
       this.#restart();
       return;

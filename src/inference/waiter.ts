@@ -31,8 +31,6 @@ export function fail(
   reject(error);
 }
 
-export function expired(limitMs: number): ServiceError {
-  return new ServiceError('deadline_exceeded', {
-    detail: `It was not answered within ${limitMs.toFixed(0)} ms.`,
-  });
+export function expired(): ServiceError {
+  return new ServiceError('deadline_exceeded', { detail: 'Its time was over before it was answered.' });
 }

@@ -1,4 +1,5 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { messageOf } from '../errors.js';
 import { type Manifest, ManifestSchema, RefusedError } from './manifest.js';
 import { findFeatureFaults, findTaskFaults } from './manifest-faults.js';
 import { listShapeFaults } from './shape-faults.js';
@@ -27,7 +28,8 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new RefusedError('metadata.json is not valid JSON in UTF-8', { cause });
+    const where = messageOf(cause).replace(/\s+/g, ' ');
+    throw new RefusedError(`metadata.json is not valid JSON in UTF-8: ${where}`, { cause });
   }
 }
 

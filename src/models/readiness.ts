@@ -16,7 +16,7 @@ export function findMissingModels(registry: Registry, required?: string): readon
     try {
       return faultsOf(registry.find(name.trim()));
     } catch (error) {
-      return [`${name.trim()}: ${messageOf(error)}`];
+      return [messageOf(error)];
     }
   });
 }

@@ -1,4 +1,5 @@
 import { type Problem, ServiceError } from '../errors.js';
+import { describeValue } from '../messages.js';
 import type { Aliases } from './aliases.js';
 import type { LoadedModel } from './loaded-model.js';
 import { nearestNames } from './nearest-names.js';
@@ -75,14 +76,17 @@ function unavailable(model: ModelState, why: string): ServiceError {
 function versionNotFound(model: ModelState, selector: string): ServiceError {
   const known = [...model.versions.keys(), ...model.aliases.keys(), 'latest'];
   return new ServiceError('version_not_found', {
-    detail: `The model ${model.name} has ${listSome(known)}.`,
+    detail: `${describeValue(selector)} is none of the versions of ${model.name}: ${listSome(known)}.`,
     problems: suggest(selector, known, '/version'),
   });
 }
 
 export function modelNotFound(name: string, known: readonly string[]): ServiceError {
   return new ServiceError('model_not_found', {
-    detail: known.length === 0 ? 'No model is there.' : `There are the models ${listSome(known)}.`,
+    detail:
+      known.length === 0
+        ? 'No model is there.'
+        : `${describeValue(name)} is none of the models: ${listSome(known)}.`,
     problems: suggest(name, known, '/model'),
   });
 }

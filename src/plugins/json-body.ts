@@ -41,13 +41,17 @@ function parse(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString());
   } catch (error) {
-    const position = error instanceof SyntaxError ? /position (\d+)/.exec(error.message)?.[1] : undefined;
-    throw invalid(
-      position === undefined
-        ? 'The body ends early, or holds no JSON.'
-        : `The fault is at character ${position}.`,
-    );
+    throw invalid(describeFault((error as SyntaxError).message));
   }
+}
+
+/** What the parser found, of whose words only a place or one plain character is the client's to see. */
+function describeFault(message: string): string {
+  const position = /position (\d+)/.exec(message)?.[1];
+  if (position !== undefined) return `The fault is at character ${position}.`;
+  if (/^(Unexpected end|Unterminated)/.test(message)) return 'The body ends early.';
+  const token = /^Unexpected token '([!-~])'/.exec(message)?.[1];
+  return token === undefined ? 'The body is no JSON.' : `The body has a "${token}" where JSON has none.`;
 }
 
 function invalid(detail: string): ServiceError {

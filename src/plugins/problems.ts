@@ -53,7 +53,9 @@ export function sendProblem(
   reply: FastifyReply,
   settings: ProblemOptions,
 ) {
-  const error = hasLeft(request, thrown) ? new ServiceError('invalid_request') : toServiceError(thrown);
+  const error = hasLeft(request, thrown)
+    ? new ServiceError('invalid_request')
+    : toServiceError(thrown, request.routeOptions.bodyLimit);
   if (error.status >= 500) settings.logFault(request.log, error, request.id, request.key?.id);
   return reply
     .code(error.status)
@@ -68,7 +70,7 @@ function hasLeft({ raw }: FastifyRequest, thrown: unknown): boolean {
   return raw.readableAborted && (thrown as Partial<FastifyError> | undefined)?.code === 'ECONNRESET';
 }
 
-function toServiceError(thrown: unknown): ServiceError {
+function toServiceError(thrown: unknown, bodyLimit: number | undefined): ServiceError {
   if (thrown instanceof ServiceError) return thrown;
   const { code, validation } = (thrown ?? {}) as Partial<FastifyError>;
   const known = code === undefined ? undefined : frameworkCodes[code];
@@ -77,7 +79,15 @@ function toServiceError(thrown: unknown): ServiceError {
     pointer: it.instancePath || `/${pointerToken(String(it.params['missingProperty'] ?? ''))}`,
     message: it.message ?? 'is not valid',
   }));
-  return new ServiceError(known, { cause: thrown, ...(problems && { problems }) });
+  const detail = describeFix(known, bodyLimit);
+  return new ServiceError(known, { cause: thrown, ...(detail && { detail }), ...(problems && { problems }) });
+}
+
+function describeFix(code: ErrorCode, bodyLimit: number | undefined): string | undefined {
+  // The charset and the encoding are told by what reads bodies: what is left is the type itself.
+  if (code === 'unsupported_media_type') return 'Send content-type: application/json.';
+  if (code === 'body_too_large' && bodyLimit !== undefined) return `A body may have ${bodyLimit} bytes.`;
+  return undefined;
 }
 
 /** Which methods the routes of an address take; parameters match one segment each. */

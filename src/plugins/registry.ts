@@ -2,6 +2,7 @@ import fp from 'fastify-plugin';
 import { type Config, limitsOf } from '../config.js';
 import { listDirectory } from '../models/directory.js';
 import { createLoader } from '../models/load-version.js';
+import type { LoadFigures } from '../models/loaded-model.js';
 import { RefusedError } from '../models/manifest.js';
 import { type LoadEvent, Registry } from '../models/registry.js';
 import { createLoadMetrics } from '../monitoring/prediction-metrics.js';
@@ -25,7 +26,7 @@ export default fp<Config>(
       }
       if (outcome.state !== 'ready') return;
       const { executorKind: executor, figures, identity } = outcome.loaded;
-      app.log.info({ ...about, executor, identity, ...figures }, 'version loaded');
+      app.log.info({ ...about, executor, identity, ...toLoggable(figures) }, 'version loaded');
     };
     const restarts = app.metrics.counter(
       'executor_restarts_total',
@@ -52,6 +53,16 @@ export default fp<Config>(
   },
   { name: 'registry', fastify: '5.x', dependencies: ['metrics'] },
 );
+
+/** The figures as `GET /models` names and rounds its own. */
+function toLoggable(figures: LoadFigures): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(figures).map(([name, value]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      typeof value === 'number' ? Math.round(value * 1_000) / 1_000 : value,
+    ]),
+  );
+}
 
 /** What the reason does not say: the engine's or the system's own words. */
 function causeOf(error: unknown): unknown {

@@ -24,6 +24,10 @@ export default fp<WholeOptions>(
       return counts.reduce((sum, it) => sum + it, 0);
     };
     app.decorate('whole', createWhole({ metrics, isDraining, findMissing, forget }, link));
+    app.addHook('onReady', async () => {
+      const reasons = findMissing();
+      if (reasons.length > 0) app.log.warn({ reasons }, 'not ready');
+    });
   },
   { name: 'whole', fastify: '5.x', dependencies: ['cache', 'metrics', 'drain', 'registry'] },
 );

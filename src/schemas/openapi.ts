@@ -21,6 +21,7 @@ export interface DocumentedVersion {
 const predictCodes: readonly ErrorCode[] = [
   'invalid_input',
   'invalid_json',
+  'invalid_request',
   'model_not_found',
   'version_not_found',
   'request_timeout',

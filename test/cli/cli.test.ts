@@ -73,7 +73,7 @@ describe('predict', () => {
 
   it.each([
     [['predict', 'lin', '{}'], 'did you mean line?'],
-    [['predict', 'line@2', '{}'], 'The model line has 1'],
+    [['predict', 'line@2', '{}'], '"2" is none of the versions of line: 1'],
     [['predict', 'line', '{"a":'], 'the body is not valid JSON'],
     [['predict', 'line', '@/no/such/file'], '/no/such/file cannot be used (ENOENT)'],
   ])('%j fails with 1', async (argv, message) => {
@@ -168,7 +168,7 @@ describe('a wrong call', () => {
   it.each([
     [[], 'a command is missing'],
     [['serv'], 'serv is not a command; did you mean serve?'],
-    [['constructor'], 'constructor is not a command'],
+    [['constructor'], 'constructor is not a command: sardonyx --help lists them'],
     [['check', '--jsn'], '--jsn is not an option; did you mean --json?'],
     [['check', 'a', 'b'], '"b" is one argument too many'],
     [['add', 'm.onnx'], '--name is missing'],
@@ -212,7 +212,7 @@ describe('the process', () => {
   it('ends with the code, without a stack', () => {
     const { stderr, status } = start(`${cli} predict nobody '{}'`);
     expect(status).toBe(1);
-    expect(stderr.split('\n')[0]).toBe('sardonyx: There are the models line.');
+    expect(stderr.split('\n')[0]).toBe('sardonyx: "nobody" is none of the models: line.');
     expect(stderr).not.toContain('    at ');
   });
 

@@ -27,6 +27,14 @@ describe('README.md', () => {
     expect(answer.body).toMatchObject(shown);
   });
 
+  test('builds what npx and npm pack take before it names them', () => {
+    const own = readme.slice(readme.indexOf('## Serve your own model'));
+    for (const command of ['npx sardonyx', 'npm pack']) {
+      const before = own.slice(0, own.indexOf(command));
+      expect(before, command).toContain('npm run build');
+    }
+  });
+
   test('names only scripts that there are', () => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
     const text = readme + readFileSync('CONTRIBUTING.md', 'utf8');

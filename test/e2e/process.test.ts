@@ -68,6 +68,32 @@ describe('the banner', () => {
   });
 });
 
+describe('a start after which the server is not ready', () => {
+  test.each([
+    ['DEFAULT_MODEL', 'nope', '"nope" is none of the models: breast-cancer'],
+    ['REQUIRED_MODELS', 'churn,nope', '"nope" is none of the models: breast-cancer'],
+  ])('for the sake of %s says so in the banner and in the log', async (variable, value, reason) => {
+    await using server = await startServerProcess({ [variable]: value });
+    expect(await readBanner(server)).toContain(`  Not ready: ${reason}`);
+    const line = server.stdout.find((text) => text.includes('"msg":"not ready"'));
+    expect(JSON.parse(line ?? '{}')).toMatchObject({
+      level: 40,
+      reasons: [expect.stringContaining(reason)],
+    });
+  });
+
+  test('says of a model without a version that nothing of it is refused', async () => {
+    using folder = createRegistryFolder();
+    folder.write('half/1/model.onnx', linearRegression([1]));
+    folder.addVersion('sum', '1', {
+      manifest: { task: 'regression', features: [{ name: 'a', type: 'number' }] },
+      model: linearRegression([1]),
+    });
+    await using server = await startServerProcess({ MODELS_DIR: folder.path });
+    expect(await readBanner(server)).toMatch(/half +nothing: it has no version yet/);
+  });
+});
+
 describe('a server that is told to stop', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('by %s ends with 0', async (signal) => {
     await using server = await startServerProcess();

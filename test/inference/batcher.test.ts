@@ -248,6 +248,10 @@ test('time runs from the arrival of a request, not from when a busy thread first
   const { runs, executor } = createEcho();
   const { ask } = createBatcher(executor, { timeoutMs: 100 });
   expect(await codeOf(ask(1, { arrivedAt: performance.now() - 120 }))).toBe('overloaded');
+  // Its own limit, with nothing before it: to come again would not help.
+  expect(await codeOf(ask(1, { arrivedAt: performance.now() - 20, timeoutMs: 10 }))).toBe(
+    'deadline_exceeded',
+  );
   expect(runs).toEqual([]);
 });
 

@@ -68,7 +68,7 @@ describe('an isolated executor', () => {
     expect(await codeOf(late)).toBe('deadline_exceeded');
     expect(performance.now() - started).toBeLessThan(1_000);
     expect(await codeOf(next)).toBe('ok');
-    expect(it.lost).toEqual(['SIGKILL']);
+    expect(it.lost).toEqual(['SIGKILL, for a run beyond 300 ms']);
   });
 
   test('never makes an endless model wait longer between children for being late again and again', async () => {

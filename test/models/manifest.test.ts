@@ -220,5 +220,8 @@ test('every offending key has one message, and many are cut', () => {
 
 test('what is no JSON in UTF-8 is refused', () => {
   expect(() => parseManifest(new TextEncoder().encode('{'))).toThrow('not valid JSON');
+  expect(() => parseManifest(new TextEncoder().encode('{"a":\n1,\n}'))).toThrow(
+    /^metadata\.json is not valid JSON in UTF-8: .*(position \d+|unexpected)/i,
+  );
   expect(() => parseManifest(Uint8Array.of(0x22, 0xff, 0x22))).toThrow('not valid JSON in UTF-8');
 });

@@ -24,7 +24,7 @@ describe('whether the registry is ready', () => {
     ['blanks do not matter', ' a , b ', {}, ['c/9'], []],
     ['all are required', 'all', {}, ['a/1', 'c/9'], [noneOf('a'), noneOf('c')]],
     ['all are required and answer', 'all', {}, [], []],
-    ['a required one is unknown', 'a,x', {}, [], ['x: There are the models a, b, c.']],
+    ['a required one is unknown', 'a,x', {}, [], ['"x" is none of the models: a, b, c.']],
     [
       'the default version of a required one is refused, though another is sound',
       'b',
@@ -37,6 +37,12 @@ describe('whether the registry is ready', () => {
     for (const name of refused) bad.set(name, new RefusedError('no'));
     await registry.apply(listing(models, aliases));
     expect(findMissingModels(registry, required)).toEqual(wanted);
+  });
+
+  test('not when the configured default is unknown, and the reason names it', async () => {
+    const { registry } = createRegistry({ defaultModel: 'x' });
+    await registry.apply(listing(models));
+    expect(findMissingModels(registry)).toEqual(['"x" is none of the models: a, b, c.']);
   });
 
   test('never without any model, and never where none can answer', async () => {

@@ -8,9 +8,13 @@ describe('a JSON body', () => {
   test.each([
     ['', 'The body is empty.'],
     ['{', /The fault is at character 1|ends early/],
-    ['{"age": 42,}', /The fault is at character \d+|ends early/],
-    ['{"age": NaN}', /The fault is at character \d+|no JSON/],
-    [`\uFEFF${loan}`, /The fault is at character 0|no JSON/],
+    ['{"age": 42', /The fault is at character \d+|ends early/],
+    ['{"age": 42,}', /The fault is at character \d+/],
+    ['{"age": NaN}', /The fault is at character \d+|^The body has a "N" where JSON has none\.$/],
+    ['[1, 2, ]', /The fault is at character \d+|^The body has a "]" where JSON has none\.$/],
+    ['"', /The fault is at character \d+|ends early/],
+    ['\u00e9', /The fault is at character 0|^The body is no JSON\.$/],
+    [`\uFEFF${loan}`, /The fault is at character 0|^The body is no JSON\.$/],
     [nested(33) + ' '.repeat(40), 'The body is nested more than 32 levels deep.'],
   ])('of %j is refused as invalid_json', async (text, detail) => {
     await using server = await buildTestApp();
@@ -35,6 +39,18 @@ describe('a JSON body', () => {
       expect((await server.post('/predict', loan, { 'content-type': type })).status).toBe(200);
     },
   );
+
+  test.each([
+    ['of no type', {}],
+    ["of curl's own type", { 'content-type': 'application/x-www-form-urlencoded' }],
+    ['of a type that is none', { 'content-type': 'json' }],
+  ])('%s is refused, with the type that is taken', async (_, headers) => {
+    await using server = await buildTestApp();
+    const request = { method: 'POST', url: '/predict', payload: Buffer.from(loan), headers } as const;
+    const reply = await server.app.inject(request);
+    expect(reply.statusCode).toBe(415);
+    expect(reply.json().detail).toBe('Send content-type: application/json.');
+  });
 
   test('that is compressed is refused, with what is taken', async () => {
     await using server = await buildTestApp();

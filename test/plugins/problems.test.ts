@@ -16,6 +16,13 @@ describe('errors', () => {
     });
   });
 
+  test('of a body that is too large say how large it may be', async () => {
+    await using server = await buildTestApp({ BODY_LIMIT_BYTES: '1024' });
+    const { status, body } = await server.post('/predict', ' '.repeat(2_000));
+    expect(status).toBe(413);
+    expect(body.detail).toBe('A body may have 1024 bytes.');
+  });
+
   test.each([
     ['GET', '/predict', 'POST'],
     ['PUT', '/models/credit-risk/predict', 'POST'],

@@ -49,6 +49,7 @@ describe('/openapi.json', () => {
     expect(await statusFor(schema.maximum)).toBe(200);
     expect(await statusFor(schema.maximum + 1)).toBe(400);
     expect(await statusFor(schema.minimum - 1)).toBe(400);
+    expect(post.responses['400'].description).toContain('invalid_request');
   });
 
   test('leaves out what cannot answer, and is valid without any model', async () => {
