@@ -8,6 +8,8 @@ export interface PredictionEvent {
   readonly status: 'ok' | ErrorCode;
   readonly predictionId: string;
   readonly requestId: string;
+  /** The id of the API key that asked; undefined where none was needed. */
+  readonly keyId?: string | undefined;
   /** From the call of `predict` to its answer. */
   readonly latencyMs: number;
   /** The rest is there for `ok` alone: the wait for the run, the run, its rows, and the place among them. */

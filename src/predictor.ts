@@ -14,6 +14,8 @@ export interface PredictionRequest {
   /** The parsed body: nothing about it is known yet. */
   readonly body: unknown;
   readonly requestId: string;
+  /** The id of the API key that asks, for those who watch. */
+  readonly keyId?: string | undefined;
   readonly caller: Caller;
 }
 
@@ -35,7 +37,7 @@ export interface Predictor {
 
 export function createPredictor(registry: Registry, predictions: Predictions): Predictor {
   return {
-    async predict({ model, version, body, requestId, caller }) {
+    async predict({ model, version, body, requestId, keyId, caller }) {
       const started = performance.now();
       const loaded = registry.lease(model, version);
       const predictionId = randomUUID();
@@ -47,6 +49,7 @@ export function createPredictor(registry: Registry, predictions: Predictions): P
           status: 'ok',
           predictionId,
           requestId,
+          keyId,
           latencyMs: performance.now() - started,
           queueMs: answer.queueMs,
           runMs: answer.runMs,
@@ -63,6 +66,7 @@ export function createPredictor(registry: Registry, predictions: Predictions): P
           status,
           predictionId,
           requestId,
+          keyId,
           latencyMs,
         });
         throw error;

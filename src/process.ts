@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
+import { type AccessMode, readAccessMode } from './access/access-mode.js';
 import { describeStart, type StartSummary, summarizeStart } from './banner.js';
 import { type Config, ConfigError, readConfig } from './config.js';
 import { messageOf } from './errors.js';
@@ -11,7 +12,6 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** From the cut of the connections to the end of the process, if nothing else ends it. */
 const lastResortMs = 2_000;
-const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /**
  * The life of the server's process: configuration, models, listener, signals. With several workers it is the life
@@ -22,17 +22,18 @@ export async function runServer(environment: Environment, signals: StopSignals):
   const link = connectToSupervisor(environment);
   try {
     const config = readConfig(environment);
+    const access = readAccessMode(config);
     const logger = createLogger(config, environment, link);
     endOnUncaught(logger);
     if (link === undefined && config.WORKERS > 1) {
-      await supervise(config, environment, logger, signals);
+      await supervise(config, access, environment, logger, signals);
       return;
     }
     const app = await buildServer(config, logger, link);
     signals.handleWith(createStop(app, config, link));
     await listen(app, config, link);
     const summary = summarizeStart(app, config);
-    if (link === undefined) announce(summary, config, logger);
+    if (link === undefined) announce(summary, config, access, logger);
     else link.tellListening(summary);
   } catch (error) {
     const lines = error instanceof ConfigError ? error.lines : [describeFailure(error)];
@@ -55,6 +56,7 @@ function createLogger(config: Config, environment: Environment, link: WorkerLink
 
 async function supervise(
   config: Config,
+  access: AccessMode,
   environment: Environment,
   logger: Logger,
   signals: StopSignals,
@@ -75,13 +77,11 @@ async function supervise(
   const summary = await supervisor.start();
   if (summary === undefined) return;
   logger.info(`listening at ${summary.url}`);
-  announce(summary, config, logger);
+  announce(summary, config, access, logger);
 }
 
-function announce(summary: StartSummary, config: Config, logger: Logger): void {
-  if (!loopback.has(config.HOST)) {
-    logger.warn({ host: config.HOST }, 'whoever reaches this address may ask: this release has no API keys');
-  }
+function announce(summary: StartSummary, config: Config, access: AccessMode, logger: Logger): void {
+  if (access.mode === 'open') logger.warn({ host: config.HOST }, access.warning);
   process.stderr.write(describeStart(summary, config.WORKERS));
 }
 

@@ -3,6 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 
 import type { Config } from './config.js';
 import arrival from './plugins/arrival.js';
+import auth from './plugins/auth.js';
 import { createClientErrorHandler } from './plugins/client-errors.js';
 import drain, { type Draining } from './plugins/drain.js';
 import { createFaultLog } from './plugins/fault-log.js';
@@ -25,6 +26,7 @@ import metricsRoutes from './routes/metrics.js';
 import modelRoutes from './routes/models.js';
 import predictRoutes from './routes/predict.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
+import { securitySchemes } from './schemas/openapi.js';
 import { ProblemSchema } from './schemas/problem.js';
 import { serverVersion } from './version.js';
 import type { WorkerLink } from './workers/worker-link.js';
@@ -90,6 +92,7 @@ export async function buildServer(
   await app.register(redis, { url: config.REDIS_URL });
   await app.register(problems, problemSettings);
   await app.register(protocol);
+  await app.register(auth, config);
   await app.register(jsonBody);
   await app.register(drain, { draining });
   await app.register(arrival);
@@ -107,6 +110,7 @@ export async function buildServer(
           version: serverVersion,
           description: 'The models that this server answers with.',
         },
+        ...(app.needsKeys && { components: { securitySchemes } }),
         ...(config.PUBLIC_URL !== undefined && { servers: [{ url: config.PUBLIC_URL }] }),
       },
       refResolver: {

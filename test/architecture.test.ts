@@ -29,7 +29,7 @@ const partOf = (file: string) =>
 /** What each part may call; a part that is not named here may call nothing of ours. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ['process', 'stop-signals'],
-  process: ['banner', 'config', 'errors', 'server', 'workers'],
+  process: ['access', 'banner', 'config', 'errors', 'server', 'workers'],
   banner: ['config', 'models'],
   cli: [
     'access',
@@ -45,9 +45,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'stop-signals',
     'proposal',
     'version',
+    'window',
   ],
   server: ['config', 'plugins', 'routes', 'schemas', 'version'],
-  access: ['errors', 'limits', 'messages', 'models', 'window'],
+  access: ['config', 'errors', 'limits', 'messages', 'models', 'watched-file', 'window'],
+  'watched-file': ['models'],
   limits: ['redis'],
   cache: ['redis'],
   proposal: ['inference', 'models'],

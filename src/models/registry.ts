@@ -86,6 +86,23 @@ export class Registry {
     });
   }
 
+  /** The names of the models that are there. */
+  get names(): readonly string[] {
+    return [...this.#models.keys()];
+  }
+
+  /** The model behind a name or an alias, whether it is there or not. */
+  resolveName(name: string): string {
+    return this.#models.has(name) ? name : (this.#aliases.aliases.get(name) ?? name);
+  }
+
+  /** The model that plain `/predict` means, whether it is there or not; undefined where nothing says it. */
+  get defaultName(): string | undefined {
+    const { defaultModel = this.#aliases.aliases.get('default') } = this.#options;
+    if (defaultModel !== undefined) return this.resolveName(defaultModel);
+    return this.#models.size === 1 ? this.names[0] : undefined;
+  }
+
   /** Whether something says what plain `/predict` means; that it can answer is another matter. */
   get hasDefault(): boolean {
     return (

@@ -5,13 +5,18 @@ import { nearestNames } from './nearest-names.js';
 
 /**
  * What TypeBox has found wrong with a file, one line an offending key: its path, what it takes and what it got.
- * Of a union the branch that the value comes nearest to is told, and not that there is a union.
+ * Of a union the branch that the value comes nearest to is told, and not that there is a union. What it got is left
+ * out where it may be a secret.
  */
-export function listShapeFaults(errors: Iterable<ValueError>): readonly string[] {
+export function listShapeFaults(
+  errors: Iterable<ValueError>,
+  { showsValues = true } = {},
+): readonly string[] {
   const byPath = new Map<string, string>();
   for (const error of collect(errors)) {
     // Of several at one path the first says most: that it is absent, then its type, then its bounds.
-    if (!byPath.has(error.path)) byPath.set(error.path, `${error.path || '/'} ${describe(error)}`);
+    if (!byPath.has(error.path))
+      byPath.set(error.path, `${error.path || '/'} ${describe(error, showsValues)}`);
   }
   return [...byPath.values()];
 }
@@ -44,9 +49,9 @@ function nearestBranch({ path, errors }: ValueError): readonly ValueError[] {
   return nearest?.found ?? [];
 }
 
-function describe(error: ValueError): string {
+function describe(error: ValueError, showsValues: boolean): string {
   const { schema, type, value } = error;
-  const got = `, got ${describeValue(value)}`;
+  const got = showsValues ? `, got ${describeValue(value)}` : '';
   switch (type) {
     case ValueErrorType.ObjectRequiredProperty:
       return 'is required';

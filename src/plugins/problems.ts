@@ -54,7 +54,7 @@ export function sendProblem(
   settings: ProblemOptions,
 ) {
   const error = hasLeft(request, thrown) ? new ServiceError('invalid_request') : toServiceError(thrown);
-  if (error.status >= 500) settings.logFault(request.log, error, request.id);
+  if (error.status >= 500) settings.logFault(request.log, error, request.id, request.key?.id);
   return reply
     .code(error.status)
     .headers(error.headers)

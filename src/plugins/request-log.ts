@@ -16,6 +16,7 @@ export default fp(
           status: reply.statusCode,
           ms: Math.round(reply.elapsedTime * 1_000) / 1_000,
           request_id: request.id,
+          ...(request.key && { key: request.key.id }),
         },
         'request',
       );

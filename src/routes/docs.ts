@@ -19,6 +19,7 @@ const contentSecurityPolicy = {
 /** The interactive manual of the models that are loaded right now, and the document behind it. */
 const docsRoutes: FastifyPluginAsync = async (app) => {
   const describe = () => describeModels(structuredClone(app.swagger()) as OpenApiDocument, listVersions(app));
+  app.decorate('scopeOfAll', 'open');
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     transformSpecification: () => describe() as never,

@@ -11,7 +11,7 @@ const errorRoutes: FastifyPluginAsync = async (app) => {
 <style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem}td,th{padding:.2rem 1rem .2rem 0;text-align:left}tr:target{background:#fe9}</style>
 <h1>Errors</h1><table><tr><th>Status</th><th>Code</th><th>Meaning</th></tr>${rows.join('')}</table></html>`;
 
-  app.get('/errors', { schema: { hide: true } }, async (_request, reply) => {
+  app.get('/errors', { config: { scope: 'open' }, schema: { hide: true } }, async (_request, reply) => {
     reply.header('content-type', 'text/html; charset=utf-8');
     reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'");
     return page;

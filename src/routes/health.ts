@@ -10,19 +10,21 @@ export interface HealthOptions {
 /** Whether the process lives, whether traffic may come, and how things are. */
 const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVersion }) => {
   const tags = ['health'];
+  const config = { scope: 'open' } as const;
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
   });
 
   app.get(
     '/health/live',
-    { schema: { summary: 'Whether the process answers', tags, response: { 200: LiveSchema } } },
+    { config, schema: { summary: 'Whether the process answers', tags, response: { 200: LiveSchema } } },
     async () => ({ status: 'ok' }),
   );
 
   app.get(
     '/health/ready',
     {
+      config,
       schema: {
         summary: 'Whether traffic may come',
         tags,
@@ -39,7 +41,7 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
 
   app.get(
     '/health',
-    { schema: { summary: 'How things are, for people', tags, response: { 200: HealthSchema } } },
+    { config, schema: { summary: 'How things are, for people', tags, response: { 200: HealthSchema } } },
     async () => {
       const models = app.registry.list();
       const { reasons, workers } = await app.whole.readiness();

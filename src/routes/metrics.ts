@@ -6,6 +6,7 @@ const metricsRoutes: FastifyPluginAsync = async (app) => {
   app.get(
     '/metrics',
     {
+      config: { scope: 'metrics' },
       schema: {
         summary: 'Metrics in Prometheus text',
         tags: ['health'],

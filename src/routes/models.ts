@@ -6,21 +6,26 @@ const modelRoutes: FastifyPluginAsync = async (app) => {
   app.get(
     '/models',
     {
+      config: { scope: 'read', model: 'none' },
       schema: {
         summary: 'All models, their versions and aliases',
         tags: ['models'],
         response: { 200: ModelListSchema },
       },
     },
-    async () => {
+    async ({ key }) => {
       const { aliasProblem } = app.registry;
-      const models = app.registry.list().map(toModel);
-      return { models, ...(aliasProblem !== undefined && { alias_problem: aliasProblem }) };
+      // A key that may use some models alone sees no others.
+      const mine = app.registry.list().filter(({ name }) => key?.models?.has(name) ?? true);
+      const models = mine.map(toModel);
+      const isTold = aliasProblem !== undefined && key?.models === undefined;
+      return { models, ...(isTold && { alias_problem: aliasProblem }) };
     },
   );
   app.get<{ Params: { model: string } }>(
     '/models/:model',
     {
+      config: { scope: 'read' },
       schema: {
         summary: 'One model: its versions, aliases and states',
         tags: ['models'],
@@ -32,6 +37,7 @@ const modelRoutes: FastifyPluginAsync = async (app) => {
   app.get<{ Params: { model: string; version: string } }>(
     '/models/:model/versions/:version',
     {
+      config: { scope: 'read' },
       schema: {
         summary: 'One version: its features, request schema and an example',
         tags: ['models'],

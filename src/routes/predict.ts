@@ -5,6 +5,7 @@ const contentType = 'application/json; charset=utf-8';
 
 /** One row to the default model, to a named model, or to one version of it. */
 const predictRoutes: FastifyPluginAsync = async (app) => {
+  const config = { scope: 'predict' } as const;
   const answer = async (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -16,6 +17,7 @@ const predictRoutes: FastifyPluginAsync = async (app) => {
       ...(version !== undefined && { version }),
       body: request.body,
       requestId: request.id,
+      keyId: request.key?.id,
       caller: {
         arrivedAt: app.arrivedAt(request.raw.socket),
         timeoutMs: readTimeout(request.headers['x-request-timeout-ms']),
@@ -29,12 +31,15 @@ const predictRoutes: FastifyPluginAsync = async (app) => {
     return text;
   };
 
-  app.post('/predict', (request, reply) => answer(request, reply));
-  app.post<{ Params: { model: string } }>('/models/:model/predict', (request, reply) =>
+  app.post('/predict', { config: { scope: 'predict', model: 'default' } }, (request, reply) =>
+    answer(request, reply),
+  );
+  app.post<{ Params: { model: string } }>('/models/:model/predict', { config }, (request, reply) =>
     answer(request, reply, request.params.model),
   );
   app.post<{ Params: { model: string; version: string } }>(
     '/models/:model/versions/:version/predict',
+    { config },
     (request, reply) => answer(request, reply, request.params.model, request.params.version),
   );
 };

@@ -36,6 +36,15 @@ const predictCodes: readonly ErrorCode[] = [
   'model_unavailable',
   'deadline_exceeded',
 ];
+/** What an operation that needs a key may be refused with. */
+const keyCodes: readonly ErrorCode[] = ['api_key_missing', 'api_key_invalid', 'forbidden'];
+
+/** The ways to present a key, by the names that operations have for them. */
+export const securitySchemes = {
+  apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+  bearer: { type: 'http', scheme: 'bearer', description: 'The same key, as `Authorization: Bearer`' },
+} as const;
+
 const timeoutParameter = {
   name: 'x-request-timeout-ms',
   in: 'header',
@@ -65,10 +74,12 @@ export function describeModels(
     for (const operation of Object.values(operations)) addProblems(operation as Json, codes);
   }
   const modelTags = new Map(versions.map(({ loaded: { manifest } }) => [manifest.name, toTag(manifest)]));
+  // All ways to a prediction need the same.
+  const security = (base.paths?.['/predict']?.['post'] as Json | undefined)?.['security'];
   return {
     ...base,
     tags: [...modelTags.values(), ...fixedTags],
-    paths: Object.fromEntries([...versions.map(describePath), ...paths]),
+    paths: Object.fromEntries([...versions.map((it) => describePath(it, security)), ...paths]),
   };
 }
 
@@ -76,7 +87,7 @@ function toTag({ name, description }: Manifest): Json {
   return { name, description: description ?? `Predictions of ${name}` };
 }
 
-function describePath({ path, summary, loaded }: DocumentedVersion): [string, Json] {
+function describePath({ path, summary, loaded }: DocumentedVersion, security: unknown): [string, Json] {
   const { manifest, task } = loaded;
   const description = [manifest.description, describeFeatures(manifest)].filter(Boolean).join('\n\n');
   const operation: Json = {
@@ -85,6 +96,7 @@ function describePath({ path, summary, loaded }: DocumentedVersion): [string, Js
     ...(description !== '' && { description }),
     // A slash is in no name, so that no two versions share an id.
     operationId: path.slice(1),
+    ...(security !== undefined && { security }),
     parameters: [timeoutParameter],
     requestBody: {
       required: true,
@@ -125,7 +137,8 @@ function header(description: string): Json {
 }
 
 /** The statuses of these codes, and one entry for what may befall any request. */
-function addProblems(operation: Json, codes: readonly ErrorCode[]): void {
+function addProblems(operation: Json, own: readonly ErrorCode[]): void {
+  const codes = operation['security'] === undefined ? own : [...own, ...keyCodes];
   const responses = (operation['responses'] ?? {}) as Json;
   for (const status of new Set(codes.map((code) => errorCatalogue[code].status))) {
     const these = codes.filter((code) => errorCatalogue[code].status === status);

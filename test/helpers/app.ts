@@ -9,7 +9,7 @@ export interface TestApp extends AsyncDisposable {
   readonly logs: readonly Record<string, unknown>[];
   /** POSTs a body as JSON (a string as it is) and gives the status, the parsed body and the headers. */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<TestAnswer>;
-  get(path: string): Promise<TestAnswer>;
+  get(path: string, headers?: Record<string, string>): Promise<TestAnswer>;
 }
 
 export interface TestAnswer {
@@ -47,7 +47,7 @@ export async function buildTestApp(environment: Record<string, string> = {}): Pr
         'content-type': 'application/json',
         ...headers,
       }),
-    get: (path) => inject('GET', path),
+    get: (path, headers) => inject('GET', path, undefined, headers),
     [Symbol.asyncDispose]: () => app.close(),
   };
 }

@@ -1,0 +1,34 @@
+const dateTime =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:[Zz]|[+-]([01]\d|2[0-3]):([0-5]\d))$/;
+
+export const timeForm = 'a time by RFC 3339, such as "2027-01-01T00:00:00Z"';
+
+/** The milliseconds of a time by RFC 3339; undefined where it is none, such as the 30th of February. */
+export function readTime(text: string): number | undefined {
+  const found = dateTime.exec(text);
+  if (found === null) return undefined;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = found.slice(1, 7).map(Number);
+  // The 0th of the next month is the last of this one.
+  const isDate =
+    month >= 1 && month <= 12 && day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+  if (!isDate || hour > 23 || minute > 59 || second > 59) return undefined;
+  return Date.parse(text.toUpperCase());
+}
+
+const days = /^([1-9]\d{0,4})d$/;
+const date = /^\d{4}-\d\d-\d\d$/;
+
+export const expiryForm =
+  'a number of days such as "90d", a date such as "2027-01-01", or a time by RFC 3339';
+
+/** What a person says of the end of a key, as a time by RFC 3339 in UTC; undefined where it is none of `expiryForm`. */
+export function toExpiry(text: string, now: Date): string | undefined {
+  const count = days.exec(text)?.[1];
+  if (count !== undefined) return toText(now.getTime() + Number(count) * 86_400_000);
+  const time = readTime(date.test(text) ? `${text}T00:00:00Z` : text);
+  return time === undefined ? undefined : toText(time);
+}
+
+function toText(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}

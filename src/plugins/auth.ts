@@ -1,0 +1,111 @@
+import type { FastifyInstance, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify';
+import fp from 'fastify-plugin';
+import { readAccessMode } from '../access/access-mode.js';
+import type { ApiKey, Scope } from '../access/api-key.js';
+import { createFailureLimit } from '../access/failure-limit.js';
+import { createGate, failureReasons, type Gate } from '../access/gate.js';
+import { openKeys } from '../access/key-source.js';
+import { readPresentedKey } from '../access/presented-key.js';
+import type { Config } from '../config.js';
+import { toClient } from '../limits/address.js';
+
+type RouteScope = Scope | 'open';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a key must be allowed to. Each route says so, or its plugin does by `app.scopeOfAll`. */
+    scope: RouteScope;
+    /**
+     * Which model a route without `:model` is about, of which a key may be allowed some alone: that of plain
+     * `/predict`; that of the query's `model`, or all; or none, where the route sees to it itself.
+     */
+    model?: 'default' | 'query' | 'none';
+  }
+  interface FastifyRequest {
+    /** Who asks; null where no key is needed. */
+    key: ApiKey | null;
+  }
+  interface FastifyInstance {
+    readonly needsKeys: boolean;
+    /** The scope of all routes of a plugin that is not ours. */
+    readonly scopeOfAll: RouteScope | undefined;
+  }
+}
+
+type AuthConfig = Pick<Config, 'HOST' | 'AUTH' | 'API_KEYS_FILE' | 'API_KEYS' | 'METRICS_AUTH'>;
+
+const security = [{ apiKey: [] }, { bearer: [] }];
+
+/**
+ * Asks each request for a key that may do what its route does, before the body is read. A route that does not say what
+ * that is makes the start fail: none is open by oversight. Without keys all routes are open.
+ */
+export default fp<AuthConfig>(
+  async function authPlugin(app, config) {
+    app.decorateRequest('key', null);
+    app.decorate('scopeOfAll', undefined);
+    const gate = readAccessMode(config).mode === 'keys' ? await openGate(app, config) : undefined;
+
+    app.decorate('needsKeys', gate !== undefined);
+    app.addHook('onRoute', function (route) {
+      const scope = route.config?.scope ?? this.scopeOfAll;
+      const name = `${route.method} ${route.url}`;
+      if (scope === undefined) throw new Error(`${name} does not say which scope it needs`);
+      const model = route.config?.model ?? (route.url.includes('/:model') ? 'params' : undefined);
+      if (model === undefined && scope !== 'open' && scope !== 'metrics') {
+        throw new Error(`${name} does not say which model it is about`);
+      }
+      route.config = { ...route.config, scope };
+      if (gate === undefined || scope === 'open') return;
+      if (scope === 'metrics' && config.METRICS_AUTH === 'open') return;
+      const checkModel = createModelCheck(app, gate, model ?? 'none');
+      const guard = (request: FastifyRequest, _reply: unknown, done: HookHandlerDoneFunction): void => {
+        let refusal: Error | undefined;
+        try {
+          const { headers, rawHeaders } = request.raw;
+          const key = gate.identify(readPresentedKey(headers, rawHeaders), () => toClient(request.ip));
+          // Also where it may not do this: then it is known who tried.
+          request.key = key;
+          gate.checkScope(key, scope);
+          if (key.models !== undefined) checkModel(key, request);
+        } catch (error) {
+          refusal = error as Error;
+        }
+        done(refusal);
+      };
+      route.onRequest = [guard, ...[route.onRequest ?? []].flat()];
+      route.schema = { ...route.schema, security } as NonNullable<RouteOptions['schema']>;
+    });
+  },
+  { name: 'auth', fastify: '5.x', dependencies: ['metrics'] },
+);
+
+async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Gate> {
+  const { log } = app;
+  const source = await openKeys(config, {
+    onReload: (keys) => log.info({ keys }, 'the file of API keys has changed'),
+    onBroken: (problem) =>
+      log.error({ problem }, 'the file of API keys cannot be used: the keys before stay'),
+  });
+  app.addHook('onClose', async () => source.close());
+  if (source.count === 0) log.warn('there is no API key yet: nobody may ask');
+  const counter = app.metrics.counter('auth_failures_total', 'Requests that were not let in, by reason');
+  // All of them from the start: a rate needs the zero before the first.
+  const counts = Object.fromEntries(failureReasons.map((reason) => [reason, counter.series({ reason })]));
+  return createGate({
+    ring: source.ring,
+    failures: createFailureLimit(),
+    onFailure: (reason) => counts[reason]?.add(1),
+  });
+}
+
+/** Whether a key that may use some models alone may use that of a request. */
+function createModelCheck(app: FastifyInstance, gate: Gate, kind: 'params' | 'default' | 'query' | 'none') {
+  return (key: ApiKey, { params, query }: FastifyRequest): void => {
+    if (kind === 'none') return;
+    const { model } = (kind === 'query' ? query : params) as { model?: unknown };
+    if (kind === 'default') gate.checkModel(key, undefined, app.registry);
+    else if (typeof model === 'string') gate.checkModel(key, model, app.registry);
+    else gate.checkAllModels(key);
+  };
+}
