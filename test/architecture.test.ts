@@ -45,6 +45,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'stop-signals',
     'proposal',
     'version',
+    'window',
   ],
   server: ['config', 'plugins', 'routes', 'schemas', 'version'],
   access: ['config', 'errors', 'limits', 'messages', 'models', 'watched-file', 'window'],

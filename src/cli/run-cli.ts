@@ -6,11 +6,12 @@ import { add } from './add.js';
 import { check } from './check.js';
 import { type CliContext, type Command, parseCommand, suggest, UsageError } from './command.js';
 import { inspect } from './inspect.js';
+import { keys } from './keys.js';
 import { predict } from './predict.js';
 import { serve } from './serve.js';
 import { printable } from './text.js';
 
-const commands: Readonly<Record<string, Command>> = { serve, check, add, predict, inspect };
+const commands: Readonly<Record<string, Command>> = { serve, check, add, predict, inspect, keys };
 
 const overview = `Sardonyx serves ONNX models as JSON over HTTP.
 

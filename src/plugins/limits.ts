@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { isLoopback } from '../access/access-mode.js';
 import type { ApiKey } from '../access/api-key.js';
 import type { Config } from '../config.js';
 import { ServiceError } from '../errors.js';
@@ -67,8 +68,8 @@ export default fp<LimitOptions>(
     const ofKeys = new WeakMap<ApiKey, Counted | 'free'>();
 
     const findCounted = (request: FastifyRequest): Counted | undefined => {
-      const { key } = request as { key?: ApiKey | null };
-      if (!key) {
+      const { key } = request;
+      if (key === null) {
         const policy = policies.address;
         return policy && { by: 'address', id: toClient(request.ip), policy };
       }
@@ -113,7 +114,7 @@ export default fp<LimitOptions>(
 
     app.decorateRequest('isCounted', false);
     app.addHook('onRoute', (route) => {
-      const { scope = scopeOf(route.url) } = (route.config ?? {}) as { scope?: string };
+      const scope = route.config?.scope;
       if (scope === 'open' || scope === 'metrics') return;
       route.onRequest = [...[route.onRequest ?? []].flat(), count];
       route.onSend = [...[route.onSend ?? []].flat(), countLate];
@@ -122,20 +123,11 @@ export default fp<LimitOptions>(
       for (const limiter of Object.values(limiters)) limiter.close();
     });
   },
-  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'redis'] },
+  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'redis', 'auth'] },
 );
 
 /** Undefined where a key has no limit. Those of one client with the same window share one count. */
 function toCounted({ id, limit }: ApiKey, common: Policy | undefined): Counted | undefined {
   const policy = limit === undefined ? common : createPolicy(limit, 'key');
   return policy && { by: 'key', id: `${policy.limit.windowMs}:${id}`, policy };
-}
-
-/** For routes that do not say it. */
-function scopeOf(url: string): 'open' | 'predict' {
-  return /^\/(health|metrics|errors|docs|openapi\.json)(\/|$)/.test(url) ? 'open' : 'predict';
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }

@@ -8,8 +8,8 @@ export interface LoadOptions {
   /** Requests a second at fixed times, whatever the answers do; without it, `clients` that ask again once answered. */
   readonly perSecond?: number;
   readonly clients?: number;
-  /** The address from which is asked; each of 127.0.0.0/8 is another client. */
-  readonly localAddress?: string;
+  /** An API key to ask with. */
+  readonly key?: string;
   /** How often a request that was refused is sent again, 50 ms later each. */
   readonly retries?: number;
 }
@@ -32,9 +32,9 @@ export interface LoadResult {
 const source = `
 const { parentPort, workerData } = require('node:worker_threads');
 const http = require('node:http');
-const { port, path, body, seconds, perSecond, clients, retries, localAddress } = workerData;
+const { port, path, body, seconds, perSecond, clients, retries, key } = workerData;
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1024 });
-const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...(key !== undefined && { 'x-api-key': key }) };
 const okTimes = [], serverTimes = [], refusedTimes = [], codes = {};
 let asked = 0, inTime = 0, withoutRetryAfter = 0, pending = 0, isOver = false;
 const began = performance.now();
@@ -54,7 +54,7 @@ function send(due, again, then) {
     then?.();
     finish();
   };
-  const request = http.request({ agent, port, host: '127.0.0.1', localAddress, method: 'POST', path, headers }, (response) => {
+  const request = http.request({ agent, port, host: '127.0.0.1', method: 'POST', path, headers }, (response) => {
     let text = '';
     response.setEncoding('utf8').on('data', (chunk) => { text += chunk; });
     response.on('end', () => {

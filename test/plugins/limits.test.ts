@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { ApiKey } from '../../src/access/api-key.js';
+import type { ApiKey, Scope } from '../../src/access/api-key.js';
 import { ServiceError } from '../../src/errors.js';
 import limits from '../../src/plugins/limits.js';
 import metrics from '../../src/plugins/metrics.js';
@@ -38,27 +38,31 @@ async function buildLimits(
   await app.register(redis, { url: redisUrl });
   await app.register(problems, problemSettings);
   await app.register(
-    fp(async (instance) => {
-      instance.addHook('onRequest', (request, _reply, done) => {
-        const name = request.headers['x-api-key'];
-        const key = typeof name === 'string' ? keysByName.get(name) : null;
-        if (key === undefined) return done(new ServiceError('api_key_invalid'));
-        Object.assign(request, { key });
-        const isMissing = request.url.startsWith('/keyed') && key === null;
-        const headers = { 'www-authenticate': 'Bearer' };
-        done(isMissing ? new ServiceError('api_key_missing', { headers }) : undefined);
-      });
-    }),
+    fp(
+      async (instance) => {
+        instance.decorateRequest('key', null);
+        instance.addHook('onRequest', (request, _reply, done) => {
+          const name = request.headers['x-api-key'];
+          const key = typeof name === 'string' ? keysByName.get(name) : null;
+          if (key === undefined) return done(new ServiceError('api_key_invalid'));
+          request.key = key;
+          const isMissing = request.url.startsWith('/keyed') && key === null;
+          const headers = { 'www-authenticate': 'Bearer' };
+          done(isMissing ? new ServiceError('api_key_missing', { headers }) : undefined);
+        });
+      },
+      { name: 'auth' },
+    ),
   );
   const host = { HOST: '0.0.0.0', RATE_LIMIT_MAX: undefined, RATE_LIMIT_WINDOW: '1 minute' };
   await app.register(limits, { config: { ...host, ...config } as never, problems: problemSettings });
-  const addRoute = (url: string, scope: string) =>
-    app.get(url, { config: { scope } as object }, async () => ({ is: 'answered' }));
+  const addRoute = (url: string, scope: Scope | 'open') =>
+    app.get(url, { config: { scope } }, async () => ({ is: 'answered' }));
   addRoute('/predict', 'predict');
   addRoute('/keyed', 'predict');
   addRoute('/health', 'open');
   addRoute('/metrics', 'metrics');
-  app.get('/broken', { config: { scope: 'read' } as object }, async () => {
+  app.get('/broken', { config: { scope: 'read' } }, async () => {
     throw new Error('for a test');
   });
   return {
