@@ -4,6 +4,7 @@ import type { Finding } from './redis-fault.js';
 /** A change between the two states, for the log. */
 export type LinkChange =
   | { readonly state: 'down'; readonly reason: string; readonly error: unknown }
+  /** `awayMs` is 0 where it was there from the start. */
   | { readonly state: 'up'; readonly awayMs: number };
 
 /**
@@ -74,7 +75,8 @@ export class LinkHealth {
     // Where only writes were in doubt it was closed.
     if (isAway) this.#all.fail(now, true);
     this.#writes.endProbe(now, found === undefined);
-    if (found === undefined) this.#tell({ state: 'up', awayMs: now - this.#downSince });
+    if (found === undefined)
+      this.#tell({ state: 'up', awayMs: this.#told === undefined ? 0 : now - this.#downSince });
     else this.#tellDown(found);
   }
 

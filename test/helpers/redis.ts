@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -48,10 +48,10 @@ export async function startRedis({
 async function startAt(program: RedisProgram, port: number, settings: readonly string[]): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-redis-'));
   const { start, signal } = createCommands(program, port, folder);
-  const script = '"$@" & pid=$!; echo "pid $pid"; cat >/dev/null; kill -9 $pid';
+  const script = '"$@" & pid=$!; echo "pid $pid"; cat >/dev/null; kill -9 $pid; rm -rf "$0"';
   const ours = ['--save', '', '--appendonly', 'no', '--daemonize', 'no', ...settings];
   // A process group of its own: an interrupt at the terminal is for the tests, which then end and with them this.
-  const guard = spawn('sh', ['-c', script, 'sh', ...start, ...ours], {
+  const guard = spawn('sh', ['-c', script, folder, ...start, ...ours], {
     stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,
   });
@@ -63,7 +63,6 @@ async function startAt(program: RedisProgram, port: number, settings: readonly s
     signal('KILL', pid);
     guard.stdin?.end();
     if (guard.exitCode === null) await once(guard, 'exit');
-    rmSync(folder, { recursive: true, force: true });
   };
   let pid = 0;
   try {

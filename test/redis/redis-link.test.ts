@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { describe, expect, test, vi } from 'vitest';
+import { createRedisCache } from '../../src/cache/redis.js';
 import { RefusedByRedis } from '../../src/redis/redis-fault.js';
 import { defineScript, runScript } from '../../src/redis/script.js';
 import { startFakeRedis } from '../helpers/fake-redis.js';
@@ -24,6 +26,25 @@ describe('the link to Redis', () => {
     expect(await write(test, `${redis.prefix}a`)).toBe('OK');
     expect(await read(test, `${redis.prefix}a`)).toBe('value');
     expect(test.degraded).toEqual({ cache: 0, limits: 0 });
+  });
+
+  test('needs no more of an access list than docs/redis.md says', async () => {
+    const permissions = /`((?:\+\w+ )+~sardonyx:\*)`/.exec(readFileSync('docs/redis.md', 'utf8'))?.[1] ?? '';
+    await using redis = await startRedis();
+    const client = new Redis(redis.url);
+    await client.call('ACL', 'SETUSER', 'me', 'on', '>secret', '-@all', ...permissions.split(' '));
+    await using test = createTestLink(redis.url.replace('//', '//me:secret@'), 'sardonyx:');
+    expect(await test.become('up')).toEqual({ state: 'up', awayMs: 0 });
+    const cache = createRedisCache(test.link, {
+      prefix: 'sardonyx:',
+      ttlSeconds: 60,
+      onCorrupt: () => undefined,
+    });
+    const key = { identity: 'a'.repeat(64), row: '[1]' };
+    cache.set(key, '"prediction":1');
+    expect(await cache.get(key)).toBe('"prediction":1');
+    expect(await cache.clear(key.identity)).toBe(1);
+    client.disconnect();
   });
 
   test('gives a refusal of one question to who asked, and stays up', async () => {

@@ -1,0 +1,119 @@
+import { Redis } from 'ioredis';
+import { afterAll, expect, vi } from 'vitest';
+import { ask, inParallel } from '../helpers/ask.js';
+import { findFreePort } from '../helpers/free-port.js';
+import { startRedis } from '../helpers/redis.js';
+import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { startTcpProxy } from '../helpers/tcp-proxy.js';
+import { fault, faultWithoutServer } from './harness.js';
+
+const loan = { age: 42, income: 51234.5, credit_score: 688 };
+
+async function waitForState(server: ServerProcess, state: 'up' | 'down', timeout = 10_000): Promise<number> {
+  const startedAt = performance.now();
+  const read = async () => (await fetch(`${server.url}/health`)).text();
+  await vi.waitUntil(async () => (await read()).includes(`"redis":{"state":"${state}"}`), {
+    timeout,
+    interval: 20,
+  });
+  return performance.now() - startedAt;
+}
+
+/** Asks 200 times, 8 at once. Every answer must be one, and none may hold words of Redis. */
+async function predictThroughout(server: ServerProcess): Promise<number> {
+  const latencies = await inParallel(Array.from({ length: 200 }), 8, async (_, k) => {
+    const startedAt = performance.now();
+    const { status, text } = await ask(server.url, 'credit-risk', { ...loan, income: 50_000 + k });
+    expect(status, text).toBe(200);
+    expect(text).not.toMatch(/redis|OOM|READONLY|LOADING|MOVED|WRONGPASS|maxclients/i);
+    return performance.now() - startedAt;
+  });
+  expect((await fetch(`${server.url}/health/ready`)).status).toBe(200);
+  return latencies.sort((a, b) => a - b)[Math.floor(latencies.length * 0.99)] as number;
+}
+
+faultWithoutServer('C01', 'starts, is ready and predicts while Redis is down', async () => {
+  const start = async (environment: Record<string, string>) => {
+    const startedAt = performance.now();
+    await using server = await startServerProcess(environment);
+    expect((await fetch(`${server.url}/health/ready`)).status).toBe(200);
+    const seconds = (performance.now() - startedAt) / 1_000;
+    await predictThroughout(server);
+    return seconds;
+  };
+  // Nobody listens there; packets there are lost; the name does not exist.
+  const urls = [`redis://127.0.0.1:${await findFreePort()}`, 'redis://192.0.2.1', 'redis://absent.invalid'];
+  const without = await start({});
+  const times: number[] = [];
+  for (const url of urls) times.push(await start({ REDIS_URL: url }));
+  for (const seconds of times) expect(seconds).toBeLessThan(without + 1);
+  const texts = times.map((seconds) => seconds.toFixed(2));
+  return `${texts.join(', ')} s to ready (refused, lost, unknown), ${without.toFixed(2)} s without Redis`;
+});
+
+// With the cache and the limits these ask Redis for each prediction; without them, the link alone finds out.
+const redis = await startRedis();
+const proxy = await startTcpProxy(redis.port);
+const environment = { REDIS_URL: `redis://127.0.0.1:${proxy.port}` };
+
+afterAll(async () => {
+  await proxy[Symbol.asyncDispose]();
+  await redis.stop();
+});
+
+fault(
+  'C03',
+  'goes on predicting while the line to Redis is slow, lossy, half-open or drips',
+  async ({ server }) => {
+    await waitForState(server, 'up');
+    const before = await predictThroughout(server);
+    const figures: string[] = [];
+    const worsen = [
+      ['+200 ms', () => proxy.delay(200)],
+      ['half-open', () => proxy.stall()],
+      ['1 byte/s', () => proxy.drip(1)],
+    ] as const;
+    for (const [name, harm] of worsen) {
+      harm();
+      proxy.cut();
+      await waitForState(server, 'down');
+      const p99 = await predictThroughout(server);
+      proxy.pass();
+      const healedMs = await waitForState(server, 'up');
+      figures.push(`${name} p99 ${p99.toFixed(0)} ms, up after ${(healedMs / 1_000).toFixed(1)} s`);
+    }
+    proxy.delay(200, 0.05);
+    const lossy = await predictThroughout(server);
+    proxy.pass();
+    return `before p99 ${before.toFixed(0)} ms; ${figures.join('; ')}; 5 % lost p99 ${lossy.toFixed(0)} ms`;
+  },
+  { environment, timeoutMs: 120_000 },
+);
+
+fault(
+  'C04',
+  'goes on predicting while Redis is full, a replica, locked or has too many clients',
+  async ({ server }) => {
+    const client = new Redis(redis.url);
+    await waitForState(server, 'up');
+    const configure = (name: string, value: string) => client.config('SET', name, value);
+    const states = [
+      [() => configure('maxmemory', '100kb'), () => configure('maxmemory', '0')],
+      [() => client.replicaof('127.0.0.1', 1), () => client.replicaof('NO', 'ONE')],
+      [() => configure('requirepass', 'canary'), () => configure('requirepass', '')],
+      [() => configure('maxclients', '1'), () => configure('maxclients', '100')],
+    ] as const;
+    for (const [harm, heal] of states) {
+      await harm();
+      proxy.cut();
+      await waitForState(server, 'down');
+      await predictThroughout(server);
+      await heal();
+      await waitForState(server, 'up');
+    }
+    client.disconnect();
+    expect(server.stdout.filter((line) => line.includes('Redis is down'))).toHaveLength(states.length);
+    return `${states.length} states, 5xx 0 of ${states.length * 200}, texts of Redis 0`;
+  },
+  { environment, timeoutMs: 120_000 },
+);
