@@ -98,7 +98,7 @@ export async function buildServer(
   await app.register(jsonBody);
   await app.register(drain, { draining });
   await app.register(arrival);
-  await app.register(limits, { config, problems: problemSettings });
+  await app.register(limits, config);
   await app.register(registry, config);
   await app.register(cache, config);
   await app.register(predictor);

@@ -17,21 +17,10 @@ import {
 } from '../limits/policy.js';
 import { createRedisLimiter } from '../limits/redis.js';
 import { createSharedLimiter } from '../limits/shared.js';
-import { type ProblemSettings, toProblemText } from '../schemas/problem.js';
 import { readWindowMs } from '../window.js';
 import { redisPrefix } from './redis.js';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Whether the request has been counted against a limit, or has none. */
-    isCounted: boolean;
-  }
-}
-
-export interface LimitOptions {
-  readonly config: Pick<Config, 'HOST' | 'RATE_LIMIT_MAX' | 'RATE_LIMIT_WINDOW'>;
-  readonly problems: ProblemSettings;
-}
+export type LimitConfig = Pick<Config, 'HOST' | 'RATE_LIMIT_MAX' | 'RATE_LIMIT_WINDOW'>;
 
 /** Who is counted, under which id, against what. */
 interface Counted {
@@ -45,12 +34,11 @@ const maxAddressBytes = 32 * 1_024 * 1_024;
 
 /**
  * Counts requests by key, or by address where there is none, and refuses those above the limit, before their body is
- * read. What was refused before it could be counted, such as a wrong key, is counted by its address as it is
- * answered, and above the limit the answer is a 429 too. With a Redis the limits hold for all that share it; in memory
- * alone nothing here waits.
+ * read. Wrong keys are not counted here: the gate has a limit for them. With a Redis the limits hold for all that share
+ * it; in memory alone nothing here waits.
  */
-export default fp<LimitOptions>(
-  async function limitsPlugin(app, { config, problems }) {
+export default fp<LimitConfig>(
+  async function limitsPlugin(app, config) {
     const windowMs = readWindowMs(config.RATE_LIMIT_WINDOW);
     const policies = choosePolicies(config.RATE_LIMIT_MAX, windowMs, isLoopback(config.HOST));
     // Apart, so that a flood of addresses makes nobody forget a key; there are as many keys as were given out.
@@ -90,34 +78,17 @@ export default fp<LimitOptions>(
       return new ServiceError('rate_limited', { detail: policy.detail, retryAfterSeconds });
     };
     const count = (request: FastifyRequest, reply: FastifyReply, then: (refusal?: ServiceError) => void) => {
-      request.isCounted = true;
       const counted = findCounted(request);
       if (counted === undefined) return then();
       const verdict = limiters[counted.by].take(counted.id, counted.policy.limit, 1);
       if (!(verdict instanceof Promise)) return then(settle(reply, counted, verdict));
       verdict.then((later) => then(settle(reply, counted, later)), then);
     };
-    const countLate = (
-      request: FastifyRequest,
-      reply: FastifyReply,
-      _payload: unknown,
-      done: (error?: null, payload?: string) => void,
-    ) => {
-      // Wrong keys have a limit of their own, too, which has said when to come again.
-      if (request.isCounted || reply.statusCode === 429) return done();
-      count(request, reply, (refusal) => {
-        if (refusal === undefined) return done();
-        reply.removeHeader('www-authenticate').code(refusal.status).headers(refusal.headers);
-        done(null, toProblemText(refusal, request.id, problems));
-      });
-    };
 
-    app.decorateRequest('isCounted', false);
     app.addHook('onRoute', (route) => {
       const scope = route.config?.scope;
       if (scope === 'open' || scope === 'metrics') return;
       route.onRequest = [...[route.onRequest ?? []].flat(), count];
-      route.onSend = [...[route.onSend ?? []].flat(), countLate];
     });
     app.addHook('onClose', async () => {
       for (const limiter of Object.values(limiters)) limiter.close();
