@@ -17,20 +17,19 @@ export interface FailureLimit {
  * day touches a limit.
  */
 export function createFailureLimit(now: () => number = () => performance.now()): FailureLimit {
-  /** When the last failures were, the oldest first; in the order of the last failure. */
-  const failures = new Map<string, number[]>();
-  const recentOf = (client: string): number[] =>
-    (failures.get(client) ?? []).filter((moment) => moment > now() - windowMs);
-
+  /** When the last 20 failures of each were, the oldest first; in the order of the last failure. */
+  const failures = new Map<string, readonly number[]>();
   return {
     isBarred(client) {
-      const recent = recentOf(client);
-      return recent.length < maxFailures ? undefined : (recent[0] as number) + windowMs - now();
+      const moments = failures.get(client) ?? [];
+      if (moments.length < maxFailures) return undefined;
+      const leftMs = (moments[0] as number) + windowMs - now();
+      return leftMs > 0 ? leftMs : undefined;
     },
     tell(client) {
-      const recent = recentOf(client);
+      const before = failures.get(client) ?? [];
       failures.delete(client);
-      failures.set(client, [...recent.slice(1 - maxFailures), now()]);
+      failures.set(client, [...before.slice(1 - maxFailures), now()]);
       if (failures.size > maxClients) failures.delete(failures.keys().next().value as string);
     },
   };

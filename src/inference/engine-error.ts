@@ -15,6 +15,24 @@ export function toEngineError(cause: unknown, folder?: string): EngineError {
   return new EngineError(withoutSources(known).replace(/\s+/g, ' ').trim(), { cause });
 }
 
+/**
+ * What the engine threw in a run. It may quote the input (`idx=4711 must be within …`), which may be personal and would
+ * get into the log: numbers and quoted texts are hidden, and there is no cause. Shapes and ranges, in brackets, stay.
+ */
+export function toRunError(cause: unknown): EngineError {
+  const [place = '', ...status] = toEngineError(cause).message.split('Status Message:');
+  const text =
+    status.length === 0 ? hideValues(place) : [place, ...status.map(hideValues)].join('Status Message:');
+  return new EngineError(text);
+}
+
+function hideValues(text: string): string {
+  return text.replace(
+    /(\[[^\]]*\]|\{[^}]*\})|'[^']*'|"[^"]*"|[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?/gi,
+    (value, shape?: string) => shape ?? (/^['"]/.test(value) ? "'…'" : '…'),
+  );
+}
+
 /** `/…/model.cc:202 void ns::Name(args) const Text` → `Text`, wherever it stands (onnxruntime 1.30). */
 function withoutSources(text: string): string {
   const place = /(?:\/onnxruntime_src\/)?[\w./+-]*\.(?:cc|cpp|cu|h|hpp):\d+ /g;

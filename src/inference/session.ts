@@ -3,7 +3,7 @@ import type { Tensor as EngineTensor } from 'onnxruntime-node';
 // The public `create` and `run` are these calls behind a `setImmediate` and a promise: they block all the same,
 // and cost one more turn of the loop for each run (onnxruntime-node 1.30.0, dist/backend.js).
 import { binding, initOrt } from 'onnxruntime-node/dist/binding.js';
-import { toEngineError } from './engine-error.js';
+import { toEngineError, toRunError } from './engine-error.js';
 import {
   type Dimension,
   type ElementType,
@@ -107,7 +107,7 @@ function runEngine(
   try {
     return engine.run(feeds, fetches, {});
   } catch (cause) {
-    throw toEngineError(cause);
+    throw toRunError(cause);
   }
 }
 

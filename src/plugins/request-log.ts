@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
+import { hideKeys } from '../access/hide-keys.js';
 
 /** One line for each answered request, at the level `debug`; at any other level there is not even a hook. */
 export default fp(
@@ -12,7 +13,7 @@ export default fp(
         {
           method: request.method,
           // What follows the path may be personal.
-          path: request.url.split('?', 1)[0],
+          path: hideKeys(request.url.split('?', 1)[0] as string),
           status: reply.statusCode,
           ms: Math.round(reply.elapsedTime * 1_000) / 1_000,
           request_id: request.id,

@@ -37,7 +37,12 @@ export function holdClient(port: number, bytes: string, reads = true): HeldClien
 }
 
 /** One request after the other on one connection, until stopped: an asker that does everything right. */
-export function startGoodClient(server: ServerProcess, path: string, body: string) {
+export function startGoodClient(
+  server: ServerProcess,
+  path: string,
+  body: string,
+  more: Readonly<Record<string, string>> = {},
+) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const times: number[] = [];
   let failed = 0;
@@ -45,7 +50,7 @@ export function startGoodClient(server: ServerProcess, path: string, body: strin
   const ask = () =>
     new Promise<void>((resolve) => {
       const started = performance.now();
-      const headers = { 'content-type': 'application/json', 'content-length': body.length };
+      const headers = { 'content-type': 'application/json', 'content-length': body.length, ...more };
       const asked = request(server.url + path, { agent, method: 'POST', headers }, (response) => {
         response.resume().on('end', () => {
           times.push(performance.now() - started);

@@ -8,11 +8,17 @@ export interface FaultContext {
   expectBlocked(): void;
 }
 
+interface Golden {
+  readonly path: string;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export interface FaultOptions {
   /** Environment of the server under fault; the sample models unless MODELS_DIR says otherwise. */
   readonly environment?: Record<string, string>;
   /** A path and body whose answer must be the same to the last bit before and after; none for no check. */
-  readonly golden?: { readonly path: string; readonly body: unknown } | undefined;
+  readonly golden?: Golden | undefined;
   readonly timeoutMs?: number;
 }
 
@@ -81,13 +87,10 @@ declare module 'vitest' {
 }
 
 /** The answer without its id, which differs each time. */
-async function predictStable(
-  server: ServerProcess,
-  { path, body }: { path: string; body: unknown },
-): Promise<string> {
+async function predictStable(server: ServerProcess, { path, body, headers }: Golden): Promise<string> {
   const response = await fetch(server.url + path, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });
   const text = await response.text();

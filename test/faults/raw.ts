@@ -7,8 +7,13 @@ export interface RawAnswer {
 }
 
 /** Writes bytes to a socket and reads until the other side closes it, or has been silent for a while. */
-export async function sendRaw(port: number, bytes: string | Uint8Array, silenceMs = 500): Promise<RawAnswer> {
-  const socket = connect(port, '127.0.0.1');
+export async function sendRaw(
+  port: number,
+  bytes: string | Uint8Array,
+  silenceMs = 500,
+  localAddress = '127.0.0.1',
+): Promise<RawAnswer> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress });
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
   socket.on('error', () => socket.destroy());

@@ -4,6 +4,18 @@ import { createRequestId } from '../../src/plugins/request-id.js';
 const idFor = (given: string | undefined) =>
   createRequestId({ headers: given === undefined ? {} : { 'x-request-id': given } });
 
+test('a request id is never a key, of our own make or of another', () => {
+  const key = 'sdx_abcdefghijklmnop';
+  const cases = [
+    { 'x-request-id': key },
+    { 'x-request-id': `a-${key}` },
+    { 'x-request-id': 'k', 'x-api-key': 'k' },
+    { 'x-request-id': 'k', authorization: 'Bearer k' },
+  ];
+  for (const headers of cases) expect(createRequestId({ headers })).toMatch(/^[0-9a-f-]{36}$/);
+  expect(createRequestId({ headers: { 'x-request-id': 'a', 'x-api-key': 'k' } })).toBe('a');
+});
+
 describe('a request id', () => {
   test.each(['a', 'req-1', '0af7651916cd43dd8448eb211c80319c', 'a/b=c+d@e:f', 'x'.repeat(128)])(
     'is the sane one that the client chose: %s',
