@@ -91,7 +91,7 @@ export async function buildServer(
   await app.register(requestId);
   await app.register(requestLog);
   await app.register(metrics);
-  await app.register(redis, { url: config.REDIS_URL });
+  await app.register(redis, config);
   await app.register(problems, problemSettings);
   await app.register(protocol);
   await app.register(auth, config);

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox';
+import { Milliseconds } from './kinds.js';
 
 /** What is remembered, and the Redis that servers share. */
 export const cacheVariables = {
@@ -8,6 +9,11 @@ export const cacheVariables = {
       description:
         'The Redis that several servers share: limits then hold for all of them together, and answers are remembered for all. Predictions go on without it.',
     }),
+  ),
+  REDIS_TIMEOUT_MS: Milliseconds(
+    'The longest that an answer of Redis is waited for; then a request goes on without it.',
+    50,
+    1,
   ),
   CACHE: Type.Optional(
     Type.Union([Type.Literal('memory'), Type.Literal('redis'), Type.Literal('tiered'), Type.Literal('off')], {

@@ -24,7 +24,10 @@ interface Group {
  * One script with many keys, rather than a pipeline of scripts with one: half of Redis's work for a script is to
  * start it. A Redis Cluster would want each key where its hash says, and is not supported.
  */
-export function createRedisLimiter(link: Pick<RedisLink, 'ask'>, prefix: string): RedisLimiter {
+export function createRedisLimiter(
+  link: Pick<RedisLink, 'ask' | 'goOnWithout'>,
+  prefix: string,
+): RedisLimiter {
   let groups: Group[] = [];
   /** The last group of an id. */
   let groupsById = new Map<string, Group>();
@@ -44,6 +47,7 @@ export function createRedisLimiter(link: Pick<RedisLink, 'ask'>, prefix: string)
       return runScript(redis, takeScript, keys, args);
     });
     const answers = isNumbers(reply, asked.length * answersOfGroup) ? reply : undefined;
+    if (answers === undefined && reply !== undefined) link.goOnWithout('limits');
     for (const [k, group] of asked.entries()) tell(group, answers, k * answersOfGroup);
   };
 

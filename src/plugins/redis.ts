@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import { ConfigError } from '../config.js';
+import { type Config, ConfigError } from '../config.js';
 import { messageOf } from '../errors.js';
 import { type RedisAddress, readRedisAddress } from '../redis/redis-address.js';
 import { createRedisLink, type RedisLink } from '../redis/redis-link.js';
@@ -14,12 +14,14 @@ declare module 'fastify' {
 /** Begins every key of ours in a Redis that may be shared with others. */
 export const redisPrefix = 'sardonyx:';
 
+type RedisConfig = Pick<Config, 'REDIS_URL' | 'REDIS_TIMEOUT_MS'>;
+
 /**
  * The connection to Redis, made in the background: one that is down never delays or fails the start. Counts each
  * decision to go on without it, and logs one line when it goes and one when it is back.
  */
-export default fp<{ url: string | undefined }>(
-  async function redisPlugin(app, { url }) {
+export default fp<RedisConfig>(
+  async function redisPlugin(app, { REDIS_URL: url, REDIS_TIMEOUT_MS: answerTimeoutMs }) {
     if (url === undefined) {
       app.decorate('redis', null);
       return;
@@ -34,6 +36,7 @@ export default fp<{ url: string | undefined }>(
     };
     const link = createRedisLink(readAddress(url), {
       prefix: redisPrefix,
+      answerTimeoutMs,
       onDegraded: (part) => counters[part].add(1),
       onChange: (change) => {
         if (change.state === 'up') app.log.info({ away_ms: Math.round(change.awayMs) }, 'Redis is up');

@@ -27,7 +27,7 @@ export interface RedisLink {
   readonly isUp: boolean;
   readonly state: 'up' | 'down';
   /**
-   * Asks Redis, and never rejects. Undefined means to go on without: it did not answer within 50 ms, cannot serve, or
+   * Asks Redis, and never rejects. Undefined means to go on without: it did not answer in time, cannot serve, or
    * is known to be away, and then nothing is sent and nothing waits. A question that Redis refused by itself, such as
    * a list where a text was expected, gives the refusal. What only reads says so, and is then asked of a Redis that
    * refuses to write (full, or a replica).
@@ -37,11 +37,15 @@ export interface RedisLink {
     command: (redis: Commands) => Promise<T>,
     kind?: 'read' | 'write',
   ): Promise<T | RefusedByRedis | undefined>;
+  /** Counts that a part goes on without Redis although it was answered: what it got was of no use. */
+  goOnWithout(part: Part): void;
   /** Ends the connection within 0.2 s, whatever Redis does. Nothing may be asked afterwards. */
   close(): Promise<void>;
 }
 
 export interface RedisLinkOptions {
+  /** From a question to its answer. */
+  readonly answerTimeoutMs: number;
   /** Begins the one key that the link itself writes, to find out whether it may. */
   readonly prefix: string;
   readonly onChange: (change: LinkChange) => void;
@@ -49,8 +53,6 @@ export interface RedisLinkOptions {
   readonly onDegraded: (part: Part) => void;
 }
 
-/** From a question to its answer. */
-export const answerTimeoutMs = 50;
 const connectTimeoutMs = 500;
 const closeTimeoutMs = 100;
 const longestReconnectMs = 1_000;
@@ -61,7 +63,7 @@ const probeScript = "return redis.call('SET', KEYS[1], '', 'PX', 1000)";
  * same deadline as questions have, so that a Redis that has become slow is away as well.
  */
 export function createRedisLink(address: RedisAddress, options: RedisLinkOptions): RedisLink {
-  const { prefix, onDegraded } = options;
+  const { prefix, answerTimeoutMs, onDegraded } = options;
   const health = new LinkHealth(() => performance.now(), options.onChange);
   const gather = createGatherer();
   let reconnects = 0;
@@ -184,6 +186,7 @@ export function createRedisLink(address: RedisAddress, options: RedisLinkOptions
         return goOnWithout(part);
       }
     },
+    goOnWithout,
     async close() {
       isClosing = true;
       prober.stop();

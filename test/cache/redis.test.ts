@@ -7,7 +7,7 @@ import { openSharedRedis } from '../helpers/shared-redis.js';
 /** A cache in the Redis of this run, and what is needed to look behind it. */
 async function openRedisCache({ ttlSeconds = 60, prefix = '' } = {}) {
   const redis = openSharedRedis();
-  const test = createTestLink(redis.url, redis.prefix);
+  const test = createTestLink(redis.url, redis.prefix, 2_000);
   await test.become('up');
   let corrupt = 0;
   const cache = createRedisCache(test.link, {

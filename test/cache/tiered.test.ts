@@ -31,7 +31,7 @@ function createMapCache(): NearCache & { readonly asked: () => number } {
 /** Two of one process's caches in front of one. */
 async function openTieredCache() {
   const redis = openSharedRedis();
-  const { link, become } = createTestLink(redis.url, redis.prefix);
+  const { link, become } = createTestLink(redis.url, redis.prefix, 2_000);
   await become('up');
   const far = createRedisCache(link, { prefix: redis.prefix, ttlSeconds: 60, onCorrupt: () => undefined });
   return {

@@ -13,12 +13,13 @@ export interface TestLink extends AsyncDisposable {
 }
 
 /** A link to a Redis, with all that it tells. */
-export function createTestLink(url: string, prefix = 'test:'): TestLink {
+export function createTestLink(url: string, prefix = 'test:', answerTimeoutMs = 50): TestLink {
   const changes: LinkChange[] = [];
   const degraded = { cache: 0, limits: 0 };
   const waiting = new Set<() => void>();
   const link = createRedisLink(readRedisAddress(url), {
     prefix,
+    answerTimeoutMs,
     onDegraded: (part) => {
       degraded[part] += 1;
     },

@@ -35,7 +35,10 @@ async function buildLimits(
   const app = Fastify();
   const keysByName = new Map(keys.map((key, k) => [`${key.id}${k}`, key]));
   await app.register(metrics);
-  await app.register(redis, { url: redisUrl });
+  await app.register(redis, {
+    ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
+    REDIS_TIMEOUT_MS: 2_000,
+  });
   await app.register(problems, problemSettings);
   await app.register(
     fp(
