@@ -235,6 +235,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     if (Value.Check(schema, value)) config[name] = value;
     else lines.push(`${name}: got ${describeValue(text)}, takes ${describeSchema(schema)}`);
   }
+  for (const [one, other] of [
+    ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
+    ['TLS_KEY_FILE', 'TLS_CERT_FILE'],
+  ] as const) {
+    if (config[one] !== undefined && !environment[other])
+      lines.push(`${other}: is missing, and ${one} needs it`);
+  }
   if (lines.length > 0) throw new ConfigError(lines);
   // Each property has passed its own schema, and the others have their defaults.
   return config as Config;

@@ -15,6 +15,7 @@ import registry from './plugins/registry.js';
 import requestId, { createRequestId } from './plugins/request-id.js';
 import requestLog from './plugins/request-log.js';
 import { createResponseClass } from './plugins/response.js';
+import tlsPlugin, { readTls } from './plugins/tls.js';
 import whole from './plugins/whole.js';
 import docsRoutes from './routes/docs.js';
 import errorRoutes from './routes/errors.js';
@@ -42,17 +43,21 @@ export async function buildServer(
     logFault: createFaultLog(),
   };
   const draining: Draining = { isDraining: false };
+  const tls = await readTls(config);
+  // The headers are a part of the request: Node refuses a limit beyond that of the whole.
+  const headersTimeout = Math.min(config.HEADERS_TIMEOUT_MS, config.REQUEST_TIMEOUT_MS);
+  const http = {
+    ServerResponse: createResponseClass(draining, config.RESPONSE_TIMEOUT_MS),
+    requireHostHeader: false,
+    headersTimeout,
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    // Both limits are held by a look at every connection, each 30 s if nothing is said. Often, so that few are
+    // refused at once: a 408 takes 0.1 ms.
+    connectionsCheckingInterval: 100,
+  };
   const app: FastifyInstance = Fastify({
-    http: {
-      ServerResponse: createResponseClass(draining, config.RESPONSE_TIMEOUT_MS),
-      requireHostHeader: false,
-      // The headers are a part of the request: Node refuses a limit beyond that of the whole.
-      headersTimeout: Math.min(config.HEADERS_TIMEOUT_MS, config.REQUEST_TIMEOUT_MS),
-      requestTimeout: config.REQUEST_TIMEOUT_MS,
-      // Both limits are held by a look at every connection, each 30 s if nothing is said. Often, so that few are
-      // refused at once: a 408 takes 0.1 ms.
-      connectionsCheckingInterval: 100,
-    },
+    // With `https` the server is of another type, which has all that is asked of this one.
+    ...(tls === undefined ? { http } : ({ https: { ...http, ...tls.options(headersTimeout) } } as object)),
     loggerInstance: logger,
     // A child logger for each request costs more than a prediction: what logs names the request itself.
     childLoggerFactory: (parent) => parent,
@@ -90,6 +95,7 @@ export async function buildServer(
   await app.register(jsonBody);
   await app.register(drain, { draining });
   await app.register(arrival);
+  if (tls !== undefined) await app.register(tlsPlugin, { tls });
   await app.register(registry, config);
   await app.register(predictor);
   await app.register(whole, { link, requiredModels: config.REQUIRED_MODELS });

@@ -49,6 +49,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   server: ['config', 'plugins', 'routes', 'schemas', 'version'],
   access: ['errors', 'limits', 'messages', 'models', 'window'],
   limits: ['redis'],
+  tls: ['config', 'errors', 'watched-file'],
+  'watched-file': ['models'],
   cache: ['redis'],
   proposal: ['inference', 'models'],
   plugins: [
@@ -64,6 +66,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'predictor',
     'redis',
     'schemas',
+    'tls',
+    'watched-file',
     'window',
     'workers',
   ],

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import { request as requestSecurely, Agent as SecureAgent } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { expect } from 'vitest';
 import type { ServerProcess } from '../helpers/server-process.js';
@@ -36,9 +37,16 @@ export function holdClient(port: number, bytes: string, reads = true): HeldClien
   return { socket, closed };
 }
 
-/** One request after the other on one connection, until stopped: an asker that does everything right. */
-export function startGoodClient(server: ServerProcess, path: string, body: string) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+/**
+ * One request after the other until stopped, on one connection or on one for each: an asker that does everything
+ * right. Over TLS it trusts whatever certificate it is shown, and begins each connection as a new client.
+ */
+export function startGoodClient(server: ServerProcess, path: string, body: string, keepAlive = true) {
+  const isSecure = server.url.startsWith('https:');
+  const settings = { keepAlive, maxSockets: 1 };
+  const agent = isSecure
+    ? new SecureAgent({ ...settings, rejectUnauthorized: false, maxCachedSessions: 0 })
+    : new Agent(settings);
   const times: number[] = [];
   let failed = 0;
   let isOver = false;
@@ -46,13 +54,17 @@ export function startGoodClient(server: ServerProcess, path: string, body: strin
     new Promise<void>((resolve) => {
       const started = performance.now();
       const headers = { 'content-type': 'application/json', 'content-length': body.length };
-      const asked = request(server.url + path, { agent, method: 'POST', headers }, (response) => {
-        response.resume().on('end', () => {
-          times.push(performance.now() - started);
-          if (response.statusCode !== 200) failed += 1;
-          resolve();
-        });
-      });
+      const asked = (isSecure ? requestSecurely : request)(
+        server.url + path,
+        { agent, method: 'POST', headers },
+        (response) => {
+          response.resume().on('end', () => {
+            times.push(performance.now() - started);
+            if (response.statusCode !== 200) failed += 1;
+            resolve();
+          });
+        },
+      );
       asked.on('error', () => {
         failed += 1;
         resolve();

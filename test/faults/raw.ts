@@ -1,4 +1,22 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
+
+/** Opens a connection to a port of this machine, whose own side stays open until it is closed here. */
+export type Open = (port: number) => Promise<Socket>;
+
+export const openPlain: Open = async (port) => {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+  await once(socket, 'connect');
+  return socket;
+};
+
+/** Trusts whatever certificate it is shown. */
+export const openSecure: Open = async (port) => {
+  const socket = connectSecurely({ socket: await openPlain(port), rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  return socket;
+};
 
 export interface RawAnswer {
   readonly status: number;
@@ -7,9 +25,15 @@ export interface RawAnswer {
 }
 
 /** Writes bytes to a socket and reads until the other side closes it, or has been silent for a while. */
-export async function sendRaw(port: number, bytes: string | Uint8Array, silenceMs = 500): Promise<RawAnswer> {
-  const socket = connect(port, '127.0.0.1');
+export async function sendRaw(
+  port: number,
+  bytes: string | Uint8Array,
+  silenceMs = 500,
+  open = openPlain,
+): Promise<RawAnswer> {
+  const socket = await open(port);
   const chunks: Buffer[] = [];
+  socket.on('end', () => socket.end());
   socket.on('data', (chunk) => chunks.push(chunk));
   socket.on('error', () => socket.destroy());
   socket.setTimeout(silenceMs, () => socket.destroy());
@@ -32,8 +56,9 @@ export async function exchangeRaw(
   port: number,
   pieces: readonly (string | Uint8Array)[],
   silenceMs = 300,
+  open = openPlain,
 ): Promise<RawExchange> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+  const socket = await open(port);
   let text = '';
   let isClosed = false;
   socket.on('data', (chunk) => {
