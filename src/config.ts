@@ -1,13 +1,20 @@
 import { totalmem } from 'node:os';
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { FormatRegistry, type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { describeValue } from './messages.js';
+import { originsForm, readOrigins } from './origins.js';
+import { proxiesForm, readTrustedProxies } from './trusted-proxies.js';
 import { windowForm, windowPattern } from './window.js';
 
 const Switch = (description: string) =>
   Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on', description });
 const Milliseconds = (description: string, value: number, minimum = 0) =>
   Type.Integer({ minimum, maximum: 3_600_000, default: value, description });
+
+/** Texts that have a form of their own, by the name that the schema gives it. */
+const forms: Readonly<Record<string, string>> = { proxies: proxiesForm, origins: originsForm };
+FormatRegistry.Set('proxies', (text) => readTrustedProxies(text) !== undefined);
+FormatRegistry.Set('origins', (text) => readOrigins(text) !== undefined);
 
 /**
  * Every variable that the server reads: its type, its default, its meaning. `docs/configuration.md` and
@@ -37,14 +44,14 @@ export const ConfigSchema = Type.Object({
   ),
   TRUST_PROXY: Type.Optional(
     Type.String({
-      minLength: 1,
+      format: 'proxies',
       description:
-        'Proxies whose X-Forwarded-For is believed: addresses or networks with commas between ("10.0.0.0/8"), or the number of proxies in front. Without it: none.',
+        'Proxies whose X-Forwarded-For is believed: addresses or networks with commas between ("10.0.0.0/8"), or their number, where nothing else can reach the server. Without it: none.',
     }),
   ),
   CORS_ORIGINS: Type.Optional(
     Type.String({
-      minLength: 1,
+      format: 'origins',
       description:
         'Origins whose pages may ask from a browser, with commas between ("https://app.example.com"), or "*" for any. Without it: none.',
     }),
@@ -253,6 +260,7 @@ export function describeSchema(schema: TSchema): string {
     return `one of ${schema['anyOf'].map((option: TSchema) => option['const']).join(', ')}`;
   }
   if (schema['type'] === 'integer') return `a whole number from ${schema['minimum']} to ${schema['maximum']}`;
+  if (schema['format'] !== undefined) return forms[schema['format']] as string;
   if (schema['pattern'] === windowPattern.source) return windowForm;
   if (schema['pattern']?.startsWith('^redis')) return 'a redis:// or rediss:// address';
   return schema['pattern'] === undefined ? 'a text' : 'an http:// or https:// address';

@@ -25,6 +25,7 @@ import modelRoutes from './routes/models.js';
 import predictRoutes from './routes/predict.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
 import { ProblemSchema } from './schemas/problem.js';
+import { readTrustedProxies } from './trusted-proxies.js';
 import { serverVersion } from './version.js';
 import type { WorkerLink } from './workers/worker-link.js';
 
@@ -64,6 +65,7 @@ export async function buildServer(
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: createRequestId,
     bodyLimit: config.BODY_LIMIT_BYTES,
+    ...(config.TRUST_PROXY !== undefined && { trustProxy: readTrustedProxies(config.TRUST_PROXY) ?? false }),
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     // A request that has come in is answered, even while the listener closes.

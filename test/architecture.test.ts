@@ -46,7 +46,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'proposal',
     'version',
   ],
-  server: ['config', 'plugins', 'routes', 'schemas', 'version'],
+  server: ['config', 'plugins', 'routes', 'schemas', 'trusted-proxies', 'version'],
   access: ['errors', 'limits', 'messages', 'models', 'window'],
   limits: ['redis'],
   tls: ['config', 'errors', 'watched-file'],
@@ -62,6 +62,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'messages',
     'models',
     'monitoring',
+    'origins',
     'predictions',
     'predictor',
     'redis',
@@ -79,7 +80,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   predictions: ['errors'],
   models: ['errors', 'inference', 'messages'],
   inference: ['errors', 'messages'],
-  config: ['messages', 'window'],
+  config: ['messages', 'origins', 'trusted-proxies', 'window'],
 };
 
 describe('the parts of src', () => {
