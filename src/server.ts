@@ -4,6 +4,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Config } from './config.js';
 import arrival from './plugins/arrival.js';
 import { createClientErrorHandler } from './plugins/client-errors.js';
+import cors from './plugins/cors.js';
 import drain, { type Draining } from './plugins/drain.js';
 import { createFaultLog } from './plugins/fault-log.js';
 import jsonBody from './plugins/json-body.js';
@@ -94,6 +95,7 @@ export async function buildServer(
   await app.register(metrics);
   await app.register(problems, problemSettings);
   await app.register(protocol);
+  if (config.CORS_ORIGINS !== undefined) await app.register(cors, { origins: config.CORS_ORIGINS });
   await app.register(jsonBody);
   await app.register(drain, { draining });
   await app.register(arrival);

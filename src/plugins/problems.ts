@@ -6,6 +6,13 @@ import { type ProblemSettings, problemContentType, toProblemText } from '../sche
 import { discardBody } from './discard-body.js';
 import type { FaultLog } from './fault-log.js';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Which methods the routes of an address take; none where there is nothing. */
+    readonly methodsOf: (url: string) => readonly string[];
+  }
+}
+
 export interface ProblemOptions extends ProblemSettings {
   readonly logFault: FaultLog;
 }
@@ -28,6 +35,7 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
 export default fp<ProblemOptions>(
   async function problemsPlugin(app, settings) {
     const methodsOf = collectMethods(app);
+    app.decorate('methodsOf', methodsOf);
     app.setErrorHandler(async (error: Partial<FastifyError> | undefined, request, reply) => {
       // Whatever a promise was rejected with: nothing, even.
       if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE') await discardBody(request.raw);
@@ -81,7 +89,7 @@ function toServiceError(thrown: unknown): ServiceError {
 }
 
 /** Which methods the routes of an address take; parameters match one segment each. */
-function collectMethods(app: FastifyInstance): (url: string) => string[] {
+function collectMethods(app: FastifyInstance): (url: string) => readonly string[] {
   const routes: { methods: string[]; pattern: RegExp }[] = [];
   app.addHook('onRoute', ({ method, url, prefix }) => {
     const source = url
