@@ -3,7 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 
 import type { Config } from './config.js';
 import arrival from './plugins/arrival.js';
-import { createClientErrorHandler } from './plugins/client-errors.js';
+import { createClientErrorHandler, createConnectHandler, createRefuse } from './plugins/client-errors.js';
 import cors from './plugins/cors.js';
 import drain, { type Draining } from './plugins/drain.js';
 import { createFaultLog } from './plugins/fault-log.js';
@@ -57,6 +57,7 @@ export async function buildServer(
     // refused at once: a 408 takes 0.1 ms.
     connectionsCheckingInterval: 100,
   };
+  const refuse = createRefuse(problemSettings, (status) => app.observeUnmatched(status, 0));
   const app: FastifyInstance = Fastify({
     // With `https` the server is of another type, which has all that is asked of this one.
     ...(tls === undefined ? { http } : ({ https: { ...http, ...tls.options(headersTimeout) } } as object)),
@@ -76,15 +77,14 @@ export async function buildServer(
     pluginTimeout: 0,
     frameworkErrors: (error, request, reply) => {
       // No hook has seen such a request.
-      reply.header('x-request-id', request.id);
+      reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
       sendProblem(error, request, reply, problemSettings);
       app.observeUnmatched(reply.statusCode, reply.elapsedTime / 1_000);
     },
-    clientErrorHandler: createClientErrorHandler(problemSettings, (status) =>
-      app.observeUnmatched(status, 0),
-    ),
+    clientErrorHandler: createClientErrorHandler(refuse),
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   });
+  app.server.on('connect', createConnectHandler(refuse));
   // Response schemas are documentation: answers are made by our own code, and checked by tests.
   app.setSerializerCompiler(() => JSON.stringify);
   for (const schema of [ProblemSchema, VersionSchema, ModelSchema, VersionDetailSchema])

@@ -38,7 +38,9 @@ export default fp<ProblemOptions>(
     app.decorate('methodsOf', methodsOf);
     app.setErrorHandler(async (error: Partial<FastifyError> | undefined, request, reply) => {
       // Whatever a promise was rejected with: nothing, even.
-      if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE') await discardBody(request.raw);
+      if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE' && !awaitsInvitation(request, reply)) {
+        await discardBody(request.raw);
+      }
       return sendProblem(error, request, reply, settings);
     });
     app.setNotFoundHandler((request, reply) => {
@@ -69,6 +71,11 @@ export function sendProblem(
     .header('content-type', problemContentType)
     .serializer((text: string) => text)
     .send(toProblemText(error, request.id, settings));
+}
+
+/** Whether the client was never told to send its body, as it asked to be. Node notes that on the answer. */
+function awaitsInvitation({ headers }: FastifyRequest, { raw }: FastifyReply): boolean {
+  return headers.expect !== undefined && !(raw as { readonly _sent100?: boolean })._sent100;
 }
 
 /** Whether the client left before its body was whole: nobody reads the answer, and nothing here is at fault. */
