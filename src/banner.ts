@@ -22,7 +22,8 @@ export function summarizeStart(app: FastifyInstance, config: Config): StartSumma
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : config.PORT;
   const host = ['0.0.0.0', '::'].includes(config.HOST) ? 'localhost' : config.HOST;
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const scheme = config.TLS_CERT_FILE === undefined ? 'http' : 'https';
+  const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const models = registry.list();
   const lines = [
     ...(models.length === 0

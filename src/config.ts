@@ -1,9 +1,16 @@
 import { totalmem } from 'node:os';
-import type { Static, TSchema } from '@sinclair/typebox';
+import { FormatRegistry, type Static, type TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { ConfigSchema } from './config/schema.js';
 import { describeValue, hideLogin } from './messages.js';
+import { originsForm, readOrigins } from './origins.js';
+import { proxiesForm, readTrustedProxies } from './trusted-proxies.js';
 import { windowForm, windowPattern } from './window.js';
+
+/** Texts that have a form of their own, by the name that the schema gives it. */
+const forms: Readonly<Record<string, string>> = { proxies: proxiesForm, origins: originsForm };
+FormatRegistry.Set('proxies', (text) => readTrustedProxies(text) !== undefined);
+FormatRegistry.Set('origins', (text) => readOrigins(text) !== undefined);
 
 export type Config = Static<typeof ConfigSchema>;
 
@@ -35,6 +42,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     if (Value.Check(schema, value)) config[name] = value;
     else lines.push(`${name}: got ${describeValue(hideLogin(text))}, takes ${describeSchema(schema)}`);
   }
+  for (const [one, other] of [
+    ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
+    ['TLS_KEY_FILE', 'TLS_CERT_FILE'],
+  ] as const) {
+    if (config[one] !== undefined && !environment[other])
+      lines.push(`${other}: is missing, and ${one} needs it`);
+  }
   if (lines.length > 0) throw new ConfigError(lines);
   // Each property has passed its own schema, and the others have their defaults.
   return config as Config;
@@ -46,6 +60,7 @@ export function describeSchema(schema: TSchema): string {
     return `one of ${schema['anyOf'].map((option: TSchema) => option['const']).join(', ')}`;
   }
   if (schema['type'] === 'integer') return `a whole number from ${schema['minimum']} to ${schema['maximum']}`;
+  if (schema['format'] !== undefined) return forms[schema['format']] as string;
   if (schema['pattern'] === windowPattern.source) return windowForm;
   if (schema['pattern']?.startsWith('^redis')) return 'a redis:// or rediss:// address';
   return schema['pattern'] === undefined ? 'a text' : 'an http:// or https:// address';

@@ -5,7 +5,8 @@ import type { Config } from './config.js';
 import arrival from './plugins/arrival.js';
 import auth from './plugins/auth.js';
 import cache from './plugins/cache.js';
-import { createClientErrorHandler } from './plugins/client-errors.js';
+import { createClientErrorHandler, createConnectHandler, createRefuse } from './plugins/client-errors.js';
+import cors from './plugins/cors.js';
 import drain, { type Draining } from './plugins/drain.js';
 import { createFaultLog } from './plugins/fault-log.js';
 import jsonBody from './plugins/json-body.js';
@@ -19,6 +20,7 @@ import registry from './plugins/registry.js';
 import requestId, { createRequestId } from './plugins/request-id.js';
 import requestLog from './plugins/request-log.js';
 import { createResponseClass } from './plugins/response.js';
+import tlsPlugin, { readTls } from './plugins/tls.js';
 import whole from './plugins/whole.js';
 import adminRoutes from './routes/admin.js';
 import docsRoutes from './routes/docs.js';
@@ -30,6 +32,7 @@ import predictRoutes from './routes/predict.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
 import { securitySchemes } from './schemas/openapi.js';
 import { ProblemSchema } from './schemas/problem.js';
+import { readTrustedProxies } from './trusted-proxies.js';
 import { serverVersion } from './version.js';
 import type { WorkerLink } from './workers/worker-link.js';
 
@@ -48,23 +51,29 @@ export async function buildServer(
     logFault: createFaultLog(),
   };
   const draining: Draining = { isDraining: false };
+  const tls = await readTls(config);
+  // The headers are a part of the request: Node refuses a limit beyond that of the whole.
+  const headersTimeout = Math.min(config.HEADERS_TIMEOUT_MS, config.REQUEST_TIMEOUT_MS);
+  const http = {
+    ServerResponse: createResponseClass(draining, config.RESPONSE_TIMEOUT_MS),
+    requireHostHeader: false,
+    headersTimeout,
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    // Both limits are held by a look at every connection, each 30 s if nothing is said. Often, so that few are
+    // refused at once: a 408 takes 0.1 ms.
+    connectionsCheckingInterval: 100,
+  };
+  const refuse = createRefuse(problemSettings, (status) => app.observeUnmatched(status, 0));
   const app: FastifyInstance = Fastify({
-    http: {
-      ServerResponse: createResponseClass(draining, config.RESPONSE_TIMEOUT_MS),
-      requireHostHeader: false,
-      // The headers are a part of the request: Node refuses a limit beyond that of the whole.
-      headersTimeout: Math.min(config.HEADERS_TIMEOUT_MS, config.REQUEST_TIMEOUT_MS),
-      requestTimeout: config.REQUEST_TIMEOUT_MS,
-      // Both limits are held by a look at every connection, each 30 s if nothing is said. Often, so that few are
-      // refused at once: a 408 takes 0.1 ms.
-      connectionsCheckingInterval: 100,
-    },
+    // With `https` the server is of another type, which has all that is asked of this one.
+    ...(tls === undefined ? { http } : ({ https: { ...http, ...tls.options(headersTimeout) } } as object)),
     loggerInstance: logger,
     // A child logger for each request costs more than a prediction: what logs names the request itself.
     childLoggerFactory: (parent) => parent,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: createRequestId,
     bodyLimit: config.BODY_LIMIT_BYTES,
+    ...(config.TRUST_PROXY !== undefined && { trustProxy: readTrustedProxies(config.TRUST_PROXY) ?? false }),
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     // A request that has come in is answered, even while the listener closes.
@@ -74,15 +83,14 @@ export async function buildServer(
     pluginTimeout: 0,
     frameworkErrors: (error, request, reply) => {
       // No hook has seen such a request.
-      reply.header('x-request-id', request.id);
+      reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
       sendProblem(error, request, reply, problemSettings);
       app.observeUnmatched(reply.statusCode, reply.elapsedTime / 1_000);
     },
-    clientErrorHandler: createClientErrorHandler(problemSettings, (status) =>
-      app.observeUnmatched(status, 0),
-    ),
+    clientErrorHandler: createClientErrorHandler(refuse),
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   });
+  app.server.on('connect', createConnectHandler(refuse));
   // Response schemas are documentation: answers are made by our own code, and checked by tests.
   app.setSerializerCompiler(() => JSON.stringify);
   for (const schema of [ProblemSchema, VersionSchema, ModelSchema, VersionDetailSchema])
@@ -94,10 +102,13 @@ export async function buildServer(
   await app.register(redis, config);
   await app.register(problems, problemSettings);
   await app.register(protocol);
+  // Before the keys: a preflight has none.
+  if (config.CORS_ORIGINS !== undefined) await app.register(cors, { origins: config.CORS_ORIGINS });
   await app.register(auth, config);
   await app.register(jsonBody);
   await app.register(drain, { draining });
   await app.register(arrival);
+  if (tls !== undefined) await app.register(tlsPlugin, { tls });
   await app.register(limits, config);
   await app.register(registry, config);
   await app.register(cache, config);

@@ -47,10 +47,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'version',
     'window',
   ],
-  server: ['config', 'plugins', 'routes', 'schemas', 'version'],
+  server: ['config', 'plugins', 'routes', 'schemas', 'trusted-proxies', 'version'],
   access: ['config', 'errors', 'limits', 'messages', 'models', 'watched-file', 'window'],
   'watched-file': ['models'],
   limits: ['redis'],
+  tls: ['config', 'errors', 'watched-file'],
   cache: ['errors', 'redis'],
   proposal: ['inference', 'models'],
   plugins: [
@@ -62,10 +63,13 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'messages',
     'models',
     'monitoring',
+    'origins',
     'predictions',
     'predictor',
     'redis',
     'schemas',
+    'tls',
+    'watched-file',
     'window',
     'workers',
   ],
@@ -77,7 +81,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   predictions: ['errors'],
   models: ['errors', 'inference', 'messages'],
   inference: ['errors', 'messages'],
-  config: ['messages', 'window'],
+  config: ['messages', 'origins', 'trusted-proxies', 'window'],
 };
 
 describe('the parts of src', () => {

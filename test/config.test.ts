@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, readConfig } from '../src/config.js';
+import { originsForm } from '../src/origins.js';
+import { proxiesForm } from '../src/trusted-proxies.js';
 
 function problemsOf(environment: Record<string, string>): readonly string[] {
   try {
@@ -71,6 +73,76 @@ describe('the configuration', () => {
         /^REDIS_URL: got "(?!.*can ?ary).*…@host", takes a redis:\/\/ or rediss:\/\/ address$/,
       ),
     ]);
+  });
+
+  test.each([
+    'true',
+    '*',
+    'all',
+    'loopback',
+    '0',
+    '-1',
+    '33',
+    '1.5',
+    '0.0.0.0/0',
+    '::/0',
+    '10.0.0.0/33',
+    '::1/129',
+    '10.0.0.0/08',
+    '10.0.0.0/8/8',
+    '10.0.0/8',
+    '010.0.0.1',
+    'fe80::1%eth0',
+    'proxy.example.com',
+    '10.0.0.1,',
+    '10.0.0.1;10.0.0.2',
+  ])('refuses to trust %j', (proxies) => {
+    expect(problemsOf({ TRUST_PROXY: proxies })).toEqual([
+      `TRUST_PROXY: got ${JSON.stringify(proxies)}, takes ${proxiesForm}`,
+    ]);
+  });
+
+  test.each(['1', '32', '10.0.0.1', ' 10.0.0.0/8 , ::1 ', '2001:db8::/32', '::ffff:10.0.0.1'])(
+    'takes %j for proxies to trust',
+    (proxies) => {
+      expect(problemsOf({ TRUST_PROXY: proxies })).toEqual([]);
+    },
+  );
+
+  test.each([
+    'true',
+    'https://*',
+    'https://*.example.com',
+    'https://a.example/',
+    'https://a.example/path',
+    'https://a.example:443',
+    'http://a.example:80',
+    'https://A.example',
+    'HTTPS://a.example',
+    'https://user@a.example',
+    'https://a.example:99999',
+    'a.example',
+    '//a.example',
+    'null',
+    'file://',
+    '*,https://a.example',
+    'https://a.example,',
+    'https://a.example https://b.example',
+  ])('refuses the origin %j', (origins) => {
+    expect(problemsOf({ CORS_ORIGINS: origins })).toEqual([
+      `CORS_ORIGINS: got ${JSON.stringify(origins)}, takes ${originsForm}`,
+    ]);
+  });
+
+  test.each([
+    '*',
+    'https://a.example',
+    'http://localhost:3000, https://a.example:8443',
+    'http://[::1]:3000',
+    'https://xn--mller-kva.example',
+    'capacitor://localhost',
+  ])('takes the origins %j', (origins) => {
+    expect(problemsOf({ CORS_ORIGINS: origins })).toEqual([]);
   });
 
   test('cuts what it got, however long', () => {

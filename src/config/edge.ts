@@ -26,14 +26,14 @@ export const edgeVariables = {
   ),
   TRUST_PROXY: Type.Optional(
     Type.String({
-      minLength: 1,
+      format: 'proxies',
       description:
-        'Proxies whose X-Forwarded-For is believed: addresses or networks with commas between ("10.0.0.0/8"), or the number of proxies in front. Without it: none.',
+        'Proxies whose X-Forwarded-For is believed: addresses or networks with commas between ("10.0.0.0/8"), or their number, where nothing else can reach the server. Without it: none.',
     }),
   ),
   CORS_ORIGINS: Type.Optional(
     Type.String({
-      minLength: 1,
+      format: 'origins',
       description:
         'Origins whose pages may ask from a browser, with commas between ("https://app.example.com"), or "*" for any. Without it: none.',
     }),

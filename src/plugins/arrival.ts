@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import fp from 'fastify-plugin';
 import { createLoopClock } from '../monitoring/loop-clock.js';
 
@@ -14,7 +15,9 @@ export default fp(
   async function arrivalPlugin(app) {
     const clock = createLoopClock();
     app.decorate('arrivedAt', clock.arrivedAt);
-    app.server.on('connection', clock.accept);
+    // Over TLS a client sends nothing before it is answered, and its request is read in one turn with the end of the
+    // handshake: it has waited for no connection that was taken before.
+    if (!(app.server instanceof TlsServer)) app.server.on('connection', clock.accept);
     app.addHook('onReady', async () => clock.reset());
     app.addHook('onListen', async () => clock.reset());
     app.addHook('onClose', async () => clock.close());

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ErrorCode, ServiceError } from '../errors.js';
 import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
@@ -13,6 +13,7 @@ const codes: Readonly<Record<string, ErrorCode>> = {
 
 const reasons: Readonly<Record<number, string>> = {
   400: 'Bad Request',
+  405: 'Method Not Allowed',
   408: 'Request Timeout',
   413: 'Content Too Large',
   431: 'Request Header Fields Too Large',
@@ -23,12 +24,35 @@ const lingerMs = 2_000;
 /** Node's own name for the answer that a connection is at; its default handler of such errors reads it too. */
 type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
-/**
- * Answers on a socket whose bytes the HTTP parser refused, in the same form as any other error, and closes it:
- * after such bytes nothing on that connection can be trusted. A client that does not close its side as well is cut
- * soon: no limit of Node's own watches such a connection any more.
- */
-export function createClientErrorHandler(settings: ProblemSettings, onRefused: (status: number) => void) {
+/** Answers on a socket that belongs to no request, in the same form as any other error, and closes it. */
+export type Refuse = (error: ServiceError, socket: Socket) => void;
+
+/** A client that does not close its side as well is cut soon: no limit of Node's own watches such a connection any more. */
+export function createRefuse(settings: ProblemSettings, onRefused: (status: number) => void): Refuse {
+  return (error, socket) => {
+    onRefused(error.status);
+    const requestId = createRequestId({ headers: {} });
+    const body = toProblemText(error, requestId, settings);
+    const head = [
+      `HTTP/1.1 ${error.status} ${reasons[error.status]}`,
+      `content-type: ${problemContentType}`,
+      `content-length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${requestId}`,
+      'x-content-type-options: nosniff',
+      // RFC 9110 wants it of every server that has a clock; Node adds it to all other answers.
+      `date: ${new Date().toUTCString()}`,
+      'connection: close',
+      ...Object.entries(error.headers).map(([name, value]) => `${name}: ${value}`),
+    ];
+    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+    // Not the socket's own timer, which every byte that still comes would set anew.
+    const cut = setTimeout(() => socket.destroy(), lingerMs).unref();
+    socket.once('close', () => clearTimeout(cut));
+  };
+}
+
+/** Refuses bytes that the HTTP parser has refused: after those nothing on that connection can be trusted. */
+export function createClientErrorHandler(refuse: Refuse) {
   return (fault: Error & { code?: string }, socket: AnsweringSocket): void => {
     // Bytes after a request with `Connection: close` are no part of anything: its answer is still to be sent.
     if (fault.code === 'HPE_CLOSED_CONNECTION') return;
@@ -41,20 +65,15 @@ export function createClientErrorHandler(settings: ProblemSettings, onRefused: (
       socket.destroySoon();
       return;
     }
-    const error = new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request');
-    onRefused(error.status);
-    const requestId = createRequestId({ headers: {} });
-    const body = toProblemText(error, requestId, settings);
-    const head = [
-      `HTTP/1.1 ${error.status} ${reasons[error.status]}`,
-      `content-type: ${problemContentType}`,
-      `content-length: ${Buffer.byteLength(body)}`,
-      `x-request-id: ${requestId}`,
-      'connection: close',
-    ];
-    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-    // Not the socket's own timer, which every byte that still comes would set anew.
-    const cut = setTimeout(() => socket.destroy(), lingerMs).unref();
-    socket.once('close', () => clearTimeout(cut));
+    refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket);
+  };
+}
+
+/** Refuses to be a tunnel. Node gives a CONNECT to nobody else, and closes it without a word where nobody listens. */
+export function createConnectHandler(refuse: Refuse) {
+  return (_request: IncomingMessage, socket: Socket): void => {
+    socket.on('error', () => socket.destroy()).resume();
+    // The list may be empty (RFC 9110): an authority takes no method here.
+    refuse(new ServiceError('method_not_allowed', { headers: { allow: '' } }), socket);
   };
 }

@@ -6,6 +6,13 @@ import { type ProblemSettings, problemContentType, toProblemText } from '../sche
 import { discardBody } from './discard-body.js';
 import type { FaultLog } from './fault-log.js';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Which methods the routes of an address take; none where there is nothing. */
+    readonly methodsOf: (url: string) => readonly string[];
+  }
+}
+
 export interface ProblemOptions extends ProblemSettings {
   readonly logFault: FaultLog;
 }
@@ -28,9 +35,12 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
 export default fp<ProblemOptions>(
   async function problemsPlugin(app, settings) {
     const methodsOf = collectMethods(app);
+    app.decorate('methodsOf', methodsOf);
     app.setErrorHandler(async (error: Partial<FastifyError> | undefined, request, reply) => {
       // Whatever a promise was rejected with: nothing, even.
-      if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE') await discardBody(request.raw);
+      if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE' && !awaitsInvitation(request, reply)) {
+        await discardBody(request.raw);
+      }
       return sendProblem(error, request, reply, settings);
     });
     app.setNotFoundHandler((request, reply) => {
@@ -65,6 +75,11 @@ export function sendProblem(
     .send(toProblemText(error, request.id, settings));
 }
 
+/** Whether the client was never told to send its body, as it asked to be. Node notes that on the answer. */
+function awaitsInvitation({ headers }: FastifyRequest, { raw }: FastifyReply): boolean {
+  return headers.expect !== undefined && !(raw as { readonly _sent100?: boolean })._sent100;
+}
+
 /** Whether the client left before its body was whole: nobody reads the answer, and nothing here is at fault. */
 function hasLeft({ raw }: FastifyRequest, thrown: unknown): boolean {
   return raw.readableAborted && (thrown as Partial<FastifyError> | undefined)?.code === 'ECONNRESET';
@@ -91,7 +106,7 @@ function describeFix(code: ErrorCode, bodyLimit: number | undefined): string | u
 }
 
 /** Which methods the routes of an address take; parameters match one segment each. */
-function collectMethods(app: FastifyInstance): (url: string) => string[] {
+function collectMethods(app: FastifyInstance): (url: string) => readonly string[] {
   const routes: { methods: string[]; pattern: RegExp }[] = [];
   app.addHook('onRoute', ({ method, url, prefix }) => {
     const source = url

@@ -2,6 +2,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { chooseVersion, defaultVersion, type ModelState } from '../models/routing.js';
 import { type DocumentedVersion, describeModels, type OpenApiDocument } from '../schemas/openapi.js';
+import { addPageHeaders } from './page-headers.js';
 
 /**
  * The page loads its own files alone. Not the plugin's own policy: its `upgrade-insecure-requests` leaves the page
@@ -10,7 +11,8 @@ import { type DocumentedVersion, describeModels, type OpenApiDocument } from '..
 const contentSecurityPolicy = {
   'default-src': ["'self'"],
   'base-uri': ["'self'"],
-  'frame-ancestors': ["'self'"],
+  'form-action': ["'none'"],
+  'frame-ancestors': ["'none'"],
   'img-src': ["'self'", 'data:'],
   'object-src': ["'none'"],
   'style-src': ["'self'", "'unsafe-inline'"],
@@ -18,6 +20,7 @@ const contentSecurityPolicy = {
 
 /** The interactive manual of the models that are loaded right now, and the document behind it. */
 const docsRoutes: FastifyPluginAsync = async (app) => {
+  addPageHeaders(app);
   const describe = () => describeModels(structuredClone(app.swagger()) as OpenApiDocument, listVersions(app));
   app.decorate('scopeOfAll', 'open');
   await app.register(swaggerUi, {

@@ -1,8 +1,13 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { errorCatalogue } from '../errors.js';
+import { addPageHeaders } from './page-headers.js';
+
+const contentSecurityPolicy =
+  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** Where the `type` of every error leads when no PUBLIC_URL is set: the catalogue, as a page. */
 const errorRoutes: FastifyPluginAsync = async (app) => {
+  addPageHeaders(app);
   const rows = Object.entries(errorCatalogue).map(
     ([code, { status, title }]) =>
       `<tr id="${code}"><td>${status}</td><td><code>${code}</code></td><td>${title}</td></tr>`,
@@ -13,7 +18,7 @@ const errorRoutes: FastifyPluginAsync = async (app) => {
 
   app.get('/errors', { config: { scope: 'open' }, schema: { hide: true } }, async (_request, reply) => {
     reply.header('content-type', 'text/html; charset=utf-8');
-    reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'");
+    reply.header('content-security-policy', contentSecurityPolicy);
     return page;
   });
 };

@@ -111,7 +111,7 @@ fault(
     expectBlocked();
     const seconds = isFullSize ? 30 : 3;
     const measureGood = async (during: () => Promise<unknown>) => {
-      const client = startGoodClient(server, '/predict', loan, withKey('client-1'));
+      const client = startGoodClient(server, '/predict', loan, { headers: withKey('client-1') });
       await during();
       return client.stop();
     };

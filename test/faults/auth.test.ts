@@ -9,7 +9,7 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { runServerToItsEnd, startServerProcess } from '../helpers/server-process.js';
 import { fault, faultWithoutServer } from './harness.js';
-import { sendRaw } from './raw.js';
+import { openFrom, sendRaw } from './raw.js';
 
 const folder = createRegistryFolder();
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-auth-'));
@@ -89,7 +89,12 @@ fault(
       const head = [`POST ${target} HTTP/1.1`, 'Host: a', 'Connection: close', 'X-Request-Id: same'];
       const more = ['Content-Type: application/json', `Content-Length: ${body.length}`, ...headers];
       const text = `${[...head, ...more].join('\r\n')}\r\n\r\n${body}`;
-      const answer = await sendRaw(server.port, Buffer.from(text, 'latin1'), 5_000, `127.1.0.${address}`);
+      const answer = await sendRaw(
+        server.port,
+        Buffer.from(text, 'latin1'),
+        5_000,
+        openFrom(`127.1.0.${address}`),
+      );
       const code = answer.status === 200 ? '' : ` ${JSON.parse(answer.body).code}`;
       table[`${answer.status}${code}`] = (table[`${answer.status}${code}`] ?? 0) + 1;
       return answer;

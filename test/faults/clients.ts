@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import { request as requestSecurely, Agent as SecureAgent } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { expect } from 'vitest';
 import type { ServerProcess } from '../helpers/server-process.js';
@@ -36,14 +37,24 @@ export function holdClient(port: number, bytes: string, reads = true): HeldClien
   return { socket, closed };
 }
 
-/** One request after the other on one connection, until stopped: an asker that does everything right. */
+/**
+ * One request after the other until stopped, on one connection or on one for each: an asker that does everything
+ * right. Over TLS it trusts whatever certificate it is shown, and begins each connection as a new client.
+ */
 export function startGoodClient(
   server: ServerProcess,
   path: string,
   body: string,
-  more: Readonly<Record<string, string>> = {},
+  {
+    keepAlive = true,
+    headers: more = {},
+  }: { readonly keepAlive?: boolean; readonly headers?: Readonly<Record<string, string>> } = {},
 ) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const isSecure = server.url.startsWith('https:');
+  const settings = { keepAlive, maxSockets: 1 };
+  const agent = isSecure
+    ? new SecureAgent({ ...settings, rejectUnauthorized: false, maxCachedSessions: 0 })
+    : new Agent(settings);
   const times: number[] = [];
   let failed = 0;
   let isOver = false;
@@ -51,13 +62,17 @@ export function startGoodClient(
     new Promise<void>((resolve) => {
       const started = performance.now();
       const headers = { 'content-type': 'application/json', 'content-length': body.length, ...more };
-      const asked = request(server.url + path, { agent, method: 'POST', headers }, (response) => {
-        response.resume().on('end', () => {
-          times.push(performance.now() - started);
-          if (response.statusCode !== 200) failed += 1;
-          resolve();
-        });
-      });
+      const asked = (isSecure ? requestSecurely : request)(
+        server.url + path,
+        { agent, method: 'POST', headers },
+        (response) => {
+          response.resume().on('end', () => {
+            times.push(performance.now() - started);
+            if (response.statusCode !== 200) failed += 1;
+            resolve();
+          });
+        },
+      );
       asked.on('error', () => {
         failed += 1;
         resolve();

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
+import { askHttps } from '../helpers/ask-https.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 
 export interface FaultContext {
@@ -88,27 +89,23 @@ declare module 'vitest' {
 
 /** The answer without its id, which differs each time. */
 async function predictStable(server: ServerProcess, { path, body, headers }: Golden): Promise<string> {
-  const response = await fetch(server.url + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
-  });
-  const text = await response.text();
-  expect(response.status, text).toBe(200);
+  const { status, text } = await askHttps(server.url + path, { body, headers: headers ?? {} });
+  expect(status, text).toBe(200);
   return text.replace(/,"prediction_id":"[^"]+"/, '');
 }
 
 const probeSource = `
 const { parentPort, workerData } = require('node:worker_threads');
-const http = require('node:http');
-const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+const http = require(workerData.startsWith('https:') ? 'node:https' : 'node:http');
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false });
 let longestMs = 0, failed = 0, answered = 0, stopping = false;
 function ask() {
   const started = performance.now();
   const request = http.get(workerData + '/health/live', { agent }, (response) => {
     response.resume();
     response.on('end', () => {
-      longestMs = Math.max(longestMs, performance.now() - started);
+      // The first over TLS is mostly this thread's own handshake.
+      if (answered > 0 || http.Agent !== require('node:https').Agent) longestMs = Math.max(longestMs, performance.now() - started);
       answered += 1;
       if (response.statusCode !== 200) failed += 1;
       next();

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
 import { fault, faultWithoutServer } from './harness.js';
+import { faultOver } from './over.js';
 import { rawPost, sendRaw } from './raw.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
@@ -9,7 +10,7 @@ const problemType = 'application/problem+json; charset=utf-8';
 /** Words that only the inside of the server would say. */
 const inside = /node_modules|\/work|\/src\/|\.js:\d|\bat \w+ \(|onnx|FST_|HPE_|Parse Error|secret/i;
 
-fault('H10', 'answers every fault on the wire with problem+json', async ({ server }) => {
+faultOver('H10', 'answers every fault on the wire with problem+json', async ({ server }, open) => {
   const get = (target: string, ...more: string[]) =>
     `GET ${target} HTTP/1.1\r\n${['Host: a', 'Connection: close', ...more].join('\r\n')}\r\n\r\n`;
   const cases: [string | Buffer, number][] = [
@@ -36,18 +37,25 @@ fault('H10', 'answers every fault on the wire with problem+json', async ({ serve
     [rawPost('/predict', loan, ['Expect: 200-maybe', 'Content-Type: a/b']), 415],
     [rawPost('/predict', 'zz\r\n', ['Transfer-Encoding: chunked']), 400],
     [rawPost('/models/nope/predict', loan), 404],
+    ['TRACE /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Secret: secret\r\n\r\n', 405],
+    ['OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 404],
+    ['CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n', 405],
+    ['CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\nsecret of a tunnel', 405],
   ];
   let others = 0;
   for (const [bytes, expected] of cases) {
-    const { status, headers, body } = await sendRaw(server.port, bytes);
+    const { status, headers, body } = await sendRaw(server.port, bytes, 500, open);
     const label = bytes.toString('latin1').slice(0, 60);
     expect(status, label).toBe(expected);
     if (headers.get('content-type') !== problemType) others += 1;
     else
       expect(JSON.parse(body)).toMatchObject({ status: expected, request_id: headers.get('x-request-id') });
     expect(body).not.toMatch(inside);
+    expect(Math.abs(Date.parse(headers.get('date') ?? '') - Date.now()), label).toBeLessThan(5_000);
+    expect(headers.get('x-content-type-options'), label).toBe('nosniff');
   }
-  const head = await sendRaw(server.port, 'HEAD /nope HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  const bare = 'HEAD /nope HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+  const head = await sendRaw(server.port, bare, 500, open);
   expect([head.status, head.headers.get('content-type'), head.body]).toEqual([404, problemType, '']);
   expect(others).toBe(0);
   return `other bodies ${others} of ${cases.length + 1}`;

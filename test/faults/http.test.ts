@@ -151,6 +151,11 @@ fault(
       expect(await send(loan, `Content-Encoding: ${coding}`), coding).toBe(415);
     }
     expect(await send(loan, 'Content-Encoding: identity')).toBe(200);
+    const asked = ['Expect: 100-continue', `Content-Length: ${limit + 1}`];
+    const started = performance.now();
+    // Without its body: the answer is to come before that, and no word that it may be sent.
+    expect(await send('', ...asked)).toBe(413);
+    expect(performance.now() - started).toBeLessThan(1_000);
     const grown = rss() - before;
     expect(grown).toBeLessThan(50);
     return `statuses ${sizes.join(', ')}; RSS delta ${grown.toFixed(1)} MB`;

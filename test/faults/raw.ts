@@ -1,4 +1,27 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
+
+/** Opens a connection to a port of this machine, whose own side stays open until it is closed here. */
+export type Open = (port: number) => Promise<Socket>;
+
+/** From an address of its own, such as another of 127.0.0.0/8. */
+export const openFrom =
+  (localAddress: string): Open =>
+  async (port) => {
+    const socket = connect({ port, host: '127.0.0.1', localAddress, allowHalfOpen: true, noDelay: true });
+    await once(socket, 'connect');
+    return socket;
+  };
+
+export const openPlain = openFrom('127.0.0.1');
+
+/** Trusts whatever certificate it is shown. */
+export const openSecure: Open = async (port) => {
+  const socket = connectSecurely({ socket: await openPlain(port), rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  return socket;
+};
 
 export interface RawAnswer {
   readonly status: number;
@@ -11,10 +34,11 @@ export async function sendRaw(
   port: number,
   bytes: string | Uint8Array,
   silenceMs = 500,
-  localAddress = '127.0.0.1',
+  open = openPlain,
 ): Promise<RawAnswer> {
-  const socket = connect({ port, host: '127.0.0.1', localAddress });
+  const socket = await open(port);
   const chunks: Buffer[] = [];
+  socket.on('end', () => socket.end());
   socket.on('data', (chunk) => chunks.push(chunk));
   socket.on('error', () => socket.destroy());
   socket.setTimeout(silenceMs, () => socket.destroy());
@@ -37,8 +61,9 @@ export async function exchangeRaw(
   port: number,
   pieces: readonly (string | Uint8Array)[],
   silenceMs = 300,
+  open = openPlain,
 ): Promise<RawExchange> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+  const socket = await open(port);
   let text = '';
   let isClosed = false;
   socket.on('data', (chunk) => {

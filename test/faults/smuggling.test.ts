@@ -1,19 +1,19 @@
 import { expect } from 'vitest';
-import { fault } from './harness.js';
+import { faultOver } from './over.js';
 import { exchangeRaw } from './raw.js';
 import { refusedForms, smuggledId, soundForms } from './smuggling-forms.js';
 
-fault(
+faultOver(
   'H06',
   'answers a request that hides another once, and closes: sent directly, as deploy/nginx does not exist yet',
-  async ({ server }) => {
+  async ({ server }, open) => {
     let desyncs = 0;
     let accepted = 0;
     const wrong: string[] = [];
     const forms = [...refusedForms, ...soundForms];
     for (const { name, bytes, expected } of forms) {
       for (const pieces of [[bytes], splitAfterHead(bytes)]) {
-        const { statuses, text, isClosed } = await exchangeRaw(server.port, pieces);
+        const { statuses, text, isClosed } = await exchangeRaw(server.port, pieces, 300, open);
         if (statuses.length > 1 || text.includes(smuggledId)) desyncs += 1;
         if (expected >= 400 && statuses.some((status) => status < 400)) accepted += 1;
         if (statuses.join() !== String(expected) || !isClosed) {

@@ -26,19 +26,22 @@ export async function startServerProcess(
   }: { readonly listening?: RegExp; readonly under?: readonly string[] } = {},
 ): Promise<ServerProcess> {
   const { child, stdout, stderr, ended } = spawnServer(environment, under);
+  let scheme = 'http';
   const port = await new Promise<number>((resolve, reject) => {
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
     lines.on('line', (line) => {
       stdout.push(line);
       const found = listening.exec(line);
-      if (found !== null) resolve(Number(found[1]));
+      if (found === null) return;
+      if (line.includes('https://')) scheme = 'https';
+      resolve(Number(found[1]));
     });
     void ended.then(({ code }) => reject(new Error(`the server ended with ${code}: ${stderr.join('\n')}`)));
   });
   return {
     child,
     port,
-    url: `http://127.0.0.1:${port}`,
+    url: `${scheme}://127.0.0.1:${port}`,
     stdout,
     stderr,
     ended,

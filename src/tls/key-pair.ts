@@ -1,0 +1,91 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { ConfigError } from '../config.js';
+import { messageOf } from '../errors.js';
+import type { FileContent } from '../watched-file.js';
+
+/** A certificate and the private key that fits it. */
+export interface KeyPair {
+  /** The server's own: the first of those in the file. */
+  readonly certificate: X509Certificate;
+  /** What a context of TLS is made of. */
+  readonly secrets: SecureContextOptions;
+}
+
+export interface PairFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/** Whatever Node was started with: nothing below TLS 1.2. */
+const minVersion = 'TLSv1.2' as const;
+
+/**
+ * Checks that the two files hold a pair that TLS can use. Throws `ConfigError` with a line a problem, for whoever
+ * has put the files there. That a certificate has expired is none: see `describeValidity`.
+ */
+export function toKeyPair(cert: FileContent, key: FileContent, { certFile, keyFile }: PairFiles): KeyPair {
+  const lines: string[] = [];
+  const read = <T>(variable: string, path: string, content: FileContent, parse: (bytes: Buffer) => T) => {
+    try {
+      if (content.bytes !== undefined) return parse(Buffer.from(content.bytes));
+      lines.push(`${variable}: ${path}: ${content.problem}`);
+    } catch (error) {
+      lines.push(`${variable}: ${path} ${messageOf(error)}`);
+    }
+    return undefined;
+  };
+  const certificate = read('TLS_CERT_FILE', certFile, cert, toCertificate);
+  const privateKey = read('TLS_KEY_FILE', keyFile, key, toPrivateKey);
+  if (certificate === undefined || privateKey === undefined) throw new ConfigError(lines);
+  if (!certificate.checkPrivateKey(privateKey)) {
+    throw new ConfigError([
+      `TLS_KEY_FILE: the key in ${keyFile} does not fit the first certificate in ${certFile}`,
+    ]);
+  }
+  const secrets = {
+    cert: Buffer.from(cert.bytes ?? []),
+    key: Buffer.from(key.bytes ?? []),
+    minVersion,
+    // No client shows a certificate: the roots that Node would read here, in 20 ms, are for nothing.
+    ca: [],
+  } satisfies SecureContextOptions;
+  try {
+    createSecureContext(secrets);
+  } catch (error) {
+    // Such as a key that is too short, or a broken certificate behind the first.
+    throw new ConfigError([
+      `TLS_CERT_FILE: ${certFile} cannot be used for TLS (${error instanceof Error && 'code' in error ? error.code : 'unknown'})`,
+    ]);
+  }
+  return { certificate, secrets };
+}
+
+/** Why clients will not accept the certificate today; undefined where nothing is known against it. */
+export function describeValidity({ certificate }: KeyPair, now = Date.now()): string | undefined {
+  const { validFrom, validTo } = certificate;
+  if (now > Date.parse(validTo)) return `the certificate has expired: it was valid until ${validTo}`;
+  if (now < Date.parse(validFrom)) return `the certificate is not valid before ${validFrom}`;
+  return undefined;
+}
+
+/** TLS takes PEM alone, and X509Certificate more than that. */
+function toCertificate(bytes: Buffer): X509Certificate {
+  try {
+    if (bytes.includes('-----BEGIN')) return new X509Certificate(bytes);
+  } catch {
+    // What OpenSSL says of it is for nobody who puts a file somewhere.
+  }
+  throw new Error('holds no certificate as PEM');
+}
+
+function toPrivateKey(bytes: Buffer): KeyObject {
+  if (bytes.includes('ENCRYPTED')) {
+    throw new Error('holds a key with a passphrase: the server needs one without');
+  }
+  try {
+    return createPrivateKey(bytes);
+  } catch {
+    throw new Error('holds no private key as PEM');
+  }
+}

@@ -1,0 +1,242 @@
+import { once } from 'node:events';
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { connect as connectSecurely } from 'node:tls';
+import { afterAll, describe, expect, test } from 'vitest';
+import { askHttps } from '../helpers/ask-https.js';
+import { createPair, moveDates, noCertificates, PairFolder } from '../helpers/certificates.js';
+import { linearRegression } from '../helpers/onnx-models.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { runServerToItsEnd, startServerProcess, waitForLine } from '../helpers/server-process.js';
+
+const folder = createRegistryFolder();
+folder.addVersion('double', '1', {
+  manifest: { task: 'regression', features: [{ name: 'x', type: 'number', example: 1 }] },
+  model: linearRegression([2]),
+});
+const models = { MODELS_DIR: folder.path };
+afterAll(() => folder[Symbol.dispose]());
+
+describe.skipIf(noCertificates)(`a server with a certificate${noCertificates ?? ''}`, () => {
+  const [first, second] = [createPair('first'), createPair('second')];
+
+  test('answers over TLS to who trusts it, and says so', async () => {
+    using files = new PairFolder(first);
+    await using server = await startServerProcess({ ...models, ...files.environment });
+    expect(server.url).toMatch(/^https:/);
+    const { status, text } = await askHttps(`${server.url}/predict`, { ca: first.cert, body: { x: 21 } });
+    expect([status, JSON.parse(text).prediction]).toEqual([200, 42]);
+    expect(server.stdout.join('\n')).toContain(`"msg":"listening at ${server.url}"`);
+    await expect.poll(() => server.stderr.join('\n')).toContain(`Manual   ${server.url}/docs`);
+    expect(server.stderr.join('\n')).toContain(`curl ${server.url}/predict`);
+    expect(server.stdout.find((line) => line.includes('certificate in use'))).toContain('CN=first');
+  });
+
+  test('speaks TLS 1.2 and 1.3, and nothing older, whatever Node was started with', async () => {
+    using files = new PairFolder(first);
+    await using server = await startServerProcess({
+      ...models,
+      ...files.environment,
+      NODE_OPTIONS: '--tls-min-v1.0',
+    });
+    const speak = async (version: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3') =>
+      askHttps(`${server.url}/health/live`, {
+        minVersion: version,
+        maxVersion: version,
+        // What OpenSSL wants before it offers such an old version at all.
+        ciphers: 'DEFAULT@SECLEVEL=0',
+      }).then(
+        ({ status }) => status,
+        ({ message }) => message,
+      );
+    expect(await speak('TLSv1.3')).toBe(200);
+    expect(await speak('TLSv1.2')).toBe(200);
+    expect(await speak('TLSv1.1')).toContain('alert protocol version');
+  });
+
+  test('closes a connection that speaks plain HTTP, without a word in the log', async () => {
+    using files = new PairFolder(first);
+    await using server = await startServerProcess({ ...models, ...files.environment });
+    const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+    });
+    socket.write('GET /health HTTP/1.1\r\nHost: a\r\n\r\n');
+    await once(socket, 'end');
+    socket.destroy();
+    expect(text).not.toContain('HTTP/1.1');
+    expect((await askHttps(`${server.url}/health/live`)).status).toBe(200);
+    expect(server.stdout.filter((line) => /"level":[456]0/.test(line))).toEqual([]);
+  });
+
+  test('is seen by WORKERS=2 as by one', async () => {
+    using files = new PairFolder(first);
+    await using server = await startServerProcess({ ...models, ...files.environment, WORKERS: '2' });
+    expect(server.url).toMatch(/^https:/);
+    for (let k = 0; k < 4; k += 1) {
+      expect((await askHttps(`${server.url}/predict`, { body: { x: 1 } })).shownBy).toBe('first');
+    }
+    files.write(second);
+    await waitForLine(server, 'certificate renewed', 2);
+    for (let k = 0; k < 4; k += 1) {
+      expect((await askHttps(`${server.url}/health/live`)).shownBy).toBe('second');
+    }
+  });
+});
+
+describe.skipIf(noCertificates)('a renewed certificate', () => {
+  const [first, second] = [createPair('first'), createPair('second')];
+
+  test('is used for the connections that come, and those that are there go on', async () => {
+    using files = new PairFolder(first);
+    await using server = await startServerProcess({ ...models, ...files.environment });
+    const old = connectSecurely({ port: server.port, host: '127.0.0.1', ca: first.cert });
+    await once(old, 'secureConnect');
+    files.write(second);
+    await waitForLine(server, 'certificate renewed');
+    expect((await askHttps(`${server.url}/health/live`, { ca: second.cert })).shownBy).toBe('second');
+    old.write('GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n');
+    expect(String((await once(old, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /);
+    old.destroy();
+  });
+
+  test('waits for its key: the pair that fits is taken, and the old one is kept until then', async () => {
+    using files = new PairFolder(first);
+    await using server = await startServerProcess({ ...models, ...files.environment });
+    writeFileSync(files.certFile, second.cert);
+    await waitForLine(server, 'certificate not renewed');
+    expect((await askHttps(`${server.url}/health/live`)).shownBy).toBe('first');
+    writeFileSync(files.keyFile, second.key);
+    await waitForLine(server, 'certificate renewed');
+    expect((await askHttps(`${server.url}/health/live`)).shownBy).toBe('second');
+    expect(server.stdout.filter((line) => line.includes('certificate not renewed'))).toHaveLength(1);
+  });
+
+  test('that is broken is told of once', async () => {
+    using files = new PairFolder(first);
+    await using server = await startServerProcess({ ...models, ...files.environment });
+    // Each is another file, and the same problem.
+    for (const junk of ['junk', 'more junk', 'junk again']) {
+      writeFileSync(files.keyFile, junk);
+      await new Promise((resolve) => setTimeout(resolve, 1_100));
+    }
+    const told = server.stdout.filter((line) => line.includes('certificate not renewed'));
+    expect(told.map((line) => JSON.parse(line))).toMatchObject([
+      { level: 40, problems: [`TLS_KEY_FILE: ${files.keyFile} holds no private key as PEM`] },
+    ]);
+    expect((await askHttps(`${server.url}/health/live`)).shownBy).toBe('first');
+    files.write(second);
+    await waitForLine(server, 'certificate renewed');
+  });
+
+  test('is found where a folder behind a link is swapped, as Kubernetes does', async () => {
+    using files = new PairFolder();
+    for (const [name, { cert, key }] of Object.entries({ '..1': first, '..2': second })) {
+      mkdirSync(join(files.path, name));
+      writeFileSync(join(files.path, name, 'tls.crt'), cert);
+      writeFileSync(join(files.path, name, 'tls.key'), key);
+    }
+    symlinkSync('..1', join(files.path, '..data'));
+    for (const name of ['tls.crt', 'tls.key']) symlinkSync(join('..data', name), join(files.path, name));
+    await using server = await startServerProcess({ ...models, ...files.environment });
+    expect((await askHttps(`${server.url}/health/live`)).shownBy).toBe('first');
+    symlinkSync('..2', join(files.path, '..data_tmp'));
+    renameSync(join(files.path, '..data_tmp'), join(files.path, '..data'));
+    await waitForLine(server, 'certificate renewed');
+    expect((await askHttps(`${server.url}/health/live`)).shownBy).toBe('second');
+    expect(server.stdout.filter((line) => line.includes('not renewed'))).toEqual([]);
+  });
+});
+
+describe.skipIf(noCertificates)('a server with a certificate that is told to stop', () => {
+  const pair = createPair('stops');
+
+  test('answers the request that is coming in, and closes its connection', async () => {
+    using files = new PairFolder(pair);
+    await using server = await startServerProcess({ ...models, ...files.environment });
+    const socket = connectSecurely({ port: server.port, host: '127.0.0.1', ca: pair.cert });
+    await once(socket, 'secureConnect');
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.write('POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n');
+    await askHttps(`${server.url}/health/live`);
+    server.child.kill('SIGTERM');
+    await waitForLine(server, '"msg":"stopping"');
+    socket.write('Content-Length: 7\r\n\r\n{"x":1}');
+    await once(socket, 'close');
+    expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(text).toMatch(/\r\nconnection: close\r\n/i);
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+  });
+
+  test('cuts what never ended its handshake after SHUTDOWN_TIMEOUT_MS', async () => {
+    using files = new PairFolder(pair);
+    await using server = await startServerProcess({
+      ...models,
+      ...files.environment,
+      SHUTDOWN_TIMEOUT_MS: '300',
+    });
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(Buffer.from('160301', 'hex'));
+    await askHttps(`${server.url}/health/live`);
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+    expect(server.stdout.at(-1)).toContain('"msg":"stopped"');
+  });
+});
+
+describe.skipIf(noCertificates)('a certificate that cannot be used', () => {
+  const pair = createPair('alone');
+
+  test.each<[string, (files: PairFolder) => Record<string, string>, RegExp[]]>([
+    [
+      'without a key',
+      ({ certFile }) => ({ TLS_CERT_FILE: certFile }),
+      [/^sardonyx: TLS_KEY_FILE: is missing, and TLS_CERT_FILE needs it$/],
+    ],
+    [
+      'a key without it',
+      ({ keyFile }) => ({ TLS_KEY_FILE: keyFile }),
+      [/^sardonyx: TLS_CERT_FILE: is missing, and TLS_KEY_FILE needs it$/],
+    ],
+    [
+      'files that are not there',
+      () => ({ TLS_CERT_FILE: '/nowhere/a', TLS_KEY_FILE: '/nowhere/b' }),
+      [
+        /^sardonyx: TLS_CERT_FILE: \/nowhere\/a: the file is not there$/,
+        /^sardonyx: TLS_KEY_FILE: \/nowhere\/b: the file is not there$/,
+      ],
+    ],
+    [
+      'a device, which never ends',
+      ({ certFile }) => ({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: '/dev/zero' }),
+      [/^sardonyx: TLS_KEY_FILE: \/dev\/zero: the file is not a regular file$/],
+    ],
+    [
+      'two workers and the wrong key',
+      ({ environment, keyFile }) => {
+        writeFileSync(keyFile, createPair('other').key);
+        return { ...environment, WORKERS: '2' };
+      },
+      [/^sardonyx: TLS_KEY_FILE: the key in \S+ does not fit the first certificate in \S+$/],
+    ],
+  ])('stops the start with a line and 1: %s', async (_what, prepare, lines) => {
+    using files = new PairFolder(pair);
+    const { code, stderr } = await runServerToItsEnd({ ...models, ...prepare(files) });
+    expect(stderr).toEqual(lines.map((line) => expect.stringMatching(line)));
+    expect(code).toBe(1);
+  });
+
+  test('only warns where it has expired', async () => {
+    using files = new PairFolder(moveDates(pair, '200101', '210101'));
+    await using server = await startServerProcess({ ...models, ...files.environment });
+    expect((await askHttps(`${server.url}/health/live`)).status).toBe(200);
+    const warnings = server.stdout.filter((line) => line.includes('"level":40'));
+    expect(warnings).toEqual([expect.stringContaining('the certificate has expired')]);
+  });
+});

@@ -1,0 +1,49 @@
+import { request as requestHttp } from 'node:http';
+import { type RequestOptions, request as requestHttps } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+
+export interface SecureReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  /** The common name of the certificate that the server showed; undefined over plain HTTP. */
+  readonly shownBy: string | undefined;
+}
+
+/**
+ * Asks over a connection of its own, unless an agent is given; POSTs where there is a body. Trusts `ca`, and whatever
+ * certificate it is shown where that is left out.
+ */
+export function askHttps(
+  url: string,
+  { body, ...options }: RequestOptions & { readonly body?: unknown } = {},
+): Promise<SecureReply> {
+  const isSecure = url.startsWith('https:');
+  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const asked = (isSecure ? requestHttps : requestHttp)(url, {
+      method: text === undefined ? 'GET' : 'POST',
+      rejectUnauthorized: options.ca !== undefined,
+      agent: false,
+      ...options,
+      headers: { ...(text !== undefined && { 'content-type': 'application/json' }), ...options.headers },
+    });
+    asked.on('error', reject);
+    asked.on('response', (response) => {
+      // Later the socket may have gone, and knows no more.
+      const shownBy = isSecure ? (response.socket as TLSSocket).getPeerCertificate().subject?.CN : undefined;
+      const chunks: Buffer[] = [];
+      response.on('error', reject);
+      response.on('data', (chunk) => chunks.push(chunk));
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text: Buffer.concat(chunks).toString(),
+          shownBy: shownBy === undefined ? undefined : String(shownBy),
+        }),
+      );
+    });
+    asked.end(text);
+  });
+}

@@ -1,0 +1,77 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A certificate that signs itself, for 127.0.0.1, ::1 and localhost, and its key: both as PEM. */
+export interface Pair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Why certificates cannot be made here; undefined where they can. */
+export const noCertificates =
+  spawnSync('openssl', ['version']).status === 0 ? undefined : 'needs openssl in the PATH';
+
+/** Makes a pair by openssl. `more` are further arguments of `openssl req`. */
+export function createPair(name: string, more: readonly string[] = []): Pair {
+  const folder = mkdtempSync(join(tmpdir(), 'sardonyx-pair-'));
+  try {
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const { status, stderr } = spawnSync(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
+        ...['-keyout', key, '-out', cert, '-days', '30', '-subj', `/CN=${name}`],
+        ...['-addext', 'subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost'],
+        ...(more.includes('-passout') ? more : ['-nodes', ...more]),
+      ],
+      { encoding: 'utf8' },
+    );
+    if (status !== 0) throw new Error(stderr);
+    return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * The certificate with other days: `openssl req` makes none that has expired. Its signature no longer fits, which
+ * only a client would check.
+ */
+export function moveDates({ cert, key }: Pair, from: string, to: string): Pair {
+  const der = Buffer.from(cert.replaceAll(/-----.*-----|\s/g, ''), 'base64');
+  // Two times in UTC, one after the other: tag 0x17 and their length, YYMMDDhhmmssZ.
+  const first = der.indexOf(Buffer.from([0x17, 0x0d]));
+  der.write(`${from}000000Z`, first + 2, 'latin1');
+  der.write(`${to}000000Z`, first + 17, 'latin1');
+  const lines = der.toString('base64').replaceAll(/(.{64})/g, '$1\n');
+  return { cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`, key };
+}
+
+/** A pair on disk, and the environment of a server that uses it. */
+export class PairFolder {
+  readonly path = mkdtempSync(join(tmpdir(), 'sardonyx-tls-'));
+  readonly certFile = join(this.path, 'tls.crt');
+  readonly keyFile = join(this.path, 'tls.key');
+  readonly environment = { TLS_CERT_FILE: this.certFile, TLS_KEY_FILE: this.keyFile };
+
+  constructor(pair?: Pair) {
+    if (pair !== undefined) this.write(pair);
+  }
+
+  write({ cert, key }: Pair): void {
+    writeFileSync(this.certFile, cert);
+    writeFileSync(this.keyFile, key);
+  }
+
+  /** Replaces a file by a link, as Kubernetes does with what it mounts. */
+  link(file: string, target: string): void {
+    unlinkSync(file);
+    symlinkSync(target, file);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true });
+  }
+}

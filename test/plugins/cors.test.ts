@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import { buildTestApp, type TestApp } from '../helpers/app.js';
+
+const origin = 'https://app.example';
+const loan = { age: 42, income: 51234.5, credit_score: 688 };
+
+/** A browser's question before it sends what it would not send from a form. */
+async function preflight(server: TestApp, path: string, from = origin, method = 'POST') {
+  const { statusCode, headers, body } = await server.app.inject({
+    method: 'OPTIONS',
+    url: path,
+    headers: {
+      origin: from,
+      'access-control-request-method': method,
+      'access-control-request-headers': 'content-type,x-api-key',
+    },
+  });
+  return { status: statusCode, headers, body };
+}
+
+/** The headers of an answer that have to do with origins. */
+const ofOrigins = (headers: Readonly<Record<string, unknown>>) =>
+  Object.keys(headers).filter((name) => name.startsWith('access-control') || name === 'vary');
+
+describe('CORS_ORIGINS', () => {
+  const environment = { CORS_ORIGINS: `${origin}, http://localhost:3000` };
+
+  test('left out means that no page of another origin may ask', async () => {
+    await using server = await buildTestApp();
+    expect(ofOrigins((await server.post('/predict', loan, { origin })).headers)).toEqual([]);
+    const asked = await preflight(server, '/predict');
+    expect([asked.status, asked.headers['allow']]).toEqual([405, 'POST']);
+    expect(ofOrigins(asked.headers)).toEqual([]);
+  });
+
+  test('lets a listed origin read the answer, and the headers that say something', async () => {
+    await using server = await buildTestApp(environment);
+    const { status, headers } = await server.post('/predict', loan, { origin });
+    expect(status).toBe(200);
+    expect(headers).toMatchObject({
+      'access-control-allow-origin': origin,
+      'access-control-expose-headers':
+        'x-request-id, x-cache, retry-after, ratelimit, ratelimit-policy, server-timing, location',
+      vary: 'Origin',
+    });
+    expect(headers).not.toHaveProperty('access-control-allow-credentials');
+  });
+
+  test.each([
+    ['/predict', '{"age":1}', 400],
+    ['/predict', '{', 400],
+    ['/nope', '{}', 404],
+    ['/models/nope/predict', '{}', 404],
+  ])('lets it read what was wrong at %s with %s', async (path, body, status) => {
+    await using server = await buildTestApp(environment);
+    const answer = await server.post(path, body, { origin });
+    expect(answer.status).toBe(status);
+    expect(answer.headers['access-control-allow-origin']).toBe(origin);
+  });
+
+  test.each([
+    'https://app.example.evil',
+    'https://app.example:8443',
+    'http://app.example',
+    'https://APP.example',
+    'null',
+    '',
+    '*',
+    `${origin}, ${origin}`,
+  ])('tells the origin %j nothing', async (from) => {
+    await using server = await buildTestApp(environment);
+    const { headers } = await server.post('/predict', loan, { origin: from });
+    expect(ofOrigins(headers)).toEqual(['vary']);
+    const asked = await preflight(server, '/predict', from);
+    expect(ofOrigins(asked.headers)).toEqual(['vary']);
+  });
+
+  test('leaves those alone who ask from no page, but for Vary', async () => {
+    await using server = await buildTestApp(environment);
+    expect(ofOrigins((await server.post('/predict', loan)).headers)).toEqual(['vary']);
+  });
+
+  test.each([
+    ['/predict', 'POST', 'POST'],
+    ['/models/credit-risk/predict', 'POST', 'POST'],
+    ['/models?x=1', 'GET', 'GET, HEAD'],
+    ['/health/ready', 'GET', 'GET, HEAD'],
+  ])('answers the question before %s for everybody listed', async (path, method, methods) => {
+    await using server = await buildTestApp(environment);
+    const { status, headers, body } = await preflight(server, path, 'http://localhost:3000', method);
+    expect([status, body]).toEqual([204, '']);
+    expect(headers).toMatchObject({
+      'access-control-allow-origin': 'http://localhost:3000',
+      'access-control-allow-methods': methods,
+      'access-control-allow-headers': expect.stringContaining('x-api-key'),
+      'access-control-max-age': '7200',
+      vary: 'Origin',
+      'x-request-id': expect.any(String),
+    });
+    expect(headers).not.toHaveProperty('access-control-allow-credentials');
+    expect(headers).not.toHaveProperty('content-type');
+  });
+
+  test('knows no more addresses than before, and no other OPTIONS', async () => {
+    await using server = await buildTestApp(environment);
+    expect((await preflight(server, '/nope')).status).toBe(404);
+    expect(
+      (await server.app.inject({ method: 'OPTIONS', url: '/predict', headers: { origin } })).statusCode,
+    ).toBe(405);
+  });
+
+  test('"*" lets any page ask, without Vary', async () => {
+    await using server = await buildTestApp({ CORS_ORIGINS: '*' });
+    const { headers } = await server.post('/predict', loan, { origin: 'null' });
+    expect(headers['access-control-allow-origin']).toBe('*');
+    expect(headers).not.toHaveProperty('vary');
+    const asked = await preflight(server, '/predict', 'https://any.example');
+    expect([asked.status, asked.headers['access-control-allow-origin']]).toEqual([204, '*']);
+  });
+
+  test('counts such questions under one label', async () => {
+    await using server = await buildTestApp(environment);
+    for (const path of ['/predict', '/models/a', '/models/b/predict']) await preflight(server, path);
+    const lines = (await server.get('/metrics')).text
+      .split('\n')
+      .filter((line) => line.startsWith('http_request_duration_seconds_count'));
+    expect(lines).toEqual([
+      'http_request_duration_seconds_count{method="any",route="unmatched",status="204"} 3',
+    ]);
+  });
+});

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { buildTestApp } from '../helpers/app.js';
+import { createPair, noCertificates, PairFolder } from '../helpers/certificates.js';
+
+const pages = ['/docs', '/docs/static/swagger-ui-bundle.js', '/errors'];
+
+test.each(pages)('%s can be framed or reached by no other page', async (path) => {
+  await using server = await buildTestApp();
+  const { status, headers } = await server.get(path);
+  expect(status).toBe(200);
+  expect(headers).toMatchObject({
+    'content-security-policy': expect.stringContaining("frame-ancestors 'none'"),
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'x-frame-options': 'DENY',
+    'cross-origin-opener-policy': 'same-origin',
+  });
+  expect(headers).not.toHaveProperty('strict-transport-security');
+});
+
+test.skipIf(noCertificates)('pages that come over TLS are asked for over TLS from then on', async () => {
+  using files = new PairFolder(createPair('pages'));
+  await using server = await buildTestApp(files.environment);
+  for (const path of pages) {
+    const { headers } = await server.get(path);
+    expect(headers['strict-transport-security'], path).toBe('max-age=15552000');
+  }
+});
+
+test('answers for programs carry no more than that they are what they say', async () => {
+  await using server = await buildTestApp();
+  const answers = [
+    await server.post('/predict', {}),
+    await server.get('/models'),
+    await server.get('/nope'),
+    await server.get('/%zz'),
+  ];
+  for (const { headers } of answers) {
+    expect(headers['x-content-type-options']).toBe('nosniff');
+    for (const name of ['content-security-policy', 'x-frame-options', 'referrer-policy']) {
+      expect(headers).not.toHaveProperty(name);
+    }
+  }
+});
