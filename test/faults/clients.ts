@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { request as requestSecurely, Agent as SecureAgent } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 import { expect } from 'vitest';
 import type { ServerProcess } from '../helpers/server-process.js';
 
@@ -19,9 +20,10 @@ export interface HeldClient {
  * A client that never closes its own side, whatever the server does: only the server's doing frees its descriptor
  * there. `reads` tells whether it takes what is sent.
  */
-export function holdClient(port: number, bytes: string, reads = true): HeldClient {
+export function holdClient(port: number, bytes: string, reads = true, isSecure = false): HeldClient {
   const started = performance.now();
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  const plain = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  const socket = isSecure ? connectSecurely({ socket: plain, rejectUnauthorized: false }) : plain;
   let text = '';
   const closed = new Promise<{ text: string; ms: number }>((resolve) => {
     const end = () => resolve({ text, ms: performance.now() - started });

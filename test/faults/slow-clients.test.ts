@@ -16,6 +16,8 @@ import {
   waitForDescriptors,
 } from './clients.js';
 import { fault, faultWithoutServer } from './harness.js';
+import { faultOver } from './over.js';
+import { openSecure } from './raw.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -47,18 +49,19 @@ const echoOf = (bytes: number) => {
 // As much as the buffers of the system hold, and more, in files that are streamed.
 const manyFiles = 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(8);
 
-fault(
+faultOver(
   'H07',
   'closes slow and half-sent requests at their limits, and destroys stopped readers',
-  async ({ server }) => {
+  async ({ server }, open) => {
     const count = isFullSize ? 2_000 : 200;
     const good = startGoodClient(server, golden.path, JSON.stringify(golden.body));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // The probe and the good client connect first.
+    await new Promise((resolve) => setTimeout(resolve, 600));
     const before = countDescriptors(server);
     const hold = async (share: number, bytes: string, reads = true): Promise<HeldClient[]> => {
       const clients: HeldClient[] = [];
       for (let k = 0; k < Math.ceil(count * share); k += 1) {
-        clients.push(holdClient(server.port, bytes, reads));
+        clients.push(holdClient(server.port, bytes, reads, open === openSecure));
         if (k % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 5));
       }
       return clients;

@@ -44,7 +44,7 @@ if (noCertificates !== undefined) {
     'bounds handshakes that never end, and leaves no descriptor of them',
     async ({ server }) => {
       // The probe connects first.
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await new Promise((resolve) => setTimeout(resolve, 600));
       const before = countDescriptors(server);
       const good = startGoodClient(server, golden.path, body);
       const count = isFullSize ? 2_000 : 200;
@@ -92,7 +92,7 @@ if (noCertificates !== undefined) {
     async ({ server, expectBlocked }) => {
       // A handshake takes more of the thread than a hundred predictions: what is asserted is that it goes on.
       expectBlocked();
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await new Promise((resolve) => setTimeout(resolve, 600));
       const before = countDescriptors(server);
       const good = startGoodClient(server, golden.path, body);
       const lastsMs = isFullSize ? 10_000 : 2_000;
