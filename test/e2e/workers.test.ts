@@ -231,7 +231,10 @@ describe('WORKERS=2 that cannot start', () => {
       { MODELS_DIR: '/nowhere/at/all' },
       /^sardonyx: MODELS_DIR: the folder \/nowhere\/at\/all cannot be read/,
     ],
-    [{ HOST: 'no.such.host.invalid' }, /^sardonyx: HOST: the name no\.such\.host\.invalid is not known/],
+    [
+      { HOST: 'no.such.host.invalid', AUTH: 'off' },
+      /^sardonyx: HOST: the name no\.such\.host\.invalid is not known/,
+    ],
     [
       preload("if (process.env.SARDONYX_WORKER === '2') process.kill(process.pid, 'SIGKILL')"),
       /^sardonyx: worker 2 ended before it listened \(SIGKILL\)$/,
