@@ -58,7 +58,8 @@ function firstRequest(app: FastifyInstance, url: string): string[] {
     try {
       const { example } = chooseVersion(model()).task;
       const body = JSON.stringify(example).replaceAll("'", "'\\''");
-      return [`  Try it   curl ${url}${path} -H 'content-type: application/json' -d '${body}'`];
+      const key = app.needsKeys ? ' -H "x-api-key: $KEY"' : '';
+      return [`  Try it   curl ${url}${path}${key} -H 'content-type: application/json' -d '${body}'`];
     } catch {
       // What has no default, or cannot answer, is no first request.
     }

@@ -22,8 +22,8 @@ async function startsThatFail(): Promise<[Record<string, string>, RegExp[]][]> {
     ],
     [{ MODELS_DIR: '/nowhere/at/all' }, [/^sardonyx: MODELS_DIR: .*\/nowhere\/at\/all.*ENOENT/]],
     [{ MODELS_DIR: 'package.json' }, [/^sardonyx: MODELS_DIR: .*package\.json.*ENOTDIR/]],
-    [{ HOST: '203.0.113.7' }, [/^sardonyx: HOST: .*203\.0\.113\.7/]],
-    [{ HOST: 'no.such.host.invalid' }, [/^sardonyx: HOST: .*no\.such\.host\.invalid/]],
+    [{ HOST: '203.0.113.7', AUTH: 'off' }, [/^sardonyx: HOST: .*203\.0\.113\.7/]],
+    [{ HOST: 'no.such.host.invalid', AUTH: 'off' }, [/^sardonyx: HOST: .*no\.such\.host\.invalid/]],
   ];
 }
 
