@@ -1,13 +1,19 @@
 import { Redis } from 'ioredis';
 import { afterAll, expect, vi } from 'vitest';
-import { ask, inParallel } from '../helpers/ask.js';
+import { ask, inParallel, readMetric } from '../helpers/ask.js';
 import { findFreePort } from '../helpers/free-port.js';
 import { startRedis } from '../helpers/redis.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { startTcpProxy } from '../helpers/tcp-proxy.js';
+import { isFullSize, sizeNote } from './clients.js';
 import { fault, faultWithoutServer } from './harness.js';
+import { runLoad } from './open-loop.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
+const loanTo = { path: '/models/credit-risk/predict', body: loan };
+
+/** Each prediction asks Redis twice: for its answer, and for what is left of the limit. */
+const busy = { CACHE: 'redis', RATE_LIMIT_MAX: '1000000' };
 
 async function waitForState(server: ServerProcess, state: 'up' | 'down', timeout = 10_000): Promise<number> {
   const startedAt = performance.now();
@@ -45,20 +51,22 @@ faultWithoutServer('C01', 'starts, is ready and predicts while Redis is down', a
   const urls = [`redis://127.0.0.1:${await findFreePort()}`, 'redis://192.0.2.1', 'redis://absent.invalid'];
   const without = await start({});
   const times: number[] = [];
-  for (const url of urls) times.push(await start({ REDIS_URL: url }));
+  for (const url of urls) times.push(await start({ ...busy, REDIS_URL: url }));
   for (const seconds of times) expect(seconds).toBeLessThan(without + 1);
   const texts = times.map((seconds) => seconds.toFixed(2));
   return `${texts.join(', ')} s to ready (refused, lost, unknown), ${without.toFixed(2)} s without Redis`;
 });
 
-// With the cache and the limits these ask Redis for each prediction; without them, the link alone finds out.
 const redis = await startRedis();
+/** Of one test, which ends it and starts it again. */
+let own = await startRedis();
 const proxy = await startTcpProxy(redis.port);
-const environment = { REDIS_URL: `redis://127.0.0.1:${proxy.port}` };
+const environment = { ...busy, REDIS_URL: `redis://127.0.0.1:${proxy.port}` };
 
 afterAll(async () => {
   await proxy[Symbol.asyncDispose]();
   await redis.stop();
+  await own.stop();
 });
 
 fault(
@@ -116,4 +124,61 @@ fault(
     return `${states.length} states, 5xx 0 of ${states.length * 200}, texts of Redis 0`;
   },
   { environment, timeoutMs: 120_000 },
+);
+
+fault(
+  'C02',
+  'goes on predicting, by limits of its own, while Redis is frozen or killed, and comes back by itself',
+  async ({ server }) => {
+    const seconds = isFullSize ? 60 : 3;
+    const perSecond = 400;
+    const figures: string[] = [];
+    let asked = 0;
+    let lost = 0;
+    const load = async (forSeconds: number) => {
+      const {
+        ok,
+        asked: sent,
+        serverP99,
+      } = await runLoad(server, { ...loanTo, perSecond, seconds: forSeconds });
+      asked += sent;
+      lost += sent - ok;
+      return serverP99;
+    };
+    const degraded = () => readMetric(server.url, 'degraded_total');
+    const ways = [
+      ['frozen', async () => own.freeze(), async () => own.thaw()],
+      [
+        'killed',
+        () => own.stop(),
+        async () => {
+          own = await startRedis({ port: own.port });
+        },
+      ],
+    ] as const;
+    for (const [name, harm, heal] of ways) {
+      await waitForState(server, 'up');
+      const before = await load(seconds);
+      const decisions = await degraded();
+      const during = load(seconds);
+      await harm();
+      const openMs = await waitForState(server, 'down');
+      const p99 = await during;
+      expect(await degraded()).toBeGreaterThan(decisions);
+      expect((await fetch(`${server.url}/health/ready`)).status).toBe(200);
+      await heal();
+      const healedMs = await waitForState(server, 'up');
+      const after = await load(seconds);
+      const texts = [before, p99, after].map((ms) => ms.toFixed(1));
+      figures.push(
+        `${name}: p99 ${texts.join(', ')} ms before, during, after; open after ${openMs.toFixed(0)} ms, back after ${healedMs.toFixed(0)} ms`,
+      );
+    }
+    expect(lost).toBe(0);
+    // One line a change, not one a request.
+    for (const text of ['Redis is down', 'Redis is up'])
+      expect(server.stdout.filter((line) => line.includes(text))).toHaveLength(ways.length);
+    return `lost ${lost} of ${asked}; ${figures.join('; ')}${sizeNote}`;
+  },
+  { environment: { ...busy, REDIS_URL: `redis://127.0.0.1:${own.port}` }, timeoutMs: 600_000 },
 );
