@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'vitest';
 import { stringEcho } from '../helpers/onnx-models.js';
+import { memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { fault } from './harness.js';
 import { rawPost, sendRaw } from './raw.js';
@@ -133,8 +133,7 @@ fault(
   'H04',
   'holds the limit of a body, whatever its coding',
   async ({ server }) => {
-    const rss = () =>
-      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1]) / 1_024;
+    const rss = () => memoryMb(server.child.pid, 'VmRSS');
     const before = rss();
     const ofSize = (bytes: number) => loan.padEnd(bytes, ' ');
     const send = async (body: string | Uint8Array, ...headers: string[]) =>

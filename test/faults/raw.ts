@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 
 export interface RawAnswer {
   readonly status: number;
@@ -47,7 +48,7 @@ export async function exchangeRaw(
   socket.setTimeout(silenceMs, () => socket.destroy());
   const closed = new Promise((resolve) => socket.on('close', resolve));
   for (const [k, piece] of pieces.entries()) {
-    if (k > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (k > 0) await pause(10);
     if (!socket.destroyed) socket.write(piece);
   }
   await closed;
