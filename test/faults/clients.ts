@@ -7,10 +7,6 @@ import { expect } from 'vitest';
 import type { ServerProcess } from '../helpers/server-process.js';
 import { p99 } from './percentile.js';
 
-/** The full size of a row that has a small one for daily use. */
-export const isFullSize = process.env['FAULTS'] === 'full';
-export const sizeNote = isFullSize ? '' : '; full size with FAULTS=full';
-
 export interface HeldClient {
   readonly socket: Socket;
   /** Resolves with what came and after how long, once the server has closed its side. */

@@ -84,9 +84,14 @@ export function judge({ asks, waits }: ProbeRecords): Judgement {
   };
 }
 
-/** The longest delay that a row has measured itself, judged as /health/live is. */
-export function judgeDelay(name: string, ms: number, excusedMs: number): { ownMs: number; note: string } {
-  if (ms < longestHealthMs) return { ownMs: ms, note: '' };
+/** What a row has timed itself, judged as /health/live is. */
+export function judgeDelay(
+  name: string,
+  ms: number,
+  excusedMs: number,
+  limitMs = longestHealthMs,
+): { readonly ownMs: number; readonly note: string } {
+  if (ms < limitMs) return { ownMs: ms, note: '' };
   return {
     ownMs: Math.max(0, ms - excusedMs),
     note: `; excused ${name}: ${ms.toFixed(0)} ms, of which the machine kept it waiting for ${excusedMs.toFixed(0)}`,

@@ -3,11 +3,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { ask as askModel, readMetric } from '../helpers/ask.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { isFullSize, postOn, sizeNote } from './clients.js';
+import { postOn } from './clients.js';
 import { fault } from './harness.js';
 import { type LoadResult, runLoad } from './open-loop.js';
 import { p99 } from './percentile.js';
 import { createPlainRegistry, plainGolden } from './plain-registry.js';
+import { isFullSize, sizeNote } from './size.js';
 
 const timeoutMs = 300;
 const maxQueueRows = 5;
@@ -22,7 +23,8 @@ const folder = createPlainRegistry({
 const options = {
   environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' },
   golden: plainGolden,
-  timeoutMs: 300_000,
+  // Each load thrice at most, and in the full size of half a minute.
+  timeoutMs: isFullSize ? 1_200_000 : 300_000,
 };
 const heavy = { path: '/models/heavy/predict', body: { x: 1 } };
 const heavier = { path: '/models/heavier/predict', body: { x: 1 } };

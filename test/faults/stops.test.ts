@@ -7,12 +7,13 @@ import { afterAll, expect } from 'vitest';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { isFullSize, postOn, sizeNote } from './clients.js';
+import { postOn } from './clients.js';
 import { faultWithoutServer } from './harness.js';
 import { runLoad } from './open-loop.js';
 import { p99 } from './percentile.js';
 import { features } from './plain-registry.js';
 import { soundBody, soundParts } from './registry-under-fault.js';
+import { isFullSize, sizeNote } from './size.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -201,8 +202,9 @@ faultWithoutServer(
   async () => {
     const noticeMs = isFullSize ? 5_000 : 1_000;
     const delayMs = noticeMs + 1_000;
-    const perSecond = isFullSize ? 2_000 : 150;
-    const seconds = isFullSize ? 50 : 12;
+    // As many as leave processors for two servers, and for a proxy and a generator that share one thread of this process.
+    const perSecond = isFullSize ? 500 : 150;
+    const seconds = isFullSize ? 200 : 12;
     const start = () =>
       startServerProcess({ MODELS_DIR: folder.path, DOCS: 'off', SHUTDOWN_DELAY_MS: String(delayMs) });
     const backends: Backend[] = [];
@@ -213,20 +215,29 @@ faultWithoutServer(
       const began = performance.now();
       await pause(500);
       const ends: string[] = [];
-      for (const backend of backends) {
+      const lasts: number[] = [];
+      // In turn, for as long as one more is over before the load is.
+      for (
+        let k = 0;
+        k < 2 || performance.now() - began + 1.5 * Math.max(...lasts) < 1_000 * seconds;
+        k += 1
+      ) {
+        const backend = backends[k % 2] as Backend;
         const { server: old } = backend;
+        const stopped = performance.now();
         old.child.kill('SIGTERM');
         const { code, signal } = await old.ended;
         ends.push(String(code ?? signal));
         backend.server = await start();
         // It comes back only as late as it was noticed to go.
         while (!backend.isReady || performance.now() - backend.changedAt < noticeMs) await pause(50);
+        lasts.push(performance.now() - stopped);
       }
       const restartedMs = performance.now() - began;
       const { asked, ok, codes } = await loading;
-      expect(ends).toEqual(['0', '0']);
+      expect(ends).toEqual(ends.map(() => '0'));
       expect(restartedMs, 'all of it under load').toBeLessThan(seconds * 1_000 + 3_000);
-      const figure = `failed ${asked - ok} of ${asked} (${JSON.stringify(codes)}) in 2 restarts in turn behind a proxy that notices after ${noticeMs / 1_000} s (SHUTDOWN_DELAY_MS ${delayMs}); answers with Connection: close while draining ${proxy.seen.closes}${sizeNote}`;
+      const figure = `failed ${asked - ok} of ${asked} (${JSON.stringify(codes)}) in ${ends.length} restarts in turn behind a proxy that notices after ${noticeMs / 1_000} s (SHUTDOWN_DELAY_MS ${delayMs}); answers with Connection: close while draining ${proxy.seen.closes}${sizeNote}`;
       expect(asked - ok, figure).toBe(0);
       expect(proxy.seen.closes, figure).toBeGreaterThan(10);
       return figure;
@@ -235,5 +246,5 @@ faultWithoutServer(
       for (const { server } of backends) await server[Symbol.asyncDispose]();
     }
   },
-  180_000,
+  isFullSize ? 400_000 : 180_000,
 );
