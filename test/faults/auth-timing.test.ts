@@ -4,11 +4,13 @@ import { expect } from 'vitest';
 import { KeyRing } from '../../src/access/key-ring.js';
 import { toApiKey } from '../../src/access/keys-file.js';
 import { entry, secretOf, withKey } from '../helpers/keys.js';
+import { cpuMs } from '../helpers/processes.js';
 import type { ServerProcess } from '../helpers/server-process.js';
 import { floodWithBadKeys } from './bad-keys.js';
-import { cpuMs, isFullSize, sizeNote, startGoodClient } from './clients.js';
+import { startGoodClient } from './clients.js';
 import { fault, faultWithoutServer } from './harness.js';
 import { mannWhitneyP, median } from './mann-whitney.js';
+import { isFullSize, sizeNote } from './size.js';
 
 const names = Array.from({ length: 100 }, (_, k) => `client-${k}`);
 const keys = names.map((name) => entry(name));

@@ -1,14 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { request as requestSecurely, Agent as SecureAgent } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectSecurely } from 'node:tls';
 import { expect } from 'vitest';
 import type { ServerProcess } from '../helpers/server-process.js';
-
-/** The full size of a row that has a small one for daily use. */
-export const isFullSize = process.env['FAULTS'] === 'full';
-export const sizeNote = isFullSize ? '' : '; full size with FAULTS=full';
+import { p99 } from './percentile.js';
 
 export interface HeldClient {
   readonly socket: Socket;
@@ -39,78 +38,98 @@ export function holdClient(port: number, bytes: string, reads = true, isSecure =
   return { socket, closed };
 }
 
-/**
- * One request after the other until stopped, on one connection or on one for each: an asker that does everything
- * right. Over TLS it trusts whatever certificate it is shown, and begins each connection as a new client.
- */
-export function startGoodClient(
-  server: ServerProcess,
+/** What a client may do beside asking. */
+interface Manner {
+  /** Whether all on one connection, or each on one of its own. */
+  readonly keepAlive?: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What an answer must hold to be a good one. */
+  readonly expecting?: string;
+  readonly pauseMs?: number;
+}
+
+/** POSTs a JSON text on a connection of the agent, or on one of its own; rejects when no whole answer comes. */
+export function postOn(
+  agent: Agent | undefined,
+  port: number,
   path: string,
   body: string,
-  {
-    keepAlive = true,
-    headers: more = {},
-  }: { readonly keepAlive?: boolean; readonly headers?: Readonly<Record<string, string>> } = {},
+  more: Readonly<Record<string, string>> = {},
+): Promise<{ readonly status: number; readonly text: string }> {
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    ...more,
+  };
+  return new Promise((resolve, reject) => {
+    const send = agent instanceof SecureAgent ? requestSecurely : request;
+    send({ agent, port, method: 'POST', path, headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('error', reject).on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+    })
+      .on('error', reject)
+      .end(body);
+  });
+}
+
+/** A connection that is open; what goes wrong with it later is not told. */
+export async function openSocket(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  return socket.on('error', () => undefined);
+}
+
+/**
+ * One request after the other until stopped: an asker that does everything right. Whatever is not a 200 that holds the
+ * text `expecting` has failed. `isFirstGood` tells it of the first, once it is there. Over TLS it trusts whatever
+ * certificate it is shown, and begins each connection as a new client.
+ */
+export function startGoodClient(
+  { port, url }: ServerProcess,
+  path: string,
+  body: string,
+  { keepAlive = true, headers = {}, expecting = '', pauseMs = 2 }: Manner = {},
 ) {
-  const isSecure = server.url.startsWith('https:');
   const settings = { keepAlive, maxSockets: 1 };
-  const agent = isSecure
+  const agent = url.startsWith('https:')
     ? new SecureAgent({ ...settings, rejectUnauthorized: false, maxCachedSessions: 0 })
     : new Agent(settings);
   const times: number[] = [];
-  let failed = 0;
+  const counts = { answered: 0, failed: 0 };
   let isOver = false;
-  const ask = () =>
-    new Promise<void>((resolve) => {
-      const started = performance.now();
-      const headers = { 'content-type': 'application/json', 'content-length': body.length, ...more };
-      const asked = (isSecure ? requestSecurely : request)(
-        server.url + path,
-        { agent, method: 'POST', headers },
-        (response) => {
-          response.resume().on('end', () => {
-            times.push(performance.now() - started);
-            if (response.statusCode !== 200) failed += 1;
-            resolve();
-          });
-        },
-      );
-      asked.on('error', () => {
-        failed += 1;
-        resolve();
-      });
-      asked.end(body);
-    });
+  const ask = async (): Promise<boolean> => {
+    const started = performance.now();
+    const answer = await postOn(agent, port, path, body, headers).catch(() => undefined);
+    if (answer !== undefined) times.push(performance.now() - started);
+    const isGood = answer?.status === 200 && answer.text.includes(expecting);
+    counts[isGood ? 'answered' : 'failed'] += 1;
+    return isGood;
+  };
+  const isFirstGood = ask();
   const asking = (async () => {
+    await isFirstGood;
     while (!isOver) {
+      if (pauseMs > 0) await pause(pauseMs);
       await ask();
-      await new Promise((resolve) => setTimeout(resolve, 2));
     }
   })();
   return {
+    isFirstGood,
     async stop() {
       isOver = true;
       await asking;
       agent.destroy();
-      times.sort((a, b) => a - b);
       expect(times.length).toBeGreaterThan(0);
-      return { p99: times[Math.floor(times.length * 0.99)] as number, asked: times.length, failed };
+      return { ...counts, asked: counts.answered + counts.failed, p99: p99(times) };
     },
   };
 }
 
 export const countDescriptors = (server: ServerProcess): number =>
   readdirSync(`/proc/${server.child.pid}/fd`).length;
-
-/** The processor time that a process has taken so far, in milliseconds: other processes have no part in it. */
-export function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-/** The most memory that the server ever had, in MB. */
-export const peakMb = (server: ServerProcess): number =>
-  Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1]) / 1_024;
 
 /**
  * Waits until the server has held no more descriptors than this for a while, and gives how many are too many at the
@@ -126,7 +145,7 @@ export async function waitForDescriptors(
   for (let calm = 0; calm < 10 && performance.now() < deadline; ) {
     excess = Math.max(0, countDescriptors(server) - most);
     calm = excess === 0 ? calm + 1 : 0;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
   return excess;
 }

@@ -1,33 +1,21 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import { linearRegression, slow } from '../helpers/onnx-models.js';
-import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { holdClient } from './clients.js';
 import { faultWithoutServer } from './harness.js';
+import { createPlainRegistry, endless } from './plain-registry.js';
 
 const libraries = ['x86_64-linux-gnu', 'aarch64-linux-gnu', '.']
   .flatMap((folder) => [`/usr/lib/${folder}/faketime`, `/usr/local/lib/${folder}/faketime`])
   .map((folder) => `${folder}/libfaketimeMT.so.1`);
 const library = libraries.find((path) => existsSync(path));
 
-const folder = createRegistryFolder();
+const folder = createPlainRegistry({ runaway: { timeoutMs: 1_000 } });
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-clock-'));
-afterAll(() => {
-  folder[Symbol.dispose]();
-  rmSync(temp, { recursive: true });
-});
-const features = [{ name: 'x', type: 'number' as const, example: 1 }];
-folder.addVersion('plain', '1', {
-  manifest: { task: 'regression', features },
-  model: linearRegression([2], 1),
-});
-folder.addVersion('runaway', '1', {
-  manifest: { task: 'regression', features, runtime: { timeoutMs: 1_000 } },
-  model: slow(),
-});
+afterAll(() => rmSync(temp, { recursive: true }));
 const limits = { headers: 1_000, request: 1_500, keepAlive: 1_000 };
 const environment = {
   MODELS_DIR: folder.path,
@@ -67,7 +55,7 @@ if (library === undefined) {
       let attempts = 0;
       for (const [offset, seconds] of jumps) {
         const expiries = startExpiries(server);
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await pause(300);
         setClock(offset);
         for (const { name, limitMs, ms } of await Promise.all(expiries)) {
           const isRight = ms > limitMs - 50 && ms < limitMs + lateMs;
@@ -112,7 +100,7 @@ function startExpiries(server: ServerProcess): readonly Promise<Expiry>[] {
     const response = await fetch(`${server.url}/models/runaway/predict`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', connection: 'close' },
-      body: '{"x":1e9}',
+      body: JSON.stringify({ x: endless }),
     });
     expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([
       504,

@@ -1,39 +1,31 @@
-import { afterAll, expect } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { askTimed } from '../helpers/ask.js';
 import { createRandom } from '../helpers/onnx/random.js';
-import { allocating, linearRegression, slow } from '../helpers/onnx-models.js';
-import { childrenOf } from '../helpers/processes.js';
-import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { allocating } from '../helpers/onnx-models.js';
+import { childOf } from '../helpers/processes.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { isFullSize, sizeNote } from './clients.js';
 import { fault } from './harness.js';
+import { p99 } from './percentile.js';
+import { createPlainRegistry, features, plainGolden } from './plain-registry.js';
+import { isFullSize, sizeNote } from './size.js';
 
-const features = [{ name: 'x', type: 'number' as const, example: 1 }];
-const folder = createRegistryFolder();
-afterAll(() => folder[Symbol.dispose]());
-const targets = createRegistryFolder();
-afterAll(() => targets[Symbol.dispose]());
-const isolated = { executor: 'isolated' as const, maxBatchRows: 1 };
-for (const { addVersion } of [folder, targets]) {
-  addVersion('plain', '1', { manifest: { task: 'regression', features }, model: linearRegression([2], 1) });
-}
+const isolated = { executor: 'isolated', maxBatchRows: 1 } as const;
+const folder = createPlainRegistry();
 folder.addVersion('hungry', '1', {
   manifest: { task: 'regression', features, runtime: { ...isolated, timeoutMs: 10_000 } },
   model: allocating(),
 });
 // Loaded last, so that no child is left that tried another.
-targets.addVersion('target', '1', {
-  manifest: { task: 'regression', features, runtime: { ...isolated, timeoutMs: 1_000 } },
-  model: slow(),
-});
-const golden = { path: '/models/plain/predict', body: { x: 20 } };
+const targets = createPlainRegistry({ target: { ...isolated, timeoutMs: 1_000 } });
 const options = {
   environment: { MODELS_DIR: folder.path, MAX_MODEL_MEMORY_MB: '300' },
-  golden,
+  golden: plainGolden,
   timeoutMs: 60_000,
 };
 const underHits = {
   environment: { MODELS_DIR: targets.path, DEFAULT_MODEL: 'target' },
-  golden,
+  golden: plainGolden,
   timeoutMs: 900_000,
 };
 
@@ -89,7 +81,7 @@ fault(
     while (performance.now() < until) {
       await pause(300 + random() * 700);
       const signal = (['SIGSEGV', 'SIGKILL', 'SIGSTOP'] as const)[Math.floor(random() * 3)] ?? 'SIGKILL';
-      const child = childOf(server);
+      const child = childOf(server.child.pid as number, 'target/1');
       if (child === undefined) continue;
       hits[signal] += 1;
       const started = performance.now();
@@ -110,9 +102,7 @@ fault(
     // A child that is stopped takes all who wait with it; one that ends takes the one that it ran.
     expect(executor_lost, figure).toBeLessThanOrEqual(2 * (hits.SIGSEGV + hits.SIGKILL));
     expect(Object.keys(others), figure).toEqual(['ok']);
-    respawns.sort((a, b) => a - b);
-    const p99 = respawns[Math.floor(respawns.length * 0.99)] ?? 0;
-    return `${figure.replace('{"ok":0}', '0')}; server deaths 0, respawn p99 ${p99.toFixed(0)} ms${sizeNote}`;
+    return `${figure.replace('{"ok":0}', '0')}; server deaths 0, respawn p99 ${p99(respawns).toFixed(0)} ms${sizeNote}`;
   },
   underHits,
 );
@@ -128,7 +118,7 @@ fault(
     const killed = new Set<number>();
     let reasons: readonly string[] = [];
     while (performance.now() < until) {
-      const child = childOf(server);
+      const child = childOf(server.child.pid as number, 'target/1');
       if (child !== undefined && !killed.has(child)) {
         killed.add(child);
         process.kill(child, 'SIGKILL');
@@ -155,26 +145,10 @@ fault(
   underHits,
 );
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** The child that serves: the eldest, since a spare one is started beside it. */
-function childOf(server: ServerProcess): number | undefined {
-  return childrenOf(server.child.pid as number, 'target/1').sort((a, b) => a - b)[0];
-}
-
 async function readiness({ url }: ServerProcess) {
   const response = await fetch(`${url}/health/ready`);
   const { reasons = [] } = (await response.json()) as { reasons?: string[] };
   return { status: response.status, reasons };
 }
 
-async function ask({ url }: ServerProcess, model: string, x: number) {
-  const started = performance.now();
-  const response = await fetch(`${url}/models/${model}/predict`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ x }),
-  });
-  const { code = 'ok' } = (await response.json()) as { code?: string };
-  return { code, ms: performance.now() - started };
-}
+const ask = ({ url }: ServerProcess, model: string, x: number) => askTimed(url, model, x);

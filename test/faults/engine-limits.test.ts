@@ -1,15 +1,15 @@
-import { afterAll, expect } from 'vitest';
-import { readMetric } from '../helpers/ask.js';
-import { linearRegression, slow } from '../helpers/onnx-models.js';
-import { childrenOf } from '../helpers/processes.js';
-import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { cpuMs } from './clients.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { askTimed, readMetric } from '../helpers/ask.js';
+import { linearRegression } from '../helpers/onnx-models.js';
+import { childOf, cpuMs } from '../helpers/processes.js';
 import { fault } from './harness.js';
+import { createPlainRegistry, features } from './plain-registry.js';
 import { refusalsOf, serving } from './registry-under-fault.js';
 
-const features = [{ name: 'x', type: 'number' as const, example: 1 }];
-const folder = createRegistryFolder();
-afterAll(() => folder[Symbol.dispose]());
+const folder = createPlainRegistry({
+  patient: { executor: 'isolated', timeoutMs: 60_000, maxBatchRows: 1 },
+});
 const wrong = [0, -1, 1e12];
 for (const [k, timeoutMs] of wrong.entries()) {
   folder.addVersion('wrong', String(k + 1), {
@@ -20,14 +20,6 @@ for (const [k, timeoutMs] of wrong.entries()) {
 folder.addVersion('hurried', '1', {
   manifest: { task: 'regression', features, runtime: { timeoutMs: 1 } },
   model: linearRegression([2]),
-});
-folder.addVersion('patient', '1', {
-  manifest: {
-    task: 'regression',
-    features,
-    runtime: { executor: 'isolated', timeoutMs: 60_000, maxBatchRows: 1 },
-  },
-  model: slow(),
 });
 const options = serving(folder);
 
@@ -41,7 +33,7 @@ fault(
     const codes: Record<string, number> = {};
     const tries = 300;
     for (let k = 0; k < tries; k += 1) {
-      const { code } = await ask(server.url, 'hurried', 1);
+      const { code } = await askTimed(server.url, 'hurried', 1);
       codes[code] = (codes[code] ?? 0) + 1;
     }
     const { ok = 0, overloaded = 0, deadline_exceeded = 0 } = codes;
@@ -57,18 +49,20 @@ fault(
   'E08',
   'never runs a row whose time is over',
   async ({ server }) => {
-    const child = childrenOf(server.child.pid as number, 'patient/1')[0] as number;
+    const child = childOf(server.child.pid as number, 'patient/1') as number;
     // How much of the processor a row takes that is run: some hundreds of milliseconds.
     const before = cpuMs(child);
-    expect((await ask(server.url, 'patient', 2_000)).code).toBe('ok');
+    expect((await askTimed(server.url, 'patient', 2_000)).code).toBe('ok');
     const rowMs = cpuMs(child) - before;
     expect(rowMs, 'measured at the child that runs').toBeGreaterThan(50);
     const runsBefore = await readMetric(server.url, 'prediction_run_seconds_count', 'model="patient"');
-    const busy = ask(server.url, 'patient', 10_000);
+    const busy = askTimed(server.url, 'patient', 10_000);
     await pause(50);
     const cpuBefore = cpuMs(child);
     const expired = await Promise.all(
-      Array.from({ length: 20 }, () => ask(server.url, 'patient', 2_000, '200')),
+      Array.from({ length: 20 }, () =>
+        askTimed(server.url, 'patient', 2_000, { 'x-request-timeout-ms': '200' }),
+      ),
     );
     expect((await busy).code).toBe('ok');
     await pause(300);
@@ -81,25 +75,9 @@ fault(
     const counted = await readMetric(server.url, 'prediction_run_seconds_count', 'model="patient"');
     expect(counted - runsBefore, 'runs that were counted').toBe(1);
     expect(ran, `${surplusMs} ms of the processor too many, a row takes ${rowMs} ms`).toBeLessThan(2);
-    const next = await ask(server.url, 'patient', 1);
+    const next = await askTimed(server.url, 'patient', 1);
     expect(next.code).toBe('ok');
     return `runs after deadline ${counted - runsBefore - 1}, by the child's processor time ${ran}, of ${rows} rows that expired in the queue, 504 after ${longestMs.toFixed(0)} ms at most (limit 200)`;
   },
   options,
 );
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function ask(url: string, model: string, x: number, timeoutMs?: string) {
-  const started = performance.now();
-  const response = await fetch(`${url}/models/${model}/predict`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      ...(timeoutMs !== undefined && { 'x-request-timeout-ms': timeoutMs }),
-    },
-    body: JSON.stringify({ x }),
-  });
-  const { code = 'ok' } = (await response.json()) as { code?: string };
-  return { code, ms: performance.now() - started };
-}

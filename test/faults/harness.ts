@@ -1,12 +1,15 @@
-import { Worker } from 'node:worker_threads';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askHttps } from '../helpers/ask-https.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { judge, longestHealthMs } from './excuse.js';
+import { type Control, type Probe, startControl, startProbe } from './health-probe.js';
 
 export interface FaultContext {
   readonly server: ServerProcess;
   /** Leaves out the check that /health/live answered in time: for rows that block or end the process themselves. */
   expectBlocked(): void;
+  /** How much of some time the machine is to answer for: what a row that times the server itself leaves out. */
+  readonly measureExcuse: Probe['measureExcuse'];
 }
 
 interface Golden {
@@ -27,13 +30,26 @@ const sampleGolden = {
   path: '/models/credit-risk/predict',
   body: { age: 42, income: 51234.5, credit_score: 688 },
 };
-const longestHealthMs = 100;
+
+/** One control a test file, and none where no row has a server under fault: it costs a process. */
+let control: Control | undefined;
+let isControlUsed = false;
+
+function useControl(): void {
+  if (isControlUsed) return;
+  isControlUsed = true;
+  beforeAll(async () => {
+    control = await startControl();
+  });
+  afterAll(() => control?.[Symbol.dispose]());
+}
 
 /**
  * One row of the faults page: a real server process, something bad done to it, and a figure.
  * `inflict` asserts what must happen and gives the figure; it must have made at least one attempt.
  * Beside it: the process lives, /health/live answered 200 within 100 ms throughout, and a golden
- * prediction is still the same to the last bit.
+ * prediction is still the same to the last bit. Time in which the machine ran others, or nobody, is not the server's:
+ * a row that it excuses says so in its figure.
  */
 export function fault(
   id: string,
@@ -42,20 +58,22 @@ export function fault(
   options: FaultOptions = {},
 ): void {
   const golden = 'golden' in options ? options.golden : sampleGolden;
+  useControl();
   test(`${id} ${title}`, { timeout: options.timeoutMs ?? 60_000 }, async ({ task }) => {
     await using server = await startServerProcess({ ...options.environment });
     const before = golden && (await predictStable(server, golden));
-    const probe = startProbe(server.url);
+    await using probe = startProbe(server, control as Control);
     let isBlocked = false;
     const figure = await inflict({
       server,
       expectBlocked: () => {
         isBlocked = true;
       },
+      measureExcuse: probe.measureExcuse,
     });
-    const { longestMs, failed, answered } = await probe.stop();
+    const { longestMs, failed, answered, note } = judge(await probe.stop());
     expect(figure, 'a row must report a figure').not.toBe('');
-    task.meta.figure = figure;
+    task.meta.figure = isBlocked ? figure : figure + note;
     expect(server.child.exitCode, 'the process lives').toBe(null);
     expect(server.child.signalCode).toBe(null);
     if (!isBlocked) {
@@ -92,52 +110,4 @@ async function predictStable(server: ServerProcess, { path, body, headers }: Gol
   const { status, text } = await askHttps(server.url + path, { body, headers: headers ?? {} });
   expect(status, text).toBe(200);
   return text.replace(/,"prediction_id":"[^"]+"/, '');
-}
-
-const probeSource = `
-const { parentPort, workerData } = require('node:worker_threads');
-const http = require(workerData.startsWith('https:') ? 'node:https' : 'node:http');
-const agent = new http.Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false });
-let longestMs = 0, failed = 0, answered = 0, stopping = false;
-function ask() {
-  const started = performance.now();
-  const request = http.get(workerData + '/health/live', { agent }, (response) => {
-    response.resume();
-    response.on('end', () => {
-      // The first over TLS is mostly this thread's own handshake.
-      if (answered > 0 || http.Agent !== require('node:https').Agent) longestMs = Math.max(longestMs, performance.now() - started);
-      answered += 1;
-      if (response.statusCode !== 200) failed += 1;
-      next();
-    });
-  });
-  request.on('error', () => { failed += 1; next(); });
-}
-function next() {
-  if (stopping) parentPort.postMessage({ longestMs, failed, answered });
-  else setTimeout(ask, 20);
-}
-parentPort.on('message', () => { stopping = true; });
-ask();
-`;
-
-/** Asks /health/live every 20 ms from a thread of its own, so that a busy test does not look like a slow server. */
-function startProbe(url: string) {
-  const worker = new Worker(probeSource, { eval: true, workerData: url });
-  return {
-    async stop(): Promise<{ longestMs: number; failed: number; answered: number }> {
-      const result = new Promise<{ longestMs: number; failed: number; answered: number }>(
-        (resolve, reject) => {
-          worker.once('message', resolve);
-          worker.once('error', reject);
-        },
-      );
-      worker.postMessage('stop');
-      try {
-        return await result;
-      } finally {
-        await worker.terminate();
-      }
-    },
-  };
 }

@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'vitest';
+import { readMetric } from '../helpers/ask.js';
 import { stringEcho } from '../helpers/onnx-models.js';
+import { memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { judgeDelay } from './excuse.js';
 import { fault } from './harness.js';
 import { rawPost, sendRaw } from './raw.js';
 
@@ -102,7 +104,7 @@ fault(
   { environment: { MODELS_DIR: echo.path }, golden: undefined },
 );
 
-fault('H03', 'refuses huge and deep bodies early, in a short answer', async ({ server }) => {
+fault('H03', 'refuses huge and deep bodies early, in a short answer', async ({ server, measureExcuse }) => {
   const bodies: Record<string, [string, number]> = {
     deep: ['['.repeat(450_000) + ']'.repeat(450_000), 400],
     deepObjects: [`${'{"a":'.repeat(450_000)}1${'}'.repeat(450_000)}`, 400],
@@ -113,18 +115,26 @@ fault('H03', 'refuses huge and deep bodies early, in a short answer', async ({ s
     tooLarge: [`"${'x'.repeat(9_000_000)}"`, 413],
   };
   let longestReply = 0;
+  let longestDelayMs = 0;
+  let note = '';
   for (const [name, [body, expected]] of Object.entries(bodies)) {
-    const answer = await sendRaw(server.port, rawPost('/predict', body), 5_000);
-    expect(answer.status, name).toBe(expected);
-    const { errors = [] } = JSON.parse(answer.body);
-    expect(errors.length).toBeLessThanOrEqual(100);
-    longestReply = Math.max(longestReply, answer.body.length);
+    // The longest since it was asked for last.
+    await readMetric(server.url, 'nodejs_eventloop_lag_max_seconds');
+    const excusedMs = await measureExcuse(async () => {
+      const answer = await sendRaw(server.port, rawPost('/predict', body), 5_000);
+      expect(answer.status, name).toBe(expected);
+      const { errors = [] } = JSON.parse(answer.body);
+      expect(errors.length).toBeLessThanOrEqual(100);
+      longestReply = Math.max(longestReply, answer.body.length);
+    });
+    const delayMs = (await readMetric(server.url, 'nodejs_eventloop_lag_max_seconds')) * 1_000;
+    const judged = judgeDelay(name, delayMs, excusedMs);
+    longestDelayMs = Math.max(longestDelayMs, judged.ownMs);
+    note += judged.note;
   }
   expect(longestReply).toBeLessThan(20_000);
-  const metrics = await (await fetch(`${server.url}/metrics`)).text();
-  const delayMs = Number(/^nodejs_eventloop_lag_max_seconds (\S+)/m.exec(metrics)?.[1]) * 1_000;
-  expect(delayMs).toBeLessThan(100);
-  return `longest loop delay ${delayMs.toFixed(0)} ms, longest reply ${longestReply} bytes`;
+  expect(longestDelayMs, note).toBeLessThan(100);
+  return `longest loop delay ${longestDelayMs.toFixed(0)} ms, longest reply ${longestReply} bytes${note}`;
 });
 
 const limit = 1_024;
@@ -133,8 +143,7 @@ fault(
   'H04',
   'holds the limit of a body, whatever its coding',
   async ({ server }) => {
-    const rss = () =>
-      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1]) / 1_024;
+    const rss = () => memoryMb(server.child.pid, 'VmRSS');
     const before = rss();
     const ofSize = (bytes: number) => loan.padEnd(bytes, ' ');
     const send = async (body: string | Uint8Array, ...headers: string[]) =>

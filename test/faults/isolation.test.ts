@@ -1,57 +1,19 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { afterAll, expect } from 'vitest';
-import { linearRegression, slow } from '../helpers/onnx-models.js';
-import { childrenOf, isAlive } from '../helpers/processes.js';
-import { createRegistryFolder } from '../helpers/registry-folder.js';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { askTimed, readMetric } from '../helpers/ask.js';
+import { childOf, childrenOf, isAlive } from '../helpers/processes.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { openSocket, startGoodClient } from './clients.js';
 import { fault, faultWithoutServer } from './harness.js';
+import { createPlainRegistry, endless, plainGolden } from './plain-registry.js';
 
-const folder = createRegistryFolder();
-afterAll(() => folder[Symbol.dispose]());
-const features = [{ name: 'x', type: 'number' as const, example: 1 }];
-folder.addVersion('plain', '1', {
-  manifest: { task: 'regression', features },
-  model: linearRegression([2], 1),
-});
-folder.addVersion('runaway', '1', {
-  manifest: { task: 'regression', features, runtime: { timeoutMs: 300 } },
-  model: slow(),
-});
+const folder = createPlainRegistry({ runaway: { timeoutMs: 300 } });
 const options = {
   environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' },
-  golden: { path: '/models/plain/predict', body: { x: 20 } },
+  golden: plainGolden,
 };
-const endless = 1e9;
-
-async function ask(server: ServerProcess, model: string, x: number) {
-  const started = performance.now();
-  const response = await fetch(`${server.url}/models/${model}/predict`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ x }),
-  });
-  const { code = 'ok' } = (await response.json()) as { code?: string };
-  return { code, ms: performance.now() - started };
-}
-
-/** The 99th percentile of another model's answers while `run` goes on. */
-async function p99While(server: ServerProcess, run: () => Promise<void>): Promise<number> {
-  const times: number[] = [];
-  let isOver = false;
-  const asking = (async () => {
-    while (!isOver) {
-      const { code, ms } = await ask(server, 'plain', 1);
-      expect(code).toBe('ok');
-      times.push(ms);
-    }
-  })();
-  await run();
-  isOver = true;
-  await asking;
-  times.sort((a, b) => a - b);
-  return times[Math.floor(times.length * 0.99)] as number;
-}
+const ask = ({ url }: ServerProcess, x: number) => askTimed(url, 'runaway', x);
 
 fault(
   'E01',
@@ -59,16 +21,20 @@ fault(
   async ({ server }) => {
     const late: number[] = [];
     const next: number[] = [];
-    const p99 = await p99While(server, async () => {
-      for (let k = 0; k < 10; k += 1) {
-        const run = await ask(server, 'runaway', endless);
-        expect(run.code).toBe('deadline_exceeded');
-        late.push(run.ms);
-        const after = await ask(server, 'runaway', 1);
-        expect(after.code).toBe('ok');
-        next.push(after.ms);
-      }
+    const other = startGoodClient(server, '/models/plain/predict', '{"x":1}', {
+      expecting: '"prediction":3',
+      pauseMs: 0,
     });
+    for (let k = 0; k < 10; k += 1) {
+      const run = await ask(server, endless);
+      expect(run.code).toBe('deadline_exceeded');
+      late.push(run.ms);
+      const after = await ask(server, 1);
+      expect(after.code).toBe('ok');
+      next.push(after.ms);
+    }
+    const { p99, failed } = await other.stop();
+    expect(failed).toBe(0);
     expect(Math.max(...late)).toBeLessThan(300 + 500);
     const show = (values: readonly number[]) => `${Math.max(...values).toFixed(0)} ms at most`;
     return `504 after ${show(late)} (timeoutMs 300), next answer after ${show(next)}, others' p99 ${p99.toFixed(1)} ms, of 10 endless runs`;
@@ -82,16 +48,15 @@ fault(
   async ({ server }) => {
     let lost = 0;
     for (let k = 0; k < 5; k += 1) {
-      const run = ask(server, 'runaway', endless);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      const [child] = childrenOf(server.child.pid as number, 'runaway/1');
+      const run = ask(server, endless);
+      await pause(100);
+      const child = childOf(server.child.pid as number, 'runaway/1');
       process.kill(child as number, 'SIGKILL');
       if ((await run).code === 'executor_lost') lost += 1;
-      expect((await ask(server, 'runaway', 1)).code).toBe('ok');
+      expect((await ask(server, 1)).code).toBe('ok');
     }
     expect(lost).toBe(5);
-    const metrics = await (await fetch(`${server.url}/metrics`)).text();
-    expect(metrics).toContain('executor_restarts_total{model="runaway",model_version="1"} 5');
+    expect(await readMetric(server.url, 'executor_restarts_total', 'model="runaway"')).toBe(5);
     return `executor_lost ${lost} of 5 kills, other requests failed 0`;
   },
   options,
@@ -102,14 +67,14 @@ faultWithoutServer('S07', 'leaves no orphan when the server is killed during an 
   const tries = 5;
   for (let k = 0; k < tries; k += 1) {
     await using server = await startServerProcess({ ...options.environment });
-    const run = ask(server, 'runaway', endless).catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const run = ask(server, endless).catch(() => undefined);
+    await pause(50);
     const children = childrenOf(server.child.pid as number);
     expect(children.length).toBeGreaterThan(0);
     server.child.kill('SIGKILL');
     await server.ended;
     await run;
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await pause(1_000);
     orphans += children.filter(isAlive).length;
   }
   expect(orphans).toBe(0);
@@ -165,13 +130,12 @@ faultWithoutServer('S02', 'kills itself when the cut of the connections does not
   return `SIGKILL after ${took.toFixed(0)} ms (timeout ${timeoutMs}, and 2 s)`;
 });
 
-const patientFolder = createRegistryFolder();
-afterAll(() => patientFolder[Symbol.dispose]());
-patientFolder.addVersion('runaway', '1', {
-  manifest: { task: 'regression', features, runtime: { timeoutMs: 60_000 } },
-  model: slow(),
-});
-const patient = { environment: { MODELS_DIR: patientFolder.path } };
+const patient = {
+  environment: {
+    MODELS_DIR: createPlainRegistry({ runaway: { timeoutMs: 60_000 } }).path,
+    DEFAULT_MODEL: 'runaway',
+  },
+};
 
 const head = 'POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length:';
 const holdNothing = async () => [];
@@ -190,10 +154,8 @@ async function holdStoppedReader(server: ServerProcess): Promise<Socket[]> {
 
 /** A connection that sends this much and no more, and has had the time to arrive. */
 async function hold(server: ServerProcess, bytes: string): Promise<Socket[]> {
-  const socket = connect(server.port, '127.0.0.1');
-  socket.on('error', () => undefined);
-  await once(socket, 'connect');
+  const socket = await openSocket(server.port);
   socket.write(bytes);
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  await pause(150);
   return [socket];
 }

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect } from 'vitest';
 import { Registry } from '../../src/models/registry.js';
 import { anybody, loadVersion } from '../helpers/one-version.js';
@@ -104,7 +105,7 @@ async function stopUnderLoad(k: number, isGentle: boolean) {
   });
   let isOver = false;
   const loading = load(server, () => isOver);
-  await new Promise((resolve) => setTimeout(resolve, 50 + 5 * k));
+  await pause(50 + 5 * k);
   server.child.kill('SIGTERM');
   isOver = isGentle;
   const { code, signal } = await server.ended;

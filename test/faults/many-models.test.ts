@@ -1,18 +1,20 @@
-import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect } from 'vitest';
 import { Registry } from '../../src/models/registry.js';
 import { inParallel } from '../helpers/ask.js';
 import { anybody, loaderOf } from '../helpers/one-version.js';
 import { initializer, int, model, node, tensorValue } from '../helpers/onnx.js';
 import { linearRegression } from '../helpers/onnx-models.js';
+import { countThreads, memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { isFullSize, sizeNote } from './clients.js';
+import { startServerProcess } from '../helpers/server-process.js';
 import { faultWithoutServer } from './harness.js';
+import { p99 } from './percentile.js';
+import { features } from './plain-registry.js';
 import { ask, soundBody, soundParts } from './registry-under-fault.js';
+import { isFullSize, sizeNote } from './size.js';
 
-const features = [{ name: 'x', type: 'number' as const, example: 1 }];
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
 const single = createRegistryFolder();
@@ -25,13 +27,6 @@ const add = (to: typeof folder, k: number) =>
   });
 for (let k = 0; k < count; k += 1) add(folder, k);
 add(single, 0);
-
-const status = (server: ServerProcess, field: string): number =>
-  Number(
-    new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(
-      readFileSync(`/proc/${server.child.pid}/status`, 'utf8'),
-    )?.[1],
-  );
 
 faultWithoutServer(
   'R12',
@@ -46,7 +41,7 @@ faultWithoutServer(
       answers.forEach(({ status, body }, k) => {
         expect([status, body.prediction], `m${k}`).toEqual([200, 2 * (k + 1) + 1]);
       });
-      return { seconds, mb: status(server, 'VmRSS') / 1_024, threads: status(server, 'Threads') };
+      return { seconds, mb: memoryMb(server.child.pid, 'VmRSS'), threads: countThreads(server.child.pid) };
     };
     const one = await measure(single.path, 1);
     const all = await measure(folder.path, count);
@@ -141,12 +136,5 @@ async function askWhile(registry: Registry, run: () => Promise<unknown>) {
   isOver = true;
   await asking;
   delay.disable();
-  times.sort((a, b) => a - b);
-  return {
-    p99: times[Math.floor(times.length * 0.99)] as number,
-    asked: times.length,
-    delayMs: delay.max / 1e6,
-  };
+  return { p99: p99(times), asked: times.length, delayMs: delay.max / 1e6 };
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

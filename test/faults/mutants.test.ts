@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { messageOf } from '../../src/errors.js';
 import { RefusedError } from '../../src/models/manifest.js';
@@ -7,10 +6,11 @@ import { anybody, loaderOf } from '../helpers/one-version.js';
 import { createRandom } from '../helpers/onnx/random.js';
 import * as models from '../helpers/onnx-models.js';
 import { slow } from '../helpers/onnx-models.js';
+import { memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { isFullSize, sizeNote } from './clients.js';
 import { faultWithoutServer } from './harness.js';
 import { mutate } from './protobuf-mutants.js';
+import { isFullSize, sizeNote } from './size.js';
 
 const one: Manifest = { task: 'regression', features: [{ name: 'x', type: 'number', example: 1 }] };
 const two: Manifest = {
@@ -90,5 +90,4 @@ async function judge(loader: ReturnType<typeof loaderOf>, path: string): Promise
   }
 }
 
-const peakMb = (): number =>
-  Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1_024;
+const peakMb = () => memoryMb(process.pid, 'VmHWM');

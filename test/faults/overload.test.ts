@@ -1,54 +1,30 @@
-import { Agent, request } from 'node:http';
-import { afterAll, expect } from 'vitest';
-import { linearRegression, slow } from '../helpers/onnx-models.js';
-import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { Agent } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { ask as askModel, readMetric } from '../helpers/ask.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { isFullSize, sizeNote } from './clients.js';
+import { postOn } from './clients.js';
 import { fault } from './harness.js';
 import { type LoadResult, runLoad } from './open-loop.js';
+import { p99 } from './percentile.js';
+import { createPlainRegistry, plainGolden } from './plain-registry.js';
+import { isFullSize, sizeNote } from './size.js';
 
-const features = [{ name: 'x', type: 'number' as const, example: 1 }];
-const folder = createRegistryFolder();
-afterAll(() => folder[Symbol.dispose]());
-folder.addVersion('plain', '1', {
-  manifest: { task: 'regression', features },
-  model: linearRegression([2], 1),
-});
 const timeoutMs = 300;
-folder.addVersion('heavy', '1', {
-  manifest: {
-    task: 'regression',
-    features,
-    runtime: { executor: 'isolated', maxBatchRows: 1, timeoutMs },
-  },
-  model: slow(160),
-});
-folder.addVersion('heavier', '1', {
-  manifest: {
-    task: 'regression',
-    features,
-    runtime: { executor: 'isolated', maxBatchRows: 1, timeoutMs: 1_000 },
-  },
-  model: slow(400),
-});
-// Whoever writes this in a manifest lets one model's runs hold up all.
-folder.addVersion('blocking', '1', {
-  manifest: { task: 'regression', features, runtime: { executor: 'inline', timeoutMs: 60_000 } },
-  model: slow(),
-});
 const maxQueueRows = 5;
-folder.addVersion('short-queue', '1', {
-  manifest: {
-    task: 'regression',
-    features,
-    runtime: { executor: 'isolated', maxBatchRows: 1, timeoutMs: 60_000, maxQueueRows },
-  },
-  model: slow(),
+const oneByOne = { executor: 'isolated', maxBatchRows: 1 } as const;
+const folder = createPlainRegistry({
+  heavy: { ...oneByOne, timeoutMs, iterations: 160 },
+  heavier: { ...oneByOne, timeoutMs: 1_000, iterations: 400 },
+  // Whoever writes this in a manifest lets one model's runs hold up all.
+  blocking: { executor: 'inline', timeoutMs: 60_000 },
+  'short-queue': { ...oneByOne, timeoutMs: 60_000, maxQueueRows },
 });
 const options = {
   environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' },
-  golden: { path: '/models/plain/predict', body: { x: 20 } },
-  timeoutMs: 300_000,
+  golden: plainGolden,
+  // Each load thrice at most, and in the full size of half a minute.
+  timeoutMs: isFullSize ? 1_200_000 : 300_000,
 };
 const heavy = { path: '/models/heavy/predict', body: { x: 1 } };
 const heavier = { path: '/models/heavier/predict', body: { x: 1 } };
@@ -182,7 +158,7 @@ fault(
     const onKnown = () => askOn(agent, server, { 'x-request-timeout-ms': '500' });
     const onNew = () => askOn(undefined, server, { 'x-request-timeout-ms': '500', connection: 'close' });
     const all = (ask: () => Promise<number>) => Promise.all(Array.from({ length: requests }, ask));
-    expect(new Set(await all(() => askOn(agent, server, {})))).toEqual(new Set([200]));
+    expect(new Set(await all(() => askOn(agent, server)))).toEqual(new Set([200]));
     const iterations = await iterationsFor(server, 2_000);
     const runs = await countRuns(server);
     const health = probeHealth(server);
@@ -239,45 +215,14 @@ async function iterationsFor(server: ServerProcess, ms: number): Promise<number>
   return Math.round((sample * ms) / (performance.now() - started));
 }
 
-function askOn(
-  agent: Agent | undefined,
-  { port }: ServerProcess,
-  more: Record<string, string>,
-): Promise<number> {
-  const body = '{"x":1}';
-  const headers = { 'content-type': 'application/json', 'content-length': body.length, ...more };
-  return new Promise((resolve, reject) => {
-    const options = { agent, port, method: 'POST', path: '/models/plain/predict', headers };
-    request(options, (response) => {
-      response.resume().on('end', () => resolve(response.statusCode ?? 0));
-    })
-      .on('error', reject)
-      .end(body);
-  });
-}
+const askOn = async (agent: Agent | undefined, { port }: ServerProcess, more: Record<string, string> = {}) =>
+  (await postOn(agent, port, '/models/plain/predict', '{"x":1}', more)).status;
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const countRuns = ({ url }: ServerProcess) =>
+  readMetric(url, 'prediction_run_seconds_count', 'model="plain"');
 
-async function countRuns({ url }: ServerProcess): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const line = text
-    .split('\n')
-    .find((it) => it.startsWith('prediction_run_seconds_count{') && it.includes('model="plain"'));
-  return Number(line?.split(' ').at(-1) ?? 0);
-}
-
-async function ask({ url }: ServerProcess, model: string, x: number, timeout?: string): Promise<number> {
-  const response = await fetch(`${url}/models/${model}/predict`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      ...(timeout !== undefined && { 'x-request-timeout-ms': timeout }),
-    },
-    body: JSON.stringify({ x }),
-  });
-  await response.arrayBuffer();
-  return response.status;
-}
+const ask = async ({ url }: ServerProcess, model: string, x: number) =>
+  (await askModel(url, model, { x })).status;
 
 /** Asks /health/live every 20 ms until stopped. */
 function probeHealth({ url }: ServerProcess) {
@@ -302,12 +247,7 @@ function probeHealth({ url }: ServerProcess) {
     async stop() {
       isOver = true;
       await asking;
-      times.sort((a, b) => a - b);
-      return {
-        failed,
-        p99: times[Math.floor(times.length * 0.99)] as number,
-        longestMs: times.at(-1) as number,
-      };
+      return { failed, p99: p99(times), longestMs: Math.max(...times) };
     },
   };
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectSecurely } from 'node:tls';
 
 /** Opens a connection to a port of this machine, whose own side stays open until it is closed here. */
@@ -77,7 +78,7 @@ export async function exchangeRaw(
   socket.setTimeout(silenceMs, () => socket.destroy());
   const closed = new Promise((resolve) => socket.on('close', resolve));
   for (const [k, piece] of pieces.entries()) {
-    if (k > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (k > 0) await pause(10);
     if (!socket.destroyed) socket.write(piece);
   }
   await closed;

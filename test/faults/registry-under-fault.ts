@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { readMetric } from '../helpers/ask.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import type { RegistryFolder, VersionParts } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
@@ -71,18 +72,8 @@ export async function refusalsOf(server: ServerProcess, model: string): Promise<
   return reasons;
 }
 
-async function loadsOf({ url }: ServerProcess, model: string, result: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const line = text
-    .split('\n')
-    .find(
-      (it) =>
-        it.startsWith('model_loads_total{') &&
-        it.includes(`model="${model}"`) &&
-        it.includes(`result="${result}"`),
-    );
-  return Number(line?.split(' ').at(-1) ?? 0);
-}
+const loadsOf = ({ url }: ServerProcess, model: string, result: string): Promise<number> =>
+  readMetric(url, 'model_loads_total', `model="${model}"`, `result="${result}"`);
 
 export async function ask({ url }: ServerProcess, path: string, body: unknown = soundBody) {
   const response = await fetch(url + path, {

@@ -1,31 +1,28 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { afterAll, expect } from 'vitest';
-import { linearRegression, stringEcho } from '../helpers/onnx-models.js';
-import { createRegistryFolder } from '../helpers/registry-folder.js';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { ask } from '../helpers/ask.js';
+import { stringEcho } from '../helpers/onnx-models.js';
+import { memoryMb } from '../helpers/processes.js';
 import { startServerProcess } from '../helpers/server-process.js';
 import {
   countDescriptors,
   errorLines,
   type HeldClient,
   holdClient,
-  isFullSize,
-  peakMb,
-  sizeNote,
+  openSocket,
   startGoodClient,
   waitForDescriptors,
 } from './clients.js';
+import { judgeDelay } from './excuse.js';
 import { fault, faultWithoutServer } from './harness.js';
 import { faultOver } from './over.js';
+import { createPlainRegistry, plainGolden } from './plain-registry.js';
 import { openSecure } from './raw.js';
+import { isFullSize, sizeNote } from './size.js';
 
-const folder = createRegistryFolder();
-afterAll(() => folder[Symbol.dispose]());
-const features = [{ name: 'x', type: 'number' as const, example: 1 }];
-folder.addVersion('plain', '1', {
-  manifest: { task: 'regression', features },
-  model: linearRegression([2], 1),
-});
+const folder = createPlainRegistry();
 folder.addVersion('texts', '1', { manifest: { task: 'tensor' }, model: stringEcho() });
 
 const limits = { headers: 1_500, request: 3_000, response: 1_500 };
@@ -36,7 +33,8 @@ const environment = {
   REQUEST_TIMEOUT_MS: String(limits.request),
   RESPONSE_TIMEOUT_MS: String(limits.response),
 };
-const golden = { path: '/models/plain/predict', body: { x: 20 } };
+const golden = plainGolden;
+const goldenText = JSON.stringify(golden.body);
 /** The machine may be busy. */
 const lateMs = 1_500;
 
@@ -52,17 +50,17 @@ const manyFiles = 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n
 faultOver(
   'H07',
   'closes slow and half-sent requests at their limits, and destroys stopped readers',
-  async ({ server }, open) => {
+  async ({ server, measureExcuse }, open) => {
     const count = isFullSize ? 2_000 : 200;
-    const good = startGoodClient(server, golden.path, JSON.stringify(golden.body));
+    const good = startGoodClient(server, golden.path, goldenText);
     // The probe and the good client connect first.
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await pause(600);
     const before = countDescriptors(server);
     const hold = async (share: number, bytes: string, reads = true): Promise<HeldClient[]> => {
       const clients: HeldClient[] = [];
       for (let k = 0; k < Math.ceil(count * share); k += 1) {
         clients.push(holdClient(server.port, bytes, reads, open === openSecure));
-        if (k % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 5));
+        if (k % 20 === 19) await pause(5);
       }
       return clients;
     };
@@ -81,12 +79,17 @@ faultOver(
         if (!socket.destroyed) socket.write('GET /health HTTP/1.1\r\nHost: a\r\n\r\n');
     }, 250);
     const held = countDescriptors(server) - before;
+    let note = '';
     const close = async (clients: readonly HeldClient[], limitMs: number): Promise<number> => {
-      const ends = await Promise.all(clients.map(({ closed }) => closed));
+      const closing = Promise.all(clients.map(({ closed }) => closed));
+      const excusedMs = await measureExcuse(() => closing);
+      const ends = await closing;
       for (const { text } of ends) expect(text).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"request_timeout"/);
       const times = ends.map(({ ms }) => ms);
       expect(Math.min(...times)).toBeGreaterThan(limitMs - 50);
-      expect(Math.max(...times)).toBeLessThan(limitMs + lateMs);
+      const late = judgeDelay('the limit', Math.max(...times), excusedMs, limitMs + lateMs);
+      expect(late.ownMs).toBeLessThan(limitMs + lateMs);
+      note += late.note;
       return Math.max(...times) / 1_000;
     };
     const seconds = [
@@ -106,7 +109,7 @@ faultOver(
     const { p99, asked, failed } = await good.stop();
     expect(failed).toBe(0);
     const [headersS = 0, requestS = 0] = seconds.map((value) => value.toFixed(1));
-    return `${count} clients: headers closed after ${headersS} s (limit ${limits.headers / 1_000}), bodies after ${requestS} s (limit ${limits.request / 1_000}), stopped readers destroyed ${stopped.length}, fds left ${left}, good client's p99 ${p99.toFixed(1)} ms of ${asked}, peak RSS ${peakMb(server).toFixed(0)} MB${sizeNote}`;
+    return `${count} clients: headers closed after ${headersS} s (limit ${limits.headers / 1_000}), bodies after ${requestS} s (limit ${limits.request / 1_000}), stopped readers destroyed ${stopped.length}, fds left ${left}, good client's p99 ${p99.toFixed(1)} ms of ${asked}, peak RSS ${memoryMb(server.child.pid, 'VmHWM').toFixed(0)} MB${note}${sizeNote}`;
   },
   { environment, golden, timeoutMs: 120_000 },
 );
@@ -120,11 +123,10 @@ fault(
     // So large a body blocks the thread for longer than a probe may take.
     expectBlocked();
     // The probe connects first.
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await pause(300);
     const before = countDescriptors(server);
     const stopped = Array.from({ length: 3 }, () => holdClient(server.port, echoOf(largeBytes), false));
-    const socket = connect(server.port, '127.0.0.1');
-    await once(socket, 'connect');
+    const socket = await openSocket(server.port);
     socket.write(echoOf(largeBytes));
     const started = performance.now();
     const limit = 2 * limits.response;
@@ -133,11 +135,11 @@ fault(
       // Slowly for twice the limit, then at once.
       const isSlow = performance.now() < started + limit;
       bytes += readSome(socket, isSlow ? 150_000 : largeBytes);
-      await new Promise((resolve) => setTimeout(resolve, isSlow ? 50 : 5));
+      await pause(isSlow ? 50 : 5);
       expect(socket.destroyed, `cut after ${bytes} bytes`).toBe(false);
     }
     // Idle for longer than the limit of an answer: the limit of idle connections is another.
-    await new Promise((resolve) => setTimeout(resolve, limit + 500));
+    await pause(limit + 500);
     expect(socket.destroyed).toBe(false);
     socket.write(`${post('/predict', 7)}{"x":1}`);
     socket.resume();
@@ -168,13 +170,13 @@ faultWithoutServer('H07', 'lives with 256 descriptors, and recovers when the soc
       under: ['sh', '-c', 'ulimit -n 256; exec "$@"', 'sh'],
     },
   );
-  const good = startGoodClient(server, golden.path, JSON.stringify(golden.body));
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  const good = startGoodClient(server, golden.path, goldenText);
+  await pause(200);
   const before = countDescriptors(server);
   const clients = Array.from({ length: isFullSize ? 2_000 : 500 }, () => holdClient(server.port, ''));
   const deadline = performance.now() + 5_000;
   while (countDescriptors(server) < 250 && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
   const most = countDescriptors(server);
   expect(most).toBeGreaterThan(240);
@@ -183,19 +185,14 @@ faultWithoutServer('H07', 'lives with 256 descriptors, and recovers when the soc
     clients.push(
       holdClient(server.port, 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n'),
     );
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
   }
   expect(server.child.exitCode, server.stdout.slice(-3).join('\n')).toBe(null);
   for (const { socket } of clients) socket.destroy();
   const left = await waitForDescriptors(server, before, 5_000);
   expect(left).toBe(0);
-  const answer = await fetch(server.url + golden.path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(golden.body),
-  });
-  expect(answer.status).toBe(200);
+  expect((await ask(server.url, 'plain', goldenText)).status).toBe(200);
   const { p99, failed, asked } = await good.stop();
   expect(failed).toBe(0);
-  return `${clients.length} sockets at ulimit -n 256: ${most} descriptors, then fds left ${left}, good client failed ${failed} of ${asked}, p99 ${p99.toFixed(1)} ms`;
+  return `${clients.length} sockets at ulimit -n 256: ${most} descriptors, then fds left ${left}, good client failed ${failed} of ${asked}, p99 ${p99.toFixed(1)} ms${sizeNote}`;
 });

@@ -2,14 +2,18 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect } from 'vitest';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { isFullSize, sizeNote } from './clients.js';
+import { postOn } from './clients.js';
 import { faultWithoutServer } from './harness.js';
 import { runLoad } from './open-loop.js';
+import { p99 } from './percentile.js';
+import { features } from './plain-registry.js';
 import { soundBody, soundParts } from './registry-under-fault.js';
+import { isFullSize, sizeNote } from './size.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -19,7 +23,7 @@ const many = createRegistryFolder();
 afterAll(() => many[Symbol.dispose]());
 for (let k = 0; k < 40; k += 1) {
   many.addVersion(`m${k}`, '1', {
-    manifest: { task: 'regression', features: [{ name: 'x', type: 'number', example: 1 }] },
+    manifest: { task: 'regression', features },
     model: linearRegression([k]),
   });
 }
@@ -93,17 +97,11 @@ async function endOf(
   return performance.now() - started;
 }
 
-function askOnce(agent: Agent, port: number): Promise<boolean> {
-  const headers = { 'content-type': 'application/json' };
-  return new Promise((resolve) => {
-    request({ agent, port, method: 'POST', path, headers }, (response) => {
-      response.resume();
-      response.on('end', () => resolve(response.statusCode === 200)).on('error', () => resolve(false));
-    })
-      .on('error', () => resolve(false))
-      .end(JSON.stringify(soundBody));
-  });
-}
+const askOnce = (agent: Agent, port: number): Promise<boolean> =>
+  postOn(agent, port, path, JSON.stringify(soundBody)).then(
+    ({ status }) => status === 200,
+    () => false,
+  );
 
 faultWithoutServer(
   'S01',
@@ -121,13 +119,12 @@ faultWithoutServer(
     const bad = ends.filter((end) => !end.startsWith('0 '));
     const answered = stops.reduce((sum, it) => sum + it.answered, 0);
     const dropped = stops.reduce((sum, it) => sum + it.dropped, 0);
-    const times = stops.map(({ ms }) => ms).sort((a, b) => a - b);
-    const p99 = times[Math.floor(times.length * 0.99)] as number;
-    const figure = `exits 0: ${ends.length - bad.length} of ${ends.length}, and ${early.length} that were ended before they had begun; dropped ${dropped} of ${answered + dropped}, p99 ${(p99 / 1_000).toFixed(2)} s, ${kills} kills${sizeNote}`;
+    const longMs = p99(stops.map(({ ms }) => ms));
+    const figure = `exits 0: ${ends.length - bad.length} of ${ends.length}, and ${early.length} that were ended before they had begun; dropped ${dropped} of ${answered + dropped}, p99 ${(longMs / 1_000).toFixed(2)} s, ${kills} kills${sizeNote}`;
     expect(bad, figure).toEqual([]);
     expect(answered).toBeGreaterThan(kills);
     expect(dropped, figure).toBe(0);
-    expect(p99, figure).toBeLessThan(5_000);
+    expect(longMs, figure).toBeLessThan(5_000);
     return figure;
   },
   1_800_000,
@@ -205,8 +202,9 @@ faultWithoutServer(
   async () => {
     const noticeMs = isFullSize ? 5_000 : 1_000;
     const delayMs = noticeMs + 1_000;
-    const perSecond = isFullSize ? 2_000 : 150;
-    const seconds = isFullSize ? 50 : 12;
+    // As many as leave processors for two servers, and for a proxy and a generator that share one thread of this process.
+    const perSecond = isFullSize ? 500 : 150;
+    const seconds = isFullSize ? 200 : 12;
     const start = () =>
       startServerProcess({ MODELS_DIR: folder.path, DOCS: 'off', SHUTDOWN_DELAY_MS: String(delayMs) });
     const backends: Backend[] = [];
@@ -217,20 +215,29 @@ faultWithoutServer(
       const began = performance.now();
       await pause(500);
       const ends: string[] = [];
-      for (const backend of backends) {
+      const lasts: number[] = [];
+      // In turn, for as long as one more is over before the load is.
+      for (
+        let k = 0;
+        k < 2 || performance.now() - began + 1.5 * Math.max(...lasts) < 1_000 * seconds;
+        k += 1
+      ) {
+        const backend = backends[k % 2] as Backend;
         const { server: old } = backend;
+        const stopped = performance.now();
         old.child.kill('SIGTERM');
         const { code, signal } = await old.ended;
         ends.push(String(code ?? signal));
         backend.server = await start();
         // It comes back only as late as it was noticed to go.
         while (!backend.isReady || performance.now() - backend.changedAt < noticeMs) await pause(50);
+        lasts.push(performance.now() - stopped);
       }
       const restartedMs = performance.now() - began;
       const { asked, ok, codes } = await loading;
-      expect(ends).toEqual(['0', '0']);
+      expect(ends).toEqual(ends.map(() => '0'));
       expect(restartedMs, 'all of it under load').toBeLessThan(seconds * 1_000 + 3_000);
-      const figure = `failed ${asked - ok} of ${asked} (${JSON.stringify(codes)}) in 2 restarts in turn behind a proxy that notices after ${noticeMs / 1_000} s (SHUTDOWN_DELAY_MS ${delayMs}); answers with Connection: close while draining ${proxy.seen.closes}${sizeNote}`;
+      const figure = `failed ${asked - ok} of ${asked} (${JSON.stringify(codes)}) in ${ends.length} restarts in turn behind a proxy that notices after ${noticeMs / 1_000} s (SHUTDOWN_DELAY_MS ${delayMs}); answers with Connection: close while draining ${proxy.seen.closes}${sizeNote}`;
       expect(asked - ok, figure).toBe(0);
       expect(proxy.seen.closes, figure).toBeGreaterThan(10);
       return figure;
@@ -239,7 +246,5 @@ faultWithoutServer(
       for (const { server } of backends) await server[Symbol.asyncDispose]();
     }
   },
-  180_000,
+  isFullSize ? 400_000 : 180_000,
 );
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -8,6 +8,7 @@ import { createRandom } from '../helpers/onnx/random.js';
 import { echo, linearRegression, perColumn } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { fault } from './harness.js';
+import { isFullSize, sizeNote } from './size.js';
 
 const kinds: readonly Feature[] = [
   { name: 'age', type: 'integer', minimum: 18, maximum: 100 },
@@ -315,7 +316,7 @@ fault(
   'V06',
   'answers any body near a schema with 200 or 4xx',
   async ({ server }) => {
-    const count = process.env['FAULTS'] === 'full' ? 100_000 : 5_000;
+    const count = isFullSize ? 100_000 : 5_000;
     const random = createRandom(6);
     const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
     const typed = kinds.map((feature, k): TypedFeature => ({ feature, type: kindTypes[k] as ElementType }));
@@ -351,7 +352,7 @@ fault(
     expect(statuses[firstBad], JSON.stringify(bodies[firstBad])).toBe(undefined);
     expect(good).toBeGreaterThan(count / 10);
     expect(good).toBeLessThan(count * 0.9);
-    return `5xx ${failed} of ${count} (200: ${good}), crashes 0${count < 100_000 ? '; full size with FAULTS=full' : ''}`;
+    return `5xx ${failed} of ${count} (200: ${good}), crashes 0${sizeNote}`;
   },
   { ...options, timeoutMs: 600_000 },
 );

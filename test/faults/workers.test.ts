@@ -1,65 +1,22 @@
-import { Agent, request } from 'node:http';
-import { afterAll, expect, vi } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, vi } from 'vitest';
 import { readMetric } from '../helpers/ask.js';
-import { linearRegression, slow } from '../helpers/onnx-models.js';
 import { childrenOf, isAlive, isRunning } from '../helpers/processes.js';
-import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess, waitForLine } from '../helpers/server-process.js';
+import { startGoodClient } from './clients.js';
 import { startFlood } from './flood.js';
 import { faultWithoutServer } from './harness.js';
+import { createPlainRegistry, endless, plainGolden, plainPrediction } from './plain-registry.js';
 
-const folder = createRegistryFolder();
-afterAll(() => folder[Symbol.dispose]());
-const features = [{ name: 'x', type: 'number' as const, example: 1 }];
-folder.addVersion('plain', '1', {
-  manifest: { task: 'regression', features },
-  model: linearRegression([2], 1),
-});
-folder.addVersion('runaway', '1', {
-  manifest: { task: 'regression', features, runtime: { timeoutMs: 60_000 } },
-  model: slow(),
-});
+const folder = createPlainRegistry({ runaway: { timeoutMs: 60_000 } });
 const environment = { WORKERS: '4', MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };
 
-const body = '{"x":20}';
-
 /** Asks over and over, on one connection for as long as it lasts. */
-function startClient(port: number) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  let answered = 0;
-  let failed = 0;
-  let isOver = false;
-  const ask = () =>
-    new Promise<boolean>((resolve) => {
-      const headers = { 'content-type': 'application/json', 'content-length': body.length };
-      const sent = request({ port, path: '/predict', method: 'POST', agent, headers }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk) => {
-          text += chunk;
-        });
-        response.on('error', () => resolve(false));
-        response.on('end', () => resolve(response.statusCode === 200 && text.includes('"prediction":41')));
-      });
-      sent.on('error', () => resolve(false));
-      sent.end(body);
-    });
-  const first = ask();
-  const asking = (async () => {
-    for (let isGood = await first; !isOver; isGood = await ask()) {
-      if (isGood) answered += 1;
-      else failed += 1;
-    }
-  })();
-  return {
-    connected: first,
-    async stop() {
-      isOver = true;
-      await asking;
-      agent.destroy();
-      return { answered, failed };
-    },
-  };
-}
+const startClient = (server: ServerProcess) =>
+  startGoodClient(server, '/predict', JSON.stringify(plainGolden.body), {
+    expecting: `"prediction":${plainPrediction}`,
+    pauseMs: 0,
+  });
 
 faultWithoutServer('S07', 'replaces one of four workers that is killed', async () => {
   await using server = await startServerProcess(environment);
@@ -67,8 +24,8 @@ faultWithoutServer('S07', 'replaces one of four workers that is killed', async (
   const clients: ReturnType<typeof startClient>[] = [];
   // One after the other, so that each worker has as many.
   for (let k = 0; k < 16; k += 1) {
-    const client = startClient(server.port);
-    expect(await client.connected).toBe(true);
+    const client = startClient(server);
+    expect(await client.isFirstGood).toBe(true);
     clients.push(client);
   }
   const victim = childrenOf(supervisor)[0] as number;
@@ -144,7 +101,7 @@ faultWithoutServer('S07', 'leaves no worker and no child when the supervisor is 
     const run = fetch(`${server.url}/models/runaway/predict`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: '{"x":1e9}',
+      body: JSON.stringify({ x: endless }),
     }).catch(() => 'lost');
     const workers = childrenOf(server.child.pid as number);
     const children = workers.flatMap((pid) => childrenOf(pid));
@@ -166,7 +123,7 @@ faultWithoutServer('S07', 'leaves no worker and no child when the supervisor is 
 async function countAlive(pids: readonly number[]): Promise<number> {
   const deadline = performance.now() + 2_000;
   while (pids.some(isAlive) && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
   return pids.filter(isAlive).length;
 }

@@ -16,6 +16,18 @@ export async function ask(url: string, model: string, body: unknown): Promise<Re
   return { status: response.status, text, body: JSON.parse(text) };
 }
 
+/** Asks a model of one number: `ok` or the code of the problem, and after how long it came. */
+export async function askTimed(url: string, model: string, x: number, headers: Record<string, string> = {}) {
+  const started = performance.now();
+  const response = await fetch(`${url}/models/${model}/predict`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ x }),
+  });
+  const { code = 'ok' } = (await response.json()) as { code?: string };
+  return { code, ms: performance.now() - started };
+}
+
 /** Works through the items with so many at a time, and gives the results in the items' order. */
 export async function inParallel<T, R>(
   items: readonly T[],
@@ -33,15 +45,16 @@ export async function inParallel<T, R>(
   return results;
 }
 
-/** The sum of a metric's samples whose line begins with this name, and labels where given. */
-export async function readMetric(url: string, name: string, labels = ''): Promise<number> {
-  return readMetricText(await (await fetch(`${url}/metrics`)).text(), name, labels);
+/** The sum of a metric's samples whose line begins with this name, and holds each of these labels. */
+export async function readMetric(url: string, name: string, ...labels: string[]): Promise<number> {
+  return readMetricText(await (await fetch(`${url}/metrics`)).text(), name, ...labels);
 }
 
 /** The same of a text that is there. */
-export function readMetricText(text: string, name: string, labels = ''): number {
+export function readMetricText(text: string, name: string, ...labels: string[]): number {
   return text
     .split('\n')
-    .filter((line) => /^[{ ]/.test(line.slice(name.length)) && line.startsWith(name) && line.includes(labels))
+    .filter((line) => /^[{ ]/.test(line.slice(name.length)) && line.startsWith(name))
+    .filter((line) => labels.every((label) => line.includes(label)))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }

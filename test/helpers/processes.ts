@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 /** A process that has ended stays in the table as a zombie until somebody asks how: it is not alive. */
 export function isAlive(pid: number): boolean {
@@ -21,4 +22,26 @@ export function childrenOf(pid: number, title = ''): number[] {
   const { stdout } = spawnSync('ps', ['-o', 'pid=,args=', '--ppid', String(pid)], { encoding: 'utf8' });
   const lines = stdout.split('\n').filter((line) => line !== '' && line.includes(title));
   return lines.map((line) => Number.parseInt(line, 10));
+}
+
+/** The child that serves a version: where there is a spare one, it was started later. */
+export function childOf(pid: number, title: string): number | undefined {
+  return childrenOf(pid, title).sort((a, b) => a - b)[0];
+}
+
+/** The processor time that a process has taken so far, in milliseconds: other processes have no part in it. */
+export function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** The memory that a process has, or the most that it ever had (`VmHWM`), in MB. */
+export const memoryMb = (pid: number | undefined, field: 'VmRSS' | 'VmHWM'): number =>
+  readStatus(pid, field) / 1_024;
+
+export const countThreads = (pid: number | undefined): number => readStatus(pid, 'Threads');
+
+function readStatus(pid: number | undefined, field: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
 }

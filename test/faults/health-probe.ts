@@ -1,0 +1,56 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { ServerProcess } from '../helpers/server-process.js';
+import { excuseMs, type ProbeRecords, type WatchedSpan } from './excuse.js';
+
+/** A process that does nothing but answer: what it is slow at, the machine is. */
+export interface Control extends Disposable {
+  readonly child: ChildProcess;
+  readonly url: string;
+}
+
+export async function startControl(): Promise<Control> {
+  const child = fork(new URL('./control-server.mjs', import.meta.url));
+  const [port] = await once(child, 'message');
+  return {
+    child,
+    url: `http://127.0.0.1:${port}`,
+    [Symbol.dispose]: () => child.disconnect(),
+  };
+}
+
+export interface Probe extends AsyncDisposable {
+  /** How much of the time that `run` took the machine, not the server, is to answer for. */
+  measureExcuse(run: () => Promise<unknown>): Promise<number>;
+  stop(): Promise<ProbeRecords>;
+}
+
+/**
+ * Asks /health/live every 20 ms, and the control beside it, from a thread of its own, so that a busy test does not look
+ * like a slow server, nor a busy machine.
+ */
+export function startProbe({ url, child }: ServerProcess, control: Control): Probe {
+  const worker = new Worker(new URL('./probe-thread.mjs', import.meta.url), {
+    workerData: { server: url, pid: child.pid, control: control.url },
+  });
+  const tell = async <T>(message: 'begin' | 'end' | 'read' | 'stop'): Promise<T> => {
+    const answered = once(worker, 'message');
+    worker.postMessage(message);
+    const [answer] = await answered;
+    return answer;
+  };
+  return {
+    async measureExcuse(run) {
+      await tell('begin');
+      await run();
+      const span = await tell<WatchedSpan>('end');
+      const { waits } = await tell<ProbeRecords>('read');
+      return excuseMs(span, waits);
+    },
+    stop: () => tell<ProbeRecords>('stop'),
+    async [Symbol.asyncDispose]() {
+      await worker.terminate();
+    },
+  };
+}
