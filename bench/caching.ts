@@ -1,3 +1,4 @@
+import { startRedis } from '../test/helpers/redis.js';
 import { createRegistryFolder } from '../test/helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../test/helpers/server-process.js';
 import { addCreditRisk, loan, timed, timedModel } from './models.js';
@@ -55,10 +56,13 @@ export async function benchCaching(table: Table): Promise<void> {
     startServerProcess({ MODELS_DIR: folder.path, ...environment });
   await using off = await start({ CACHE: 'off' });
   await using memory = await start({ CACHE: 'memory', CACHE_MAX_ENTRIES: String(mostEntries) });
+  await using redis = await startRedis();
+  await using far = await start({ CACHE: 'redis', REDIS_URL: redis.url });
   const ways: Way[] = [
     { name: 'without a cache', server: off, isMiss: true },
     { name: 'not found in memory', server: memory, isMiss: true },
     { name: 'found in memory', server: memory, isMiss: false },
+    { name: 'found in Redis', server: far, isMiss: false },
   ];
   const connections = 1;
   const rounds = new Map<string, Round[]>();
