@@ -11,6 +11,11 @@ export function hideLogin(text: string): string {
   return text.replace(/^([a-z]*:\/\/)?.*@/is, '$1…@');
 }
 
+/** A text with the keys of our own make spelt out of it: somebody may put one anywhere, such as into an address. */
+export function hideKeys(text: string): string {
+  return text.includes('sdx_') ? text.replace(/sdx_[\w-]+/g, 'sdx_…') : text;
+}
+
 /** One reference token of a JSON pointer (RFC 6901), cut at 64 characters. */
 export function pointerToken(name: string): string {
   return cut(name).replaceAll('~', '~0').replaceAll('/', '~1');

@@ -1,5 +1,5 @@
 import { type Problem, ServiceError } from '../errors.js';
-import { describeValue } from '../messages.js';
+import { describeValue, hideKeys } from '../messages.js';
 import type { Aliases } from './aliases.js';
 import type { LoadedModel } from './loaded-model.js';
 import { nearestNames } from './nearest-names.js';
@@ -76,7 +76,7 @@ function unavailable(model: ModelState, why: string): ServiceError {
 function versionNotFound(model: ModelState, selector: string): ServiceError {
   const known = [...model.versions.keys(), ...model.aliases.keys(), 'latest'];
   return new ServiceError('version_not_found', {
-    detail: `${describeValue(selector)} is none of the versions of ${model.name}: ${listSome(known)}.`,
+    detail: `${describeValue(hideKeys(selector))} is none of the versions of ${model.name}: ${listSome(known)}.`,
     problems: suggest(selector, known, '/version'),
   });
 }
@@ -86,7 +86,7 @@ export function modelNotFound(name: string, known: readonly string[]): ServiceEr
     detail:
       known.length === 0
         ? 'No model is there.'
-        : `${describeValue(name)} is none of the models: ${listSome(known)}.`,
+        : `${describeValue(hideKeys(name))} is none of the models: ${listSome(known)}.`,
     problems: suggest(name, known, '/model'),
   });
 }

@@ -133,6 +133,7 @@ const expected: Readonly<Record<string, Kind>> = {
   '/models': 'read',
   '/models/:model': 'read',
   '/models/:model/versions/:version': 'read',
+  '/admin/cache': 'admin',
   '/metrics': 'metrics',
   '/health': 'open',
   '/health/live': 'open',
