@@ -18,7 +18,7 @@ async function startsThatFail(): Promise<[Record<string, string>, RegExp[]][]> {
     [{ PORT: 'x' }, [/^sardonyx: PORT: got "x", takes /]],
     [
       { PORT: '70000', DOCS: 'yes', LOG_LEVEL: 'loud' },
-      [/^sardonyx: PORT: /, /^sardonyx: LOG_LEVEL: /, /^sardonyx: DOCS: /],
+      [/^sardonyx: PORT: /, /^sardonyx: DOCS: /, /^sardonyx: LOG_LEVEL: /],
     ],
     [{ MODELS_DIR: '/nowhere/at/all' }, [/^sardonyx: MODELS_DIR: .*\/nowhere\/at\/all.*ENOENT/]],
     [{ MODELS_DIR: 'package.json' }, [/^sardonyx: MODELS_DIR: .*package\.json.*ENOTDIR/]],
