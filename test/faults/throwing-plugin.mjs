@@ -38,17 +38,18 @@ subscribe('fastify.initialization', ({ fastify }) => {
 });
 
 function registerRoutes(app) {
-  app.get('/throw', () => {
+  const open = { config: { scope: 'open' } };
+  app.get('/throw', open, () => {
     throw new Error('secret');
   });
-  app.get('/reject', () => Promise.reject(new Error('secret')));
-  app.get('/throw-later', (_request, reply) => {
+  app.get('/reject', open, () => Promise.reject(new Error('secret')));
+  app.get('/throw-later', open, (_request, reply) => {
     setImmediate(() => {
       throw new Error('nobody catches this');
     });
     reply.send('soon');
   });
-  app.get('/reject-later', (_request, reply) => {
+  app.get('/reject-later', open, (_request, reply) => {
     setImmediate(() => Promise.reject(new Error('nobody catches this')));
     reply.send('soon');
   });
