@@ -62,6 +62,8 @@ async function startAt(program: RedisProgram, port: number, settings: readonly s
     isStopped = true;
     signal('KILL', pid);
     guard.stdin?.end();
+    // Else a process with nothing else to do ends at the next line, without an error.
+    guard.ref();
     if (guard.exitCode === null) await once(guard, 'exit');
   };
   let pid = 0;
