@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { type AccessMode, readAccessMode } from './access/access-mode.js';
@@ -66,7 +67,7 @@ async function supervise(
     import('./workers/supervisor.js'),
     import('./workers/free-port.js'),
   ]);
-  const port = await findFreePort(config.HOST, config.PORT);
+  const port = await findFreePort(await resolveHost(config), config.PORT);
   const supervisor = new Supervisor(config, { ...environment, PORT: String(port) }, logger);
   signals.handleWith(async (signal) => {
     if (supervisor.isStopping) return;
@@ -88,7 +89,7 @@ function announce(summary: StartSummary, config: Config, access: AccessMode, log
 async function listen(app: FastifyInstance, config: Config, link: WorkerLink | undefined): Promise<void> {
   try {
     await app.listen({
-      host: config.HOST,
+      host: await resolveHost(config),
       port: config.PORT,
       // Who waits for "listening" waits for the whole, which the supervisor tells.
       listenTextResolver: (address) =>
@@ -98,6 +99,15 @@ async function listen(app: FastifyInstance, config: Config, link: WorkerLink | u
     await app.close();
     throw error;
   }
+}
+
+/**
+ * The one address that a name stands for, IPv4 before IPv6. For the name "localhost" Fastify would make a second server
+ * at the second address, without this one's limits, refusals and end.
+ */
+async function resolveHost({ HOST }: Config): Promise<string> {
+  const { address } = await lookup(HOST, { order: 'ipv4first' });
+  return address;
 }
 
 /**

@@ -6,7 +6,8 @@ export const edgeVariables = {
   HOST: Type.String({
     minLength: 1,
     default: '127.0.0.1',
-    description: 'Address to listen on; 0.0.0.0 for every network of the machine.',
+    description:
+      'Address to listen on, or a name, which stands for its first address, IPv4 before IPv6; 0.0.0.0 for every network of the machine.',
   }),
   PORT: Type.Integer({
     minimum: 0,

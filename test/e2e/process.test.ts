@@ -24,6 +24,12 @@ async function readBanner(server: ServerProcess): Promise<string> {
   return server.stderr.join('\n');
 }
 
+test('a name with several addresses is listened on at the first alone', async () => {
+  await using server = await startServerProcess({ HOST: 'localhost' });
+  expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
+  expect(server.stdout.filter((line) => line.includes('listening at'))).toHaveLength(1);
+});
+
 describe('the banner', () => {
   test('names models, versions, and the manual, once, within a second of the start', async () => {
     await using server = await startServerProcess();
