@@ -12,6 +12,7 @@ import { createFaultLog } from './plugins/fault-log.js';
 import jsonBody from './plugins/json-body.js';
 import limits from './plugins/limits.js';
 import metrics from './plugins/metrics.js';
+import pipelining from './plugins/pipelining.js';
 import predictor from './plugins/predictor.js';
 import problems, { sendProblem } from './plugins/problems.js';
 import protocol from './plugins/protocol.js';
@@ -99,6 +100,7 @@ export async function buildServer(
   await app.register(requestId);
   await app.register(requestLog);
   await app.register(metrics);
+  await app.register(pipelining);
   await app.register(redis, config);
   await app.register(problems, problemSettings);
   await app.register(protocol);

@@ -1,0 +1,48 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import fp from 'fastify-plugin';
+
+/** Requests of one connection that one turn of the loop takes: some milliseconds at most. */
+const mostInTurn = 32;
+
+/** What tells Node's parser that what follows is no HTTP: the rest of what was read is then passed over. */
+const notHttp = 2;
+
+/** Node's own name for a connection's parser, and in it for what is called with each request. */
+type ParsedSocket = Socket & { readonly parser?: { onIncoming?: () => number } | null };
+
+/**
+ * Keeps one connection from holding up all others: Node reads up to 2 MB from a connection in a turn and answers every
+ * request in them, which with small ones takes seconds. Whoever pipelines more than a turn takes is answered so many
+ * and then closed, and has to send the rest again, as RFC 9112, 9.3.2, lets a server do.
+ */
+export default fp(
+  async function pipeliningPlugin(app) {
+    const closed = app.metrics
+      .counter(
+        'pipelining_closed_total',
+        'Connections that were closed for pipelining more than one turn takes',
+      )
+      .series({});
+    const inTurn = new Map<Socket, number>();
+    const endTurn = (): void => inTurn.clear();
+    const [answer] = app.server.listeners('request');
+    app.server.removeAllListeners('request');
+    app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const socket: ParsedSocket = request.socket;
+      if (inTurn.size === 0) setImmediate(endTurn);
+      const count = (inTurn.get(socket) ?? 0) + 1;
+      inTurn.set(socket, count);
+      // Of a Node whose parser goes on all the same.
+      if (count > mostInTurn) return;
+      if (count === mostInTurn) {
+        closed.add(1);
+        response.shouldKeepAlive = false;
+        socket.pause();
+        if (socket.parser) socket.parser.onIncoming = () => notHttp;
+      }
+      answer?.call(app.server, request, response);
+    });
+  },
+  { name: 'pipelining', fastify: '5.x', dependencies: ['metrics'] },
+);
