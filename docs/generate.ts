@@ -28,6 +28,8 @@ the start, with one line for each problem: the variable, what it got, what it ta
 ${toTable([['variable', 'default', 'takes', 'meaning'], ...rows])}
 
 \`sardonyx serve\` takes \`--models\`, \`--host\` and \`--port\` in place of \`MODELS_DIR\`, \`HOST\` and \`PORT\`.
+
+A variable whose name is at most two letters away from one of these, such as \`REDIS_URI\`, is told of in the log at the start.
 `;
 }
 

@@ -3,6 +3,7 @@ import { FormatRegistry, type Static, type TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { ConfigSchema } from './config/schema.js';
 import { describeValue, hideLogin } from './messages.js';
+import { nearestNames } from './nearest-names.js';
 import { originsForm, readOrigins } from './origins.js';
 import { proxiesForm, readTrustedProxies } from './trusted-proxies.js';
 import { windowForm, windowPattern } from './window.js';
@@ -52,6 +53,24 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (lines.length > 0) throw new ConfigError(lines);
   // Each property has passed its own schema, and the others have their defaults.
   return config as Config;
+}
+
+/** Letters that a misspelt variable may be apart from the one that is meant, and how long it is at least. */
+const misspelling = { most: 2, length: 6 };
+
+/**
+ * Variables that nobody reads, with the one of ours that each nearly is. An environment is full of others' variables:
+ * such a one is no error.
+ */
+export function findMisspelt(
+  environment: Readonly<Record<string, string | undefined>>,
+): readonly { readonly variable: string; readonly meant: string }[] {
+  const known = Object.keys(ConfigSchema.properties);
+  return Object.keys(environment).flatMap((variable) => {
+    if (variable.length < misspelling.length || known.includes(variable)) return [];
+    const [meant] = nearestNames(variable, known, 1, misspelling.most);
+    return meant === undefined ? [] : [{ variable, meant }];
+  });
 }
 
 /** What a variable takes, in words. */

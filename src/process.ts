@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { type AccessMode, readAccessMode } from './access/access-mode.js';
 import { describeStart, type StartSummary, summarizeStart } from './banner.js';
-import { type Config, ConfigError, readConfig } from './config.js';
+import { type Config, ConfigError, findMisspelt, readConfig } from './config.js';
 import { messageOf } from './errors.js';
 import { buildServer } from './server.js';
 import type { StopSignals } from './stop-signals.js';
@@ -26,6 +26,10 @@ export async function runServer(environment: Environment, signals: StopSignals):
     const access = readAccessMode(config);
     const logger = createLogger(config, environment, link);
     endOnUncaught(logger);
+    if (link === undefined) {
+      for (const names of findMisspelt(environment))
+        logger.warn(names, 'a variable that is not known is not read');
+    }
     if (link === undefined && config.WORKERS > 1) {
       await supervise(config, access, environment, logger, signals);
       return;

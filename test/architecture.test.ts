@@ -40,6 +40,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models',
     'predictions',
     'messages',
+    'nearest-names',
     'predictor',
     'process',
     'stop-signals',
@@ -79,9 +80,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   monitoring: ['models', 'predictions'],
   predictor: ['cache', 'errors', 'models', 'predictions'],
   predictions: ['errors'],
-  models: ['errors', 'inference', 'messages'],
+  models: ['errors', 'inference', 'messages', 'nearest-names'],
   inference: ['errors', 'messages'],
-  config: ['messages', 'origins', 'trusted-proxies', 'window'],
+  config: ['messages', 'nearest-names', 'origins', 'trusted-proxies', 'window'],
 };
 
 describe('the parts of src', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, readConfig } from '../src/config.js';
+import { ConfigError, findMisspelt, readConfig } from '../src/config.js';
 import { originsForm } from '../src/origins.js';
 import { proxiesForm } from '../src/trusted-proxies.js';
 
@@ -147,5 +147,33 @@ describe('the configuration', () => {
 
   test('cuts what it got, however long', () => {
     expect(problemsOf({ PORT: 'x'.repeat(100_000) })[0]?.length).toBeLessThan(200);
+  });
+});
+
+describe('a variable that is nearly one of ours', () => {
+  test.each([
+    ['RATE_LIMT_MAX', 'RATE_LIMIT_MAX'],
+    ['REDIS_URI', 'REDIS_URL'],
+    ['MODEL_DIR', 'MODELS_DIR'],
+    ['log_level', 'LOG_LEVEL'],
+    ['API_KEY', 'API_KEYS'],
+  ])('%s is told of, with %s', (variable, meant) => {
+    expect(findMisspelt({ [variable]: 'x', PORT: '1' })).toEqual([{ variable, meant }]);
+  });
+
+  test.each([
+    'PATH',
+    'HOSTNAME',
+    'HOME',
+    'LOGNAME',
+    'NODE_ENV',
+    'REDIS_PORT',
+    'REDIS_SERVICE_HOST',
+    'PORTS',
+    'KUBERNETES_PORT',
+    'DOCKER_HOST',
+    'TMPDIR',
+  ])("%s is somebody else's", (variable) => {
+    expect(findMisspelt({ [variable]: 'x' })).toEqual([]);
   });
 });

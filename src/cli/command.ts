@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { messageOf } from '../errors.js';
-import { nearestNames } from '../models/nearest-names.js';
+import { nearestNames } from '../nearest-names.js';
 
 type ParseArgsOptionsConfig = NonNullable<ParseArgsConfig['options']>;
 

@@ -5,9 +5,9 @@ import type { Row } from '../inference/encode.js';
 import { type ElementType, numberBounds } from '../inference/tensor.js';
 import { isEncodableText } from '../inference/text.js';
 import { describeValue, pointerToken } from '../messages.js';
+import { nearestNames } from '../nearest-names.js';
 import { boundsOf, categoriesOf, findValueFault } from './feature-value.js';
 import type { Feature } from './manifest.js';
-import { nearestNames } from './nearest-names.js';
 
 /** A request's features, checked: what the schema says to people, and the check that the way of a request takes. */
 export interface FeatureSchema {

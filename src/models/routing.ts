@@ -1,8 +1,8 @@
 import { type Problem, ServiceError } from '../errors.js';
 import { describeValue, hideKeys } from '../messages.js';
+import { nearestNames } from '../nearest-names.js';
 import type { Aliases } from './aliases.js';
 import type { LoadedModel } from './loaded-model.js';
-import { nearestNames } from './nearest-names.js';
 import { isPrerelease } from './version-order.js';
 
 /** Where a version stands. */

@@ -1,7 +1,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors';
 import { describeValue } from '../messages.js';
-import { nearestNames } from './nearest-names.js';
+import { nearestNames } from '../nearest-names.js';
 
 /**
  * What TypeBox has found wrong with a file, one line an offending key: its path, what it takes and what it got.

@@ -3,7 +3,7 @@ import { readTensor } from '../inference/read-tensor.js';
 import type { Tensor } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
 import { describeValue, pointerToken } from '../messages.js';
-import { nearestNames } from './nearest-names.js';
+import { nearestNames } from '../nearest-names.js';
 
 const maxProblems = 100;
 const maxSuggested = 20;

@@ -2,12 +2,16 @@ const maxLength = 64;
 
 /**
  * Of the known names, those that a misspelt one most likely meant, nearest first: at most a third of its
- * letters apart by the distance of Levenshtein, case aside.
+ * letters apart, or so many, by the distance of Levenshtein, case aside.
  */
-export function nearestNames(name: string, known: readonly string[], most: number): readonly string[] {
+export function nearestNames(
+  name: string,
+  known: readonly string[],
+  most: number,
+  limit = Math.max(1, Math.floor(name.length / 3)),
+): readonly string[] {
   if (name.length > maxLength) return [];
   const wanted = name.toLowerCase();
-  const limit = Math.max(1, Math.floor(wanted.length / 3));
   return known
     .slice(0, 1_000)
     .map((candidate) => ({ candidate, distance: distanceBetween(wanted, candidate.toLowerCase(), limit) }))
