@@ -13,6 +13,9 @@ declare module 'fastify' {
   }
 }
 
+/** Whoever waits for a start is told what it waits for. */
+const tellLoadEveryMs = 5_000;
+
 /** Loads the models of a folder before the server listens, and lends them out. */
 export default fp<Config>(
   async function registryPlugin(app, config) {
@@ -40,7 +43,19 @@ export default fp<Config>(
         app.log.warn({ model, model_version: version, how }, 'the process of an isolated version has ended');
       },
     });
-    const registry = new Registry({ load: loader.load, defaultModel: config.DEFAULT_MODEL, onLoad });
+    const load: typeof loader.load = async (path, model, version) => {
+      const started = performance.now();
+      const tell = setInterval(() => {
+        const seconds = Math.round((performance.now() - started) / 1_000);
+        app.log.warn({ model, model_version: version, seconds }, 'a version is still being loaded');
+      }, tellLoadEveryMs);
+      try {
+        return await loader.load(path, model, version);
+      } finally {
+        clearInterval(tell);
+      }
+    };
+    const registry = new Registry({ load, defaultModel: config.DEFAULT_MODEL, onLoad });
 
     const listing = await listDirectory(config.MODELS_DIR);
     for (const remark of listing.remarks) app.log.warn({ remark }, 'passed over in the registry');
