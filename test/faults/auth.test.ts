@@ -7,7 +7,7 @@ import { buildTestApp } from '../helpers/app.js';
 import { entry, secretOf, withKey } from '../helpers/keys.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { runServerToItsEnd, startServerProcess } from '../helpers/server-process.js';
+import { runServerToItsEnd, startServerProcess, waitForLine } from '../helpers/server-process.js';
 import { fault, faultWithoutServer } from './harness.js';
 import { openFrom, sendRaw } from './raw.js';
 
@@ -236,6 +236,7 @@ faultWithoutServer(
     const warnings: string[] = [];
     for (const environment of [{}, { HOST: '0.0.0.0', AUTH: 'off' }, { HOST: '0.0.0.0', API_KEYS: '[]' }]) {
       await using server = await startServerProcess({ ...here, ...environment });
+      await waitForLine(server, '"level":40');
       await fetch(`${server.url}/health`);
       const lines = server.stdout.filter((line) => line.includes('"level":40'));
       expect(lines.length, lines.join('\n')).toBe(1);
