@@ -1,31 +1,81 @@
-import { expect } from 'vitest';
+import { expect, test } from 'vitest';
+import { provideNginx, startNginx } from '../helpers/nginx.js';
+import { startGoodClient } from './clients.js';
+import { fault } from './harness.js';
 import { faultOver } from './over.js';
 import { exchangeRaw } from './raw.js';
 import { refusedForms, smuggledId, soundForms } from './smuggling-forms.js';
 
-faultOver(
-  'H06',
-  'answers a request that hides another once, and closes: sent directly, as deploy/nginx does not exist yet',
-  async ({ server }, open) => {
-    let desyncs = 0;
-    let accepted = 0;
-    const wrong: string[] = [];
-    const forms = [...refusedForms, ...soundForms];
-    for (const { name, bytes, expected } of forms) {
-      for (const pieces of [[bytes], splitAfterHead(bytes)]) {
-        const { statuses, text, isClosed } = await exchangeRaw(server.port, pieces, 300, open);
-        if (statuses.length > 1 || text.includes(smuggledId)) desyncs += 1;
-        if (expected >= 400 && statuses.some((status) => status < 400)) accepted += 1;
-        if (statuses.join() !== String(expected) || !isClosed) {
-          wrong.push(`${name}: ${statuses.join() || 'nothing'}, ${isClosed ? 'closed' : 'left open'}`);
-        }
+faultOver('H06', 'answers a request that hides another once, and closes', async ({ server }, open) => {
+  let desyncs = 0;
+  let accepted = 0;
+  const wrong: string[] = [];
+  const forms = [...refusedForms, ...soundForms];
+  for (const { name, bytes, expected } of forms) {
+    for (const pieces of [[bytes], splitAfterHead(bytes)]) {
+      const { statuses, text, isClosed } = await exchangeRaw(server.port, pieces, 300, open);
+      if (statuses.length > 1 || text.includes(smuggledId)) desyncs += 1;
+      if (expected >= 400 && statuses.some((status) => status < 400)) accepted += 1;
+      if (statuses.join() !== String(expected) || !isClosed) {
+        wrong.push(`${name}: ${statuses.join() || 'nothing'}, ${isClosed ? 'closed' : 'left open'}`);
       }
     }
-    expect(wrong).toEqual([]);
-    expect(desyncs).toBe(0);
-    return `direct only: desyncs ${desyncs}, accepted ${accepted} of ${refusedForms.length} forms, each whole and in two pieces; ${soundForms.length} sound ones answered once`;
-  },
-);
+  }
+  expect(wrong).toEqual([]);
+  expect(desyncs).toBe(0);
+  return `sent directly: desyncs ${desyncs}, accepted ${accepted} of ${refusedForms.length} forms, each whole and in two pieces; ${soundForms.length} sound ones answered once`;
+});
+
+const nginxPath = provideNginx();
+const behindNginx = 'takes for a request what nginx in front takes for one';
+if (nginxPath === undefined) test.skip(`H06 ${behindNginx}: there is no nginx`, () => undefined);
+else {
+  fault(
+    'H06',
+    behindNginx,
+    async ({ server }) => {
+      await using nginx = await startNginx(nginxPath, server.port);
+      // On the connections that nginx keeps to the server its requests come between those of the forms.
+      const loan = '{"age":42,"income":51234.5,"credit_score":688}';
+      const good = startGoodClient({ ...server, port: nginx.port }, '/models/credit-risk/predict', loan, {
+        expecting: '"model":"credit-risk"',
+      });
+      const forms = [...refusedForms, ...soundForms];
+      for (const { bytes } of forms) {
+        for (const pieces of [[bytes], splitAfterHead(bytes)]) await exchangeRaw(nginx.port, pieces, 150);
+      }
+      const { failed, asked } = await good.stop();
+      const forwarded = await waitFor(() => idsOf(nginx.lines(), /upstream \d.* (\S+)$/));
+      const isOurs = new Set(forwarded);
+      // The probe asks the server itself.
+      const served = idsOf(server.stdout, /"request_id":"([^"]+)"/).filter(
+        (id) => isOurs.has(id) || id === smuggledId,
+      );
+      const count = (ids: readonly string[], wanted: string) => ids.filter((id) => id === wanted).length;
+      const desyncs = [...isOurs, smuggledId].filter((id) => count(served, id) !== count(forwarded, id));
+      expect(desyncs).toEqual([]);
+      expect(failed).toBe(0);
+      expect(forwarded.length - asked).toBeGreaterThan(soundForms.length);
+      return `behind nginx: desyncs ${desyncs.length} of ${forwarded.length - asked} requests that it made of ${2 * forms.length}, between ${asked} of another client, of which failed ${failed}`;
+    },
+    { environment: { LOG_LEVEL: 'debug', TRUST_PROXY: '127.0.0.1' } },
+  );
+}
+
+/** What a pattern finds in those lines that it fits. */
+function idsOf(lines: readonly string[], pattern: RegExp): string[] {
+  return lines.flatMap((line) => pattern.exec(line)?.[1] ?? []);
+}
+
+/** Reads once nothing more comes: both write their lines after the answer. */
+async function waitFor(read: () => readonly string[]): Promise<readonly string[]> {
+  for (let before = -1; ; ) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const found = read();
+    if (found.length === before) return found;
+    before = found.length;
+  }
+}
 
 /** The headers, and then the rest: a parser that looks at what is there already must not decide otherwise. */
 function splitAfterHead(bytes: Buffer): Buffer[] {

@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findFreePort } from './free-port.js';
+import { findOnPath, installByApt } from './programs.js';
+
+/** On Debian only root has its folder on the PATH. */
+const find = () => findOnPath(['nginx']) ?? (existsSync(debianPath) ? debianPath : undefined);
+const debianPath = '/usr/sbin/nginx';
+
+/** A real nginx with the project's own configuration. */
+export interface TestNginx extends AsyncDisposable {
+  readonly port: number;
+  /** The lines of its access log so far. */
+  lines(): readonly string[];
+}
+
+/** The path of an nginx, which is installed where it can be; undefined where there is none. */
+export function provideNginx(): string | undefined {
+  return find() ?? (installByApt('nginx-light') ? find() : undefined);
+}
+
+/** Starts `deploy/nginx/nginx.conf` in front of a server on this machine: only names, ports and folders are others. */
+export async function startNginx(path: string, upstreamPort: number): Promise<TestNginx> {
+  const folder = mkdtempSync(join(tmpdir(), 'sardonyx-nginx-'));
+  // Its workers are another user.
+  chmodSync(folder, 0o777);
+  const port = await findFreePort();
+  const log = join(folder, 'access.log');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${join(folder, name)};`,
+  );
+  const text = replaceAll(readFileSync('deploy/nginx/nginx.conf', 'utf8'), {
+    'listen 8080;': `listen 127.0.0.1:${port};`,
+    'server sardonyx:8000;': `server 127.0.0.1:${upstreamPort};`,
+    '/dev/stdout': log,
+    'http {': `http {\n${temporary.join('\n')}`,
+  });
+  const file = join(folder, 'nginx.conf');
+  writeFileSync(file, text);
+  const more = `daemon off; pid ${join(folder, 'nginx.pid')};`;
+  const child = spawn(path, ['-p', folder, '-c', file, '-g', more], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk) => {
+    said += chunk;
+  });
+  const ended = once(child, 'exit');
+  const stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  for (let tries = 0; !(await isOpen(port)); tries += 1) {
+    if (child.exitCode !== null || tries === 100) {
+      await stop();
+      throw new Error(`nginx does not start: ${said}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return {
+    port,
+    lines: () => readFileSync(log, 'utf8').split('\n').filter(Boolean),
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** Throws where a text to be replaced is not there: then the file has changed, and with it what is tested. */
+function replaceAll(text: string, changes: Readonly<Record<string, string>>): string {
+  return Object.entries(changes).reduce((changed, [from, to]) => {
+    if (!changed.includes(from)) throw new Error(`deploy/nginx/nginx.conf has no ${from}`);
+    return changed.replace(from, to);
+  }, text);
+}
+
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  const isThere = await new Promise<boolean>((resolve) => {
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+  });
+  socket.destroy();
+  return isThere;
+}
