@@ -45,7 +45,7 @@ else {
         for (const pieces of [[bytes], splitAfterHead(bytes)]) await exchangeRaw(nginx.port, pieces, 150);
       }
       const { failed, asked } = await good.stop();
-      const forwarded = await waitFor(() => idsOf(nginx.lines(), /upstream \d.* (\S+)$/));
+      const forwarded = await waitFor(() => idsOf(nginx.lines(), /to \d.* (\S+)$/));
       const isOurs = new Set(forwarded);
       // The probe asks the server itself.
       const served = idsOf(server.stdout, /"request_id":"([^"]+)"/).filter(

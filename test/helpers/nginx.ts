@@ -23,8 +23,8 @@ export function provideNginx(): string | undefined {
   return find() ?? (installByApt('nginx-light') ? find() : undefined);
 }
 
-/** Starts `deploy/nginx/nginx.conf` in front of a server on this machine: only names, ports and folders are others. */
-export async function startNginx(path: string, upstreamPort: number): Promise<TestNginx> {
+/** Starts `deploy/nginx/nginx.conf` in front of servers on this machine: only names, ports and folders are others. */
+export async function startNginx(path: string, ...upstreamPorts: readonly number[]): Promise<TestNginx> {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-nginx-'));
   // Its workers are another user.
   chmodSync(folder, 0o777);
@@ -35,7 +35,7 @@ export async function startNginx(path: string, upstreamPort: number): Promise<Te
   );
   const text = replaceAll(readFileSync('deploy/nginx/nginx.conf', 'utf8'), {
     'listen 8080;': `listen 127.0.0.1:${port};`,
-    'server sardonyx:8000;': `server 127.0.0.1:${upstreamPort};`,
+    'server sardonyx:8000;': upstreamPorts.map((each) => `server 127.0.0.1:${each};`).join('\n'),
     '/dev/stdout': log,
     'http {': `http {\n${temporary.join('\n')}`,
   });
