@@ -4,7 +4,7 @@ import { allocate, type Dimension, sizeOf, type Tensor } from './tensor.js';
 import { readBase64, TensorFault, type TensorSpec, writeElement } from './tensor-element.js';
 
 /** The engine's own limit is higher; nothing that people serve comes near. */
-const maxRank = 16;
+export const maxRank = 16;
 /** Of a tensor without elements, what its other dimensions multiply to at most: its answer has as many brackets. */
 const maxEmptySize = 65_536;
 

@@ -21,3 +21,17 @@ export function toNestedArrays(tensor: Tensor, output: string): NestedValue {
   };
   return level(0);
 }
+
+/** How many arrays the nested form has: a tensor without a single element may have 10^9 of them. */
+export function countArrays(dims: readonly number[]): number {
+  let arrays = 0;
+  let ofThisLevel = 1;
+  for (const dim of dims) {
+    arrays += ofThisLevel;
+    ofThisLevel *= dim;
+  }
+  return arrays;
+}
+
+/** As many as are made of one tensor, or of the outputs of one run: 64 MB of memory. */
+export const mostArrays = 1_048_576;

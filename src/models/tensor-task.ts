@@ -2,10 +2,10 @@ import { type TSchema, Type } from '@sinclair/typebox';
 import type { Batcher } from '../inference/batcher.js';
 import type { Caller } from '../inference/caller.js';
 import type { ModelGraph } from '../inference/graph.js';
-import { allocate, sizeOf, type Tensor, type Tensors } from '../inference/tensor.js';
+import { allocate, bytesOf, sizeOf, type Tensor, type Tensors } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
 import { type NestedValue, toNestedArrays } from '../inference/tensor-json.js';
-import { tensorTypeOf } from './binding/bind-inputs.js';
+import { checkInputSize, tensorTypeOf } from './binding/bind-inputs.js';
 import { RefusedError } from './manifest.js';
 import type { Answer, Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';
@@ -18,17 +18,24 @@ export interface TensorRun {
   readonly fetches: readonly string[];
 }
 
+/** A tensor of a request as its bytes. */
+export interface PackedTensor {
+  readonly shape: readonly number[];
+  readonly base64: string;
+}
+
 /** How requests and answers of a graph look. */
 export interface TensorForm {
   /** Throws `invalid_input` with every problem. */
   read(body: unknown): TensorRun;
-  readonly example: { readonly inputs: Readonly<Record<string, NestedValue>> };
+  readonly example: { readonly inputs: Readonly<Record<string, NestedValue | PackedTensor>> };
   readonly requestSchema: TSchema;
   readonly answerSchema: TSchema;
 }
 
 export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): TensorForm {
   const specs = graph.inputs.map(toSpec);
+  for (const [k, input] of graph.inputs.entries()) checkInputSize(input, (specs[k] as TensorSpec).type);
   const outputs = graph.outputs.filter((output) => isServable(output)).map(toSpec);
   if (outputs.length === 0) throw new RefusedError('no output of the graph is a tensor that can be served');
   const names = new Set(outputs.map((output) => output.name));
@@ -86,8 +93,18 @@ function isServable(value: ModelGraph['outputs'][number]): boolean {
   }
 }
 
-/** A tensor of zeros, empty texts and falses, with 1 for each dimension that is not fixed. */
-function exampleOf(spec: TensorSpec): NestedValue {
-  const dims = (spec.dims ?? [1]).map((dim) => (typeof dim === 'number' ? dim : 1));
-  return toNestedArrays({ type: spec.type, dims, data: allocate(spec.type, sizeOf(dims)) }, spec.name);
+/** As nested arrays more than so many elements would take tens of megabytes for good. */
+const mostNested = 1_048_576;
+
+/**
+ * A tensor of zeros, empty texts and falses, with 1 for each dimension that is not fixed. A large one is bytes.
+ */
+function exampleOf({ name, type, dims: declared = [1] }: TensorSpec): NestedValue | PackedTensor {
+  const dims = declared.map((dim) => (typeof dim === 'number' ? dim : 1));
+  const size = sizeOf(dims);
+  const bytes = bytesOf(type);
+  if (size > mostNested && bytes !== undefined) {
+    return { shape: dims, base64: Buffer.alloc(size * bytes).toString('base64') };
+  }
+  return toNestedArrays({ type, dims, data: allocate(type, size) }, name);
 }

@@ -5,7 +5,7 @@ import type { Feature } from '../../src/models/manifest.js';
 import { ask, inParallel, type Reply, readMetric } from '../helpers/ask.js';
 import { createNearBody, oddValues } from '../helpers/near-body.js';
 import { createRandom } from '../helpers/onnx/random.js';
-import { echo, linearRegression, perColumn } from '../helpers/onnx-models.js';
+import { echo, linearRegression, perColumn, zerosOfShape } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { fault } from './harness.js';
 import { isFullSize, sizeNote } from './size.js';
@@ -31,6 +31,7 @@ registry.addVersion('bounded', '1', {
   manifest: { task: 'regression', features: bounded.map((it) => (it.nullable ? { ...it, missing: 0 } : it)) },
   model: linearRegression([1, 10, 100]),
 });
+registry.addVersion('zeros', '1', { manifest: { task: 'tensor' }, model: zerosOfShape() });
 registry.addVersion('tensor', '1', {
   manifest: { task: 'tensor', runtime: { maxBatchRows: 8 } },
   model: echo('float32', ['N', 2]),
@@ -245,6 +246,25 @@ fault(
     }
     expect(slowest.ms, slowest.name).toBeLessThan(5);
     return `5xx ${failed} of ${asked}; CPU at most ${slowest.ms.toFixed(1)} ms, reading large JSON aside (${slowest.name})`;
+  },
+  options,
+);
+
+fault(
+  'V04',
+  'refuses outputs that would be more arrays than the server has memory for',
+  async ({ server }) => {
+    const shapes = [
+      [1e9, 0],
+      [1e5, 1e5, 0],
+      [2 ** 52, 0],
+      [200_000, ...new Array<number>(12).fill(1)],
+    ];
+    for (const X of shapes) {
+      const { status, body } = await ask(server.url, 'zeros', JSON.stringify({ inputs: { X } }));
+      expect([status, body.code], String(X)).toEqual([422, 'output_too_large']);
+    }
+    return `${shapes.length} shapes of up to ${2 ** 52} arrays: refused ${shapes.length}`;
   },
   options,
 );

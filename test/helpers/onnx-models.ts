@@ -94,6 +94,15 @@ export function echo(type: ElementType, shape: readonly Dimension[] = ['N', 1]):
   return oneNode('Identity', type, shape, type, shape);
 }
 
+/** X gives the dimensions of Y, all of whose elements are 0. */
+export function zerosOfShape(): Uint8Array {
+  return model({
+    inputs: [tensorValue('X', 'int64', ['K'])],
+    outputs: [tensorValue('Y', 'float32')],
+    nodes: [node('ConstantOfShape', ['X'], ['Y'])],
+  });
+}
+
 export const stringEcho = (): Uint8Array => echo('string', ['N', 1]);
 export const boolNot = (): Uint8Array => oneNode('Not', 'bool', ['N', 1], 'bool', ['N', 1]);
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type ElementType, elementTypes } from '../../src/inference/tensor.js';
 import { loadOne, refusalOf } from '../helpers/one-version.js';
 import { model, node, tensorValue } from '../helpers/onnx.js';
-import { echo, infOut, sequenceOutput, unknownRank } from '../helpers/onnx-models.js';
+import { echo, infOut, sequenceOutput, unknownRank, zerosOfShape } from '../helpers/onnx-models.js';
 
 const tensor = { task: 'tensor' } as const;
 
@@ -308,4 +308,38 @@ test('outputs that are no tensors are left out, and without any other the versio
   expect(await refusalOf({ ...tensor, output: {} }, infOut())).toBe(
     'metadata.json: /output is not for the task tensor',
   );
+});
+
+describe('sizes that would take the memory of the server', () => {
+  test.each<[string, readonly number[]]>([
+    ['no element in 10^9 arrays', [1e9, 0]],
+    ['no element in arrays of arrays', [1e5, 1e5, 0]],
+    ['one element in each of many arrays of arrays', [200_000, ...new Array<number>(12).fill(1)]],
+  ])('an output of %s is too large', async (_name, dims) => {
+    using version = await loadOne(tensor, zerosOfShape());
+    expect(await version.ask({ inputs: { X: dims } })).toMatchObject({
+      code: 'output_too_large',
+      detail: expect.stringMatching(/as JSON .* arrays/),
+    });
+    expect(await version.ask({ inputs: { X: [2, 0] } })).toMatchObject({ outputs: { Y: [[], []] } });
+  });
+
+  test.each<[string, ElementType, readonly (number | string)[]]>([
+    ['bytes', 'uint8', [1, 2 ** 27]],
+    ['numbers beyond any memory', 'float32', [2 ** 31, 2 ** 31]],
+    ['texts', 'string', [1, 2 ** 21]],
+    ['arrays without elements', 'float32', ['N', 2 ** 30, 0]],
+    ['arrays of arrays', 'uint8', [2 ** 19, 1, 1, 1, 1, 1]],
+    ['dimensions', 'uint8', ['N', ...new Array<number>(16).fill(1)]],
+  ])('a graph that fixes an input at too many %s is refused', async (_name, type, dims) => {
+    expect(await refusalOf(tensor, echo(type, dims))).toMatch(
+      /^the input X has shape \[.*\], which is too large to be served/,
+    );
+  });
+
+  test('a graph that fixes an input at an image of some megapixels has an example that it takes', async () => {
+    using version = await loadOne(tensor, echo('float32', [1, 3, 700, 700]));
+    expect((await version.ask(version.example)).code).toBe('ok');
+    expect(JSON.stringify(version.example).length).toBeLessThan(9_000_000);
+  });
 });

@@ -1,6 +1,8 @@
 import type { Column, EncodedInput } from '../../inference/encode.js';
 import type { GraphValue, ModelGraph } from '../../inference/graph.js';
-import { type ElementType, elementTypes, fitsType, isFloatType } from '../../inference/tensor.js';
+import { maxRank } from '../../inference/read-tensor.js';
+import { type ElementType, elementTypes, fitsType, isFloatType, sizeOf } from '../../inference/tensor.js';
+import { countArrays, mostArrays } from '../../inference/tensor-json.js';
 import { isEncodableText } from '../../inference/text.js';
 import { describeValue } from '../../messages.js';
 import type { TypedFeature } from '../feature-schema.js';
@@ -16,6 +18,9 @@ export interface InputBinding {
   readonly fixedRows?: number;
 }
 
+/** As many as a manifest may ask for. */
+const mostRows = 65_536;
+
 /** Binds the features of a manifest to the inputs of a graph. Throws `RefusedError`, naming what does not fit. */
 export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding {
   const features = new Map((manifest.features ?? []).map((feature) => [feature.name, feature]));
@@ -29,6 +34,7 @@ export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding 
   const batches = new Set<number>();
   const inputs = graph.inputs.map((input): EncodedInput => {
     const type = tensorTypeOf(input);
+    checkInputSize(input, type);
     const names = columnsOf[input.name];
     if (names === undefined)
       throw new RefusedError(`no feature fills the graph's input ${input.name}: list it in /inputs`);
@@ -44,8 +50,10 @@ export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding 
   if (batches.size > 1)
     throw new RefusedError(`the inputs fix different numbers of rows: ${[...batches].join(', ')}`);
   const [fixedRows] = batches;
-  if (fixedRows !== undefined && fixedRows < 1)
-    throw new RefusedError(`the graph fixes its batch at ${fixedRows} rows`);
+  if (fixedRows !== undefined && (fixedRows < 1 || fixedRows > mostRows)) {
+    const allowed = fixedRows < 1 ? '' : `, and ${mostRows} is the most`;
+    throw new RefusedError(`the graph fixes its batch at ${fixedRows} rows${allowed}`);
+  }
   const typed = [...features.values()].map((feature) => ({
     feature,
     type: types.get(feature.name) as ElementType,
@@ -66,6 +74,27 @@ export function tensorTypeOf(value: GraphValue): ElementType {
   throw new RefusedError(
     `${value.name} is ${kind}, which cannot be served; tensors of ${elementTypes.join(', ')} can`,
   );
+}
+
+/** What an input of one run may have: 64 MB of float32. Texts take more. */
+const mostElements = 16_777_216;
+const mostTexts = 1_048_576;
+
+/**
+ * Throws `RefusedError` for an input whose fixed dimensions alone ask for more than a request should bring: the first
+ * thing that is done with a model is to make such a request for it.
+ */
+export function checkInputSize({ name, shape = [] }: GraphValue, type: ElementType): void {
+  const fixed = shape.map((dim) => (typeof dim === 'number' ? dim : 1));
+  // Without elements it is the other dimensions that count.
+  const elements = sizeOf(fixed.map((dim) => dim || 1));
+  const isSmall =
+    shape.length <= maxRank &&
+    elements <= (type === 'string' ? mostTexts : mostElements) &&
+    countArrays(fixed) <= mostArrays;
+  if (isSmall) return;
+  const shown = shape.map((dim) => dim ?? '?').join(', ');
+  throw new RefusedError(`the input ${name} has shape [${shown}], which is too large to be served`);
 }
 
 function deriveInputs(

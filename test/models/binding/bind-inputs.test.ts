@@ -231,6 +231,16 @@ describe('what is refused', () => {
       'the graph fixes its batch at 0 rows',
     ],
     [
+      'a batch of a million rows',
+      refusal(echo('float32', [1_000_000, 1]), manifest(numbers('a'))),
+      'the graph fixes its batch at 1000000 rows, and 65536 is the most',
+    ],
+    [
+      'a batch beyond any memory',
+      refusal(echo('float32', [2 ** 40, 1]), manifest(numbers('a'))),
+      'the input X has shape [1099511627776, 1], which is too large to be served',
+    ],
+    [
       'a tensor of another kind',
       refusal(echo('bfloat16' as ElementType, ['N', 1]), manifest(numbers('a'))),
       'X is a tensor of bfloat16, which cannot be served; tensors of float32, float64, float16, int8, uint8, int16, uint16, int32, uint32, int64, uint64, bool, string can',
