@@ -100,8 +100,8 @@ export class CachedAnswers {
       const flight = this.#flights.get(name);
       if (flight === undefined) break;
       try {
-        const { value, members } = await withinLimit(flight, asked);
-        return { answer: { value, members }, result: 'shared' };
+        const { members } = await withinLimit(flight, asked);
+        return { answer: remembered(members), result: 'shared' };
       } catch (error) {
         if (!isPersonal(error) || isOver(asked)) throw error;
       }

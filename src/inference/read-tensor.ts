@@ -49,8 +49,12 @@ function readNested(value: unknown, spec: TensorSpec, pointer: string, symbols: 
       return;
     }
     const items = level as readonly unknown[];
-    for (let index = 0; index < items.length; index += 1)
-      read(items[index], depth + 1, () => `${path()}/${index}`);
+    let index = 0;
+    // One for all: there may be millions of items.
+    const itemPath = () => `${path()}/${index}`;
+    if (depth + 1 === dims.length) {
+      for (; index < items.length; index += 1) writeElement(data, next++, items[index], spec.type, itemPath);
+    } else for (; index < items.length; index += 1) read(items[index], depth + 1, itemPath);
   };
   read(value, 0, () => pointer);
   return { type: spec.type, dims, data };

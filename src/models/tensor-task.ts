@@ -4,10 +4,10 @@ import type { Caller } from '../inference/caller.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { allocate, bytesOf, sizeOf, type Tensor, type Tensors } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
-import { type NestedValue, toNestedArrays } from '../inference/tensor-json.js';
+import { type NestedValue, toJsonText, toNestedArrays } from '../inference/tensor-json.js';
 import { checkInputSize, tensorTypeOf } from './binding/bind-inputs.js';
 import { RefusedError } from './manifest.js';
-import type { Answer, Task } from './task.js';
+import type { Answer, AnswerValue, Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';
 import { describeTensorRequest, describeTensors } from './tensor-schema.js';
 import { toTensorText } from './tensor-text.js';
@@ -56,11 +56,22 @@ export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>):
   const { read, example, requestSchema, answerSchema } = form;
   const answer = async (run: TensorRun, deadline: number, { connection }: Caller): Promise<Answer> => {
     const { outputs, queueMs, runMs } = await batcher.run(run, deadline, connection);
-    const values = Object.fromEntries(
-      run.fetches.map((name) => [name, toNestedArrays(outputs[name] as Tensor, name)]),
-    );
-    const members = `"outputs":${JSON.stringify(values)}`;
-    return { value: { outputs: values }, members, queueMs, runMs, batchRows: 1, batchIndex: 0 };
+    const texts: string[] = [];
+    for (const name of run.fetches) {
+      texts.push(`${JSON.stringify(name)}:${await toJsonText(outputs[name] as Tensor, name)}`);
+    }
+    const members = `"outputs":{${texts.join(',')}}`;
+    return {
+      // Few want the values, and they may be many.
+      get value() {
+        return JSON.parse(`{${members}}`) as AnswerValue;
+      },
+      members,
+      queueMs,
+      runMs,
+      batchRows: 1,
+      batchIndex: 0,
+    };
   };
   return {
     requestSchema,
