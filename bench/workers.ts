@@ -19,7 +19,8 @@ type Kind = (typeof kinds)[number];
 
 /**
  * Two workers against one, and against two servers that have nothing to do with each other, which shows what two
- * busy processors cost each other on this machine: each load generator has half of its connections at either, as it has with workers. The load generators take their part of the processors, so that on
+ * busy processors cost each other on this machine: each load generator has half of its connections at either, as it
+ * has with workers. The load generators take their part of the processors, so that on
  * two of them the second worker can have no more than what is left: what a request costs is what tells whether
  * workers scale.
  */

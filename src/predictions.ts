@@ -15,7 +15,10 @@ export interface PredictionEvent {
   readonly latencyMs: number;
   /** Whether the answer was remembered; undefined where it was not looked for. */
   readonly cache?: CacheResult | undefined;
-  /** The rest is there for `ok` alone, where it was computed: the wait for the run, the run, its rows, and the place among them. */
+  /**
+   * The rest is there for `ok` alone, where it was computed: the wait for the run, the run, its rows, and the place
+   * among them.
+   */
   readonly queueMs?: number | undefined;
   readonly runMs?: number | undefined;
   readonly batchRows?: number | undefined;

@@ -5,7 +5,7 @@ import { countArrays, mostArrays } from './tensor-json.js';
 
 /**
  * Throws `output_too_large` where the outputs of a run have more bytes than are to be sent on, or more arrays as JSON
- * than the thread that answers can hold.
+ * than anybody should be sent.
  */
 export function limitOutputs(outputs: Tensors, maxBytes: number): void {
   const bytes = countBytes(outputs);

@@ -69,5 +69,5 @@ export function countArrays(dims: readonly number[]): number {
   return arrays;
 }
 
-/** As many as are made of one tensor, or of the outputs of one run: 64 MB of memory. */
+/** As many as an input, or the outputs of one run, may have. */
 export const mostArrays = 1_048_576;

@@ -29,7 +29,7 @@ interface Counted {
   readonly policy: Policy;
 }
 
-/** What the logs of all addresses may take: 90,000 addresses that came once, or 30,000 that came 100 times. */
+/** What the logs of all addresses may take: 90,000 addresses that came once, or 24,000 that came 100 times. */
 const maxAddressBytes = 32 * 1_024 * 1_024;
 
 /**

@@ -20,8 +20,8 @@ const entry = new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.
 
 /**
  * Keeps as many workers running as are wanted: a worker that ends is replaced, at once or after a pause, and one
- * that is stuck is killed for it. It loads no model and answers no request. A worker that cannot start before any in its place has listened ends the whole:
- * the next would fail as well.
+ * that is stuck is killed for it. It loads no model and answers no request. A worker that cannot start before any in
+ * its place has listened ends the whole: the next would fail as well.
  */
 export class Supervisor {
   readonly #config: SupervisorConfig;

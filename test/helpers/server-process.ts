@@ -14,9 +14,9 @@ export interface ServerProcess extends AsyncDisposable {
 }
 
 /**
- * Starts the built server as users do, on a free port and without a cache unless it is asked for, and waits until it listens, or says on standard output what
- * else is waited for: a pattern that finds the port. Throws when it ends first. `under` is a command that ends in
- * becoming the server, such as one that sets a limit before.
+ * Starts the built server as users do, on a free port and without a cache unless it is asked for, and waits until it
+ * listens, or says on standard output what else is waited for: a pattern that finds the port. Throws when it ends
+ * first. `under` is a command that ends in becoming the server, such as one that sets a limit before.
  */
 export async function startServerProcess(
   environment: Record<string, string> = {},
