@@ -99,8 +99,8 @@ fault(
     const least = Math.min(...shares);
     expect(failed).toBe(0);
     const leastOfCpu = Math.min(...sharesOfCpu);
-    expect(leastOfCpu, curve.join(', ')).toBeGreaterThanOrEqual(0.85);
-    expect(least, curve.join(', ')).toBeGreaterThanOrEqual(0.6);
+    expect(leastOfCpu, curve.join(', ')).toBeGreaterThanOrEqual(0.9);
+    expect(least, curve.join(', ')).toBeGreaterThanOrEqual(0.65);
     return `goodput ${(100 * least).toFixed(0)} % of the capacity at least, ${(100 * leastOfCpu).toFixed(0)} % a processor second of the child (aim 90): ${curve.join(', ')}; /health/live p99 ${p99.toFixed(1)} ms; recovers in ${(recoverMs / 1_000).toFixed(2)} s${sizeNote}`;
   },
   options,
