@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CachedAnswers, CacheResult } from './cache/cached-answers.js';
 import { type ErrorCode, ServiceError } from './errors.js';
-import type { Caller } from './inference/caller.js';
+import type { Caller } from './inference/batching/caller.js';
 import type { LoadedModel } from './models/loaded-model.js';
 import type { Registry } from './models/registry.js';
 import type { Answer } from './models/task.js';

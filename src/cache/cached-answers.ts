@@ -1,5 +1,5 @@
 import { ServiceError } from '../errors.js';
-import type { Caller } from '../inference/caller.js';
+import type { Caller } from '../inference/batching/caller.js';
 import type { Answer, AnswerValue, CheckedRequest } from '../models/task.js';
 import type { AnswerCache, AnswerKey, NearCache } from './cache.js';
 import { createTieredCache } from './tiered.js';

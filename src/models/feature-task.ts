@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
-import type { Batcher } from '../inference/batcher.js';
-import type { Caller } from '../inference/caller.js';
+import type { Batcher } from '../inference/batching/batcher.js';
+import type { Caller } from '../inference/batching/caller.js';
 import type { Decode, Prediction, Scalar } from '../inference/decode.js';
 import type { Row } from '../inference/encode.js';
 import type { FeatureSchema } from './feature-schema.js';

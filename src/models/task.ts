@@ -1,5 +1,5 @@
 import type { TSchema } from '@sinclair/typebox';
-import type { Caller } from '../inference/caller.js';
+import type { Caller } from '../inference/batching/caller.js';
 import type { Scalar } from '../inference/decode.js';
 import type { NestedValue } from '../inference/tensor-json.js';
 

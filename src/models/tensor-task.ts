@@ -1,6 +1,6 @@
 import { type TSchema, Type } from '@sinclair/typebox';
-import type { Batcher } from '../inference/batcher.js';
-import type { Caller } from '../inference/caller.js';
+import type { Batcher } from '../inference/batching/batcher.js';
+import type { Caller } from '../inference/batching/caller.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { allocate, bytesOf, sizeOf, type Tensor, type Tensors } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';

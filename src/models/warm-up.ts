@@ -1,10 +1,10 @@
 import { messageOf, ServiceError } from '../errors.js';
-import { Batcher } from '../inference/batcher.js';
+import { Batcher } from '../inference/batching/batcher.js';
+import { RunTimes } from '../inference/batching/run-times.js';
 import { createEncoder, type Row } from '../inference/encode.js';
 import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
 import type { ModelGraph } from '../inference/graph.js';
-import { RunTimes } from '../inference/run-times.js';
 import type { Tensors } from '../inference/tensor.js';
 import { countBytes } from '../inference/tensor-bytes.js';
 import type { Trial } from '../inference/trials.js';

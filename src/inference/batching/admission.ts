@@ -1,4 +1,4 @@
-import { ServiceError } from '../errors.js';
+import { ServiceError } from '../../errors.js';
 import type { Caller } from './caller.js';
 import type { RunTimes } from './run-times.js';
 import { expired } from './waiter.js';

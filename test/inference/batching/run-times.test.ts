@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RunTimes } from '../../src/inference/run-times.js';
+import { RunTimes } from '../../../src/inference/batching/run-times.js';
 
 const create = () => new RunTimes({ rows: 1, ms: 2 }, { rows: 11, ms: 12 });
 

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { ServiceError } from '../../src/errors.js';
-import { Batcher, type BatcherOptions } from '../../src/inference/batcher.js';
-import type { Caller } from '../../src/inference/caller.js';
-import type { Encode, Row } from '../../src/inference/encode.js';
-import type { Executor } from '../../src/inference/executor.js';
-import { RunTimes } from '../../src/inference/run-times.js';
-import type { Tensor, Tensors } from '../../src/inference/tensor.js';
-import { createRandom } from '../helpers/onnx/random.js';
+import { ServiceError } from '../../../src/errors.js';
+import { Batcher, type BatcherOptions } from '../../../src/inference/batching/batcher.js';
+import type { Caller } from '../../../src/inference/batching/caller.js';
+import { RunTimes } from '../../../src/inference/batching/run-times.js';
+import type { Encode, Row } from '../../../src/inference/encode.js';
+import type { Executor } from '../../../src/inference/executor.js';
+import type { Tensor, Tensors } from '../../../src/inference/tensor.js';
+import { createRandom } from '../../helpers/onnx/random.js';
 
 /** The sizes of the runs so far, and an executor that echoes X; rows with x below 0 make a run throw. */
 function createEcho(settle: () => Promise<void> = async () => {}) {

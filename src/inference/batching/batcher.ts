@@ -1,9 +1,9 @@
-import { ServiceError } from '../errors.js';
+import { ServiceError } from '../../errors.js';
+import type { Executor } from '../executor.js';
+import type { Tensors } from '../tensor.js';
 import { admit } from './admission.js';
 import type { Caller } from './caller.js';
-import type { Executor } from './executor.js';
 import type { RunTimes } from './run-times.js';
-import type { Tensors } from './tensor.js';
 import { expired, fail, type RunShare, type Waiter } from './waiter.js';
 
 export interface BatcherOptions<Row> {

@@ -1,6 +1,6 @@
-import { ServiceError } from '../errors.js';
+import { ServiceError } from '../../errors.js';
+import type { Tensors } from '../tensor.js';
 import type { Caller } from './caller.js';
-import type { Tensors } from './tensor.js';
 
 /** Where a row's answer stands: row `index` of the outputs of a run that it shared with `rows - 1` others. */
 export interface RunShare {
