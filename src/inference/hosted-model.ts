@@ -1,4 +1,5 @@
 import { ServiceError } from '../errors.js';
+import { RunEndedError } from './executor.js';
 import type { HostProcess } from './host-process.js';
 import type { Tensors } from './tensor.js';
 
@@ -26,7 +27,7 @@ export class HostedModel {
   readonly #host: HostProcess;
   readonly #options: HostedModelOptions;
   #isOpen = false;
-  #isLate = false;
+  #lateAfterMs: number | undefined;
 
   /** Opens the model in a child without one, or goes on with a child that has it open. */
   constructor(host: HostProcess, options: HostedModelOptions, state: 'blank' | 'open' = 'blank') {
@@ -48,9 +49,9 @@ export class HostedModel {
     return this.#isOpen && this.#host.isAlive;
   }
 
-  /** Whether the child was killed for taking too long. */
-  get isLate(): boolean {
-    return this.#isLate;
+  /** The limit that the child was killed at; undefined where it was not. */
+  get lateAfterMs(): number | undefined {
+    return this.#lateAfterMs;
   }
 
   /** Resolves with how the child ended. */
@@ -59,13 +60,22 @@ export class HostedModel {
   }
 
   /**
-   * Throws `EngineError` when the engine refuses, `deadline_exceeded` when the run was ended at `timeoutMs`,
-   * `executor_lost` when the child ended, `output_too_large`.
+   * Throws `EngineError` when the engine refuses, `deadline_exceeded` when the run was ended at `limitMs`,
+   * `executor_lost` when the child ended, both with a `RunEndedError` as their cause, and `output_too_large`.
    */
-  async run(feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
-    const { timeoutMs } = this.#options;
-    const { tensors } = await this.#within(timeoutMs, () => this.#host.ask({ kind: 'run', fetches }, feeds));
-    return tensors;
+  async run(
+    feeds: Tensors,
+    fetches: readonly string[],
+    limitMs: number = this.#options.timeoutMs,
+  ): Promise<Tensors> {
+    try {
+      const { tensors } = await this.#within(limitMs, () => this.#host.ask({ kind: 'run', fetches }, feeds));
+      return tensors;
+    } catch (error) {
+      if (this.#host.isAlive || !(error instanceof ServiceError)) throw error;
+      const cause = new RunEndedError(await this.#host.ended, this.#lateAfterMs !== undefined);
+      throw new ServiceError(error.code, { ...(error.detail && { detail: error.detail }), cause });
+    }
   }
 
   kill(): void {
@@ -83,7 +93,7 @@ export class HostedModel {
     let isOver = false;
     const end = (): void => {
       if (isOver) return;
-      this.#isLate = true;
+      this.#lateAfterMs = limitMs;
       this.#host.kill();
     };
     // Where this thread was late itself, the answer may have come, and is read before the end of this turn.
@@ -91,7 +101,7 @@ export class HostedModel {
     try {
       return await ask();
     } catch (cause) {
-      if (this.#isLate) {
+      if (this.#lateAfterMs !== undefined) {
         throw new ServiceError('deadline_exceeded', { detail: `It was ended after ${limitMs} ms.`, cause });
       }
       if (!this.#host.isAlive) throw new ServiceError('executor_lost', { cause });

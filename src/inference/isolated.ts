@@ -16,6 +16,8 @@ export interface IsolatedOptions extends HostedModelOptions {
 
 const firstBackoffMs = 100;
 const longestBackoffMs = 10_000;
+/** What comes during a pause that is not longer waits for its end: the input that ended two children was another's. */
+const longestWaitMs = 500;
 
 /**
  * Runs in a child process, which can be killed: for models whose runs are long, or may never end. One run is under
@@ -34,9 +36,10 @@ export class IsolatedExecutor implements Executor {
   #runs = 0;
   /** Children in a row that ended by themselves without a run in between. */
   #deaths = 0;
-  /** What those are told who ask while there is a pause before the next child. */
-  #pause: ServiceError | undefined;
+  /** The pause before the next child: runs that come meanwhile wait for its end, or fail where it is long. */
+  #pause: { readonly error: ServiceError | undefined; readonly over: Promise<void> } | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #endPause = (): void => undefined;
   #isClosed = false;
 
   private constructor(options: IsolatedOptions, first?: HostProcess) {
@@ -67,13 +70,13 @@ export class IsolatedExecutor implements Executor {
    * Runs the graph in the child. Throws `EngineError` when the engine refuses, `deadline_exceeded` when the run was
    * ended at `timeoutMs`, `executor_lost` when the child ended or none is there, `output_too_large`.
    */
-  run(feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
+  run(feeds: Tensors, fetches: readonly string[], limitMs?: number): Promise<Tensors> {
     // Sent in this very turn where it can be: what the caller does next may take this thread a while.
     const isNext = this.#runs === 0 && !this.#isClosed && this.#current.isReady;
     this.#runs += 1;
     const turn = isNext
-      ? this.#runIn(this.#current, feeds, fetches)
-      : this.#tail.then(() => this.#living()).then((model) => this.#runIn(model, feeds, fetches));
+      ? this.#runIn(this.#current, feeds, fetches, limitMs)
+      : this.#tail.then(() => this.#living()).then((model) => this.#runIn(model, feeds, fetches, limitMs));
     const end = (): void => {
       this.#runs -= 1;
     };
@@ -88,7 +91,8 @@ export class IsolatedExecutor implements Executor {
 
   get fault(): string | undefined {
     return (
-      this.#pause && `its process has ended ${this.#deaths} times in a row; a new one comes after a pause`
+      this.#pause?.error &&
+      `its process has ended ${this.#deaths} times in a row; a new one comes after a pause`
     );
   }
 
@@ -96,13 +100,19 @@ export class IsolatedExecutor implements Executor {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#endPause();
     this.#current.kill();
     this.#spare?.kill();
     this.#options.standby.leave();
   }
 
-  async #runIn(model: HostedModel, feeds: Tensors, fetches: readonly string[]): Promise<Tensors> {
-    const outputs = await model.run(feeds, fetches);
+  async #runIn(
+    model: HostedModel,
+    feeds: Tensors,
+    fetches: readonly string[],
+    limitMs: number | undefined,
+  ): Promise<Tensors> {
+    const outputs = await model.run(feeds, fetches, limitMs);
     this.#deaths = 0;
     return outputs;
   }
@@ -111,7 +121,8 @@ export class IsolatedExecutor implements Executor {
   async #living(): Promise<HostedModel> {
     for (;;) {
       if (this.#isClosed) throw new ServiceError('executor_lost');
-      if (this.#pause !== undefined) throw this.#pause;
+      if (this.#pause?.error !== undefined) throw this.#pause.error;
+      await this.#pause?.over;
       const model = this.#current;
       await model.opened;
       if (model.isReady) return model;
@@ -138,16 +149,27 @@ export class IsolatedExecutor implements Executor {
   #replace(ended: HostedModel, how: string): void {
     if (ended === this.#spare) this.#spare = undefined;
     if (this.#isClosed || ended !== this.#current) return;
-    if (ended.isLate) this.#keepsSpare = true;
-    else this.#deaths += 1;
-    this.#options.onLost?.(ended.isLate ? `${how}, for a run beyond ${this.#options.timeoutMs} ms` : how);
+    const { lateAfterMs } = ended;
+    if (lateAfterMs === undefined) this.#deaths += 1;
+    else this.#keepsSpare = true;
+    this.#options.onLost?.(lateAfterMs === undefined ? how : `${how}, for a run beyond ${lateAfterMs} ms`);
     if (this.#deaths < 2) {
       this.#restart();
       return;
     }
     const pauseMs = Math.min(firstBackoffMs * 2 ** (this.#deaths - 2), longestBackoffMs);
-    this.#pause = new ServiceError('executor_lost', { retryAfterSeconds: Math.ceil(pauseMs / 1_000) });
-    this.#timer = setTimeout(() => this.#restart(), pauseMs);
+    const error =
+      pauseMs > longestWaitMs
+        ? new ServiceError('executor_lost', { retryAfterSeconds: Math.ceil(pauseMs / 1_000) })
+        : undefined;
+    const over = new Promise<void>((resolve) => {
+      this.#timer = setTimeout(() => {
+        this.#restart();
+        resolve();
+      }, pauseMs);
+      this.#endPause = resolve;
+    });
+    this.#pause = { error, over };
   }
 
   #restart(): void {

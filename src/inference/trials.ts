@@ -24,17 +24,29 @@ export class TrialTimeoutError extends Error {
   override readonly name = 'TrialTimeoutError';
 }
 
-/** One model open in a child that serves nobody. Runs throw as `HostProcess.ask` does, and `TrialTimeoutError`. */
+/**
+ * One model open in a child that serves nobody. Runs throw as `HostProcess.ask` does, and `TrialTimeoutError` when one
+ * takes longer than its limit, or than a load may take.
+ */
 export interface Trial extends Pick<Executor, 'run'> {
   /** How long the engine took to open the model, and to make the last run, without the way there and back. */
   readonly openMs: number;
   readonly lastRunMs: number;
   /** What the model has added to the child's memory, and all of that memory. */
   measure(): Promise<{ readonly addedBytes: number; readonly residentBytes: number }>;
+  /** Opens the model again, in another child, where a run has ended this one. Throws as `Trials.begin` does. */
+  renew(): Promise<void>;
   /** Gives the child away, the model open in it. */
   keep(): HostProcess;
   /** Ends the trial: the child goes on to the next model, unless the last one may have left it in doubt. */
   end(): Promise<void>;
+}
+
+interface OpenChild {
+  readonly host: HostProcess;
+  /** Its memory before the model. */
+  readonly before: number;
+  readonly openMs: number;
 }
 
 /** A child that has held so much more than it began with keeps too much of it to measure the next model in. */
@@ -59,56 +71,70 @@ export class Trials {
   }
 
   /** Opens a model in a child. Throws `EngineError`, `HostLostError` and `TrialTimeoutError`. */
-  async begin({ bytes, path, copy, title, threads }: TrialModel): Promise<Trial> {
-    const { maxOutputBytes } = this.#options;
-    const host = this.#idle?.isAlive ? this.#idle : this.#start();
-    if (host === this.#idle) this.#idle = undefined;
-    host.hold(true);
-    const ask = <T>(question: () => Promise<T>): Promise<T> => this.#within(host, question);
-    const measure = async (): Promise<number> =>
-      (await ask(() => host.ask({ kind: 'measure' }))).message.residentBytes;
-    let before = 0;
-    let openMs = 0;
-    try {
-      before = await measure();
-      const model: Tensors =
-        bytes === undefined ? {} : { model: { type: 'uint8', dims: [bytes.length], data: bytes } };
-      const { message } = await ask(() =>
-        host.ask({ kind: 'open', path, copy, title, threads, maxOutputBytes }, model),
-      );
-      openMs = message.ms;
-    } catch (error) {
-      await this.#putBack(host, 0);
-      throw error;
-    }
+  async begin(model: TrialModel): Promise<Trial> {
+    let child = await this.#open(model);
+    // Let go of at the end: a trial may live as long as what was made with it, and a model is large.
+    let renewable: TrialModel | undefined = model;
     let lastRunMs = 0;
     let addedBytes = 0;
     return {
-      openMs,
+      get openMs() {
+        return child.openMs;
+      },
       get lastRunMs() {
         return lastRunMs;
       },
-      async run(feeds, fetches) {
-        const { message, tensors } = await ask(() => host.ask({ kind: 'run', fetches }, feeds));
+      run: async (feeds, fetches, limitMs) => {
+        const ask = () => child.host.ask({ kind: 'run', fetches }, feeds);
+        const { message, tensors } = await this.#within(child.host, ask, limitMs);
         lastRunMs = message.ms;
         return tensors;
       },
-      async measure() {
-        const residentBytes = await measure();
-        addedBytes = Math.max(0, residentBytes - before);
+      measure: async () => {
+        const residentBytes = await this.#measure(child.host);
+        addedBytes = Math.max(0, residentBytes - child.before);
         return { addedBytes, residentBytes };
       },
-      keep: () => {
-        this.#hosts.delete(host);
-        return host;
+      renew: async () => {
+        if (!child.host.isAlive && renewable !== undefined) child = await this.#open(renewable);
       },
-      end: () => this.#putBack(host, addedBytes),
+      keep: () => {
+        renewable = undefined;
+        this.#hosts.delete(child.host);
+        return child.host;
+      },
+      end: () => {
+        renewable = undefined;
+        return this.#putBack(child.host, addedBytes);
+      },
     };
   }
 
   /** Ends every child that was not given away. */
   close(): void {
     for (const host of this.#hosts) host.kill();
+  }
+
+  async #open({ bytes, path, copy, title, threads }: TrialModel): Promise<OpenChild> {
+    const { maxOutputBytes } = this.#options;
+    const host = this.#idle?.isAlive ? this.#idle : this.#start();
+    if (host === this.#idle) this.#idle = undefined;
+    host.hold(true);
+    try {
+      const before = await this.#measure(host);
+      const model: Tensors =
+        bytes === undefined ? {} : { model: { type: 'uint8', dims: [bytes.length], data: bytes } };
+      const open = { kind: 'open', path, copy, title, threads, maxOutputBytes } as const;
+      const { message } = await this.#within(host, () => host.ask(open, model));
+      return { host, before, openMs: message.ms };
+    } catch (error) {
+      await this.#putBack(host, 0);
+      throw error;
+    }
+  }
+
+  async #measure(host: HostProcess): Promise<number> {
+    return (await this.#within(host, () => host.ask({ kind: 'measure' }))).message.residentBytes;
   }
 
   #start(): HostProcess {
@@ -132,18 +158,19 @@ export class Trials {
     }
   }
 
-  async #within<T>(host: HostProcess, question: () => Promise<T>): Promise<T> {
+  async #within<T>(host: HostProcess, question: () => Promise<T>, limitMs?: number): Promise<T> {
     const { loadTimeoutMs } = this.#options;
+    const longestMs = Math.min(limitMs ?? loadTimeoutMs, loadTimeoutMs);
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
       host.kill();
-    }, loadTimeoutMs);
+    }, longestMs);
     try {
       return await question();
     } catch (cause) {
       throw isLate
-        ? new TrialTimeoutError(`the engine took more than ${loadTimeoutMs} ms (MODEL_LOAD_TIMEOUT_MS)`, {
+        ? new TrialTimeoutError(`the engine took more than ${longestMs} ms (MODEL_LOAD_TIMEOUT_MS)`, {
             cause,
           })
         : cause;

@@ -25,8 +25,8 @@ export interface FeatureTaskParts {
 export function createFeatureTask(parts: FeatureTaskParts): Task {
   const { features, toText, batcher, decode } = parts;
   const toMembers = createMemberWriter(parts.hasProbabilities ? parts.classes : undefined);
-  const run = async (row: Row, deadline: number, { connection }: Caller): Promise<Answer> => {
-    const { outputs, index, rows, queueMs, runMs } = await batcher.run(row, deadline, connection);
+  const run = async (row: Row, deadline: number, caller: Caller): Promise<Answer> => {
+    const { outputs, index, rows, queueMs, runMs } = await batcher.run(row, deadline, caller);
     const value = decode(outputs, index);
     return { value, members: toMembers(value), queueMs, runMs, batchRows: rows, batchIndex: index };
   };

@@ -2,6 +2,7 @@ import { messageOf, ServiceError } from '../errors.js';
 import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
 import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
+import { findSharedReason } from '../inference/graph-company.js';
 import { findTreeFault } from '../inference/graph-hazards.js';
 import { findRandomness } from '../inference/graph-randomness.js';
 import { findRunRisk } from '../inference/graph-risks.js';
@@ -11,17 +12,31 @@ import { type Trial, type TrialOptions, Trials, TrialTimeoutError } from '../inf
 import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
 import { LoadedModel } from './loaded-model.js';
+import { warmUpFeatures } from './loading/feature-warm-up.js';
+import { warmUpTensors } from './loading/tensor-warm-up.js';
+import type { WarmUp } from './loading/warm-up.js';
 import { RefusedError } from './manifest.js';
 import { type CheckedModel, openInline, openIsolated } from './open-executor.js';
 import { longestInlineRunMs, withDefaults } from './runtime-settings.js';
 import { readVersionFiles } from './version-files.js';
-import { type WarmUp, warmUpFeatures, warmUpTensors } from './warm-up.js';
 
 export interface LoaderOptions extends TrialOptions {
   /** Whether a load may hold up this thread for as long as the engine takes: while nobody is served yet. */
   readonly mayBlock?: (() => boolean) | undefined;
   /** Told how a child of an isolated version ended that was not meant to. */
   readonly onLost?: ((model: string, version: string, how: string) => void) | undefined;
+  /** Called when one request alone has ended the process of an isolated version. */
+  readonly onFatal?: ((event: FatalEvent) => void) | undefined;
+}
+
+/** A request has ended the process of its version: `how` is a signal or a reason. */
+export interface FatalEvent {
+  readonly model: string;
+  readonly version: string;
+  readonly requestId: string | undefined;
+  readonly how: string;
+  /** Of the version's graph. */
+  readonly operators: readonly string[];
 }
 
 /** Loads versions, and holds the children in which they are tried. */
@@ -81,10 +96,13 @@ async function loadChecked(
   );
   let isKept = false;
   try {
+    const risk = findRunRisk(graph);
+    const mayRunInline = risk === undefined && manifest.runtime?.executor !== 'isolated';
+    const limits = { maxOutputBytes, sharedReason: findSharedReason(graph), mayRunInline };
     const warm =
       manifest.task === 'tensor'
-        ? await warmUpTensors(manifest, graph, trial, golden)
-        : await warmUpFeatures(manifest, graph, trial, golden, maxOutputBytes);
+        ? await warmUpTensors(manifest, graph, trial, golden, limits)
+        : await warmUpFeatures(manifest, graph, trial, golden, limits);
     if (golden !== undefined) {
       const tried = warm.createTask(
         { kind: 'inline', run: trial.run, close() {} },
@@ -105,13 +123,15 @@ async function loadChecked(
         warmUp: warm.runs[0],
       });
     }
-    const { runMs, batchRunMs, batchRows, outputBytes } = warm;
+    const { runMs, batchRunMs, batchRows, batchReason, companyFault, outputBytes } = warm;
     const figures = {
       loadMs: performance.now() - started,
       openMs: trial.openMs,
       runMs,
       ...(batchRunMs !== undefined && { batchRunMs }),
       batchRows,
+      ...(batchReason !== undefined && { batchReason }),
+      ...(companyFault !== undefined && { batchDifference: companyFault.difference }),
       outputBytes,
       // A child that has tried others may hold no more than before: what they left is used again.
       memoryBytes: kind === 'inline' ? Math.max(addedBytes, files.model.length) : residentBytes,
@@ -119,7 +139,11 @@ async function loadChecked(
       executorReason: reason,
       uncachedReason: findUncachedReason(model),
     };
-    const task = warm.createTask(executor);
+    const about = { model: manifest.name, version: manifest.version };
+    const operators = [...graph.opTypes].sort();
+    const task = warm.createTask(executor, {
+      onFatal: (requestId, how) => options.onFatal?.({ ...about, requestId, how, operators }),
+    });
     return new LoadedModel({ manifest, identity, task, figures, executor });
   } finally {
     if (!isKept) await trial.end();

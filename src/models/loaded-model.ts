@@ -14,6 +14,10 @@ export interface LoadFigures {
   readonly runMs: number;
   readonly batchRunMs?: number;
   readonly batchRows: number;
+  /** Why a run has one row, or one request, where the manifest allows more. */
+  readonly batchReason?: string;
+  /** The largest difference between an answer in company and the answer alone, as a share of its column's largest. */
+  readonly batchDifference?: number;
   /** Of the outputs of a full batch, as tensors. */
   readonly outputBytes: number;
   /**

@@ -9,6 +9,8 @@ import { checkInputSize, tensorTypeOf } from './binding/bind-inputs.js';
 import { RefusedError } from './manifest.js';
 import type { Answer, AnswerValue, Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';
+import { countRows } from './tensor-rows.js';
+import { runWhole } from './tensor-run.js';
 import { describeTensorRequest, describeTensors } from './tensor-schema.js';
 import { toTensorText } from './tensor-text.js';
 
@@ -26,6 +28,7 @@ export interface PackedTensor {
 
 /** How requests and answers of a graph look. */
 export interface TensorForm {
+  readonly inputs: readonly TensorSpec[];
   /** Throws `invalid_input` with every problem. */
   read(body: unknown): TensorRun;
   readonly example: { readonly inputs: Readonly<Record<string, NestedValue | PackedTensor>> };
@@ -40,6 +43,7 @@ export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): Tens
   if (outputs.length === 0) throw new RefusedError('no output of the graph is a tensor that can be served');
   const names = new Set(outputs.map((output) => output.name));
   return {
+    inputs: specs,
     read: (body) => readTensorRequest(body, specs, names, maxBatchRows),
     example: { inputs: Object.fromEntries(specs.map((spec) => [spec.name, exampleOf(spec)])) },
     requestSchema: describeTensorRequest(specs, [...names]),
@@ -48,17 +52,17 @@ export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): Tens
 }
 
 /**
- * The task `tensor`: the graph's inputs as JSON tensors, its outputs as nested arrays. Each request is a run of
- * its own, since nothing says that the first dimension of such a graph counts independent rows: the batcher is one
- * of single runs, for its queue and its deadlines.
+ * The task `tensor`: the graph's inputs as JSON tensors, its outputs as nested arrays. Where `mostRows` is above 1 the
+ * batcher gathers requests into runs of at most so many rows, and a request of more is cut into several runs: only for
+ * versions whose rows were seen to be independent.
  */
-export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>): Task {
+export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>, mostRows: number): Task {
   const { read, example, requestSchema, answerSchema } = form;
-  const answer = async (run: TensorRun, deadline: number, { connection }: Caller): Promise<Answer> => {
-    const { outputs, queueMs, runMs } = await batcher.run(run, deadline, connection);
+  const answer = async (run: TensorRun, deadline: number, caller: Caller): Promise<Answer> => {
+    const share = await runWhole(batcher, run, mostRows, deadline, caller);
     const texts: string[] = [];
     for (const name of run.fetches) {
-      texts.push(`${JSON.stringify(name)}:${await toJsonText(outputs[name] as Tensor, name)}`);
+      texts.push(`${JSON.stringify(name)}:${await toJsonText(share.outputs[name] as Tensor, name)}`);
     }
     const members = `"outputs":{${texts.join(',')}}`;
     return {
@@ -67,10 +71,10 @@ export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>):
         return JSON.parse(`{${members}}`) as AnswerValue;
       },
       members,
-      queueMs,
-      runMs,
-      batchRows: 1,
-      batchIndex: 0,
+      queueMs: share.queueMs,
+      runMs: share.runMs,
+      batchRows: share.rows,
+      batchIndex: share.index,
     };
   };
   return {
@@ -85,7 +89,7 @@ export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>):
       const run = read(body);
       return {
         text: () => toTensorText(run),
-        answer: async (caller) => answer(run, batcher.admit(caller), caller),
+        answer: async (caller) => answer(run, batcher.admit(caller, countRows(run)), caller),
       };
     },
   };

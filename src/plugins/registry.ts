@@ -35,9 +35,18 @@ export default fp<Config>(
       'executor_restarts_total',
       'Children of isolated versions that ended unasked',
     );
+    const fatal = app.metrics.counter(
+      'executor_fatal_requests_total',
+      'Requests that ended the process of their version, by the signal',
+    );
     const loader = createLoader({
       ...limitsOf(config),
       mayBlock: () => !app.server.listening,
+      onFatal: ({ model, version, requestId, how, operators }) => {
+        fatal.series({ model, model_version: version, how }).add(1);
+        const about = { model, model_version: version, request_id: requestId, how, operators };
+        app.log.error(about, 'a request has ended the process of its version');
+      },
       onLost: (model, version, how) => {
         restarts.series({ model, model_version: version }).add(1);
         app.log.warn({ model, model_version: version, how }, 'the process of an isolated version has ended');

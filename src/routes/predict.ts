@@ -26,6 +26,7 @@ const predictRoutes: FastifyPluginAsync = async (app) => {
         arrivedAt: app.arrivedAt(request.raw.socket),
         timeoutMs: readTimeout(request.headers['x-request-timeout-ms']),
         connection: request.raw.socket,
+        requestId: request.id,
       },
     });
     reply.header('content-type', contentType).header('x-cache', shownResults[cache ?? 'off']);

@@ -17,6 +17,13 @@ const loadedMembers = {
   run_ms: Type.Optional(Type.Number({ description: 'The fastest warm run of one row' })),
   batch_run_ms: Type.Optional(Type.Number({ description: 'The fastest warm run of a full batch' })),
   batch_rows: Type.Integer({ description: 'The most rows of one run' }),
+  batch_reason: Type.Optional(Type.String({ description: 'Why requests do not share runs' })),
+  batch_difference: Type.Optional(
+    Type.Union([Type.Number(), Type.Null()], {
+      description:
+        'How far an answer in company was off, as a share of the largest value in its column; null for a label',
+    }),
+  ),
   output_bytes: Type.Integer({ description: 'Outputs of a full batch, as tensors' }),
   memory_mb: Type.Number({
     description: 'What an inline version added to a process; the whole process of an isolated one',
@@ -129,6 +136,11 @@ function describeLoaded({ manifest, identity, executorKind, figures, fault }: Lo
     ...(Number.isFinite(figures.runMs) && { run_ms: roundMs(figures.runMs) }),
     ...(figures.batchRunMs !== undefined && { batch_run_ms: roundMs(figures.batchRunMs) }),
     batch_rows: figures.batchRows,
+    ...(figures.batchReason !== undefined && { batch_reason: figures.batchReason }),
+    // Labels, texts and whole numbers differ or do not: JSON has no Infinity.
+    ...(figures.batchDifference !== undefined && {
+      batch_difference: Number.isFinite(figures.batchDifference) ? figures.batchDifference : null,
+    }),
     output_bytes: figures.outputBytes,
     memory_mb: Math.round(figures.memoryBytes / 104_857.6) / 10,
     ...(fault !== undefined && { fault }),

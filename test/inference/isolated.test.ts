@@ -104,17 +104,27 @@ describe('an isolated executor', () => {
     expect(await codeOf(next)).toBe('ok');
   });
 
-  test('pauses longer and longer between children that end without a run, and refuses at once meanwhile', async () => {
+  test('waits through a short pause between children that end without a run, and refuses in a long one', async () => {
     using it = await open(slow(), { timeoutMs: 20_000 });
     const killAndAsk = async () => {
-      const run = it.executor.run(count(endless), ['value']);
-      setTimeout(() => process.kill(it.executor.pid as number, 'SIGKILL'), 50);
-      return codeOf(run);
+      const before = it.lost.length;
+      const run = codeOf(it.executor.run(count(endless), ['value']));
+      const kill = setInterval(() => {
+        const { pid } = it.executor;
+        if (pid !== undefined && isAlive(pid) && it.lost.length === before) process.kill(pid, 'SIGKILL');
+      }, 50);
+      const code = await run;
+      clearInterval(kill);
+      return code;
     };
     expect(await killAndAsk()).toBe('executor_lost');
     expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
-    expect(await killAndAsk()).toBe('executor_lost');
-    expect(await killAndAsk()).toBe('executor_lost');
+    for (let death = 1; death <= 2; death += 1) expect(await killAndAsk()).toBe('executor_lost');
+    // 100 ms after the second end in a row.
+    expect(it.executor.fault).toBe(undefined);
+    expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
+    for (let death = 1; death <= 5; death += 1) expect(await killAndAsk()).toBe('executor_lost');
+    expect(it.executor.fault).toMatch(/ended 5 times in a row/);
     const started = performance.now();
     expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('executor_lost');
     expect(performance.now() - started).toBeLessThan(50);

@@ -26,13 +26,14 @@ export interface AdmissionRules {
 }
 
 /**
- * Lets a request in, or refuses it at once when it cannot be answered in time: by the rows before it and the measured
+ * Lets a request of so many rows in, or refuses it at once when it cannot be answered in time: by the rows before it and the measured
  * time of a run. Gives the moment until which it is to be answered, by `performance.now()`.
  * Throws `overloaded`, with the time after which the same request would be let in; `deadline_exceeded` when the
  * caller's own limit is shorter than any run.
  */
 export function admit(
   { arrivedAt, timeoutMs = Number.POSITIVE_INFINITY }: Caller,
+  ownRows: number,
   backlog: Backlog,
   rules: AdmissionRules,
 ): number {
@@ -47,10 +48,13 @@ export function admit(
   const now = performance.now();
   // With nothing before it a row is let in whatever was measured: it may be faster, and measures anew.
   const isFirst = queuedRows === 0 && backlog.run === undefined;
-  const rows = (queuedRows % maxBatchRows) + 1;
+  const rows = (queuedRows % maxBatchRows) + ownRows;
+  const runs = Math.ceil(rows / maxBatchRows);
+  const lastRows = Math.min(rows, maxBatchRows);
   const waitMs = isFirst
     ? 0
-    : caution * (waitBefore(backlog, now, rules) + times.expectMs(rows)) + times.spreadMs(rows);
+    : caution * (waitBefore(backlog, now, rules) + runs * times.expectMs(lastRows)) +
+      times.spreadMs(lastRows);
   const lateMs = now + waitMs - deadline;
   // Nothing stands before it, and the limit that is over is the caller's own: to come again would not help.
   if (isFirst && lateMs > 0 && timeoutMs < rules.timeoutMs) throw expired();

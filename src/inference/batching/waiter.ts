@@ -2,7 +2,7 @@ import { ServiceError } from '../../errors.js';
 import type { Tensors } from '../tensor.js';
 import type { Caller } from './caller.js';
 
-/** Where a row's answer stands: row `index` of the outputs of a run that it shared with `rows - 1` others. */
+/** Where an entry's answer stands: from row `index` on in the outputs of a run that had `rows` rows in all. */
 export interface RunShare {
   readonly outputs: Tensors;
   readonly index: number;
@@ -11,16 +11,23 @@ export interface RunShare {
   readonly runMs: number;
 }
 
-/** One row in a batcher's queue, and who is told of it. Moments are by `performance.now()`. */
+/** One entry in a batcher's queue, and the promise that it settles. Moments are by `performance.now()`. */
 export interface Waiter<Row> {
   readonly row: Row;
+  /** Rows of the run that the entry takes: 1 for a row of features. */
+  readonly rows: number;
+  /** Entries share a run only with those of an equal group; one without shares none. */
+  readonly group: string | undefined;
   readonly since: number;
   readonly deadline: number;
   readonly connection: Caller['connection'];
+  readonly requestId: string | undefined;
   readonly resolve: (share: RunShare) => void;
   readonly reject: (error: unknown) => void;
   /** Where runs are not on this thread: what answers at the deadline, whatever the run does. */
   timer: NodeJS.Timeout | undefined;
+  /** Processes that ended in a run with this entry, or with an equal one alone. From the first on it runs alone. */
+  kills: number;
 }
 
 export function fail(

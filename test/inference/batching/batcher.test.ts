@@ -42,7 +42,7 @@ function createBatcher(executor: Executor, options: Partial<BatcherOptions<Row>>
   });
   const ask = async (x: number, caller: Partial<Caller> = {}) => {
     const deadline = batcher.admit({ arrivedAt: performance.now(), ...caller });
-    const { outputs, index, rows } = await batcher.run({ x }, deadline, caller.connection);
+    const { outputs, index, rows } = await batcher.run({ x }, deadline, caller);
     return { x: outputs['y']?.data[index], rows };
   };
   return { batcher, ask };

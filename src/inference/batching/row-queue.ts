@@ -1,0 +1,74 @@
+import { ServiceError } from '../../errors.js';
+import type { RunTimes } from './run-times.js';
+import { expired, fail, type Waiter } from './waiter.js';
+
+/** The entries that wait for a run, in order of arrival. */
+export class RowQueue<Row> {
+  #waiters: Waiter<Row>[] = [];
+  #rows = 0;
+
+  /** Rows of all entries together. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  get first(): Waiter<Row> | undefined {
+    return this.#waiters[0];
+  }
+
+  push(waiter: Waiter<Row>): void {
+    this.#waiters.push(waiter);
+    this.#rows += waiter.rows;
+  }
+
+  remove(waiter: Waiter<Row>): void {
+    const at = this.#waiters.indexOf(waiter);
+    if (at < 0) return;
+    this.#waiters.splice(at, 1);
+    this.#rows -= waiter.rows;
+  }
+
+  /**
+   * Takes the entries of the next run: the first, and those behind it that may share its run, in order of arrival.
+   * Entries whose time is over and those whose caller has left are failed on the way. A run has at most `maxBatchRows`
+   * rows, and no more than are expected to be answered before the first of their deadlines.
+   */
+  take(times: RunTimes, maxBatchRows: number): Waiter<Row>[] {
+    const now = performance.now();
+    const soonest = now + times.fastestMs;
+    const alone = now + times.expectMs(1);
+    const full = now + times.expectMs(maxBatchRows);
+    let earliest = Number.POSITIVE_INFINITY;
+    const batch: Waiter<Row>[] = [];
+    const passedOver: Waiter<Row>[] = [];
+    const count = this.#waiters.length;
+    let rows = 0;
+    let taken = 0;
+    for (; taken < count && rows < maxBatchRows; taken += 1) {
+      const waiter = this.#waiters[taken] as Waiter<Row>;
+      if (waiter.connection?.destroyed) {
+        fail(waiter, new ServiceError('client_closed'));
+      } else if (waiter.deadline < (taken + 1 < count ? alone : soonest)) {
+        // One that is expected late is run for its luck, unless that is at the cost of those behind it.
+        fail(waiter, expired());
+      } else if (batch.length > 0 && !canShare(batch[0] as Waiter<Row>, waiter)) {
+        passedOver.push(waiter);
+        continue;
+      } else {
+        if (batch.length > 0 && rows + waiter.rows > maxBatchRows) break;
+        if (waiter.deadline >= alone) earliest = Math.min(earliest, waiter.deadline);
+        if (earliest < full && batch.length > 0 && now + times.expectMs(rows + waiter.rows) > earliest) break;
+        batch.push(waiter);
+        rows += waiter.rows;
+      }
+      this.#rows -= waiter.rows;
+    }
+    const rest = taken === count ? [] : this.#waiters.slice(taken);
+    this.#waiters = passedOver.length === 0 ? rest : passedOver.concat(rest);
+    return batch;
+  }
+}
+
+function canShare(a: Waiter<unknown>, b: Waiter<unknown>): boolean {
+  return a.group !== undefined && a.group === b.group && a.kills === 0 && b.kills === 0;
+}

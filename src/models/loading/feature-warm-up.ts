@@ -1,0 +1,122 @@
+import { messageOf } from '../../errors.js';
+import { Batcher } from '../../inference/batching/batcher.js';
+import { RunTimes } from '../../inference/batching/run-times.js';
+import { createEncoder, type Row } from '../../inference/encode.js';
+import { EngineError } from '../../inference/engine-error.js';
+import type { ModelGraph } from '../../inference/graph.js';
+import type { Tensors } from '../../inference/tensor.js';
+import { countBytes } from '../../inference/tensor-bytes.js';
+import type { Trial } from '../../inference/trials.js';
+import { bindInputs } from '../binding/bind-inputs.js';
+import { bindOutputs } from '../binding/bind-outputs.js';
+import { createExampleRow } from '../example-row.js';
+import { createFeatureSchema, type FeatureSchema } from '../feature-schema.js';
+import { createFeatureTask } from '../feature-task.js';
+import type { Golden } from '../golden.js';
+import { type Manifest, RefusedError } from '../manifest.js';
+import { createRowText } from '../row-text.js';
+import { withDefaults } from '../runtime-settings.js';
+import { createSampleRows } from './sample-rows.js';
+import { countSamples, judgeCompany, tryAlone } from './try-samples.js';
+import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
+
+/**
+ * Runs a version of features: one row, two rows, different rows alone and together, a full batch.
+ * Throws `RefusedError` when the engine takes none.
+ */
+export async function warmUpFeatures(
+  manifest: Manifest,
+  graph: ModelGraph,
+  trial: Trial,
+  golden: Golden | undefined,
+  limits: WarmUpLimits,
+): Promise<WarmUp> {
+  const { inputs, typed, fixedRows } = bindInputs(manifest, graph);
+  const outputs = bindOutputs(manifest, graph);
+  const encode = createEncoder(inputs, fixedRows);
+  const settings = withDefaults(manifest.runtime);
+  const features = createFeatureSchema(manifest.name, typed);
+  const { fetches } = outputs;
+  const row = soundRow(features, golden) ?? createExampleRow(typed);
+  const run = (rows: readonly Row[], limitMs?: number) => trial.run(encode(rows), fetches, limitMs);
+  const copies = (rows: number) => new Array<Row>(rows).fill(row);
+
+  // Two rows show which elements belong to a row; one row shows that the graph takes it.
+  const two = await runOrRefuse(() => run(copies(2)));
+  const { decode, classes } = outputs.complete(two, fixedRows ?? 2);
+  const one = await runOrRefuse(() => run([row]));
+  outputs.complete(one, fixedRows ?? 1);
+  const runMs = await fastestOf(10, trial, () => run([row]));
+  if (runMs > settings.timeoutMs) throw tooSlow(runMs, settings.timeoutMs);
+  // A full batch must fit well into the time that a run may take, and its outputs into what one may give.
+  const affordableRows = Math.floor(settings.timeoutMs / 2 / runMs);
+  const wantedRows = manifest.runtime?.maxBatchRows ?? Math.min(settings.maxBatchRows, affordableRows);
+  const carriedRows = Math.floor(limits.maxOutputBytes / (countBytes(one) / (fixedRows ?? 1)));
+  const mostRows = Math.max(1, Math.min(fixedRows ?? wantedRows, wantedRows, carriedRows));
+
+  const samples = createSampleRows(typed, features, row, golden?.instances ?? [], countSamples(runMs));
+  const tried = await tryAlone(trial, samples, (sample) => run([sample], settings.timeoutMs));
+  const rows = tried.map((it) => it.sample);
+  const company = await judgeCompany(trial, limits.sharedReason, {
+    alone: tried.map((it) => it.outputs),
+    maxRows: mostRows,
+    run: (numbers) => run(numbers.map((k) => rows[k] as Row)),
+    rowsOf: (samplesOfRun) => fixedRows ?? samplesOfRun,
+  });
+  const batchRows = company.reason === undefined ? mostRows : 1;
+  const mixed = Array.from({ length: batchRows }, (_unused, k) => rows[k % rows.length] ?? row);
+  const full = await run(mixed);
+  const batchRunMs = await fastestOf(3, trial, () => run(mixed));
+  const toText = createRowText(typed.map(({ feature }) => feature.name));
+  return {
+    createTask: (executor, options) =>
+      createFeatureTask({
+        features,
+        toText,
+        example: createExampleRow(typed),
+        batcher: new Batcher({
+          ...settings,
+          ...options,
+          maxBatchRows: batchRows,
+          executor,
+          times: new RunTimes({ rows: 1, ms: runMs }, { rows: batchRows, ms: batchRunMs }),
+          toRun: (some) => ({ feeds: encode(some), fetches }),
+          textOf: toText,
+        }),
+        decode,
+        hasProbabilities: outputs.hasProbabilities,
+        ...(classes && { classes }),
+        ...(manifest.output?.names && { names: manifest.output.names }),
+      }),
+    runMs,
+    batchRunMs,
+    batchRows,
+    batchReason: company.reason,
+    companyFault: company.fault,
+    outputBytes: countBytes(full),
+    runs: [[row], mixed].map((some) => ({ feeds: encode(some), fetches })),
+    notes: [],
+  };
+}
+
+/** The first golden row, where it fits the features; where it does not, the check of golden rows says so. */
+function soundRow(features: FeatureSchema, golden: Golden | undefined): Row | undefined {
+  try {
+    return golden && features.check(golden.instances[0]);
+  } catch {
+    return undefined;
+  }
+}
+
+async function runOrRefuse(run: () => Promise<Tensors>): Promise<Tensors> {
+  try {
+    return await run();
+  } catch (cause) {
+    if (!(cause instanceof EngineError)) throw cause;
+    throw new RefusedError(
+      `the engine refuses a row made of the features' examples (${messageOf(cause)}): ` +
+        'check the order and types of the features, or give each an "example"',
+      { cause },
+    );
+  }
+}

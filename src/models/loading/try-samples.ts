@@ -1,0 +1,87 @@
+import { EngineError } from '../../inference/engine-error.js';
+import { HostLostError } from '../../inference/host-process.js';
+import type { Tensors } from '../../inference/tensor.js';
+import { type Trial, TrialTimeoutError } from '../../inference/trials.js';
+import { type Company, type CompanyFault, findCompanyFault } from './company.js';
+
+const mostSamples = 16;
+const longestSamplingMs = 500;
+/** So many samples may end the child that tries them; then no more are tried. */
+const mostRenewals = 3;
+
+/** How many samples are run alone, where each run takes so long. */
+export function countSamples(runMs: number): number {
+  return Math.min(mostSamples, Math.max(2, Math.floor(longestSamplingMs / runMs)));
+}
+
+export interface TriedSample<Sample> {
+  readonly sample: Sample;
+  readonly outputs: Tensors;
+}
+
+/**
+ * Runs each sample alone. One that the engine refuses is left out, and so is one that ends the child, which is renewed
+ * then: that is what the sample's clients would see, and no reason to refuse the version.
+ */
+export async function tryAlone<Sample>(
+  trial: Trial,
+  samples: readonly Sample[],
+  run: (sample: Sample) => Promise<Tensors>,
+): Promise<readonly TriedSample<Sample>[]> {
+  const tried: TriedSample<Sample>[] = [];
+  let renewals = 0;
+  for (const sample of samples) {
+    try {
+      tried.push({ sample, outputs: await run(sample) });
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (await renewIfEnded(trial, error)) renewals += 1;
+      if (renewals === mostRenewals) break;
+    }
+  }
+  return tried;
+}
+
+export interface CompanyVerdict {
+  /** Why a run may not gather rows, in words; undefined where it may. */
+  readonly reason?: string;
+  readonly fault?: CompanyFault;
+}
+
+/** Whether runs may gather rows of different requests. `knownReason` is what the graph says against it. */
+export async function judgeCompany(
+  trial: Trial,
+  knownReason: string | undefined,
+  company: Company,
+): Promise<CompanyVerdict> {
+  if (company.maxRows < 2) return {};
+  if (company.alone.length < 2) {
+    return { reason: knownReason ?? 'fewer than two of the rows that were tried are answered' };
+  }
+  try {
+    const fault = await findCompanyFault(company);
+    if (fault === undefined) return knownReason === undefined ? {} : { reason: knownReason };
+    return { reason: knownReason ?? describe(fault), fault };
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    await renewIfEnded(trial, error);
+    return { reason: knownReason ?? 'the engine refuses rows together that it takes alone' };
+  }
+}
+
+/** What the engine, or its end, says of an input: no fault of ours. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof EngineError || error instanceof HostLostError || error instanceof TrialTimeoutError;
+}
+
+/** Opens the model again where the failed run has ended its child; whether it has. */
+export async function renewIfEnded(trial: Trial, error: unknown): Promise<boolean> {
+  if (error instanceof EngineError) return false;
+  await trial.renew();
+  return true;
+}
+
+function describe({ output, difference, rows }: CompanyFault): string {
+  const size = Number.isFinite(difference) ? ` by ${(difference * 100).toPrecision(2)} %` : '';
+  return `the answer to a row changes with the other rows of its run: ${output} differs${size} among ${rows} rows`;
+}

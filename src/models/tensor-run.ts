@@ -1,0 +1,55 @@
+import { ServiceError } from '../errors.js';
+import type { Batcher } from '../inference/batching/batcher.js';
+import type { Caller } from '../inference/batching/caller.js';
+import type { RunShare } from '../inference/batching/waiter.js';
+import { countRows, cutRun, hasEvenRows, joinRows, sliceRows } from './tensor-rows.js';
+import type { TensorRun } from './tensor-task.js';
+
+/**
+ * Runs a request and gives its own outputs: out of a run that it shared with others, or out of several where it has
+ * more rows than one run may have. Throws as `Batcher.run` does.
+ */
+export async function runWhole(
+  batcher: Batcher<TensorRun>,
+  run: TensorRun,
+  mostRows: number,
+  deadline: number,
+  caller: Caller,
+): Promise<RunShare> {
+  if (mostRows < 2 || !hasEvenRows(run)) return batcher.run(run, deadline, caller);
+  const rows = countRows(run);
+  if (rows > mostRows) return runInPieces(batcher, cutRun(run, mostRows), deadline, caller);
+  const share = await batcher.run(run, deadline, caller);
+  return share.rows === rows ? share : { ...share, outputs: sliceRows(share.outputs, share.index, rows) };
+}
+
+async function runInPieces(
+  batcher: Batcher<TensorRun>,
+  pieces: readonly TensorRun[],
+  deadline: number,
+  caller: Caller,
+): Promise<RunShare> {
+  let hasFailed = false;
+  const connection = {
+    // What is left of a request is not run once a piece of it has failed.
+    get destroyed() {
+      return hasFailed || caller.connection?.destroyed === true;
+    },
+  };
+  const shares = await Promise.all(
+    pieces.map(async (piece) => {
+      const share = await batcher.run(piece, deadline, { ...caller, connection });
+      return { ...share, outputs: sliceRows(share.outputs, share.index, countRows(piece)) };
+    }),
+  ).catch((error: unknown) => {
+    hasFailed = true;
+    throw error;
+  });
+  const [first] = shares;
+  if (first === undefined) throw new ServiceError('internal');
+  return {
+    ...first,
+    outputs: joinRows(shares.map(({ outputs }) => outputs)),
+    runMs: shares.reduce((sum, { runMs }) => sum + runMs, 0),
+  };
+}
