@@ -123,10 +123,18 @@ function checkDims(dims: readonly number[], spec: TensorSpec, pointer: string, s
     const wanted = wantedSize(declared, symbols) ?? given;
     if (given !== wanted)
       throw new TensorFault(pointer, `must be of size ${wanted} along axis ${axis}, got ${given}`);
+    if (given === 0 && declared !== 0 && !spec.emptyAxes?.has(axis))
+      throw new TensorFault(pointer, emptyMessage(axis));
     if (typeof declared === 'string') symbols.set(declared, given);
   });
+  if (spec.dims === undefined && dims.includes(0))
+    throw new TensorFault(pointer, emptyMessage(dims.indexOf(0)));
   if (dims.includes(0) && sizeOf(dims.filter((dim) => dim !== 0)) > maxEmptySize)
     throw new TensorFault(pointer, 'is too large for a tensor without elements');
+}
+
+function emptyMessage(axis: number): string {
+  return `must not be of size 0 along axis ${axis}: this model was not seen to answer a tensor without elements there`;
 }
 
 function wantedSize(declared: Dimension, symbols: Symbols): number | undefined {

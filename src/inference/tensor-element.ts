@@ -17,6 +17,8 @@ export interface TensorSpec {
   readonly name: string;
   readonly type: ElementType;
   readonly dims?: readonly Dimension[] | undefined;
+  /** Open axes along which a request may have no elements. */
+  readonly emptyAxes?: ReadonlySet<number> | undefined;
 }
 
 /** The first problem of a tensor, which ends its reading. The pointer is that of the request's body. */

@@ -153,13 +153,13 @@ async function loadChecked(
 /** Where a version runs, and why. */
 function choosePlace(
   { files: { manifest }, graph }: CheckedModel,
-  { runMs, batchRunMs, batchRows }: WarmUp,
+  { runMs, batchRunMs, batchRows, unboundedReason }: WarmUp,
   { openMs }: Trial,
   mayBlock: boolean,
 ): { kind: Executor['kind']; reason: string } {
   const wanted = manifest.runtime?.executor ?? 'auto';
   if (wanted !== 'auto') return { kind: wanted, reason: 'the manifest says so' };
-  const risk = findRunRisk(graph);
+  const risk = findRunRisk(graph) ?? unboundedReason;
   if (risk !== undefined) return { kind: 'isolated', reason: risk };
   const longestMs = batchRunMs ?? runMs;
   if (longestMs > longestInlineRunMs) {

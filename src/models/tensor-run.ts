@@ -1,4 +1,3 @@
-import { ServiceError } from '../errors.js';
 import type { Batcher } from '../inference/batching/batcher.js';
 import type { Caller } from '../inference/batching/caller.js';
 import type { RunShare } from '../inference/batching/waiter.js';
@@ -16,12 +15,15 @@ export async function runWhole(
   deadline: number,
   caller: Caller,
 ): Promise<RunShare> {
-  if (mostRows < 2 || !hasEvenRows(run)) return batcher.run(run, deadline, caller);
+  if (!hasEvenRows(run)) return batcher.run(run, deadline, caller);
   const rows = countRows(run);
   if (rows > mostRows) return runInPieces(batcher, cutRun(run, mostRows), deadline, caller);
   const share = await batcher.run(run, deadline, caller);
   return share.rows === rows ? share : { ...share, outputs: sliceRows(share.outputs, share.index, rows) };
 }
+
+/** So many pieces of a request wait at a time: what other clients ask comes between them. */
+const mostWaiting = 16;
 
 async function runInPieces(
   batcher: Batcher<TensorRun>,
@@ -36,19 +38,21 @@ async function runInPieces(
       return hasFailed || caller.connection?.destroyed === true;
     },
   };
-  const shares = await Promise.all(
-    pieces.map(async (piece) => {
-      const share = await batcher.run(piece, deadline, { ...caller, connection });
-      return { ...share, outputs: sliceRows(share.outputs, share.index, countRows(piece)) };
-    }),
-  ).catch((error: unknown) => {
+  const runPiece = async (piece: TensorRun): Promise<RunShare> => {
+    const share = await batcher.run(piece, deadline, { ...caller, connection });
+    return { ...share, outputs: sliceRows(share.outputs, share.index, countRows(piece)) };
+  };
+  const shares: RunShare[] = [];
+  try {
+    for (let k = 0; k < pieces.length; k += mostWaiting) {
+      shares.push(...(await Promise.all(pieces.slice(k, k + mostWaiting).map(runPiece))));
+    }
+  } catch (error) {
     hasFailed = true;
     throw error;
-  });
-  const [first] = shares;
-  if (first === undefined) throw new ServiceError('internal');
+  }
   return {
-    ...first,
+    ...(shares[0] as RunShare),
     outputs: joinRows(shares.map(({ outputs }) => outputs)),
     runMs: shares.reduce((sum, { runMs }) => sum + runMs, 0),
   };

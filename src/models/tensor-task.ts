@@ -36,8 +36,13 @@ export interface TensorForm {
   readonly answerSchema: TSchema;
 }
 
-export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): TensorForm {
-  const specs = graph.inputs.map(toSpec);
+/** `emptyAxes` are those, by the name of their input, along which a request may have no elements. */
+export function createTensorForm(
+  graph: ModelGraph,
+  maxBatchRows?: number,
+  emptyAxes?: ReadonlyMap<string, ReadonlySet<number>>,
+): TensorForm {
+  const specs = graph.inputs.map((input) => ({ ...toSpec(input), emptyAxes: emptyAxes?.get(input.name) }));
   for (const [k, input] of graph.inputs.entries()) checkInputSize(input, (specs[k] as TensorSpec).type);
   const outputs = graph.outputs.filter((output) => isServable(output)).map(toSpec);
   if (outputs.length === 0) throw new RefusedError('no output of the graph is a tensor that can be served');
@@ -52,14 +57,21 @@ export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): Tens
 }
 
 /**
- * The task `tensor`: the graph's inputs as JSON tensors, its outputs as nested arrays. Where `mostRows` is above 1 the
- * batcher gathers requests into runs of at most so many rows, and a request of more is cut into several runs: only for
- * versions whose rows were seen to be independent.
+ * The task `tensor`: the graph's inputs as JSON tensors, its outputs as nested arrays. Where rows were seen to be
+ * independent, the batcher gathers requests into runs of at most `mostRows`, and a request of more is cut into several
+ * runs; without `mostRows` each request is a run of its own.
  */
-export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>, mostRows: number): Task {
+export function createTensorTask(
+  form: TensorForm,
+  batcher: Batcher<TensorRun>,
+  mostRows: number | undefined,
+): Task {
   const { read, example, requestSchema, answerSchema } = form;
   const answer = async (run: TensorRun, deadline: number, caller: Caller): Promise<Answer> => {
-    const share = await runWhole(batcher, run, mostRows, deadline, caller);
+    const share =
+      mostRows === undefined
+        ? await batcher.run(run, deadline, caller)
+        : await runWhole(batcher, run, mostRows, deadline, caller);
     const texts: string[] = [];
     for (const name of run.fetches) {
       texts.push(`${JSON.stringify(name)}:${await toJsonText(share.outputs[name] as Tensor, name)}`);
@@ -89,7 +101,7 @@ export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>, 
       const run = read(body);
       return {
         text: () => toTensorText(run),
-        answer: async (caller) => answer(run, batcher.admit(caller, countRows(run)), caller),
+        answer: async (caller) => answer(run, batcher.admit(caller, mostRows && countRows(run)), caller),
       };
     },
   };

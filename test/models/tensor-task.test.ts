@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type ElementType, elementTypes } from '../../src/inference/tensor.js';
 import { loadOne, refusalOf } from '../helpers/one-version.js';
-import { model, node, tensorValue } from '../helpers/onnx.js';
+import { initializer, model, node, tensorValue } from '../helpers/onnx.js';
 import { echo, infOut, sequenceOutput, unknownRank, zerosOfShape } from '../helpers/onnx-models.js';
 
 const tensor = { task: 'tensor' } as const;
@@ -279,19 +279,45 @@ describe('a small body that claims to be large', () => {
   test.each([[[2 ** 32, 0]], [[2 ** 52, 0, 1]], [[1, 0, 2 ** 17]]])(
     'no elements, and shape %j',
     async (shape) => {
-      using version = await loadOne(tensor, unknownRank());
+      using version = await loadOne(tensor, echo('float32', ['N', 'K', 'L'].slice(0, shape.length)));
       expect((await version.ask({ inputs: { X: { shape, data: [] } } })).problems).toEqual([
         { pointer: '/inputs/X/shape', message: 'is too large for a tensor without elements' },
       ]);
     },
   );
 
-  test('an empty dimension is otherwise a size like any other', async () => {
-    using version = await loadOne(tensor, unknownRank());
+  test('an open dimension of 0 is a size like any other where the graph answers it', async () => {
+    using version = await loadOne(tensor, echo('float32', ['N', 'K']));
     expect(await version.ask({ inputs: { X: [[], []] } })).toEqual({
       code: 'ok',
       outputs: { variable: [[], []] },
     });
+  });
+
+  test('an open dimension of 0 is refused where it ended the process that tried it, and the version is served', async () => {
+    const top = model({
+      inputs: [tensorValue('X', 'float32', ['N', 'K', 4]), tensorValue('B', 'float32', ['N', 'M'])],
+      outputs: [tensorValue('Y', 'float32'), tensorValue('Z', 'float32')],
+      initializers: [initializer('one', 'int64', [1], [1n])],
+      nodes: [node('TopK', ['X', 'one'], ['Y', 'I']), node('Identity', ['B'], ['Z'])],
+    });
+    using version = await loadOne(tensor, top);
+    const empty = { shape: [1, 0, 4], data: [] };
+    expect((await version.ask({ inputs: { X: empty, B: [[1]] } })).problems).toEqual([
+      {
+        pointer: '/inputs/X/shape',
+        message:
+          'must not be of size 0 along axis 1: this model was not seen to answer a tensor without elements there',
+      },
+    ]);
+    expect(await version.ask({ inputs: { X: [[[1, 4, 2, 3]]], B: [[1]] } })).toMatchObject({ code: 'ok' });
+  });
+
+  test('a dimension of 0 is refused where the graph declares no dimensions', async () => {
+    using version = await loadOne(tensor, unknownRank());
+    expect((await version.ask({ inputs: { X: [[], []] } })).problems).toMatchObject([
+      { pointer: '/inputs/X', message: expect.stringContaining('must not be of size 0 along axis 1') },
+    ]);
   });
 });
 

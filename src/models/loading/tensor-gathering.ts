@@ -29,6 +29,8 @@ export interface GatheringTrial {
 }
 
 export interface Gathering extends Size {
+  /** Whether the rows of a request are independent of each other, so that they may share runs and be cut apart. */
+  readonly isIndependent: boolean;
   /** Of a run of one row. */
   readonly rowMs: number;
   readonly verdict: CompanyVerdict;
@@ -48,12 +50,12 @@ export async function judgeGathering(given: GatheringTrial): Promise<Gathering> 
   const { form, base, trial, runMs, limits, manifest } = given;
   const { maxBatchRows, timeoutMs } = withDefaults(manifest.runtime);
   const alone = (verdict: CompanyVerdict): Gathering => ({
+    isIndependent: false,
     mostRows: 1,
     rowMs: runMs,
     batchRunMs: runMs,
     verdict,
   });
-  if (maxBatchRows < 2) return alone({});
   const shapeReason = findShapeReason(form.inputs);
   if (shapeReason !== undefined) return alone({ reason: shapeReason });
   const names = Object.keys(base.outputs);
@@ -74,11 +76,11 @@ export async function judgeGathering(given: GatheringTrial): Promise<Gathering> 
       : await findSize(trial, run, rows.length, countBytes(first.outputs), given);
   const verdict = await judgeCompany(trial, limits.sharedReason, {
     alone: tried.map(({ outputs }) => outputs),
-    maxRows: size.mostRows,
+    maxRows: Math.max(2, size.mostRows),
     run,
     rowsOf: (samples) => samples,
   });
-  return verdict.reason === undefined ? { ...size, verdict } : alone(verdict);
+  return verdict.reason === undefined ? { ...size, isIndependent: true, verdict } : alone(verdict);
 }
 
 /** Why the declared shapes say that requests cannot share a run. */

@@ -11,6 +11,7 @@ import { withDefaults } from '../runtime-settings.js';
 import { countRows, hasEvenRows, joinRuns, shapeOf } from '../tensor-rows.js';
 import { createTensorForm, createTensorTask, type TensorForm, type TensorRun } from '../tensor-task.js';
 import { toTensorText } from '../tensor-text.js';
+import { findEmptyAxes } from './empty-axes.js';
 import { judgeGathering } from './tensor-gathering.js';
 import { isRefusal, renewIfEnded } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
@@ -35,11 +36,15 @@ export async function warmUpTensors(
   if (baseMs > settings.timeoutMs) throw tooSlow(baseMs, settings.timeoutMs);
   const gathering =
     base && (await judgeGathering({ form, base, golden, trial, runMs: baseMs, limits, manifest }));
-  const { mostRows = 1, rowMs: runMs = baseMs, batchRunMs = baseMs, verdict = {} } = gathering ?? {};
+  const { rowMs: runMs = baseMs, batchRunMs = baseMs, verdict = {} } = gathering ?? {};
+  const mostRows = gathering?.isIndependent ? gathering.mostRows : undefined;
+  const emptyAxes = base && (await findEmptyAxes(form.inputs, base.run, trial));
+  const askedForm = createTensorForm(graph, manifest.runtime?.maxBatchRows, emptyAxes);
+  const groupOf = createGrouping(form);
   return {
     createTask: (executor, options) =>
       createTensorTask(
-        form,
+        askedForm,
         new Batcher({
           ...settings,
           ...options,
@@ -51,30 +56,46 @@ export async function warmUpTensors(
               ? []
               : [
                   { rows: 1, ms: runMs },
-                  { rows: mostRows, ms: batchRunMs },
+                  { rows: mostRows ?? 1, ms: batchRunMs },
                 ]),
           ),
-          maxBatchRows: mostRows,
-          ...(mostRows < 2
+          maxBatchRows: mostRows ?? 1,
+          ...(mostRows === undefined
             ? { maxBatchDelayMs: 0 }
-            : {
-                sizeOf: (run) => ({
-                  rows: countRows(run),
-                  group: hasEvenRows(run) ? shapeOf(run) : undefined,
-                }),
-              }),
+            : { sizeOf: (run) => ({ rows: countRows(run), group: groupOf(run) }) }),
         }),
         mostRows,
       ),
     runMs,
-    ...(mostRows > 1 && { batchRunMs }),
-    batchRows: mostRows,
+    ...(mostRows !== undefined && { batchRunMs }),
+    batchRows: mostRows ?? 1,
     batchReason: verdict.reason,
     companyFault: verdict.fault,
+    unboundedReason: mostRows === undefined ? findUnboundedReason(form, verdict.reason) : undefined,
     outputBytes: base === undefined ? 0 : countBytes(base.outputs),
     runs: base === undefined ? [] : [base.run],
     notes: [],
   };
+}
+
+/** What requests must have in common to share a run: nothing, where only the first dimension is open. */
+function createGrouping({ inputs }: TensorForm): (run: TensorRun) => string | undefined {
+  const hasOpenAxes = inputs.some(
+    ({ dims }) => dims?.slice(1).some((dim) => typeof dim !== 'number') ?? true,
+  );
+  return (run) => {
+    if (!hasEvenRows(run)) return undefined;
+    return hasOpenAxes ? shapeOf(run) : '';
+  };
+}
+
+/** Why a request may take any time: it has any number of rows, and they cannot be cut into short runs. */
+function findUnboundedReason({ inputs }: TensorForm, reason: string | undefined): string | undefined {
+  const open = inputs.find(
+    ({ dims }) => dims === undefined || (dims.length > 0 && typeof dims[0] !== 'number'),
+  );
+  if (open === undefined) return undefined;
+  return `a request may have any number of rows in one run: ${reason ?? 'no request was answered at the load'}`;
 }
 
 /** A request that the version answers, and the answer. */
