@@ -81,7 +81,9 @@ function createJudge(
         const [a, b] = [answer[k], values[row * size + k]];
         if (a === b || Object.is(a, b)) continue;
         const isNumber = typeof a === 'number' && typeof b === 'number';
-        const difference = isNumber ? Math.abs(a - b) / (scales[k] as number) : Number.POSITIVE_INFINITY;
+        const difference = isNumber
+          ? Math.abs(a - b) / Math.max(scales[k] as number, Math.abs(b))
+          : Number.POSITIVE_INFINITY;
         if (!(difference <= worst)) worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
       }
     }

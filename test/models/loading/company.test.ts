@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { anybody, loadOne } from '../../helpers/one-version.js';
+import { centredOnRun, dynamicallyQuantized, linearRegression, network } from '../../helpers/onnx-models.js';
+
+const numbers = (names: string) => [...names].map((name) => ({ name, type: 'number' as const }));
+const regression = { task: 'regression' as const, features: numbers('abc') };
+const tensor = { task: 'tensor' } as const;
+
+const rows = Array.from({ length: 40 }, (_unused, k) => ({
+  a: Math.sin(k) * (k + 1),
+  b: Math.cos(k),
+  c: k % 7,
+}));
+
+describe('features whose rows depend on each other', () => {
+  test.each([
+    ['dynamic quantization', dynamicallyQuantized(), /DynamicQuantizeLinear.*quantize statically/],
+    ['a mean over the rows', centredOnRun(), /./],
+  ])('by %s are run a row at a time: equal alone and in company', async (_what, model, reason) => {
+    using version = await loadOne(regression, model);
+    const alone: unknown[] = [];
+    for (const row of rows) alone.push((await version.ask(row))['prediction']);
+    const together = await Promise.all(rows.map((row) => version.ask(row)));
+    expect(together.map((it) => it['prediction'])).toEqual(alone);
+    expect(version.loaded.figures).toMatchObject({
+      batchRows: 1,
+      batchReason: expect.stringMatching(reason),
+    });
+    expect(version.loaded.figures.batchDifference).toBeGreaterThan(1e-3);
+  });
+
+  test('by a mean over the rows show how far they were off', async () => {
+    using version = await loadOne(regression, centredOnRun());
+    expect(version.loaded.figures.batchReason).toMatch(/variable differs by .* % among \d+ rows/);
+  });
+});
+
+describe('rows that do not depend on each other', () => {
+  test('share runs', async () => {
+    using version = await loadOne(regression, linearRegression([1, 2, 3]));
+    const answers = await Promise.all(rows.map((row) => version.loaded.task.answer(row, anybody())));
+    expect(Math.max(...answers.map(({ batchRows = 0 }) => batchRows))).toBe(40);
+    expect(version.loaded.figures.batchReason).toBe(undefined);
+  });
+
+  test('share runs although a network adds up in another order for many rows', async () => {
+    using version = await loadOne({ ...regression, features: numbers('abcd') }, network(4, 256));
+    expect(version.loaded.figures).toMatchObject({ batchRows: 256 });
+    expect(version.loaded.figures.batchReason).toBe(undefined);
+  });
+});
+
+describe('requests of tensors', () => {
+  const requests = Array.from({ length: 24 }, (_unused, k) => ({
+    inputs: { X: Array.from({ length: 1 + (k % 3) }, (_row, r) => [k, r, Math.sin(k), -1]) },
+  }));
+
+  test('share runs, and each gets its own rows', async () => {
+    using version = await loadOne(tensor, network(2, 64));
+    const alone: unknown[] = [];
+    for (const request of requests) alone.push((await version.ask(request))['outputs'].variable);
+    const answers = await Promise.all(
+      requests.map((request) => version.loaded.task.answer(request, anybody())),
+    );
+    expect(Math.max(...answers.map(({ batchRows = 0 }) => batchRows))).toBeGreaterThan(8);
+    for (const [k, { members }] of answers.entries()) {
+      const { variable } = JSON.parse(`{${members}}`).outputs;
+      expect(variable).toHaveLength((alone[k] as unknown[]).length);
+      for (const [row, [value]] of variable.entries()) {
+        expect(value).toBeCloseTo((alone[k] as number[][])[row]?.[0] as number, 4);
+      }
+    }
+  });
+
+  test('of more rows than a run may have are cut, and joined again', async () => {
+    using version = await loadOne(tensor, network(2, 64));
+    const { batchRows } = version.loaded.figures;
+    const X = Array.from({ length: 3 * batchRows + 1 }, (_unused, k) => [k % 11, k % 7, k % 5, k % 3]);
+    const { variable } = (await version.ask({ inputs: { X } }))['outputs'];
+    expect(variable).toHaveLength(X.length);
+    for (const k of [0, batchRows, 2 * batchRows - 1, X.length - 1]) {
+      const [[alone]] = (await version.ask({ inputs: { X: [X[k]] } }))['outputs'].variable;
+      expect(variable[k][0]).toBeCloseTo(alone, 4);
+    }
+  });
+
+  test('of a graph whose rows depend on each other run alone, with the reason', async () => {
+    using version = await loadOne(tensor, centredOnRun());
+    const { figures, executorKind } = version.loaded;
+    expect(figures).toMatchObject({
+      batchRows: 1,
+      batchReason: expect.stringMatching(/changes with the other rows/),
+    });
+    // A request may have any number of rows, which one run must take.
+    expect(executorKind).toBe('isolated');
+    const answers = await Promise.all(
+      [1, 2, 3].map((k) => version.loaded.task.answer({ inputs: { X: [[k, k, k]] } }, anybody())),
+    );
+    expect(answers.map(({ batchRows }) => batchRows)).toEqual([1, 1, 1]);
+    expect(answers.map(({ members }) => members)).toEqual(new Array(3).fill('"outputs":{"variable":[[0]]}'));
+  });
+});
