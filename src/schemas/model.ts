@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import type { LoadedModel } from '../models/loaded-model.js';
 import { ManifestSchema } from '../models/manifest.js';
+import { findProblem } from '../models/readiness.js';
 import { defaultVersion, findVersion, type ModelState, type VersionState } from '../models/routing.js';
 
 const loadedMembers = {
@@ -45,8 +46,11 @@ export const ModelSchema = Type.Object(
   {
     name: Type.String(),
     default_version: Type.Union([Type.String(), Type.Null()], {
-      description: 'What answers who asks for the model alone',
+      description: 'What answers a request for the model alone',
     }),
+    problem: Type.Optional(
+      Type.String({ description: 'Why a request for the model alone gets no answer, and what mends that' }),
+    ),
     aliases: Type.Record(Type.String(), Alias),
     alias_problem: Type.Optional(Type.String({ description: 'Why aliases.json is not in force' })),
     versions: Type.Array(VersionSchema),
@@ -82,9 +86,11 @@ export function toModel(model: ModelState): Static<typeof ModelSchema> {
     const problem = state === 'ready' ? undefined : `${version} is ${state ?? 'not there'}`;
     return [alias, { version, ...(problem && { problem }) }] as const;
   });
+  const reason = findProblem(model)?.reason;
   return {
     name: model.name,
     default_version: defaultVersion(model) ?? null,
+    ...(reason !== undefined && { problem: reason }),
     aliases: Object.fromEntries(aliases),
     ...(model.aliasProblem !== undefined && { alias_problem: model.aliasProblem }),
     versions: [...model.versions].map(([version, state]) => toVersion(version, state)),
