@@ -1,4 +1,5 @@
 import { messageOf, ServiceError } from '../errors.js';
+import { adviseOnCrash, withAdvice } from '../inference/engine-advice.js';
 import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
 import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
@@ -48,15 +49,16 @@ export function createLoader(options: LoaderOptions): Loader {
       const started = performance.now();
       trials.prepare();
       let copy: PrivateCopy | undefined;
+      let graph: ModelGraph | undefined;
       try {
         const files = await readVersionFiles(path, model, version);
         const golden = files.golden && parseGolden(files.golden);
-        const graph = inspectGraph(files.model);
+        graph = inspectGraph(files.model);
         if (graph.externalData.length > 0) copy = await copyPrivately(files, graph.externalFiles);
         return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
       } catch (error) {
         await copy?.remove();
-        throw toRefusal(error);
+        throw toRefusal(error, graph);
       }
     },
     close: () => trials.close(),
@@ -164,14 +166,15 @@ function inspectGraph(model: Uint8Array): ModelGraph {
   return graph;
 }
 
-function toRefusal(error: unknown): unknown {
+function toRefusal(error: unknown, graph: ModelGraph | undefined): unknown {
   const reason = messageOf(error);
   if (error instanceof GraphError) return new RefusedError(`model.onnx ${reason}`, { cause: error });
   if (error instanceof HostLostError || error instanceof TrialTimeoutError) {
-    return new RefusedError(`the engine does not survive model.onnx: ${reason}`, { cause: error });
+    const advice = adviseOnCrash(reason, graph?.opTypes);
+    return new RefusedError(`the engine does not survive model.onnx: ${reason}${advice}`, { cause: error });
   }
   if (error instanceof EngineError) {
-    return new RefusedError(`the engine refuses model.onnx: ${reason}`, { cause: error });
+    return new RefusedError(`the engine refuses model.onnx: ${withAdvice(reason)}`, { cause: error });
   }
   if (error instanceof ServiceError)
     return new RefusedError(`the model cannot be used: ${reason}`, { cause: error });
