@@ -61,7 +61,8 @@ function describeModel(model: ModelState, missing: readonly string[]): string[] 
 function firstRequest(app: FastifyInstance, url: string): string[] {
   for (const [path, model] of candidates(app)) {
     try {
-      const { example } = chooseVersion(model()).task;
+      const { example, exampleProblem } = chooseVersion(model()).task;
+      if (exampleProblem !== undefined) continue;
       const body = JSON.stringify(example).replaceAll("'", "'\\''");
       const key = app.needsKeys ? ' -H "x-api-key: $KEY"' : '';
       return [`  Try it   curl ${url}${path}${key} -H 'content-type: application/json' -d '${body}'`];

@@ -104,7 +104,9 @@ async function loadOne(
 function exampleOf(registry: Registry, model: string, version: string | undefined): unknown {
   const loaded = registry.lease(model, version);
   try {
-    return loaded.task.example;
+    const { example, exampleProblem } = loaded.task;
+    if (exampleProblem === undefined) return example;
+    throw new RefusedError(`no example is known that the model answers (${exampleProblem}): give a body`);
   } finally {
     loaded.release();
   }

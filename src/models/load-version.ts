@@ -9,6 +9,7 @@ import { findRunRisk } from '../inference/graph-risks.js';
 import { HostLostError } from '../inference/host-process.js';
 import { Standby } from '../inference/standby.js';
 import { type Trial, type TrialOptions, Trials, TrialTimeoutError } from '../inference/trials.js';
+import { findExample, listExamples } from './example-request.js';
 import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
 import { LoadedModel } from './loaded-model.js';
@@ -87,14 +88,13 @@ async function loadChecked(
       manifest.task === 'tensor'
         ? await warmUpTensors(manifest, graph, trial, golden)
         : await warmUpFeatures(manifest, graph, trial, golden, maxOutputBytes);
-    if (golden !== undefined) {
-      const tried = warm.createTask(
-        { kind: 'inline', run: trial.run, close() {} },
-        { timeoutMs: loadTimeoutMs, maxQueueRows: golden.instances.length },
-      );
-      const answer = (body: unknown) => tried.answer(body, { arrivedAt: performance.now() });
-      await checkGolden(golden, manifest.task, answer);
-    }
+    const tried = warm.createTask(
+      { kind: 'inline', run: trial.run, close() {} },
+      { timeoutMs: loadTimeoutMs, maxQueueRows: golden?.instances.length ?? 1 },
+    );
+    const answer = (body: unknown) => tried.answer(body, { arrivedAt: performance.now() });
+    if (golden !== undefined) await checkGolden(golden, manifest.task, answer);
+    const example = await findExample(listExamples(manifest, graph, tried.example), golden, answer);
     const { addedBytes, residentBytes } = await trial.measure();
     const { kind, reason } = choosePlace(model, warm, trial, options.mayBlock?.() ?? true);
     let executor: Executor;
@@ -121,7 +121,7 @@ async function loadChecked(
       executorReason: reason,
       uncachedReason: findUncachedReason(model),
     };
-    const task = warm.createTask(executor);
+    const task = { ...warm.createTask(executor), ...example };
     return new LoadedModel({ manifest, identity, task, figures, executor });
   } finally {
     if (!isKept) await trial.end();

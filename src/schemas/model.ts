@@ -75,7 +75,8 @@ export const VersionDetailSchema = Type.Object(
     features: Type.Optional(Type.Unsafe({ type: 'array', description: 'As the manifest has them' })),
     output: Type.Optional(Type.Unsafe({ type: 'object' })),
     request_schema: Type.Optional(Type.Unsafe({ type: 'object', description: 'JSON Schema of a request' })),
-    example: Type.Optional(Type.Unsafe({ description: 'A request that this version answers' })),
+    example: Type.Optional(Type.Unsafe({ description: 'A request that this version has answered' })),
+    example_problem: Type.Optional(Type.String({ description: 'Why there is no such request' })),
   },
   { $id: 'VersionDetail', description: 'A version in full' },
 );
@@ -108,7 +109,9 @@ export function toVersionDetail(model: ModelState, selector: string): Static<typ
     ...(manifest.features && { features: manifest.features }),
     ...(manifest.output && { output: manifest.output }),
     request_schema: task.requestSchema,
-    example: task.example,
+    ...(task.exampleProblem === undefined
+      ? { example: task.example }
+      : { example_problem: task.exampleProblem }),
   };
 }
 
