@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config.js';
-import { findMissingModels } from './models/readiness.js';
+import { findMissingModels, findProblem } from './models/readiness.js';
 import { chooseVersion, defaultVersion, type ModelState } from './models/routing.js';
 
 /** What there is to say about a server that listens. */
@@ -25,13 +25,14 @@ export function summarizeStart(app: FastifyInstance, config: Config): StartSumma
   const scheme = config.TLS_CERT_FILE === undefined ? 'http' : 'https';
   const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const models = registry.list();
+  const missing = findMissingModels(registry, config.REQUIRED_MODELS);
   const lines = [
     ...(models.length === 0
       ? [`  No model lies in ${config.MODELS_DIR}. Add one: sardonyx add MODEL.onnx --name my-model`]
       : []),
-    ...models.flatMap(describeModel),
+    ...models.flatMap((model) => describeModel(model, missing)),
     ...(registry.aliasProblem === undefined ? [] : [`  ${registry.aliasProblem}`]),
-    ...findMissingModels(registry, config.REQUIRED_MODELS).map((reason) => `  Not ready: ${reason}`),
+    ...missing.map((reason) => `  Not ready: ${reason}`),
     '',
     ...(config.DOCS === 'on' ? [`  Manual   ${url}/docs`] : []),
     ...firstRequest(app, url),
@@ -39,7 +40,8 @@ export function summarizeStart(app: FastifyInstance, config: Config): StartSumma
   return { url, lines };
 }
 
-function describeModel(model: ModelState): string[] {
+/** What a model serves and what it does not. Why nothing answers for it is left out where `missing` says it. */
+function describeModel(model: ModelState, missing: readonly string[]): string[] {
   const fallback = defaultVersion(model);
   const served = [...model.versions]
     .filter(([, { state }]) => state === 'ready')
@@ -50,13 +52,17 @@ function describeModel(model: ModelState): string[] {
     if (version.state === 'refused') lines.push(`    refused ${name}: ${version.reason}`);
   }
   if (model.aliasProblem !== undefined) lines.push(`    ${model.aliasProblem}`);
+  const problem = findProblem(model)?.reason;
+  if (problem !== undefined && served.length > 0 && !missing.includes(`${model.name}: ${problem}`))
+    lines.push(`    ${problem}`);
   return lines;
 }
 
 function firstRequest(app: FastifyInstance, url: string): string[] {
   for (const [path, model] of candidates(app)) {
     try {
-      const { example } = chooseVersion(model()).task;
+      const { example, exampleProblem } = chooseVersion(model()).task;
+      if (exampleProblem !== undefined) continue;
       const body = JSON.stringify(example).replaceAll("'", "'\\''");
       const key = app.needsKeys ? ' -H "x-api-key: $KEY"' : '';
       return [`  Try it   curl ${url}${path}${key} -H 'content-type: application/json' -d '${body}'`];

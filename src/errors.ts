@@ -40,12 +40,20 @@ export const errorCatalogue = {
 
 export type ErrorCode = keyof typeof errorCatalogue;
 
+/** What passes by itself within a moment. `model_unavailable` may need a person: it says so where it does not. */
+const passing: ReadonlySet<ErrorCode> = new Set([
+  'overloaded',
+  'not_ready',
+  'executor_lost',
+  'cache_unavailable',
+]);
+
 export interface ServiceErrorDetails {
   /** One sentence about this occurrence, safe to show to the client. */
   readonly detail?: string;
   /** What is wrong with the input, one entry a problem. */
   readonly problems?: readonly Problem[];
-  /** Seconds until a retry makes sense; sent as `Retry-After`. */
+  /** Seconds until a retry makes sense; sent as `Retry-After`. By default 1 for what passes by itself. */
   readonly retryAfterSeconds?: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** Why, for the log alone: never shown to a client. */
@@ -73,7 +81,7 @@ export class ServiceError extends Error {
     this.status = entry.status;
     this.detail = details.detail;
     this.problems = details.problems;
-    const retryAfter = details.retryAfterSeconds ?? (entry.status === 503 ? 1 : undefined);
+    const retryAfter = details.retryAfterSeconds ?? (passing.has(code) ? 1 : undefined);
     this.headers = {
       ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
       ...details.headers,

@@ -39,7 +39,7 @@ export async function describeAddition(
     toTable(facts.map((row) => row.map((cell) => printable(cell)))),
     notes.map((note) => printable(note)).join('\n'),
     adviceFor(loaded, place),
-    commandsFor(loaded, task.example, place),
+    trial.line === '' ? '' : commandsFor(loaded, task.example, place),
     trial.line,
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
@@ -48,15 +48,17 @@ export async function describeAddition(
 async function tryExample({
   task,
 }: LoadedModel): Promise<{ readonly line: string; readonly doubts: readonly string[] }> {
+  const nothing = (why: string) => ({
+    line: '',
+    doubts: [`no line to try is shown, since none of the requests that were tried is answered (${why})`],
+  });
+  if (task.exampleProblem !== undefined) return nothing(task.exampleProblem);
   try {
     const { value, members } = await task.answer(task.example, { arrivedAt: performance.now() });
     const line = `It answered {${printable(members, longestBody)}}`;
     return { line, doubts: 'probabilities' in value ? doubtsAbout(value.probabilities ?? []) : [] };
   } catch (error) {
-    return {
-      line: '',
-      doubts: [`the example is not answered (${messageOf(error)}): try it with values of your own`],
-    };
+    return nothing(messageOf(error));
   }
 }
 

@@ -1,13 +1,12 @@
-import { dirname, join } from 'node:path';
-import { messageOf } from '../errors.js';
+import { dirname } from 'node:path';
 import { readGraph } from '../inference/graph.js';
 import { type Listing, listDirectory } from '../models/directory.js';
 import { parseGolden } from '../models/golden.js';
-import { RefusedError } from '../models/manifest.js';
 import { codeOf } from '../models/regular-file.js';
 import { nextVersion } from '../proposal/next-version.js';
 import { proposeManifest } from '../proposal/propose-manifest.js';
-import { replaceFile, writeVersion } from '../proposal/write-version.js';
+import { writeVersion } from '../proposal/write-version.js';
+import { describeDefault, setDefault } from './add-default.js';
 import { describeAddition } from './add-report.js';
 import {
   checkNames,
@@ -106,7 +105,8 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
       }
     });
     stdout.write(report);
-    stdout.write(await setDefault(args.flag('default'), join(root, name), version, listed?.aliases.aliases));
+    const addition = { root, name, version, existing, aliases: listed?.aliases.aliases ?? new Map() };
+    stdout.write(args.flag('default') ? await setDefault(addition) : describeDefault(addition));
     return 0;
   },
 };
@@ -117,21 +117,4 @@ async function listOrNothing(root: string): Promise<Listing> {
     if (codeOf(error) === 'ENOENT') return { models: [], aliases: { aliases: new Map() }, remarks: [] };
     throw error;
   });
-}
-
-async function setDefault(
-  isWanted: boolean,
-  folder: string,
-  version: string,
-  aliases: ReadonlyMap<string, string> | undefined,
-): Promise<string> {
-  const current = aliases?.get('default');
-  if (!isWanted) return current === undefined ? '' : `\nThe alias default still names ${current}.\n`;
-  const file = { ...Object.fromEntries(aliases ?? []), default: version };
-  try {
-    await replaceFile(folder, 'aliases.json', Buffer.from(`${JSON.stringify(file, null, 2)}\n`));
-  } catch (cause) {
-    throw new RefusedError(`the version is written, but aliases.json is not: ${messageOf(cause)}`, { cause });
-  }
-  return `\nThe alias default names ${version} now.\n`;
 }

@@ -1,6 +1,9 @@
 import type { Listing } from '../models/directory.js';
+import { findProblem } from '../models/readiness.js';
 import type { Registry } from '../models/registry.js';
 import { defaultVersion, type ModelState, type VersionState } from '../models/routing.js';
+import { suggestDefault } from '../models/unavailable.js';
+import { toDefaultCommand } from './default-command.js';
 
 /** What `sardonyx check` found. */
 export interface CheckReport {
@@ -16,6 +19,8 @@ export interface ModelReport {
   readonly name: string;
   /** The version that answers who asks for the model alone. */
   readonly defaultVersion?: string;
+  /** Why a request for the model alone gets no answer. */
+  readonly problem?: string;
   readonly latest?: string;
   readonly aliases: Readonly<Record<string, string>>;
   readonly versions: readonly VersionReport[];
@@ -46,6 +51,7 @@ export function reportOn(
     ...states.flatMap(versionFaults),
     ...listing.remarks,
     ...states.flatMap(aliasFaults),
+    ...states.flatMap((state) => defaultFaults(folder, state)),
     ...[...listing.aliases.aliases]
       .filter(([, target]) => !names.includes(target))
       .map(([alias, target]) => `the alias ${alias} names the model ${target}, which is not there`),
@@ -57,9 +63,11 @@ export function reportOn(
 
 function toModelReport(state: ModelState): ModelReport {
   const byDefault = defaultVersion(state);
+  const problem = findProblem(state)?.reason;
   return {
     name: state.name,
     ...(byDefault !== undefined && { defaultVersion: byDefault }),
+    ...(problem !== undefined && { problem }),
     ...(state.latest !== undefined && { latest: state.latest }),
     aliases: Object.fromEntries(state.aliases),
     versions: [...state.versions].map(([version, outcome]) => ({
@@ -106,4 +114,19 @@ function aliasFaults({ name, aliases, versions }: ModelState): readonly string[]
       `${name}: the alias ${alias} names ${target}, which is ${version === undefined ? 'not there' : version.state}`,
     ];
   });
+}
+
+/**
+ * That nothing answers for the model alone, in the words of readiness and of the 503, with the command that mends it.
+ * What a refused version or an alias has said already is not said again.
+ */
+function defaultFaults(root: string, state: ModelState): readonly string[] {
+  const { name, aliases, versions } = state;
+  const problem = findProblem(state)?.reason;
+  const suggested = suggestDefault(state);
+  const isSaid = aliases.has('default') || (versions.size > 0 && suggested === undefined);
+  if (problem === undefined || isSaid) return [];
+  const command =
+    suggested === undefined ? '' : ` As a command: ${toDefaultCommand(root, name, aliases, suggested)}`;
+  return [`${name}: ${problem}${command}`];
 }

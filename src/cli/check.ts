@@ -12,7 +12,7 @@ export const check: Command = {
   help: `Usage: sardonyx check [DIR] [--json]
 
 Loads every version below DIR (MODELS_DIR, else models), golden rows included. Ends with 1 when a version is refused,
-an alias leads nowhere, or anything was passed over.
+an alias leads nowhere, a model has no version that answers for it, or anything was passed over.
 
   --json   the same as JSON
 `,

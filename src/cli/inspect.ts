@@ -31,7 +31,12 @@ opsets, producer, external weights, metadata, size and SHA-256.
 
 /** Reads a model file whole. Throws `RefusedError` where there is none. */
 export async function readModelFile(path: string): Promise<Buffer> {
-  const bytes = await readRegularFile(path, path, maxModelBytes);
+  const bytes = await readRegularFile(path, path, maxModelBytes).catch((cause) => {
+    const isTooLarge = cause instanceof RefusedError && cause.message.includes('over the limit of');
+    throw isTooLarge
+      ? new RefusedError(`${cause.message}: save its weights as external data`, { cause })
+      : cause;
+  });
   if (bytes === undefined) throw new RefusedError(`${path} is not there`);
   return bytes;
 }

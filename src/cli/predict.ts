@@ -10,6 +10,8 @@ import { createPredictor } from '../predictor.js';
 import { type CliContext, type Command, UsageError } from './command.js';
 import { createCliLoader } from './loader.js';
 
+const notAskedFor = 'not asked for';
+
 export const predict: Command = {
   summary: 'answers one request without a server',
   help: `Usage: sardonyx predict MODEL[@VERSION] JSON|@FILE|- [--models DIR] [--pretty]
@@ -91,7 +93,7 @@ async function loadOne(
   const isOne = selected !== undefined && selected !== 'latest';
   const registry = new Registry({
     async load(path, ofModel, ofVersion) {
-      if (ofModel !== name || (isOne && ofVersion !== selected)) throw new RefusedError('not asked for');
+      if (ofModel !== name || (isOne && ofVersion !== selected)) throw new RefusedError(notAskedFor);
       return loader.load(path, ofModel, ofVersion);
     },
   });
@@ -102,7 +104,9 @@ async function loadOne(
 function exampleOf(registry: Registry, model: string, version: string | undefined): unknown {
   const loaded = registry.lease(model, version);
   try {
-    return loaded.task.example;
+    const { example, exampleProblem } = loaded.task;
+    if (exampleProblem === undefined) return example;
+    throw new RefusedError(`no example is known that the model answers (${exampleProblem}): give a body`);
   } finally {
     loaded.release();
   }
@@ -114,11 +118,9 @@ function withReasons(error: unknown, registry: Registry, model: string): unknown
   const states = registry.list().find((it) => it.name === model)?.versions ?? new Map();
   const reasons: string[] = [];
   for (const [name, state] of states) {
-    if (state.state === 'refused' && state.reason !== 'not asked for')
+    if (state.state === 'refused' && state.reason !== notAskedFor)
       reasons.push(`${name} is refused: ${state.reason}`);
   }
-  const [sentence = ''] = (error.detail ?? error.message).split('. GET ');
-  return reasons.length === 0
-    ? new RefusedError(sentence.replace(/ GET .*/, ''))
-    : new RefusedError(`${sentence.replace(/\.?$/, '')}: ${reasons.join('; ')}`);
+  const sentences = (error.detail ?? error.message).replace(/ GET \S+ says why\./, '');
+  return new RefusedError([sentences, ...reasons].join(' '));
 }

@@ -1,3 +1,4 @@
+import { describeOtherFile } from './file-kind.js';
 import {
   type GraphBody,
   GraphError,
@@ -50,7 +51,12 @@ export function readGraph(bytes: Uint8Array): ModelGraph {
   // The engine goes by this mark, so a file that is valid as both would run as what was not read here.
   if (start.startsWith('ORTM', 4))
     throw new GraphError("is in the engine's own ORT format: export it as ONNX");
-  return guarded(() => readModel(ProtobufReader.of(bytes)));
+  try {
+    return guarded(() => readModel(ProtobufReader.of(bytes)));
+  } catch (cause) {
+    const other = cause instanceof GraphError ? describeOtherFile(bytes) : undefined;
+    throw other === undefined ? cause : new GraphError(other, { cause });
+  }
 }
 
 function readModel(reader: ProtobufReader): ModelGraph {

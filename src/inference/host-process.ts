@@ -53,7 +53,7 @@ export function startHostProcess(maxMemoryBytes: number): HostProcess {
     // What has been read is thrown away before memory is measured.
     ['--expose-gc', ...(isSource ? ['--import', 'tsx'] : []), entry, String(maxMemoryBytes)],
     {
-      env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ORT_DISABLE_TELEMETRY: '1' },
+      env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ...localeOf(process.env), ORT_DISABLE_TELEMETRY: '1' },
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     },
   );
@@ -120,6 +120,13 @@ export function startHostProcess(maxMemoryBytes: number): HostProcess {
       return { message: message as ReplyTo<Kind>, tensors: outputs };
     },
   };
+}
+
+/** What says which locales there are and where: a graph of texts may name one, and runs as it would in the server. */
+function localeOf(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => /^(?:LANG|LANGUAGE|LC_\w+|LOCPATH)$/.test(name)),
+  );
 }
 
 function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {

@@ -62,6 +62,13 @@ function checkLocation(location: string, files: VersionFiles): void {
   }
 }
 
+function describeOpenFault(code: string): string {
+  if (code === 'ELOOP') return 'are a symbolic link';
+  const advice =
+    code === 'ENOENT' ? ': put the file that the exporter wrote into the version, under this name' : '';
+  return `cannot be opened (${code})${advice}`;
+}
+
 async function copyChecked(
   root: string,
   location: string,
@@ -76,8 +83,7 @@ async function copyChecked(
     throw new RefusedError(`${label} lie behind a symbolic link`);
   }
   const source = await open(path, openFlags | constants.O_NOFOLLOW).catch((cause) => {
-    const why = codeOf(cause) === 'ELOOP' ? 'are a symbolic link' : `cannot be opened (${codeOf(cause)})`;
-    throw new RefusedError(`${label} ${why}`, { cause });
+    throw new RefusedError(`${label} ${describeOpenFault(codeOf(cause))}`, { cause });
   });
   try {
     const { nlink } = await checkRegularFile(source, label, maxBytes);

@@ -21,11 +21,14 @@ export function boundsOf(feature: Feature, type?: ElementType) {
 }
 
 /** Of the numbers that a feature takes the one nearest to zero; where it takes none, one that does not pass. */
-export function nearestToZero(feature: Feature, type: ElementType): number {
+export const nearestToZero = (feature: Feature, type: ElementType): number => nearestTo(0, feature, type);
+
+/** The same for any whole number. */
+export function nearestTo(wanted: number, feature: Feature, type: ElementType): number {
   const { integer, minimum, maximum } = boundsOf(feature, type);
   const lowest = integer ? Math.ceil(minimum) : minimum;
   const highest = integer ? Math.floor(maximum) : maximum;
-  return Math.min(Math.max(0, lowest), highest);
+  return Math.min(Math.max(wanted, lowest), highest);
 }
 
 /**

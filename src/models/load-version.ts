@@ -1,4 +1,5 @@
 import { messageOf, ServiceError } from '../errors.js';
+import { adviseOnCrash, withAdvice } from '../inference/engine-advice.js';
 import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
 import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
@@ -9,6 +10,7 @@ import { findRunRisk } from '../inference/graph-risks.js';
 import { HostLostError } from '../inference/host-process.js';
 import { Standby } from '../inference/standby.js';
 import { type Trial, type TrialOptions, Trials, TrialTimeoutError } from '../inference/trials.js';
+import { findExample, listExamples } from './example-request.js';
 import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
 import { LoadedModel } from './loaded-model.js';
@@ -63,15 +65,16 @@ export function createLoader(options: LoaderOptions): Loader {
       const started = performance.now();
       trials.prepare();
       let copy: PrivateCopy | undefined;
+      let graph: ModelGraph | undefined;
       try {
         const files = await readVersionFiles(path, model, version);
         const golden = files.golden && parseGolden(files.golden);
-        const graph = inspectGraph(files.model);
+        graph = inspectGraph(files.model);
         if (graph.externalData.length > 0) copy = await copyPrivately(files, graph.externalFiles);
         return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
       } catch (error) {
         await copy?.remove();
-        throw toRefusal(error);
+        throw toRefusal(error, graph);
       }
     },
     close: () => trials.close(),
@@ -103,14 +106,14 @@ async function loadChecked(
       manifest.task === 'tensor'
         ? await warmUpTensors(manifest, graph, trial, golden, limits)
         : await warmUpFeatures(manifest, graph, trial, golden, limits);
-    if (golden !== undefined) {
-      const tried = warm.createTask(
-        { kind: 'inline', run: trial.run, close() {} },
-        { timeoutMs: loadTimeoutMs, maxQueueRows: golden.instances.length },
-      );
-      const answer = (body: unknown) => tried.answer(body, { arrivedAt: performance.now() });
-      await checkGolden(golden, manifest.task, answer);
-    }
+    const tried = warm.createTask(
+      { kind: 'inline', run: trial.run, close() {} },
+      { timeoutMs: loadTimeoutMs, maxQueueRows: golden?.instances.length ?? 1 },
+    );
+    const answer = (body: unknown) => tried.answer(body, { arrivedAt: performance.now() });
+    if (golden !== undefined) await checkGolden(golden, manifest.task, answer);
+    const candidates = listExamples(manifest, graph, tried.example);
+    const example = await findExample(candidates, golden, answer, trial);
     const { addedBytes, residentBytes } = await trial.measure();
     const { kind, reason } = choosePlace(model, warm, trial, options.mayBlock?.() ?? true);
     let executor: Executor;
@@ -141,9 +144,9 @@ async function loadChecked(
     };
     const about = { model: manifest.name, version: manifest.version };
     const operators = [...graph.opTypes].sort();
-    const task = warm.createTask(executor, {
-      onFatal: (requestId, how) => options.onFatal?.({ ...about, requestId, how, operators }),
-    });
+    const onFatal = (requestId: string | undefined, how: string) =>
+      options.onFatal?.({ ...about, requestId, how, operators });
+    const task = { ...warm.createTask(executor, { onFatal }), ...example };
     return new LoadedModel({ manifest, identity, task, figures, executor });
   } finally {
     if (!isKept) await trial.end();
@@ -188,14 +191,15 @@ function inspectGraph(model: Uint8Array): ModelGraph {
   return graph;
 }
 
-function toRefusal(error: unknown): unknown {
+function toRefusal(error: unknown, graph: ModelGraph | undefined): unknown {
   const reason = messageOf(error);
   if (error instanceof GraphError) return new RefusedError(`model.onnx ${reason}`, { cause: error });
   if (error instanceof HostLostError || error instanceof TrialTimeoutError) {
-    return new RefusedError(`the engine does not survive model.onnx: ${reason}`, { cause: error });
+    const advice = adviseOnCrash(reason, graph?.opTypes);
+    return new RefusedError(`the engine does not survive model.onnx: ${reason}${advice}`, { cause: error });
   }
   if (error instanceof EngineError) {
-    return new RefusedError(`the engine refuses model.onnx: ${reason}`, { cause: error });
+    return new RefusedError(`the engine refuses model.onnx: ${withAdvice(reason)}`, { cause: error });
   }
   if (error instanceof ServiceError)
     return new RefusedError(`the model cannot be used: ${reason}`, { cause: error });

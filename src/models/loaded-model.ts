@@ -91,7 +91,8 @@ export class LoadedModel {
   /** Borrows the version. Each call needs one `release`. Throws `model_unavailable` once the session has gone. */
   lease(): this {
     if (this.#isClosed) {
-      throw new ServiceError('model_unavailable', { detail: `${this.name} ${this.version} has retired.` });
+      const detail = `${this.name} ${this.version} has retired.`;
+      throw new ServiceError('model_unavailable', { detail, retryAfterSeconds: 1 });
     }
     this.#leases += 1;
     return this;

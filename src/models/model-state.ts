@@ -11,46 +11,65 @@ export function beginModel(listed: ListedModel, before?: ModelState): ModelState
   for (const { name } of listed.versions) versions.set(name, { state: 'loading' });
   for (const [name, state] of before?.versions ?? []) if (state.state === 'ready') versions.set(name, state);
   // Aliases may already name what is still to be loaded: those in force stay until it is.
-  return toModelState(listed, versions, { ...listed.aliases, ...(before && { aliases: before.aliases }) });
+  const aliases = { ...listed.aliases, ...(before && { aliases: before.aliases }) };
+  return toModelState(listed, versions, aliases, before?.sole);
 }
 
-/** A listing applied, and its versions as they turned out. What is gone is left out. */
-export function settleModel(listed: ListedModel, versions: VersionStates, before?: ModelState): ModelState {
+/**
+ * A listing applied, and its versions as they turned out. What is gone is left out. `sole` is the version that alone
+ * answered before this listing.
+ */
+export function settleModel(
+  listed: ListedModel,
+  versions: VersionStates,
+  before?: ModelState,
+  sole?: string,
+): ModelState {
   const kept = listed.versions.flatMap(({ name }) => {
     const state = versions.get(name);
     return state === undefined ? [] : [[name, state] as const];
   });
-  return toModelState(listed, new Map(kept), keepLastGood(before, listed.aliases));
+  return toModelState(listed, new Map(kept), keepLastGood(before, listed.aliases), sole);
 }
 
-/** The model with one version's new state. */
+/** The model with one version's new state; `sole` as for `settleModel`. */
 export function withVersion(
   listed: ListedModel,
   model: ModelState,
   name: string,
   state: VersionState,
+  sole?: string,
 ): ModelState {
   const { aliases, aliasProblem } = model;
   const versions = new Map(model.versions).set(name, state);
-  return toModelState(listed, versions, { aliases, ...(aliasProblem && { problem: aliasProblem }) });
+  return toModelState(listed, versions, { aliases, ...(aliasProblem && { problem: aliasProblem }) }, sole);
 }
 
 function toModelState(
   { name, versions: listed }: ListedModel,
   versions: VersionStates,
   { aliases, problem }: ListedModel['aliases'],
+  before: string | undefined,
 ): ModelState {
   const names = new Set(listed.map((version) => version.name));
   const ready = [...versions].filter(([, { state }]) => state === 'ready').map(([version]) => version);
   // What is gone has no order with what came in its place: it is the newest only while there is nothing else.
-  const latest = newestOf(ready.filter((version) => names.has(version))) ?? newestOf(ready);
+  const listedReady = ready.filter((version) => names.has(version));
+  const latest = newestOf(listedReady) ?? newestOf(ready);
+  const sole = latest === undefined ? (soleOf(listedReady) ?? soleOf(ready)) : undefined;
   return {
     name,
     versions,
     aliases,
     ...(problem !== undefined && { aliasProblem: problem }),
     ...(latest !== undefined && { latest }),
+    ...(sole !== undefined && { sole }),
   };
+
+  /** The only one, or that which has answered so far: a newcomer without an order does not silence it. */
+  function soleOf(some: readonly string[]): string | undefined {
+    return some.length === 1 ? some[0] : some.find((version) => version === before);
+  }
 
   function newestOf(some: readonly string[]): string | undefined {
     return newestVersion(orderVersions(some).ascending, versions);

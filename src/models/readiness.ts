@@ -1,46 +1,64 @@
-import { messageOf } from '../errors.js';
+import { messageOf, ServiceError } from '../errors.js';
 import type { Registry } from './registry.js';
 import { chooseVersion, type ModelState } from './routing.js';
 
-/** Why the models of a registry are not enough to be ready; none where they are. */
+/** One thing that keeps a registry from being ready. */
+export interface Missing {
+  readonly reason: string;
+  /** Whether a person must mend it: waiting does not help. */
+  readonly isLasting: boolean;
+}
+
+/** Why the models of a registry are not enough to be ready, in words alone; none where they are. */
 export function findMissingModels(registry: Registry, required?: string): readonly string[] {
+  return findMissing(registry, required).map(({ reason }) => reason);
+}
+
+/** The same, and of each whether it passes by itself. */
+export function findMissing(registry: Registry, required?: string): readonly Missing[] {
   const models = registry.list();
-  if (models.every((model) => !canAnswer(model))) return ['no model can answer', ...models.flatMap(faultsOf)];
+  if (models.every((model) => !canAnswer(model))) {
+    const faults = models.flatMap(faultsOf);
+    const isLasting = faults.every((fault) => fault.isLasting);
+    return [{ reason: 'no model can answer', isLasting }, ...faults];
+  }
   if (required === undefined) {
     // Without a default there is no model that plain /predict needs, and one that answers is enough.
-    const fallback = findFallback(registry);
-    return fallback === undefined ? [] : faultsOf(fallback);
+    return registry.hasDefault ? faultsFrom(() => registry.findDefault()) : [];
   }
   if (required === 'all') return models.flatMap(faultsOf);
-  return required.split(',').flatMap((name) => {
-    try {
-      return faultsOf(registry.find(name.trim()));
-    } catch (error) {
-      return [messageOf(error)];
-    }
-  });
+  return required.split(',').flatMap((name) => faultsFrom(() => registry.find(name.trim())));
 }
 
-/** Whether who asks for the model alone gets an answer. */
+/** Whether a request for the model alone gets an answer. */
 export function canAnswer(model: ModelState): boolean {
-  return faultsOf(model).length === 0;
+  return findProblem(model) === undefined;
 }
 
-function findFallback(registry: Registry): ModelState | string | undefined {
-  return registry.hasDefault ? attempt(() => registry.findDefault()) : undefined;
-}
-
-function faultsOf(model: ModelState | string): readonly string[] {
-  if (typeof model === 'string') return [model];
-  const chosen = attempt(() => chooseVersion(model));
-  const fault = typeof chosen === 'string' ? chosen : chosen.fault;
-  return fault === undefined ? [] : [`${model.name}: ${fault}`];
-}
-
-function attempt<T>(get: () => T): T | string {
+/** Why a request for the model alone gets no answer, and what mends that; undefined where it gets one. */
+export function findProblem(model: ModelState): Missing | undefined {
   try {
-    return get();
+    const { fault } = chooseVersion(model);
+    return fault === undefined ? undefined : { reason: fault, isLasting: false };
   } catch (error) {
-    return messageOf(error);
+    return toMissing(error);
   }
+}
+
+function faultsOf(model: ModelState): readonly Missing[] {
+  const problem = findProblem(model);
+  return problem === undefined ? [] : [{ ...problem, reason: `${model.name}: ${problem.reason}` }];
+}
+
+function faultsFrom(find: () => ModelState): readonly Missing[] {
+  try {
+    return faultsOf(find());
+  } catch (error) {
+    return [toMissing(error)];
+  }
+}
+
+function toMissing(error: unknown): Missing {
+  const isPassing = error instanceof ServiceError && error.headers['retry-after'] !== undefined;
+  return { reason: messageOf(error), isLasting: !isPassing };
 }

@@ -144,7 +144,7 @@ export class Registry {
     if (before.size === 0) this.#aliases = listing.aliases;
     const listed = listing.models.filter(({ name, isReadable }) => isReadable || !before.has(name));
     for (const model of listed) this.#setModel(beginModel(model, before.get(model.name)));
-    for (const model of listed) await this.#loadModel(model);
+    for (const model of listed) await this.#loadModel(model, before.get(model.name)?.sole);
 
     const all = this.#models;
     const names = listing.models.map(({ name }) => name).sort();
@@ -153,7 +153,7 @@ export class Registry {
     for (const [name, { versions }] of all) if (!this.#models.has(name)) retireAll(versions.values());
   }
 
-  async #loadModel(listed: ListedModel): Promise<void> {
+  async #loadModel(listed: ListedModel, sole: string | undefined): Promise<void> {
     const { faults } = orderVersions(listed.versions.map(({ name }) => name));
     let model = this.#models.get(listed.name) as ModelState;
     for (const version of listed.versions) {
@@ -164,12 +164,12 @@ export class Registry {
         fault === undefined
           ? await this.#load(model.name, version)
           : { model: model.name, version: version.name, outcome: refused(fault) };
-      model = withVersion(listed, model, version.name, event.outcome);
+      model = withVersion(listed, model, version.name, event.outcome, sole);
       this.#setModel(model);
       if (this.#isClosed) retireAll([event.outcome]);
       this.#options.onLoad?.(event);
     }
-    const settled = settleModel(listed, model.versions, model);
+    const settled = settleModel(listed, model.versions, model, sole);
     this.#setModel(settled);
     retireAll([...model.versions].filter(([name]) => !settled.versions.has(name)).map(([, state]) => state));
   }

@@ -3,7 +3,8 @@ import { describeValue, hideKeys } from '../messages.js';
 import { nearestNames } from '../nearest-names.js';
 import type { Aliases } from './aliases.js';
 import type { LoadedModel } from './loaded-model.js';
-import { isPrerelease } from './version-order.js';
+import { explainUnavailable } from './unavailable.js';
+import { newestName } from './version-order.js';
 
 /** Where a version stands. */
 export type VersionState =
@@ -20,6 +21,8 @@ export interface ModelState {
   readonly aliasProblem?: string;
   /** The newest sound version, by `newestVersion`. */
   readonly latest?: string;
+  /** Where none is `latest`: the only sound version, whatever its name. */
+  readonly sole?: string;
 }
 
 /** The newest ready version: a prerelease only where there is nothing else. `ascending` is oldest first. */
@@ -27,13 +30,15 @@ export function newestVersion(
   ascending: readonly string[],
   versions: ReadonlyMap<string, VersionState>,
 ): string | undefined {
-  const ready = ascending.filter((name) => versions.get(name)?.state === 'ready').reverse();
-  return ready.find((name) => !isPrerelease(name)) ?? ready[0];
+  return newestName(ascending.filter((name) => versions.get(name)?.state === 'ready'));
 }
 
-/** The name of the version that answers who asks for the model alone; undefined where none does. */
+/**
+ * The name of the version that answers a request for the model alone: what the alias `default` names, else `latest`,
+ * else the only sound version. Undefined where none does.
+ */
 export function defaultVersion(model: ModelState): string | undefined {
-  return model.aliases.get('default') ?? model.latest;
+  return model.aliases.get('default') ?? model.latest ?? model.sole;
 }
 
 /**
@@ -44,7 +49,7 @@ export function defaultVersion(model: ModelState): string | undefined {
 export function chooseVersion(model: ModelState, selector?: string): LoadedModel {
   const { state } = findVersion(model, selector);
   if (state.state === 'ready') return state.loaded;
-  throw unavailable(model, `The version ${selector ?? 'default'} of ${model.name} is ${state.state}.`);
+  throw explainUnavailable(model, selector);
 }
 
 /** The version that is asked for, whatever its state. Pure. Throws as `chooseVersion` does where there is none. */
@@ -53,24 +58,16 @@ export function findVersion(
   selector?: string,
 ): { readonly name: string; readonly state: VersionState } {
   const name = selector === undefined ? defaultVersion(model) : nameOf(model, selector);
-  if (name === undefined) throw unavailable(model, `No version of ${model.name} can answer.`);
+  if (name === undefined) throw explainUnavailable(model, selector);
   const state = model.versions.get(name);
   if (state !== undefined) return { name, state };
   if (name === selector) throw versionNotFound(model, selector);
-  const alias = selector ?? 'default';
-  throw unavailable(
-    model,
-    `The version ${alias} of ${model.name} is an alias of a version that is not there.`,
-  );
+  throw explainUnavailable(model, selector);
 }
 
 function nameOf(model: ModelState, selector: string): string | undefined {
   if (selector === 'latest') return model.latest;
   return model.aliases.get(selector) ?? selector;
-}
-
-function unavailable(model: ModelState, why: string): ServiceError {
-  return new ServiceError('model_unavailable', { detail: `${why} GET /models/${model.name} says why.` });
 }
 
 function versionNotFound(model: ModelState, selector: string): ServiceError {

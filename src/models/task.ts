@@ -39,8 +39,9 @@ export interface Task {
   /** JSON Schema of the body and of the answer's own members, for the manual. */
   readonly requestSchema: TSchema;
   readonly answerSchema: TSchema;
-  /** A body that the check accepts. */
+  /** A body that the check accepts, and that is answered unless `exampleProblem` says why none is. */
   readonly example: unknown;
+  readonly exampleProblem?: string | undefined;
   /**
    * Checks a body and answers it, within the version's own limit of time and the caller's.
    * Throws `invalid_input` with every problem; `overloaded`, `deadline_exceeded`, `client_closed`, `executor_lost`,

@@ -1,8 +1,9 @@
 /**
- * The three kinds of version that have an order, and names of any other kind, which have none:
- * whole numbers of any length, `YYYYMMDD_HHMMSS`, and semantic versions (semver.org 2.0.0, without build metadata).
+ * The four kinds of version that have an order, and names of any other kind, which have none: whole numbers of any
+ * length, `v` and a whole number, `YYYYMMDD_HHMMSS`, and semantic versions (semver.org 2.0.0, without build metadata).
+ * `V1` and `v1.2.0` are of no kind.
  */
-export type VersionKind = 'number' | 'timestamp' | 'semantic' | 'unordered';
+export type VersionKind = 'number' | 'v-number' | 'timestamp' | 'semantic' | 'unordered';
 
 interface ParsedVersion {
   readonly name: string;
@@ -18,6 +19,7 @@ export interface VersionOrder {
 }
 
 const number = /^\d+$/;
+const vNumber = /^v\d+$/;
 const timestamp = /^\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])_([01]\d|2[0-3])[0-5]\d[0-5]\d$/;
 const part = '(?:0|[1-9]\\d*)';
 const identifier = '(?:0|[1-9]\\d*|\\d*[A-Za-z-][0-9A-Za-z-]*)';
@@ -25,6 +27,7 @@ const semantic = new RegExp(`^${part}\\.${part}\\.${part}(?:-${identifier}(?:\\.
 
 export function kindOfVersion(name: string): VersionKind {
   if (number.test(name)) return 'number';
+  if (vNumber.test(name)) return 'v-number';
   if (timestamp.test(name)) return 'timestamp';
   return semantic.test(name) ? 'semantic' : 'unordered';
 }
@@ -32,6 +35,11 @@ export function kindOfVersion(name: string): VersionKind {
 /** Whether a version is a semantic prerelease, which becomes `latest` only when there is nothing else. */
 export function isPrerelease(name: string): boolean {
   return kindOfVersion(name) === 'semantic' && name.includes('-');
+}
+
+/** The newest of some names, oldest first: a prerelease only where there is nothing else. */
+export function newestName(ascending: readonly string[]): string | undefined {
+  return ascending.findLast((name) => !isPrerelease(name)) ?? ascending.at(-1);
 }
 
 /** Orders the versions of one model. Pure. */
@@ -69,11 +77,13 @@ export function orderVersions(names: readonly string[]): VersionOrder {
 
 /** The same for names that compare as equal, and for those that a disk which ignores case would hold as one. */
 function keyOf({ name, kind }: ParsedVersion): string {
-  return kind === 'number' ? name.replace(/^0+(?=.)/, '') : name.toLowerCase();
+  if (kind === 'number' || kind === 'v-number') return name.replace(/^(v?)0+(?=.)/, '$1');
+  return name.toLowerCase();
 }
 
 function compare(a: ParsedVersion, b: ParsedVersion): number {
   if (a.kind === 'number') return compareNumbers(a.name, b.name);
+  if (a.kind === 'v-number') return compareNumbers(a.name.slice(1), b.name.slice(1));
   return a.kind === 'semantic' ? compareSemantic(a.name, b.name) : compareTexts(a.name, b.name);
 }
 

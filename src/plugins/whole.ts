@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import { findMissingModels } from '../models/readiness.js';
+import { findMissing } from '../models/readiness.js';
 import { createWhole, type Whole } from '../workers/whole.js';
 import type { WorkerLink } from '../workers/worker-link.js';
 
@@ -17,15 +17,15 @@ interface WholeOptions {
 /** Lends the routes what the server says of itself, whether it is this process alone or several. */
 export default fp<WholeOptions>(
   async function wholePlugin(app, { link, requiredModels }) {
-    const findMissing = () => findMissingModels(app.registry, requiredModels);
+    const listMissing = () => findMissing(app.registry, requiredModels);
     const { metrics, isDraining, cachedAnswers } = app;
     const forget = async (identities: readonly string[]) => {
       const counts = await Promise.all(identities.map((it) => cachedAnswers?.clearNear(it) ?? 0));
       return counts.reduce((sum, it) => sum + it, 0);
     };
-    app.decorate('whole', createWhole({ metrics, isDraining, findMissing, forget }, link));
+    app.decorate('whole', createWhole({ metrics, isDraining, findMissing: listMissing, forget }, link));
     app.addHook('onReady', async () => {
-      const reasons = findMissing();
+      const reasons = listMissing().map(({ reason }) => reason);
       if (reasons.length > 0) app.log.warn({ reasons }, 'not ready');
     });
   },

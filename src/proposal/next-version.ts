@@ -1,14 +1,16 @@
 import { kindOfVersion, orderVersions } from '../models/version-order.js';
 
 /**
- * The name of a model's next version: after whole numbers the next one, after semantic versions the next patch,
- * else the time of `now` in UTC as `YYYYMMDD_HHMMSS`.
+ * The name of a model's next version: after whole numbers the next one, with a `v` where they have it; after semantic
+ * versions the next patch; else the time of `now` in UTC as `YYYYMMDD_HHMMSS`, which is newer than any name without
+ * an order.
  */
 export function nextVersion(existing: readonly string[], now: Date): string {
   const newest = orderVersions(existing).ascending.at(-1);
   const kind = newest === undefined ? 'timestamp' : kindOfVersion(newest);
   if (newest === undefined || kind === 'timestamp') return toTimestamp(now);
   if (kind === 'number') return String(BigInt(newest) + 1n);
+  if (kind === 'v-number') return `v${BigInt(newest.slice(1)) + 1n}`;
   const [core = '', prerelease] = newest.split(/-(.*)/);
   // 1.2.0-rc.1 comes before 1.2.0, which is therefore the next.
   if (prerelease !== undefined) return core;

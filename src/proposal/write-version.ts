@@ -110,7 +110,10 @@ async function copyWeights(from: string, location: string, to: string): Promise<
     );
   }
   const path = await realpath(join(from, location)).catch((cause) => {
-    throw new RefusedError(`${label} cannot be found beside the model (${codeOf(cause)})`, { cause });
+    throw new RefusedError(
+      `${label} cannot be found beside the model (${codeOf(cause)}): put the file that the exporter wrote there, under this name`,
+      { cause },
+    );
   });
   if (!path.startsWith(join(await realpath(from), sep)))
     throw new RefusedError(`${label} lead out of the model's folder`);

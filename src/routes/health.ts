@@ -34,7 +34,8 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
     async (_request, reply) => {
       const { reasons } = await app.whole.readiness();
       if (reasons.length === 0) return { status: 'ready' };
-      reply.code(503).header('retry-after', '1');
+      reply.code(503);
+      if (app.whole.passes()) reply.header('retry-after', '1');
       return { status: 'not_ready', reasons };
     },
   );

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import type { LoadedModel } from '../models/loaded-model.js';
 import { ManifestSchema } from '../models/manifest.js';
+import { findProblem } from '../models/readiness.js';
 import { defaultVersion, findVersion, type ModelState, type VersionState } from '../models/routing.js';
 
 const loadedMembers = {
@@ -52,8 +53,11 @@ export const ModelSchema = Type.Object(
   {
     name: Type.String(),
     default_version: Type.Union([Type.String(), Type.Null()], {
-      description: 'What answers who asks for the model alone',
+      description: 'What answers a request for the model alone',
     }),
+    problem: Type.Optional(
+      Type.String({ description: 'Why a request for the model alone gets no answer, and what mends that' }),
+    ),
     aliases: Type.Record(Type.String(), Alias),
     alias_problem: Type.Optional(Type.String({ description: 'Why aliases.json is not in force' })),
     versions: Type.Array(VersionSchema),
@@ -78,7 +82,8 @@ export const VersionDetailSchema = Type.Object(
     features: Type.Optional(Type.Unsafe({ type: 'array', description: 'As the manifest has them' })),
     output: Type.Optional(Type.Unsafe({ type: 'object' })),
     request_schema: Type.Optional(Type.Unsafe({ type: 'object', description: 'JSON Schema of a request' })),
-    example: Type.Optional(Type.Unsafe({ description: 'A request that this version answers' })),
+    example: Type.Optional(Type.Unsafe({ description: 'A request that this version has answered' })),
+    example_problem: Type.Optional(Type.String({ description: 'Why there is no such request' })),
   },
   { $id: 'VersionDetail', description: 'A version in full' },
 );
@@ -89,9 +94,11 @@ export function toModel(model: ModelState): Static<typeof ModelSchema> {
     const problem = state === 'ready' ? undefined : `${version} is ${state ?? 'not there'}`;
     return [alias, { version, ...(problem && { problem }) }] as const;
   });
+  const reason = findProblem(model)?.reason;
   return {
     name: model.name,
     default_version: defaultVersion(model) ?? null,
+    ...(reason !== undefined && { problem: reason }),
     aliases: Object.fromEntries(aliases),
     ...(model.aliasProblem !== undefined && { alias_problem: model.aliasProblem }),
     versions: [...model.versions].map(([version, state]) => toVersion(version, state)),
@@ -109,7 +116,9 @@ export function toVersionDetail(model: ModelState, selector: string): Static<typ
     ...(manifest.features && { features: manifest.features }),
     ...(manifest.output && { output: manifest.output }),
     request_schema: task.requestSchema,
-    example: task.example,
+    ...(task.exampleProblem === undefined
+      ? { example: task.example }
+      : { example_problem: task.exampleProblem }),
   };
 }
 

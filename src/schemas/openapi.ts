@@ -101,7 +101,12 @@ function describePath({ path, summary, loaded }: DocumentedVersion, security: un
     parameters: [timeoutParameter],
     requestBody: {
       required: true,
-      content: { 'application/json': { schema: task.requestSchema, example: task.example } },
+      content: {
+        'application/json': {
+          schema: task.requestSchema,
+          ...(task.exampleProblem === undefined && { example: task.example }),
+        },
+      },
     },
     responses: {
       200: {

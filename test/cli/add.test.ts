@@ -117,7 +117,7 @@ describe('a model without a manifest answers after one add', () => {
     ['bigInt64', models.bigInt64(), 'regression', { value: 'value' }],
     ['slow', models.slow(2), 'regression', { value: 'value' }],
   ];
-  it.each(cases)('%s', async (name, model, task, output, options = []) => {
+  it.each(cases)('%s', async (_name, model, task, output, options = []) => {
     const { code, out, err } = await add(model, ...options);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toContain('Added m 20261123_010203');
@@ -125,8 +125,6 @@ describe('a model without a manifest answers after one add', () => {
     expect(manifest.task).toBe(task);
     expect(manifest.output).toEqual(output);
     const answer = await run('predict', 'm', '--example');
-    // Of the logarithm of 0 there is no JSON.
-    if (name === 'nanAt') return expect(answer.err).toContain('infinite');
     expect(answer.err).toBe('');
     const text = answer.out.split('\n')[1] ?? '';
     expect(JSON.parse(text)).toMatchObject(task === 'tensor' ? { outputs: expect.anything() } : zeros);

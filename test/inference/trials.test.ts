@@ -1,10 +1,12 @@
-import { afterAll, expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { type TrialOptions, Trials } from '../../src/inference/trials.js';
 import { linearRegression, opset99, slow } from '../helpers/onnx-models.js';
 import { isAlive } from '../helpers/processes.js';
 
 const ample = { maxMemoryBytes: 4e9, maxOutputBytes: 1e6, loadTimeoutMs: 20_000 };
 const all: Trials[] = [];
+afterEach(() => vi.unstubAllEnvs());
 afterAll(() => {
   for (const trials of all) trials.close();
 });
@@ -34,6 +36,20 @@ test('one child tries one model after the other, one that is refused among them'
   await first.end();
   expect(third.isAlive).toBe(true);
   third.kill();
+});
+
+test('a child has the locales of its parent and none of its secrets', async () => {
+  vi.stubEnv('LC_ALL', 'en_US.UTF-8').stubEnv('LOCPATH', '/opt/locales').stubEnv('LANG', 'de_DE.UTF-8');
+  vi.stubEnv('API_KEYS', 'secret').stubEnv('LCD', 'no locale');
+  const trials = createTrials();
+  const trial = await trials.begin({ bytes: linearRegression([2]), threads: 1, title: 'sardonyx test' });
+  const child = trial.keep();
+  const variables = readFileSync(`/proc/${child.pid}/environ`, 'utf8').split('\0');
+  child.kill();
+  expect(variables).toEqual(
+    expect.arrayContaining(['LC_ALL=en_US.UTF-8', 'LOCPATH=/opt/locales', 'LANG=de_DE.UTF-8']),
+  );
+  expect(variables.filter((it) => it.startsWith('API_KEYS') || it.startsWith('LCD'))).toEqual([]);
 });
 
 test('a child that was given away lives on, and the next model gets another', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { RefusedError } from '../../src/models/manifest.js';
-import { findMissingModels } from '../../src/models/readiness.js';
+import { findMissing, findMissingModels, findProblem } from '../../src/models/readiness.js';
 import { createRegistry, listed, listing, type Names } from '../helpers/fake-registry.js';
 
 describe('whether the registry is ready', () => {
@@ -30,7 +30,10 @@ describe('whether the registry is ready', () => {
       'b',
       {},
       ['b/1'],
-      ['b: The version default of b is refused. GET /models/b says why.'],
+      [
+        'b: The alias default of b names 1, which is refused. GET /models/b says why. ' +
+          'Name one in b/aliases.json: {"default":"2"}.',
+      ],
     ],
   ])('%s', async (_, required, aliases, refused, wanted) => {
     const { registry, bad } = createRegistry();
@@ -53,5 +56,42 @@ describe('whether the registry is ready', () => {
     await registry.apply(listing([listed('a', ['1'])]));
     for (const required of [undefined, 'a', 'all'])
       expect(findMissingModels(registry, required)).toEqual(['no model can answer', noneOf('a')]);
+  });
+});
+
+describe('what a person must mend is told apart from what passes', () => {
+  test('versions without an order are for a person, and the words name the remedy', async () => {
+    const { registry } = createRegistry();
+    await registry.apply(listing([listed('a', ['final', 'final2'])]));
+    const words =
+      'The versions final and final2 of a have no order among their names, so none answers for the model alone. ' +
+      'Name one in a/aliases.json: {"default":"final2"}. ' +
+      'Or ask for one by its name: POST /models/a/versions/final2/predict.';
+    expect(findProblem(registry.find('a'))).toEqual({ reason: words, isLasting: true });
+    expect(findMissing(registry)).toEqual([
+      { reason: 'no model can answer', isLasting: true },
+      { reason: `a: ${words}`, isLasting: true },
+    ]);
+  });
+
+  test('the remedy keeps the aliases that are there', async () => {
+    const { registry } = createRegistry();
+    await registry.apply(listing([listed('a', ['final', 'final2'], { old: 'final' })]));
+    expect(findMissingModels(registry)[1]).toContain('{"old":"final","default":"final2"}');
+  });
+
+  test('a version that is loading passes', async () => {
+    const { registry, holdLoads } = createRegistry();
+    const letGo = holdLoads();
+    const applying = registry.apply(listing([listed('a', ['1'])]));
+    await new Promise(setImmediate);
+    const [summary, detail] = findMissing(registry);
+    expect([summary?.isLasting, detail]).toEqual([
+      false,
+      { reason: 'a: No version of a is ready yet: 1 is being loaded.', isLasting: false },
+    ]);
+    letGo();
+    await applying;
+    expect(findMissing(registry)).toEqual([]);
   });
 });

@@ -80,6 +80,24 @@ describe('applying another listing', () => {
     expect(answerOf(registry, 'a')).toBe('a/2');
   });
 
+  test('a version whose name has no order goes on answering beside a newcomer of its kind', async () => {
+    const { registry } = createRegistry();
+    await registry.apply(listing([listed('a', ['final'])]));
+    await registry.apply(listing([listed('a', ['best', 'final'])]));
+    await registry.apply(listing([listed('a', ['best', 'final'])]));
+    expect(answerOf(registry, 'a')).toBe('a/final');
+    await registry.apply(listing([listed('a', ['best', 'other'])]));
+    expect(answerOf(registry, 'a')).toBe('model_unavailable');
+    await registry.apply(listing([listed('a', ['best'])]));
+    expect(answerOf(registry, 'a')).toBe('a/best');
+  });
+
+  test('names without an order that come together have none that answers, in whatever order they load', async () => {
+    const { registry } = createRegistry();
+    await registry.apply(listing([listed('a', ['best', 'final'])]));
+    expect(answerOf(registry, 'a')).toBe('model_unavailable');
+  });
+
   test('a broken aliases.json leaves the last good one in force, and says so', async () => {
     const { registry } = createRegistry();
     const models = (aliases: Names | 'broken') => [listed('a', ['1', '2'], aliases), listed('b', ['1'])];

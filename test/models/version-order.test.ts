@@ -22,7 +22,14 @@ describe('the kind of a version', () => {
     ['1.0.0-a..b', 'unordered'],
     ['1.0', 'unordered'],
     ['1.0.0.0', 'unordered'],
-    ['v1', 'unordered'],
+    ['v1', 'v-number'],
+    ['v007', 'v-number'],
+    [`v${'9'.repeat(63)}`, 'v-number'],
+    ['V1', 'unordered'],
+    ['v', 'unordered'],
+    ['v1a', 'unordered'],
+    ['v1.2.0', 'unordered'],
+    ['vv1', 'unordered'],
     ['v1-final', 'unordered'],
     ['1e3', 'unordered'],
     ['0x10', 'unordered'],
@@ -36,6 +43,8 @@ describe('versions of one kind are ordered, however they are listed', () => {
       ['0', '2', '10', '100', '9007199254740993', `1${'0'.repeat(30)}`],
     ],
     ['whole numbers with zeros in front', ['1', '002', '03', '10']],
+    ['v and whole numbers by value', ['v0', 'v1', 'v2', 'v10', 'v100', `v1${'0'.repeat(30)}`]],
+    ['v and whole numbers with zeros in front', ['v1', 'v02', 'v003', 'v10']],
     ['timestamps', ['20251231_235959', '20260101_000000', '20261101_090000', '20261115_143000']],
     [
       'semantic versions, by the example of semver.org, item 11',
@@ -69,6 +78,7 @@ describe('versions of one kind are ordered, however they are listed', () => {
 
   test('a name without order is no fault, and is never among them', () => {
     expect(orderVersions(['2', 'v1-final', '1'])).toEqual({ ascending: ['1', '2'], faults: new Map() });
+    expect(orderVersions(['v1-final', 'v1'])).toEqual({ ascending: ['v1'], faults: new Map() });
   });
 
   test('there may be none', () => {
@@ -82,7 +92,11 @@ describe('versions without a clear order are refused, and the reason names both'
     ['three equal numbers', ['1', '01', '001'], ['1', '01', '001'], []],
     ['zeros alone', ['0', '00'], ['0', '00'], []],
     ['case only, semantic', ['1.0.0-RC', '1.0.0-rc', '2.0.0'], ['1.0.0-RC', '1.0.0-rc'], ['2.0.0']],
-    ['case only, without order', ['v1', 'V1', '3'], ['v1', 'V1'], ['3']],
+    ['case only, without order', ['final', 'Final', '3'], ['final', 'Final'], ['3']],
+    ['case only, one with an order', ['v1', 'V1', 'v3'], ['v1', 'V1'], ['v3']],
+    ['equal numbers after v', ['v1', 'v01', 'v2'], ['v1', 'v01'], ['v2']],
+    ['number with and without v', ['v1', '1'], ['v1', '1'], []],
+    ['v and semantic', ['v1', '1.0.0', 'final'], ['v1', '1.0.0'], []],
     ['number and semantic', ['1', '1.0.0'], ['1', '1.0.0'], []],
     [
       'number and timestamp',

@@ -6,10 +6,10 @@ import { EngineError } from '../../inference/engine-error.js';
 import type { ModelGraph } from '../../inference/graph.js';
 import type { Tensors } from '../../inference/tensor.js';
 import { countBytes } from '../../inference/tensor-bytes.js';
-import type { Trial } from '../../inference/trials.js';
+import { type Trial, TrialTimeoutError } from '../../inference/trials.js';
 import { bindInputs } from '../binding/bind-inputs.js';
 import { bindOutputs } from '../binding/bind-outputs.js';
-import { createExampleRow } from '../example-row.js';
+import { createExampleRow, createOtherRows } from '../example-row.js';
 import { createFeatureSchema, type FeatureSchema } from '../feature-schema.js';
 import { createFeatureTask } from '../feature-task.js';
 import type { Golden } from '../golden.js';
@@ -17,7 +17,7 @@ import { type Manifest, RefusedError } from '../manifest.js';
 import { createRowText } from '../row-text.js';
 import { withDefaults } from '../runtime-settings.js';
 import { createSampleRows } from './sample-rows.js';
-import { countSamples, judgeCompany, tryAlone } from './try-samples.js';
+import { countSamples, isRefusal, judgeCompany, renewIfEnded, tryAlone } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
 /**
@@ -37,14 +37,15 @@ export async function warmUpFeatures(
   const settings = withDefaults(manifest.runtime);
   const features = createFeatureSchema(manifest.name, typed);
   const { fetches } = outputs;
-  const row = soundRow(features, golden) ?? createExampleRow(typed);
   const run = (rows: readonly Row[], limitMs?: number) => trial.run(encode(rows), fetches, limitMs);
-  const copies = (rows: number) => new Array<Row>(rows).fill(row);
 
+  const known = soundRow(features, golden);
+  const plain = createExampleRow(typed);
+  const candidates = known === undefined ? [plain, ...createOtherRows(typed)] : [known];
+  const { row, outputs: one } = await findBase(trial, candidates, (candidate) => run([candidate]));
   // Two rows show which elements belong to a row; one row shows that the graph takes it.
-  const two = await runOrRefuse(() => run(copies(2)));
+  const two = await run([row, row]);
   const { decode, classes } = outputs.complete(two, fixedRows ?? 2);
-  const one = await runOrRefuse(() => run([row]));
   outputs.complete(one, fixedRows ?? 1);
   const runMs = await fastestOf(10, trial, () => run([row]));
   if (runMs > settings.timeoutMs) throw tooSlow(runMs, settings.timeoutMs);
@@ -73,7 +74,7 @@ export async function warmUpFeatures(
       createFeatureTask({
         features,
         toText,
-        example: createExampleRow(typed),
+        example: plain,
         batcher: new Batcher({
           ...settings,
           ...options,
@@ -108,15 +109,28 @@ function soundRow(features: FeatureSchema, golden: Golden | undefined): Row | un
   }
 }
 
-async function runOrRefuse(run: () => Promise<Tensors>): Promise<Tensors> {
-  try {
-    return await run();
-  } catch (cause) {
-    if (!(cause instanceof EngineError)) throw cause;
-    throw new RefusedError(
-      `the engine refuses a row made of the features' examples (${messageOf(cause)}): ` +
-        'check the order and types of the features, or give each an "example"',
-      { cause },
-    );
+/** The first of the rows that the engine takes. Throws `RefusedError` with what it said of the first where it takes none. */
+async function findBase(
+  trial: Trial,
+  rows: readonly Row[],
+  run: (row: Row) => Promise<Tensors>,
+): Promise<{ readonly row: Row; readonly outputs: Tensors }> {
+  const failures: unknown[] = [];
+  for (const row of rows) {
+    try {
+      return { row, outputs: await run(row) };
+    } catch (error) {
+      // A run that takes as long as a load may would be no shorter the next time.
+      if (!isRefusal(error) || error instanceof TrialTimeoutError) throw error;
+      failures.push(error);
+      await renewIfEnded(trial, error);
+    }
   }
+  const [cause] = failures;
+  if (!(cause instanceof EngineError)) throw cause;
+  throw new RefusedError(
+    `the engine refuses a row made of the features' examples (${messageOf(cause)}): ` +
+      'check the order and types of the features, or give each an "example"',
+    { cause },
+  );
 }

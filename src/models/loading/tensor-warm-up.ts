@@ -4,7 +4,8 @@ import { RunTimes } from '../../inference/batching/run-times.js';
 import type { ModelGraph } from '../../inference/graph.js';
 import type { Tensors } from '../../inference/tensor.js';
 import { countBytes } from '../../inference/tensor-bytes.js';
-import type { Trial } from '../../inference/trials.js';
+import { type Trial, TrialTimeoutError } from '../../inference/trials.js';
+import { listExamples } from '../example-request.js';
 import type { Golden } from '../golden.js';
 import type { Manifest } from '../manifest.js';
 import { withDefaults } from '../runtime-settings.js';
@@ -13,7 +14,7 @@ import { createTensorForm, createTensorTask, type TensorForm, type TensorRun } f
 import { toTensorText } from '../tensor-text.js';
 import { findEmptyAxes } from './empty-axes.js';
 import { judgeGathering } from './tensor-gathering.js';
-import { isRefusal, renewIfEnded } from './try-samples.js';
+import { isRefusal, mostRenewals, renewIfEnded } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
 /**
@@ -28,7 +29,7 @@ export async function warmUpTensors(
 ): Promise<WarmUp> {
   const settings = withDefaults(manifest.runtime);
   const form = createTensorForm(graph, manifest.runtime?.maxBatchRows);
-  const base = await findBase(form, golden, trial);
+  const base = await findBase(form, golden, listExamples(manifest, graph, form.example), trial);
   const baseMs =
     base === undefined
       ? Number.NaN
@@ -104,19 +105,25 @@ export interface Base {
   readonly outputs: Tensors;
 }
 
-/** The first golden request, or zeros. Zeros are a guess: a graph may have a reason not to take them. */
+/** The first of the golden request and the examples that the engine answers: an example is a guess. */
 async function findBase(
   form: TensorForm,
   golden: Golden | undefined,
+  examples: Iterable<unknown>,
   trial: Trial,
 ): Promise<Base | undefined> {
-  try {
-    const run = form.read(golden?.instances[0] ?? form.example);
-    return { run, outputs: await trial.run(run.feeds, run.fetches) };
-  } catch (error) {
-    // Golden rows are judged later.
-    if (!isRefusal(error) && !(error instanceof ServiceError)) throw error;
-    await renewIfEnded(trial, error);
-    return undefined;
+  let ends = 0;
+  for (const body of golden === undefined ? examples : [golden.instances[0]]) {
+    try {
+      const run = form.read(body);
+      return { run, outputs: await trial.run(run.feeds, run.fetches) };
+    } catch (error) {
+      // Golden rows are judged later. A run that takes as long as a load may would be no shorter the next time.
+      if (error instanceof TrialTimeoutError) throw error;
+      if (!isRefusal(error) && !(error instanceof ServiceError)) throw error;
+      if (isRefusal(error) && (await renewIfEnded(trial, error))) ends += 1;
+      if (ends === mostRenewals) break;
+    }
   }
+  return undefined;
 }

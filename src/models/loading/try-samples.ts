@@ -7,7 +7,7 @@ import { type Company, type CompanyFault, findCompanyFault } from './company.js'
 const mostSamples = 16;
 const longestSamplingMs = 500;
 /** So many samples may end the child that tries them; then no more are tried. */
-const mostRenewals = 3;
+export const mostRenewals = 3;
 
 /** How many samples are run alone, where each run takes so long. */
 export function countSamples(runMs: number): number {

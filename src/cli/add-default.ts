@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { messageOf } from '../errors.js';
+import type { Aliases } from '../models/aliases.js';
+import { RefusedError } from '../models/manifest.js';
+import { newestName, orderVersions } from '../models/version-order.js';
+import { replaceFile } from '../proposal/write-version.js';
+import { toDefaultCommand } from './default-command.js';
+
+/** A version that has been added, and what lies beside it. */
+export interface Addition {
+  readonly root: string;
+  readonly name: string;
+  readonly version: string;
+  /** The model's other versions. Whether they load is not known. */
+  readonly existing: readonly string[];
+  readonly aliases: Aliases;
+}
+
+/** Makes the added version the model's default. Throws `RefusedError` where `aliases.json` cannot be written. */
+export async function setDefault({ root, name, version, aliases }: Addition): Promise<string> {
+  const file = { ...Object.fromEntries(aliases), default: version };
+  try {
+    await replaceFile(join(root, name), 'aliases.json', Buffer.from(`${JSON.stringify(file, null, 2)}\n`));
+  } catch (cause) {
+    throw new RefusedError(`the version is written, but aliases.json is not: ${messageOf(cause)}`, { cause });
+  }
+  return `\nThe alias default names ${version} now.\n`;
+}
+
+/** Says where the added version is not what answers for the model alone, and gives the command that makes it so. */
+export function describeDefault(addition: Addition): string {
+  const { root, name, version, aliases } = addition;
+  const reason = whyNotDefault(addition);
+  if (reason === undefined) return '';
+  const command = toDefaultCommand(root, name, aliases, version);
+  return `\n${reason}\nTo make ${version} what answers for ${name}:\n  ${command}\n`;
+}
+
+function whyNotDefault({ version, existing, aliases, name }: Addition): string | undefined {
+  const current = aliases.get('default');
+  if (current !== undefined)
+    return current === version ? undefined : `The alias default still names ${current}.`;
+  const order = orderVersions([...existing, version]);
+  const newest = newestName(order.ascending);
+  if (newest === version) return undefined;
+  if (newest !== undefined) {
+    const why = order.ascending.includes(version) ? 'comes before it' : 'has a name without an order';
+    return `${newest} is still what answers for ${name}: ${version} ${why}.`;
+  }
+  const sound = [...existing, version].filter((it) => !order.faults.has(it)).sort();
+  return sound.length === 1
+    ? undefined
+    : `The versions ${sound.join(', ')} have no order among their names: while more than one of them loads, none answers for ${name} alone.`;
+}

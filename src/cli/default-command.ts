@@ -1,0 +1,10 @@
+import { join } from 'node:path';
+import type { Aliases } from '../models/aliases.js';
+import { aliasesWithDefault } from '../models/unavailable.js';
+import { quoteForShell } from './text.js';
+
+/** The command that makes a version the default of its model, and leaves the model's other aliases as they are. */
+export function toDefaultCommand(root: string, model: string, aliases: Aliases, version: string): string {
+  const file = quoteForShell(join(root, model, 'aliases.json'));
+  return `echo ${quoteForShell(aliasesWithDefault(aliases, version))} > ${file}`;
+}

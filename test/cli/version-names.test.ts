@@ -1,0 +1,144 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runCli } from '../../src/cli/run-cli.js';
+import { buildTestApp } from '../helpers/app.js';
+import { linearRegression } from '../helpers/onnx-models.js';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sardonyx names-'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function run(...argv: string[]) {
+  let [out, err] = ['', ''];
+  const code = await runCli(argv, {
+    stdout: { write: (text) => (out += text) },
+    stderr: { write: (text) => (err += text) },
+    env: { MODELS_DIR: join(folder, 'models') },
+  });
+  return { code, out, err };
+}
+
+/** Adds versions whose prediction is `x0` times their place among them, counted from 1. */
+async function addAll(...versions: string[]): Promise<string> {
+  let last = '';
+  for (const [k, version] of versions.entries()) {
+    await writeFile(join(folder, 'model.onnx'), linearRegression([k + 1]));
+    last = (await run('add', join(folder, 'model.onnx'), '--name', 'm', '--version', version)).out;
+  }
+  return last;
+}
+
+const answering = async () => JSON.parse((await run('predict', 'm', '{"x0":1}')).out).model_version;
+
+/** The command that a text proposes, run as a person would paste it. */
+const paste = (text: string) =>
+  execFileSync('sh', ['-c', /echo '\{.*$/m.exec(text)?.[0] ?? 'exit 9'], { cwd: folder });
+
+describe('one sound version is what the model answers with, whatever its name', () => {
+  it.each(['v1', 'v1.2.0'])('%s', async (version) => {
+    expect(await addAll(version)).not.toContain('aliases.json');
+    expect(await run('check')).toMatchObject({ code: 0, out: expect.stringContaining('All is well.') });
+    expect(await answering()).toBe(version);
+    await using server = await buildTestApp({ MODELS_DIR: join(folder, 'models') });
+    expect((await server.get('/health/ready')).status).toBe(200);
+    expect((await server.post('/models/m/predict', { x0: 2 })).body.prediction).toBe(2);
+    const { body } = await server.get('/models/m');
+    expect(body.default_version).toBe(version);
+    expect(body).not.toHaveProperty('problem');
+  });
+
+  it('beside one that is refused', async () => {
+    await addAll('final', 'best');
+    await writeFile(join(folder, 'models/m/best/model.onnx'), 'junk');
+    expect(await answering()).toBe('final');
+    const { out } = await run('check');
+    expect(out).toContain('1 fault.');
+    expect(out).toMatch(/final +ready .* default\n/);
+  });
+});
+
+describe('v and a number is an order of its own', () => {
+  it('the highest answers, and the next counts on', async () => {
+    expect(await addAll('v1', 'v2', 'v10')).not.toContain('aliases.json');
+    expect(await answering()).toBe('v10');
+    expect((await run('add', join(folder, 'model.onnx'), '--name', 'm')).out).toContain('Added m v11');
+    expect(await answering()).toBe('v11');
+  });
+
+  it('one that comes before another says that it does not answer, with the command', async () => {
+    const out = await addAll('v10', 'v2');
+    expect(out).toContain('v10 is still what answers for m: v2 comes before it.');
+    paste(out);
+    expect(await answering()).toBe('v2');
+  });
+
+  it('beside plain numbers it is refused, and the message names both', async () => {
+    await addAll('1');
+    const { code, err } = await run('add', join(folder, 'model.onnx'), '--name', 'm', '--version', 'v1');
+    expect(code).toBe(1);
+    expect(err).toContain('1 and v1 have no common order (number and v-number)');
+  });
+});
+
+describe('of several names without an order none answers, and every place says what mends it', () => {
+  const words =
+    'The versions final and final2 of m have no order among their names, so none answers for the model alone. ' +
+    'Name one in m/aliases.json: {"default":"final2"}. ' +
+    'Or ask for one by its name: POST /models/m/versions/final2/predict.';
+
+  it('add says so, and its command mends it', async () => {
+    const out = await addAll('final', 'final2');
+    expect(out).toContain(
+      'The versions final, final2 have no order among their names: while more than one of them loads, none answers for m alone.',
+    );
+    paste(out);
+    expect(await answering()).toBe('final2');
+    expect((await run('check')).code).toBe(0);
+    const next = await addAll('final3');
+    expect(next).toContain('The alias default still names final2.');
+    paste(next);
+    expect(await answering()).toBe('final3');
+  });
+
+  it('check counts it as a fault, and its command mends it and keeps other aliases', async () => {
+    await addAll('final', 'final2');
+    await writeFile(join(folder, 'models/m/aliases.json'), '{"old":"final"}');
+    const { code, out } = await run('check');
+    expect(code).toBe(1);
+    expect(out).toContain('m: The versions final and final2 of m have no order');
+    expect(out).toContain('1 fault.');
+    paste(out);
+    expect(await answering()).toBe('final2');
+    expect(await run('predict', 'm@old', '{"x0":1}')).toMatchObject({ code: 0 });
+  });
+
+  it('the 503, readiness, GET /models and check say the same words, and there is nothing to wait for', async () => {
+    await addAll('final', 'final2');
+    await using server = await buildTestApp({ MODELS_DIR: join(folder, 'models') });
+    const asked = await server.post('/models/m/predict', { x0: 1 });
+    expect(asked).toMatchObject({ status: 503, body: { code: 'model_unavailable', detail: words } });
+    const ready = await server.get('/health/ready');
+    expect(ready).toMatchObject({ status: 503, body: { reasons: ['no model can answer', `m: ${words}`] } });
+    for (const { headers } of [asked, ready]) expect(headers['retry-after']).toBeUndefined();
+    expect((await server.get('/models')).body.models[0]).toMatchObject({
+      default_version: null,
+      problem: words,
+    });
+    expect((await run('check')).out).toContain(`m: ${words}`);
+    expect((await run('predict', 'm', '{"x0":1}')).err).toContain(words);
+    expect((await server.post('/models/m/versions/final2/predict', { x0: 1 })).body.prediction).toBe(2);
+  });
+
+  it('one without an order beside others that have one does not answer, and add says which does', async () => {
+    const out = await addAll('v1', 'v1-final');
+    expect(out).toContain('v1 is still what answers for m: v1-final has a name without an order.');
+    expect(await answering()).toBe('v1');
+  });
+});
