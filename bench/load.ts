@@ -9,6 +9,8 @@ export interface Load {
   readonly body: string;
   /** Sent in turn in place of `body`. */
   readonly bodies?: readonly string[];
+  /** A text in the body in whose place each request has another number of the same length: no two are equal. */
+  readonly unique?: string | undefined;
   /** More headers; a connection has those at its own place, and they begin anew when there are more connections. */
   readonly headers?: readonly Readonly<Record<string, string>>[];
   readonly connections: number;
@@ -23,12 +25,23 @@ export interface LoadResult {
   readonly cpuShare: number;
   /** From a request to the end of its answer, the middle of all. */
   readonly medianMs: number;
+  readonly p99Ms: number;
 }
 
 // Sends the next request on a connection when the answer to the last is whole: a closed loop. It reads
 // no more of an answer than its status and length, so that it costs less than the server that it loads.
 const load = JSON.parse(process.argv[2] ?? '') as Load;
-const { port, otherPort = port, path, body, bodies = [body], headers = [{}], connections, seconds } = load;
+const {
+  port,
+  otherPort = port,
+  path,
+  body,
+  bodies = [body],
+  unique,
+  headers = [{}],
+  connections,
+  seconds,
+} = load;
 const toRequest = (more: Readonly<Record<string, string>>, text: string): Buffer => {
   const lines = Object.entries(more).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(
@@ -37,6 +50,15 @@ const toRequest = (more: Readonly<Record<string, string>>, text: string): Buffer
   );
 };
 const requests = headers.map((more) => bodies.map((text) => toRequest(more, text)));
+/** The request with its own number in place of `text`: 0.000001, 0.000002 and so on. */
+const numbered = (request: Buffer, text: string): Buffer => {
+  const copy = Buffer.from(request);
+  const digits = String((firstNumber + sent) % 10 ** (text.length - 2)).padStart(text.length - 2, '0');
+  copy.write(`0.${digits}`, copy.lastIndexOf(text), 'latin1');
+  return copy;
+};
+/** Another in each process: what one has asked, the next one does not ask again. */
+const firstNumber = (Date.now() % 10_000_000) * 100;
 let sent = 0;
 let answered = 0;
 let failed = 0;
@@ -47,7 +69,10 @@ for (let k = 0; k < connections; k += 1) {
   const socket = net.connect(k % 2 === 0 ? port : otherPort, '127.0.0.1');
   socket.setNoDelay(true);
   const own = requests[k % requests.length] as Buffer[];
-  const next = () => own[sent++ % own.length] as Buffer;
+  const next = () => {
+    const request = own[sent++ % own.length] as Buffer;
+    return unique === undefined ? request : numbered(request, unique);
+  };
   let missing = 0;
   let sentAt = performance.now();
   socket.on('data', (chunk) => {
@@ -79,12 +104,14 @@ setTimeout(() => {
   isOver = true;
   const elapsed = (performance.now() - started) / 1_000;
   const { user, system } = process.cpuUsage(cpu);
+  tookMs.sort((a, b) => a - b);
   const result: LoadResult = {
     answered,
     failed,
     perSecond: answered / elapsed,
     cpuShare: (user + system) / 1e6 / elapsed,
-    medianMs: tookMs.sort((a, b) => a - b)[tookMs.length >> 1] ?? Number.NaN,
+    medianMs: tookMs[tookMs.length >> 1] ?? Number.NaN,
+    p99Ms: tookMs[Math.floor(tookMs.length * 0.99)] ?? Number.NaN,
   };
   process.send?.(result, () => process.exit(0));
 }, seconds * 1_000);

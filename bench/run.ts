@@ -3,6 +3,7 @@ import { benchHttp, benchIdle } from './http.js';
 import { benchIsolation } from './isolation.js';
 import { benchManyModels } from './many-models.js';
 import { benchNeighbours } from './neighbours.js';
+import { benchNetwork } from './network.js';
 import { benchOverload } from './overload.js';
 import { busyShare } from './proc.js';
 import { benchProtection } from './protection.js';
@@ -16,6 +17,7 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   http: benchHttp,
   idle: benchIdle,
   isolation: benchIsolation,
+  network: benchNetwork,
   neighbours: benchNeighbours,
   overload: benchOverload,
   recovery: benchRecovery,

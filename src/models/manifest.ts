@@ -101,6 +101,12 @@ export const ManifestSchema = Type.Object(
       Type.String({ pattern: '^[0-9a-f]{64}$', description: '64 hexadecimal digits in lower case' }),
     ),
     runtime: Type.Optional(Runtime),
+    allow: Type.Optional(
+      Type.Array(Type.Union([Type.Literal('training_mode'), Type.Literal('randomness')]), {
+        uniqueItems: true,
+        description: 'what a graph is refused for unless it is listed here',
+      }),
+    ),
   },
   { ...strict, $id: 'Manifest' },
 );

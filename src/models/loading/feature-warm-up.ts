@@ -16,6 +16,7 @@ import type { Golden } from '../golden.js';
 import { type Manifest, RefusedError } from '../manifest.js';
 import { createRowText } from '../row-text.js';
 import { withDefaults } from '../runtime-settings.js';
+import { describeDisagreement } from './label-agreement.js';
 import { createSampleRows } from './sample-rows.js';
 import { countSamples, isRefusal, judgeCompany, renewIfEnded, tryAlone } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
@@ -68,6 +69,14 @@ export async function warmUpFeatures(
   const mixed = Array.from({ length: batchRows }, (_unused, k) => rows[k % rows.length] ?? row);
   const full = await run(mixed);
   const batchRunMs = await fastestOf(3, trial, () => run(mixed));
+  const hasThreshold = manifest.output?.threshold !== undefined;
+  const disagreement = hasThreshold
+    ? undefined
+    : describeDisagreement(
+        tried.map((it) => it.outputs),
+        decode,
+        classes,
+      );
   const toText = createRowText(typed.map(({ feature }) => feature.name));
   return {
     createTask: (executor, options) =>
@@ -96,7 +105,7 @@ export async function warmUpFeatures(
     companyFault: company.fault,
     outputBytes: countBytes(full),
     runs: [[row], mixed].map((some) => ({ feeds: encode(some), fetches })),
-    notes: [],
+    notes: disagreement === undefined ? [] : [disagreement],
   };
 }
 
