@@ -5,8 +5,8 @@ import type { Executor } from '../inference/executor.js';
 import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
 import { findSharedReason } from '../inference/graph-company.js';
 import { findTreeFault } from '../inference/graph-hazards.js';
-import { findRandomness } from '../inference/graph-randomness.js';
 import { findRunRisk } from '../inference/graph-risks.js';
+import { findRandomness, findTrainingMode } from '../inference/graph-training.js';
 import { HostLostError } from '../inference/host-process.js';
 import { Standby } from '../inference/standby.js';
 import { type Trial, type TrialOptions, Trials, TrialTimeoutError } from '../inference/trials.js';
@@ -15,6 +15,7 @@ import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
 import { LoadedModel } from './loaded-model.js';
 import { warmUpFeatures } from './loading/feature-warm-up.js';
+import { refuseTraining, refuseUnrepeatable } from './loading/refuse-training.js';
 import { warmUpTensors } from './loading/tensor-warm-up.js';
 import type { WarmUp } from './loading/warm-up.js';
 import { RefusedError } from './manifest.js';
@@ -70,6 +71,7 @@ export function createLoader(options: LoaderOptions): Loader {
         const files = await readVersionFiles(path, model, version);
         const golden = files.golden && parseGolden(files.golden);
         graph = inspectGraph(files.model);
+        refuseTraining(files.manifest, graph);
         if (graph.externalData.length > 0) copy = await copyPrivately(files, graph.externalFiles);
         return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
       } catch (error) {
@@ -106,6 +108,7 @@ async function loadChecked(
       manifest.task === 'tensor'
         ? await warmUpTensors(manifest, graph, trial, golden, limits)
         : await warmUpFeatures(manifest, graph, trial, golden, limits);
+    if (!warm.isRepeatable) refuseUnrepeatable(manifest, graph);
     const tried = warm.createTask(
       { kind: 'inline', run: trial.run, close() {} },
       { timeoutMs: loadTimeoutMs, maxQueueRows: golden?.instances.length ?? 1 },
@@ -140,7 +143,7 @@ async function loadChecked(
       memoryBytes: kind === 'inline' ? Math.max(addedBytes, files.model.length) : residentBytes,
       goldenRows: golden?.instances.length ?? 0,
       executorReason: reason,
-      uncachedReason: findUncachedReason(model),
+      uncachedReason: findUncachedReason(model, warm),
     };
     const about = { model: manifest.name, version: manifest.version };
     const operators = [...graph.opTypes].sort();
@@ -176,11 +179,16 @@ function choosePlace(
 }
 
 /** Why the answers of a version are not remembered: it gives others each time, or its manifest says so. */
-function findUncachedReason({ files: { manifest }, graph }: CheckedModel): string | undefined {
-  const wanted = manifest.runtime?.cache;
-  if (wanted !== undefined) return wanted ? undefined : 'the manifest says so';
+function findUncachedReason(
+  { files: { manifest }, graph }: CheckedModel,
+  { isRepeatable }: WarmUp,
+): string | undefined {
   const random = findRandomness(graph);
-  return random && `the graph holds a ${random}`;
+  if (random !== undefined) return `the graph holds a ${random}`;
+  const training = findTrainingMode(graph);
+  if (training !== undefined) return `${training} runs in training mode`;
+  if (!isRepeatable) return 'it answers the same row differently each time';
+  return manifest.runtime?.cache === false ? 'the manifest says so' : undefined;
 }
 
 /** Reads the graph and refuses what the engine would not survive. */

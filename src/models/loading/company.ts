@@ -47,6 +47,15 @@ export async function findCompanyFault(company: Company): Promise<CompanyFault |
   return worst;
 }
 
+/** Whether the samples are answered alone as they were before. A graph may draw numbers, or change with each run. */
+export async function isRepeatable(company: Company): Promise<boolean> {
+  const compare = createComparison(company);
+  for (let k = 0; k < company.alone.length; k += 1) {
+    if (compare([k], await company.run([k])) !== undefined) return false;
+  }
+  return true;
+}
+
 type Comparison = (numbers: readonly number[], outputs: Tensors) => CompanyFault | undefined;
 
 function createComparison({ alone, rowsOf }: Company): Comparison {

@@ -103,6 +103,7 @@ export async function warmUpFeatures(
     batchRows,
     batchReason: company.reason,
     companyFault: company.fault,
+    isRepeatable: company.isRepeatable,
     outputBytes: countBytes(full),
     runs: [[row], mixed].map((some) => ({ feeds: encode(some), fetches })),
     notes: disagreement === undefined ? [] : [disagreement],

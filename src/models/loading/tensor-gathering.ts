@@ -57,14 +57,19 @@ export async function judgeGathering(given: GatheringTrial): Promise<Gathering> 
     verdict,
   });
   const shapeReason = findShapeReason(form.inputs);
-  if (shapeReason !== undefined) return alone({ reason: shapeReason });
   const names = Object.keys(base.outputs);
+  if (shapeReason !== undefined) {
+    const again = (): Promise<Tensors> => trial.run(base.run.feeds, names);
+    const single = { alone: [base.outputs], maxRows: 1, run: again, rowsOf: () => 1 };
+    return alone({ ...(await judgeCompany(trial, undefined, single)), reason: shapeReason });
+  }
   const tried = await tryAlone(trial, createSamples(given), (feeds) => trial.run(feeds, names, timeoutMs));
   const misfit = tried
     .flatMap(({ outputs }) => Object.entries(outputs))
     .find(([, { dims }]) => dims[0] !== 1);
   if (misfit !== undefined) {
-    return alone({ reason: `the first dimension of the output ${misfit[0]} does not count rows` });
+    const reason = `the first dimension of the output ${misfit[0]} does not count rows`;
+    return alone({ isRepeatable: true, reason });
   }
   const rows = tried.map(({ sample }) => sample);
   const run = (numbers: readonly number[]) =>

@@ -37,7 +37,7 @@ export async function warmUpTensors(
   if (baseMs > settings.timeoutMs) throw tooSlow(baseMs, settings.timeoutMs);
   const gathering =
     base && (await judgeGathering({ form, base, golden, trial, runMs: baseMs, limits, manifest }));
-  const { rowMs: runMs = baseMs, batchRunMs = baseMs, verdict = {} } = gathering ?? {};
+  const { rowMs: runMs = baseMs, batchRunMs = baseMs, verdict } = gathering ?? {};
   const mostRows = gathering?.isIndependent ? gathering.mostRows : undefined;
   const emptyAxes = base && (await findEmptyAxes(form.inputs, base.run, trial));
   const askedForm = createTensorForm(graph, manifest.runtime?.maxBatchRows, emptyAxes);
@@ -70,9 +70,10 @@ export async function warmUpTensors(
     runMs,
     ...(mostRows !== undefined && { batchRunMs }),
     batchRows: mostRows ?? 1,
-    batchReason: verdict.reason,
-    companyFault: verdict.fault,
-    unboundedReason: mostRows === undefined ? findUnboundedReason(form, verdict.reason) : undefined,
+    batchReason: verdict?.reason,
+    companyFault: verdict?.fault,
+    isRepeatable: verdict?.isRepeatable ?? true,
+    unboundedReason: mostRows === undefined ? findUnboundedReason(form, verdict?.reason) : undefined,
     outputBytes: base === undefined ? 0 : countBytes(base.outputs),
     runs: base === undefined ? [] : [base.run],
     notes: [],

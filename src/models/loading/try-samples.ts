@@ -2,7 +2,7 @@ import { EngineError } from '../../inference/engine-error.js';
 import { HostLostError } from '../../inference/host-process.js';
 import type { Tensors } from '../../inference/tensor.js';
 import { type Trial, TrialTimeoutError } from '../../inference/trials.js';
-import { type Company, type CompanyFault, findCompanyFault } from './company.js';
+import { type Company, type CompanyFault, findCompanyFault, isRepeatable } from './company.js';
 
 const mostSamples = 16;
 const longestSamplingMs = 500;
@@ -43,6 +43,8 @@ export async function tryAlone<Sample>(
 }
 
 export interface CompanyVerdict {
+  /** Whether the same row is answered the same each time. */
+  readonly isRepeatable: boolean;
   /** Why a run may not gather rows, in words; undefined where it may. */
   readonly reason?: string;
   readonly fault?: CompanyFault;
@@ -54,18 +56,24 @@ export async function judgeCompany(
   knownReason: string | undefined,
   company: Company,
 ): Promise<CompanyVerdict> {
-  if (company.maxRows < 2) return {};
-  if (company.alone.length < 2) {
-    return { reason: knownReason ?? 'fewer than two of the rows that were tried are answered' };
-  }
   try {
+    if (!(await isRepeatable(company))) {
+      return { isRepeatable: false, reason: knownReason ?? 'it answers the same row differently each time' };
+    }
+    if (company.maxRows < 2) return { isRepeatable: true };
+    if (company.alone.length < 2) {
+      const reason = knownReason ?? 'fewer than two of the rows that were tried are answered';
+      return { isRepeatable: true, reason };
+    }
     const fault = await findCompanyFault(company);
-    if (fault === undefined) return knownReason === undefined ? {} : { reason: knownReason };
-    return { reason: knownReason ?? describe(fault), fault };
+    if (fault === undefined)
+      return { isRepeatable: true, ...(knownReason !== undefined && { reason: knownReason }) };
+    return { isRepeatable: true, reason: knownReason ?? describe(fault), fault };
   } catch (error) {
     if (!isRefusal(error)) throw error;
     await renewIfEnded(trial, error);
-    return { reason: knownReason ?? 'the engine refuses rows together that it takes alone' };
+    const reason = knownReason ?? 'the engine refuses rows together that it takes alone';
+    return { isRepeatable: true, reason };
   }
 }
 

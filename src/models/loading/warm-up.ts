@@ -16,6 +16,8 @@ export interface WarmUp {
   readonly batchRows: number;
   /** Why a run has one row, or one request, where more were wanted. */
   readonly batchReason?: string | undefined;
+  /** Whether the same row is answered the same each time. */
+  readonly isRepeatable: boolean;
   /** Why a request may take any time, so that it must not run on the server's thread. */
   readonly unboundedReason?: string | undefined;
   /** How an answer in company differed from the answer alone. */

@@ -64,6 +64,30 @@ export function trainingNormalization(columns = 3): Uint8Array {
   });
 }
 
+/** X's first column and a draw from the normal distribution. */
+export function randomNoise(columns = 3): Uint8Array {
+  return model({
+    inputs: [X(columns)],
+    outputs: [VARIABLE],
+    initializers: [initializer('columns', 'int64', [1], [1n])],
+    nodes: [
+      node('RandomNormalLike', ['X'], ['noise']),
+      node('Add', ['X', 'noise'], ['noisy']),
+      node('ReduceSum', ['noisy', 'columns'], ['variable'], { keepdims: int(1) }),
+    ],
+  });
+}
+
+/** X through a Dropout in training mode, which leaves out half of the columns at random. */
+export function trainingDropout(columns = 3): Uint8Array {
+  return model({
+    inputs: [X(columns)],
+    outputs: [tensorValue('variable', 'float32', ['N', columns])],
+    initializers: [initializer('ratio', 'float32', [], [0.5]), initializer('training', 'bool', [], [1])],
+    nodes: [node('Dropout', ['X', 'ratio', 'training'], ['variable'])],
+  });
+}
+
 /** Layers of a network as exporters write them: width × width, each with a Relu, and one column at the end. */
 export function network(layers: number, width: number, features = 4): Uint8Array {
   const random = createRandom(7);

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { anybody, loadOne } from '../../helpers/one-version.js';
-import { centredOnRun, dynamicallyQuantized, linearRegression, network } from '../../helpers/onnx-models.js';
+import { anybody, loadOne, refusalOf } from '../../helpers/one-version.js';
+import {
+  centredOnRun,
+  dynamicallyQuantized,
+  linearRegression,
+  network,
+  randomNoise,
+  trainingDropout,
+  trainingNormalization,
+} from '../../helpers/onnx-models.js';
 
 const numbers = (names: string) => [...names].map((name) => ({ name, type: 'number' as const }));
 const regression = { task: 'regression' as const, features: numbers('abc') };
@@ -48,6 +56,48 @@ describe('rows that do not depend on each other', () => {
     expect(version.loaded.figures).toMatchObject({ batchRows: 256 });
     expect(version.loaded.figures.batchReason).toBe(undefined);
   });
+});
+
+describe('a graph that answers no row twice', () => {
+  const names = { ...regression, output: { value: 'variable', names: ['u', 'v', 'w'] } };
+  const tensors = { task: 'tensor' as const };
+  test.each([
+    [
+      'BatchNormalization in training mode',
+      names,
+      trainingNormalization(),
+      /BatchNormalization runs in training.*"training_mode"/,
+    ],
+    [
+      'Dropout in training mode',
+      names,
+      trainingDropout(),
+      /differently each time: its Dropout.*"training_mode"/,
+    ],
+    [
+      'Dropout in training mode, of tensors',
+      tensors,
+      trainingDropout(),
+      /differently each time: its Dropout/,
+    ],
+    ['a draw of numbers', regression, randomNoise(), /RandomNormalLike draws other numbers.*"randomness"/],
+  ] as const)('by %s is refused with what to do', async (_what, manifest, model, reason) => {
+    expect(await refusalOf(manifest, model)).toMatch(reason);
+  });
+
+  test.each([
+    ['training_mode', names, trainingNormalization()],
+    ['training_mode', names, trainingDropout()],
+    ['randomness', regression, randomNoise()],
+  ] as const)(
+    'is served where the manifest allows %s, and never remembered',
+    async (allow, manifest, model) => {
+      using version = await loadOne({ ...manifest, allow: [allow] }, model);
+      expect(version.loaded.isCacheable).toBe(false);
+      expect(version.loaded.figures.batchRows).toBe(1);
+      expect((await version.ask(rows[3])).code).toBe('ok');
+    },
+  );
 });
 
 describe('requests of tensors', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { readGraph } from '../../src/inference/graph.js';
-import { findRandomness } from '../../src/inference/graph-randomness.js';
+import { findRandomness } from '../../src/inference/graph-training.js';
 import { linearRegression, noisy, sineLayers } from '../helpers/onnx-models.js';
 
 test('a graph that makes noise is found, and others are not', () => {

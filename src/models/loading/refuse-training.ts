@@ -1,0 +1,33 @@
+import type { ModelGraph } from '../../inference/graph.js';
+import { findRandomness, findTrainingMode, hasDropout } from '../../inference/graph-training.js';
+import { type Manifest, RefusedError } from '../manifest.js';
+
+/**
+ * Refuses a graph that runs in training mode or draws numbers, unless the manifest allows it: hardly anybody who
+ * exports such a graph means it, and its answers cannot be right twice. Throws `RefusedError`.
+ */
+export function refuseTraining({ allow = [] }: Manifest, graph: ModelGraph): void {
+  const training = findTrainingMode(graph);
+  if (training !== undefined && !allow.includes('training_mode')) {
+    throw new RefusedError(
+      `model.onnx: ${training} runs in training mode, so that the answer to a row depends on other rows: export the ` +
+        'model in evaluation mode (model.eval() in PyTorch), or list "training_mode" in /allow',
+    );
+  }
+  const random = findRandomness(graph);
+  if (random !== undefined && !allow.includes('randomness')) {
+    throw new RefusedError(
+      `model.onnx: ${random} draws other numbers in each run, so that no answer can be given twice: export the model ` +
+        'without it, or list "randomness" in /allow',
+    );
+  }
+}
+
+/** Refuses a version that was seen to answer the same row differently, unless the manifest allows it. */
+export function refuseUnrepeatable({ allow = [] }: Manifest, graph: ModelGraph): void {
+  if (allow.length > 0) return;
+  const cause = hasDropout(graph)
+    ? 'its Dropout runs in training mode, as it seems: export the model in evaluation mode (model.eval() in PyTorch), or list "training_mode" in /allow'
+    : 'export the model without what changes from run to run, or list "randomness" in /allow';
+  throw new RefusedError(`model.onnx answers the same row differently each time: ${cause}`);
+}
