@@ -1,8 +1,8 @@
 import { messageOf, ServiceError } from '../errors.js';
 import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
-import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
-import { findTreeFault } from '../inference/graph-hazards.js';
+import { GraphError, type ModelGraph, readGraphInSlices } from '../inference/graph.js';
+import { findTreeFaultInSlices } from '../inference/graph-hazards.js';
 import { findRandomness } from '../inference/graph-randomness.js';
 import { findRunRisk } from '../inference/graph-risks.js';
 import { HostLostError } from '../inference/host-process.js';
@@ -51,7 +51,7 @@ export function createLoader(options: LoaderOptions): Loader {
       try {
         const files = await readVersionFiles(path, model, version);
         const golden = files.golden && parseGolden(files.golden);
-        const graph = inspectGraph(files.model);
+        const graph = await inspectGraph(files.model);
         if (graph.externalData.length > 0) copy = await copyPrivately(files, graph.externalFiles);
         return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
       } catch (error) {
@@ -157,9 +157,9 @@ function findUncachedReason({ files: { manifest }, graph }: CheckedModel): strin
 }
 
 /** Reads the graph and refuses what the engine would not survive. */
-function inspectGraph(model: Uint8Array): ModelGraph {
-  const graph = readGraph(model);
-  const fault = findTreeFault(graph);
+async function inspectGraph(model: Uint8Array): Promise<ModelGraph> {
+  const graph = await readGraphInSlices(model);
+  const fault = await findTreeFaultInSlices(graph);
   if (fault !== undefined) throw new RefusedError(`model.onnx: ${fault}`);
   return graph;
 }
