@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.js';
 import { readGraph } from '../inference/graph.js';
@@ -8,6 +9,7 @@ import { codeOf } from '../models/regular-file.js';
 import { nextVersion } from '../proposal/next-version.js';
 import { proposeManifest } from '../proposal/propose-manifest.js';
 import { replaceFile, writeVersion } from '../proposal/write-version.js';
+import { untilSignalled } from '../stop-signals.js';
 import { describeAddition } from './add-report.js';
 import {
   checkNames,
@@ -80,6 +82,7 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
       ...(classes !== undefined && { classes: toUniform(classes) }),
       ...(instances !== undefined && { instances }),
     });
+    let draft: string | undefined;
     const parts = {
       root,
       manifest: proposal.manifest,
@@ -87,9 +90,13 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
       companions,
       weights: graph.externalData,
       weightsFolder: dirname(path),
+      onDraft(folder: string) {
+        draft = folder;
+      },
     };
-    const report = await writeVersion(parts, async (folder) => {
+    const prove = async (folder: string, signal: AbortSignal) => {
       const loader = createCliLoader(env);
+      signal.addEventListener('abort', () => loader.close());
       try {
         const loaded = await loader.load(folder, name, version);
         try {
@@ -104,7 +111,11 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
       } finally {
         loader.close();
       }
-    });
+    };
+    const report = await untilSignalled(
+      (signal) => writeVersion({ ...parts, signal }, (folder) => prove(folder, signal)),
+      () => draft && rmSync(draft, { recursive: true, force: true }),
+    );
     stdout.write(report);
     stdout.write(await setDefault(args.flag('default'), join(root, name), version, listed?.aliases.aliases));
     return 0;

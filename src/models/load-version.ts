@@ -33,7 +33,7 @@ export interface Loader {
    * whatever else it throws is not.
    */
   load(path: string, model: string, version: string): Promise<LoadedModel>;
-  /** Ends the children that serve no version. */
+  /** Ends the children that serve no version, and loads that are still on their way. */
   close(): void;
 }
 
@@ -43,23 +43,30 @@ const longestInlineOpenMs = 100;
 export function createLoader(options: LoaderOptions): Loader {
   const trials = new Trials(options);
   const standby = new Standby(options.maxMemoryBytes);
+  const closing = new AbortController();
   return {
     async load(path, model, version) {
       const started = performance.now();
       trials.prepare();
       let copy: PrivateCopy | undefined;
       try {
+        closing.signal.throwIfAborted();
         const files = await readVersionFiles(path, model, version);
         const golden = files.golden && parseGolden(files.golden);
         const graph = await inspectGraph(files.model);
-        if (graph.externalData.length > 0) copy = await copyPrivately(files, graph.externalFiles);
+        if (graph.externalData.length > 0)
+          copy = await copyPrivately(files, graph.externalFiles, closing.signal);
+        closing.signal.throwIfAborted();
         return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
       } catch (error) {
         await copy?.remove();
         throw toRefusal(error);
       }
     },
-    close: () => trials.close(),
+    close() {
+      closing.abort();
+      trials.close();
+    },
   };
 }
 
