@@ -1,5 +1,5 @@
 import type { GraphNode, GraphValue, ModelGraph } from '../inference/graph.js';
-import { type Feature, type ManifestFile, RefusedError } from '../models/manifest.js';
+import { type Feature, type ManifestFile, mostFeatures, RefusedError } from '../models/manifest.js';
 import { countOf, listOf } from './graph-ends.js';
 
 export interface FeaturesProposal {
@@ -14,8 +14,6 @@ const metadataKeys = /^(feature|column|input|x)[ _-]?(name|feature)s?(_in_?)?$|^
 /** What is longer than these is no list of names that a request could hold. */
 const longestKey = 100;
 const longestNames = 4_194_304;
-/** A manifest may not have more features. */
-const widestInput = 65_536;
 
 /** Proposes a feature for each column of each input: named as wanted, as the exporter wrote, or by its place. */
 export function proposeFeatures(
@@ -34,9 +32,9 @@ export function proposeFeatures(
       `the width of the input ${open.name} is not fixed: name its columns with --features`,
     );
   const width = widths.reduce<number>((sum, it) => sum + (it ?? 0), 0);
-  if (width > widestInput) {
+  if (width > mostFeatures) {
     throw new RefusedError(
-      `the graph takes ${width} columns, and features are ${widestInput} at most: use --task tensor`,
+      `the graph takes ${width} columns, and features are ${mostFeatures} at most: use --task tensor`,
     );
   }
   if (wanted !== undefined && wanted.length !== width) {
