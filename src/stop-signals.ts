@@ -16,3 +16,38 @@ export function catchStopSignals(): StopSignals {
     },
   };
 }
+
+const endSignals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+/** What has not come to its end after so long is left, and the process ends. */
+const longestEndMs = 3_000;
+
+/**
+ * Does the work of a command, which a signal ends in good order: its `AbortSignal` says so, and once the work has
+ * come to an end the process exits as a shell expects, with 128 and the number of the signal. `lastResort` is called
+ * where the work takes too long to end, or a second signal comes.
+ */
+export async function untilSignalled<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  lastResort: () => void = () => undefined,
+): Promise<T> {
+  const controller = new AbortController();
+  let code: number | undefined;
+  const exit = () => {
+    lastResort();
+    process.exit(code);
+  };
+  const end = (name: NodeJS.Signals) => {
+    if (code !== undefined) exit();
+    code = 128 + endSignals[name as keyof typeof endSignals];
+    setTimeout(exit, longestEndMs).unref();
+    controller.abort(new Error(`ended by ${name}`));
+  };
+  const names = Object.keys(endSignals) as NodeJS.Signals[];
+  for (const name of names) process.on(name, end);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const name of names) process.off(name, end);
+    if (code !== undefined) process.exit(code);
+  }
+}

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readGraph } from '../inference/graph.js';
 import { type Listing, listDirectory } from '../models/directory.js';
@@ -6,6 +7,7 @@ import { codeOf } from '../models/regular-file.js';
 import { nextVersion } from '../proposal/next-version.js';
 import { proposeManifest } from '../proposal/propose-manifest.js';
 import { writeVersion } from '../proposal/write-version.js';
+import { untilSignalled } from '../stop-signals.js';
 import { describeDefault, setDefault } from './add-default.js';
 import { describeAddition } from './add-report.js';
 import {
@@ -79,6 +81,7 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
       ...(classes !== undefined && { classes: toUniform(classes) }),
       ...(instances !== undefined && { instances }),
     });
+    let draft: string | undefined;
     const parts = {
       root,
       manifest: proposal.manifest,
@@ -86,9 +89,13 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
       companions,
       weights: graph.externalData,
       weightsFolder: dirname(path),
+      onDraft(folder: string) {
+        draft = folder;
+      },
     };
-    const report = await writeVersion(parts, async (folder) => {
+    const prove = async (folder: string, signal: AbortSignal) => {
       const loader = createCliLoader(env);
+      signal.addEventListener('abort', () => loader.close());
       try {
         const loaded = await loader.load(folder, name, version);
         try {
@@ -103,7 +110,11 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
       } finally {
         loader.close();
       }
-    });
+    };
+    const report = await untilSignalled(
+      (signal) => writeVersion({ ...parts, signal }, (folder) => prove(folder, signal)),
+      () => draft && rmSync(draft, { recursive: true, force: true }),
+    );
     stdout.write(report);
     const addition = { root, name, version, existing, aliases: listed?.aliases.aliases ?? new Map() };
     stdout.write(args.flag('default') ? await setDefault(addition) : describeDefault(addition));

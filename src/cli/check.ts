@@ -1,7 +1,10 @@
+import { join } from 'node:path';
 import { messageOf } from '../errors.js';
-import { listDirectory } from '../models/directory.js';
+import { type Listing, listDirectory } from '../models/directory.js';
 import { RefusedError } from '../models/manifest.js';
 import { Registry } from '../models/registry.js';
+import { findAbandonedDrafts } from '../proposal/drafts.js';
+import { untilSignalled } from '../stop-signals.js';
 import { type CheckReport, type ModelReport, reportOn } from './check-report.js';
 import type { Command } from './command.js';
 import { createCliLoader } from './loader.js';
@@ -21,7 +24,7 @@ an alias leads nowhere, a model has no version that answers for it, or anything 
   async run(args, { stdout, stderr, env }) {
     const root = args.positionals[0] ?? env['MODELS_DIR'] ?? 'models';
     const defaultModel = env['DEFAULT_MODEL'] || undefined;
-    const listing = await listDirectory(root);
+    const listing = await withDrafts(root, await listDirectory(root));
     const loader = createCliLoader(env);
     const registry = new Registry({
       load: loader.load,
@@ -33,7 +36,10 @@ an alias leads nowhere, a model has no version that answers for it, or anything 
       },
     });
     try {
-      await registry.apply(listing);
+      await untilSignalled((signal) => {
+        signal.addEventListener('abort', () => loader.close());
+        return registry.apply(listing);
+      });
       const report = reportOn(root, listing, registry, findDefault(registry, defaultModel));
       stdout.write(args.flag('json') ? `${JSON.stringify(report, null, 2)}\n` : toText(report));
       return report.faults.length === 0 ? 0 : 1;
@@ -43,6 +49,17 @@ an alias leads nowhere, a model has no version that answers for it, or anything 
     }
   },
 };
+
+/** Names what an addition left that was killed; one that is still at work is passed over. */
+async function withDrafts(root: string, listing: Listing): Promise<Listing> {
+  const remarks: string[] = [];
+  for (const { name } of listing.models) {
+    for (const draft of await findAbandonedDrafts(join(root, name))) {
+      remarks.push(`${name}/${draft}: was left by an addition that did not come to its end: remove it`);
+    }
+  }
+  return { ...listing, remarks: [...listing.remarks, ...remarks] };
+}
 
 /** The model that plain /predict means. That there is none is a fault where one is named. */
 function findDefault(

@@ -101,7 +101,9 @@ function toText(facts: ReturnType<typeof describeModel>): string {
     ['operators', [pairs(facts.operators, ' × ').join(', ')]],
     [
       'weights',
-      facts.externalData.length === 0 ? ['all in the file'] : facts.externalData.map((file) => `in ${file}`),
+      facts.externalData.length === 0
+        ? ['all in the file']
+        : facts.externalData.slice(0, mostListed).map((file) => `in ${file}`),
     ],
     ['metadata', pairs(facts.metadata, ': ')],
   ];

@@ -7,6 +7,7 @@ import { RefusedError } from '../models/manifest.js';
 import { Registry } from '../models/registry.js';
 import { createPredictions } from '../predictions.js';
 import { createPredictor } from '../predictor.js';
+import { untilSignalled } from '../stop-signals.js';
 import { type CliContext, type Command, UsageError } from './command.js';
 import { createCliLoader } from './loader.js';
 
@@ -36,12 +37,11 @@ standard input. VERSION may be an alias or latest.
     const at = target.indexOf('@');
     const [model, version] = at < 0 ? [target, undefined] : [target.slice(0, at), target.slice(at + 1)];
     const loader = createCliLoader(context.env);
-    const registry = await loadOne(
-      loader,
-      args.text('models') ?? context.env['MODELS_DIR'] ?? 'models',
-      model,
-      version,
-    );
+    const root = args.text('models') ?? context.env['MODELS_DIR'] ?? 'models';
+    const registry = await untilSignalled((signal) => {
+      signal.addEventListener('abort', () => loader.close());
+      return loadOne(loader, root, model, version);
+    });
     try {
       const body = isExample ? exampleOf(registry, model, version) : given;
       if (isExample) context.stdout.write(`${JSON.stringify(body)}\n`);

@@ -12,7 +12,9 @@ export function printable(text: string, most = 2_000): string {
 
 /** A table: each column as wide as its widest cell; those of `right` are set to the right. */
 export function toTable(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
-  const widths = (rows[0] ?? []).map((_, k) => Math.max(...rows.map((row) => (row[k] ?? '').length)));
+  const widths = (rows[0] ?? []).map((_, k) =>
+    rows.reduce((most, row) => Math.max(most, (row[k] ?? '').length), 0),
+  );
   const pad = (cell: string, k: number) =>
     right.includes(k) ? cell.padStart(widths[k] ?? 0) : cell.padEnd(widths[k] ?? 0);
   return rows.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');

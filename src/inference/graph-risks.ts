@@ -28,10 +28,12 @@ export function findRunRisk(graph: ModelGraph): string | undefined {
     graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)),
   );
   const inputs = new Set(graph.inputs.map(({ name }) => name));
+  // Shared by all: what led to no input once leads to none later, and the whole graph is walked once.
+  const seen = new Set<string>();
   const sized = graph.nodes.find((node) =>
     (sizedBy[node.domain === '' ? node.opType : ''] ?? []).some((index) => {
       const size = node.inputs[index];
-      return size !== undefined && size !== '' && followsFromValue(size, madeBy, inputs);
+      return size !== undefined && size !== '' && followsFromValue(size, madeBy, inputs, seen);
     }),
   );
   return sized && `the size of what ${sized.opType} makes follows from the value of an input`;
@@ -42,8 +44,8 @@ function followsFromValue(
   start: string,
   madeBy: ReadonlyMap<string, GraphNode>,
   inputs: ReadonlySet<string>,
+  seen: Set<string>,
 ): boolean {
-  const seen = new Set<string>();
   const open = [start];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     if (inputs.has(name)) return true;

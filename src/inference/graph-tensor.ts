@@ -1,5 +1,7 @@
+import { graphLimits } from './graph-limits.js';
 import { toElementType } from './graph-value.js';
 import { delimited, type ProtobufReader, varint } from './protobuf.js';
+import { readInts } from './protobuf-list.js';
 
 export interface GraphTensor {
   readonly name: string;
@@ -27,6 +29,9 @@ export function readTensor(reader: ProtobufReader, files: ExternalFiles): GraphT
   const locations: string[] = [];
   const place = { offset: 0, length: Number.NaN };
   while (reader.next()) {
+    const field = reader.tag >>> 3;
+    // Its content and shape are left alone: elements that are written one by one are passed over together.
+    if (field === 1 || (field >= 4 && field <= 7) || field === 10 || field === 11) reader.skipAlike();
     if (reader.tag === delimited(8)) name = reader.text();
     if (reader.tag === varint(2)) dataType = toElementType(reader.enum());
     if (reader.tag !== delimited(13)) continue;
@@ -41,7 +46,7 @@ export function readTensor(reader: ProtobufReader, files: ExternalFiles): GraphT
     ranges.push({ tensor: name, offset, ...(!Number.isNaN(length) && { length }) });
     files.set(location, ranges);
   }
-  return { name, dataType, readDims: () => reader.again().ints(1) };
+  return { name, dataType, readDims: () => readInts(reader.again(), 1, graphLimits.dimensions) };
 }
 
 /** Its name is that of its values. */
@@ -54,12 +59,15 @@ export function readSparseTensor(reader: ProtobufReader, files: ExternalFiles): 
   return name;
 }
 
-/** A StringStringEntryProto. */
-export function readPair(reader: ProtobufReader): [key: string, value: string] {
+/** A StringStringEntryProto, with a value of at most so many bytes. */
+export function readPair(
+  reader: ProtobufReader,
+  most: number = graphLimits.nameBytes,
+): [key: string, value: string] {
   const pair: [string, string] = ['', ''];
   while (reader.next()) {
     if (reader.tag === delimited(1)) pair[0] = reader.text();
-    if (reader.tag === delimited(2)) pair[1] = reader.text();
+    if (reader.tag === delimited(2)) pair[1] = reader.text(most);
   }
   return pair;
 }

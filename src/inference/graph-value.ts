@@ -1,4 +1,5 @@
-import { delimited, type ProtobufReader, varint } from './protobuf.js';
+import { counted, graphLimits } from './graph-limits.js';
+import { delimited, LimitError, type ProtobufReader, varint } from './protobuf.js';
 
 /** Fixed, symbolic, or unknown. */
 export type GraphDimension = number | string | undefined;
@@ -73,14 +74,19 @@ function readTensorType(kind: 'tensor' | 'sparse', reader: ProtobufReader): Grap
   while (reader.next()) {
     if (reader.tag === varint(1)) elementType = toElementType(reader.enum());
     // A message in two pieces is one with the fields of both.
-    if (reader.tag === delimited(2)) shape = [...(shape ?? []), ...readShape(reader.message())];
+    if (reader.tag === delimited(2)) shape = readShape(reader.message(), shape);
   }
   return { kind, elementType, ...(shape && { shape }) };
 }
 
-function readShape(reader: ProtobufReader): GraphDimension[] {
-  const shape: GraphDimension[] = [];
-  while (reader.next()) if (reader.tag === delimited(1)) shape.push(readDimension(reader.message()));
+function readShape(reader: ProtobufReader, shape: GraphDimension[] = []): GraphDimension[] {
+  while (reader.next()) {
+    if (reader.tag !== delimited(1)) continue;
+    shape.push(readDimension(reader.message()));
+    if (shape.length > graphLimits.dimensions) {
+      throw new LimitError(`has a value of over ${counted(graphLimits.dimensions)} dimensions`);
+    }
+  }
   return shape;
 }
 

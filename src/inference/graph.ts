@@ -1,19 +1,24 @@
 import { describeOtherFile } from './file-kind.js';
+import { GraphError, guarded, toGraphError } from './graph-error.js';
+import { counted, graphLimits } from './graph-limits.js';
 import {
+  type Findings,
   type GraphBody,
-  GraphError,
   type GraphNode,
-  guarded,
   readBody,
   searchFunction,
+  searchGraphs,
   searchTraining,
   toDomain,
 } from './graph-node.js';
-import { type ExternalFiles, type ExternalRange, readPair } from './graph-tensor.js';
+import { type ExternalRange, readPair } from './graph-tensor.js';
 import type { GraphValue } from './graph-value.js';
-import { delimited, ProtobufError, ProtobufReader, varint } from './protobuf.js';
+import { delimited, LimitError, ProtobufError, ProtobufReader, varint } from './protobuf.js';
+import { runAtOnce, runInSlices, type Steps } from './slices.js';
 
-export { type AttributeValue, GraphError, type GraphNode } from './graph-node.js';
+export type { AttributeValue } from './graph-attribute.js';
+export { GraphError } from './graph-error.js';
+export type { GraphNode } from './graph-node.js';
 export type { GraphType, GraphValue } from './graph-value.js';
 
 /** Holds on to the bytes it was read from, for its attributes: let go of it when done. */
@@ -38,9 +43,21 @@ export interface ModelGraph {
 
 /**
  * Reads the structure of an ONNX model without the engine, from bytes that are not trusted. Takes a millisecond
- * for each 100,000 fields; weights cost nothing. Throws `GraphError`, as does reading a list later.
+ * for each 100,000 fields; weights cost nothing. Throws `GraphError`, as does reading a list later; what goes beyond
+ * `graphLimits` is refused before it costs memory.
  */
 export function readGraph(bytes: Uint8Array): ModelGraph {
+  return guarded(() => runAtOnce(readSteps(bytes)));
+}
+
+/** The same, on a thread that serves others meanwhile. */
+export async function readGraphInSlices(bytes: Uint8Array): Promise<ModelGraph> {
+  return runInSlices(readSteps(bytes)).catch((error) => {
+    throw toGraphError(error);
+  });
+}
+
+function* readSteps(bytes: Uint8Array): Steps<ModelGraph> {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 64)).toString(
     'latin1',
   );
@@ -52,22 +69,24 @@ export function readGraph(bytes: Uint8Array): ModelGraph {
   if (start.startsWith('ORTM', 4))
     throw new GraphError("is in the engine's own ORT format: export it as ONNX");
   try {
-    return guarded(() => readModel(ProtobufReader.of(bytes)));
+    return yield* readModel(ProtobufReader.of(bytes));
   } catch (cause) {
-    const other = cause instanceof GraphError ? describeOtherFile(bytes) : undefined;
-    throw other === undefined ? cause : new GraphError(other, { cause });
+    const fault = toGraphError(cause);
+    const other = fault instanceof GraphError ? describeOtherFile(bytes) : undefined;
+    throw other === undefined ? fault : new GraphError(other, { cause: fault });
   }
 }
 
-function readModel(reader: ProtobufReader): ModelGraph {
+function* readModel(reader: ProtobufReader): Steps<ModelGraph> {
   let irVersion: number | undefined;
   const producer = ['', ''];
   const opsets: { domain: string; version: number }[] = [];
   const metadata = new Map<string, string>();
-  const found = { nested: [], files: new Map() as ExternalFiles };
+  const found: Findings = { nested: [], files: new Map(), nodeCount: 0, graphs: [] };
   const body: GraphBody = { nodes: [], inputs: [], outputs: [], initializers: new Set() };
   let hasGraph = false;
   while (reader.next()) {
+    reader.beginItem();
     switch (reader.tag) {
       case varint(1):
         irVersion = reader.int();
@@ -78,31 +97,41 @@ function readModel(reader: ProtobufReader): ModelGraph {
         break;
       case delimited(7):
         hasGraph = true;
-        readBody(reader.message(), body, found);
+        yield* readBody(reader.message(), body, found);
         break;
       case delimited(8):
         opsets.push(readOpset(reader.message()));
         break;
       case delimited(14): {
-        const [key, value] = readPair(reader.message());
+        const [key, value] = readPair(reader.message(), graphLimits.longTextBytes);
         metadata.set(key, value);
         break;
       }
       case delimited(20):
-        searchTraining(reader.message(), found);
+        yield* searchTraining(reader.message(), found);
         break;
       case delimited(25):
-        searchFunction(reader.message(), found);
+        yield* searchFunction(reader.message(), found);
         break;
     }
+    yield;
   }
+  yield* searchGraphs(found);
   if (irVersion === undefined) throw new ProtobufError('has no IR version');
   if (!hasGraph) throw new ProtobufError('has no graph');
+  const inputs = body.inputs.filter(({ name }) => !body.initializers.has(name));
+  for (const [values, what] of [
+    [inputs, 'inputs'],
+    [body.outputs, 'outputs'],
+  ] as const) {
+    if (values.length > graphLimits.values)
+      throw new LimitError(`has over ${counted(graphLimits.values)} ${what}`);
+  }
   return {
     irVersion,
     producer: producer.filter(Boolean).join(' '),
     opsets,
-    inputs: body.inputs.filter(({ name }) => !body.initializers.has(name)),
+    inputs,
     outputs: body.outputs,
     nodes: body.nodes,
     nestedNodes: found.nested,

@@ -1,4 +1,4 @@
-import { int64At, varintEnd } from './varint.js';
+import { int64At, ProtobufError, varintEnd } from './varint.js';
 
 /**
  * Runs: fields that follow each other with the same tag, as unpacked lists do. The lists of a forest are nearly
@@ -9,65 +9,142 @@ import { int64At, varintEnd } from './varint.js';
 /** Larger tags take more than the one byte that the loops compare. */
 const MAX_TAG = 127;
 
-export function skipRun(bytes: Uint8Array, start: number, limit: number, tag: number): number {
-  if (tag > MAX_TAG) return start;
-  let at = start;
-  while (at < limit && bytes[at] === tag) {
-    let end = at + 5;
-    if ((tag & 7) === 0) end = varintEnd(bytes, at + 1, limit);
-    if ((tag & 7) === 2) end = shortTextEnd(bytes, at, limit);
-    if (end > limit) break;
-    at = end;
-  }
-  return at;
+export interface Run {
+  readonly end: number;
+  readonly count: number;
 }
 
-export function readIntRun(
+/**
+ * Passes over a run of numbers, or of texts of under 128 bytes. Ends early behind more than `most` elements, and
+ * behind the byte `stop`.
+ */
+export function skipRun(
   bytes: Uint8Array,
   start: number,
   limit: number,
   tag: number,
-  values: number[],
+  most: number,
+  stop: number,
+): Run {
+  if (tag > MAX_TAG) return { end: start, count: 0 };
+  if ((tag & 7) === 0) return skipVarints(bytes, start, limit, tag, most, stop);
+  let at = start;
+  let count = 0;
+  if ((tag & 7) === 2) {
+    while (at < limit && at <= stop && bytes[at] === tag && count <= most) {
+      const end = shortTextEnd(bytes, at, limit);
+      if (end > limit) break;
+      at = end;
+      count += 1;
+    }
+    return { end: at, count };
+  }
+  const step = (tag & 7) === 1 ? 9 : 5;
+  const last = Math.min(limit - step, start + step * most);
+  while (at <= last && bytes[at] === tag) at += step;
+  return { end: at, count: (at - start) / step };
+}
+
+function skipVarints(
+  bytes: Uint8Array,
+  start: number,
+  limit: number,
+  tag: number,
+  most: number,
+  stop: number,
+): Run {
+  let at = start;
+  let count = 0;
+  while (at < limit && at <= stop && bytes[at] === tag && count <= most) {
+    // Most numbers of a forest take one to three bytes.
+    if ((bytes[at + 1] as number) < 128 && at + 1 < limit) at += 2;
+    else at = varintEnd(bytes, at + 1, limit);
+    count += 1;
+  }
+  return { end: at, count };
+}
+
+/** Where the numbers of a list go: there is room for as many as were counted. */
+export interface Int32List {
+  readonly values: Int32Array;
+  size: number;
+}
+
+/** What is no int32 becomes the lowest of them, which names nothing in a model. */
+export function putInt32(bytes: Uint8Array, at: number, into: Int32List): void {
+  const value = int64At(bytes, at);
+  into.values[into.size] = value === (value | 0) ? value : LOWEST_INT32;
+  into.size += 1;
+}
+
+export const LOWEST_INT32 = -(2 ** 31);
+
+export function readInt32Run(
+  bytes: Uint8Array,
+  start: number,
+  limit: number,
+  tag: number,
+  into: Int32List,
 ): number {
   if (tag > MAX_TAG) return start;
   let at = start;
   while (at < limit && bytes[at] === tag) {
     const end = varintEnd(bytes, at + 1, limit);
-    values.push(int64At(bytes, at + 1));
+    putInt32(bytes, at + 1, into);
     at = end;
   }
   return at;
 }
 
-/** A forest says BRANCH_LEQ or LEAF for each node: a text that is the one before is not decoded again. */
-export function readTextRun(
-  bytes: Buffer,
+/** A forest says BRANCH_LEQ or LEAF for each node: no text is made of it where only one matters. */
+export interface FlagList {
+  readonly values: Uint8Array;
+  size: number;
+}
+
+export function readFlagRun(
+  bytes: Uint8Array,
   start: number,
   limit: number,
   tag: number,
-  values: string[],
+  wanted: Uint8Array,
+  into: FlagList,
 ): number {
   if (tag > MAX_TAG) return start;
   let at = start;
-  let last = start;
   while (at < limit && bytes[at] === tag) {
     const end = shortTextEnd(bytes, at, limit);
     if (end > limit) break;
-    const isSame = at !== start && isEqual(bytes, last, at, end - at);
-    values.push(isSame ? (values.at(-1) ?? '') : bytes.toString('utf8', at + 2, end));
-    last = at;
+    putFlag(bytes, at + 2, end, wanted, into);
     at = end;
   }
   return at;
+}
+
+/** Puts 1 where the bytes are the wanted ones. */
+export function putFlag(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  wanted: Uint8Array,
+  into: FlagList,
+): void {
+  let isWanted = end - start === wanted.length;
+  for (let i = 0; isWanted && i < wanted.length; i++) isWanted = bytes[start + i] === wanted[i];
+  into.values[into.size] = isWanted ? 1 : 0;
+  into.size += 1;
+}
+
+/** How many varints a packed list has: as many as there are bytes that end one. Counts no further than `most`. */
+export function countPacked(bytes: Uint8Array, start: number, end: number, most: number): number {
+  let count = 0;
+  for (let at = start; at < end && count <= most; at++) if ((bytes[at] ?? 0) < 128) count += 1;
+  if (end > start && (bytes[end - 1] ?? 0) >= 128) throw new ProtobufError(`ends early at byte ${end}`);
+  return count;
 }
 
 /** Of a text whose length fits one byte; beyond the limit for any other. */
 function shortTextEnd(bytes: Uint8Array, at: number, limit: number): number {
   const length = at + 1 < limit ? (bytes[at + 1] ?? 128) : 128;
   return length < 128 ? at + 2 + length : limit + 1;
-}
-
-function isEqual(bytes: Uint8Array, a: number, b: number, length: number): boolean {
-  for (let i = 1; i < length; i++) if (bytes[a + i] !== bytes[b + i]) return false;
-  return true;
 }

@@ -1,4 +1,5 @@
-import { readIntRun, readTextRun, skipRun } from './protobuf-run.js';
+import { counted, graphLimits } from './graph-limits.js';
+import { skipRun } from './protobuf-run.js';
 import { int32At, int64At, ProtobufError, varintEnd } from './varint.js';
 
 export { ProtobufError } from './varint.js';
@@ -10,17 +11,26 @@ export const fixed32 = (field: number): number => field * 8 + 5;
 
 /** As many as protobuf itself allows: what nests deeper, the engine cannot read either. */
 const MAX_DEPTH = 100;
-/** Messages and texts taken from one input. A node takes about ten; a million take a second or two. */
-const MAX_PARTS = 1_000_000;
 
-interface Source {
+/** The bytes, and what has been taken of them so far. */
+class Source {
   readonly bytes: Buffer;
-  parts: number;
+  fields = 0;
+  elements = 0;
+  textBytes = 0;
+  parts = 0;
+  /** How many parts there were when the current item began. */
+  partsBefore = 0;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
 }
 
 /**
  * Reads one protobuf message field by field, from bytes that are not trusted. Nothing is copied or decoded until
- * asked for, so that a field is passed over at the cost of its head. Each fault throws `ProtobufError`.
+ * asked for, so that a field is passed over at the cost of its head. Each fault throws `ProtobufError`, and so does
+ * what goes beyond `graphLimits`.
  *
  *     while (reader.next()) if (reader.tag === varint(1)) version = reader.int();
  */
@@ -46,12 +56,14 @@ export class ProtobufReader {
 
   static of(bytes: Uint8Array): ProtobufReader {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return new ProtobufReader({ bytes: buffer, parts: 0 }, 0, buffer.length, 0);
+    return new ProtobufReader(new Source(buffer), 0, buffer.length, 0);
   }
 
   /** Moves to the next field; false at the message's end. */
   next(): boolean {
     if (this.#at >= this.#limit) return false;
+    this.#source.fields += 1;
+    if (this.#source.fields > graphLimits.fields) throw tooMany('fields', graphLimits.fields);
     this.tag = this.#size(this.#at);
     if (this.tag < 8) throw new ProtobufError(`has a field without a number at byte ${this.#start}`);
     this.#start = this.#at;
@@ -73,9 +85,19 @@ export class ProtobufReader {
     }
   }
 
-  /** The same message, from its first field. */
+  /** The same message, from its first field. What has been counted so far no longer counts. */
   again(): ProtobufReader {
-    return new ProtobufReader(this.#source, this.#first, this.#limit, this.#depth);
+    return new ProtobufReader(new Source(this.#source.bytes), this.#first, this.#limit, this.#depth);
+  }
+
+  /** The bytes of the whole input, and the place of the current field in them. */
+  get span(): { readonly bytes: Buffer; readonly start: number; readonly end: number } {
+    return { bytes: this.#source.bytes, start: this.#start, end: this.#at };
+  }
+
+  /** Begins an item: what is read in one piece has at most `graphLimits.itemParts`. */
+  beginItem(): void {
+    this.#source.partsBefore = this.#source.parts;
   }
 
   /** The current field as an int64; rounded beyond ±2^53. */
@@ -92,9 +114,19 @@ export class ProtobufReader {
     return this.#source.bytes.readFloatLE(this.#start);
   }
 
+  /** How many bytes the current field has. */
+  get length(): number {
+    return this.#at - this.#start;
+  }
+
   /** The current field as UTF-8, with U+FFFD for what is not. */
-  text(): string {
+  text(most: number = graphLimits.nameBytes): string {
     this.#count();
+    this.#source.textBytes += this.length;
+    if (this.length > most)
+      throw new LimitError(`has a text of over ${counted(most)} bytes at byte ${this.#start}`);
+    if (this.#source.textBytes > graphLimits.textBytes)
+      throw tooMany('bytes of names and metadata', graphLimits.textBytes);
     return this.#source.bytes.toString('utf8', this.#start, this.#at);
   }
 
@@ -106,57 +138,33 @@ export class ProtobufReader {
     return new ProtobufReader(this.#source, this.#start, this.#at, this.#depth + 1);
   }
 
-  /** Passes over the fields that follow with the same tag, as far as that is simple. */
-  skipAlike(): void {
-    this.#at = skipRun(this.#source.bytes, this.#at, this.#limit, this.tag);
-  }
-
-  /** All elements of a repeated field, packed or not, from here to the end of the message. */
-  ints(field: number): number[] {
+  /** Passes over the fields that follow with the same tag, as far as that is simple, and gives their number. */
+  skipAlike(): number {
     const { bytes } = this.#source;
-    const values: number[] = [];
-    while (this.next()) {
-      if (this.tag === varint(field)) {
-        values.push(this.int());
-        this.#at = readIntRun(bytes, this.#at, this.#limit, this.tag, values);
-      }
-      if (this.tag !== delimited(field)) continue;
-      for (let at = this.#start; at < this.#at; ) {
-        const end = varintEnd(bytes, at, this.#at);
-        values.push(int64At(bytes, at));
-        at = end;
-      }
-    }
-    return values;
+    const { listBytes, listElements } = graphLimits;
+    const stop = this.#at + listBytes;
+    const { end, count } = skipRun(bytes, this.#at, this.#limit, this.tag, listElements, stop);
+    this.#source.elements += count;
+    if (end > stop) throw tooMany('bytes in a list', listBytes);
+    if (count > listElements) throw tooMany('elements in a list', listElements);
+    if (this.#source.elements > graphLimits.elements)
+      throw tooMany('elements in its lists', graphLimits.elements);
+    this.#at = end;
+    return count;
   }
 
-  floats(field: number): number[] {
-    const values: number[] = [];
-    while (this.next()) {
-      if (this.tag === fixed32(field)) values.push(this.float());
-      if (this.tag !== delimited(field)) continue;
-      if ((this.#at - this.#start) % 4 !== 0) {
-        throw new ProtobufError(`has a list of numbers that ends early at byte ${this.#at}`);
-      }
-      for (let at = this.#start; at < this.#at; at += 4) values.push(this.#source.bytes.readFloatLE(at));
-    }
-    return values;
-  }
-
-  texts(field: number): string[] {
-    const { bytes } = this.#source;
-    const values: string[] = [];
-    while (this.next()) {
-      if (this.tag !== delimited(field)) continue;
-      values.push(bytes.toString('utf8', this.#start, this.#at));
-      this.#at = readTextRun(bytes, this.#at, this.#limit, this.tag, values);
-    }
-    return values;
+  /** Goes on behind a run that begins behind the current field. */
+  passRun(read: (bytes: Buffer, start: number, limit: number, tag: number) => number): void {
+    this.#at = read(this.#source.bytes, this.#at, this.#limit, this.tag);
   }
 
   #count(): void {
-    this.#source.parts += 1;
-    if (this.#source.parts > MAX_PARTS) throw new ProtobufError(`has over ${MAX_PARTS} parts`);
+    const source = this.#source;
+    source.parts += 1;
+    if (source.parts > graphLimits.parts) throw tooMany('parts', graphLimits.parts);
+    if (source.parts - source.partsBefore > graphLimits.itemParts) {
+      throw tooMany('parts in one value, tensor or attribute', graphLimits.itemParts);
+    }
   }
 
   #pass(length: number): true {
@@ -177,4 +185,11 @@ export class ProtobufReader {
     if (value < 0 || value >= 2 ** 32) throw new ProtobufError(`has a broken field at byte ${at}`);
     return value;
   }
+}
+
+/** A limit is no fault of the format: what is said of it must not sound like one. */
+export class LimitError extends ProtobufError {}
+
+function tooMany(what: string, most: number): LimitError {
+  return new LimitError(`has over ${counted(most)} ${what}`);
 }

@@ -20,6 +20,10 @@ export function varintEnd(bytes: Uint8Array, start: number, limit: number): numb
 export function int64At(bytes: Uint8Array, start: number): number {
   const first = bytes[start] ?? 0;
   if (first < 128) return first;
+  const second = bytes[start + 1] ?? 0;
+  if (second < 128) return (first & 127) | (second << 7);
+  const third = bytes[start + 2] ?? 0;
+  if (third < 128) return (first & 127) | ((second & 127) << 7) | (third << 14);
   const { low, middle, high } = limbsAt(bytes, start);
   if (high < 128) return (high * LIMB + middle) * LIMB + low;
   // Two's complement by hand: the inverse of a small negative number is small, so that it stays exact.

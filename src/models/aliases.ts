@@ -52,12 +52,12 @@ function parseAliases(bytes: Uint8Array, namePattern: RegExp, existing: readonly
     return refuse('is not valid JSON in UTF-8');
   }
   if (!AliasObject.Check(file)) return refuse('must be an object of names, such as {"default": "1"}');
+  const taken = new Set(existing);
   for (const alias of Object.keys(file)) {
     if (!namePattern.test(alias))
       return refuse(`${describeValue(alias)} is not a name that an alias can have`);
     if (alias === 'latest') return refuse('"latest" is reserved');
-    if (existing.includes(alias))
-      return refuse(`${describeValue(alias)} is the name of something that exists`);
+    if (taken.has(alias)) return refuse(`${describeValue(alias)} is the name of something that exists`);
   }
   return { aliases: new Map(Object.entries(file)) };
 }

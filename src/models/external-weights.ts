@@ -23,18 +23,19 @@ const reserved = ['model.onnx', 'metadata.json', 'golden.json', 'reference.json'
 /**
  * Copies a model with its external weights into a folder of this process, digest by digest. The engine maps
  * weights into memory: were it given the registry's own files, a later change to them would change answers,
- * or end the process with SIGBUS. Throws `RefusedError`; nothing is left behind then.
+ * or end the process with SIGBUS. Throws `RefusedError`, and the signal's reason; nothing is left behind then.
  */
 export async function copyPrivately(
   files: VersionFiles,
   weights: ModelGraph['externalFiles'],
+  signal?: AbortSignal,
 ): Promise<PrivateCopy> {
   for (const location of weights.keys()) checkLocation(location, files);
   const folder = await mkdtemp(join(tmpdir(), 'sardonyx-'));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
     for (const [location, ranges] of weights) {
-      await copyChecked(files.path, location, folder, files.manifest.sha256[location] as string);
+      await copyChecked(files.path, location, folder, files.manifest.sha256[location] as string, signal);
       const fault = findRangeFault(ranges, (await stat(join(folder, location))).size);
       if (fault !== undefined) throw new RefusedError(`external weights ${location}: ${fault}`);
     }
@@ -74,6 +75,7 @@ async function copyChecked(
   location: string,
   folderOfCopy: string,
   wanted: string,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const label = `external weights ${location}`;
   const path = join(root, location);
@@ -94,6 +96,7 @@ async function copyChecked(
     const copy = await open(target, 'wx', 0o600);
     try {
       for await (const chunk of source.createReadStream({ autoClose: false })) {
+        signal?.throwIfAborted();
         hash.update(chunk as Buffer);
         await copy.writeFile(chunk as Buffer);
       }

@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf, ServiceError } from '../errors.js';
 import { describeValue } from '../messages.js';
+import { parseBoundedJson } from './bounded-json.js';
 import { type Manifest, RefusedError } from './manifest.js';
 import { listShapeFaults } from './shape-faults.js';
 import type { Answer } from './task.js';
@@ -38,19 +39,26 @@ export type Golden = Static<typeof GoldenSchema>;
 
 const compiled = TypeCompiler.Compile(GoldenSchema);
 const defaultTolerance = 1e-5;
+/** Fifty rows are a good number. A tensor of numbers is cheap; objects are not. */
+const bounds = { depth: 64, containers: 500_000, members: 500_000, values: 8_000_000 };
+const mostRows = 100_000;
 /** As they come from clients under load: together, sharing runs. */
 const goldenRowsAtOnce = 32;
 
-/** Parses the bytes of a `golden.json`. Throws `RefusedError`. */
+/** Parses the bytes of a `golden.json`, within bounds. Throws `RefusedError`. */
 export function parseGolden(bytes: Uint8Array): Golden {
   let file: unknown;
   try {
-    file = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    file = parseBoundedJson(bytes, 'golden.json', bounds);
   } catch (cause) {
+    if (cause instanceof RefusedError) throw cause;
     throw new RefusedError('golden.json is not valid JSON in UTF-8', { cause });
   }
   if (!compiled.Check(file)) {
     throw new RefusedError(`golden.json: ${listShapeFaults(compiled.Errors(file)).slice(0, 5).join('; ')}`);
+  }
+  if (file.instances.length > mostRows) {
+    throw new RefusedError(`golden.json has over ${mostRows.toLocaleString('en')} instances`);
   }
   if (file.instances.length !== file.expected.length) {
     throw new RefusedError(

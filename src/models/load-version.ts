@@ -2,9 +2,9 @@ import { messageOf, ServiceError } from '../errors.js';
 import { adviseOnCrash, withAdvice } from '../inference/engine-advice.js';
 import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
-import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
+import { GraphError, type ModelGraph, readGraphInSlices } from '../inference/graph.js';
 import { findSharedReason } from '../inference/graph-company.js';
-import { findTreeFault } from '../inference/graph-hazards.js';
+import { findTreeFaultInSlices } from '../inference/graph-hazards.js';
 import { findRunRisk } from '../inference/graph-risks.js';
 import { findRandomness, findTrainingMode } from '../inference/graph-training.js';
 import { HostLostError } from '../inference/host-process.js';
@@ -51,7 +51,7 @@ export interface Loader {
    * whatever else it throws is not.
    */
   load(path: string, model: string, version: string): Promise<LoadedModel>;
-  /** Ends the children that serve no version. */
+  /** Ends the children that serve no version, and loads that are still on their way. */
   close(): void;
 }
 
@@ -61,6 +61,7 @@ const longestInlineOpenMs = 100;
 export function createLoader(options: LoaderOptions): Loader {
   const trials = new Trials(options);
   const standby = new Standby(options.maxMemoryBytes);
+  const closing = new AbortController();
   return {
     async load(path, model, version) {
       const started = performance.now();
@@ -68,18 +69,24 @@ export function createLoader(options: LoaderOptions): Loader {
       let copy: PrivateCopy | undefined;
       let graph: ModelGraph | undefined;
       try {
+        closing.signal.throwIfAborted();
         const files = await readVersionFiles(path, model, version);
         const golden = files.golden && parseGolden(files.golden);
-        graph = inspectGraph(files.model);
+        graph = await inspectGraph(files.model);
         refuseTraining(files.manifest, graph);
-        if (graph.externalData.length > 0) copy = await copyPrivately(files, graph.externalFiles);
+        if (graph.externalData.length > 0)
+          copy = await copyPrivately(files, graph.externalFiles, closing.signal);
+        closing.signal.throwIfAborted();
         return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
       } catch (error) {
         await copy?.remove();
         throw toRefusal(error, graph);
       }
     },
-    close: () => trials.close(),
+    close() {
+      closing.abort();
+      trials.close();
+    },
   };
 }
 
@@ -192,9 +199,9 @@ function findUncachedReason(
 }
 
 /** Reads the graph and refuses what the engine would not survive. */
-function inspectGraph(model: Uint8Array): ModelGraph {
-  const graph = readGraph(model);
-  const fault = findTreeFault(graph);
+async function inspectGraph(model: Uint8Array): Promise<ModelGraph> {
+  const graph = await readGraphInSlices(model);
+  const fault = await findTreeFaultInSlices(graph);
   if (fault !== undefined) throw new RefusedError(`model.onnx: ${fault}`);
   return graph;
 }

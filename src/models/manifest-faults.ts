@@ -1,7 +1,7 @@
 import { isEncodableText } from '../inference/text.js';
 import { describeValue, pointerToken } from '../messages.js';
 import { findValueFault } from './feature-value.js';
-import type { Feature, Manifest } from './manifest.js';
+import { type Feature, type Manifest, mostValues } from './manifest.js';
 
 type OutputKey = keyof NonNullable<Manifest['output']>;
 
@@ -63,6 +63,11 @@ function* findInputFaults(
 /** What of the features contradicts itself, each with its path. */
 export function* findFeatureFaults(features: readonly Feature[]): Generator<string> {
   const seen = new Set<string>();
+  const values = features.reduce(
+    (sum, { enum: list = [], codes = {} }) => sum + list.length + Object.keys(codes).length,
+    0,
+  );
+  if (values > mostValues) yield `/features have over ${mostValues} values in enum and codes`;
   for (const [index, feature] of features.entries()) {
     const at = `/features/${index}`;
     const { name } = feature;

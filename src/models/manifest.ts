@@ -12,6 +12,11 @@ const Scalar = Type.Union([Type.Number(), Type.String(), Type.Boolean()]);
 const record = <T extends TSchema>(values: T, minProperties = 0) =>
   Type.Unsafe<Record<string, Static<T>>>(Type.Object({}, { additionalProperties: values, minProperties }));
 
+/** What compiles in about a second; the graph itself may have 10,000 inputs. */
+export const mostFeatures = 16_384;
+/** Values of one list, and of all the lists of the features. */
+export const mostValues = 100_000;
+
 export const modelNamePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 export const versionNamePattern = /^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$/;
 
@@ -31,7 +36,7 @@ const Feature = Type.Object(
     example: Type.Optional(Type.Union([Scalar, Type.Null()])),
     nullable: Type.Optional(Type.Boolean()),
     default: Type.Optional(Type.Union([Scalar, Type.Null()])),
-    enum: Type.Optional(Type.Array(Type.String(), { minItems: 1, uniqueItems: true })),
+    enum: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: mostValues, uniqueItems: true })),
     codes: Type.Optional(record(Type.Number(), 1)),
     missing: Type.Optional(Scalar),
   },
@@ -44,9 +49,10 @@ const Output = Type.Object(
     probabilities: Type.Optional(Name),
     classes: Type.Optional(
       Type.Union([
-        Type.Array(Type.String(), { minItems: 1, uniqueItems: true }),
+        Type.Array(Type.String(), { minItems: 1, maxItems: mostValues, uniqueItems: true }),
         Type.Array(Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }), {
           minItems: 1,
+          maxItems: mostValues,
           uniqueItems: true,
         }),
         Type.Array(Type.Boolean(), { minItems: 1, uniqueItems: true }),
@@ -56,7 +62,7 @@ const Output = Type.Object(
     activation: Type.Optional(Type.Union([Type.Literal('softmax'), Type.Literal('sigmoid')])),
     labelIs: Type.Optional(Type.Union([Type.Literal('position'), Type.Literal('class')])),
     value: Type.Optional(Name),
-    names: Type.Optional(Type.Array(Name, { minItems: 2, uniqueItems: true })),
+    names: Type.Optional(Type.Array(Name, { minItems: 2, maxItems: mostValues, uniqueItems: true })),
   },
   strict,
 );
@@ -91,7 +97,10 @@ export const ManifestSchema = Type.Object(
     description: Type.Optional(Type.String()),
     task: Type.Union([Type.Literal('classification'), Type.Literal('regression'), Type.Literal('tensor')]),
     features: Type.Optional(
-      Type.Union([Type.Array(Feature, { minItems: 1 }), Type.Array(Name, { minItems: 1 })]),
+      Type.Union([
+        Type.Array(Feature, { minItems: 1, maxItems: mostFeatures }),
+        Type.Array(Name, { minItems: 1, maxItems: mostFeatures }),
+      ]),
     ),
     inputs: Type.Optional(record(Type.Array(Name, { minItems: 1 }), 1)),
     output: Type.Optional(Output),

@@ -1,11 +1,13 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf } from '../errors.js';
+import { parseBoundedJson } from './bounded-json.js';
 import { type Manifest, ManifestSchema, RefusedError } from './manifest.js';
 import { findFeatureFaults, findTaskFaults } from './manifest-faults.js';
 import { listShapeFaults } from './shape-faults.js';
 
 const compiled = TypeCompiler.Compile(ManifestSchema);
 const maxListed = 8;
+const bounds = { depth: 32, containers: 100_000, members: 250_000, values: 500_000 };
 
 /**
  * Parses and checks the bytes of a `metadata.json`.
@@ -26,8 +28,9 @@ export function parseManifest(bytes: Uint8Array): Manifest {
 
 function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return parseBoundedJson(bytes, 'metadata.json', bounds);
   } catch (cause) {
+    if (cause instanceof RefusedError) throw cause;
     const where = messageOf(cause).replace(/\s+/g, ' ');
     throw new RefusedError(`metadata.json is not valid JSON in UTF-8: ${where}`, { cause });
   }

@@ -21,12 +21,24 @@ export function listShapeFaults(
   return [...byPath.values()];
 }
 
+/** A file may have a fault in each of a million places: a few say enough. */
+const mostErrors = 1_000;
+
 function collect(errors: Iterable<ValueError>): readonly ValueError[] {
-  return [...errors].flatMap((error) => {
+  return take(errors).flatMap((error) => {
     if (error.type !== ValueErrorType.Union) return [error];
     const isSimple = branchesOf(error.schema).every((branch) => branch['type'] !== 'array');
     return isSimple ? [error] : nearestBranch(error);
   });
+}
+
+function take(errors: Iterable<ValueError>): readonly ValueError[] {
+  const taken: ValueError[] = [];
+  for (const error of errors) {
+    taken.push(error);
+    if (taken.length === mostErrors) break;
+  }
+  return taken;
 }
 
 const typeErrors: readonly ValueErrorType[] = [
@@ -70,6 +82,8 @@ function describe(error: ValueError, showsValues: boolean): string {
       return schema['minItems'] === 1
         ? 'must not be empty'
         : `must have at least ${schema['minItems']} elements`;
+    case ValueErrorType.ArrayMaxItems:
+      return `must have at most ${schema['maxItems']} elements`;
     case ValueErrorType.ArrayUniqueItems:
       return 'must not hold the same element twice';
     case ValueErrorType.NumberMinimum:

@@ -1,11 +1,15 @@
 import type { GraphNode, ModelGraph } from '../inference/graph.js';
+import { graphLimits } from '../inference/graph-limits.js';
 import { delimited, ProtobufReader, varint } from '../inference/protobuf.js';
-import { findOrigin, listOf } from './graph-ends.js';
+import { readInts, readTexts } from '../inference/protobuf-list.js';
+import { findOrigin, listOf, producersOf } from './graph-ends.js';
 
 export type Classes = readonly string[] | readonly number[];
 
 const attributes = ['classlabels_strings', 'classlabels_int64s', 'classlabels_ints'];
 const mostClasses = 10_000;
+/** Each may have long lists: a model for people has one. */
+const mostZipMaps = 16;
 
 /**
  * The classes that a graph itself names for its label or probabilities, nearest to the end first: those of the
@@ -19,8 +23,9 @@ export function findClasses(
   outputs: readonly string[],
   columns?: number,
 ): Classes | undefined {
-  const origins = outputs.map((output) => findOrigin(graph, output).node);
-  const zipMaps = graph.nodes.filter((node) => node.opType === 'ZipMap');
+  const producers = producersOf(graph);
+  const origins = outputs.map((output) => findOrigin(producers, output).node);
+  const zipMaps = graph.nodes.filter((node) => node.opType === 'ZipMap').slice(0, mostZipMaps);
   for (const node of [...origins, ...zipMaps]) {
     const classes = node && classesOf(node, model);
     if (classes !== undefined && isSound(classes, columns)) return classes;
@@ -50,17 +55,19 @@ function readConstant(model: Uint8Array, wanted: string): Classes | undefined {
       const tensor = graph.message();
       const { name, type } = readHead(tensor.again());
       if (name !== wanted) continue;
-      const size = tensor
-        .again()
-        .ints(1)
-        .reduce((product, dim) => product * dim, 1);
+      const size = readInts(tensor.again(), 1, graphLimits.dimensions).reduce(
+        (product, dim) => product * dim,
+        1,
+      );
       if (size > mostClasses) return undefined;
       // TensorProto: string_data, int64_data, int32_data, raw_data.
-      const texts = tensor.again().texts(6);
+      const texts = readTexts(tensor.again(), 6, mostClasses);
       if (texts.length > 0) return texts;
-      const numbers = [...tensor.again().ints(7), ...tensor.again().ints(5)];
-      if (numbers.length > 0) return numbers;
-      return readRaw(tensor.again().texts(9).join(''), type);
+      const numbers = [
+        ...readInts(tensor.again(), 7, mostClasses),
+        ...readInts(tensor.again(), 5, mostClasses),
+      ];
+      return numbers.length > 0 ? numbers : readRaw(tensor.again(), type);
     }
   }
   return undefined;
@@ -75,13 +82,18 @@ function readHead(tensor: ProtobufReader): { name: string; type: number } {
   return head;
 }
 
-/** Raw int32 (6) or int64 (7) numbers. The reader gives bytes only as UTF-8, which is exact below 128 alone. */
-function readRaw(raw: string, type: number): readonly number[] | undefined {
+/** Raw int32 (6) or int64 (7) numbers, where they are few. */
+function readRaw(tensor: ProtobufReader, type: number): readonly number[] | undefined {
   const width = type === 7 ? 8 : 4;
-  const bytes = Buffer.from(raw, 'utf8');
-  if ((type !== 6 && type !== 7) || bytes.length === 0 || bytes.length % width !== 0) return undefined;
-  if (bytes.some((byte) => byte > 127)) return undefined;
-  return Array.from({ length: bytes.length / width }, (_, k) =>
-    width === 8 ? Number(bytes.readBigInt64LE(k * width)) : bytes.readInt32LE(k * width),
-  );
+  while (tensor.next()) {
+    if (tensor.tag !== delimited(9)) continue;
+    const { bytes, start, end } = tensor.span;
+    const size = (end - start) / width;
+    if ((type !== 6 && type !== 7) || !Number.isInteger(size) || size === 0 || size > mostClasses)
+      return undefined;
+    return Array.from({ length: size }, (_, k) =>
+      width === 8 ? Number(bytes.readBigInt64LE(start + k * width)) : bytes.readInt32LE(start + k * width),
+    );
+  }
+  return undefined;
 }

@@ -24,9 +24,11 @@ const classifiers = new Set(['LinearClassifier', 'SVMClassifier', 'TreeEnsembleC
 const regressors = new Set(['LinearRegressor', 'SVMRegressor', 'TreeEnsembleRegressor', 'TreeEnsemble']);
 const maxSteps = 64;
 
+/** The nodes of a graph by the values that they make: made once, and not once an output. */
+export type Producers = ReadonlyMap<string, GraphNode>;
+
 /** Looks backwards from an output, through what only changes its form, for the operator that made its values. */
-export function findOrigin(graph: ModelGraph, output: string): Origin {
-  const producers = producersOf(graph);
+export function findOrigin(producers: Producers, output: string): Origin {
   const waiting = [output];
   const seen = new Set(waiting);
   for (let step = 0; step < waiting.length && step < maxSteps; step += 1) {
@@ -37,6 +39,7 @@ export function findOrigin(graph: ModelGraph, output: string): Origin {
     if (is !== 'unknown') return { is, node };
     if (!forms.has(node.opType)) continue;
     for (const input of node.inputs) {
+      if (waiting.length >= maxSteps) break;
       if (!seen.has(input)) waiting.push(input);
       seen.add(input);
     }
@@ -44,8 +47,7 @@ export function findOrigin(graph: ModelGraph, output: string): Origin {
   return { is: 'unknown' };
 }
 
-/** The nodes by the values that they make. */
-function producersOf(graph: ModelGraph): ReadonlyMap<string, GraphNode> {
+export function producersOf(graph: ModelGraph): Producers {
   return new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
 }
 
@@ -77,7 +79,7 @@ function judgeScores(node: GraphNode): 'probabilities' | 'scores' {
   const transform = node.attributes.get('post_transform');
   const isPlain = transform?.kind !== 'string' || transform.value === 'NONE';
   if (!isPlain || node.opType === 'TreeEnsembleClassifier') return 'probabilities';
-  return node.opType === 'SVMClassifier' && listOf(node.attributes.get('prob_a')).length > 0
+  return node.opType === 'SVMClassifier' && countOf(node.attributes.get('prob_a')) > 0
     ? 'probabilities'
     : 'scores';
 }
@@ -85,4 +87,9 @@ function judgeScores(node: GraphNode): 'probabilities' | 'scores' {
 /** An attribute's list; empty where it is none. */
 export function listOf(value: AttributeValue | undefined): readonly (number | string)[] {
   return value !== undefined && 'read' in value ? value.read() : [];
+}
+
+/** How long an attribute's list is; 0 where it is none. */
+export function countOf(value: AttributeValue | undefined): number {
+  return value !== undefined && 'count' in value ? value.count() : 0;
 }

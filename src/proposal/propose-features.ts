@@ -1,6 +1,6 @@
 import type { GraphNode, GraphValue, ModelGraph } from '../inference/graph.js';
-import { type Feature, type ManifestFile, RefusedError } from '../models/manifest.js';
-import { listOf } from './graph-ends.js';
+import { type Feature, type ManifestFile, mostFeatures, RefusedError } from '../models/manifest.js';
+import { countOf, listOf } from './graph-ends.js';
 
 export interface FeaturesProposal {
   readonly features: readonly Feature[];
@@ -10,6 +10,10 @@ export interface FeaturesProposal {
 }
 
 const metadataKeys = /^(feature|column|input|x)[ _-]?(name|feature)s?(_in_?)?$|^features$|^columns$/i;
+
+/** What is longer than these is no list of names that a request could hold. */
+const longestKey = 100;
+const longestNames = 4_194_304;
 
 /** Proposes a feature for each column of each input: named as wanted, as the exporter wrote, or by its place. */
 export function proposeFeatures(
@@ -28,6 +32,11 @@ export function proposeFeatures(
       `the width of the input ${open.name} is not fixed: name its columns with --features`,
     );
   const width = widths.reduce<number>((sum, it) => sum + (it ?? 0), 0);
+  if (width > mostFeatures) {
+    throw new RefusedError(
+      `the graph takes ${width} columns, and features are ${mostFeatures} at most: use --task tensor`,
+    );
+  }
   if (wanted !== undefined && wanted.length !== width) {
     throw new RefusedError(
       `--features has ${wanted.length} name${wanted.length === 1 ? '' : 's'}, and the graph takes ${width}: ${describe(inputs)}`,
@@ -44,12 +53,13 @@ export function proposeFeatures(
     inputs.flatMap((input, k) => defaultNames(input, widths[k] as number, inputs.length));
   const columns: Record<string, string[]> = {};
   const features: Feature[] = [];
+  const consumers = consumersOf(graph);
   inputs.forEach((input, k) => {
     const own = names.slice(features.length, features.length + (widths[k] as number));
     columns[input.name] = own;
     const type = featureTypeOf(input);
-    for (const name of own)
-      features.push({ name, type, ...(type === 'string' && exampleOf(graph, input.name)) });
+    const example = type === 'string' ? exampleOf(consumers, input.name) : undefined;
+    for (const name of own) features.push({ name, type, ...example });
   });
   const areOwnNames =
     inputs.length === 1 || inputs.every((input) => columns[input.name]?.join() === input.name);
@@ -78,7 +88,7 @@ function widthOf({ name, shape }: GraphValue): number | undefined {
 
 /** The columns that the first operators expect, where the input leaves them open. */
 function guessWidth(graph: ModelGraph): number | undefined {
-  const count = (node: GraphNode, name: string) => listOf(node.attributes.get(name)).length;
+  const count = (node: GraphNode, name: string) => countOf(node.attributes.get(name));
   for (const node of graph.nodes) {
     if (node.opType === 'Scaler' || node.opType === 'Imputer') {
       const width = Math.max(
@@ -97,7 +107,7 @@ function guessWidth(graph: ModelGraph): number | undefined {
 
 function namesInMetadata({ metadata }: ModelGraph, width: number): readonly string[] | undefined {
   for (const [key, text] of metadata) {
-    if (!metadataKeys.test(key)) continue;
+    if (key.length > longestKey || text.length > longestNames || !metadataKeys.test(key)) continue;
     const names = parseNames(text);
     if (names.length === width && new Set(names).size === width && names.every((name) => name !== ''))
       return names;
@@ -127,11 +137,23 @@ function featureTypeOf({ elementType = '' }: GraphValue): Feature['type'] {
   return /^u?int/.test(elementType) ? 'integer' : 'number';
 }
 
+/** The first node that takes each value. */
+function consumersOf(graph: ModelGraph): ReadonlyMap<string, GraphNode> {
+  const consumers = new Map<string, GraphNode>();
+  for (const node of graph.nodes) {
+    for (const input of node.inputs) if (!consumers.has(input)) consumers.set(input, node);
+  }
+  return consumers;
+}
+
 /** The first category of the encoder that an input of texts goes into; all of them where others would fail. */
-function exampleOf(graph: ModelGraph, input: string): Pick<Feature, 'example' | 'enum'> | undefined {
+function exampleOf(
+  consumers: ReadonlyMap<string, GraphNode>,
+  input: string,
+): Pick<Feature, 'example' | 'enum'> | undefined {
   let name = input;
   for (let step = 0; step < 8; step += 1) {
-    const node = graph.nodes.find((it) => it.inputs.includes(name));
+    const node = consumers.get(name);
     if (node === undefined) return undefined;
     const categories = [
       ...listOf(node.attributes.get('cats_strings')),
@@ -148,6 +170,7 @@ function exampleOf(graph: ModelGraph, input: string): Pick<Feature, 'example' | 
 
 function describe(inputs: readonly GraphValue[]): string {
   return inputs
+    .slice(0, 20)
     .map((input) => `${input.name} [${(input.shape ?? []).map((dim) => dim ?? '?').join(', ')}]`)
     .join(', ');
 }

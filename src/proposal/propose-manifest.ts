@@ -51,10 +51,11 @@ export function proposeManifest(graph: ModelGraph, model: Uint8Array, request: P
     given['features'] === undefined ? proposeFeatures(graph, request.features, request.instances) : undefined;
   const outputs =
     task === 'regression' ? proposeRegression(graph) : proposeClassification(graph, model, request.classes);
+  const seen = valuesByName(request.instances ?? []);
   const manifest = {
     ...base,
     ...(features && {
-      features: features.features.map((feature) => withExample(feature, request.instances ?? [])),
+      features: features.features.map((feature) => withExample(feature, seen.get(feature.name) ?? [])),
     }),
     ...(features?.inputs && { inputs: features.inputs }),
     ...given,
@@ -78,11 +79,21 @@ function mergeOutput(
   return 'label' in given || 'probabilities' in given ? { ...rest, ...given } : { ...proposed, ...given };
 }
 
+/** The values that golden rows have, by feature, in the order of the rows. */
+function valuesByName(rows: readonly unknown[]): ReadonlyMap<string, readonly unknown[]> {
+  const values = new Map<string, unknown[]>();
+  for (const row of rows) {
+    for (const [name, value] of isObject(row) ? Object.entries(row) : []) {
+      const list = values.get(name) ?? [];
+      list.push(value);
+      values.set(name, list);
+    }
+  }
+  return values;
+}
+
 /** The first value that golden rows have of a feature is its example; one that may be null is nullable. */
-function withExample(feature: Feature, rows: readonly unknown[]): Feature {
-  const values = rows.map((row) =>
-    isObject(row) && Object.hasOwn(row, feature.name) ? row[feature.name] : undefined,
-  );
+function withExample(feature: Feature, values: readonly unknown[]): Feature {
   // What does not fit is left to the check of the golden rows, which says more.
   const example = values.find((value) => value !== null && findValueFault(value, feature) === undefined);
   return {

@@ -1,6 +1,6 @@
 import type { GraphValue, ModelGraph } from '../inference/graph.js';
 import type { ManifestFile } from '../models/manifest.js';
-import { findOrigin, type Origin } from './graph-ends.js';
+import { findOrigin, type Origin, producersOf } from './graph-ends.js';
 
 export type TaskName = ManifestFile['task'];
 
@@ -23,9 +23,10 @@ const widestMatrix = 256;
 
 /** Each output of the graph with what its end says about it. */
 export function examineOutputs(graph: ModelGraph): readonly OutputEvidence[] {
+  const producers = producersOf(graph);
   return graph.outputs.map((value) => ({
     value,
-    origin: findOrigin(graph, value.name),
+    origin: findOrigin(producers, value.name),
     columns: columnsOf(value),
     kind: kindOf(value),
   }));

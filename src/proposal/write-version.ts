@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import { type ManifestFile, RefusedError } from '../models/manifest.js';
 import { checkRegularFile, codeOf, digestOf } from '../models/regular-file.js';
+import { draftName, removeAbandonedDrafts } from './drafts.js';
 
 /** A version that is to be. `manifest` is without digests: they are those of what is written. */
 export interface NewVersion {
@@ -15,6 +16,10 @@ export interface NewVersion {
   /** The files that the graph names as the place of its weights, below `weightsFolder`. */
   readonly weights: readonly string[];
   readonly weightsFolder: string;
+  /** Ends the work: what was written is removed. */
+  readonly signal: AbortSignal;
+  /** Called with the draft's folder before it is made. */
+  readonly onDraft?: (folder: string) => void;
 }
 
 const reserved = ['model.onnx', 'metadata.json', 'golden.json', 'reference.json'];
@@ -23,7 +28,8 @@ const maxWeightBytes = 64 * 1024 ** 3;
 /**
  * Writes a version whole or not at all: built in a folder whose name begins with a dot, `metadata.json` last, all of
  * it on the disk, then `prove` is called with the folder, and only when it has not thrown does the folder get its
- * name. Throws `RefusedError` where the version exists already; nothing is left behind then.
+ * name. Throws `RefusedError` where the version exists already, and the signal's reason; nothing is left behind then.
+ * Drafts that an earlier process left in the model's folder are removed.
  */
 export async function writeVersion<T>(version: NewVersion, prove: (path: string) => Promise<T>): Promise<T> {
   const { name, version: versionName } = version.manifest;
@@ -31,11 +37,15 @@ export async function writeVersion<T>(version: NewVersion, prove: (path: string)
   const target = join(parent, versionName);
   await refuseExisting(target);
   await mkdir(parent, { recursive: true });
-  const folder = join(parent, `.${versionName}.${randomBytes(6).toString('hex')}`);
+  await removeAbandonedDrafts(parent);
+  const folder = join(parent, draftName(versionName));
+  version.onDraft?.(folder);
   try {
     await mkdir(folder);
     await fill(folder, version);
+    version.signal.throwIfAborted();
     const proof = await prove(folder);
+    version.signal.throwIfAborted();
     await rename(folder, target).catch((cause) => {
       if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(cause))) throw alreadyThere(target, cause);
       throw cause;
@@ -52,7 +62,7 @@ export async function writeVersion<T>(version: NewVersion, prove: (path: string)
 
 /** Writes a file whole or not at all, through a name that begins with a dot. */
 export async function replaceFile(folder: string, name: string, bytes: Uint8Array): Promise<void> {
-  const draft = `.${name}.${randomBytes(6).toString('hex')}`;
+  const draft = draftName(name);
   try {
     await writeSynced(join(folder, draft), bytes);
     await rename(join(folder, draft), join(folder, name));
@@ -82,7 +92,7 @@ async function fill(folder: string, version: NewVersion): Promise<void> {
   const sha256: Record<string, string> = { 'model.onnx': digestOf(version.model) };
   await writeSynced(join(folder, 'model.onnx'), version.model);
   for (const location of version.weights) {
-    sha256[location] = await copyWeights(version.weightsFolder, location, folder);
+    sha256[location] = await copyWeights(version, location, folder);
   }
   for (const [name, bytes] of Object.entries(version.companions)) {
     sha256[name] = digestOf(bytes);
@@ -94,7 +104,11 @@ async function fill(folder: string, version: NewVersion): Promise<void> {
 }
 
 /** Copies a file of weights and gives its digest. It must lie below the model's own folder, links included. */
-async function copyWeights(from: string, location: string, to: string): Promise<string> {
+async function copyWeights(
+  { weightsFolder: from, signal }: NewVersion,
+  location: string,
+  to: string,
+): Promise<string> {
   const label = `external weights ${JSON.stringify(location)}`;
   const isInside =
     !isAbsolute(location) && normalize(location) === location && !location.split(sep).includes('..');
@@ -123,7 +137,7 @@ async function copyWeights(from: string, location: string, to: string): Promise<
     await mkdir(dirname(join(to, location)), { recursive: true });
     const copy = await open(join(to, location), 'wx');
     try {
-      return await copySynced(source, copy);
+      return await copySynced(source, copy, signal);
     } finally {
       await copy.close();
     }
@@ -132,9 +146,10 @@ async function copyWeights(from: string, location: string, to: string): Promise<
   }
 }
 
-async function copySynced(source: FileHandle, copy: FileHandle): Promise<string> {
+async function copySynced(source: FileHandle, copy: FileHandle, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of source.createReadStream({ autoClose: false })) {
+    signal.throwIfAborted();
     hash.update(chunk as Buffer);
     await copy.writeFile(chunk as Buffer);
   }

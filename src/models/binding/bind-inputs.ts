@@ -8,6 +8,7 @@ import { describeValue } from '../../messages.js';
 import type { TypedFeature } from '../feature-schema.js';
 import { categoriesOf, findValueFault, nearestToZero } from '../feature-value.js';
 import { type Feature, type Manifest, RefusedError } from '../manifest.js';
+import { listed } from './graph-outputs.js';
 
 /** Which feature fills which column of which input, checked against the graph. */
 export interface InputBinding {
@@ -25,8 +26,9 @@ const mostRows = 65_536;
 export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding {
   const features = new Map((manifest.features ?? []).map((feature) => [feature.name, feature]));
   const columnsOf = manifest.inputs ?? deriveInputs(features, graph.inputs);
+  const known = new Set(graph.inputs.map((input) => input.name));
   for (const name of Object.keys(columnsOf)) {
-    if (graph.inputs.every((input) => input.name !== name)) {
+    if (!known.has(name)) {
       throw new RefusedError(`/inputs names ${name}, but the graph has ${listNames(graph.inputs)}`);
     }
   }
@@ -104,7 +106,8 @@ function deriveInputs(
   const [only] = inputs;
   if (only === undefined) throw new RefusedError('the graph has no inputs');
   if (inputs.length === 1) return { [only.name]: [...features.keys()] };
-  const unmatched = [...features.keys()].find((name) => inputs.every((input) => input.name !== name));
+  const known = new Set(inputs.map((input) => input.name));
+  const unmatched = [...features.keys()].find((name) => !known.has(name));
   if (unmatched !== undefined || inputs.length !== features.size) {
     throw new RefusedError(
       `the graph has the inputs ${listNames(inputs)} and the features are other ones: say in /inputs which features fill each`,
@@ -190,5 +193,5 @@ function bindMissing(
 }
 
 function listNames(values: readonly GraphValue[]): string {
-  return values.map((value) => value.name).join(', ');
+  return listed(values.map((value) => value.name));
 }

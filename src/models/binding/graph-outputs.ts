@@ -11,7 +11,7 @@ export function onlyOf(candidates: readonly GraphValue[], key: string, graph: Mo
   const [first, second] = candidates;
   if (first !== undefined && second === undefined) return first.name;
   const found = first === undefined ? 'none of' : 'several of';
-  const list = first === undefined ? describeOutputs(graph) : candidates.map((it) => it.name).join(', ');
+  const list = first === undefined ? describeOutputs(graph) : listed(candidates.map((it) => it.name));
   throw new RefusedError(
     `${found} the graph's outputs can be the ${key}: ${list}; name one in output.${key}`,
   );
@@ -34,12 +34,20 @@ export function requireOutput(
 
 /** The outputs of a graph in a message, with types and shapes. */
 export function describeOutputs(graph: ModelGraph): string {
-  return graph.outputs
-    .map(
+  return listed(
+    graph.outputs.map(
       (it) =>
         `${it.name} (${it.kind === 'tensor' ? it.elementType : it.kind}${it.shape ? ` [${it.shape.map((dim) => dim ?? '?').join(', ')}]` : ''})`,
-    )
-    .join(', ');
+    ),
+  );
+}
+
+const mostListed = 20;
+
+/** The first of some names or more, and how many others there are. */
+export function listed(texts: readonly string[]): string {
+  const rest = texts.length - mostListed;
+  return [...texts.slice(0, mostListed), ...(rest > 0 ? [`${rest} more`] : [])].join(', ');
 }
 
 /** The element type of a tensor; undefined for whatever is none. */
