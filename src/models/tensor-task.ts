@@ -2,15 +2,18 @@ import { type TSchema, Type } from '@sinclair/typebox';
 import type { Batcher } from '../inference/batcher.js';
 import type { Caller } from '../inference/caller.js';
 import type { ModelGraph } from '../inference/graph.js';
-import { allocate, bytesOf, sizeOf, type Tensor, type Tensors } from '../inference/tensor.js';
+import { findLookups } from '../inference/graph-lookups.js';
+import { allocate, bytesOf, isIntegerType, sizeOf, type Tensor, type Tensors } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
 import { type NestedValue, toJsonText, toNestedArrays } from '../inference/tensor-json.js';
+import type { RunShare } from '../inference/waiter.js';
 import { checkInputSize, tensorTypeOf } from './binding/bind-inputs.js';
 import { RefusedError } from './manifest.js';
 import type { Answer, AnswerValue, Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';
 import { describeTensorRequest, describeTensors } from './tensor-schema.js';
 import { toTensorText } from './tensor-text.js';
+import { explainRefusal, type Ids, pointerTo } from './value-refusal.js';
 
 /** One request as a run of the graph. */
 export interface TensorRun {
@@ -31,6 +34,8 @@ export interface TensorForm {
   readonly example: { readonly inputs: Readonly<Record<string, NestedValue | PackedTensor>> };
   readonly requestSchema: TSchema;
   readonly answerSchema: TSchema;
+  /** What a run has thrown, in words about the request where it is the request's fault. */
+  explain(error: unknown, run: TensorRun): unknown;
 }
 
 export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): TensorForm {
@@ -39,7 +44,14 @@ export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): Tens
   const outputs = graph.outputs.filter((output) => isServable(output)).map(toSpec);
   if (outputs.length === 0) throw new RefusedError('no output of the graph is a tensor that can be served');
   const names = new Set(outputs.map((output) => output.name));
+  const lookups = findLookups(graph);
   return {
+    explain: (error, { feeds }) =>
+      explainRefusal(
+        error,
+        () => listIds(feeds),
+        (node) => lookups.get(node),
+      ),
     read: (body) => readTensorRequest(body, specs, names, maxBatchRows),
     example: { inputs: Object.fromEntries(specs.map((spec) => [spec.name, exampleOf(spec)])) },
     requestSchema: describeTensorRequest(specs, [...names]),
@@ -53,9 +65,15 @@ export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): Tens
  * of single runs, for its queue and its deadlines.
  */
 export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>): Task {
-  const { read, example, requestSchema, answerSchema } = form;
+  const { read, explain, example, requestSchema, answerSchema } = form;
   const answer = async (run: TensorRun, deadline: number, { connection }: Caller): Promise<Answer> => {
-    const { outputs, queueMs, runMs } = await batcher.run(run, deadline, connection);
+    let share: RunShare;
+    try {
+      share = await batcher.run(run, deadline, connection);
+    } catch (error) {
+      throw explain(error, run);
+    }
+    const { outputs, queueMs, runMs } = share;
     const texts: string[] = [];
     for (const name of run.fetches) {
       texts.push(`${JSON.stringify(name)}:${await toJsonText(outputs[name] as Tensor, name)}`);
@@ -89,6 +107,21 @@ export function createTensorTask(form: TensorForm, batcher: Batcher<TensorRun>):
       };
     },
   };
+}
+
+/** The values of a request that may be ids. */
+function listIds(feeds: Tensors): readonly Ids[] {
+  return Object.entries(feeds).flatMap(([name, { type, dims, data }]) => {
+    if (!isIntegerType(type)) return [];
+    const placeOf = (index: number) => ` at [${toPlace(index, dims).join(', ')}]`;
+    return [
+      { name, pointer: pointerTo('inputs', name), values: data as ArrayLike<number | bigint>, placeOf },
+    ];
+  });
+}
+
+function toPlace(index: number, dims: readonly number[]): readonly number[] {
+  return dims.map((dim, axis) => Math.floor(index / sizeOf(dims.slice(axis + 1))) % dim);
 }
 
 function toSpec(value: ModelGraph['inputs'][number]): TensorSpec {
