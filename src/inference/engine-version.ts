@@ -1,11 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** Of the engine that is installed, such as `1.30.0`. */
-export const engineVersion: string = readVersion(
-  createRequire(import.meta.url)('onnxruntime-node/package.json'),
-);
+const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
 
-function readVersion(file: unknown): string {
-  const { version } = file as { readonly version: string };
-  return version;
-}
+/** Of the engine that is installed, such as `1.30.0`. */
+export const engineVersion = version;

@@ -1,10 +1,12 @@
 import { Type } from '@sinclair/typebox';
 import type { Batcher } from '../inference/batching/batcher.js';
 import type { Caller } from '../inference/batching/caller.js';
+import type { RunShare } from '../inference/batching/waiter.js';
 import type { Decode, Prediction, Scalar } from '../inference/decode.js';
 import type { Row } from '../inference/encode.js';
 import type { FeatureSchema } from './feature-schema.js';
 import type { Answer, Task } from './task.js';
+import { explainRefusal, type Ids, pointerTo } from './value-refusal.js';
 
 export interface FeatureTaskParts {
   readonly features: FeatureSchema;
@@ -26,7 +28,13 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
   const { features, toText, batcher, decode } = parts;
   const toMembers = createMemberWriter(parts.hasProbabilities ? parts.classes : undefined);
   const run = async (row: Row, deadline: number, caller: Caller): Promise<Answer> => {
-    const { outputs, index, rows, queueMs, runMs } = await batcher.run(row, deadline, caller);
+    let share: RunShare;
+    try {
+      share = await batcher.run(row, deadline, caller);
+    } catch (error) {
+      throw explainRefusal(error, () => listIds(row, features));
+    }
+    const { outputs, index, rows, queueMs, runMs } = share;
     const value = decode(outputs, index);
     return { value, members: toMembers(value), queueMs, runMs, batchRows: rows, batchIndex: index };
   };
@@ -46,6 +54,15 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
       };
     },
   };
+}
+
+/** The values of a row that may be ids: whole numbers by their type, and not only by chance. */
+function listIds(row: Row, { schema }: FeatureSchema): readonly Ids[] {
+  return Object.entries(schema.properties).flatMap(([name, { type }]) => {
+    const value = row[name];
+    const isId = [type].flat().includes('integer') && typeof value === 'number';
+    return isId ? [{ name, pointer: pointerTo(name), values: [value] }] : [];
+  });
 }
 
 /** Writes a prediction as JSON by hand: the keys are known, and every number in it is finite. */

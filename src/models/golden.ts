@@ -153,7 +153,7 @@ function describeFailure(error: unknown): string {
   const [problem] = error instanceof ServiceError ? (error.problems ?? []) : [];
   const cause =
     error instanceof ServiceError && error.cause !== undefined ? `: ${messageOf(error.cause)}` : '';
-  return problem ? `${problem.pointer} ${problem.message}` : `${messageOf(error)}${cause}`;
+  return `${problem ? `${problem.pointer} ${problem.message}` : messageOf(error)}${cause}`;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

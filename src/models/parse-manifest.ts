@@ -1,5 +1,6 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf } from '../errors.js';
+import { describeValue } from '../messages.js';
 import { parseBoundedJson } from './bounded-json.js';
 import { type Manifest, ManifestSchema, RefusedError } from './manifest.js';
 import { findFeatureFaults, findTaskFaults } from './manifest-faults.js';
@@ -15,15 +16,27 @@ const bounds = { depth: 32, containers: 100_000, members: 250_000, values: 500_0
  */
 export function parseManifest(bytes: Uint8Array): Manifest {
   const file = parseJson(bytes);
-  if (!compiled.Check(file)) throw refuse(listShapeFaults(compiled.Errors(file)));
+  if (!compiled.Check(file)) throw refuse(nameFeatures(listShapeFaults(compiled.Errors(file)), file));
   const { features: given, ...rest } = file;
   const features = given?.map((feature) =>
     typeof feature === 'string' ? { name: feature, type: 'number' as const } : feature,
   );
   const manifest: Manifest = features === undefined ? rest : { ...rest, features };
   const faults = [...findTaskFaults(manifest), ...findFeatureFaults(features ?? [])];
-  if (faults.length > 0) throw refuse(faults);
+  if (faults.length > 0) throw refuse(nameFeatures(faults, file));
   return manifest;
+}
+
+/** A feature's place in the list says little where there are hundreds: its name stands beside it. */
+function nameFeatures(faults: readonly string[], file: unknown): readonly string[] {
+  const features = (file as { readonly features?: unknown } | null)?.features;
+  if (!Array.isArray(features)) return faults;
+  return faults.map((fault) => {
+    const index = /^\/features\/(\d+)(?!\/name )/.exec(fault)?.[1];
+    const feature: unknown = index === undefined ? undefined : features[Number(index)];
+    const name = (feature as { readonly name?: unknown } | null | undefined)?.name;
+    return typeof name === 'string' && name !== '' ? `${fault} (feature ${describeValue(name)})` : fault;
+  });
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -1,8 +1,10 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import type { Batcher } from '../inference/batching/batcher.js';
 import type { Caller } from '../inference/batching/caller.js';
+import type { RunShare } from '../inference/batching/waiter.js';
 import type { ModelGraph } from '../inference/graph.js';
-import { allocate, bytesOf, sizeOf, type Tensor, type Tensors } from '../inference/tensor.js';
+import { findLookups } from '../inference/graph-lookups.js';
+import { allocate, bytesOf, isIntegerType, sizeOf, type Tensor, type Tensors } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
 import { type NestedValue, toJsonText, toNestedArrays } from '../inference/tensor-json.js';
 import { checkInputSize, tensorTypeOf } from './binding/bind-inputs.js';
@@ -13,6 +15,7 @@ import { countRows } from './tensor-rows.js';
 import { runWhole } from './tensor-run.js';
 import { describeTensorRequest, describeTensors } from './tensor-schema.js';
 import { toTensorText } from './tensor-text.js';
+import { explainRefusal, type Ids, pointerTo } from './value-refusal.js';
 
 /** One request as a run of the graph. */
 export interface TensorRun {
@@ -34,6 +37,8 @@ export interface TensorForm {
   readonly example: { readonly inputs: Readonly<Record<string, NestedValue | PackedTensor>> };
   readonly requestSchema: TSchema;
   readonly answerSchema: TSchema;
+  /** What a run has thrown, in words about the request where it is the request's fault. */
+  explain(error: unknown, run: TensorRun): unknown;
 }
 
 /** `emptyAxes` are those, by the name of their input, along which a request may have no elements. */
@@ -47,8 +52,15 @@ export function createTensorForm(
   const outputs = graph.outputs.filter((output) => isServable(output)).map(toSpec);
   if (outputs.length === 0) throw new RefusedError('no output of the graph is a tensor that can be served');
   const names = new Set(outputs.map((output) => output.name));
+  const lookups = findLookups(graph);
   return {
     inputs: specs,
+    explain: (error, { feeds }) =>
+      explainRefusal(
+        error,
+        () => listIds(feeds),
+        (node) => lookups.get(node),
+      ),
     read: (body) => readTensorRequest(body, specs, names, maxBatchRows),
     example: { inputs: Object.fromEntries(specs.map((spec) => [spec.name, exampleOf(spec)])) },
     requestSchema: describeTensorRequest(specs, [...names]),
@@ -66,12 +78,17 @@ export function createTensorTask(
   batcher: Batcher<TensorRun>,
   mostRows: number | undefined,
 ): Task {
-  const { read, example, requestSchema, answerSchema } = form;
+  const { read, explain, example, requestSchema, answerSchema } = form;
   const answer = async (run: TensorRun, deadline: number, caller: Caller): Promise<Answer> => {
-    const share =
-      mostRows === undefined
-        ? await batcher.run(run, deadline, caller)
-        : await runWhole(batcher, run, mostRows, deadline, caller);
+    let share: RunShare;
+    try {
+      share =
+        mostRows === undefined
+          ? await batcher.run(run, deadline, caller)
+          : await runWhole(batcher, run, mostRows, deadline, caller);
+    } catch (error) {
+      throw explain(error, run);
+    }
     const texts: string[] = [];
     for (const name of run.fetches) {
       texts.push(`${JSON.stringify(name)}:${await toJsonText(share.outputs[name] as Tensor, name)}`);
@@ -105,6 +122,21 @@ export function createTensorTask(
       };
     },
   };
+}
+
+/** The values of a request that may be ids. */
+function listIds(feeds: Tensors): readonly Ids[] {
+  return Object.entries(feeds).flatMap(([name, { type, dims, data }]) => {
+    if (!isIntegerType(type)) return [];
+    const placeOf = (index: number) => ` at [${toPlace(index, dims).join(', ')}]`;
+    return [
+      { name, pointer: pointerTo('inputs', name), values: data as ArrayLike<number | bigint>, placeOf },
+    ];
+  });
+}
+
+function toPlace(index: number, dims: readonly number[]): readonly number[] {
+  return dims.map((dim, axis) => Math.floor(index / sizeOf(dims.slice(axis + 1))) % dim);
 }
 
 function toSpec(value: ModelGraph['inputs'][number]): TensorSpec {

@@ -51,10 +51,19 @@ export function orderVersions(names: readonly string[]): VersionOrder {
     for (const name of [a, b]) if (!faults.has(name)) faults.set(name, `${a} and ${b} ${why}`);
   };
 
+  const byKey = new Map<string, string>();
+  for (const it of parsed) {
+    const key = keyOf(it);
+    const other = byKey.get(key);
+    if (other === undefined) byKey.set(key, it.name);
+    else refuseBoth(other, it.name, 'compare as equal: keep one of them');
+  }
+  // What is refused already says nothing of which kind the others are of.
+  const distinct = ordered.filter((it) => !faults.has(it.name));
   const firstOfKind = new Map<VersionKind, ParsedVersion>();
-  for (const it of ordered) if (!firstOfKind.has(it.kind)) firstOfKind.set(it.kind, it);
+  for (const it of distinct) if (!firstOfKind.has(it.kind)) firstOfKind.set(it.kind, it);
   const firsts = [...firstOfKind.values()];
-  for (const it of ordered) {
+  for (const it of distinct) {
     const other = firsts.find((candidate) => candidate.kind !== it.kind);
     if (other !== undefined) {
       refuseBoth(
@@ -63,13 +72,6 @@ export function orderVersions(names: readonly string[]): VersionOrder {
         `have no common order (${it.kind} and ${other.kind}): use one kind of version`,
       );
     }
-  }
-  const byKey = new Map<string, string>();
-  for (const it of parsed) {
-    const key = keyOf(it);
-    const other = byKey.get(key);
-    if (other === undefined) byKey.set(key, it.name);
-    else refuseBoth(other, it.name, 'compare as equal: keep one of them');
   }
   const sound = ordered.filter((it) => !faults.has(it.name));
   return { ascending: sound.sort(compare).map((it) => it.name), faults };

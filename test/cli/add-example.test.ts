@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { runCli } from '../../src/cli/run-cli.js';
-import { initializer, model, node, tensorValue } from '../helpers/onnx.js';
-import { nanAt } from '../helpers/onnx-models.js';
+import { nanAt, neverANumber } from '../helpers/onnx-models.js';
 
 let folder: string;
 
@@ -38,14 +37,7 @@ it('the lines to try hold a request that was answered, where zeros are not', asy
 });
 
 it('there is no line to try where no request is answered, and one note says why', async () => {
-  const { code, out } = await add(
-    model({
-      inputs: [tensorValue('X', 'float32', ['N', 1])],
-      outputs: [tensorValue('variable', 'float32', ['N', 1])],
-      initializers: [initializer('nan', 'float32', [1], [Number.NaN])],
-      nodes: [node('Add', ['X', 'nan'], ['variable'])],
-    }),
-  );
+  const { code, out } = await add(neverANumber());
   expect(code).toBe(0);
   expect(out.match(/note: no line to try is shown.*not a number/g)).toHaveLength(1);
   expect(out).not.toMatch(/Try it|curl|It answered/);

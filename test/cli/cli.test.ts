@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -153,6 +153,16 @@ describe('inspect', () => {
       operators: { Scale: 1 },
       externalData: [],
     });
+  });
+
+  it('says of a file beyond 2 GiB what to do with its weights', async () => {
+    const path = join(folder, 'large.onnx');
+    await writeFile(path, '');
+    // A file with a hole takes no room on the disk.
+    await truncate(path, 2 ** 31);
+    expect((await run('inspect', path)).err).toContain(
+      'has 2147483648 bytes, over the limit of 2147483647: save its weights as external data',
+    );
   });
 
   it('says in a line why a file is no model', async () => {

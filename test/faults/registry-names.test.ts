@@ -55,6 +55,14 @@ const cases: Readonly<Record<string, Case>> = {
     versions: ['v1-final', 'final2'],
     answers: { '': 503, latest: 503, 'v1-final': 'v1-final', final2: 'final2' },
   },
+  'one-of-no-known-kind': { versions: ['final'], answers: { '': 'final', latest: 503, final: 'final' } },
+  'v-numbers': { versions: ['v1', 'v10', 'v2', 'v9-final'], answers: { '': 'v10', latest: 'v10', v2: 'v2' } },
+  'v-number-and-number': {
+    versions: ['v1', '1'],
+    refused: { v1: '1', '1': 'v1' },
+    answers: { '': 503, v1: 503 },
+  },
+  'equal-v-numbers': { versions: ['v1', 'v01'], refused: { v1: 'v01', v01: 'v1' }, answers: { '': 503 } },
   'no-known-kind-beside-a-number': { versions: ['zzz', '1'], answers: { '': '1', zzz: 'zzz' } },
   'long-numbers': {
     versions: ['9007199254740993', '9007199254740992', '99'],

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
 import { loadOne } from '../helpers/one-version.js';
 import { initializer, int, model, node, tensorValue } from '../helpers/onnx.js';
-import { echo, linearRegression, nanAt } from '../helpers/onnx-models.js';
+import { echo, linearRegression, nanAt, neverANumber } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 
 const tensor = { task: 'tensor' } as const;
@@ -34,15 +34,6 @@ const window = () =>
     outputs: [tensorValue('value', 'float32')],
     initializers: [initializer('W', 'float32', [1, 1, 3, 3], new Array(9).fill(1))],
     nodes: [node('Conv', ['X', 'W'], ['value'])],
-  });
-
-/** X [N, 1] → value [N, 1], which is never a number. */
-const neverANumber = () =>
-  model({
-    inputs: [tensorValue('X', 'float32', ['N', 1])],
-    outputs: [tensorValue('value', 'float32', ['N', 1])],
-    initializers: [initializer('nan', 'float32', [1], [Number.NaN])],
-    nodes: [node('Add', ['X', 'nan'], ['value'])],
   });
 
 test('zeros are the example where they are answered', async () => {

@@ -93,6 +93,8 @@ describe('versions without a clear order are refused, and the reason names both'
     ['zeros alone', ['0', '00'], ['0', '00'], []],
     ['case only, semantic', ['1.0.0-RC', '1.0.0-rc', '2.0.0'], ['1.0.0-RC', '1.0.0-rc'], ['2.0.0']],
     ['case only, without order', ['final', 'Final', '3'], ['final', 'Final'], ['3']],
+    ['case only, beside another kind', ['v1', 'V1', '3'], ['v1', 'V1'], ['3']],
+    ['equal numbers, beside another kind', ['1', '01', '1.0.0'], ['1', '01'], ['1.0.0']],
     ['case only, one with an order', ['v1', 'V1', 'v3'], ['v1', 'V1'], ['v3']],
     ['equal numbers after v', ['v1', 'v01', 'v2'], ['v1', 'v01'], ['v2']],
     ['number with and without v', ['v1', '1'], ['v1', '1'], []],

@@ -29,6 +29,10 @@ export function gatherByValue(): Uint8Array {
 /** The logarithm: NaN for a negative number, -Infinity for 0. */
 export const nanAt = (): Uint8Array => fromX([node('Log', ['X'], ['value'])]);
 
+/** NaN whatever X is. */
+export const neverANumber = (): Uint8Array =>
+  fromX([node('Add', ['X', 'nan'], ['value'])], [initializer('nan', 'float32', [1], [Number.NaN])]);
+
 /** 1 / X: Infinity for 0, -Infinity for -0. */
 export const infOut = (): Uint8Array =>
   fromX([node('Div', ['one', 'X'], ['value'])], [initializer('one', 'float32', [1], [1])]);
