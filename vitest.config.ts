@@ -15,7 +15,9 @@ export default defineConfig({
           exclude: ['test/faults/**'],
           // Much of a test's time is a child process that starts: the processors are not all taken by as many files.
           maxWorkers: '100%',
-          testTimeout: 20_000,
+          // For what never ends: a busy machine takes several times as long as an idle one.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

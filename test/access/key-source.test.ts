@@ -26,7 +26,7 @@ async function open(settings: { API_KEYS_FILE?: string; API_KEYS?: string }) {
 
 /** Within some intervals of a second. */
 const until = (condition: () => boolean) =>
-  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 5_000, interval: 20 });
+  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 15_000, interval: 20 });
 
 describe('a file of keys', () => {
   test('is read again when it changes, and tells how many keys there are', async () => {

@@ -99,10 +99,14 @@ describe('cached answers', () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([late(1, 300)]);
     const first = cached.answer(ask());
+    let isFirstOver = false;
+    void first.then(() => {
+      isFirstOver = true;
+    });
     const arrivedAt = performance.now();
     const second = cached.answer(ask({ caller: { arrivedAt, timeoutMs: 30 } }));
     await expect(second).rejects.toMatchObject({ code: 'deadline_exceeded' });
-    expect(performance.now() - arrivedAt).toBeLessThan(250);
+    expect(isFirstOver).toBe(false);
     expect((await first).answer.value).toEqual({ prediction: 1 });
     expect(runs()).toBe(1);
   });

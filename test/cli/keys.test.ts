@@ -15,19 +15,22 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+/** Keys of these tests are made and looked up at one moment: one that expires a day later is valid for ever. */
+const now = () => new Date('2026-11-26T12:00:00Z');
+
 async function run(...argv: string[]) {
   let [out, err] = ['', ''];
   const code = await runCli(['keys', ...argv], {
     stdout: { write: (text) => (out += text) },
     stderr: { write: (text) => (err += text) },
     env: { API_KEYS_FILE: path },
-    now: () => new Date('2026-11-26T12:00:00Z'),
+    now,
   });
   return { code, out, err };
 }
 
 const readEntries = async () => parseKeyEntries(await readFile(path));
-const ringOf = async () => new KeyRing((await readEntries()).map(toApiKey));
+const ringOf = async () => new KeyRing((await readEntries()).map(toApiKey), () => now().getTime());
 
 describe('keys create', () => {
   test('prints the key alone, once, and stores its digest alone, for its owner alone', async () => {

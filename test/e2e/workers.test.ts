@@ -168,7 +168,7 @@ describe('WORKERS=2', () => {
     await waitForLine(server, 'worker listens', 3);
     // The supervisor is told a moment after the log.
     await expect
-      .poll(() => getJson(server, '/health'), { timeout: 2_000 })
+      .poll(() => getJson(server, '/health'), { timeout: 15_000 })
       .toMatchObject({ body: { status: 'ok' } });
   });
 

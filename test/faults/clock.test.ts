@@ -1,17 +1,15 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
+import { fakeClock, noFakeClock, provideFakeClock } from '../helpers/fake-clock.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { holdClient } from './clients.js';
 import { faultWithoutServer } from './harness.js';
 import { createPlainRegistry, endless } from './plain-registry.js';
 
-const libraries = ['x86_64-linux-gnu', 'aarch64-linux-gnu', '.']
-  .flatMap((folder) => [`/usr/lib/${folder}/faketime`, `/usr/local/lib/${folder}/faketime`])
-  .map((folder) => `${folder}/libfaketimeMT.so.1`);
-const library = libraries.find((path) => existsSync(path));
+const library = provideFakeClock();
 
 const folder = createPlainRegistry({ runaway: { timeoutMs: 1_000 } });
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-clock-'));
@@ -28,7 +26,7 @@ const environment = {
 const lateMs = 2_000;
 
 if (library === undefined) {
-  test.skip('S05 holds every limit while the clock jumps: needs libfaketime', () => undefined);
+  test.skip(`S05 holds every limit while the clock jumps: ${noFakeClock}`, () => undefined);
 } else {
   faultWithoutServer(
     'S05',
@@ -39,12 +37,7 @@ if (library === undefined) {
       setClock('+0');
       await using server = await startServerProcess({
         ...environment,
-        LD_PRELOAD: library,
-        FAKETIME_TIMESTAMP_FILE: clock,
-        FAKETIME_NO_CACHE: '1',
-        // Only the time of day: nobody can set the clock that timers rest on.
-        FAKETIME_DONT_FAKE_MONOTONIC: '1',
-        DONT_FAKE_MONOTONIC: '1',
+        ...fakeClock(library, { FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' }),
       });
       const jumps: [string, number][] = [
         ['+1h', 3_600],
@@ -133,12 +126,7 @@ faultWithoutServer('S05', 'starts and predicts in any time zone, in the hour of 
       await using server = await startServerProcess({
         ...environment,
         TZ: zone,
-        ...(moment !== undefined && {
-          LD_PRELOAD: library as string,
-          FAKETIME: `@${toZone(moment, zone)}`,
-          FAKETIME_DONT_FAKE_MONOTONIC: '1',
-          DONT_FAKE_MONOTONIC: '1',
-        }),
+        ...(moment !== undefined && fakeClock(library as string, { FAKETIME: `@${toZone(moment, zone)}` })),
       });
       const response = await fetch(`${server.url}/predict`, {
         method: 'POST',
@@ -149,7 +137,7 @@ faultWithoutServer('S05', 'starts and predicts in any time zone, in the hour of 
       answered += 1;
     }
   }
-  return `answered ${answered} of ${zones.length * moments.length} starts${library === undefined ? ', none at a change: needs libfaketime' : ''}`;
+  return `answered ${answered} of ${zones.length * moments.length} starts${library === undefined ? `, none at a change: ${noFakeClock}` : ''}`;
 });
 
 /** libfaketime reads a moment in the zone of the process. */

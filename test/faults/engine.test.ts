@@ -6,6 +6,7 @@ import { createRandom } from '../helpers/onnx/random.js';
 import { bigInt64, echo, float16Linear, gatherByValue, infOut, nanAt } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { isStrictJson } from '../helpers/strict-json.js';
+import { float32Steps } from './float32-steps.js';
 import { fault, faultWithoutServer } from './harness.js';
 
 const registry = createRegistryFolder();
@@ -181,11 +182,6 @@ function compare(one: Reply, other: Reply): Difference {
     ulp: Math.max(0, ...pairs.map(([x, y]) => (Math.abs(x) < 1e-3 ? 0 : float32Steps(x, y)))),
     absolute: Math.max(0, ...pairs.map(([x, y]) => Math.abs(x - y))),
   };
-}
-
-function float32Steps(x: number, y: number): number {
-  const [a = 0, b = 0] = new Int32Array(Float32Array.of(x, y).buffer);
-  return Math.abs((a < 0 ? -(a & 0x7fffffff) : a) - (b < 0 ? -(b & 0x7fffffff) : b));
 }
 
 fault(

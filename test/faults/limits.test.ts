@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { afterAll, expect, vi } from 'vitest';
 import { readMetric } from '../helpers/ask.js';
+import { fakeClock, noFakeClock, provideFakeClock } from '../helpers/fake-clock.js';
 import { entry, secretOf } from '../helpers/keys.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { startRedis } from '../helpers/redis.js';
@@ -19,11 +19,8 @@ folder.addVersion('plain', '1', {
 });
 const models = { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };
 
-const libraries = ['x86_64-linux-gnu', 'aarch64-linux-gnu', '.']
-  .flatMap((place) => [`/usr/lib/${place}/faketime`, `/usr/local/lib/${place}/faketime`])
-  .map((place) => `${place}/libfaketimeMT.so.1`);
-const library = libraries.find((path) => existsSync(path));
-const clockNote = library === undefined ? ', clocks as they are: ±5 s needs libfaketime' : ', clocks ±5 s';
+const library = provideFakeClock();
+const clockNote = library === undefined ? `, clocks as they are: ±5 s ${noFakeClock}` : ', clocks ±5 s';
 
 interface Answer {
   readonly status: number;
@@ -78,12 +75,7 @@ async function floodFour(redisUrl: string) {
         REDIS_URL: redisUrl,
         RATE_LIMIT_MAX: String(max),
         RATE_LIMIT_WINDOW: '2 seconds',
-        ...(library !== undefined && {
-          LD_PRELOAD: library,
-          FAKETIME: offset,
-          FAKETIME_DONT_FAKE_MONOTONIC: '1',
-          DONT_FAKE_MONOTONIC: '1',
-        }),
+        ...(library !== undefined && fakeClock(library, { FAKETIME: offset })),
       }),
     ),
   );

@@ -68,10 +68,14 @@ export async function runServerToItsEnd(environment: Record<string, string>) {
   return { ...end, stdout, stderr };
 }
 
+/** What makes the clock, the zone and the language of a machine: the server has them in common with its tests. */
+const isOfMachine = (name: string) => /^(PATH|HOME|TZ|LANG|LC_\w+|LD_PRELOAD|(DONT_)?FAKE\w+)$/.test(name);
+
 function spawnServer(environment: Record<string, string>, under: readonly string[] = []) {
   const [file = '', ...more] = [...under, process.execPath, 'dist/main.js'];
+  const machine = Object.fromEntries(Object.entries(process.env).filter(([name]) => isOfMachine(name)));
   const child = spawn(file, more, {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', CACHE: 'off', ...environment },
+    env: { ...machine, PORT: '0', CACHE: 'off', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const stdout: string[] = [];

@@ -6,11 +6,15 @@ import { RefusedByRedis } from '../../src/redis/redis-fault.js';
 import { defineScript, runScript } from '../../src/redis/script.js';
 import { startFakeRedis } from '../helpers/fake-redis.js';
 import { findFreePort } from '../helpers/free-port.js';
+import { startLoopTime } from '../helpers/loop-time.js';
 import { startRedis } from '../helpers/redis.js';
 import type { TestLink } from '../helpers/redis-link.js';
 import { createTestLink } from '../helpers/redis-link.js';
 import { openSharedRedis } from '../helpers/shared-redis.js';
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js';
+
+/** For answers whose time is not the subject: longer than a busy machine lets Redis wait. */
+const patient = 5_000;
 
 const read = ({ link }: TestLink, key = 'absent') =>
   link.ask('cache', (redis) => redis.getrange(key, 0, 10), 'read');
@@ -20,7 +24,7 @@ const write = ({ link }: TestLink, key = 'test:key') =>
 describe('the link to Redis', () => {
   test('asks and is answered', async () => {
     await using redis = openSharedRedis();
-    await using test = createTestLink(redis.url, redis.prefix);
+    await using test = createTestLink(redis.url, redis.prefix, patient);
     await test.become('up');
     expect(test.link).toMatchObject({ isUp: true, state: 'up' });
     expect(await write(test, `${redis.prefix}a`)).toBe('OK');
@@ -33,7 +37,7 @@ describe('the link to Redis', () => {
     await using redis = await startRedis();
     const client = new Redis(redis.url);
     await client.call('ACL', 'SETUSER', 'me', 'on', '>secret', '-@all', ...permissions.split(' '));
-    await using test = createTestLink(redis.url.replace('//', '//me:secret@'), 'sardonyx:');
+    await using test = createTestLink(redis.url.replace('//', '//me:secret@'), 'sardonyx:', patient);
     expect(await test.become('up')).toEqual({ state: 'up', awayMs: 0 });
     const cache = createRedisCache(test.link, {
       prefix: 'sardonyx:',
@@ -49,7 +53,7 @@ describe('the link to Redis', () => {
 
   test('gives a refusal of one question to who asked, and stays up', async () => {
     await using redis = openSharedRedis();
-    await using test = createTestLink(redis.url, redis.prefix);
+    await using test = createTestLink(redis.url, redis.prefix, patient);
     await test.become('up');
     await redis.client.lpush(`${redis.prefix}list`, 'x');
     for (let k = 0; k < 10; k += 1) {
@@ -63,11 +67,11 @@ describe('the link to Redis', () => {
 
   test('goes on without a Redis that is down at the start, and finds it when it comes', async () => {
     const port = await findFreePort();
-    await using test = createTestLink(`redis://127.0.0.1:${port}`);
-    const startedAt = performance.now();
+    await using test = createTestLink(`redis://127.0.0.1:${port}`, 'test:', patient);
+    using time = startLoopTime();
     expect(await read(test)).toBe(undefined);
     expect(await write(test)).toBe(undefined);
-    expect(performance.now() - startedAt).toBeLessThan(20);
+    expect(time.elapsedMs()).toBeLessThan(20);
     expect(await test.become('down')).toMatchObject({ reason: 'it cannot be reached' });
     expect(test.degraded).toEqual({ cache: 1, limits: 1 });
     await using _redis = await startRedis({ port });
@@ -78,10 +82,10 @@ describe('the link to Redis', () => {
 
   test('is back within two seconds after Redis was killed and started again', async () => {
     const redis = await startRedis();
-    await using test = createTestLink(redis.url);
+    await using test = createTestLink(redis.url, 'test:', patient);
     await test.become('up');
     await redis.stop();
-    expect(await test.become('down', 1_000)).toMatchObject({ reason: 'the connection was lost' });
+    expect(await test.become('down')).toMatchObject({ reason: 'the connection was lost' });
     await using _again = await startRedis({ port: redis.port });
     const { awayMs } = (await test.become('up', 2_000)) as { awayMs: number };
     expect(awayMs).toBeGreaterThan(0);
@@ -96,14 +100,14 @@ describe('the link to Redis', () => {
     redis.freeze();
     for (let k = 0; k < 3; k += 1) expect(await read(test)).toBe(undefined);
     expect(await test.become('down', 100)).toMatchObject({ reason: 'it does not answer in time' });
-    const startedAt = performance.now();
+    using time = startLoopTime();
     for (let k = 0; k < 1_000; k += 1) expect(await read(test)).toBe(undefined);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(time.elapsedMs()).toBeLessThan(1_000);
     expect(test.degraded.cache).toBe(1_003);
     // Long enough for two probes: after the second it has tried another connection.
-    await vi.waitUntil(() => proxy.accepted > 1, 5_000);
+    await vi.waitUntil(() => proxy.accepted > 1, 15_000);
     redis.thaw();
-    await test.become('up', 1_000);
+    await test.become('up', 2_000);
     expect(await write(test)).toBe('OK');
     expect(test.changes.map(({ state }) => state)).toEqual(['up', 'down', 'up']);
   });
@@ -118,7 +122,7 @@ describe('the link to Redis', () => {
     await test.become('down', 100);
     // What was on its way is lost for ever; a new connection works.
     proxy.strand();
-    await test.become('up', 5_000);
+    await test.become('up');
     expect(proxy.accepted).toBe(2);
     expect(await write(test)).toBe('OK');
   });
@@ -137,7 +141,7 @@ describe('the link to Redis', () => {
     await test.become('down', 100);
     expect(await read(test)).toBe(undefined);
     proxy.pass();
-    await test.become('up', 7_000);
+    await test.become('up');
     expect(await read(test)).toBe('');
     expect(test.changes).toHaveLength(3);
   });
@@ -152,7 +156,7 @@ describe('the link to Redis', () => {
     proxy.cut();
     expect(await Promise.all(asked)).toEqual(asked.map(() => undefined));
     proxy.pass();
-    await test.become('up', 2_000);
+    await test.become('up', 4_000);
     expect(await read(test)).toBe('');
     expect(test.changes.map(({ state }) => state)).toEqual(['up', 'down', 'up']);
   });
@@ -176,19 +180,21 @@ describe('the link to Redis', () => {
       await using redis = await startRedis();
       const handles = () =>
         process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
-      const before = handles();
-      const { link, become, changes } = createTestLink(redis.url);
+      // A socket of another test may still be closing.
+      await vi.waitUntil(() => handles() === 0, 15_000);
+      const { link, become, changes } = createTestLink(redis.url, 'test:', how === 'answers' ? patient : 50);
       await become('up');
-      expect(handles()).toBe(before + 1);
+      const told = changes.length;
+      expect(handles()).toBe(1);
       const written = link.ask('cache', (commands) => commands.set('test:last', 'x'));
       if (how === 'is frozen') redis.freeze();
-      const startedAt = performance.now();
+      using time = startLoopTime();
       await link.close();
-      expect(performance.now() - startedAt).toBeLessThan(500);
+      expect(time.elapsedMs()).toBeLessThan(500);
       expect(await written).toBe(how === 'is frozen' ? undefined : 'OK');
-      expect(handles()).toBe(before);
+      expect(handles()).toBe(0);
       expect(await link.ask('cache', (commands) => commands.set('test:late', 'x'))).toBe(undefined);
-      expect(changes).toHaveLength(1);
+      expect(changes).toHaveLength(told);
     },
   );
 
@@ -197,9 +203,9 @@ describe('the link to Redis', () => {
     const url = how === 'nobody listens' ? `redis://127.0.0.1:${await findFreePort()}` : fake.url;
     const { link, become } = createTestLink(url);
     await become('down');
-    const startedAt = performance.now();
+    using time = startLoopTime();
     await link.close();
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(time.elapsedMs()).toBeLessThan(500);
     expect(process.getActiveResourcesInfo()).not.toContain('TCPConnectWrap');
   });
 
@@ -207,7 +213,7 @@ describe('the link to Redis', () => {
     await using redis = await startRedis();
     const client = new Redis(redis.url);
     await client.set('test:kept', 'value');
-    await using test = createTestLink(redis.url);
+    await using test = createTestLink(redis.url, 'test:', patient);
     await test.become('up');
     await client.config('SET', 'maxmemory', '100kb');
     for (let k = 0; k < 3; k += 1) {
@@ -218,7 +224,7 @@ describe('the link to Redis', () => {
     expect(await test.become('down', 100)).toMatchObject({ reason: 'it is out of memory' });
     for (let k = 0; k < 100; k += 1) expect(await read(test, 'test:kept')).toBe('value');
     await client.config('SET', 'maxmemory', '0');
-    await test.become('up', 3_000);
+    await test.become('up', 5_000);
     expect(await write(test)).toBe('OK');
     client.disconnect();
   });
@@ -229,7 +235,7 @@ describe('the link to Redis', () => {
     });
     const client = new Redis(redis.url);
     await client.replicaof('NO', 'ONE');
-    await using test = createTestLink(redis.url);
+    await using test = createTestLink(redis.url, 'test:', patient);
     await test.become('up');
     await client.replicaof('127.0.0.1', await findFreePort());
     const script = defineScript("return redis.call('INCR', KEYS[1])");
@@ -246,7 +252,7 @@ describe('the link to Redis', () => {
 describe('a script', () => {
   test('runs by its name, and by its source where Redis has forgotten it', async () => {
     await using redis = openSharedRedis();
-    await using test = createTestLink(redis.url, redis.prefix);
+    await using test = createTestLink(redis.url, redis.prefix, patient);
     await test.become('up');
     // Of this test alone: others of this run may have theirs forgotten only by chance.
     const script = defineScript(`return {KEYS[1], ARGV[1], '${redis.prefix}'}`);
@@ -259,7 +265,7 @@ describe('a script', () => {
 
   test('that fails is a refusal of this question alone', async () => {
     await using redis = openSharedRedis();
-    await using test = createTestLink(redis.url, redis.prefix);
+    await using test = createTestLink(redis.url, redis.prefix, patient);
     await test.become('up');
     const script = defineScript("return redis.call('INCR', KEYS[1])");
     await redis.client.set(`${redis.prefix}text`, 'x');
@@ -274,7 +280,7 @@ describe('a script', () => {
 
   test('or any other question that throws by a fault of ours is one, too', async () => {
     await using redis = openSharedRedis();
-    await using test = createTestLink(redis.url, redis.prefix);
+    await using test = createTestLink(redis.url, redis.prefix, patient);
     await test.become('up');
     const ask = () =>
       test.link.ask('limits', () => {

@@ -27,11 +27,11 @@ test('a connection that a worker was handed and had not taken when it was killed
   // It is handed one, and no other before it has taken that: the other worker gets them.
   const asked = Array.from({ length: 4 }, () => ask(server.port));
   const open = () => asked.filter(({ end }) => end === undefined).length;
-  await vi.waitUntil(() => open() === 1, { timeout: 5_000, interval: 10 });
+  await vi.waitUntil(() => open() === 1, { timeout: 15_000, interval: 10 });
 
   process.kill(victim, 'SIGKILL');
   await waitForLine(server, 'worker listens', 3);
-  await vi.waitUntil(() => open() === 0, { timeout: 5_000, interval: 10 });
+  await vi.waitUntil(() => open() === 0, { timeout: 15_000, interval: 10 });
   expect(asked.map(({ end }) => end).sort()).toEqual([
     'ECONNRESET',
     'status 200',

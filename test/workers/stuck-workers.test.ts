@@ -32,7 +32,7 @@ test('a worker that answers nothing is not running, and is replaced after WORKER
   const agents = [createAgent(), createAgent()];
   const other = await Promise.any(agents.map(async (agent) => getHealth(server, agent).then(() => agent)));
   const isRunning = async (running: number) => (await getHealth(server, other)).workers.running === running;
-  await vi.waitUntil(() => isRunning(1), { timeout: 5_000, interval: 20 });
+  await vi.waitUntil(() => isRunning(1), { timeout: 15_000, interval: 20 });
   expect(await getHealth(server, other)).toMatchObject({ status: 'degraded', workers: { wanted: 2 } });
   expect(linesOf(server, 'a worker has ended')).toEqual([]);
 
@@ -42,7 +42,7 @@ test('a worker that answers nothing is not running, and is replaced after WORKER
   expect(linesOf(server, 'a worker is killed')).toMatchObject([told]);
   const end = { worker, ended_pid: pid, how: 'SIGKILL', pause_ms: 0 };
   expect(linesOf(server, 'a worker has ended')).toMatchObject([end]);
-  await vi.waitUntil(() => isRunning(2), { timeout: 5_000, interval: 20 });
+  await vi.waitUntil(() => isRunning(2), { timeout: 15_000, interval: 20 });
   expect(await readMetric(server.url, 'worker_restarts_total')).toBe(1);
   for (const agent of agents) agent.destroy();
 });
@@ -53,11 +53,11 @@ test('a server that was stopped as a whole goes on with the same workers', async
   const pids = [server.child.pid as number, ...workers];
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
   const stopped = performance.now();
-  await vi.waitUntil(() => performance.now() - stopped > 1_500, { timeout: 5_000 });
+  await vi.waitUntil(() => performance.now() - stopped > 1_500, { timeout: 15_000 });
   for (const pid of pids) process.kill(pid, 'SIGCONT');
   const agent = createAgent();
   const went = performance.now();
-  await vi.waitUntil(() => performance.now() - went > 1_500, { timeout: 5_000 });
+  await vi.waitUntil(() => performance.now() - went > 1_500, { timeout: 15_000 });
   expect(await getHealth(server, agent)).toMatchObject({ workers: { running: 2, wanted: 2 } });
   expect(linesOf(server, 'a worker has ended')).toEqual([]);
   agent.destroy();
