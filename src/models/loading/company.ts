@@ -24,7 +24,7 @@ export interface CompanyFault {
  * The largest difference that rounding explains, as a share of the largest value in the column: kernels for one row and
  * for many add in another order. Measured: docs/decisions/rows-in-company.md.
  */
-export const mostRounding = 1e-4;
+export const mostRounding = 1e-5;
 const mostRounding16 = 1e-2;
 /** Columns whose values are smaller than this share of the output's largest are compared with that. */
 const leastScale = 1e-6;
