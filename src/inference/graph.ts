@@ -13,7 +13,15 @@ import type { GraphValue } from './graph-value.js';
 import { delimited, ProtobufError, ProtobufReader, varint } from './protobuf.js';
 
 export { type AttributeValue, GraphError, type GraphNode } from './graph-node.js';
-export type { GraphType, GraphValue } from './graph-value.js';
+export { describeType, type GraphValue } from './graph-value.js';
+
+/** A ZipMap that ended the graph, and gave way to the tensor that went into it. */
+export interface ZipMap {
+  /** The value that went into it. */
+  readonly input: string;
+  /** The names of its columns, in their order; empty where it does not say them. */
+  readonly classes: readonly string[] | readonly number[];
+}
 
 /** Holds on to the bytes it was read from, for its attributes: let go of it when done. */
 export interface ModelGraph {
@@ -33,6 +41,8 @@ export interface ModelGraph {
   /** The same files, with the range of each tensor in them. */
   readonly externalFiles: ReadonlyMap<string, readonly ExternalRange[]>;
   readonly metadata: ReadonlyMap<string, string>;
+  /** By output; only of a graph that `readServedGraph` has read. */
+  readonly zipMaps?: ReadonlyMap<string, ZipMap>;
 }
 
 /**

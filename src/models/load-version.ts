@@ -1,20 +1,23 @@
 import { messageOf, ServiceError } from '../errors.js';
 import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
-import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
+import { GraphError } from '../inference/graph.js';
 import { findTreeFault } from '../inference/graph-hazards.js';
 import { findRandomness } from '../inference/graph-randomness.js';
 import { findRunRisk } from '../inference/graph-risks.js';
 import { HostLostError } from '../inference/host-process.js';
+import { findZipMapFault, readServedGraph, type ServedGraph } from '../inference/served-graph.js';
 import { Standby } from '../inference/standby.js';
 import { type Trial, type TrialOptions, Trials, TrialTimeoutError } from '../inference/trials.js';
 import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
+import { createLabelDoubts, type LabelDoubts } from './label-doubts.js';
 import { LoadedModel } from './loaded-model.js';
-import { RefusedError } from './manifest.js';
+import { type Manifest, RefusedError } from './manifest.js';
 import { type CheckedModel, openInline, openIsolated } from './open-executor.js';
 import { longestInlineRunMs, withDefaults } from './runtime-settings.js';
 import { readVersionFiles } from './version-files.js';
+import { findNotes } from './version-notes.js';
 import { type WarmUp, warmUpFeatures, warmUpTensors } from './warm-up.js';
 
 export interface LoaderOptions extends TrialOptions {
@@ -49,9 +52,11 @@ export function createLoader(options: LoaderOptions): Loader {
       trials.prepare();
       let copy: PrivateCopy | undefined;
       try {
-        const files = await readVersionFiles(path, model, version);
-        const golden = files.golden && parseGolden(files.golden);
-        const graph = inspectGraph(files.model);
+        const read = await readVersionFiles(path, model, version);
+        const golden = read.golden && parseGolden(read.golden);
+        const { graph, model: bytes } = inspectGraph(read.model);
+        // From here on the bytes are those that the engine is given; the digest is that of the file.
+        const files = { ...read, model: bytes };
         if (graph.externalData.length > 0) copy = await copyPrivately(files, graph.externalFiles);
         return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
       } catch (error) {
@@ -85,14 +90,20 @@ async function loadChecked(
       manifest.task === 'tensor'
         ? await warmUpTensors(manifest, graph, trial, golden)
         : await warmUpFeatures(manifest, graph, trial, golden, maxOutputBytes);
-    if (golden !== undefined) {
-      const tried = warm.createTask(
-        { kind: 'inline', run: trial.run, close() {} },
-        { timeoutMs: loadTimeoutMs, maxQueueRows: golden.instances.length },
-      );
-      const answer = (body: unknown) => tried.answer(body, { arrivedAt: performance.now() });
-      await checkGolden(golden, manifest.task, answer);
-    }
+    const fetches = warm.runs[0]?.fetches ?? [];
+    const doubts = doubtsOf(manifest, fetches);
+    const tried = warm.createTask(
+      { kind: 'inline', run: trial.run, close() {} },
+      { timeoutMs: loadTimeoutMs, maxQueueRows: golden?.instances.length ?? 1 },
+    );
+    const answer = async (body: unknown) => {
+      const given = await tried.answer(body, { arrivedAt: performance.now() });
+      doubts?.add(given.value);
+      return given;
+    };
+    if (golden !== undefined) await checkGolden(golden, manifest.task, answer);
+    // Without golden rows the example is what there is; that it is not answered is no fault.
+    else if (doubts !== undefined) await answer(tried.example).catch(() => undefined);
     const { addedBytes, residentBytes } = await trial.measure();
     const { kind, reason } = choosePlace(model, warm, trial, options.mayBlock?.() ?? true);
     let executor: Executor;
@@ -118,12 +129,22 @@ async function loadChecked(
       goldenRows: golden?.instances.length ?? 0,
       executorReason: reason,
       uncachedReason: findUncachedReason(model),
+      notes: [...findNotes(manifest, graph, fetches), ...(doubts?.note === undefined ? [] : [doubts.note])],
     };
     const task = warm.createTask(executor);
     return new LoadedModel({ manifest, identity, task, figures, executor });
   } finally {
     if (!isKept) await trial.end();
   }
+}
+
+/** Of a classification whose label and probabilities are both served: one may belie the other. */
+function doubtsOf(manifest: Manifest, [label, probabilities]: readonly string[]): LabelDoubts | undefined {
+  const { task, output } = manifest;
+  if (task !== 'classification' || output?.threshold !== undefined) return undefined;
+  return label === undefined || probabilities === undefined
+    ? undefined
+    : createLabelDoubts(label, probabilities);
 }
 
 /** Where a version runs, and why. */
@@ -157,11 +178,11 @@ function findUncachedReason({ files: { manifest }, graph }: CheckedModel): strin
 }
 
 /** Reads the graph and refuses what the engine would not survive. */
-function inspectGraph(model: Uint8Array): ModelGraph {
-  const graph = readGraph(model);
-  const fault = findTreeFault(graph);
+function inspectGraph(model: Uint8Array): ServedGraph {
+  const served = readServedGraph(model);
+  const fault = findTreeFault(served.graph) ?? findZipMapFault(served.graph);
   if (fault !== undefined) throw new RefusedError(`model.onnx: ${fault}`);
-  return graph;
+  return served;
 }
 
 function toRefusal(error: unknown): unknown {

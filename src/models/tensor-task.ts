@@ -6,6 +6,7 @@ import { allocate, bytesOf, sizeOf, type Tensor, type Tensors } from '../inferen
 import type { TensorSpec } from '../inference/tensor-element.js';
 import { type NestedValue, toJsonText, toNestedArrays } from '../inference/tensor-json.js';
 import { checkInputSize, tensorTypeOf } from './binding/bind-inputs.js';
+import { unservable } from './binding/graph-outputs.js';
 import { RefusedError } from './manifest.js';
 import type { Answer, AnswerValue, Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';
@@ -37,10 +38,15 @@ export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): Tens
   const specs = graph.inputs.map(toSpec);
   for (const [k, input] of graph.inputs.entries()) checkInputSize(input, (specs[k] as TensorSpec).type);
   const outputs = graph.outputs.filter((output) => isServable(output)).map(toSpec);
+  const unserved = graph.outputs.filter((output) => !isServable(output));
   if (outputs.length === 0) throw new RefusedError('no output of the graph is a tensor that can be served');
   const names = new Set(outputs.map((output) => output.name));
+  const asked = {
+    served: names,
+    unserved: new Map(unserved.map((output) => [output.name, unservable(output) ?? 'cannot be served'])),
+  };
   return {
-    read: (body) => readTensorRequest(body, specs, names, maxBatchRows),
+    read: (body) => readTensorRequest(body, specs, asked, maxBatchRows),
     example: { inputs: Object.fromEntries(specs.map((spec) => [spec.name, exampleOf(spec)])) },
     requestSchema: describeTensorRequest(specs, [...names]),
     answerSchema: Type.Object({ outputs: Type.Partial(describeTensors(outputs)) }),

@@ -1,6 +1,6 @@
 import type { GraphNode, ModelGraph } from '../inference/graph.js';
+import { findOrigin, listOf } from '../inference/graph-origin.js';
 import { delimited, ProtobufReader, varint } from '../inference/protobuf.js';
-import { findOrigin, listOf } from './graph-ends.js';
 
 export type Classes = readonly string[] | readonly number[];
 
@@ -9,8 +9,8 @@ const mostClasses = 10_000;
 
 /**
  * The classes that a graph itself names for its label or probabilities, nearest to the end first: those of the
- * classifier that made them, the list that the label is looked up in (`ArrayFeatureExtractor`, as skl2onnx writes
- * it), those of a ZipMap. Classifiers within a model, as in a one-versus-rest, have other ones.
+ * ZipMap that the probabilities went into, of the classifier that made them, the list that the label is looked up in
+ * (`ArrayFeatureExtractor`, as skl2onnx writes it). Classifiers within a model, as in a one-versus-rest, have other ones.
  * `columns` are those of the probabilities, where declared; `model` are the bytes that the graph was read from.
  */
 export function findClasses(
@@ -19,13 +19,18 @@ export function findClasses(
   outputs: readonly string[],
   columns?: number,
 ): Classes | undefined {
+  const zipMaps = outputs.map((output) => graph.zipMaps?.get(output)?.classes);
   const origins = outputs.map((output) => findOrigin(graph, output).node);
-  const zipMaps = graph.nodes.filter((node) => node.opType === 'ZipMap');
-  for (const node of [...origins, ...zipMaps]) {
-    const classes = node && classesOf(node, model);
-    if (classes !== undefined && isSound(classes, columns)) return classes;
-  }
-  return undefined;
+  const others = [...(graph.zipMaps?.values() ?? [])].map(({ classes }) => classes);
+  return [...zipMaps, ...origins.map((node) => node && classesOf(node, model)), ...others].find(
+    (classes) => classes !== undefined && classes.length > 0 && isSound(classes, columns),
+  );
+}
+
+/** Those that the operator which made an output names for it. */
+export function findMadeClasses(graph: ModelGraph, model: Uint8Array, output: string): Classes | undefined {
+  const { node } = findOrigin(graph, output);
+  return node && classesOf(node, model);
 }
 
 function isSound(classes: Classes, columns: number | undefined): boolean {
