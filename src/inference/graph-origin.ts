@@ -39,6 +39,9 @@ const choices = new Set(['ArgMax', 'ArgMin', 'TopK', ...classifiers]);
 /** Operators that turn the place of a class into its name. ML.NET counts classes from one. */
 const lookups = new Set(['ArrayFeatureExtractor', 'Add']);
 const maxSteps = 10_000;
+/** Each step of a branch is a call within a call, and the stack holds some thousands. */
+const longestBranch = 500;
+const mostLabels = 64;
 
 type Producers = ReadonlyMap<string, GraphNode>;
 
@@ -55,9 +58,8 @@ export function holdsSeveralLabels(graph: ModelGraph, output: string, columns: n
   const { is, parts = 1 } = findOrigin(graph, output);
   if (is !== 'independent' || columns <= parts) return false;
   const producers = producersOf(graph);
-  return !graph.outputs.some(
-    ({ name, elementType = '' }) => /^u?int|^string$|^bool$/.test(elementType) && choosesOne(producers, name),
-  );
+  const labels = graph.outputs.filter(({ elementType = '' }) => /^u?int|^string$|^bool$/.test(elementType));
+  return !labels.slice(0, mostLabels).some(({ name }) => choosesOne(producers, name));
 }
 
 /** Whether an output follows from an operator that chooses one class for each row. */
@@ -94,7 +96,8 @@ interface Walk {
 
 function trace(producers: Producers, value: string, walk: Walk): Origin {
   const node = producers.get(value);
-  if (node === undefined || walk.budget.left <= 0 || walk.seen.has(value)) return { is: 'unknown' };
+  const isOver = walk.budget.left <= 0 || walk.seen.size >= longestBranch || walk.seen.has(value);
+  if (node === undefined || isOver) return { is: 'unknown' };
   walk.budget.left -= 1;
   walk.seen.add(value);
   const is = judge(node, value);

@@ -4,6 +4,8 @@ import { listOwnOutputs } from '../inference/graph-passing.js';
 import { isFloat, typeOf, unservable } from './binding/graph-outputs.js';
 import type { Manifest } from './manifest.js';
 
+const mostNotes = 20;
+
 /**
  * What an owner should know of a version that is served: a sentence each, with what to do about it, and gone once that
  * is done. These are of outputs that are left out; `fetched` are those that answers come from.
@@ -19,7 +21,10 @@ export function findNotes(
   const left = listOwnOutputs(graph).filter(
     (output) => !fetched.includes(output.name) && !(isWithoutLabel && isLabel(output)),
   );
-  return left.map((output) => noteOn(output, manifest, graph));
+  const notes = left.slice(0, mostNotes).map((output) => noteOn(output, manifest, graph));
+  return left.length > mostNotes
+    ? [...notes, `${left.length - mostNotes} more outputs are left out: sardonyx inspect lists them all`]
+    : notes;
 }
 
 function noteOn(output: GraphValue, { task, output: named = {} }: Manifest, graph: ModelGraph): string {

@@ -51,7 +51,9 @@ export function chooseProbabilities(
 export function chooseValue(outputs: readonly OutputEvidence[], wanted?: string): Choice {
   const numeric = outputs.filter((it) => it.kind === 'float' || it.kind === 'integer');
   const isVariable = ({ value }: OutputEvidence) => /^variable$/i.test(value.name);
-  return choose('value', outputs, wanted, isVariable, [
+  // ML.NET calls it Score, beside columns that it has prepared.
+  const isNamed = ({ value }: OutputEvidence) => /^variable$|score|predict/i.test(value.name);
+  return choose('value', outputs, wanted, isNamed, [
     numeric.filter((it) => it.origin.is === 'regression'),
     numeric.filter(isVariable),
     numeric,

@@ -21,8 +21,9 @@ export function findClasses(
 ): Classes | undefined {
   const zipMaps = outputs.map((output) => graph.zipMaps?.get(output)?.classes);
   const origins = outputs.map((output) => findOrigin(graph, output).node);
+  const lookedUp = outputs.map((output) => findLookedUp(graph, output));
   const others = [...(graph.zipMaps?.values() ?? [])].map(({ classes }) => classes);
-  return [...zipMaps, ...origins.map((node) => node && classesOf(node, model)), ...others].find(
+  return [...zipMaps, ...lookedUp, ...origins.map((node) => node && classesOf(node, model)), ...others].find(
     (classes) => classes !== undefined && classes.length > 0 && isSound(classes, columns),
   );
 }
@@ -31,6 +32,32 @@ export function findClasses(
 export function findMadeClasses(graph: ModelGraph, model: Uint8Array, output: string): Classes | undefined {
   const { node } = findOrigin(graph, output);
   return node && classesOf(node, model);
+}
+
+/** ML.NET turns the place of a class, counted from 1, into its name by a `LabelEncoder` at the end. */
+function findLookedUp(graph: ModelGraph, output: string): Classes | undefined {
+  let value = output;
+  for (let step = 0; step < 8; step += 1) {
+    const node = graph.nodes.find(({ outputs }) => outputs.includes(value));
+    if (node?.opType === 'LabelEncoder') {
+      const keys = listOf(node.attributes.get('keys_int64s')).map(Number);
+      const values = listOf(node.attributes.get('values_strings')).map(String);
+      return keys.length === values.length ? inOrder(keys, values) : undefined;
+    }
+    if (node === undefined || !/^(Identity|Reshape|Squeeze|Flatten|Unsqueeze)$/.test(node.opType))
+      return undefined;
+    value = node.inputs[0] ?? '';
+  }
+  return undefined;
+}
+
+/** The values by their keys, where those count on from 0 or 1. */
+function inOrder(keys: readonly number[], values: readonly string[]): Classes | undefined {
+  if (keys.length > mostClasses) return undefined;
+  const byKey = new Map(keys.map((key, k) => [key, values[k] as string]));
+  const first = byKey.has(0) ? 0 : 1;
+  const classes = keys.map((_, k) => byKey.get(first + k));
+  return classes.every((it) => it !== undefined) ? classes : undefined;
 }
 
 function isSound(classes: Classes, columns: number | undefined): boolean {

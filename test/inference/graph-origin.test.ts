@@ -117,6 +117,16 @@ describe('probabilities without a classifier', () => {
   });
 });
 
+test('a chain of any length is followed so far and no further', () => {
+  const nodes = Array.from({ length: 20_000 }, (_, k) =>
+    node('Clip', [k === 0 ? 'X' : `c${k - 1}`], [`c${k}`]),
+  );
+  const graph = graphOf(nodes, [tensorValue('c19999', 'float32', ['N', 3])]);
+  expect(findOrigin(graph, 'c19999').is).toBe('unknown');
+  expect(holdsSeveralLabels(graph, 'c19999', 3)).toBe(false);
+  expect([...findPassedOn(graph)]).toEqual([]);
+});
+
 describe('an output that only hands an input on', () => {
   const made = [node('MatMul', ['X', 'one'], ['made'])];
   const text = tensorValue('out', 'string', ['N', 1]);

@@ -239,6 +239,48 @@ describe('which output is the prediction', () => {
     expect(taskReason).toBe('the output Score.output is a number made by LinearRegressor');
   });
 
+  it('a multiclass of ML.NET: the label that came in is none, and the classes are those of its last lookup', () => {
+    const keys = (names: readonly string[]) => ({
+      keys_int64s: ints(names.map((_, k) => k + 1)),
+      values_strings: strings(names),
+    });
+    const source = {
+      inputs: [X, tensorValue('Label', 'string', ['N', 1])],
+      outputs: [
+        tensorValue('Label.output', 'uint32', ['N', 1]),
+        matrix('Features.output', 2),
+        tensorValue('PredictedLabel.output', 'string', ['N', 1]),
+        matrix('Score.output', 3),
+      ],
+      nodes: [
+        node('ai.onnx.ml:LabelEncoder', ['Label'], ['key'], {
+          keys_strings: strings(['a', 'b', 'c']),
+          values_int64s: ints([1, 2, 3]),
+        }),
+        node('Cast', ['key'], ['Label.output'], { to: int(12) }),
+        node('Identity', ['X'], ['Features.output']),
+        node('MatMul', ['X', 'W'], ['raw']),
+        node('Softmax', ['raw'], ['Score.output'], { axis: int(1) }),
+        node('ArgMax', ['raw'], ['place'], { axis: int(1) }),
+        node('Add', ['place', 'one'], ['found']),
+        node('ai.onnx.ml:LabelEncoder', ['found'], ['PredictedLabel.output'], keys(['c', 'a', 'b'])),
+      ],
+      initializers: [
+        initializer('W', 'float32', [2, 3], [1, 2, 3, 4, 5, 6]),
+        initializer('one', 'int64', [1], [1n]),
+      ],
+    };
+    const { manifest, remarks } = propose(source);
+    expect(manifest.output).toEqual({
+      label: 'PredictedLabel.output',
+      probabilities: 'Score.output',
+      classes: ['c', 'a', 'b'],
+    });
+    expect(remarks).toContain(
+      'the outputs Label.output, Features.output only hold what went in, so they are no prediction',
+    );
+  });
+
   it('the label of a classifier below other names of a ZipMap is a place among them', () => {
     const attributes = { classlabels_ints: ints([0, 1]), post_transform: string('LOGISTIC') };
     const source = (keys: readonly number[], labels: readonly number[]) => ({

@@ -14,6 +14,9 @@ import { describeOutputs, isFloat, onlyOf, requireOutput, typeOf } from './graph
 import { createColumnCounter, type OutputBinding } from './output-binding.js';
 import { ColumnsError, severalLabelsIn } from './several-columns.js';
 
+/** Outputs whose makers are looked for: more are refused, whatever made them. */
+const mostExamined = 64;
+
 /** Binds label and probabilities: those that are named, or those that fit by type and shape. Throws `RefusedError`. */
 export function bindClassification(manifest: Manifest, graph: ModelGraph): OutputBinding {
   const output = manifest.output ?? {};
@@ -158,11 +161,14 @@ function findProbabilities(
   const candidates = listOwnOutputs(graph).filter((output) => {
     const { shape } = output;
     if (!isFloat(typeOf(output)) || (shape?.length ?? 1) > 2) return false;
-    // Beside a label, what a machine without probabilities scores with is none.
-    if (label !== undefined && findOrigin(graph, output.name).is === 'scores') return false;
     const columns = shape?.length === 1 ? 1 : shape?.[1];
     if (typeof columns !== 'number') return true;
     return columns === 1 ? (classes ?? 2) === 2 : columns === (classes ?? columns);
   });
-  return candidates.length === 0 ? undefined : onlyOf(candidates, 'probabilities', graph);
+  // Beside a label, what a machine without probabilities scores with is none.
+  const isScored = label !== undefined && candidates.length <= mostExamined;
+  const found = isScored
+    ? candidates.filter(({ name }) => findOrigin(graph, name).is !== 'scores')
+    : candidates;
+  return found.length === 0 ? undefined : onlyOf(found, 'probabilities', graph);
 }
