@@ -39,7 +39,11 @@ export function createTensorForm(graph: ModelGraph, maxBatchRows?: number): Tens
   for (const [k, input] of graph.inputs.entries()) checkInputSize(input, (specs[k] as TensorSpec).type);
   const outputs = graph.outputs.filter((output) => isServable(output)).map(toSpec);
   const unserved = graph.outputs.filter((output) => !isServable(output));
-  if (outputs.length === 0) throw new RefusedError('no output of the graph is a tensor that can be served');
+  if (outputs.length === 0) {
+    const [first] = unserved;
+    const why = first && `: ${first.name} ${unservable(first) ?? 'cannot be served'}`;
+    throw new RefusedError(`no output of the graph is a tensor that can be served${why ?? ''}`);
+  }
   const names = new Set(outputs.map((output) => output.name));
   const asked = {
     served: names,

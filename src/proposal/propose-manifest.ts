@@ -66,14 +66,15 @@ export function proposeManifest(graph: ModelGraph, model: Uint8Array, request: P
     ...given,
     output: mergeOutput(outputs.output, given['output']),
   };
-  const remarks = [...describeZipMaps(graph), ...(features?.remarks ?? []), ...outputs.remarks];
+  const served = Object.values(manifest.output);
+  const remarks = [...describeZipMaps(graph, served), ...(features?.remarks ?? []), ...outputs.remarks];
   return { manifest, ...reason, remarks };
 }
 
-/** What is served in place of a ZipMap, in a sentence. */
-function describeZipMaps({ zipMaps = new Map() }: ModelGraph): readonly string[] {
-  if (zipMaps.size === 0) return [];
-  const outputs = [...zipMaps.keys()];
+/** What is served in place of a ZipMap, in a sentence; `served` are the outputs that answers come from. */
+function describeZipMaps({ zipMaps }: ModelGraph, served?: readonly unknown[]): readonly string[] {
+  const outputs = [...(zipMaps?.keys() ?? [])].filter((name) => served?.includes(name) ?? true);
+  if (outputs.length === 0) return [];
   return [
     outputs.length === 1
       ? `the graph ends in a ZipMap: the tensor that goes into it is served as ${outputs[0]}`

@@ -32,11 +32,17 @@ describe('a ZipMap in a version without names for its outputs', () => {
 
   // scipy 1.17.1: expit(1) as float32
   test('is served beside its label, by numbers that begin anywhere', async () => {
-    using version = await loadOne({ ...two, output: { labelIs: 'position' } }, zipMap({ classes: [5, 9] }));
+    using version = await loadOne(two, zipMap({ classes: [5, 9] }));
     expect(await version.ask(row)).toMatchObject({
       prediction: 9,
       probabilities: { 9: expect.closeTo(0.7310585786, 6) },
     });
+  });
+
+  // The label of the classifier is 1 here, which is a place: among the names it would be the other class.
+  test('is served beside a label that counts from 0, by numbers that do not', async () => {
+    using version = await loadOne(two, zipMap({ classes: [1, 2] }));
+    expect(await version.ask(row)).toMatchObject({ prediction: 2, probability: expect.closeTo(0.731, 3) });
   });
 
   test('is served from a child process, and by its name', async () => {

@@ -36,12 +36,12 @@ export function bindClassification(manifest: Manifest, graph: ModelGraph): Outpu
   }
   if (output.labelIs !== undefined && label === undefined)
     throw new RefusedError('/output/labelIs needs a label');
+  const zipMap = probabilities === undefined ? undefined : graph.zipMaps?.get(probabilities);
   // Where the engine gives the places of the classes, what the manifest lists are the classes.
-  const places = label === undefined ? undefined : findPlaceLabels(graph, label);
+  const places = label === undefined ? undefined : findPlaceLabels(graph, label, zipMap?.classes);
   const labelIs = output.labelIs ?? (places && 'position');
   const countLabels = createColumnCounter(label ?? '');
   const countProbabilities = createColumnCounter(probabilities ?? '');
-  const zipMap = probabilities === undefined ? undefined : graph.zipMaps?.get(probabilities);
   if (zipMap !== undefined) checkNames(zipMap.classes, output.classes);
   return {
     fetches,

@@ -8,8 +8,13 @@ export function unservable(output: GraphValue): string | undefined {
   const kind = describeType(output);
   const isMaps = output.kind === 'map' || output.element?.kind === 'map';
   const advice = isMaps ? 'export without ZipMap' : 'export what it holds as one output a tensor';
-  const article = output.kind === 'tensor' ? 'a tensor of ' : output.kind === 'unknown' ? 'of type ' : 'a ';
-  return `is ${article}${kind}, which cannot be served: ${output.kind === 'tensor' ? 'cast it to float32' : advice}`;
+  const articles: Partial<Record<GraphValue['kind'], string>> = {
+    tensor: 'a tensor of ',
+    unknown: 'of type ',
+    optional: 'an ',
+    opaque: 'an ',
+  };
+  return `is ${articles[output.kind] ?? 'a '}${kind}, which cannot be served: ${output.kind === 'tensor' ? 'cast it to float32' : advice}`;
 }
 
 /** The only one of the candidates. Throws `RefusedError` that names them, and the key that would decide. */
