@@ -33,7 +33,7 @@ export async function describeAddition(
     ...(manifest.output === undefined ? [] : [['output', JSON.stringify(manifest.output)]]),
     ['proof', proof],
   ];
-  const notes = [...proposal.remarks, ...trial.doubts].map((remark) => `note: ${remark}`);
+  const notes = [...proposal.remarks, ...figures.notes, ...trial.doubts].map((remark) => `note: ${remark}`);
   const sections = [
     `Added ${loaded.name} ${loaded.version}`,
     toTable(facts.map((row) => row.map((cell) => printable(cell)))),

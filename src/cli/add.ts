@@ -1,15 +1,17 @@
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { readGraph } from '../inference/graph.js';
+import type { ModelGraph } from '../inference/graph.js';
+import { readServedGraph } from '../inference/served-graph.js';
+import { ColumnsError } from '../models/binding/several-columns.js';
 import { type Listing, listDirectory } from '../models/directory.js';
 import { parseGolden } from '../models/golden.js';
 import { codeOf } from '../models/regular-file.js';
 import { nextVersion } from '../proposal/next-version.js';
-import { proposeManifest } from '../proposal/propose-manifest.js';
+import { type Proposal, type ProposalRequest, proposeManifest } from '../proposal/propose-manifest.js';
 import { writeVersion } from '../proposal/write-version.js';
 import { untilSignalled } from '../stop-signals.js';
 import { describeDefault, setDefault } from './add-default.js';
-import { describeAddition } from './add-report.js';
+import { type AdditionPlace, describeAddition } from './add-report.js';
 import {
   checkNames,
   chooseName,
@@ -21,9 +23,11 @@ import {
   toClass,
   toUniform,
 } from './add-request.js';
-import { type Command, UsageError } from './command.js';
+import { type CliContext, type Command, UsageError } from './command.js';
 import { readModelFile } from './inspect.js';
 import { createCliLoader } from './loader.js';
+
+const outputOptions = ['label', 'probabilities', 'value'] as const;
 
 export const add: Command = {
   summary: 'makes a version of a model file, with a manifest proposed from its graph',
@@ -36,6 +40,9 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
   --task TASK        ${tasks.join(', ')} (guessed)
   --features a,b,c   the names of the columns, in the order of training
   --classes x,y      the names of the classes, in the order of the probabilities
+  --label NAME, --probabilities NAME, --value NAME
+                     which output is which, where the graph leaves several
+  --names x,y        the names of the columns of a regression with several
   --golden FILE      rows with the answers of training, which the version must give
   --reference FILE   a profile of the training data, for drift
   --manifest FILE    a metadata.json whose keys win over the proposal
@@ -44,9 +51,19 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
 `,
   options: {
     ...Object.fromEntries(
-      ['name', 'version', 'task', 'features', 'classes', 'golden', 'reference', 'manifest', 'models'].map(
-        (name) => [name, { type: 'string' }] as const,
-      ),
+      [
+        'name',
+        'version',
+        'task',
+        'features',
+        'classes',
+        ...outputOptions,
+        'names',
+        'golden',
+        'reference',
+        'manifest',
+        'models',
+      ].map((name) => [name, { type: 'string' }] as const),
     ),
     default: { type: 'boolean' },
   },
@@ -70,49 +87,49 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
     const instances = companions['golden.json'] && parseGolden(companions['golden.json']).instances;
 
     const model = await readModelFile(path);
-    const graph = readGraph(model);
-    const proposal = proposeManifest(graph, model, {
+    const { label, probabilities, value } = Object.fromEntries(
+      outputOptions.map((option) => [option, args.text(option)]),
+    );
+    const names = args.list('names');
+    const request: ProposalRequest = {
       name,
       version,
       timestamp: time.toISOString().replace(/\.\d+Z$/, 'Z'),
       given,
+      outputs: {
+        ...(label !== undefined && { label }),
+        ...(probabilities !== undefined && { probabilities }),
+        ...(value !== undefined && { value }),
+      },
       ...(task !== undefined && { task }),
       ...(features !== undefined && { features }),
       ...(classes !== undefined && { classes: toUniform(classes) }),
+      ...(names !== undefined && { names }),
       ...(instances !== undefined && { instances }),
-    });
-    let draft: string | undefined;
-    const parts = {
+    };
+    const place = {
       root,
-      manifest: proposal.manifest,
-      model,
-      companions,
-      weights: graph.externalData,
-      weightsFolder: dirname(path),
-      onDraft(folder: string) {
-        draft = folder;
-      },
+      port: env['PORT'] || '8000',
+      hasModelsOption: args.text('models') !== undefined,
     };
-    const prove = async (folder: string, signal: AbortSignal) => {
-      const loader = createCliLoader(env);
-      signal.addEventListener('abort', () => loader.close());
-      try {
-        const loaded = await loader.load(folder, name, version);
-        try {
-          return await describeAddition(loaded, proposal, {
-            root,
-            port: env['PORT'] || '8000',
-            hasModelsOption: args.text('models') !== undefined,
-          });
-        } finally {
-          loaded.retire();
-        }
-      } finally {
-        loader.close();
-      }
-    };
+    const served = readServedGraph(model);
+    let draft: string | undefined;
+    const write = (signal: AbortSignal) =>
+      proposeUntilSound(served.graph, async (graph, columnRemarks) => {
+        const found = proposeManifest(graph, served.model, request);
+        const proposal = { ...found, remarks: [...found.remarks, ...columnRemarks] };
+        const parts = {
+          ...{ root, manifest: proposal.manifest, model, companions, signal },
+          weights: graph.externalData,
+          weightsFolder: dirname(path),
+          onDraft(folder: string) {
+            draft = folder;
+          },
+        };
+        return writeVersion(parts, (folder) => prove(folder, proposal, place, env, signal));
+      });
     const report = await untilSignalled(
-      (signal) => writeVersion({ ...parts, signal }, (folder) => prove(folder, signal)),
+      write,
       () => draft && rmSync(draft, { recursive: true, force: true }),
     );
     stdout.write(report);
@@ -121,6 +138,56 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
     return 0;
   },
 };
+
+/** Loads a version that is about to be, and says what it turned out to be. */
+async function prove(
+  folder: string,
+  proposal: Proposal,
+  place: AdditionPlace,
+  env: CliContext['env'],
+  signal: AbortSignal,
+): Promise<string> {
+  const { name, version } = proposal.manifest;
+  const loader = createCliLoader(env);
+  signal.addEventListener('abort', () => loader.close());
+  try {
+    const loaded = await loader.load(folder, name, version);
+    try {
+      return await describeAddition(loaded, proposal, place);
+    } finally {
+      loaded.retire();
+    }
+  } finally {
+    loader.close();
+  }
+}
+
+/**
+ * Tries a proposal, and tries again where a run has shown that an output has other columns than the graph declares,
+ * once for each output: what is declared is often a guess of the exporter.
+ */
+async function proposeUntilSound<T>(
+  declared: ModelGraph,
+  attempt: (graph: ModelGraph, remarks: readonly string[]) => Promise<T>,
+): Promise<T> {
+  let graph = declared;
+  const remarks = new Map<string, string>();
+  for (;;) {
+    try {
+      return await attempt(graph, [...remarks.values()]);
+    } catch (error) {
+      if (!(error instanceof ColumnsError) || remarks.has(error.output)) throw error;
+      const { output, columns } = error;
+      graph = {
+        ...graph,
+        outputs: graph.outputs.map((it) =>
+          it.name === output ? { ...it, shape: [it.shape?.[0], columns] } : it,
+        ),
+      };
+      remarks.set(output, `a run gives ${columns} columns of ${output}, whatever the graph declares`);
+    }
+  }
+}
 
 /** The registry may have no folder yet. */
 async function listOrNothing(root: string): Promise<Listing> {

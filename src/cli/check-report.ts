@@ -32,6 +32,8 @@ interface VersionReport {
   readonly reason?: string;
   readonly executor?: string;
   readonly identity?: string;
+  /** What to know of it, and what to do about it: no faults. */
+  readonly notes?: readonly string[];
   readonly figures?: { readonly loadMs: number; readonly runUs?: number; readonly goldenRows: number };
   /** The names beside its own that it answers to: `default`, `latest`, aliases. */
   readonly names: readonly string[];
@@ -90,6 +92,7 @@ function toOutcome(outcome: VersionState) {
     state: outcome.state,
     executor: executorKind,
     identity,
+    ...(figures.notes.length > 0 && { notes: figures.notes }),
     figures: { loadMs, ...runUs, goldenRows },
   };
 }

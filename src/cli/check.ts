@@ -83,8 +83,12 @@ function toText(report: CheckReport): string {
     ),
   );
   const others = report.faults.filter((fault) => !refused.includes(fault));
+  const notes = report.models.flatMap(({ name, versions }) =>
+    versions.flatMap((it) => (it.notes ?? []).map((note) => `note: ${name}/${it.version}: ${note}`)),
+  );
   const sections = [
     table,
+    notes.map((line) => printable(line)).join('\n'),
     [...refused, ...others].map((line) => printable(line)).join('\n'),
     report.defaultModel === undefined
       ? 'No model is the default of plain /predict.'

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { type GraphType, type GraphValue, type ModelGraph, readGraph } from '../inference/graph.js';
+import { describeType, type GraphValue, type ModelGraph, readGraph } from '../inference/graph.js';
 import { RefusedError } from '../models/manifest.js';
 import { digestOf, readRegularFile } from '../models/regular-file.js';
 import { type Command, UsageError } from './command.js';
@@ -64,18 +64,10 @@ function describeModel(path: string, bytes: Uint8Array, graph: ModelGraph) {
 
 const toFact = (value: GraphValue) => ({
   name: value.name,
-  type: typeText(value),
+  type: describeType(value),
   // JSON has no undefined: an open dimension is null.
   ...(value.shape && { shape: value.shape.map((dim) => dim ?? null) }),
 });
-
-function typeText(type: GraphType): string {
-  if (type.kind === 'tensor' || type.kind === 'sparse')
-    return `${type.kind === 'sparse' ? 'sparse ' : ''}${type.elementType}`;
-  if (type.kind === 'map')
-    return `map of ${type.keyType} to ${type.element ? typeText(type.element) : 'unknown'}`;
-  return type.element === undefined ? type.kind : `${type.kind} of ${typeText(type.element)}`;
-}
 
 const mostListed = 200;
 

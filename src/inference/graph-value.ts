@@ -29,6 +29,14 @@ const ELEMENT_TYPES =
 
 export const toElementType = (code: number): string => ELEMENT_TYPES[code] ?? `unknown (${code})`;
 
+/** A type in words: `float32`, `sequence of map of int64 to float32`. */
+export function describeType({ kind, elementType, element, keyType }: GraphType): string {
+  if (kind === 'tensor') return elementType ?? 'unknown';
+  if (kind === 'sparse') return `sparse ${elementType}`;
+  if (kind === 'map') return `map of ${keyType} to ${element ? describeType(element) : 'unknown'}`;
+  return element === undefined ? kind : `${kind} of ${describeType(element)}`;
+}
+
 /** A ValueInfoProto. */
 export function readValue(reader: ProtobufReader): GraphValue {
   let name = '';

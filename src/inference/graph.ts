@@ -19,7 +19,15 @@ import { runAtOnce, runInSlices, type Steps } from './slices.js';
 export type { AttributeValue } from './graph-attribute.js';
 export { GraphError } from './graph-error.js';
 export type { GraphNode } from './graph-node.js';
-export type { GraphType, GraphValue } from './graph-value.js';
+export { describeType, type GraphValue } from './graph-value.js';
+
+/** A ZipMap that ended the graph, and gave way to the tensor that went into it. */
+export interface ZipMap {
+  /** The value that went into it. */
+  readonly input: string;
+  /** The names of its columns, in their order; empty where it does not say them. */
+  readonly classes: readonly string[] | readonly number[];
+}
 
 /** Holds on to the bytes it was read from, for its attributes: let go of it when done. */
 export interface ModelGraph {
@@ -30,6 +38,8 @@ export interface ModelGraph {
   readonly inputs: readonly GraphValue[];
   readonly outputs: readonly GraphValue[];
   readonly nodes: readonly GraphNode[];
+  /** The nodes by the values that they make. */
+  readonly producers: ReadonlyMap<string, GraphNode>;
   /** The nodes of subgraphs, functions and training graphs, however deep. */
   readonly nestedNodes: readonly GraphNode[];
   /** Of all nodes, nested ones too: `Gemm`, `ai.onnx.ml:Scaler`. */
@@ -39,6 +49,8 @@ export interface ModelGraph {
   /** The same files, with the range of each tensor in them. */
   readonly externalFiles: ReadonlyMap<string, readonly ExternalRange[]>;
   readonly metadata: ReadonlyMap<string, string>;
+  /** By output; only of a graph that `readServedGraph` has read. */
+  readonly zipMaps?: ReadonlyMap<string, ZipMap>;
 }
 
 /**
@@ -134,6 +146,7 @@ function* readModel(reader: ProtobufReader): Steps<ModelGraph> {
     inputs,
     outputs: body.outputs,
     nodes: body.nodes,
+    producers: new Map(body.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const))),
     nestedNodes: found.nested,
     opTypes: new Set([...body.nodes, ...found.nested].map(toOperator)),
     externalData: [...found.files.keys()],

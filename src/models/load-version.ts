@@ -2,26 +2,29 @@ import { messageOf, ServiceError } from '../errors.js';
 import { adviseOnCrash, withAdvice } from '../inference/engine-advice.js';
 import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
-import { GraphError, type ModelGraph, readGraphInSlices } from '../inference/graph.js';
+import { GraphError, type ModelGraph } from '../inference/graph.js';
 import { findSharedReason } from '../inference/graph-company.js';
 import { findTreeFaultInSlices } from '../inference/graph-hazards.js';
 import { findRunRisk } from '../inference/graph-risks.js';
 import { findRandomness, findTrainingMode } from '../inference/graph-training.js';
 import { HostLostError } from '../inference/host-process.js';
+import { findZipMapFault, readServedGraphInSlices, type ServedGraph } from '../inference/served-graph.js';
 import { Standby } from '../inference/standby.js';
 import { type Trial, type TrialOptions, Trials, TrialTimeoutError } from '../inference/trials.js';
 import { findExample, listExamples } from './example-request.js';
 import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
+import { createLabelDoubts, type LabelDoubts } from './label-doubts.js';
 import { LoadedModel } from './loaded-model.js';
 import { warmUpFeatures } from './loading/feature-warm-up.js';
 import { refuseTraining, refuseUnrepeatable } from './loading/refuse-training.js';
 import { warmUpTensors } from './loading/tensor-warm-up.js';
 import type { WarmUp } from './loading/warm-up.js';
-import { RefusedError } from './manifest.js';
+import { type Manifest, RefusedError } from './manifest.js';
 import { type CheckedModel, openInline, openIsolated } from './open-executor.js';
 import { longestInlineRunMs, withDefaults } from './runtime-settings.js';
 import { readVersionFiles } from './version-files.js';
+import { findNotes } from './version-notes.js';
 
 export interface LoaderOptions extends TrialOptions {
   /** Whether a load may hold up this thread for as long as the engine takes: while nobody is served yet. */
@@ -70,10 +73,13 @@ export function createLoader(options: LoaderOptions): Loader {
       let graph: ModelGraph | undefined;
       try {
         closing.signal.throwIfAborted();
-        const files = await readVersionFiles(path, model, version);
-        const golden = files.golden && parseGolden(files.golden);
-        graph = await inspectGraph(files.model);
-        refuseTraining(files.manifest, graph);
+        const read = await readVersionFiles(path, model, version);
+        const golden = read.golden && parseGolden(read.golden);
+        const served = await inspectGraph(read.model);
+        graph = served.graph;
+        refuseTraining(read.manifest, graph);
+        // From here on the bytes are those that the engine is given; the digest is that of the file.
+        const files = { ...read, model: served.model };
         if (graph.externalData.length > 0)
           copy = await copyPrivately(files, graph.externalFiles, closing.signal);
         closing.signal.throwIfAborted();
@@ -116,11 +122,18 @@ async function loadChecked(
         ? await warmUpTensors(manifest, graph, trial, golden, limits)
         : await warmUpFeatures(manifest, graph, trial, golden, limits);
     if (!warm.isRepeatable) refuseUnrepeatable(manifest, graph);
+    const fetches = warm.runs[0]?.fetches ?? [];
+    const doubts = doubtsOf(manifest, fetches);
+    for (const value of warm.answers) doubts?.add(value);
     const tried = warm.createTask(
       { kind: 'inline', run: trial.run, close() {} },
       { timeoutMs: loadTimeoutMs, maxQueueRows: golden?.instances.length ?? 1 },
     );
-    const answer = (body: unknown) => tried.answer(body, { arrivedAt: performance.now() });
+    const answer = async (body: unknown) => {
+      const given = await tried.answer(body, { arrivedAt: performance.now() });
+      doubts?.add(given.value);
+      return given;
+    };
     if (golden !== undefined) await checkGolden(golden, manifest.task, answer);
     const candidates = listExamples(manifest, graph, tried.example);
     const example = await findExample(candidates, golden, answer, trial);
@@ -151,6 +164,11 @@ async function loadChecked(
       goldenRows: golden?.instances.length ?? 0,
       executorReason: reason,
       uncachedReason: findUncachedReason(model, warm),
+      notes: [
+        ...findNotes(manifest, graph, fetches),
+        ...(doubts?.note === undefined ? [] : [doubts.note]),
+        ...(batchReason === undefined ? [] : [`requests do not share runs: ${batchReason}`]),
+      ],
     };
     const about = { model: manifest.name, version: manifest.version };
     const operators = [...graph.opTypes].sort();
@@ -161,6 +179,15 @@ async function loadChecked(
   } finally {
     if (!isKept) await trial.end();
   }
+}
+
+/** Of a classification whose label and probabilities are both served: one may belie the other. */
+function doubtsOf(manifest: Manifest, [label, probabilities]: readonly string[]): LabelDoubts | undefined {
+  const { task, output } = manifest;
+  if (task !== 'classification' || output?.threshold !== undefined) return undefined;
+  return label === undefined || probabilities === undefined
+    ? undefined
+    : createLabelDoubts(label, probabilities);
 }
 
 /** Where a version runs, and why. */
@@ -199,11 +226,11 @@ function findUncachedReason(
 }
 
 /** Reads the graph and refuses what the engine would not survive. */
-async function inspectGraph(model: Uint8Array): Promise<ModelGraph> {
-  const graph = await readGraphInSlices(model);
-  const fault = await findTreeFaultInSlices(graph);
+async function inspectGraph(model: Uint8Array): Promise<ServedGraph> {
+  const served = await readServedGraphInSlices(model);
+  const fault = (await findTreeFaultInSlices(served.graph)) ?? findZipMapFault(served.graph);
   if (fault !== undefined) throw new RefusedError(`model.onnx: ${fault}`);
-  return graph;
+  return served;
 }
 
 function toRefusal(error: unknown, graph: ModelGraph | undefined): unknown {

@@ -30,6 +30,8 @@ export interface LoadFigures {
   readonly executorReason: string;
   /** Why its answers are not remembered; undefined where they may be. */
   readonly uncachedReason: string | undefined;
+  /** What its owner should know: a sentence each, with what to do, and gone once that is done. */
+  readonly notes: readonly string[];
 }
 
 /**

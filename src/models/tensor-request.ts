@@ -14,6 +14,12 @@ export interface TensorRequest {
   readonly fetches: readonly string[];
 }
 
+/** The outputs that can be asked for, and why others cannot: `is a sequence of float32, …`. */
+export interface OutputNames {
+  readonly served: ReadonlySet<string>;
+  readonly unserved: ReadonlyMap<string, string>;
+}
+
 /**
  * Reads the body of a request for the task `tensor`. Without `outputs` it asks for all.
  * Throws `invalid_input` with every problem, one a tensor.
@@ -21,7 +27,7 @@ export interface TensorRequest {
 export function readTensorRequest(
   body: unknown,
   specs: readonly TensorSpec[],
-  outputs: ReadonlySet<string>,
+  outputs: OutputNames,
   maxBatchRows: number | undefined,
 ): TensorRequest {
   const problems: Problem[] = [];
@@ -83,7 +89,11 @@ function readInputs(
   return feeds;
 }
 
-function readOutputs(wanted: unknown, outputs: ReadonlySet<string>, add: Add): readonly string[] {
+function readOutputs(
+  wanted: unknown,
+  { served: outputs, unserved }: OutputNames,
+  add: Add,
+): readonly string[] {
   if (wanted === undefined) return [...outputs];
   if (!Array.isArray(wanted) || wanted.length === 0) {
     add('/outputs', 'must be an array of the names of outputs');
@@ -91,9 +101,10 @@ function readOutputs(wanted: unknown, outputs: ReadonlySet<string>, add: Add): r
   }
   const seen = new Set<unknown>();
   for (const [index, name] of wanted.entries()) {
-    if (!outputs.has(name))
-      add(`/outputs/${index}`, `is not an output; there are ${[...outputs].slice(0, 10).join(', ')}`);
-    else if (seen.has(name)) add(`/outputs/${index}`, 'stands there already');
+    if (!outputs.has(name)) {
+      const fault = unserved.get(name) ?? 'is not an output';
+      add(`/outputs/${index}`, `${fault}; there are ${[...outputs].slice(0, 10).join(', ')}`);
+    } else if (seen.has(name)) add(`/outputs/${index}`, 'stands there already');
     seen.add(name);
     if (index > outputs.size + maxProblems) break;
   }

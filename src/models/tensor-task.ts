@@ -8,6 +8,7 @@ import { allocate, bytesOf, isIntegerType, sizeOf, type Tensor, type Tensors } f
 import type { TensorSpec } from '../inference/tensor-element.js';
 import { type NestedValue, toJsonText, toNestedArrays } from '../inference/tensor-json.js';
 import { checkInputSize, tensorTypeOf } from './binding/bind-inputs.js';
+import { unservable } from './binding/graph-outputs.js';
 import { RefusedError } from './manifest.js';
 import type { Answer, AnswerValue, Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';
@@ -50,8 +51,17 @@ export function createTensorForm(
   const specs = graph.inputs.map((input) => ({ ...toSpec(input), emptyAxes: emptyAxes?.get(input.name) }));
   for (const [k, input] of graph.inputs.entries()) checkInputSize(input, (specs[k] as TensorSpec).type);
   const outputs = graph.outputs.filter((output) => isServable(output)).map(toSpec);
-  if (outputs.length === 0) throw new RefusedError('no output of the graph is a tensor that can be served');
+  const unserved = graph.outputs.filter((output) => !isServable(output));
+  if (outputs.length === 0) {
+    const [first] = unserved;
+    const why = first && `: ${first.name} ${unservable(first) ?? 'cannot be served'}`;
+    throw new RefusedError(`no output of the graph is a tensor that can be served${why ?? ''}`);
+  }
   const names = new Set(outputs.map((output) => output.name));
+  const asked = {
+    served: names,
+    unserved: new Map(unserved.map((output) => [output.name, unservable(output) ?? 'cannot be served'])),
+  };
   const lookups = findLookups(graph);
   return {
     inputs: specs,
@@ -61,7 +71,7 @@ export function createTensorForm(
         () => listIds(feeds),
         (node) => lookups.get(node),
       ),
-    read: (body) => readTensorRequest(body, specs, names, maxBatchRows),
+    read: (body) => readTensorRequest(body, specs, asked, maxBatchRows),
     example: { inputs: Object.fromEntries(specs.map((spec) => [spec.name, exampleOf(spec)])) },
     requestSchema: describeTensorRequest(specs, [...names]),
     answerSchema: Type.Object({ outputs: Type.Partial(describeTensors(outputs)) }),

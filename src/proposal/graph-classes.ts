@@ -1,8 +1,8 @@
 import type { GraphNode, ModelGraph } from '../inference/graph.js';
 import { graphLimits } from '../inference/graph-limits.js';
+import { findOrigin, listOf } from '../inference/graph-origin.js';
 import { delimited, ProtobufReader, varint } from '../inference/protobuf.js';
 import { readInts, readTexts } from '../inference/protobuf-list.js';
-import { findOrigin, listOf, producersOf } from './graph-ends.js';
 
 export type Classes = readonly string[] | readonly number[];
 
@@ -13,8 +13,8 @@ const mostZipMaps = 16;
 
 /**
  * The classes that a graph itself names for its label or probabilities, nearest to the end first: those of the
- * classifier that made them, the list that the label is looked up in (`ArrayFeatureExtractor`, as skl2onnx writes
- * it), those of a ZipMap. Classifiers within a model, as in a one-versus-rest, have other ones.
+ * ZipMap that the probabilities went into, of the classifier that made them, the list that the label is looked up in
+ * (`ArrayFeatureExtractor`, as skl2onnx writes it). Classifiers within a model, as in a one-versus-rest, have other ones.
  * `columns` are those of the probabilities, where declared; `model` are the bytes that the graph was read from.
  */
 export function findClasses(
@@ -23,14 +23,45 @@ export function findClasses(
   outputs: readonly string[],
   columns?: number,
 ): Classes | undefined {
-  const producers = producersOf(graph);
-  const origins = outputs.map((output) => findOrigin(producers, output).node);
-  const zipMaps = graph.nodes.filter((node) => node.opType === 'ZipMap').slice(0, mostZipMaps);
-  for (const node of [...origins, ...zipMaps]) {
-    const classes = node && classesOf(node, model);
-    if (classes !== undefined && isSound(classes, columns)) return classes;
+  const zipMaps = outputs.map((output) => graph.zipMaps?.get(output)?.classes);
+  const origins = outputs.map((output) => findOrigin(graph, output).node);
+  const lookedUp = outputs.map((output) => findLookedUp(graph, output));
+  const others = [...(graph.zipMaps?.values() ?? [])].slice(0, mostZipMaps).map(({ classes }) => classes);
+  return [...zipMaps, ...lookedUp, ...origins.map((node) => node && classesOf(node, model)), ...others].find(
+    (classes) => classes !== undefined && classes.length > 0 && isSound(classes, columns),
+  );
+}
+
+/** Those that the operator which made an output names for it. */
+export function findMadeClasses(graph: ModelGraph, model: Uint8Array, output: string): Classes | undefined {
+  const { node } = findOrigin(graph, output);
+  return node && classesOf(node, model);
+}
+
+/** ML.NET turns the place of a class, counted from 1, into its name by a `LabelEncoder` at the end. */
+function findLookedUp(graph: ModelGraph, output: string): Classes | undefined {
+  let value = output;
+  for (let step = 0; step < 8; step += 1) {
+    const node = graph.producers.get(value);
+    if (node?.opType === 'LabelEncoder') {
+      const keys = listOf(node.attributes.get('keys_int64s')).map(Number);
+      const values = listOf(node.attributes.get('values_strings')).map(String);
+      return keys.length === values.length ? inOrder(keys, values) : undefined;
+    }
+    if (node === undefined || !/^(Identity|Reshape|Squeeze|Flatten|Unsqueeze)$/.test(node.opType))
+      return undefined;
+    value = node.inputs[0] ?? '';
   }
   return undefined;
+}
+
+/** The values by their keys, where those count on from 0 or 1. */
+function inOrder(keys: readonly number[], values: readonly string[]): Classes | undefined {
+  if (keys.length > mostClasses) return undefined;
+  const byKey = new Map(keys.map((key, k) => [key, values[k] as string]));
+  const first = byKey.has(0) ? 0 : 1;
+  const classes = keys.map((_, k) => byKey.get(first + k));
+  return classes.every((it) => it !== undefined) ? classes : undefined;
 }
 
 function isSound(classes: Classes, columns: number | undefined): boolean {

@@ -1,6 +1,6 @@
 import type { GraphNode, GraphValue, ModelGraph } from '../inference/graph.js';
+import { countOf, listOf } from '../inference/graph-origin.js';
 import { type Feature, type ManifestFile, mostFeatures, RefusedError } from '../models/manifest.js';
-import { countOf, listOf } from './graph-ends.js';
 
 export interface FeaturesProposal {
   readonly features: readonly Feature[];
@@ -44,7 +44,8 @@ export function proposeFeatures(
   }
   const written = wanted === undefined ? namesInMetadata(graph, width) : undefined;
   // The order of a golden row's keys is a guess that the golden rows then prove.
-  const rowNames = width > inputs.length && isObject(rows[0]) ? Object.keys(rows[0]) : [];
+  const mayRename = width > inputs.length || inputs.length === 1;
+  const rowNames = mayRename && isObject(rows[0]) ? Object.keys(rows[0]) : [];
   const golden = rowNames.length === width ? rowNames : undefined;
   const names =
     wanted ??
@@ -126,7 +127,7 @@ function parseNames(text: string): readonly string[] {
 }
 
 function defaultNames(input: GraphValue, width: number, inputs: number): readonly string[] {
-  if (inputs > 1 && width === 1) return [input.name];
+  if (width === 1) return [input.name];
   const prefix = inputs === 1 ? 'x' : input.name;
   return Array.from({ length: width }, (_, k) => `${prefix}${k}`);
 }

@@ -1,8 +1,9 @@
 import type { ModelGraph } from '../inference/graph.js';
 import { findValueFault } from '../models/feature-value.js';
 import { type Feature, type ManifestFile, RefusedError } from '../models/manifest.js';
+import type { WantedOutputs } from './choose-output.js';
 import { proposeFeatures } from './propose-features.js';
-import { proposeClassification, proposeRegression } from './propose-output.js';
+import { type OutputWishes, proposeClassification, proposeRegression } from './propose-output.js';
 import { guessTask, type TaskName } from './propose-task.js';
 
 /** What the user knows already; everything left out is proposed. */
@@ -13,6 +14,10 @@ export interface ProposalRequest {
   readonly task?: TaskName;
   readonly features?: readonly string[];
   readonly classes?: readonly (string | number | boolean)[];
+  /** Outputs by name, where the graph leaves several. */
+  readonly outputs?: WantedOutputs;
+  /** The names of a regression's columns. */
+  readonly names?: readonly string[];
   /** Bodies that the model is known to take: the examples come from them. */
   readonly instances?: readonly unknown[];
   /** Keys of a manifest that win over the proposal. */
@@ -45,12 +50,13 @@ export function proposeManifest(graph: ModelGraph, model: Uint8Array, request: P
   if (task === 'tensor') {
     if (request.features ?? request.classes)
       throw new RefusedError('the task tensor has neither features nor classes');
-    return { manifest: { ...base, ...given }, ...reason, remarks: [] };
+    return { manifest: { ...base, ...given }, ...reason, remarks: describeZipMaps(graph) };
   }
   const features =
     given['features'] === undefined ? proposeFeatures(graph, request.features, request.instances) : undefined;
+  const wishes = readWishes(request);
   const outputs =
-    task === 'regression' ? proposeRegression(graph) : proposeClassification(graph, model, request.classes);
+    task === 'regression' ? proposeRegression(graph, wishes) : proposeClassification(graph, model, wishes);
   const seen = valuesByName(request.instances ?? []);
   const manifest = {
     ...base,
@@ -61,10 +67,42 @@ export function proposeManifest(graph: ModelGraph, model: Uint8Array, request: P
     ...given,
     output: mergeOutput(outputs.output, given['output']),
   };
-  return { manifest, ...reason, remarks: [...(features?.remarks ?? []), ...outputs.remarks] };
+  const served = Object.values(manifest.output);
+  const remarks = [...describeZipMaps(graph, served), ...(features?.remarks ?? []), ...outputs.remarks];
+  return { manifest, ...reason, remarks };
+}
+
+/** What is served in place of a ZipMap, in a sentence; `served` are the outputs that answers come from. */
+function describeZipMaps({ zipMaps }: ModelGraph, served?: readonly unknown[]): readonly string[] {
+  const outputs = [...(zipMaps?.keys() ?? [])].filter((name) => served?.includes(name) ?? true);
+  if (outputs.length === 0) return [];
+  return [
+    outputs.length === 1
+      ? `the graph ends in a ZipMap: the tensor that goes into it is served as ${outputs[0]}`
+      : `the graph ends in ZipMaps: the tensors that go into them are served as ${outputs.join(', ')}`,
+  ];
+}
+
+/** What the user says about the outputs; a manifest that names label or probabilities means that one alone. */
+function readWishes({ classes, names, outputs, given = {} }: ProposalRequest): OutputWishes {
+  const own = isObject(given['output']) ? given['output'] : {};
+  const textOf = (key: string) => (typeof own[key] === 'string' ? { [key]: own[key] } : {});
+  return {
+    ...{ classes, names },
+    ...outputs,
+    ...textOf('label'),
+    ...textOf('probabilities'),
+    ...textOf('value'),
+    isComplete: 'label' in own || 'probabilities' in own,
+  };
 }
 
 function chooseTask(graph: ModelGraph, request: ProposalRequest, hasFeatures: boolean) {
+  const { label, probabilities, value } = request.outputs ?? {};
+  if (value !== undefined || request.names !== undefined)
+    return { task: 'regression' as const, why: 'it has a value by name' };
+  if (label !== undefined || probabilities !== undefined)
+    return { task: 'classification' as const, why: 'it has a label or probabilities by name' };
   if (request.classes !== undefined) return { task: 'classification' as const, why: 'it has classes' };
   return guessTask(graph, hasFeatures);
 }

@@ -1,7 +1,17 @@
 import type { ModelGraph } from '../inference/graph.js';
+import { holdsSeveralLabels } from '../inference/graph-origin.js';
+import { findPassedOn } from '../inference/graph-passing.js';
+import { columnNames, severalLabels } from '../models/binding/several-columns.js';
 import { type ManifestFile, RefusedError } from '../models/manifest.js';
-import { type Classes, findClasses } from './graph-classes.js';
-import { examineOutputs, isLabel, isLogits, isProbabilities, type OutputEvidence } from './propose-task.js';
+import { chooseLabel, chooseProbabilities, chooseValue, type WantedOutputs } from './choose-output.js';
+import { type Classes, findClasses, findMadeClasses } from './graph-classes.js';
+import {
+  examineOutputs,
+  isLogits,
+  isProbabilities,
+  isSeveralLabels,
+  type OutputEvidence,
+} from './propose-task.js';
 
 type Output = NonNullable<ManifestFile['output']>;
 
@@ -11,52 +21,80 @@ export interface OutputProposal {
   readonly remarks: readonly string[];
 }
 
+/** What the user knows better about the outputs. */
+export interface OutputWishes extends WantedOutputs {
+  readonly classes?: readonly (string | number | boolean)[] | undefined;
+  /** Names for the columns of a regression. */
+  readonly names?: readonly string[] | undefined;
+  /** Whether label and probabilities are only those that are named. */
+  readonly isComplete?: boolean;
+}
+
 /** Names the value of a regression, and its columns where there are several. */
-export function proposeRegression(graph: ModelGraph): OutputProposal {
-  const numeric = examineOutputs(graph).filter((it) => it.kind === 'float' || it.kind === 'integer');
-  const value =
-    numeric.find((it) => it.origin.is === 'regression') ??
-    numeric.find((it) => /^variable$/i.test(it.value.name)) ??
-    numeric[0];
+export function proposeRegression(graph: ModelGraph, { value: wanted, names }: OutputWishes): OutputProposal {
+  const { output: value, remark } = chooseValue(examineOutputs(graph, wanted), wanted);
   if (value === undefined)
     throw new RefusedError('the graph has no numeric output that a regression could give');
-  const remarks = numeric.filter((it) => it !== value).map((it) => `the output ${it.value.name} is left out`);
+  const remarks = [remark, passedOnRemark(graph)].filter((it) => it !== undefined);
   const { columns } = value;
-  if (columns === undefined || columns === 1) return { output: { value: value.value.name }, remarks };
-  const names = Array.from({ length: columns }, (_, k) => `${value.value.name}${k}`);
+  const { name } = value.value;
+  if (names !== undefined) return { output: { value: name, names: [...names] }, remarks };
+  if (columns === undefined || columns < 2) return { output: { value: name }, remarks };
+  const proposed = columnNames(name, columns);
   remarks.push(
-    `the ${columns} columns of ${value.value.name} are called ${names[0]} to ${names.at(-1)}; say better in output.names (--manifest)`,
+    `the ${columns} columns of ${name} are called ${proposed[0]} to ${proposed.at(-1)}; name them with --names`,
   );
-  return { output: { value: value.value.name, names }, remarks };
+  return { output: { value: name, names: proposed }, remarks };
 }
 
 /** Names the label, the probabilities and the classes, with the activation where the graph ends in logits. */
 export function proposeClassification(
   graph: ModelGraph,
   model: Uint8Array,
-  wanted: readonly (string | number | boolean)[] | undefined,
+  wishes: OutputWishes,
 ): OutputProposal {
-  const outputs = examineOutputs(graph);
-  const remarks: string[] = [];
-  const texts = outputs.filter((it) => it.kind === 'text' || it.kind === 'bool');
-  const label = outputs.find(isLabel) ?? (texts.length === 1 ? texts[0] : undefined);
-  const probabilities = findProbabilities(outputs, label !== undefined);
+  const outputs = examineOutputs(graph, wishes.label, wishes.probabilities);
+  const { classes: wanted, isComplete = false } = wishes;
+  const labels =
+    isComplete && wishes.label === undefined ? { output: undefined } : chooseLabel(outputs, wishes.label);
+  const label = labels.output;
+  const found =
+    isComplete && wishes.probabilities === undefined
+      ? { output: undefined }
+      : chooseProbabilities(outputs, label !== undefined, wishes.probabilities);
+  const probabilities = found.output;
+  refuseSeveralLabels(graph, outputs, label, probabilities);
   const activation = probabilities && activationOf(probabilities);
-  for (const it of outputs) {
-    if (it.kind === 'float' && it !== probabilities) {
-      remarks.push(`the output ${it.value.name} is left out: nothing says that it holds probabilities`);
-    }
-  }
-  if (activation !== undefined)
-    remarks.push(`${probabilities?.value.name} holds logits, so the activation is ${activation}`);
-  const prime = [label, probabilities].flatMap((it) => it?.value.name ?? []);
+  const remarks = [
+    ...[labels, found].map((it) => 'remark' in it && it.remark),
+    passedOnRemark(graph),
+    activation && `${probabilities?.value.name} holds logits, so the activation is ${activation}`,
+  ].filter((it) => typeof it === 'string');
+  const named = nameClasses(graph, model, label, probabilities, wanted);
+  const output = {
+    ...(label !== undefined && !named.isLabelOut && { label: label.value.name }),
+    ...(probabilities !== undefined && { probabilities: probabilities.value.name }),
+    ...(named.classes !== undefined && { classes: [...named.classes] as string[] }),
+    ...(named.labelIs && !named.isLabelOut && { labelIs: named.labelIs }),
+    ...(activation !== undefined && { activation }),
+  };
+  return { output, remarks: [...remarks, ...named.remarks] };
+}
+
+function nameClasses(
+  graph: ModelGraph,
+  model: Uint8Array,
+  label: OutputEvidence | undefined,
+  probabilities: OutputEvidence | undefined,
+  wanted: OutputWishes['classes'],
+) {
+  const remarks: string[] = [];
+  const prime = [probabilities, label].flatMap((it) => it?.value.name ?? []);
   const found = findClasses(graph, model, prime, probabilities?.columns);
   const classes = wanted ?? found ?? defaultClasses(label, probabilities);
-  // Without a name for the label, the load refuses what only a ZipMap gives, and says how to export it.
-  const isZipMapOnly = probabilities === undefined && outputs.some((it) => it.value.element?.kind === 'map');
   const isRenamed = wanted !== undefined && found !== undefined && isLabelRenamed(label, found, wanted);
   if (wanted !== undefined && found !== undefined) checkOrder(wanted, found);
-  if (isRenamed && probabilities === undefined && !isZipMapOnly) {
+  if (isRenamed && probabilities === undefined) {
     throw new RefusedError(`the label holds ${found.slice(0, 5).join(', ')}, which --classes cannot rename`);
   }
   if (isRenamed)
@@ -66,23 +104,42 @@ export function proposeClassification(
   else if (wanted === undefined && found === undefined && classes !== undefined) {
     remarks.push('the graph does not name its classes, so they are numbers; name them with --classes');
   }
-  const output = {
-    ...(label !== undefined && !isRenamed && !isZipMapOnly && { label: label.value.name }),
-    ...(probabilities !== undefined && { probabilities: probabilities.value.name }),
-    ...(classes !== undefined && { classes: [...classes] as string[] }),
-    ...(activation !== undefined && { activation }),
-  };
-  return { output, remarks };
+  if (wanted !== undefined || found === undefined || label === undefined || isRenamed)
+    return { classes, isLabelOut: isRenamed, remarks };
+  // Below a ZipMap with names of its own, the label may hold those of the classifier.
+  const own = findMadeClasses(graph, model, label.value.name);
+  if (own === undefined || own.every((it) => (found as readonly unknown[]).includes(it)))
+    return { classes, isLabelOut: false, remarks };
+  const isPlace = label.kind === 'integer' && own.every((it, k) => it === k);
+  if (isPlace) return { classes, isLabelOut: false, remarks, labelIs: 'position' as const };
+  if (probabilities !== undefined)
+    remarks.push(
+      `the label holds ${own.slice(0, 5).join(', ')}, which the ZipMap does not name, and is left out: the prediction is the likeliest class`,
+    );
+  return { classes, isLabelOut: probabilities !== undefined, remarks };
 }
 
-function findProbabilities(
+/** Several labels never become one class. */
+function refuseSeveralLabels(
+  graph: ModelGraph,
   outputs: readonly OutputEvidence[],
-  hasLabel: boolean,
-): OutputEvidence | undefined {
-  const floats = outputs.filter((it) => it.kind === 'float' && (it.value.shape?.length ?? 1) <= 2);
-  const found = floats.find(isProbabilities) ?? floats.find(isLogits);
-  // Whoever calls it a classification without a label means the one float output.
-  return found ?? (!hasLabel && floats.length === 1 ? floats[0] : undefined);
+  label: OutputEvidence | undefined,
+  probabilities: OutputEvidence | undefined,
+): void {
+  const { value, columns = 1 } = probabilities ?? label ?? {};
+  if (value === undefined) return;
+  const isIndependent = probabilities !== undefined && holdsSeveralLabels(graph, value.name, columns);
+  const labels = label === undefined ? outputs.find(isSeveralLabels) : undefined;
+  if (isIndependent) throw severalLabels(value.name, columns);
+  if (labels !== undefined) throw severalLabels(labels.value.name, labels.columns ?? 2);
+}
+
+/** The inputs that the graph hands on, in a sentence. */
+function passedOnRemark(graph: ModelGraph): string | undefined {
+  const passed = [...findPassedOn(graph)];
+  if (passed.length === 0) return undefined;
+  const [is, hold] = passed.length === 1 ? ['output', 'holds'] : ['outputs', 'hold'];
+  return `the ${is} ${passed.slice(0, 10).join(', ')}${passed.length > 10 ? ', …' : ''} only ${hold} what went in, so ${passed.length === 1 ? 'it is' : 'they are'} no prediction`;
 }
 
 function activationOf(it: OutputEvidence): 'softmax' | 'sigmoid' | undefined {

@@ -1,6 +1,7 @@
 import type { GraphValue, ModelGraph } from '../inference/graph.js';
+import { findOrigin, type Origin } from '../inference/graph-origin.js';
+import { listOwnOutputs } from '../inference/graph-passing.js';
 import type { ManifestFile } from '../models/manifest.js';
-import { findOrigin, type Origin, producersOf } from './graph-ends.js';
 
 export type TaskName = ManifestFile['task'];
 
@@ -21,12 +22,16 @@ export interface OutputEvidence {
 /** Wider matrices without names are images or embeddings more often than features. */
 const widestMatrix = 256;
 
-/** Each output of the graph with what its end says about it. */
-export function examineOutputs(graph: ModelGraph): readonly OutputEvidence[] {
-  const producers = producersOf(graph);
-  return graph.outputs.map((value) => ({
+/** Each output that can be a prediction, or that is named as one, with what its end says about it. */
+export function examineOutputs(
+  graph: ModelGraph,
+  ...named: readonly (string | undefined)[]
+): readonly OutputEvidence[] {
+  const own = new Set(listOwnOutputs(graph));
+  const examined = graph.outputs.filter((value) => own.has(value) || named.includes(value.name));
+  return examined.map((value) => ({
     value,
-    origin: findOrigin(producers, value.name),
+    origin: findOrigin(graph, value.name),
     columns: columnsOf(value),
     kind: kindOf(value),
   }));
@@ -47,10 +52,10 @@ export function guessTask(graph: ModelGraph, hasFeatureNames: boolean): TaskGues
 
 function guessByOutputs(outputs: readonly OutputEvidence[]): TaskGuess {
   const flat = outputs.filter((it) => (it.value.shape?.length ?? 1) <= 2 && it.kind !== 'other');
-  const maps = outputs.find((it) => it.value.kind === 'sequence' || it.value.kind === 'map');
+  const maps = outputs.find((it) => it.value.element?.kind === 'map');
   const label = flat.find(isLabel);
   if (label !== undefined) return { task: 'classification', why: describe(label, 'a label') };
-  if (maps !== undefined && maps.value.element?.kind === 'map') {
+  if (maps !== undefined) {
     return { task: 'classification', why: `${maps.value.name} holds maps by class (ZipMap)` };
   }
   const probabilities = flat.find(isProbabilities);
@@ -59,6 +64,14 @@ function guessByOutputs(outputs: readonly OutputEvidence[]): TaskGuess {
   const logits = flat.find(isLogits);
   if (logits !== undefined) return { task: 'classification', why: describe(logits, 'logits') };
   const numeric = flat.filter((it) => it.kind === 'float' || it.kind === 'integer');
+  const made = numeric.filter((it) => it.origin.is === 'regression');
+  if (made.length === 1 && outputs.length > 1)
+    return { task: 'regression', why: describe(made[0] as OutputEvidence, 'a number') };
+  const several = outputs.find(isSeveralLabels);
+  if (several !== undefined) {
+    const why = `${several.value.name} has ${several.columns} columns a row, so several labels at once`;
+    return { task: 'tensor', why };
+  }
   const [value] = numeric;
   if (value !== undefined && numeric.length === 1 && outputs.length === 1) {
     const isNamed = value.origin.is === 'regression' || /^variable$/i.test(value.value.name);
@@ -78,13 +91,23 @@ function guessByOutputs(outputs: readonly OutputEvidence[]): TaskGuess {
 
 export function isLabel(it: OutputEvidence): boolean {
   if (it.kind === 'float' || it.kind === 'other' || (it.columns ?? 1) !== 1) return false;
-  return it.origin.is === 'label' || /label|class|cluster/i.test(it.value.name);
+  return it.origin.is === 'label' || hasLabelName(it);
+}
+
+/** A label of several columns: of a model with several outputs, or of one that gives several labels. */
+export function isSeveralLabels(it: OutputEvidence): boolean {
+  if (it.kind === 'float' || it.kind === 'other' || (it.columns ?? 1) < 2) return false;
+  return it.origin.is === 'label' || hasLabelName(it);
+}
+
+export function hasLabelName({ value }: OutputEvidence): boolean {
+  return /label|class|cluster/i.test(value.name);
 }
 
 /** By the operator that made it; by its name only where no operator speaks. */
 export function isProbabilities(it: OutputEvidence): boolean {
   if (it.kind !== 'float') return false;
-  if (it.origin.is === 'probabilities') return true;
+  if (it.origin.is === 'probabilities' || it.origin.is === 'independent') return true;
   return it.origin.is === 'unknown' && /prob/i.test(it.value.name);
 }
 
@@ -95,8 +118,11 @@ export function isLogits(it: OutputEvidence): boolean {
   );
 }
 
-function describe({ value, origin }: OutputEvidence, what: string): string {
-  return `the output ${value.name} ${origin.node === undefined ? `looks like ${what}` : `is ${what} made by ${origin.node.opType}`}`;
+function describe(it: OutputEvidence, what: string): string {
+  const { value, origin } = it;
+  // Of what an operator does not say, it is the name that speaks.
+  const isByName = origin.node === undefined || (what === 'a label' && origin.is !== 'label');
+  return `the output ${value.name} ${isByName ? `looks like ${what}` : `is ${what} made by ${origin.node?.opType}`}`;
 }
 
 /** Why an input is no table of features; `isOpen` where only its width is missing. */

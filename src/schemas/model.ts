@@ -34,6 +34,7 @@ const loadedMembers = {
     description: 'Whether its answers may be remembered',
   }),
   cache_reason: Type.Optional(Type.String({ description: 'Why they are not' })),
+  notes: Type.Array(Type.String(), { description: 'What to know of it, and what to do about it' }),
   golden_rows: Type.Integer({ description: 'Rows of golden.json that it has passed' }),
 };
 
@@ -155,6 +156,7 @@ function describeLoaded({ manifest, identity, executorKind, figures, fault }: Lo
     ...(fault !== undefined && { fault }),
     cache: figures.uncachedReason === undefined ? ('on' as const) : ('off' as const),
     ...(figures.uncachedReason !== undefined && { cache_reason: figures.uncachedReason }),
+    notes: [...figures.notes],
     golden_rows: figures.goldenRows,
   };
 }

@@ -100,6 +100,12 @@ describe('a model without a manifest answers after one add', () => {
       ['--classes', 'no,yes'],
     ],
     [
+      'zipMap',
+      models.zipMap(),
+      'classification',
+      { label: 'label', probabilities: 'output_probability', classes: [0, 1] },
+    ],
+    [
       'zipMap with a tensor',
       models.zipMap({ tensor: true }),
       'classification',
@@ -208,7 +214,7 @@ describe('what the graph says is proposed', () => {
 
 describe('a refusal leaves nothing behind', () => {
   it.each([
-    ['zipMap', models.zipMap(), "{'zipmap': False}"],
+    ['a ZipMap that goes on', models.zipMap({ used: true }), "{'zipmap': False}"],
     ['unknownOperator', models.unknownOperator(), 'the engine refuses'],
     ['bfloat16', models.bfloat16(), 'bfloat16'],
     ['no model', new Uint8Array([1, 2, 3]), 'is not an ONNX model'],
@@ -236,7 +242,7 @@ describe('versions', () => {
     await writeFile(join(folder, 'w.bin'), new Uint8Array(new Float32Array([5]).buffer));
     expect((await add(models.externalData('w.bin'))).err).toBe('');
     expect(Object.keys((await readManifest()).sha256)).toEqual(['model.onnx', 'w.bin']);
-    expect(JSON.parse((await run('predict', 'm', '{"x0":2}')).out).prediction).toBe(7);
+    expect(JSON.parse((await run('predict', 'm', '{"X":2}')).out).prediction).toBe(7);
   });
 
   it('never overwrites one', async () => {
@@ -268,9 +274,9 @@ describe('versions', () => {
   it('moves the alias default when asked, and says where it stays', async () => {
     await add(models.linearRegression([1]), '--version', '1', '--default');
     expect((await add(models.linearRegression([1]))).out).toContain('The alias default still names 1.');
-    expect(JSON.parse((await run('predict', 'm', '{"x0":1}')).out).model_version).toBe('1');
+    expect(JSON.parse((await run('predict', 'm', '{"X":1}')).out).model_version).toBe('1');
     await add(models.linearRegression([1]), '--default');
-    expect(JSON.parse((await run('predict', 'm', '{"x0":1}')).out).model_version).toBe('3');
+    expect(JSON.parse((await run('predict', 'm', '{"X":1}')).out).model_version).toBe('3');
     expect((await add(models.linearRegression([1]), '--version', 'default')).err).toContain(
       'is an alias already',
     );

@@ -107,7 +107,8 @@ const binary: VersionParts['manifest'] = {
 };
 const advice = /ZipMap.*(zipmap=False|'zipmap': False)/;
 const kinds: readonly [string, VersionParts, RegExp | undefined][] = [
-  ['zipmap', { manifest: binary, model: models.zipMap() }, advice],
+  ['zipmap', { manifest: binary, model: models.zipMap() }, undefined],
+  ['zipmap-within', { manifest: binary, model: models.zipMap({ used: true }) }, advice],
   [
     'zipmap-label',
     { manifest: { ...binary, output: { label: 'label' } }, model: models.zipMap() },
@@ -116,7 +117,7 @@ const kinds: readonly [string, VersionParts, RegExp | undefined][] = [
   [
     'zipmap-named',
     { manifest: { ...binary, output: { probabilities: 'output_probability' } }, model: models.zipMap() },
-    /output_probability|ZipMap/,
+    undefined,
   ],
   ['zipmap-and-tensor', { manifest: binary, model: models.zipMap({ tensor: true }) }, undefined],
   ['zipmap-as-tensor-task', { manifest: { task: 'tensor' }, model: models.zipMap() }, undefined],

@@ -37,6 +37,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
       goldenRows: 0,
       executorReason: 'a test',
       uncachedReason: undefined,
+      notes: [],
     },
     executor: {
       kind: 'inline',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readGraph } from '../../src/inference/graph.js';
+import { readServedGraph } from '../../src/inference/served-graph.js';
 import { nextVersion } from '../../src/proposal/next-version.js';
 import { type ProposalRequest, proposeManifest } from '../../src/proposal/propose-manifest.js';
 import {
@@ -11,6 +11,7 @@ import {
   type ModelSource,
   model,
   node,
+  sequenceOfMapsValue,
   string,
   strings,
   tensorValue,
@@ -20,7 +21,7 @@ const request = { name: 'm', version: '1', timestamp: '2026-11-23T00:00:00Z' };
 
 function propose(source: ModelSource, more: Partial<ProposalRequest> = {}) {
   const bytes = model(source);
-  return proposeManifest(readGraph(bytes), bytes, { ...request, ...more });
+  return proposeManifest(readServedGraph(bytes).graph, bytes, { ...request, ...more });
 }
 
 const X = tensorValue('X', 'float32', ['N', 2]);
@@ -34,15 +35,12 @@ const classifier = (
 
 describe('what exporters write', () => {
   it('a linear SVC: scores are not probabilities, whatever they are called', () => {
-    const { manifest, remarks } = propose({
+    const { manifest } = propose({
       inputs: [X],
       outputs: [LABEL, matrix('probabilities', 3)],
       nodes: [classifier('LinearClassifier', { post_transform: string('NONE') }, ['label', 'probabilities'])],
     });
     expect(manifest.output).toEqual({ label: 'label', classes: [0, 1, 2] });
-    expect(remarks).toContain(
-      'the output probabilities is left out: nothing says that it holds probabilities',
-    );
   });
 
   it('an SVC that was trained with probabilities', () => {
@@ -172,7 +170,153 @@ describe('what exporters write', () => {
   });
 });
 
+describe('which output is the prediction', () => {
+  const softmaxes = (...names: readonly string[]): ModelSource => ({
+    inputs: [X],
+    outputs: names.map((name) => matrix(name, 2)),
+    nodes: names.map((name) => node('Softmax', ['X'], [name])),
+  });
+
+  it('what the operator says wins over a name', () => {
+    const source = {
+      inputs: [X],
+      outputs: [
+        tensorValue('class_weight', 'int64', ['N']),
+        tensorValue('y', 'int64', ['N']),
+        matrix('p', 2),
+      ],
+      nodes: [
+        node('Softmax', ['X'], ['p']),
+        node('ArgMax', ['p'], ['y'], { axis: int(1), keepdims: int(0) }),
+        node('Size', ['p'], ['class_weight']),
+      ],
+    };
+    expect(propose(source).manifest.output).toMatchObject({ label: 'y', probabilities: 'p' });
+  });
+
+  it('of two that an operator made so, one may be called so, and that is told', () => {
+    const { manifest, remarks } = propose(softmaxes('attention', 'probabilities'));
+    expect(manifest.output).toMatchObject({ probabilities: 'probabilities' });
+    expect(remarks).toContain(
+      'probabilities is taken for the probabilities by its name; attention could be it too: --probabilities NAME says otherwise',
+    );
+  });
+
+  it('of two without a difference the user must choose', () => {
+    expect(() => propose(softmaxes('left', 'right'))).toThrow(
+      'several outputs can be the probabilities: left (made by Softmax), right (made by Softmax); choose one with --probabilities NAME, or serve them all with --task tensor',
+    );
+    const chosen = propose(softmaxes('left', 'right'), { outputs: { probabilities: 'right' } });
+    expect(chosen.manifest.output).toMatchObject({ probabilities: 'right' });
+    const given = propose(softmaxes('left', 'right'), { given: { output: { probabilities: 'left' } } });
+    expect(given.manifest.output).toMatchObject({ probabilities: 'left' });
+  });
+
+  it('two labels are as many as two probabilities', () => {
+    const labels = ['a', 'b'].map((name) => tensorValue(name, 'int64', ['N']));
+    const nodes = ['a', 'b'].map((name) => node('ArgMax', ['X'], [name], { axis: int(1), keepdims: int(0) }));
+    expect(() => propose({ inputs: [X], outputs: labels, nodes })).toThrow('choose one with --label NAME');
+    const source = { inputs: [X], outputs: labels, nodes };
+    expect(propose(source, { outputs: { label: 'b' } }).manifest.output).toEqual({ label: 'b' });
+  });
+
+  it('the one regressor among several numbers, as ML.NET writes it', () => {
+    const trees = node('ai.onnx.ml:LinearRegressor', ['all'], ['Score.output'], {
+      coefficients: floats([1, 2]),
+    });
+    const source = {
+      inputs: [X],
+      outputs: [matrix('X.output', 2), matrix('Features.output', 2), matrix('Score.output', 1)],
+      nodes: [
+        node('Identity', ['X'], ['X.output']),
+        node('Mul', ['X', 'X'], ['all']),
+        node('Identity', ['all'], ['Features.output']),
+        trees,
+      ],
+    };
+    const { manifest, taskReason } = propose(source);
+    expect(manifest).toMatchObject({ task: 'regression', output: { value: 'Score.output' } });
+    expect(taskReason).toBe('the output Score.output is a number made by LinearRegressor');
+  });
+
+  it('a multiclass of ML.NET: the label that came in is none, and the classes are those of its last lookup', () => {
+    const keys = (names: readonly string[]) => ({
+      keys_int64s: ints(names.map((_, k) => k + 1)),
+      values_strings: strings(names),
+    });
+    const source = {
+      inputs: [X, tensorValue('Label', 'string', ['N', 1])],
+      outputs: [
+        tensorValue('Label.output', 'uint32', ['N', 1]),
+        matrix('Features.output', 2),
+        tensorValue('PredictedLabel.output', 'string', ['N', 1]),
+        matrix('Score.output', 3),
+      ],
+      nodes: [
+        node('ai.onnx.ml:LabelEncoder', ['Label'], ['key'], {
+          keys_strings: strings(['a', 'b', 'c']),
+          values_int64s: ints([1, 2, 3]),
+        }),
+        node('Cast', ['key'], ['Label.output'], { to: int(12) }),
+        node('Identity', ['X'], ['Features.output']),
+        node('MatMul', ['X', 'W'], ['raw']),
+        node('Softmax', ['raw'], ['Score.output'], { axis: int(1) }),
+        node('ArgMax', ['raw'], ['place'], { axis: int(1) }),
+        node('Add', ['place', 'one'], ['found']),
+        node('ai.onnx.ml:LabelEncoder', ['found'], ['PredictedLabel.output'], keys(['c', 'a', 'b'])),
+      ],
+      initializers: [
+        initializer('W', 'float32', [2, 3], [1, 2, 3, 4, 5, 6]),
+        initializer('one', 'int64', [1], [1n]),
+      ],
+    };
+    const { manifest, remarks } = propose(source);
+    expect(manifest.output).toEqual({
+      label: 'PredictedLabel.output',
+      probabilities: 'Score.output',
+      classes: ['c', 'a', 'b'],
+    });
+    expect(remarks).toContain(
+      'the outputs Label.output, Features.output only hold what went in, so they are no prediction',
+    );
+  });
+
+  it('the label of a classifier below other names of a ZipMap is a place among them', () => {
+    const attributes = { classlabels_ints: ints([0, 1]), post_transform: string('LOGISTIC') };
+    const source = (keys: readonly number[], labels: readonly number[]) => ({
+      inputs: [X],
+      outputs: [LABEL, sequenceOfMapsValue('p', 'int64', 'float32')],
+      nodes: [
+        classifier('LinearClassifier', { ...attributes, classlabels_ints: ints(labels) }),
+        node('ai.onnx.ml:ZipMap', ['scores'], ['p'], { classlabels_int64s: ints(keys) }),
+      ],
+    });
+    expect(propose(source([10, 20], [0, 1])).manifest.output).toEqual({
+      label: 'label',
+      probabilities: 'p',
+      classes: [10, 20],
+      labelIs: 'position',
+    });
+    expect(propose(source([10, 20], [3, 4])).manifest.output).toEqual({
+      probabilities: 'p',
+      classes: [10, 20],
+    });
+  });
+});
+
 describe('features', () => {
+  it('of one column alone takes the name of the input, or that of the golden rows', () => {
+    const source = {
+      inputs: [tensorValue('s', 'float32', ['N', 1])],
+      outputs: [tensorValue('variable', 'float32', ['N', 1])],
+      nodes: [node('Neg', ['s'], ['variable'])],
+    };
+    expect(propose(source).manifest.features).toEqual([{ name: 's', type: 'number' }]);
+    expect(propose(source, { instances: [{ age: 3 }] }).manifest.features).toEqual([
+      { name: 'age', type: 'number', example: 3 },
+    ]);
+  });
+
   it('take the names and the order of the golden rows, which prove them', () => {
     const source = {
       inputs: [X],

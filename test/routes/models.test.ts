@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
 import { linearRegression } from '../helpers/onnx-models.js';
@@ -27,6 +28,18 @@ describe('GET /models', () => {
       ],
     });
     expect(body.models[2].versions[0].identity).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('shows what is left out of a version, and what to do about it', async () => {
+    using registry = createRegistryFolder();
+    const model = readFileSync('test/cases/multioutput-sequence/model.onnx');
+    registry.addVersion('m', '1', { manifest: { task: 'tensor' }, model });
+    await using server = await buildTestApp({ MODELS_DIR: registry.path });
+    const notes = [
+      'the output probabilities is left out: it is a sequence of float32, which cannot be served: export what it holds as one output a tensor',
+    ];
+    expect((await server.get('/models/m')).body.versions).toMatchObject([{ version: '1', notes }]);
+    expect((await server.get('/models/m/versions/1')).body).toMatchObject({ notes });
   });
 
   test('shows a refused version with its reason, which predicting does not', async () => {

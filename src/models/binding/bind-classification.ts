@@ -5,19 +5,26 @@ import {
   type Scalar,
 } from '../../inference/decode.js';
 import type { ModelGraph } from '../../inference/graph.js';
+import { findOrigin, holdsSeveralLabels } from '../../inference/graph-origin.js';
+import { listOwnOutputs } from '../../inference/graph-passing.js';
+import { findPlaceLabels } from '../../inference/graph-places.js';
 import { isFloatType, type Tensor, type Tensors } from '../../inference/tensor.js';
 import { type Manifest, RefusedError } from '../manifest.js';
-import { describeOutputs, isFloat, onlyOf, requireOutput, typeOf, zipMapAdvice } from './graph-outputs.js';
+import { describeOutputs, isFloat, onlyOf, requireOutput, typeOf } from './graph-outputs.js';
 import { createColumnCounter, type OutputBinding } from './output-binding.js';
+import { ColumnsError, severalLabelsIn } from './several-columns.js';
+
+/** Outputs whose makers are looked for: more are refused, whatever made them. */
+const mostExamined = 64;
 
 /** Binds label and probabilities: those that are named, or those that fit by type and shape. Throws `RefusedError`. */
 export function bindClassification(manifest: Manifest, graph: ModelGraph): OutputBinding {
   const output = manifest.output ?? {};
   const named = output.label !== undefined || output.probabilities !== undefined;
   const label = named ? output.label : findLabel(graph);
-  const probabilities = named ? output.probabilities : findProbabilities(graph, output.classes?.length);
-  const hasMaps = graph.outputs.some((it) => it.kind === 'sequence' || it.kind === 'map');
-  if (!named && probabilities === undefined && hasMaps) throw new RefusedError(zipMapAdvice);
+  const probabilities = named
+    ? output.probabilities
+    : findProbabilities(graph, label, output.classes?.length);
   if (label !== undefined) requireOutput(graph, label, (type) => type !== undefined, 'a tensor');
   if (probabilities !== undefined) requireOutput(graph, probabilities, isFloat, 'a tensor of floats');
   const fetches = [label, probabilities].filter((name) => name !== undefined);
@@ -29,8 +36,13 @@ export function bindClassification(manifest: Manifest, graph: ModelGraph): Outpu
   }
   if (output.labelIs !== undefined && label === undefined)
     throw new RefusedError('/output/labelIs needs a label');
+  const zipMap = probabilities === undefined ? undefined : graph.zipMaps?.get(probabilities);
+  // Where the engine gives the places of the classes, what the manifest lists are the classes.
+  const places = label === undefined ? undefined : findPlaceLabels(graph, label, zipMap?.classes);
+  const labelIs = output.labelIs ?? (places && 'position');
   const countLabels = createColumnCounter(label ?? '');
   const countProbabilities = createColumnCounter(probabilities ?? '');
+  if (zipMap !== undefined) checkNames(zipMap.classes, output.classes);
   return {
     fetches,
     hasProbabilities: probabilities !== undefined,
@@ -39,11 +51,24 @@ export function bindClassification(manifest: Manifest, graph: ModelGraph): Outpu
         probabilities === undefined
           ? undefined
           : bindProbabilities(outputs, countProbabilities(outputs, rows), probabilities, output);
-      const classes =
-        output.classes ?? (bound && Array.from({ length: Math.max(2, bound.columns) }, (_, k) => k));
-      if (bound !== undefined && classes?.length !== Math.max(2, bound.columns)) {
+      if (bound !== undefined && holdsSeveralLabels(graph, bound.name, bound.columns))
+        throw severalLabelsIn(bound.name, bound.columns);
+      const named = zipMap?.classes.length ? zipMap.classes : undefined;
+      if (bound !== undefined && named !== undefined && named.length !== bound.columns) {
         throw new RefusedError(
-          `the output ${probabilities} has ${bound.columns} columns a row, and there are ${classes?.length} classes`,
+          `the graph's ZipMap has names for ${named.length} class${named.length === 1 ? '' : 'es'}, and ${bound.columns} columns a row go into it as ${bound.name}: export it anew, without ZipMap`,
+        );
+      }
+      const classes =
+        output.classes ??
+        named ??
+        places ??
+        (bound && Array.from({ length: Math.max(2, bound.columns) }, (_, k) => k));
+      if (bound !== undefined && classes?.length !== Math.max(2, bound.columns)) {
+        throw new ColumnsError(
+          bound.name,
+          bound.columns,
+          `the output ${probabilities} has ${bound.columns} column${bound.columns === 1 ? '' : 's'} a row, and there ${classes?.length === 1 ? 'is 1 class' : `are ${classes?.length} classes`}`,
         );
       }
       if (output.threshold !== undefined && classes?.length !== 2)
@@ -51,7 +76,7 @@ export function bindClassification(manifest: Manifest, graph: ModelGraph): Outpu
       const boundLabel =
         label === undefined
           ? undefined
-          : bindLabel(outputs, countLabels(outputs, rows), label, classes, output.labelIs);
+          : bindLabel(outputs, countLabels(outputs, rows), label, classes, labelIs);
       const decode = createClassificationDecoder({
         label: boundLabel,
         probabilities: bound,
@@ -83,7 +108,7 @@ function bindLabel(
   classes: readonly Scalar[] | undefined,
   labelIs: 'position' | 'class' | undefined,
 ): LabelOutput {
-  if (columns !== 1) throw new RefusedError(`the label ${name} has ${columns} columns a row, not one`);
+  if (columns !== 1) throw severalLabelsIn(name, columns);
   const { type } = outputs[name] as Tensor;
   const kind = typeof classes?.[0];
   const holdsClasses =
@@ -100,8 +125,26 @@ function bindLabel(
   return { name, type, labelIs: meaning };
 }
 
+/** The names of a ZipMap: distinct, and what a manifest makes of them in the same order. */
+function checkNames(names: readonly Scalar[], classes: readonly Scalar[] | undefined): void {
+  const isSound =
+    new Set(names).size === names.length &&
+    names.every((it) => typeof it === 'string' || Number.isSafeInteger(it));
+  if (!isSound && classes === undefined) {
+    throw new RefusedError(
+      "the names of the graph's ZipMap are not distinct, or beyond what a number holds exactly: list them in output.classes, in the order of the columns",
+    );
+  }
+  const known = new Set(names);
+  const isShuffled = classes?.every((it) => known.has(it)) && classes.some((it, k) => it !== names[k]);
+  if (!isShuffled || classes?.length !== names.length) return;
+  throw new RefusedError(
+    `output.classes are those of the graph's ZipMap in another order; its columns are ${names.slice(0, 20).join(', ')}`,
+  );
+}
+
 function findLabel(graph: ModelGraph): string | undefined {
-  const candidates = graph.outputs.filter((output) => {
+  const candidates = listOwnOutputs(graph).filter((output) => {
     const type = typeOf(output);
     const last = output.shape?.[1];
     const isOneColumn = (output.shape?.length ?? 1) <= 2 && (typeof last !== 'number' || last === 1);
@@ -110,13 +153,22 @@ function findLabel(graph: ModelGraph): string | undefined {
   return candidates.length === 0 ? undefined : onlyOf(candidates, 'label', graph);
 }
 
-function findProbabilities(graph: ModelGraph, classes: number | undefined): string | undefined {
-  const candidates = graph.outputs.filter((output) => {
+function findProbabilities(
+  graph: ModelGraph,
+  label: string | undefined,
+  classes: number | undefined,
+): string | undefined {
+  const candidates = listOwnOutputs(graph).filter((output) => {
     const { shape } = output;
     if (!isFloat(typeOf(output)) || (shape?.length ?? 1) > 2) return false;
     const columns = shape?.length === 1 ? 1 : shape?.[1];
     if (typeof columns !== 'number') return true;
     return columns === 1 ? (classes ?? 2) === 2 : columns === (classes ?? columns);
   });
-  return candidates.length === 0 ? undefined : onlyOf(candidates, 'probabilities', graph);
+  // Beside a label, what a machine without probabilities scores with is none.
+  const isScored = label !== undefined && candidates.length <= mostExamined;
+  const found = isScored
+    ? candidates.filter(({ name }) => findOrigin(graph, name).is !== 'scores')
+    : candidates;
+  return found.length === 0 ? undefined : onlyOf(found, 'probabilities', graph);
 }

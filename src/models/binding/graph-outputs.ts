@@ -1,10 +1,21 @@
-import type { GraphValue, ModelGraph } from '../../inference/graph.js';
+import { describeType, type GraphValue, type ModelGraph } from '../../inference/graph.js';
 import { type ElementType, elementTypes, isFloatType, isIntegerType } from '../../inference/tensor.js';
 import { RefusedError } from '../manifest.js';
 
-export const zipMapAdvice =
-  'the probabilities come only as a sequence of maps (ZipMap), which cannot be served: ' +
-  "export with options={id(model): {'zipmap': False}} (skl2onnx) or zipmap=False (onnxmltools), or name output.label for labels alone";
+/** What to do about an output that no tensor of ours can hold, in words that follow its name. */
+export function unservable(output: GraphValue): string | undefined {
+  if (output.kind === 'tensor' && typeOf(output) !== undefined) return undefined;
+  const kind = describeType(output);
+  const isMaps = output.kind === 'map' || output.element?.kind === 'map';
+  const advice = isMaps ? 'export without ZipMap' : 'export what it holds as one output a tensor';
+  const articles: Partial<Record<GraphValue['kind'], string>> = {
+    tensor: 'a tensor of ',
+    unknown: 'of type ',
+    optional: 'an ',
+    opaque: 'an ',
+  };
+  return `is ${articles[output.kind] ?? 'a '}${kind}, which cannot be served: ${output.kind === 'tensor' ? 'cast it to float32' : advice}`;
+}
 
 /** The only one of the candidates. Throws `RefusedError` that names them, and the key that would decide. */
 export function onlyOf(candidates: readonly GraphValue[], key: string, graph: ModelGraph): string {
@@ -27,7 +38,8 @@ export function requireOutput(
   const output = graph.outputs.find((it) => it.name === name);
   if (output === undefined)
     throw new RefusedError(`/output names ${name}, but the graph has ${describeOutputs(graph)}`);
-  if (output.kind === 'sequence' || output.kind === 'map') throw new RefusedError(`${name}: ${zipMapAdvice}`);
+  const fault = unservable(output);
+  if (fault !== undefined) throw new RefusedError(`the output ${name} ${fault}`);
   if (!fits(typeOf(output)))
     throw new RefusedError(`the output ${name} is not ${wanted}: ${describeOutputs(graph)}`);
 }

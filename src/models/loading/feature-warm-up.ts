@@ -1,6 +1,7 @@
-import { messageOf } from '../../errors.js';
+import { messageOf, ServiceError } from '../../errors.js';
 import { Batcher } from '../../inference/batching/batcher.js';
 import { RunTimes } from '../../inference/batching/run-times.js';
+import type { Decode } from '../../inference/decode.js';
 import { createEncoder, type Row } from '../../inference/encode.js';
 import { EngineError } from '../../inference/engine-error.js';
 import type { ModelGraph } from '../../inference/graph.js';
@@ -16,7 +17,7 @@ import type { Golden } from '../golden.js';
 import { type Manifest, RefusedError } from '../manifest.js';
 import { createRowText } from '../row-text.js';
 import { withDefaults } from '../runtime-settings.js';
-import { describeDisagreement } from './label-agreement.js';
+import type { AnswerValue } from '../task.js';
 import { createSampleRows } from './sample-rows.js';
 import { countSamples, isRefusal, judgeCompany, renewIfEnded, tryAlone } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
@@ -69,14 +70,6 @@ export async function warmUpFeatures(
   const mixed = Array.from({ length: batchRows }, (_unused, k) => rows[k % rows.length] ?? row);
   const full = await run(mixed);
   const batchRunMs = await fastestOf(3, trial, () => run(mixed));
-  const hasThreshold = manifest.output?.threshold !== undefined;
-  const disagreement = hasThreshold
-    ? undefined
-    : describeDisagreement(
-        tried.map((it) => it.outputs),
-        decode,
-        classes,
-      );
   const toText = createRowText(typed.map(({ feature }) => feature.name));
   return {
     createTask: (executor, options) =>
@@ -106,7 +99,7 @@ export async function warmUpFeatures(
     isRepeatable: company.isRepeatable,
     outputBytes: countBytes(full),
     runs: [[row], mixed].map((some) => ({ feeds: encode(some), fetches })),
-    notes: disagreement === undefined ? [] : [disagreement],
+    answers: tried.flatMap((it) => decodeOrNothing(decode, it.outputs)),
   };
 }
 
@@ -143,4 +136,14 @@ async function findBase(
       'check the order and types of the features, or give each an "example"',
     { cause },
   );
+}
+
+/** A row that the version answers with an error has no answer to look at. */
+function decodeOrNothing(decode: Decode, outputs: Tensors): readonly AnswerValue[] {
+  try {
+    return [decode(outputs, 0)];
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    return [];
+  }
 }

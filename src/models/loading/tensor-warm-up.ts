@@ -76,7 +76,7 @@ export async function warmUpTensors(
     unboundedReason: mostRows === undefined ? findUnboundedReason(form, verdict?.reason) : undefined,
     outputBytes: base === undefined ? 0 : countBytes(base.outputs),
     runs: base === undefined ? [] : [base.run],
-    notes: [],
+    answers: [],
   };
 }
 

@@ -2,7 +2,7 @@ import type { Executor } from '../../inference/executor.js';
 import type { Trial } from '../../inference/trials.js';
 import { RefusedError } from '../manifest.js';
 import { longestInlineRunMs } from '../runtime-settings.js';
-import type { Task } from '../task.js';
+import type { AnswerValue, Task } from '../task.js';
 import type { TensorRun } from '../tensor-task.js';
 import type { CompanyFault } from './company.js';
 
@@ -26,8 +26,8 @@ export interface WarmUp {
   readonly outputBytes: number;
   /** A run of one row, and one of a full batch: what a new session is warmed up with. */
   readonly runs: readonly TensorRun[];
-  /** What a person should know about the answers to the rows that were tried, a sentence each. */
-  readonly notes: readonly string[];
+  /** The answers to the rows that were tried. */
+  readonly answers: readonly AnswerValue[];
 }
 
 export interface TaskOptions {

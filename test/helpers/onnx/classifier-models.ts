@@ -90,12 +90,21 @@ export function logits(classes: number): Uint8Array {
 
 /**
  * A logistic regression with scikit-learn's default ZipMap: label, and output_probability as a sequence of maps.
- * With `tensor` the probabilities are exposed as a tensor too.
+ * With `tensor` the probabilities are exposed as a tensor too; with `used` the maps go into a node beyond.
  */
-export function zipMap({ tensor = false } = {}): Uint8Array {
-  const maps = sequenceOfMapsValue('output_probability', 'int64', 'float32');
+export function zipMap({
+  tensor = false,
+  used = false,
+  classes = [0, 1] as readonly (number | bigint)[] | readonly string[],
+} = {}): Uint8Array {
+  const areTexts = typeof classes[0] === 'string';
+  const maps = sequenceOfMapsValue('output_probability', areTexts ? 'string' : 'int64', 'float32');
   const zip = node('ai.onnx.ml:ZipMap', ['probabilities'], ['output_probability'], {
-    classlabels_int64s: ints([0, 1]),
+    ...(areTexts
+      ? { classlabels_strings: strings(classes as readonly string[]) }
+      : { classlabels_int64s: ints(classes as readonly number[]) }),
   });
-  return logistic([1, 1], 0, [LABEL, maps, ...(tensor ? [probabilitiesValue(2)] : [])], [zip]);
+  const length = node('SequenceLength', ['output_probability'], ['length']);
+  const outputs = [LABEL, maps, ...(tensor ? [probabilitiesValue(2)] : [])];
+  return logistic([1, 1], 0, outputs, used ? [zip, length] : [zip]);
 }

@@ -305,10 +305,10 @@ describe('what is refused names what there is', () => {
       "none of the graph's outputs can be the value: variable (bool [N, 1]); name one in output.value",
     ],
     [
-      'a ZipMap alone',
+      'a ZipMap that another node takes from',
       classification(2),
-      zipMap(),
-      "the probabilities come only as a sequence of maps (ZipMap), which cannot be served: export with options={id(model): {'zipmap': False}} (skl2onnx) or zipmap=False (onnxmltools), or name output.label for labels alone",
+      zipMap({ used: true }),
+      'model.onnx: the maps that the ZipMap "output_probability" makes go into a SequenceLength, and only as an output of the graph can they be served: export without ZipMap, with options={id(model): {\'zipmap\': False}} in skl2onnx or zipmap=False in onnxmltools',
     ],
     [
       'fewer classes than columns',
@@ -368,19 +368,19 @@ describe('what is refused names what there is', () => {
       'a label of two columns',
       classification(2, { label: 'a' }),
       columns(['a', 'int64', 0, 2]),
-      'the label a has 2 columns a row, not one',
+      'the output a has 2 columns a row, each for a label of its own, and several labels at once are no classification: say "task": "regression", "output": {"value": "a", "names": ["a0","a1"]} in metadata.json for a number by name for each, or "task": "tensor" for all outputs as they are',
     ],
     [
       'two columns and no names',
       regression(2),
       twoOutputs(),
-      'the output variable has 2 columns a row: "output": {"names": [...]} is needed',
+      'the output variable has 2 columns a row: name them in metadata.json, "output": {"names":["variable0","variable1"]}',
     ],
     [
       'more names than columns',
       regression(2, { names: ['a', 'b', 'c'] }),
       twoOutputs(),
-      'the output variable has 2 columns a row: 3 names',
+      'the output variable has 2 columns a row: /output/names has 3',
     ],
   ])('%s', async (_, manifest, bytes, message) => {
     expect(await refusalOf(manifest, bytes)).toBe(message);

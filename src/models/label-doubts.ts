@@ -1,0 +1,28 @@
+import type { AnswerValue } from './task.js';
+
+/** Counts tried rows whose label is not the class with the highest probability. */
+export interface LabelDoubts {
+  add(answer: AnswerValue): void;
+  /** A sentence with the share and what to do; undefined where all agree. */
+  readonly note: string | undefined;
+}
+
+export function createLabelDoubts(label: string, probabilities: string): LabelDoubts {
+  let rows = 0;
+  let doubtful = 0;
+  return {
+    add(answer) {
+      if (!('probabilities' in answer) || answer.probabilities === undefined) return;
+      rows += 1;
+      if ((answer.probability as number) < Math.max(...answer.probabilities)) doubtful += 1;
+    },
+    get note() {
+      if (doubtful === 0) return undefined;
+      const share = ((100 * doubtful) / rows).toFixed(0);
+      return (
+        `the label ${label} is not the most probable class in ${doubtful} of ${rows} tried rows (${share} %): if it is no prediction, name only ` +
+        `"probabilities": ${JSON.stringify(probabilities)} in output of metadata.json; if the probabilities are none, only "label": ${JSON.stringify(label)}`
+      );
+    },
+  };
+}

@@ -1,0 +1,146 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runCli } from '../../src/cli/run-cli.js';
+
+/** Files that users have asked about: each is added as its owner would, and answers right or says what to do. */
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sardonyx-cases-'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function run(...argv: string[]) {
+  let [out, err] = ['', ''];
+  const code = await runCli(argv, {
+    stdout: { write: (text) => (out += text) },
+    stderr: { write: (text) => (err += text) },
+    env: { MODELS_DIR: join(folder, 'models') },
+  });
+  return { code, out, err };
+}
+
+const add = (path: string, ...options: string[]) =>
+  run('add', join('test/cases', path), '--name', 'm', '--version', '1', ...options);
+const readManifest = async () => JSON.parse(await readFile(join(folder, 'models/m/1/metadata.json'), 'utf8'));
+const predict = async (body: unknown) => JSON.parse((await run('predict', 'm', JSON.stringify(body))).out);
+const readCase = async (path: string) => JSON.parse(await readFile(join('test/cases', path), 'utf8'));
+const notesIn = (out: string) => [...out.matchAll(/^note: (.*)$/gm)].map(([, note]) => note);
+const example = { x0: 0, x1: 0, x2: 0, x3: 0 };
+
+it('CatBoost with its ZipMap: every row as in training', async () => {
+  const { out } = await add('catboost-zipmap/model.onnx');
+  expect(notesIn(out)).toContain(
+    'the graph ends in a ZipMap: the tensor that goes into it is served as probabilities',
+  );
+  const { rows, label, probabilities } = await readCase('catboost-zipmap/truth.json');
+  const golden = {
+    instances: rows,
+    expected: label.map((prediction: number, k: number) => ({
+      prediction,
+      probabilities: { 0: probabilities[k][0], 1: probabilities[k][1] },
+    })),
+  };
+  const file = join(folder, 'golden.json');
+  await writeFile(file, JSON.stringify(golden));
+  const proved = await add('catboost-zipmap/model.onnx', '--name', 'n', '--golden', file);
+  expect(proved.out).toContain(`${rows.length} golden rows pass`);
+});
+
+describe('ML.NET, which hands its inputs on', () => {
+  it('the prediction is what the graph computes, not the label that came in', async () => {
+    const { out } = await add('mlnet-passthrough-label/model.onnx');
+    expect((await readManifest()).output).toEqual({
+      label: 'PredictedLabel.output',
+      probabilities: 'Probability.output',
+      classes: [0, 1],
+    });
+    expect(notesIn(out)).toContain(
+      'the outputs temperature.output, vibration.output, Label.output, Features.output only hold what went in, so they are no prediction',
+    );
+    const { rows } = await readCase('mlnet-passthrough-label/rows.json');
+    for (const row of rows.slice(0, 2)) {
+      const { prediction, probabilities } = await predict(row);
+      expect(prediction).toBe(probabilities['1'] > 0.5 ? 1 : 0);
+      expect(await predict({ ...row, Label: !row.Label })).toMatchObject({ prediction });
+    }
+  });
+
+  it('another output is the prediction where the user says so', async () => {
+    await add('mlnet-passthrough-label/model.onnx', '--task', 'regression', '--value', 'Score.output');
+    expect((await readManifest()).output).toEqual({ value: 'Score.output' });
+  });
+});
+
+describe('several labels at once', () => {
+  const advice =
+    '--task regression --value probabilities --names probabilities0,probabilities1,probabilities2';
+  it.each(['multilabel/ovr.onnx', 'multilabel/mlp.onnx'])(
+    '%s is refused, and served as is said',
+    async (path) => {
+      for (const options of [[], ['--task', 'classification']]) {
+        const { code, err } = await add(path, ...options);
+        expect(code).toBe(1);
+        expect(err).toContain('the output probabilities has 3 columns a row, each for a label of its own');
+        expect(err).toContain(`with ${advice} for a number by name`);
+      }
+      expect((await add(path, ...advice.split(' '))).code).toBe(0);
+      const { prediction } = await predict(example);
+      expect(Object.keys(prediction)).toEqual(['probabilities0', 'probabilities1', 'probabilities2']);
+      expect((await add(path, '--version', '2', '--task', 'tensor')).code).toBe(0);
+      const { outputs } = await predict({ inputs: { X: [[0, 0, 0, 0]] } });
+      expect(Object.values(prediction)).toEqual(outputs.probabilities[0]);
+    },
+  );
+});
+
+describe('outputs that are left out', () => {
+  it('a sequence is named at add, and at check', async () => {
+    const note =
+      'the output probabilities is left out: it is a sequence of float32, which cannot be served: export what it holds as one output a tensor';
+    const { out } = await add('multioutput-sequence/model.onnx');
+    expect(notesIn(out)).toEqual([note]);
+    expect(out).toContain('label has 2 columns a row, so several labels at once');
+    expect((await run('check')).out).toContain(`note: m/1: ${note}`);
+    const report = JSON.parse((await run('check', '--json')).out);
+    expect(report.models[0].versions[0].notes).toEqual([note]);
+  });
+
+  it('of three quantiles none is chosen in silence', async () => {
+    const path = 'second-output-lost/quantiles.onnx';
+    expect((await add(path, '--task', 'regression')).err).toBe(
+      'sardonyx: several outputs can be the value: p10_variable (made by TreeEnsembleRegressor), p50_variable (made by TreeEnsembleRegressor), p90_variable (made by TreeEnsembleRegressor); choose one with --value NAME, or serve them all with --task tensor\n',
+    );
+    const { out } = await add(path, '--value', 'p50_variable');
+    expect(notesIn(out).filter((note) => note?.includes('is left out'))).toHaveLength(2);
+    expect((await add(path, '--version', '2')).out).toContain(
+      'nothing says which of the outputs is the prediction',
+    );
+    const { outputs } = await predict({ inputs: { p10_X: [[0, 0]] } });
+    expect(Object.keys(outputs)).toEqual(['p10_variable', 'p50_variable', 'p90_variable']);
+  });
+});
+
+it('AdaBoost: the probabilities that its operators compute are served', async () => {
+  const { out } = await add('adaboost-probabilities/model.onnx');
+  expect(notesIn(out).filter((note) => note?.includes('left out'))).toEqual([]);
+  const { probabilities } = await predict(example);
+  expect(Object.keys(probabilities)).toEqual(['high', 'low', 'mid']);
+});
+
+it('two columns that are declared as one get a name each, which can be better', async () => {
+  const { out } = await add('two-columns-declared-as-one/model.onnx');
+  expect(notesIn(out)).toContain('a run gives 2 columns of variable, whatever the graph declares');
+  expect((await readManifest()).output).toEqual({ value: 'variable', names: ['variable0', 'variable1'] });
+  await add('two-columns-declared-as-one/model.onnx', '--version', '2', '--names', 'height,weight');
+  expect(Object.keys((await predict(example)).prediction)).toEqual(['height', 'weight']);
+});
+
+it('the only input, of one column, gives its name to the feature', async () => {
+  await add('lone-input-loses-its-name/model.onnx');
+  expect(await predict({ s: 'text' })).toMatchObject({ prediction: expect.any(Number) });
+});
