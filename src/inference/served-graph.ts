@@ -51,8 +51,7 @@ function replaceZipMaps(bytes: Buffer, graph: ModelGraph, zipMaps: ReadonlyMap<s
   // What a ZipMap gives is float32, and a graph of float64 may end in a tensor that is not.
   const stand = graph.inputs.some(({ elementType }) => elementType === 'float64') ? castNode : identityNode;
   for (const field of fieldsOf(bytes, 0, bytes.length)) {
-    if (field.tag === delimited(7))
-      parts.push(delimitedField(7, rewriteGraph(bytes, field, zipMaps, stand)));
+    if (field.tag === delimited(7)) parts.push(delimitedField(7, rewriteGraph(bytes, field, zipMaps, stand)));
     else parts.push(bytes.subarray(field.start, field.end));
   }
   const knowsIdentity = graph.opsets.some(({ domain }) => domain === '');

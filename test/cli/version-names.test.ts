@@ -25,7 +25,7 @@ async function run(...argv: string[]) {
   return { code, out, err };
 }
 
-/** Adds versions whose prediction is `x0` times their place among them, counted from 1. */
+/** Adds versions whose prediction is `X` times their place among them, counted from 1. */
 async function addAll(...versions: string[]): Promise<string> {
   let last = '';
   for (const [k, version] of versions.entries()) {
@@ -35,7 +35,7 @@ async function addAll(...versions: string[]): Promise<string> {
   return last;
 }
 
-const answering = async () => JSON.parse((await run('predict', 'm', '{"x0":1}')).out).model_version;
+const answering = async () => JSON.parse((await run('predict', 'm', '{"X":1}')).out).model_version;
 
 /** The command that a text proposes, run as a person would paste it. */
 const paste = (text: string) =>
@@ -48,7 +48,7 @@ describe('one sound version is what the model answers with, whatever its name', 
     expect(await answering()).toBe(version);
     await using server = await buildTestApp({ MODELS_DIR: join(folder, 'models') });
     expect((await server.get('/health/ready')).status).toBe(200);
-    expect((await server.post('/models/m/predict', { x0: 2 })).body.prediction).toBe(2);
+    expect((await server.post('/models/m/predict', { X: 2 })).body.prediction).toBe(2);
     const { body } = await server.get('/models/m');
     expect(body.default_version).toBe(version);
     expect(body).not.toHaveProperty('problem');
@@ -116,13 +116,13 @@ describe('of several names without an order none answers, and every place says w
     expect(out).toContain('1 fault.');
     paste(out);
     expect(await answering()).toBe('final2');
-    expect(await run('predict', 'm@old', '{"x0":1}')).toMatchObject({ code: 0 });
+    expect(await run('predict', 'm@old', '{"X":1}')).toMatchObject({ code: 0 });
   });
 
   it('the 503, readiness, GET /models and check say the same words, and there is nothing to wait for', async () => {
     await addAll('final', 'final2');
     await using server = await buildTestApp({ MODELS_DIR: join(folder, 'models') });
-    const asked = await server.post('/models/m/predict', { x0: 1 });
+    const asked = await server.post('/models/m/predict', { X: 1 });
     expect(asked).toMatchObject({ status: 503, body: { code: 'model_unavailable', detail: words } });
     const ready = await server.get('/health/ready');
     expect(ready).toMatchObject({ status: 503, body: { reasons: ['no model can answer', `m: ${words}`] } });
@@ -132,8 +132,8 @@ describe('of several names without an order none answers, and every place says w
       problem: words,
     });
     expect((await run('check')).out).toContain(`m: ${words}`);
-    expect((await run('predict', 'm', '{"x0":1}')).err).toContain(words);
-    expect((await server.post('/models/m/versions/final2/predict', { x0: 1 })).body.prediction).toBe(2);
+    expect((await run('predict', 'm', '{"X":1}')).err).toContain(words);
+    expect((await server.post('/models/m/versions/final2/predict', { X: 1 })).body.prediction).toBe(2);
   });
 
   it('one without an order beside others that have one does not answer, and add says which does', async () => {

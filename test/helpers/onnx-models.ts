@@ -14,6 +14,7 @@ import {
 export * from './onnx/broken-models.js';
 export * from './onnx/classifier-models.js';
 export * from './onnx/company-models.js';
+export * from './onnx/costly-models.js';
 export * from './onnx/failing-models.js';
 export * from './onnx/tree-models.js';
 
