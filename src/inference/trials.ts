@@ -1,5 +1,5 @@
 import type { Executor } from './executor.js';
-import { type HostProcess, startHostProcess } from './host-process.js';
+import { HostLostError, type HostProcess, startHostProcess } from './host-process.js';
 import type { Tensors } from './tensor.js';
 
 export interface TrialOptions {
@@ -60,6 +60,7 @@ export class Trials {
   readonly #options: TrialOptions;
   readonly #hosts = new Set<HostProcess>();
   #idle: HostProcess | undefined;
+  #isClosed = false;
 
   constructor(options: TrialOptions) {
     this.#options = options;
@@ -112,10 +113,12 @@ export class Trials {
 
   /** Ends every child that was not given away. */
   close(): void {
+    this.#isClosed = true;
     for (const host of this.#hosts) host.kill();
   }
 
   async #open({ bytes, path, copy, title, threads }: TrialModel): Promise<OpenChild> {
+    if (this.#isClosed) throw new HostLostError('no model is tried any more');
     const { maxOutputBytes } = this.#options;
     const host = this.#idle?.isAlive ? this.#idle : this.#start();
     if (host === this.#idle) this.#idle = undefined;

@@ -1,3 +1,4 @@
+import type { Manifest } from './manifest.js';
 import type { AnswerValue } from './task.js';
 
 /** Counts tried rows whose label is not the class with the highest probability. */
@@ -7,7 +8,7 @@ export interface LabelDoubts {
   readonly note: string | undefined;
 }
 
-export function createLabelDoubts(label: string, probabilities: string): LabelDoubts {
+function createLabelDoubts(label: string, probabilities: string): LabelDoubts {
   let rows = 0;
   let doubtful = 0;
   return {
@@ -25,4 +26,16 @@ export function createLabelDoubts(label: string, probabilities: string): LabelDo
       );
     },
   };
+}
+
+/** Of a classification whose label and probabilities are both served: one may belie the other. */
+export function doubtsOf(
+  manifest: Manifest,
+  [label, probabilities]: readonly string[],
+): LabelDoubts | undefined {
+  const { task, output } = manifest;
+  if (task !== 'classification' || output?.threshold !== undefined) return undefined;
+  return label === undefined || probabilities === undefined
+    ? undefined
+    : createLabelDoubts(label, probabilities);
 }

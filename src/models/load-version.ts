@@ -1,28 +1,25 @@
-import { messageOf, ServiceError } from '../errors.js';
-import { adviseOnCrash, withAdvice } from '../inference/engine-advice.js';
-import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
-import { GraphError, type ModelGraph } from '../inference/graph.js';
+import type { ModelGraph } from '../inference/graph.js';
 import { findSharedReason } from '../inference/graph-company.js';
 import { findTreeFaultInSlices } from '../inference/graph-hazards.js';
 import { findRunRisk } from '../inference/graph-risks.js';
-import { findRandomness, findTrainingMode } from '../inference/graph-training.js';
-import { HostLostError } from '../inference/host-process.js';
 import { findZipMapFault, readServedGraphInSlices, type ServedGraph } from '../inference/served-graph.js';
 import { Standby } from '../inference/standby.js';
-import { type Trial, type TrialOptions, Trials, TrialTimeoutError } from '../inference/trials.js';
+import { type TrialOptions, Trials } from '../inference/trials.js';
 import { findExample, listExamples } from './example-request.js';
 import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
-import { createLabelDoubts, type LabelDoubts } from './label-doubts.js';
+import { doubtsOf } from './label-doubts.js';
 import { LoadedModel } from './loaded-model.js';
+import { choosePlace } from './loading/choose-place.js';
 import { warmUpFeatures } from './loading/feature-warm-up.js';
 import { refuseTraining, refuseUnrepeatable } from './loading/refuse-training.js';
 import { warmUpTensors } from './loading/tensor-warm-up.js';
-import type { WarmUp } from './loading/warm-up.js';
-import { type Manifest, RefusedError } from './manifest.js';
+import { toRefusal } from './loading/to-refusal.js';
+import { findUncachedReason } from './loading/uncached-reason.js';
+import { RefusedError } from './manifest.js';
 import { type CheckedModel, openInline, openIsolated } from './open-executor.js';
-import { longestInlineRunMs, withDefaults } from './runtime-settings.js';
+import { withDefaults } from './runtime-settings.js';
 import { readVersionFiles } from './version-files.js';
 import { findNotes } from './version-notes.js';
 
@@ -57,9 +54,6 @@ export interface Loader {
   /** Ends the children that serve no version, and loads that are still on their way. */
   close(): void;
 }
-
-/** Opening a model on a thread that serves others may hold it up for so long. */
-const longestInlineOpenMs = 100;
 
 export function createLoader(options: LoaderOptions): Loader {
   const trials = new Trials(options);
@@ -114,8 +108,8 @@ async function loadChecked(
   );
   let isKept = false;
   try {
-    const risk = findRunRisk(graph);
-    const mayRunInline = risk === undefined && manifest.runtime?.executor !== 'isolated';
+    const unproven = findRunRisk(graph);
+    const mayRunInline = unproven === undefined && manifest.runtime?.executor !== 'isolated';
     const limits = { maxOutputBytes, sharedReason: findSharedReason(graph), mayRunInline };
     const warm =
       manifest.task === 'tensor'
@@ -124,7 +118,8 @@ async function loadChecked(
     if (!warm.isRepeatable) refuseUnrepeatable(manifest, graph);
     const fetches = warm.runs[0]?.fetches ?? [];
     const doubts = doubtsOf(manifest, fetches);
-    for (const value of warm.answers) doubts?.add(value);
+    // Rows that were drawn say less than those that training saw.
+    if (golden === undefined) for (const value of warm.answers) doubts?.add(value);
     const tried = warm.createTask(
       { kind: 'inline', run: trial.run, close() {} },
       { timeoutMs: loadTimeoutMs, maxQueueRows: golden?.instances.length ?? 1 },
@@ -138,7 +133,10 @@ async function loadChecked(
     const candidates = listExamples(manifest, graph, tried.example);
     const example = await findExample(candidates, golden, answer, trial);
     const { addedBytes, residentBytes } = await trial.measure();
-    const { kind, reason } = choosePlace(model, warm, trial, options.mayBlock?.() ?? true);
+    const { kind, reason } = choosePlace(model, warm, trial, {
+      mayBlock: options.mayBlock?.() ?? true,
+      unproven,
+    });
     let executor: Executor;
     if (kind === 'inline') executor = await openInline(model, threads, maxOutputBytes, warm.runs);
     else {
@@ -150,6 +148,7 @@ async function loadChecked(
       });
     }
     const { runMs, batchRunMs, batchRows, batchReason, companyFault, outputBytes } = warm;
+    const isDependent = companyFault !== undefined || limits.sharedReason !== undefined;
     const figures = {
       loadMs: performance.now() - started,
       openMs: trial.openMs,
@@ -167,7 +166,7 @@ async function loadChecked(
       notes: [
         ...findNotes(manifest, graph, fetches),
         ...(doubts?.note === undefined ? [] : [doubts.note]),
-        ...(batchReason === undefined ? [] : [`requests do not share runs: ${batchReason}`]),
+        ...(isDependent ? [`requests do not share runs: ${batchReason}`] : []),
       ],
     };
     const about = { model: manifest.name, version: manifest.version };
@@ -181,69 +180,10 @@ async function loadChecked(
   }
 }
 
-/** Of a classification whose label and probabilities are both served: one may belie the other. */
-function doubtsOf(manifest: Manifest, [label, probabilities]: readonly string[]): LabelDoubts | undefined {
-  const { task, output } = manifest;
-  if (task !== 'classification' || output?.threshold !== undefined) return undefined;
-  return label === undefined || probabilities === undefined
-    ? undefined
-    : createLabelDoubts(label, probabilities);
-}
-
-/** Where a version runs, and why. */
-function choosePlace(
-  { files: { manifest }, graph }: CheckedModel,
-  { runMs, batchRunMs, batchRows, unboundedReason }: WarmUp,
-  { openMs }: Trial,
-  mayBlock: boolean,
-): { kind: Executor['kind']; reason: string } {
-  const wanted = manifest.runtime?.executor ?? 'auto';
-  if (wanted !== 'auto') return { kind: wanted, reason: 'the manifest says so' };
-  const risk = findRunRisk(graph) ?? unboundedReason;
-  if (risk !== undefined) return { kind: 'isolated', reason: risk };
-  const longestMs = batchRunMs ?? runMs;
-  if (longestMs > longestInlineRunMs) {
-    const rows = batchRows === 1 ? '1 row' : `${batchRows} rows`;
-    return { kind: 'isolated', reason: `a run of ${rows} takes ${longestMs.toFixed(1)} ms` };
-  }
-  if (!mayBlock && openMs > longestInlineOpenMs) {
-    return { kind: 'isolated', reason: `it takes ${openMs.toFixed(0)} ms to open while others are served` };
-  }
-  return { kind: 'inline', reason: 'its runs are short' };
-}
-
-/** Why the answers of a version are not remembered: it gives others each time, or its manifest says so. */
-function findUncachedReason(
-  { files: { manifest }, graph }: CheckedModel,
-  { isRepeatable }: WarmUp,
-): string | undefined {
-  const random = findRandomness(graph);
-  if (random !== undefined) return `the graph holds a ${random}`;
-  const training = findTrainingMode(graph);
-  if (training !== undefined) return `${training} runs in training mode`;
-  if (!isRepeatable) return 'it answers the same row differently each time';
-  return manifest.runtime?.cache === false ? 'the manifest says so' : undefined;
-}
-
 /** Reads the graph and refuses what the engine would not survive. */
 async function inspectGraph(model: Uint8Array): Promise<ServedGraph> {
   const served = await readServedGraphInSlices(model);
   const fault = (await findTreeFaultInSlices(served.graph)) ?? findZipMapFault(served.graph);
   if (fault !== undefined) throw new RefusedError(`model.onnx: ${fault}`);
   return served;
-}
-
-function toRefusal(error: unknown, graph: ModelGraph | undefined): unknown {
-  const reason = messageOf(error);
-  if (error instanceof GraphError) return new RefusedError(`model.onnx ${reason}`, { cause: error });
-  if (error instanceof HostLostError || error instanceof TrialTimeoutError) {
-    const advice = adviseOnCrash(reason, graph?.opTypes);
-    return new RefusedError(`the engine does not survive model.onnx: ${reason}${advice}`, { cause: error });
-  }
-  if (error instanceof EngineError) {
-    return new RefusedError(`the engine refuses model.onnx: ${withAdvice(reason)}`, { cause: error });
-  }
-  if (error instanceof ServiceError)
-    return new RefusedError(`the model cannot be used: ${reason}`, { cause: error });
-  return error;
 }

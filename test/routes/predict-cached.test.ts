@@ -19,7 +19,11 @@ async function withModels(work: (server: TestApp) => Promise<void>): Promise<voi
   });
   const [feature] = features;
   folder.addVersion('noise', '1', {
-    manifest: { task: 'regression', features: [feature as (typeof features)[0]] },
+    manifest: {
+      task: 'regression',
+      features: [feature as (typeof features)[0]],
+      allow: ['randomness'],
+    },
     model: noisy(),
   });
   folder.addVersion('image', '1', { manifest: { task: 'tensor' }, model: linearRegression([1, 10]) });

@@ -1,0 +1,23 @@
+import { messageOf, ServiceError } from '../../errors.js';
+import { adviseOnCrash, withAdvice } from '../../inference/engine-advice.js';
+import { EngineError } from '../../inference/engine-error.js';
+import { GraphError, type ModelGraph } from '../../inference/graph.js';
+import { HostLostError } from '../../inference/host-process.js';
+import { TrialTimeoutError } from '../../inference/trials.js';
+import { RefusedError } from '../manifest.js';
+
+/** What a load has thrown, as a refusal in words that a client may read; anything else as it is. */
+export function toRefusal(error: unknown, graph: ModelGraph | undefined): unknown {
+  const reason = messageOf(error);
+  if (error instanceof GraphError) return new RefusedError(`model.onnx ${reason}`, { cause: error });
+  if (error instanceof HostLostError || error instanceof TrialTimeoutError) {
+    const advice = adviseOnCrash(reason, graph?.opTypes);
+    return new RefusedError(`the engine does not survive model.onnx: ${reason}${advice}`, { cause: error });
+  }
+  if (error instanceof EngineError) {
+    return new RefusedError(`the engine refuses model.onnx: ${withAdvice(reason)}`, { cause: error });
+  }
+  if (error instanceof ServiceError)
+    return new RefusedError(`the model cannot be used: ${reason}`, { cause: error });
+  return error;
+}
