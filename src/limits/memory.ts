@@ -62,7 +62,8 @@ export function createMemoryLimiter({
       return {
         isAdmitted,
         remaining: Math.max(0, max - used),
-        resetMs: leaving > used ? windowMs : log.momentOf(leaving) + windowMs - moment,
+        // In this order: a moment that is added and taken away again leaves a rest, and a second more is announced.
+        resetMs: leaving > used ? windowMs : windowMs - (moment - log.momentOf(leaving)),
       };
     },
     close: () => logs.clear(),

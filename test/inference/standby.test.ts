@@ -9,12 +9,14 @@ const children = () => new Set(childrenOf(process.pid, 'host.ts'));
 test('while it has users, a child is there before it is wanted', async () => {
   const standby = new Standby(4e9);
   standby.join();
-  // Another one that begins later: once that answers, the one that is kept has had as long.
+  // Once three others have started after it, one after the other, the one that is kept has had time enough.
   const begun = performance.now();
-  const later = startHostProcess(4e9);
-  await answers(later);
-  const startMs = performance.now() - begun;
-  later.kill();
+  for (let k = 0; k < 3; k += 1) {
+    const later = startHostProcess(4e9);
+    await answers(later);
+    later.kill();
+  }
+  const startMs = (performance.now() - begun) / 3;
   const wanted = performance.now();
   const first = standby.take();
   const second = standby.take();

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createMemoryLimiter } from '../../src/limits/memory.js';
 import { describeLimiter } from '../contracts/limiter.js';
+import { createRandom } from '../helpers/onnx/random.js';
 
 /** A clock that stands still until somebody waits. */
 function createClock() {
@@ -20,6 +21,17 @@ describeLimiter('in memory', () => {
 });
 
 const minute = 60_000;
+
+test('a place is never taken for longer than a window, whatever the fraction of the moment', async () => {
+  const random = createRandom(5);
+  let moment = 0;
+  const limiter = createMemoryLimiter({ maxBytes: 1_000_000, now: () => moment });
+  for (let k = 0; k < 1_000; k += 1) {
+    moment += (random() * 1_000) / 3;
+    const { resetMs } = await limiter.take(`client-${k}`, { max: 1, windowMs: minute }, 1);
+    expect(resetMs).toBe(minute);
+  }
+});
 
 test('a burst at the edge of a minute and the next one share one limit', async () => {
   const { now, wait } = createClock();

@@ -205,6 +205,12 @@ test('names that every object inherits are unknown features, given or not', () =
   expect(problemsOf(features, JSON.parse('{"__proto__": {"f": 1}}'))).toHaveLength(2);
 });
 
+/** What this process has computed, however long the machine ran others meanwhile. */
+function computedMs(started: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(started);
+  return (user + system) / 1_000;
+}
+
 test('an attack of unknown names costs little', () => {
   const features = Array.from(
     { length: 1_000 },
@@ -217,9 +223,9 @@ test('an attack of unknown names costs little', () => {
   const body = Object.fromEntries(
     Array.from({ length: 60_000 }, (_, k) => [`${'faeture'.repeat(8)}_${k}`, k]),
   );
-  const started = performance.now();
+  const started = process.cpuUsage();
   expect(() => schema.check(body)).toThrow('61000 problems; the first 100 are listed');
-  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(computedMs(started)).toBeLessThan(1_000);
 });
 
 test('a version with 3,000 features that may be left out is checked in a moment', () => {
@@ -232,8 +238,8 @@ test('a version with 3,000 features that may be left out is checked in a moment'
   );
   const { check } = createFeatureSchema('m', features);
   const body = Object.fromEntries(features.map(({ feature }) => [feature.name, 1]));
-  const started = performance.now();
+  const started = process.cpuUsage();
   for (let k = 0; k < 20; k += 1) check(body);
-  expect((performance.now() - started) / 20).toBeLessThan(20);
+  expect(computedMs(started) / 20).toBeLessThan(20);
   expect(() => check({ ...body, g: 1 })).toThrow('1 problem');
 });
