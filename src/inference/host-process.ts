@@ -12,6 +12,13 @@ export class HostLostError extends Error {
   override readonly name = 'HostLostError';
 }
 
+const memoryEnd = 'it took more memory than MAX_MODEL_MEMORY_MB allows';
+
+/** Whether a child has ended for the memory that it took. */
+export function tookTooMuchMemory(error: unknown): boolean {
+  return error instanceof HostLostError && error.message.includes(memoryEnd);
+}
+
 /** The answer to a request of kind `open` is of kind `opened`, and so on. */
 type ReplyTo<Kind extends HostRequest['kind']> = Extract<
   HostReply,
@@ -130,6 +137,6 @@ function localeOf(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {
-  if (signal === 'SIGUSR2') return 'it took more memory than MAX_MODEL_MEMORY_MB allows';
+  if (signal === 'SIGUSR2') return memoryEnd;
   return signal ?? `exit code ${code}`;
 }

@@ -7,7 +7,7 @@ import { EngineError } from '../../inference/engine-error.js';
 import type { ModelGraph } from '../../inference/graph.js';
 import type { Tensors } from '../../inference/tensor.js';
 import { countBytes } from '../../inference/tensor-bytes.js';
-import { type Trial, TrialTimeoutError } from '../../inference/trials.js';
+import type { Trial } from '../../inference/trials.js';
 import { bindInputs } from '../binding/bind-inputs.js';
 import { bindOutputs } from '../binding/bind-outputs.js';
 import { createExampleRow, createOtherRows } from '../example-row.js';
@@ -19,7 +19,7 @@ import { createRowText } from '../row-text.js';
 import { withDefaults } from '../runtime-settings.js';
 import type { AnswerValue } from '../task.js';
 import { createSampleRows } from './sample-rows.js';
-import { countSamples, isRefusal, judgeCompany, renewIfEnded, tryAlone } from './try-samples.js';
+import { countSamples, isFinal, isRefusal, judgeCompany, renewIfEnded, tryAlone } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
 /**
@@ -123,8 +123,7 @@ async function findBase(
     try {
       return { row, outputs: await run(row) };
     } catch (error) {
-      // A run that takes as long as a load may would be no shorter the next time.
-      if (!isRefusal(error) || error instanceof TrialTimeoutError) throw error;
+      if (!isRefusal(error) || isFinal(error)) throw error;
       failures.push(error);
       await renewIfEnded(trial, error);
     }

@@ -4,7 +4,7 @@ import { RunTimes } from '../../inference/batching/run-times.js';
 import type { ModelGraph } from '../../inference/graph.js';
 import type { Tensors } from '../../inference/tensor.js';
 import { countBytes } from '../../inference/tensor-bytes.js';
-import { type Trial, TrialTimeoutError } from '../../inference/trials.js';
+import type { Trial } from '../../inference/trials.js';
 import { listExamples } from '../example-request.js';
 import type { Golden } from '../golden.js';
 import type { Manifest } from '../manifest.js';
@@ -14,7 +14,7 @@ import { createTensorForm, createTensorTask, type TensorForm, type TensorRun } f
 import { toTensorText } from '../tensor-text.js';
 import { findEmptyAxes } from './empty-axes.js';
 import { judgeGathering } from './tensor-gathering.js';
-import { isRefusal, mostRenewals, renewIfEnded } from './try-samples.js';
+import { isFinal, isRefusal, mostRenewals, renewIfEnded } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
 /**
@@ -119,8 +119,8 @@ async function findBase(
       const run = form.read(body);
       return { run, outputs: await trial.run(run.feeds, run.fetches) };
     } catch (error) {
-      // Golden rows are judged later. A run that takes as long as a load may would be no shorter the next time.
-      if (error instanceof TrialTimeoutError) throw error;
+      // Golden rows are judged later.
+      if (isFinal(error)) throw error;
       if (!isRefusal(error) && !(error instanceof ServiceError)) throw error;
       if (isRefusal(error) && (await renewIfEnded(trial, error))) ends += 1;
       if (ends === mostRenewals) break;

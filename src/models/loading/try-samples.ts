@@ -1,5 +1,5 @@
 import { EngineError } from '../../inference/engine-error.js';
-import { HostLostError } from '../../inference/host-process.js';
+import { HostLostError, tookTooMuchMemory } from '../../inference/host-process.js';
 import type { Tensors } from '../../inference/tensor.js';
 import { type Trial, TrialTimeoutError } from '../../inference/trials.js';
 import { type Company, type CompanyFault, findCompanyFault, isRepeatable } from './company.js';
@@ -80,6 +80,11 @@ export async function judgeCompany(
 /** What the engine, or its end, says of an input: no fault of ours. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof EngineError || error instanceof HostLostError || error instanceof TrialTimeoutError;
+}
+
+/** What no other row would do better at: the time that a load may take, and the memory of a child. */
+export function isFinal(error: unknown): boolean {
+  return error instanceof TrialTimeoutError || tookTooMuchMemory(error);
 }
 
 /** Opens the model again where the failed run has ended its child; whether it has. */
