@@ -8,7 +8,12 @@ export type AttributeValue =
   | { readonly kind: 'string'; readonly value: string }
   | { readonly kind: 'floats' | 'ints'; readonly read: () => readonly number[] }
   | { readonly kind: 'strings'; readonly read: () => readonly string[] }
-  | { readonly kind: 'tensor'; readonly dataType: string; readonly readDims: () => readonly number[] }
+  | {
+      readonly kind: 'tensor';
+      readonly dataType: string;
+      readonly readDims: () => readonly number[];
+      readonly readIntegers: () => readonly number[] | undefined;
+    }
   /** Subgraphs, types, and lists of tensors: searched, not kept. */
   | { readonly kind: 'other' };
 
@@ -43,13 +48,18 @@ export interface Findings {
   readonly nested: GraphNode[];
   /** Files that tensors name as the place of their bytes. */
   readonly files: ExternalFiles;
+  /** Functions that the model brings along, as `domain:name`. */
+  readonly functions: Set<string>;
 }
+
+/** An initializer. Of a sparse one only the name is known. */
+export type GraphConstant = Pick<GraphTensor, 'dataType' | 'readIntegers'>;
 
 export interface GraphBody {
   readonly nodes: GraphNode[];
   readonly inputs: GraphValue[];
   readonly outputs: GraphValue[];
-  readonly initializers: Set<string>;
+  readonly initializers: Map<string, GraphConstant>;
 }
 
 /** A GraphProto, added to `body`: a message in two pieces is one with the fields of both. */
@@ -60,7 +70,7 @@ export function readBody(reader: ProtobufReader, body: GraphBody, found: Finding
         body.nodes.push(readNode(reader.message(), found));
         break;
       case delimited(5):
-        body.initializers.add(readTensor(reader.message(), found.files).name);
+        addConstant(body, readTensor(reader.message(), found.files));
         break;
       case delimited(11):
         body.inputs.push(readValue(reader.message()));
@@ -69,14 +79,20 @@ export function readBody(reader: ProtobufReader, body: GraphBody, found: Finding
         body.outputs.push(readValue(reader.message()));
         break;
       case delimited(15):
-        body.initializers.add(readSparseTensor(reader.message(), found.files));
+        body.initializers.set(readSparseTensor(reader.message(), found.files), {
+          dataType: 'sparse',
+          readIntegers: () => undefined,
+        });
         break;
     }
   }
 }
 
+const addConstant = (body: GraphBody, { name, dataType, readIntegers }: GraphTensor) =>
+  body.initializers.set(name, { dataType, readIntegers: () => guarded(readIntegers) });
+
 function searchGraph(reader: ProtobufReader, found: Findings): void {
-  readBody(reader, { nodes: found.nested, inputs: [], outputs: [], initializers: new Set() }, found);
+  readBody(reader, { nodes: found.nested, inputs: [], outputs: [], initializers: new Map() }, found);
 }
 
 /** A TrainingInfoProto: the engine ignores it, and its tensors may still name files. */
@@ -88,10 +104,19 @@ export function searchTraining(reader: ProtobufReader, found: Findings): void {
 
 /** A FunctionProto: its nodes, and the tensors among the defaults of its attributes. */
 export function searchFunction(reader: ProtobufReader, found: Findings): void {
+  const [names, domain] = [reader.again(), reader.again()];
+  found.functions.add(`${toDomain(readText(domain, 10))}:${readText(names, 1)}`);
   while (reader.next()) {
     if (reader.tag === delimited(7)) found.nested.push(readNode(reader.message(), found));
     if (reader.tag === delimited(11)) readAttribute(reader.message(), found);
   }
+}
+
+/** The last text of a field, as protobuf takes a field that stands twice. */
+function readText(reader: ProtobufReader, field: number): string {
+  let text = '';
+  while (reader.next()) if (reader.tag === delimited(field)) text = reader.text();
+  return text;
 }
 
 const NONE: ReadonlyMap<string, AttributeValue> = new Map();
@@ -181,4 +206,5 @@ const toTensorValue = (tensor: GraphTensor | undefined): AttributeValue => ({
   kind: 'tensor',
   dataType: tensor?.dataType ?? toElementType(0),
   readDims: () => guarded(() => tensor?.readDims() ?? []),
+  readIntegers: () => guarded(() => tensor?.readIntegers()),
 });

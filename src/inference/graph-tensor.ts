@@ -5,7 +5,12 @@ export interface GraphTensor {
   readonly name: string;
   readonly dataType: string;
   readonly readDims: () => readonly number[];
+  /** Its elements, where they are int32 or int64, lie in the model itself, and are few; undefined otherwise. */
+  readonly readIntegers: () => readonly number[] | undefined;
 }
+
+/** Lists of axes, places and sizes are shorter. */
+const mostIntegers = 4_096;
 
 /** Where in a file a tensor's bytes are said to lie. Without a length: as many as the tensor has. */
 export interface ExternalRange {
@@ -41,7 +46,31 @@ export function readTensor(reader: ProtobufReader, files: ExternalFiles): GraphT
     ranges.push({ tensor: name, offset, ...(!Number.isNaN(length) && { length }) });
     files.set(location, ranges);
   }
-  return { name, dataType, readDims: () => reader.again().ints(1) };
+  const isExternal = locations.length > 0;
+  return {
+    name,
+    dataType,
+    readDims: () => reader.again().ints(1),
+    readIntegers: () => (isExternal ? undefined : readIntegers(reader.again(), dataType)),
+  };
+}
+
+/** From the raw bytes, or from the list of its type: int64_data and int32_data. */
+function readIntegers(reader: ProtobufReader, dataType: string): readonly number[] | undefined {
+  const width = { int32: 4, int64: 8 }[dataType];
+  if (width === undefined) return undefined;
+  let raw: Buffer | undefined;
+  const lists = reader.again();
+  while (reader.next()) if (reader.tag === delimited(9)) raw = reader.bytes();
+  if (raw === undefined) {
+    const values = lists.ints(width === 8 ? 7 : 5);
+    return values.length > mostIntegers ? undefined : values;
+  }
+  if (raw.length > mostIntegers * width) return undefined;
+  const bytes = raw;
+  return Array.from({ length: Math.floor(bytes.length / width) }, (_, place) =>
+    width === 8 ? Number(bytes.readBigInt64LE(place * 8)) : bytes.readInt32LE(place * 4),
+  );
 }
 
 /** Its name is that of its values. */

@@ -1,5 +1,6 @@
 import {
   type GraphBody,
+  type GraphConstant,
   GraphError,
   type GraphNode,
   guarded,
@@ -12,7 +13,7 @@ import { type ExternalFiles, type ExternalRange, readPair } from './graph-tensor
 import type { GraphValue } from './graph-value.js';
 import { delimited, ProtobufError, ProtobufReader, varint } from './protobuf.js';
 
-export { type AttributeValue, GraphError, type GraphNode } from './graph-node.js';
+export { type AttributeValue, type GraphConstant, GraphError, type GraphNode } from './graph-node.js';
 export type { GraphType, GraphValue } from './graph-value.js';
 
 /** Holds on to the bytes it was read from, for its attributes: let go of it when done. */
@@ -24,6 +25,10 @@ export interface ModelGraph {
   readonly inputs: readonly GraphValue[];
   readonly outputs: readonly GraphValue[];
   readonly nodes: readonly GraphNode[];
+  /** What the model holds itself, by name. */
+  readonly initializers: ReadonlyMap<string, GraphConstant>;
+  /** Functions that the model brings along, as `domain:name`: the engine may put one in the place of its own. */
+  readonly functions: ReadonlySet<string>;
   /** The nodes of subgraphs, functions and training graphs, however deep. */
   readonly nestedNodes: readonly GraphNode[];
   /** Of all nodes, nested ones too: `Gemm`, `ai.onnx.ml:Scaler`. */
@@ -58,8 +63,8 @@ function readModel(reader: ProtobufReader): ModelGraph {
   const producer = ['', ''];
   const opsets: { domain: string; version: number }[] = [];
   const metadata = new Map<string, string>();
-  const found = { nested: [], files: new Map() as ExternalFiles };
-  const body: GraphBody = { nodes: [], inputs: [], outputs: [], initializers: new Set() };
+  const found = { nested: [], files: new Map() as ExternalFiles, functions: new Set<string>() };
+  const body: GraphBody = { nodes: [], inputs: [], outputs: [], initializers: new Map() };
   let hasGraph = false;
   while (reader.next()) {
     switch (reader.tag) {
@@ -99,6 +104,8 @@ function readModel(reader: ProtobufReader): ModelGraph {
     inputs: body.inputs.filter(({ name }) => !body.initializers.has(name)),
     outputs: body.outputs,
     nodes: body.nodes,
+    initializers: body.initializers,
+    functions: found.functions,
     nestedNodes: found.nested,
     opTypes: new Set([...body.nodes, ...found.nested].map(toOperator)),
     externalData: [...found.files.keys()],

@@ -3,8 +3,8 @@ import { EngineError } from '../inference/engine-error.js';
 import type { Executor } from '../inference/executor.js';
 import { GraphError, type ModelGraph, readGraph } from '../inference/graph.js';
 import { findTreeFault } from '../inference/graph-hazards.js';
+import { judgeGraph } from '../inference/graph-judge.js';
 import { findRandomness } from '../inference/graph-randomness.js';
-import { findRunRisk } from '../inference/graph-risks.js';
 import { HostLostError } from '../inference/host-process.js';
 import { Standby } from '../inference/standby.js';
 import { type Trial, type TrialOptions, Trials, TrialTimeoutError } from '../inference/trials.js';
@@ -135,8 +135,8 @@ function choosePlace(
 ): { kind: Executor['kind']; reason: string } {
   const wanted = manifest.runtime?.executor ?? 'auto';
   if (wanted !== 'auto') return { kind: wanted, reason: 'the manifest says so' };
-  const risk = findRunRisk(graph);
-  if (risk !== undefined) return { kind: 'isolated', reason: risk };
+  const { unproven } = judgeGraph(graph, { freeInputs: manifest.task === 'tensor' ? 'declared' : 'rows' });
+  if (unproven !== undefined) return { kind: 'isolated', reason: unproven };
   const longestMs = batchRunMs ?? runMs;
   if (longestMs > longestInlineRunMs) {
     const rows = batchRows === 1 ? '1 row' : `${batchRows} rows`;
