@@ -28,7 +28,12 @@ export type AttributeValue =
       /** For long lists: 1 for each text that is `wanted`, 0 for any other. */
       readonly match: (wanted: string, most: number) => Uint8Array;
     }
-  | { readonly kind: 'tensor'; readonly dataType: string; readonly readDims: () => readonly number[] }
+  | {
+      readonly kind: 'tensor';
+      readonly dataType: string;
+      readonly readDims: () => readonly number[];
+      readonly readIntegers: () => readonly number[] | undefined;
+    }
   /** Subgraphs, types, lists of tensors, and texts longer than a name: searched, not kept. */
   | { readonly kind: 'other' };
 
@@ -84,6 +89,7 @@ const toTensorValue = (tensor: GraphTensor | undefined): AttributeValue => ({
   kind: 'tensor',
   dataType: tensor?.dataType ?? toElementType(0),
   readDims: () => guarded(() => tensor?.readDims() ?? []),
+  readIntegers: () => guarded(() => tensor?.readIntegers()),
 });
 
 const toFloats = (reader: ProtobufReader): AttributeValue => ({

@@ -1,6 +1,7 @@
 import { type AttributeValue, readAttribute } from './graph-attribute.js';
+import { guarded } from './graph-error.js';
 import { counted, graphLimits } from './graph-limits.js';
-import { type ExternalFiles, readSparseTensor, readTensor } from './graph-tensor.js';
+import { type ExternalFiles, type GraphTensor, readSparseTensor, readTensor } from './graph-tensor.js';
 import { type GraphValue, readValue } from './graph-value.js';
 import { delimited, LimitError, ProtobufError, type ProtobufReader } from './protobuf.js';
 import type { Steps } from './slices.js';
@@ -24,13 +25,18 @@ export interface Findings {
   nodeCount: number;
   /** Subgraphs that are still to be searched: one after the other, and not one within the other. */
   readonly graphs: ProtobufReader[];
+  /** Functions that the model brings along, as `domain:name`. */
+  readonly functions: Set<string>;
 }
+
+/** An initializer. Of a sparse one only the name is known. */
+export type GraphConstant = Pick<GraphTensor, 'dataType' | 'readIntegers'>;
 
 export interface GraphBody {
   readonly nodes: GraphNode[];
   readonly inputs: GraphValue[];
   readonly outputs: GraphValue[];
-  readonly initializers: Set<string>;
+  readonly initializers: Map<string, GraphConstant>;
 }
 
 /** A GraphProto, added to `body`: a message in two pieces is one with the fields of both. */
@@ -42,7 +48,7 @@ export function* readBody(reader: ProtobufReader, body: GraphBody, found: Findin
         body.nodes.push(yield* readNode(reader.message(), found));
         break;
       case delimited(5):
-        body.initializers.add(readTensor(reader.message(), found.files).name);
+        addConstant(body, readTensor(reader.message(), found.files));
         break;
       case delimited(11):
         body.inputs.push(readValue(reader.message()));
@@ -51,7 +57,10 @@ export function* readBody(reader: ProtobufReader, body: GraphBody, found: Findin
         body.outputs.push(readValue(reader.message()));
         break;
       case delimited(15):
-        body.initializers.add(readSparseTensor(reader.message(), found.files));
+        body.initializers.set(readSparseTensor(reader.message(), found.files), {
+          dataType: 'sparse',
+          readIntegers: () => undefined,
+        });
         break;
     }
     yield;
@@ -62,9 +71,12 @@ export function* readBody(reader: ProtobufReader, body: GraphBody, found: Findin
 export function* searchGraphs(found: Findings): Steps<void> {
   // Others are added while these are read.
   for (const graph of found.graphs) {
-    yield* readBody(graph, { nodes: found.nested, inputs: [], outputs: [], initializers: new Set() }, found);
+    yield* readBody(graph, { nodes: found.nested, inputs: [], outputs: [], initializers: new Map() }, found);
   }
 }
+
+const addConstant = (body: GraphBody, { name, dataType, readIntegers }: GraphTensor) =>
+  body.initializers.set(name, { dataType, readIntegers: () => guarded(readIntegers) });
 
 /** A TrainingInfoProto: the engine ignores it, and its tensors may still name files. */
 export function* searchTraining(reader: ProtobufReader, found: Findings): Steps<void> {
@@ -77,12 +89,21 @@ export function* searchTraining(reader: ProtobufReader, found: Findings): Steps<
 
 /** A FunctionProto: its nodes, and the tensors among the defaults of its attributes. */
 export function* searchFunction(reader: ProtobufReader, found: Findings): Steps<void> {
+  const [names, domain] = [reader.again(), reader.again()];
+  found.functions.add(`${toDomain(readText(domain, 10))}:${readText(names, 1)}`);
   while (reader.next()) {
     reader.beginItem();
     if (reader.tag === delimited(7)) found.nested.push(yield* readNode(reader.message(), found));
     if (reader.tag === delimited(11)) readAttribute(reader.message(), found);
     yield;
   }
+}
+
+/** The last text of a field, as protobuf takes a field that stands twice. */
+function readText(reader: ProtobufReader, field: number): string {
+  let text = '';
+  while (reader.next()) if (reader.tag === delimited(field)) text = reader.text();
+  return text;
 }
 
 const NONE: ReadonlyMap<string, AttributeValue> = new Map();

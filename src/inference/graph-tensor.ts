@@ -1,13 +1,18 @@
 import { graphLimits } from './graph-limits.js';
 import { toElementType } from './graph-value.js';
 import { delimited, type ProtobufReader, varint } from './protobuf.js';
-import { readInts } from './protobuf-list.js';
+import { countList, readInts } from './protobuf-list.js';
 
 export interface GraphTensor {
   readonly name: string;
   readonly dataType: string;
   readonly readDims: () => readonly number[];
+  /** Its elements, where they are int32, int64 or bool, lie in the model itself, and are few; undefined otherwise. */
+  readonly readIntegers: () => readonly number[] | undefined;
 }
+
+/** Lists of axes, places and sizes are shorter. */
+const mostIntegers = 4_096;
 
 /** Where in a file a tensor's bytes are said to lie. Without a length: as many as the tensor has. */
 export interface ExternalRange {
@@ -46,7 +51,33 @@ export function readTensor(reader: ProtobufReader, files: ExternalFiles): GraphT
     ranges.push({ tensor: name, offset, ...(!Number.isNaN(length) && { length }) });
     files.set(location, ranges);
   }
-  return { name, dataType, readDims: () => readInts(reader.again(), 1, graphLimits.dimensions) };
+  const isExternal = locations.length > 0;
+  return {
+    name,
+    dataType,
+    readDims: () => readInts(reader.again(), 1, graphLimits.dimensions),
+    readIntegers: () => (isExternal ? undefined : readIntegers(reader.again(), dataType)),
+  };
+}
+
+/** From the raw bytes, or from the list of its type: int64_data and int32_data. */
+function readIntegers(reader: ProtobufReader, dataType: string): readonly number[] | undefined {
+  const width = { bool: 1, int32: 4, int64: 8 }[dataType];
+  if (width === undefined) return undefined;
+  let raw: Buffer | undefined;
+  const lists = reader.again();
+  while (reader.next()) if (reader.tag === delimited(9)) raw = reader.bytes();
+  if (raw === undefined) {
+    const field = width === 8 ? 7 : 5;
+    if (countList(lists.again(), field, 'ints') > mostIntegers) return undefined;
+    return readInts(lists, field, mostIntegers);
+  }
+  if (raw.length > mostIntegers * width) return undefined;
+  const bytes = raw;
+  return Array.from({ length: Math.floor(bytes.length / width) }, (_, place) => {
+    if (width === 8) return Number(bytes.readBigInt64LE(place * 8));
+    return width === 4 ? bytes.readInt32LE(place * 4) : (bytes[place] as number);
+  });
 }
 
 /** Its name is that of its values. */

@@ -4,6 +4,7 @@ import { counted, graphLimits } from './graph-limits.js';
 import {
   type Findings,
   type GraphBody,
+  type GraphConstant,
   type GraphNode,
   readBody,
   searchFunction,
@@ -18,7 +19,7 @@ import { runAtOnce, runInSlices, type Steps } from './slices.js';
 
 export type { AttributeValue } from './graph-attribute.js';
 export { GraphError } from './graph-error.js';
-export type { GraphNode } from './graph-node.js';
+export type { GraphConstant, GraphNode } from './graph-node.js';
 export { describeType, type GraphValue } from './graph-value.js';
 
 /** A ZipMap that ended the graph, and gave way to the tensor that went into it. */
@@ -40,6 +41,10 @@ export interface ModelGraph {
   readonly nodes: readonly GraphNode[];
   /** The nodes by the values that they make. */
   readonly producers: ReadonlyMap<string, GraphNode>;
+  /** What the model holds itself, by name. */
+  readonly initializers: ReadonlyMap<string, GraphConstant>;
+  /** Functions that the model brings along, as `domain:name`: the engine may put one in the place of its own. */
+  readonly functions: ReadonlySet<string>;
   /** The nodes of subgraphs, functions and training graphs, however deep. */
   readonly nestedNodes: readonly GraphNode[];
   /** Of all nodes, nested ones too: `Gemm`, `ai.onnx.ml:Scaler`. */
@@ -94,8 +99,8 @@ function* readModel(reader: ProtobufReader): Steps<ModelGraph> {
   const producer = ['', ''];
   const opsets: { domain: string; version: number }[] = [];
   const metadata = new Map<string, string>();
-  const found: Findings = { nested: [], files: new Map(), nodeCount: 0, graphs: [] };
-  const body: GraphBody = { nodes: [], inputs: [], outputs: [], initializers: new Set() };
+  const found: Findings = { nested: [], files: new Map(), functions: new Set(), nodeCount: 0, graphs: [] };
+  const body: GraphBody = { nodes: [], inputs: [], outputs: [], initializers: new Map() };
   let hasGraph = false;
   while (reader.next()) {
     reader.beginItem();
@@ -147,6 +152,8 @@ function* readModel(reader: ProtobufReader): Steps<ModelGraph> {
     outputs: body.outputs,
     nodes: body.nodes,
     producers: new Map(body.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const))),
+    initializers: body.initializers,
+    functions: found.functions,
     nestedNodes: found.nested,
     opTypes: new Set([...body.nodes, ...found.nested].map(toOperator)),
     externalData: [...found.files.keys()],

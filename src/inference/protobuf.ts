@@ -130,6 +130,11 @@ export class ProtobufReader {
     return this.#source.bytes.toString('utf8', this.#start, this.#at);
   }
 
+  /** The content of the current field as it lies in the input. */
+  bytes(): Buffer {
+    return this.#source.bytes.subarray(this.#start, this.#at);
+  }
+
   message(): ProtobufReader {
     this.#count();
     if (this.#depth >= MAX_DEPTH) {

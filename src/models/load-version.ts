@@ -2,7 +2,7 @@ import type { Executor } from '../inference/executor.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { findSharedReason } from '../inference/graph-company.js';
 import { findTreeFaultInSlices } from '../inference/graph-hazards.js';
-import { findRunRisk } from '../inference/graph-risks.js';
+import { judgeGraph } from '../inference/graph-judge.js';
 import { findZipMapFault, readServedGraphInSlices, type ServedGraph } from '../inference/served-graph.js';
 import { Standby } from '../inference/standby.js';
 import { type TrialOptions, Trials } from '../inference/trials.js';
@@ -108,7 +108,8 @@ async function loadChecked(
   );
   let isKept = false;
   try {
-    const unproven = findRunRisk(graph);
+    const freeInputs = manifest.task === 'tensor' ? 'declared' : 'rows';
+    const { unproven } = judgeGraph(graph, { freeInputs });
     const mayRunInline = unproven === undefined && manifest.runtime?.executor !== 'isolated';
     const limits = { maxOutputBytes, sharedReason: findSharedReason(graph), mayRunInline };
     const warm =

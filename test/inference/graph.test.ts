@@ -29,10 +29,55 @@ function readAll(graph: ModelGraph): void {
   for (const { attributes } of [...graph.nodes, ...graph.nestedNodes]) {
     for (const value of attributes.values()) {
       if ('read' in value) value.read();
-      if (value.kind === 'tensor') value.readDims();
+      if (value.kind === 'tensor') {
+        value.readDims();
+        value.readIntegers();
+      }
     }
   }
+  for (const { readIntegers } of graph.initializers.values()) readIntegers();
 }
+
+describe('constants', () => {
+  const constantOf = (value: onnx.Encoded<'initializer'>) => {
+    const [it] = of({ initializers: [value] }).initializers.values();
+    return { dataType: it?.dataType, integers: it?.readIntegers() };
+  };
+
+  test('small integers are read, from raw bytes and from lists', () => {
+    const raw = onnx.initializer('W', 'int64', [3], [-1, 0, 2n ** 63n - 1n]);
+    expect(constantOf(raw)).toEqual({ dataType: 'int64', integers: [-1, 0, 2 ** 63] });
+    expect(constantOf(onnx.initializer('W', 'int32', [2], [-7, 7]))).toEqual({
+      dataType: 'int32',
+      integers: [-7, 7],
+    });
+    const listed = wire.join([wire.integer(2, 7), wire.text(8, 'W'), wire.integers(7, [5n, -5n])]);
+    expect(constantOf({ kind: 'initializer', bytes: listed })).toEqual({
+      dataType: 'int64',
+      integers: [5, -5],
+    });
+  });
+
+  test('what is no small list of integers, or lies elsewhere, is not read', () => {
+    expect(constantOf(inside)).toEqual({ dataType: 'float32', integers: undefined });
+    const large = onnx.initializer('W', 'int64', [5_000], new Uint8Array(40_000));
+    expect(constantOf(large).integers).toBeUndefined();
+    expect(
+      constantOf(onnx.externalInitializer('W', 'int64', [1], { location: 'w' })).integers,
+    ).toBeUndefined();
+  });
+
+  test('functions of the model are known by domain and name', () => {
+    const body = { inputs: [], outputs: [], nodes: [] };
+    const { functions } = of({
+      functions: [
+        { ...body, domain: 'mine', name: 'F' },
+        { ...body, domain: 'ai.onnx', name: 'Add' },
+      ],
+    });
+    expect(functions).toEqual(new Set(['mine:F', ':Add']));
+  });
+});
 
 describe('values', () => {
   test.each(onnx.ELEMENT_TYPES)('the element type %s', (type) => {

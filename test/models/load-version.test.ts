@@ -54,7 +54,7 @@ test('why a golden row fails in the engine is told without its sources', async (
 
 test.each([
   ['the manifest says so', { executor: 'isolated' as const }, linearRegression([2])],
-  ['the graph holds a Loop', {}, slow(3)],
+  ["Loop is not on the list of operators that are safe on the server's thread", {}, slow(3)],
 ])('a version runs isolated when %s', async (reason, runtime, model) => {
   using version = await loadOne({ ...regression(), runtime }, model);
   expect(version.loaded.executorKind).toBe('isolated');

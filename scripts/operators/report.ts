@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Case } from './cases.js';
+import { emptyResult, type Result } from './result.js';
+
+const path = 'reports/operators.json';
+
+type Lists = { deaths: [never, string[]][]; sizes: number[]; slowestMs: [never, number][] };
+
+/** Keeps what a run has found, so that some operators can be tried again, and the table written once more. */
+export function writeReport(cases: readonly Case[], results: readonly Result[]): void {
+  mkdirSync('reports', { recursive: true });
+  const entries = cases.map((it, place) => [keyOf(it), results[place]]);
+  const toJson = (_: string, it: unknown) => (it instanceof Map || it instanceof Set ? [...it] : it);
+  writeFileSync(path, JSON.stringify(Object.fromEntries(entries), toJson));
+}
+
+/** What the last run has found for each of these cases; nothing for those that are new. */
+export function readReport(cases: readonly Case[]): Result[] {
+  const known = existsSync(path)
+    ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, Result & Lists>)
+    : {};
+  return cases.map((it) => {
+    const found = known[keyOf(it)];
+    if (found === undefined) return emptyResult();
+    const { deaths, sizes, slowestMs, ...rest } = found as Omit<Result, keyof Lists> & Lists;
+    return { ...rest, deaths: new Map(deaths), sizes: new Set(sizes), slowestMs: new Map(slowestMs) };
+  });
+}
+
+function keyOf({ recipe, version, types, constants, attributes }: Case): string {
+  const text = JSON.stringify([
+    recipe.pattern ?? recipe.op,
+    version.since,
+    types,
+    constants,
+    attributes,
+    recipe.inputs.map(({ dims, values = [], isAbsent }) => [dims, values.map(String), isAbsent]),
+    recipe.outputs,
+  ]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+}

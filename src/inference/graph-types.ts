@@ -1,0 +1,96 @@
+import type { AttributeValue, GraphNode, ModelGraph } from './graph.js';
+import { toElementType } from './graph-value.js';
+
+/** The type of what a Constant holds. */
+export function constantType({ attributes }: GraphNode): string | undefined {
+  const value = attributes.get('value');
+  if (value?.kind === 'tensor') return value.dataType;
+  const [name = ''] = attributes.keys();
+  return {
+    value_float: 'float32',
+    value_floats: 'float32',
+    value_int: 'int64',
+    value_ints: 'int64',
+    value_string: 'string',
+    value_strings: 'string',
+  }[name];
+}
+
+/**
+ * Which of the ways in which an operator gives its outputs holds for a node, by the attribute that says so; undefined
+ * where none does.
+ */
+export function chooseOutputs(
+  node: GraphNode,
+  ways: readonly (readonly string[])[],
+): readonly string[] | undefined {
+  if (ways.length <= 1) return ways[0];
+  const wanted = wantedType(node);
+  return ways.find(([first]) => first === wanted);
+}
+
+const defaults: Readonly<Record<string, string>> = {
+  ConstantOfShape: 'float32',
+  HannWindow: 'float32',
+  HammingWindow: 'float32',
+  BlackmanWindow: 'float32',
+  QuantizeLinear: 'uint8',
+  Multinomial: 'int32',
+};
+
+function wantedType({ opType, attributes }: GraphNode): string | undefined {
+  for (const name of ['to', 'dtype', 'output_datatype', 'output_dtype']) {
+    const value = attributes.get(name);
+    if (value?.kind === 'int' && value.value !== 0) return toElementType(value.value);
+  }
+  for (const name of ['value', 'values_tensor']) {
+    const value = attributes.get(name);
+    if (value?.kind === 'tensor') return value.dataType;
+  }
+  if (isFilled(attributes.get('values_strings')) || isFilled(attributes.get('classlabels_strings')))
+    return 'string';
+  if (isFilled(attributes.get('values_floats'))) return 'float32';
+  const labels = ['values_int64s', 'classlabels_int64s', 'classlabels_ints'];
+  if (labels.some((name) => isFilled(attributes.get(name)))) return 'int64';
+  return defaults[opType];
+}
+
+const isFilled = (value: AttributeValue | undefined) =>
+  (value?.kind === 'strings' || value?.kind === 'floats' || value?.kind === 'ints') &&
+  value.read().length > 0;
+
+/** Operators that pass the elements of a short list on. A Cast may not: 2^32 is 0 as int32. */
+const passing = new Set(['Identity', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten']);
+const mostSteps = 8;
+
+/** The elements of a constant of the graph, where they are few integers in the model itself. */
+export function readConstant(name: string, graph: ModelGraph): readonly number[] | undefined {
+  let at = name;
+  for (let step = 0; step < mostSteps; step += 1) {
+    const initializer = graph.initializers.get(at);
+    if (initializer !== undefined) return initializer.readIntegers();
+    const node = producerOf(at, graph);
+    if (node?.opType === 'Constant' && node.domain === '') return readAttribute(node);
+    if (node === undefined || node.domain !== '' || !passing.has(node.opType)) return undefined;
+    at = node.inputs[0] ?? '';
+  }
+  return undefined;
+}
+
+const producers = new WeakMap<ModelGraph, ReadonlyMap<string, GraphNode>>();
+
+function producerOf(name: string, graph: ModelGraph): GraphNode | undefined {
+  let known = producers.get(graph);
+  if (known === undefined) {
+    known = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+    producers.set(graph, known);
+  }
+  return known.get(name);
+}
+
+function readAttribute({ attributes }: GraphNode): readonly number[] | undefined {
+  const value = attributes.get('value') ?? attributes.get('value_int') ?? attributes.get('value_ints');
+  if (value?.kind === 'tensor') return value.readIntegers();
+  if (value?.kind === 'int') return [value.value];
+  return value?.kind === 'ints' ? value.read() : undefined;
+}
