@@ -3,25 +3,25 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { ask, inParallel, readMetric } from '../helpers/ask.js';
-import { sizedByValue, topScores, wholeQuotient } from '../helpers/onnx-models.js';
+import { sizedByValue, topScores, wholeRemainder } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { fault, faultWithoutServer } from './harness.js';
 import { createPlainRegistry, plainGolden } from './plain-registry.js';
 import { refusalsOf } from './registry-under-fault.js';
 
 const features = ['a', 'b'].map((name) => ({ name, type: 'integer' as const, example: 6 }));
-const quotient = { task: 'regression' as const, features };
+const remainder = { task: 'regression' as const, features };
 const fatal = { a: -(2 ** 31), b: -1 };
 const folder = createPlainRegistry();
-folder.addVersion('quotient', '1', { manifest: quotient, model: wholeQuotient() });
+folder.addVersion('remainder', '1', { manifest: remainder, model: wholeRemainder() });
 // What training would have seen is beside the point: the row ends whoever tries it.
 const golden = { instances: [fatal], expected: [{ prediction: 0 }] };
-folder.addVersion('golden', '1', { manifest: quotient, model: wholeQuotient(), golden });
+folder.addVersion('golden', '1', { manifest: remainder, model: wholeRemainder(), golden });
 folder.addVersion('scores', '1', { manifest: { task: 'tensor' }, model: topScores() });
 // Although the manifest asks for it, what is not proven does not run on the server's thread.
 folder.addVersion('insistent', '1', {
-  manifest: { ...quotient, runtime: { executor: 'inline' } },
-  model: wholeQuotient(),
+  manifest: { ...remainder, runtime: { executor: 'inline' } },
+  model: wholeRemainder(),
 });
 const options = {
   environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain', CACHE: 'memory' },
@@ -35,10 +35,10 @@ fault(
     const rounds = 5;
     let failed = 0;
     const codes: Record<string, number> = {};
-    for (const model of ['quotient', 'insistent']) {
+    for (const model of ['remainder', 'insistent']) {
       for (let round = 0; round < rounds; round += 1) {
         const rows = Array.from({ length: 41 }, (_unused, k) =>
-          k === 8 * round ? fatal : { a: 1_000 * round + k, b: 1 },
+          k === 8 * round ? fatal : { a: 1_000 * round + k, b: 1_000_000 },
         );
         const answers = await inParallel(rows, rows.length, (row) => ask(server.url, model, row));
         for (const [k, { status, body }] of answers.entries()) {
@@ -48,9 +48,13 @@ fault(
       }
     }
     expect(failed, 'good rows').toBe(0);
-    expect(codes).toEqual({ executor_lost: 2, run_failed: 2 * rounds - 2 });
+    // Twice where it came alone at first, once where it was found in company.
+    const { executor_lost: lost = 0, run_failed: refused = 0 } = codes;
+    expect(lost).toBeGreaterThanOrEqual(2);
+    expect(lost).toBeLessThanOrEqual(4);
+    expect(lost + refused, JSON.stringify(codes)).toBe(2 * rounds);
     const named = server.stdout.filter((line) => line.includes('a request has ended the process'));
-    expect(named.every((line) => /"how":"SIGFPE","operators":\["Div"\]/.test(line))).toBe(true);
+    expect(named.every((line) => /"how":"SIGFPE","operators":\["Mod"\]/.test(line))).toBe(true);
     expect(await readMetric(server.url, 'executor_fatal_requests_total', 'how="SIGFPE"')).toBe(named.length);
     return `server deaths 0, good rows failed ${failed} of ${2 * rounds * 40}, fatal row answered ${JSON.stringify(codes)}`;
   },
@@ -67,8 +71,8 @@ fault(
     expect(whole.body.outputs).toEqual({ Y: [[[3]]] });
     const reasons = await refusalsOf(server, 'golden');
     expect(reasons.get('1')).toMatch(/golden rows fail|does not survive/);
-    const { body } = (await fetchJson(`${server.url}/models/quotient`)) as { body: Record<string, never> };
-    expect(JSON.stringify(body)).toContain('Div of int32');
+    const { body } = (await fetchJson(`${server.url}/models/remainder`)) as { body: Record<string, never> };
+    expect(JSON.stringify(body)).toContain('Mod of int32');
     return `server deaths 0, refused the empty tensor and the version with a fatal golden row`;
   },
   options,
@@ -106,7 +110,7 @@ faultWithoutServer(
   'no command ends by a signal because of a value, and none leaves a folder behind',
   async () => {
     using target = createRegistryFolder();
-    const file = join(folder.path, 'quotient/1/model.onnx');
+    const file = join(folder.path, 'remainder/1/model.onnx');
     const rows = join(target.path, 'golden.json');
     writeFileSync(rows, JSON.stringify(golden));
     const models = join(target.path, 'models');
@@ -116,12 +120,12 @@ faultWithoutServer(
       run('add', file, '--name', 'm', '--golden', rows),
       run('add', file, '--name', 'm'),
       run('predict', 'm', JSON.stringify(fatal)),
-      run('predict', 'm', '{"a":42,"b":6}'),
+      run('predict', 'm', '{"a":42,"b":5}'),
       spawnSync(process.execPath, ['dist/cli.js', 'check', folder.path], { encoding: 'utf8' }),
     ];
     expect(commands.map(({ signal }) => signal)).toEqual(commands.map(() => null));
     expect(commands.map(({ status }) => status)).toEqual([1, 0, 1, 0, 1]);
-    expect(commands[3]?.stdout).toContain('"prediction":7');
+    expect(commands[3]?.stdout).toContain('"prediction":2');
     const left = readdirSync(join(models, 'm')).filter((name) => name.startsWith('.'));
     expect(left).toEqual([]);
     return `ends by a signal 0 of ${commands.length} commands, folders left behind ${left.length}`;

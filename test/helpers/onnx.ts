@@ -90,7 +90,7 @@ function functionProto(source: FunctionSource): Uint8Array {
     textFields(4, source.inputs),
     textFields(5, source.outputs),
     ...source.nodes.map(({ bytes }) => message(7, bytes)),
-    opsetImport(['', 17]),
+    message(9, [text(1, ''), integer(2, 17)]),
     text(10, source.domain),
   ]);
 }

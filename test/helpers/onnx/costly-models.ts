@@ -162,12 +162,12 @@ export function topScores(): Uint8Array {
   });
 }
 
-/** a, b [N, 1] int32 → variable [N, 1] int32, their quotient: -2147483648 by -1 ends the process. */
-export function wholeQuotient(): Uint8Array {
+/** a, b [N, 1] int32 → variable [N, 1] int32, the remainder of a by b: -2147483648 by -1 ends the process. */
+export function wholeRemainder(): Uint8Array {
   const column = (name: string) => tensorValue(name, 'int32', ['N', 1]);
   return model({
     inputs: [column('a'), column('b')],
     outputs: [column('variable')],
-    nodes: [node('Div', ['a', 'b'], ['variable'])],
+    nodes: [node('Mod', ['a', 'b'], ['variable'])],
   });
 }
