@@ -42,6 +42,23 @@ export function centredOnRun(columns = 3): Uint8Array {
   });
 }
 
+/** The same behind a transposition, so that the rows are the second axis. */
+export function centredInDisguise(columns = 3): Uint8Array {
+  return model({
+    inputs: [X(columns)],
+    outputs: [VARIABLE],
+    initializers: [initializer('rows', 'int64', [1], [1n]), initializer('columns', 'int64', [1], [1n])],
+    nodes: [
+      node('Transpose', ['X'], ['turned']),
+      node('ReduceMean', ['turned', 'rows'], ['mean'], { keepdims: int(1) }),
+      node('Sub', ['turned', 'mean'], ['centred']),
+      node('Transpose', ['centred'], ['back']),
+      node('ReduceSum', ['back', 'columns'], ['variable'], { keepdims: int(1) }),
+    ],
+    opset: 18,
+  });
+}
+
 /** BatchNormalization in training mode: it normalizes by the run's own mean and variance. */
 export function trainingNormalization(columns = 3): Uint8Array {
   const constant = (name: string, value: number) =>
