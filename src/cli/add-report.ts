@@ -32,6 +32,7 @@ export async function describeAddition(
     ...(manifest.features === undefined ? [] : [['features', describeFeatures(manifest.features)]]),
     ...(manifest.output === undefined ? [] : [['output', JSON.stringify(manifest.output)]]),
     ['proof', proof],
+    ['executor', `${loaded.executorKind} (${figures.executorReason})`],
   ];
   const notes = [...proposal.remarks, ...figures.notes, ...trial.doubts].map((remark) => `note: ${remark}`);
   const sections = [
