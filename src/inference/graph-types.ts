@@ -69,23 +69,12 @@ export function readConstant(name: string, graph: ModelGraph): readonly number[]
   for (let step = 0; step < mostSteps; step += 1) {
     const initializer = graph.initializers.get(at);
     if (initializer !== undefined) return initializer.readIntegers();
-    const node = producerOf(at, graph);
+    const node = graph.producers.get(at);
     if (node?.opType === 'Constant' && node.domain === '') return readAttribute(node);
     if (node === undefined || node.domain !== '' || !passing.has(node.opType)) return undefined;
     at = node.inputs[0] ?? '';
   }
   return undefined;
-}
-
-const producers = new WeakMap<ModelGraph, ReadonlyMap<string, GraphNode>>();
-
-function producerOf(name: string, graph: ModelGraph): GraphNode | undefined {
-  let known = producers.get(graph);
-  if (known === undefined) {
-    known = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
-    producers.set(graph, known);
-  }
-  return known.get(name);
 }
 
 function readAttribute({ attributes }: GraphNode): readonly number[] | undefined {
