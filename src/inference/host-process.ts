@@ -58,7 +58,13 @@ export function startHostProcess(maxMemoryBytes: number): HostProcess {
   const child = spawn(
     process.execPath,
     // What has been read is thrown away before memory is measured.
-    ['--expose-gc', ...(isSource ? ['--import', 'tsx'] : []), entry, String(maxMemoryBytes)],
+    [
+      '--expose-gc',
+      ...(isSource ? ['--import', 'tsx'] : []),
+      entry,
+      String(maxMemoryBytes),
+      String(process.pid),
+    ],
     {
       env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ...localeOf(process.env), ORT_DISABLE_TELEMETRY: '1' },
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],

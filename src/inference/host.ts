@@ -19,19 +19,23 @@ import type { Tensor } from './tensor.js';
 const watch = `
 const { workerData, parentPort } = require('node:worker_threads');
 const { rmSync } = require('node:fs');
-const parent = process.ppid;
+const { maxMemoryBytes, parent } = workerData;
 let copy;
 parentPort.on('message', (folder) => { copy = folder; });
 setInterval(() => {
-  if (process.memoryUsage.rss() > workerData) process.kill(process.pid, 'SIGUSR2');
+  if (process.memoryUsage.rss() > maxMemoryBytes) process.kill(process.pid, 'SIGUSR2');
   if (process.ppid === parent) return;
   try { if (copy !== undefined) rmSync(copy, { recursive: true, force: true }); } catch {}
   process.kill(process.pid, 'SIGKILL');
 }, 50);
 `;
 const channel = 3;
-const [, , maxMemoryBytes] = process.argv;
-const watcher = new Worker(watch, { eval: true, workerData: Number(maxMemoryBytes) });
+const [, , maxMemoryBytes, parent] = process.argv;
+// The parent says its number itself: it may have ended before this process could ask who its parent is.
+const watcher = new Worker(watch, {
+  eval: true,
+  workerData: { maxMemoryBytes: Number(maxMemoryBytes), parent: Number(parent) },
+});
 watcher.unref();
 // A signal to the whole group, such as Ctrl-C, is the parent's to answer: it ends its children itself.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
