@@ -1,7 +1,7 @@
 import { sizeOf, type Tensor, type TensorData, type Tensors } from '../inference/tensor.js';
 import type { TensorRun } from './tensor-task.js';
 
-/** How many rows a request has: the first dimension of its inputs. */
+/** How many rows a request has: the first dimension of its inputs, which is the same where requests share runs. */
 export function countRows({ feeds }: TensorRun): number {
   for (const name in feeds) return feeds[name]?.dims[0] ?? 1;
   return 1;
@@ -16,13 +16,6 @@ export function shapeOf({ feeds }: TensorRun): string {
     text += ';';
   }
   return text;
-}
-
-/** Whether all inputs of a request have as many rows. */
-export function hasEvenRows(run: TensorRun): boolean {
-  const rows = countRows(run);
-  for (const name in run.feeds) if (run.feeds[name]?.dims[0] !== rows) return false;
-  return true;
 }
 
 /** One run of several requests: their rows one after the other, and every output that any of them asked for. */

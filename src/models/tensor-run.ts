@@ -1,7 +1,7 @@
 import type { Batcher } from '../inference/batching/batcher.js';
 import type { Caller } from '../inference/batching/caller.js';
 import type { RunShare } from '../inference/batching/waiter.js';
-import { countRows, cutRun, hasEvenRows, joinRows, sliceRows } from './tensor-rows.js';
+import { countRows, cutRun, joinRows, sliceRows } from './tensor-rows.js';
 import type { TensorRun } from './tensor-task.js';
 
 /**
@@ -15,7 +15,6 @@ export async function runWhole(
   deadline: number,
   caller: Caller,
 ): Promise<RunShare> {
-  if (!hasEvenRows(run)) return batcher.run(run, deadline, caller);
   const rows = countRows(run);
   if (rows > mostRows) return runInPieces(batcher, cutRun(run, mostRows), deadline, caller);
   const share = await batcher.run(run, deadline, caller);

@@ -12,7 +12,7 @@ export interface BatcherOptions<Row> extends BatchRunnerOptions<Row> {
   /** The longest from a request's arrival to its answer, and the longest run. */
   readonly timeoutMs: number;
   /** The rows of an entry, and what entries must have in common to share a run; one row and all of them by default. */
-  readonly sizeOf?: ((row: Row) => { readonly rows: number; readonly group: string | undefined }) | undefined;
+  readonly sizeOf?: ((row: Row) => { readonly rows: number; readonly group: string }) | undefined;
 }
 
 /** How long batches follow each other without a turn of the loop between them. */

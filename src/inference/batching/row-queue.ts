@@ -70,5 +70,5 @@ export class RowQueue<Row> {
 }
 
 function canShare(a: Waiter<unknown>, b: Waiter<unknown>): boolean {
-  return a.group !== undefined && a.group === b.group && a.kills === 0 && b.kills === 0;
+  return a.group === b.group && a.kills === 0 && b.kills === 0;
 }

@@ -16,8 +16,8 @@ export interface Waiter<Row> {
   readonly row: Row;
   /** Rows of the run that the entry takes: 1 for a row of features. */
   readonly rows: number;
-  /** Entries share a run only with those of an equal group; one without shares none. */
-  readonly group: string | undefined;
+  /** Entries share a run only with those of an equal group. */
+  readonly group: string;
   readonly since: number;
   readonly deadline: number;
   readonly connection: Caller['connection'];

@@ -9,7 +9,7 @@ import { listExamples } from '../example-request.js';
 import type { Golden } from '../golden.js';
 import type { Manifest } from '../manifest.js';
 import { withDefaults } from '../runtime-settings.js';
-import { countRows, hasEvenRows, joinRuns, shapeOf } from '../tensor-rows.js';
+import { countRows, joinRuns, shapeOf } from '../tensor-rows.js';
 import { createTensorForm, createTensorTask, type TensorForm, type TensorRun } from '../tensor-task.js';
 import { toTensorText } from '../tensor-text.js';
 import { findEmptyAxes } from './empty-axes.js';
@@ -81,14 +81,11 @@ export async function warmUpTensors(
 }
 
 /** What requests must have in common to share a run: nothing, where only the first dimension is open. */
-function createGrouping({ inputs }: TensorForm): (run: TensorRun) => string | undefined {
+function createGrouping({ inputs }: TensorForm): (run: TensorRun) => string {
   const hasOpenAxes = inputs.some(
     ({ dims }) => dims?.slice(1).some((dim) => typeof dim !== 'number') ?? true,
   );
-  return (run) => {
-    if (!hasEvenRows(run)) return undefined;
-    return hasOpenAxes ? shapeOf(run) : '';
-  };
+  return (run) => (hasOpenAxes ? shapeOf(run) : '');
 }
 
 /** Why a request may take any time: it has any number of rows, and they cannot be cut into short runs. */
