@@ -51,6 +51,9 @@ describe('a server', () => {
     await using server = await buildTestApp({ REDIS_URL: redis.url });
     await waitForRedis(server, 'up');
     const ask = () => server.app.redis?.ask('cache', (commands) => commands.getrange('x', 0, 1), 'read');
+    // On a busy machine the first probe may be late, and Redis goes and comes once more.
+    const told = linesOf(server).length;
+    expect(linesOf(server).at(-1)).toBe('Redis is up');
     redis.freeze();
     for (let k = 0; k < 100; k += 1) expect(await ask()).toBe(undefined);
     expect((await server.get('/health/ready')).status).toBe(200);
@@ -58,11 +61,7 @@ describe('a server', () => {
     redis.thaw();
     // Nobody asks: it heals by itself.
     await waitForRedis(server, 'up');
-    expect(linesOf(server)).toEqual([
-      'Redis is up',
-      'Redis is down: it does not answer in time',
-      'Redis is up',
-    ]);
+    expect(linesOf(server).slice(told)).toEqual(['Redis is down: it does not answer in time', 'Redis is up']);
     expect(server.logs.at(-1)).toMatchObject({ level: 30, away_ms: expect.any(Number) });
     expect((await server.get('/metrics')).text).toContain('degraded_total{part="cache"} 100');
   });
