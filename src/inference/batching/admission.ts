@@ -13,6 +13,8 @@ const caution = 1.25;
 /** What stands before a request that comes now. */
 export interface Backlog {
   readonly queuedRows: number;
+  /** What they cost, in rows as they were measured. */
+  readonly queuedWeight: number;
   /** The run under way, and since when by `performance.now()`. */
   readonly run: { readonly rows: number; readonly since: number } | undefined;
 }
@@ -38,7 +40,7 @@ export function admit(
   rules: AdmissionRules,
 ): number {
   const { maxBatchRows, maxQueueRows, times } = rules;
-  const { queuedRows } = backlog;
+  const { queuedRows, queuedWeight } = backlog;
   const limitMs = Math.min(rules.timeoutMs, timeoutMs);
   const deadline = arrivedAt + limitMs;
   if (limitMs < times.fastestMs) {
@@ -48,7 +50,7 @@ export function admit(
   const now = performance.now();
   // With nothing before it a row is let in whatever was measured: it may be faster, and measures anew.
   const isFirst = queuedRows === 0 && backlog.run === undefined;
-  const rows = (queuedRows % maxBatchRows) + ownRows;
+  const rows = (queuedWeight % maxBatchRows) + ownRows;
   const runs = Math.ceil(rows / maxBatchRows);
   const lastRows = Math.min(rows, maxBatchRows);
   const waitMs = isFirst
@@ -67,9 +69,9 @@ export function admit(
 }
 
 /** How long a row waits that comes now, until the batch begins that has room for it. */
-function waitBefore({ queuedRows, run }: Backlog, now: number, rules: AdmissionRules): number {
+function waitBefore({ queuedWeight, run }: Backlog, now: number, rules: AdmissionRules): number {
   const { maxBatchRows, times, timeoutMs } = rules;
-  const batches = Math.floor(queuedRows / maxBatchRows);
+  const batches = Math.floor(queuedWeight / maxBatchRows);
   const waitMs = batches * times.expectMs(maxBatchRows);
   if (run === undefined) return waitMs;
   const elapsedMs = now - run.since;

@@ -67,16 +67,17 @@ export class BatchRunner<Row> {
     limitMs: number | undefined,
   ): Promise<(() => void) | { readonly error: unknown }> {
     const { executor, toRun, times } = this.#options;
-    const rows = countRows(batch);
+    const weight = weigh(batch);
     const started = performance.now();
-    this.#current = { rows, since: started };
+    this.#current = { rows: weight, since: started };
     try {
       const { feeds, fetches } = toRun(batch.map((waiter) => waiter.row));
       const outputs = await executor.run(feeds, fetches, limitMs);
       const runMs = performance.now() - started;
-      times.observe({ rows, ms: runMs });
+      times.observe({ rows: weight, ms: runMs });
       if (!this.#fatal.isEmpty) this.#forgive(batch);
       return () => {
+        const rows = countRows(batch);
         let index = 0;
         for (const waiter of batch) {
           clearTimeout(waiter.timer);
@@ -113,7 +114,7 @@ export class BatchRunner<Row> {
    */
   async #rescue(batch: readonly Waiter<Row>[]): Promise<() => void> {
     for (const waiter of batch) waiter.kills += 1;
-    const isQuick = this.#options.times.expectMs(1) * countRows(batch) <= longestSearchMs;
+    const isQuick = this.#options.times.expectMs(1) * weigh(batch) <= longestSearchMs;
     const late: Waiter<Row>[] = [];
     for (const piece of isQuick ? batch.map((waiter) => [waiter]) : halve(batch)) {
       await this.#rerun(piece, late);
@@ -142,7 +143,7 @@ export class BatchRunner<Row> {
    */
   #shortLimitMs(batch: readonly Waiter<Row>[]): number | undefined {
     const { times, timeoutMs } = this.#options;
-    const rows = countRows(batch);
+    const rows = weigh(batch);
     const limitMs = Math.max(timeoutMs / 4, 4 * (times.expectMs(rows) + times.spreadMs(rows)));
     return limitMs < timeoutMs ? limitMs : undefined;
   }
@@ -165,6 +166,12 @@ function countRows(batch: readonly Waiter<unknown>[]): number {
   let rows = 0;
   for (const waiter of batch) rows += waiter.rows;
   return rows;
+}
+
+function weigh(batch: readonly Waiter<unknown>[]): number {
+  let weight = 0;
+  for (const waiter of batch) weight += waiter.weight;
+  return weight;
 }
 
 function halve<T>(batch: readonly T[]): [readonly T[], readonly T[]] {

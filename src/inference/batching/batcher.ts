@@ -11,13 +11,15 @@ export interface BatcherOptions<Row> extends BatchRunnerOptions<Row> {
   readonly maxQueueRows: number;
   /** The longest from a request's arrival to its answer, and the longest run. */
   readonly timeoutMs: number;
-  /** The rows of an entry, and what entries must have in common to share a run; one row and all of them by default. */
-  readonly sizeOf?: ((row: Row) => { readonly rows: number; readonly group: string }) | undefined;
+  /** The size of an entry: one row by default, which shares a run with any other. */
+  readonly sizeOf?: ((row: Row) => EntrySize) | undefined;
 }
+
+export type EntrySize = Pick<Waiter<unknown>, 'rows' | 'weight' | 'group'>;
 
 /** How long batches follow each other without a turn of the loop between them. */
 const longestTurnMs = 1;
-const oneRow = { rows: 1, group: '' } as const;
+const oneRow = { rows: 1, weight: 1, group: '' } as const;
 
 /**
  * Gathers the entries that wait at the same moment into one run, and hands each its place in the outputs. An entry is a
@@ -48,7 +50,8 @@ export class Batcher<Row> {
    * Throws `overloaded` and `deadline_exceeded`.
    */
   admit(caller: Caller, rows = 1): number {
-    return admit(caller, rows, { queuedRows: this.#queue.rows, run: this.#runner.current }, this.#options);
+    const { rows: queuedRows, weight: queuedWeight } = this.#queue;
+    return admit(caller, rows, { queuedRows, queuedWeight, run: this.#runner.current }, this.#options);
   }
 
   /**
@@ -63,12 +66,13 @@ export class Batcher<Row> {
   ): Promise<RunShare> {
     return new Promise((resolve, reject) => {
       const since = performance.now();
-      const { rows, group } = this.#options.sizeOf?.(row) ?? oneRow;
+      const { rows, weight, group } = this.#options.sizeOf?.(row) ?? oneRow;
       const kills = this.#runner.countKills(row);
       // One literal: an object made by spreading another took 4 µs (Node 20.20).
       const waiter: Waiter<Row> = {
         row,
         rows,
+        weight,
         group,
         since,
         deadline,
@@ -95,7 +99,7 @@ export class Batcher<Row> {
 
   #schedule(deadline: number): void {
     const { maxBatchDelayMs, maxBatchRows, times } = this.#options;
-    const queued = this.#queue.rows;
+    const queued = this.#queue.weight;
     if (this.#immediate !== undefined) return;
     if (maxBatchDelayMs === 0 || queued >= maxBatchRows) {
       this.#flushNext();
@@ -143,7 +147,7 @@ export class Batcher<Row> {
       settle();
       settle = await run;
       if (!isElsewhere) settle();
-      if (maxBatchDelayMs > 0 && this.#queue.rows < maxBatchRows) break;
+      if (maxBatchDelayMs > 0 && this.#queue.weight < maxBatchRows) break;
     } while (this.#queue.first !== undefined && (isElsewhere || performance.now() < until));
     if (isElsewhere) settle();
   }

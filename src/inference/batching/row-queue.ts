@@ -6,10 +6,15 @@ import { expired, fail, type Waiter } from './waiter.js';
 export class RowQueue<Row> {
   #waiters: Waiter<Row>[] = [];
   #rows = 0;
+  #weight = 0;
 
-  /** Rows of all entries together. */
   get rows(): number {
     return this.#rows;
+  }
+
+  /** What all entries together cost, in rows as they were measured. */
+  get weight(): number {
+    return this.#weight;
   }
 
   get first(): Waiter<Row> | undefined {
@@ -19,6 +24,7 @@ export class RowQueue<Row> {
   push(waiter: Waiter<Row>): void {
     this.#waiters.push(waiter);
     this.#rows += waiter.rows;
+    this.#weight += waiter.weight;
   }
 
   remove(waiter: Waiter<Row>): void {
@@ -26,6 +32,7 @@ export class RowQueue<Row> {
     if (at < 0) return;
     this.#waiters.splice(at, 1);
     this.#rows -= waiter.rows;
+    this.#weight -= waiter.weight;
   }
 
   /**
@@ -55,13 +62,15 @@ export class RowQueue<Row> {
         passedOver.push(waiter);
         continue;
       } else {
-        if (batch.length > 0 && rows + waiter.rows > maxBatchRows) break;
+        if (batch.length > 0 && rows + waiter.weight > maxBatchRows) break;
         if (waiter.deadline >= alone) earliest = Math.min(earliest, waiter.deadline);
-        if (earliest < full && batch.length > 0 && now + times.expectMs(rows + waiter.rows) > earliest) break;
+        if (earliest < full && batch.length > 0 && now + times.expectMs(rows + waiter.weight) > earliest)
+          break;
         batch.push(waiter);
-        rows += waiter.rows;
+        rows += waiter.weight;
       }
       this.#rows -= waiter.rows;
+      this.#weight -= waiter.weight;
     }
     const rest = taken === count ? [] : this.#waiters.slice(taken);
     this.#waiters = passedOver.length === 0 ? rest : passedOver.concat(rest);

@@ -16,6 +16,8 @@ export interface Waiter<Row> {
   readonly row: Row;
   /** Rows of the run that the entry takes: 1 for a row of features. */
   readonly rows: number;
+  /** What the entry costs, in rows as they were measured: more where its rows are larger than those. */
+  readonly weight: number;
   /** Entries share a run only with those of an equal group. */
   readonly group: string;
   readonly since: number;

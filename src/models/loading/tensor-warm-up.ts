@@ -1,5 +1,5 @@
 import { ServiceError } from '../../errors.js';
-import { Batcher } from '../../inference/batching/batcher.js';
+import { Batcher, type EntrySize } from '../../inference/batching/batcher.js';
 import { RunTimes } from '../../inference/batching/run-times.js';
 import type { ModelGraph } from '../../inference/graph.js';
 import type { Tensors } from '../../inference/tensor.js';
@@ -41,7 +41,6 @@ export async function warmUpTensors(
   const mostRows = gathering?.isIndependent ? gathering.mostRows : undefined;
   const emptyAxes = base && (await findEmptyAxes(form.inputs, base.run, trial));
   const askedForm = createTensorForm(graph, manifest.runtime?.maxBatchRows, emptyAxes);
-  const groupOf = createGrouping(form);
   return {
     createTask: (executor, options) =>
       createTensorTask(
@@ -61,9 +60,9 @@ export async function warmUpTensors(
                 ]),
           ),
           maxBatchRows: mostRows ?? 1,
-          ...(mostRows === undefined
+          ...(base === undefined || mostRows === undefined
             ? { maxBatchDelayMs: 0 }
-            : { sizeOf: (run) => ({ rows: countRows(run), group: groupOf(run) }) }),
+            : { sizeOf: createSizing(form, base.run) }),
         }),
         mostRows,
       ),
@@ -80,12 +79,24 @@ export async function warmUpTensors(
   };
 }
 
-/** What requests must have in common to share a run: nothing, where only the first dimension is open. */
-function createGrouping({ inputs }: TensorForm): (run: TensorRun) => string {
-  const hasOpenAxes = inputs.some(
-    ({ dims }) => dims?.slice(1).some((dim) => typeof dim !== 'number') ?? true,
-  );
-  return (run) => (hasOpenAxes ? shapeOf(run) : '');
+/**
+ * What a request takes of a run. Where only the first dimension is open, each row costs what was measured, and all may
+ * share runs. Elsewhere a row costs more the more elements it has, and only requests of one shape share a run.
+ */
+function createSizing({ inputs }: TensorForm, base: TensorRun): (run: TensorRun) => EntrySize {
+  const isFixed = inputs.every(({ dims }) => dims?.slice(1).every((dim) => typeof dim === 'number') ?? false);
+  const measured = countElements(base) / countRows(base);
+  return (run) => {
+    const rows = countRows(run);
+    if (isFixed) return { rows, weight: rows, group: '' };
+    return { rows, weight: Math.max(rows, Math.ceil(countElements(run) / measured)), group: shapeOf(run) };
+  };
+}
+
+function countElements({ feeds }: TensorRun): number {
+  let elements = 0;
+  for (const name in feeds) elements += feeds[name]?.data.length ?? 0;
+  return Math.max(1, elements);
 }
 
 /** Why a request may take any time: it has any number of rows, and they cannot be cut into short runs. */
