@@ -32,7 +32,8 @@ interface Entry {
 export function writeTable(cases: readonly Case[], results: readonly Result[]): void {
   const all = cases.flatMap((it, place): Tried[] => {
     const result = results[place];
-    return result === undefined || it.recipe.pattern !== undefined ? [] : [{ it, result }];
+    if (result === undefined || it.recipe.pattern !== undefined || isSlowByValue(it)) return [];
+    return [{ it, result }];
   });
   const dead = new Set(all.filter(isDeadly).map(({ it }) => groupOf(it, true)));
   const byOperator = groupBy(all, ({ it }) => it.recipe.op);
@@ -47,6 +48,11 @@ export function writeTable(cases: readonly Case[], results: readonly Result[]): 
   const header = { engine: version, schemas: schemaFile.onnx };
   writeFileSync(path, `${JSON.stringify({ ...header, operators }, null, 2)}\n`);
   spawnSync('npx', ['biome', 'format', '--write', path], { stdio: 'inherit' });
+}
+
+/** A remainder of floats takes up to 200 times as long by its values, which small tensors do not show. */
+function isSlowByValue({ recipe, types }: Case): boolean {
+  return recipe.op === 'Mod' && types[0]?.startsWith('float') === true;
 }
 
 function isDeadly({ result }: Tried): boolean {

@@ -170,3 +170,16 @@ function* findPathFault({ whenTrue, whenFalse }: Edges): Steps<string | undefine
   }
   return size < count ? 'has a tree with a node that leads back to itself' : undefined;
 }
+
+/**
+ * The name of two values of a graph, which the format forbids: of two constants the engine takes one, and a request's
+ * own value it passes over. Undefined where every name is that of one value.
+ */
+export function findSharedName({ inputs, initializers, nodes }: ModelGraph): string | undefined {
+  const names = new Set<string>(initializers.keys());
+  for (const name of [...inputs.map((input) => input.name), ...nodes.flatMap(({ outputs }) => outputs)]) {
+    if (name !== '' && names.has(name)) return name;
+    names.add(name);
+  }
+  return undefined;
+}

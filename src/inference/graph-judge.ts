@@ -72,11 +72,17 @@ function judgeNode(node: GraphNode, graph: ModelGraph, values: Map<string, Known
   }
   const entries = findProven(operator, opsetOf(graph, domain));
   if (entries.length === 0) return `${operator} ${notListed}`;
+  const other = [...node.attributes].find(([, { kind }]) => kind === 'other')?.[0];
+  if (other !== undefined) return `the attribute ${other} of ${operator} is not one that was tried`;
   const inputs = node.inputs.map((name) => (name === '' ? undefined : values.get(name)));
   if (inputs.some((input, place) => node.inputs[place] !== '' && input?.type === undefined)) {
     return `the type of what ${operator} takes is not known`;
   }
   const types = inputs.map((input) => input?.type);
+  // Which axes go is up to the number of rows then, and with them the number of dimensions.
+  const isOpenSqueeze =
+    operator === 'Squeeze' && !node.attributes.has('axes') && (node.inputs[1] ?? '') === '';
+  if (isOpenSqueeze && inputs[0]?.level !== 'constant') return 'Squeeze names no axes';
   const matching = entries.filter(
     (entry) => findOutputs(entry, types) !== undefined && hasTriedTexts(entry, node),
   );

@@ -4,9 +4,9 @@ import type { ProvenOperator } from './operator-table.js';
 
 /**
  * What the elements of a value follow from: nothing that a request says (`constant`); shapes, in a way that grows with
- * the number of rows (`rows`); shapes in another way (`computed`); elements of an input, or chance (`data`).
+ * the number of rows (`rows`), or with a -1 among them, for a Reshape (`target`); shapes in another way (`computed`); elements of an input, or chance (`data`).
  */
-export type Level = 'constant' | 'rows' | 'computed' | 'data';
+export type Level = 'constant' | 'rows' | 'target' | 'computed' | 'data';
 
 type Levels = readonly (Level | undefined)[];
 /** The elements of a constant, where they are few integers. */
@@ -37,6 +37,9 @@ const monotone = new Set(
   ),
 );
 
+/** What hands its elements on as they are. */
+const passing = new Set('Cast Concat Identity Reshape Squeeze Unsqueeze'.split(' '));
+
 const random = new Set(
   'Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike'.split(' '),
 );
@@ -53,7 +56,9 @@ export function findSizeRisk(
     const level = levels[place] ?? 'constant';
     if (level === 'data') return `the size of what ${opType} makes follows from the value of an input`;
     const mayGrow = node.domain === '' && growing[opType]?.includes(place) === true;
-    if (level === 'computed' || (level === 'rows' && !mayGrow)) return uneven(opType);
+    const isTarget = level === 'target' && opType === 'Reshape' && node.domain === '';
+    if (level === 'computed' || (level === 'target' && !isTarget) || (level === 'rows' && !mayGrow))
+      return uneven(opType);
   }
   if (opType === 'Slice' && !isSliceGrowing(node, levels, read)) return uneven(opType);
   const isRange = opType === 'Range' && levels[1] === 'rows';
@@ -77,10 +82,16 @@ export function followLevel(
   }
   if (levels.includes('data')) return 'data';
   if (levels.includes('computed')) return 'computed';
+  if (levels.includes('target'))
+    return passing.has(node.opType) && node.domain === '' ? 'target' : 'computed';
   if (!levels.includes('rows')) return 'constant';
   // A list as long as there are rows is no shape: the number of dimensions would follow from the rows.
   if (node.domain !== '' || sizedBy.some((place) => levels[place] === 'rows')) return 'computed';
   const { opType } = node;
+  // A place in a table may hold any number.
+  if (opType === 'Gather' && levels[1] !== 'constant') return 'computed';
+  // A shape with the -1 that exporters write for "the rest": fit for a Reshape, and for nothing that multiplies.
+  if (opType === 'Concat' && !areConstants(node, levels, read, 0)) return 'target';
   if (opType === 'Div') return levels[0] === 'rows' && isAtLeast(node, levels, read, 1) ? 'rows' : 'computed';
   if (opType === 'Cast' && !holdsCounts(node)) return 'computed';
   return monotone.has(opType) && isAtLeast(node, levels, read, 0) ? 'rows' : 'computed';
@@ -94,7 +105,10 @@ function holdsCounts({ attributes }: GraphNode): boolean {
 
 /** Whether the factors and summands that are constants are not below a number. Places and lists of sizes may be. */
 function isAtLeast(node: GraphNode, levels: Levels, read: ReadConstant, lowest: number): boolean {
-  if (!['Mul', 'Add', 'Sum', 'Div'].includes(node.opType)) return true;
+  return !['Mul', 'Add', 'Sum', 'Div'].includes(node.opType) || areConstants(node, levels, read, lowest);
+}
+
+function areConstants(node: GraphNode, levels: Levels, read: ReadConstant, lowest: number): boolean {
   return node.inputs.every(
     (name, place) => levels[place] !== 'constant' || read(name)?.every((it) => it >= lowest) === true,
   );

@@ -70,7 +70,9 @@ function readIntegers(reader: ProtobufReader, dataType: string): readonly number
   if (raw === undefined) {
     const field = width === 8 ? 7 : 5;
     if (countList(lists.again(), field, 'ints') > mostIntegers) return undefined;
-    return readInts(lists, field, mostIntegers);
+    // As protobuf and the engine take them: an int32 is the low 32 bits of what is written.
+    const values = readInts(lists, field, mostIntegers);
+    return width === 8 ? values : values.map((value) => value | 0);
   }
   if (raw.length > mostIntegers * width) return undefined;
   const bytes = raw;

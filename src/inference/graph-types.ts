@@ -1,8 +1,9 @@
 import type { AttributeValue, GraphNode, ModelGraph } from './graph.js';
 import { toElementType } from './graph-value.js';
 
-/** The type of what a Constant holds. */
+/** The type of what a Constant holds; undefined where two attributes say it, of which the engine takes one. */
 export function constantType({ attributes }: GraphNode): string | undefined {
+  if (attributes.size !== 1) return undefined;
   const value = attributes.get('value');
   if (value?.kind === 'tensor') return value.dataType;
   const [name = ''] = attributes.keys();
@@ -78,6 +79,7 @@ export function readConstant(name: string, graph: ModelGraph): readonly number[]
 }
 
 function readAttribute({ attributes }: GraphNode): readonly number[] | undefined {
+  if (attributes.size !== 1) return undefined;
   const value = attributes.get('value') ?? attributes.get('value_int') ?? attributes.get('value_ints');
   if (value?.kind === 'tensor') return value.readIntegers();
   if (value?.kind === 'int') return [value.value];

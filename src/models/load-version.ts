@@ -1,7 +1,7 @@
 import type { Executor } from '../inference/executor.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { findSharedReason } from '../inference/graph-company.js';
-import { findTreeFaultInSlices } from '../inference/graph-hazards.js';
+import { findSharedName, findTreeFaultInSlices } from '../inference/graph-hazards.js';
 import { judgeGraph } from '../inference/graph-judge.js';
 import { findZipMapFault, readServedGraphInSlices, type ServedGraph } from '../inference/served-graph.js';
 import { Standby } from '../inference/standby.js';
@@ -186,5 +186,10 @@ async function inspectGraph(model: Uint8Array): Promise<ServedGraph> {
   const served = await readServedGraphInSlices(model);
   const fault = (await findTreeFaultInSlices(served.graph)) ?? findZipMapFault(served.graph);
   if (fault !== undefined) throw new RefusedError(`model.onnx: ${fault}`);
+  const shared = findSharedName(served.graph);
+  if (shared !== undefined) {
+    const name = JSON.stringify(shared);
+    throw new RefusedError(`model.onnx has two values of the name ${name}: give each a name of its own`);
+  }
   return served;
 }

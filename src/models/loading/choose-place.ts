@@ -25,9 +25,10 @@ export function choosePlace(
     return { kind: 'isolated', reason: `${risk}${ignored}` };
   }
   if (wanted === 'inline') return { kind: 'inline', reason: 'the manifest says so' };
-  const longestMs = batchRunMs ?? runMs;
+  const isBatchLonger = batchRunMs !== undefined && batchRunMs > runMs;
+  const longestMs = isBatchLonger ? batchRunMs : runMs;
   if (longestMs > longestInlineRunMs) {
-    const rows = batchRows === 1 ? '1 row' : `${batchRows} rows`;
+    const rows = batchRows === 1 || !isBatchLonger ? '1 row' : `${batchRows} rows`;
     return { kind: 'isolated', reason: `a run of ${rows} takes ${longestMs.toFixed(1)} ms` };
   }
   if (!mayBlock && openMs > longestInlineOpenMs) {

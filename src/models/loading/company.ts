@@ -10,6 +10,10 @@ export interface Company {
   run(numbers: readonly number[]): Promise<Tensors>;
   /** How many rows the outputs of a run of so many samples have: more where the graph fixes its batch. */
   rowsOf(samples: number): number;
+  /** Of the samples, the first so many are of ordinary size: larger ones hide what small ones change. */
+  readonly ordinary: number;
+  /** Whether outputs are cut along their first dimension, which must be that of the rows then. */
+  readonly isCut: boolean;
 }
 
 /** How an answer in company differed from the answer alone. */
@@ -37,8 +41,18 @@ const leastScale = 1e-6;
 export async function findCompanyFault(company: Company): Promise<CompanyFault | undefined> {
   const { alone, maxRows } = company;
   const compare = createComparison(company);
-  const full = Array.from({ length: maxRows }, (_unused, k) => k % alone.length);
-  const orders = [[0, 1], [1, 0], [alone.length - 1, 0], full, [...full].reverse()];
+  const cycle = (samples: number) => Array.from({ length: maxRows }, (_unused, k) => k % samples);
+  const ordinary = Math.max(2, Math.min(company.ordinary, alone.length));
+  const orders = [
+    [0, 1],
+    [1, 0],
+    [ordinary - 1, ordinary - 2],
+    cycle(ordinary),
+    cycle(ordinary).reverse(),
+    ...(ordinary < alone.length
+      ? [[alone.length - 1, 0], cycle(alone.length), cycle(alone.length).reverse()]
+      : []),
+  ];
   let worst: CompanyFault | undefined;
   for (const numbers of orders) {
     const fault = compare(numbers, await company.run(numbers));
@@ -58,9 +72,14 @@ export async function isRepeatable(company: Company): Promise<boolean> {
 
 type Comparison = (numbers: readonly number[], outputs: Tensors) => CompanyFault | undefined;
 
-function createComparison({ alone, rowsOf }: Company): Comparison {
+function createComparison({ alone, rowsOf, isCut }: Company): Comparison {
   const names = Object.keys(alone[0] ?? {});
-  const judges = names.map((name) => createJudge(alone.map((it) => it[name] as Tensor)));
+  const judges = names.map((name) =>
+    createJudge(
+      alone.map((it) => it[name] as Tensor),
+      isCut,
+    ),
+  );
   return (numbers, outputs) => {
     const rows = rowsOf(numbers.length) / rowsOf(1);
     let worst: CompanyFault | undefined;
@@ -75,14 +94,25 @@ function createComparison({ alone, rowsOf }: Company): Comparison {
 /** Judges one output of a run of some samples: 0 where each row's part is what the row gives alone. */
 function createJudge(
   alone: readonly Tensor[],
+  isCut: boolean,
 ): (numbers: readonly number[], together: Tensor, rows: number) => number {
   const answers = alone.map(toComparable);
-  const size = alone[0]?.data.length ?? 0;
-  const scales = scalesOf(answers, size);
-  const mostExplained = alone[0]?.type === 'float16' ? mostRounding16 : mostRounding;
+  const [first] = alone;
+  const size = first?.data.length ?? 0;
+  const mostExplained = first?.type === 'float16' ? mostRounding16 : mostRounding;
   return (numbers, together, rows) => {
     if (together.data.length !== size * rows) return Number.POSITIVE_INFINITY;
+    const { dims } = together;
+    const hasRows = dims[0] === (first?.dims[0] ?? 0) * rows && dims.length === first?.dims.length;
+    if (isCut && !(hasRows && dims.slice(1).every((dim, k) => dim === first?.dims[k + 1]))) {
+      return Number.POSITIVE_INFINITY;
+    }
     const values = toComparable(together);
+    // Of the rows of this run alone: others may be a thousand times as large.
+    const scales = scalesOf(
+      [...new Set(numbers)].map((k) => answers[k] ?? []),
+      size,
+    );
     let worst = 0;
     for (const [row, number] of numbers.entries()) {
       const answer = answers[number] ?? [];

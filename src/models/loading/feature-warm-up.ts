@@ -18,7 +18,7 @@ import { type Manifest, RefusedError } from '../manifest.js';
 import { createRowText } from '../row-text.js';
 import { withDefaults } from '../runtime-settings.js';
 import type { AnswerValue } from '../task.js';
-import { createSampleRows } from './sample-rows.js';
+import { countOrdinary, createSampleRows } from './sample-rows.js';
 import { countSamples, isFinal, isRefusal, judgeCompany, renewIfEnded, tryAlone } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
@@ -65,6 +65,9 @@ export async function warmUpFeatures(
     maxRows: mostRows,
     run: (numbers) => run(numbers.map((k) => rows[k] as Row)),
     rowsOf: (samplesOfRun) => fixedRows ?? samplesOfRun,
+    ordinary: rows.filter((it) => samples.indexOf(it) < countOrdinary(samples.length)).length,
+    // Each row is read from its place among all elements, whatever the dimensions are.
+    isCut: false,
   });
   const batchRows = company.reason === undefined ? mostRows : 1;
   const mixed = Array.from({ length: batchRows }, (_unused, k) => rows[k % rows.length] ?? row);

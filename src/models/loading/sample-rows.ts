@@ -3,8 +3,10 @@ import type { FeatureSchema, TypedFeature } from '../feature-schema.js';
 import { boundsOf, categoriesOf } from '../feature-value.js';
 import { createRandom, drawNormal } from './random.js';
 
-/** Rows of one scale follow each other: a row that is far larger than another hides how they mix. */
-const scales = [1, 1, 1, 1, 10, 0.1, 100, 1];
+/** Of the drawn rows, the last few are of another size than the others. */
+const otherScales = [100, 0.1, 10];
+/** What free texts are drawn from beside the known one, of which nothing is said: texts of different lengths. */
+const freeTexts = ['a', '', 'two words', 'a text of some more words than the others'];
 const nullShare = 0.15;
 /** A feature without bounds is drawn around its example, this share of it away. */
 const spread = 0.5;
@@ -33,20 +35,37 @@ export function createSampleRows(
   // Spread over the whole list, which may be sorted by class.
   for (let k = 1; k < known; k += 1) add(golden[Math.floor((k * golden.length) / known)]);
   for (let k = 0; rows.length < count && k < 2 * count; k += 1) {
-    const scale = scales[k % scales.length] as number;
-    add(Object.fromEntries(typed.map((it) => [it.feature.name, drawValue(it, base, scale, random)])));
+    const scale = rows.length < countOrdinary(count) ? 1 : (otherScales[count - rows.length - 1] ?? 1);
+    add(
+      Object.fromEntries(
+        typed.map((it) => [it.feature.name, drawValue(it, base, scale, random, k % 2 === 0)]),
+      ),
+    );
   }
   return rows;
 }
 
-function drawValue({ feature, type }: TypedFeature, base: Row, scale: number, random: () => number): unknown {
+/** Of so many sample rows, how many are of ordinary size. They stand first. */
+export function countOrdinary(count: number): number {
+  return Math.max(2, count - otherScales.length);
+}
+
+function drawValue(
+  { feature, type }: TypedFeature,
+  base: Row,
+  scale: number,
+  random: () => number,
+  isPlain: boolean,
+): unknown {
   if (feature.nullable && random() < nullShare) return null;
   if (feature.type === 'boolean') return random() < 0.5;
   const known = base[feature.name];
   if (feature.type === 'string') {
     const categories = categoriesOf(feature);
-    // An encoder may know a few texts only, and refuse all others.
-    return categories === undefined ? known : categories[Math.floor(random() * categories.length)];
+    if (categories !== undefined) return categories[Math.floor(random() * categories.length)];
+    // An encoder may know a few texts only, and refuse all others: every second row has the known one.
+    const texts = typeof known === 'string' ? [...freeTexts, `${known} ${known}`] : freeTexts;
+    return isPlain ? known : texts[Math.floor(random() * texts.length)];
   }
   const { integer, minimum, maximum } = boundsOf(feature, type);
   const hasRange = feature.minimum !== undefined && feature.maximum !== undefined;

@@ -7,6 +7,7 @@ import type { Manifest } from '../manifest.js';
 import { longestInlineRunMs, withDefaults } from '../runtime-settings.js';
 import { countRows, joinRows, shapeOf, sliceRows } from '../tensor-rows.js';
 import type { TensorForm } from '../tensor-task.js';
+import { countOrdinary } from './sample-rows.js';
 import { createSampleTensors } from './sample-tensors.js';
 import type { Base } from './tensor-warm-up.js';
 import { type CompanyVerdict, countSamples, judgeCompany, tryAlone } from './try-samples.js';
@@ -60,10 +61,18 @@ export async function judgeGathering(given: GatheringTrial): Promise<Gathering> 
   const names = Object.keys(base.outputs);
   if (shapeReason !== undefined) {
     const again = (): Promise<Tensors> => trial.run(base.run.feeds, names);
-    const single = { alone: [base.outputs], maxRows: 1, run: again, rowsOf: () => 1 };
+    const single = {
+      alone: [base.outputs],
+      maxRows: 1,
+      run: again,
+      rowsOf: () => 1,
+      ordinary: 1,
+      isCut: false,
+    };
     return alone({ ...(await judgeCompany(trial, undefined, single)), reason: shapeReason });
   }
-  const tried = await tryAlone(trial, createSamples(given), (feeds) => trial.run(feeds, names, timeoutMs));
+  const samples = createSamples(given);
+  const tried = await tryAlone(trial, samples, (feeds) => trial.run(feeds, names, timeoutMs));
   const misfit = tried
     .flatMap(({ outputs }) => Object.entries(outputs))
     .find(([, { dims }]) => dims[0] !== 1);
@@ -83,7 +92,9 @@ export async function judgeGathering(given: GatheringTrial): Promise<Gathering> 
     alone: tried.map(({ outputs }) => outputs),
     maxRows: Math.max(2, size.mostRows),
     run,
-    rowsOf: (samples) => samples,
+    rowsOf: (samplesOfRun) => samplesOfRun,
+    ordinary: rows.filter((it) => samples.indexOf(it) < countOrdinary(samples.length)).length,
+    isCut: true,
   });
   return verdict.reason === undefined ? { ...size, isIndependent: true, verdict } : alone(verdict);
 }
