@@ -34,6 +34,12 @@ export function findSharedReason(graph: ModelGraph): string | undefined {
       'quantize statically (quantize_static with calibration data) to let rows share runs'
     );
   }
+  if (nodes.some(({ opType, domain }) => opType === 'StringSplit' && domain === '')) {
+    return (
+      'StringSplit gives each row as many columns as the longest text of its run has: ' +
+      'split texts where the request is made, to let rows share runs'
+    );
+  }
   const across = findAcrossRows(graph);
   return (
     across &&

@@ -15,16 +15,27 @@ export function findPlaceLabels(
   label: string,
   names: readonly (number | string)[] = [],
 ): readonly (number | string)[] | undefined {
-  const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   let value = label;
   for (let step = 0; step < maxSteps; step += 1) {
-    const node = producers.get(value);
+    const node = graph.producers.get(value);
     if (node !== undefined && classifiers.has(node.opType) && value === node.outputs[0])
       return givesPlaces(node) ? classesOf(node) : countsOnly(node, names) ? names : undefined;
     if (node === undefined || !forms.has(node.opType)) return undefined;
     value = node.inputs[0] ?? '';
   }
   return undefined;
+}
+
+/** Whether a label is the place of the largest or smallest column, as `ArgMax` and `ArgMin` count them. */
+export function countsColumns(graph: ModelGraph, label: string): boolean {
+  let value = label;
+  for (let step = 0; step < maxSteps; step += 1) {
+    const node = graph.producers.get(value);
+    if (node?.opType === 'ArgMax' || node?.opType === 'ArgMin') return true;
+    if (node === undefined || !forms.has(node.opType)) return false;
+    value = node.inputs[0] ?? '';
+  }
+  return false;
 }
 
 function givesPlaces(node: GraphNode): boolean {

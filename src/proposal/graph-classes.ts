@@ -45,9 +45,12 @@ function findLookedUp(graph: ModelGraph, output: string): Classes | undefined {
     const node = graph.producers.get(value);
     if (node?.opType === 'LabelEncoder') {
       const keys = listOf(node.attributes.get('keys_int64s')).map(Number);
-      const values = listOf(node.attributes.get('values_strings')).map(String);
+      const texts = listOf(node.attributes.get('values_strings')).map(String);
+      const values = texts.length > 0 ? texts : listOf(node.attributes.get('values_int64s')).map(Number);
       return keys.length === values.length ? inOrder(keys, values) : undefined;
     }
+    // A list of the classes, in which the place is looked up.
+    if (node?.opType === 'Gather') return graph.initializers.get(node.inputs[0] ?? '')?.readIntegers();
     if (node === undefined || !/^(Identity|Reshape|Squeeze|Flatten|Unsqueeze)$/.test(node.opType))
       return undefined;
     value = node.inputs[0] ?? '';
@@ -56,12 +59,13 @@ function findLookedUp(graph: ModelGraph, output: string): Classes | undefined {
 }
 
 /** The values by their keys, where those count on from 0 or 1. */
-function inOrder(keys: readonly number[], values: readonly string[]): Classes | undefined {
+function inOrder(keys: readonly number[], values: Classes): Classes | undefined {
   if (keys.length > mostClasses) return undefined;
-  const byKey = new Map(keys.map((key, k) => [key, values[k] as string]));
+  const byKey = new Map(keys.map((key, k) => [key, values[k]]));
   const first = byKey.has(0) ? 0 : 1;
   const classes = keys.map((_, k) => byKey.get(first + k));
-  return classes.every((it) => it !== undefined) ? classes : undefined;
+  // All of one kind, as the values are.
+  return classes.every((it) => it !== undefined) ? (classes as Classes) : undefined;
 }
 
 function isSound(classes: Classes, columns: number | undefined): boolean {

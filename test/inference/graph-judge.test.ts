@@ -375,3 +375,62 @@ test('free dimensions of features are the rows alone: the manifest fixes the wid
     'the dimension 1 of the input X is free: only the first may be',
   );
 });
+
+describe('what the engine reads otherwise than it seems is not safe', () => {
+  const divided = (divisor: readonly Encoded<'node'>[], rest: Partial<ModelSource> = {}) =>
+    judge([...divisor, node('Div', ['X', 'd'], ['Y'])], { inputs: [input('int32', ['N', 1])], ...rest });
+
+  test('an int32 that is written with more bits is the low 32 of them: -1', () => {
+    // As a varint of five bytes, 4294967295.
+    const constants = [initializer('d', 'int32', [1], [4_294_967_295])];
+    expect(divided([], { initializers: constants })).toMatch(/neither 0 nor -1/);
+  });
+
+  test('a Constant with two values is one of them', () => {
+    const attributes = { value_ints: ints([-1]), value: tensor(initializer('v', 'int32', [1], [2])) };
+    expect(divided([node('Constant', [], ['d'], attributes)])).toBeDefined();
+  });
+
+  test('a Squeeze without axes takes dimensions away where there is one row', () => {
+    const nodes = [node('Squeeze', ['X'], ['Y'])];
+    expect(judge(nodes)).toBe('Squeeze names no axes');
+    expect(
+      judge([node('Squeeze', ['X', 'axes'], ['Y'])], { initializers: [int64('axes', 1)] }),
+    ).toBeUndefined();
+  });
+
+  test('a place in a table that follows from the number of rows may be any size', () => {
+    const table = int64('table', 1, 1, 1, 300_000_000);
+    const nodes = [
+      node('Shape', ['X'], ['shape']),
+      node('Gather', ['shape', 'zero'], ['rows']),
+      node('Gather', ['table', 'rows'], ['size']),
+      node('ConstantOfShape', ['size'], ['Y']),
+    ];
+    expect(judge(nodes, { initializers: [table, int64('zero', 0)] })).toMatch(/does not simply grow/);
+  });
+
+  test('a -1 among sizes is for a Reshape, and multiplies nothing', () => {
+    const constants = { initializers: [int64('rest', -1), int64('zero', 0), int64('axes', 0)] };
+    const target = [
+      node('Shape', ['X'], ['shape']),
+      node('Gather', ['shape', 'zero'], ['rows']),
+      node('Concat', ['rows', 'rest'], ['target'], { axis: int(0) }),
+    ];
+    expect(judge([...target, node('Reshape', ['X', 'target'], ['Y'])], constants)).toBeUndefined();
+    const product = [
+      ...target,
+      node('ReduceProd', ['target'], ['size'], { keepdims: int(1) }),
+      node('ConstantOfShape', ['size'], ['Y']),
+    ];
+    expect(judge(product, constants)).toMatch(/does not simply grow/);
+  });
+
+  test('a pattern longer than any that was tried is none of them', () => {
+    const pattern = string(`a${' '.repeat(20_000)}*b`);
+    const nodes = [node('RegexFullMatch', ['X'], ['Y'], { pattern })];
+    expect(judge(nodes, { inputs: [input('string', ['N', 1])], opset: 20 })).toBe(
+      'the attribute pattern of RegexFullMatch is not one that was tried',
+    );
+  });
+});

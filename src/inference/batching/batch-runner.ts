@@ -150,8 +150,9 @@ export class BatchRunner<Row> {
 
   #blame(waiter: Waiter<Row>, how: string): void {
     const { onFatal, textOf } = this.#options;
+    if (foreignEnds.has(how)) return;
     onFatal?.(waiter.requestId, how);
-    if (textOf === undefined || foreignEnds.has(how)) return;
+    if (textOf === undefined) return;
     waiter.kills += 1;
     this.#fatal.set(textOf(waiter.row), waiter.kills);
   }

@@ -7,8 +7,8 @@ import {
 import type { ModelGraph } from '../../inference/graph.js';
 import { findOrigin, holdsSeveralLabels } from '../../inference/graph-origin.js';
 import { listOwnOutputs } from '../../inference/graph-passing.js';
-import { findPlaceLabels } from '../../inference/graph-places.js';
-import { isFloatType, type Tensor, type Tensors } from '../../inference/tensor.js';
+import { countsColumns, findPlaceLabels } from '../../inference/graph-places.js';
+import { isFloatType, isIntegerType, type Tensor, type Tensors } from '../../inference/tensor.js';
 import { type Manifest, RefusedError } from '../manifest.js';
 import { describeOutputs, isFloat, onlyOf, requireOutput, typeOf } from './graph-outputs.js';
 import { createColumnCounter, type OutputBinding } from './output-binding.js';
@@ -39,7 +39,8 @@ export function bindClassification(manifest: Manifest, graph: ModelGraph): Outpu
   const zipMap = probabilities === undefined ? undefined : graph.zipMaps?.get(probabilities);
   // Where the engine gives the places of the classes, what the manifest lists are the classes.
   const places = label === undefined ? undefined : findPlaceLabels(graph, label, zipMap?.classes);
-  const labelIs = output.labelIs ?? (places && 'position');
+  const isPlace = label !== undefined && holdsPlaces(graph, label);
+  const labelIs = output.labelIs ?? (places !== undefined || isPlace ? 'position' : undefined);
   const countLabels = createColumnCounter(label ?? '');
   const countProbabilities = createColumnCounter(probabilities ?? '');
   if (zipMap !== undefined) checkNames(zipMap.classes, output.classes);
@@ -86,6 +87,13 @@ export function bindClassification(manifest: Manifest, graph: ModelGraph): Outpu
       return { decode, ...(classes !== undefined && { classes }) };
     },
   };
+}
+
+/** Whether a label is a number that counts columns, whatever the classes are called. */
+function holdsPlaces(graph: ModelGraph, label: string): boolean {
+  const output = graph.outputs.find(({ name }) => name === label);
+  const type = output && typeOf(output);
+  return type !== undefined && isIntegerType(type) && countsColumns(graph, label);
 }
 
 function bindProbabilities(

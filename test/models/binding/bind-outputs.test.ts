@@ -405,3 +405,19 @@ describe('what is refused names what there is', () => {
     );
   });
 });
+
+test('a label of ArgMax is the place of a class, whatever whole numbers the classes are', async () => {
+  const largest = model({
+    inputs: [tensorValue('X', 'float32', ['N', 3])],
+    outputs: [tensorValue('label', 'int64', ['N'])],
+    nodes: [
+      node('ArgMax', ['X'], ['place'], { axis: int(1), keepdims: int(0) }),
+      node('Cast', ['place'], ['label'], { to: int(7) }),
+    ],
+  });
+  using version = await loadOne(classification(3, { classes: [10, 20, 30] }), largest);
+  const answers = [row(1, 0, 0), row(0, 1, 0), row(0, 0, 1)].map(
+    async (it) => (await version.ask(it))['prediction'],
+  );
+  expect(await Promise.all(answers)).toEqual([10, 20, 30]);
+});

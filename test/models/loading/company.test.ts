@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { anybody, loadOne, refusalOf } from '../../helpers/one-version.js';
+import { initializer, int, model, node, tensorValue } from '../../helpers/onnx.js';
 import {
   centredInDisguise,
   centredOnRun,
@@ -52,6 +53,53 @@ describe('rows that do not depend on each other', () => {
     using version = await loadOne({ ...regression, features: numbers('abcd') }, network(4, 256));
     expect(version.loaded.figures).toMatchObject({ batchRows: 256 });
     expect(version.loaded.figures.batchReason).toBe(undefined);
+  });
+});
+
+describe('rows that differ from each other in more than their numbers', () => {
+  test('texts that are padded to the longest of the run keep others away', async () => {
+    const words = model({
+      inputs: [tensorValue('text', 'string', ['N'])],
+      outputs: [tensorValue('variable', 'int64', ['N'])],
+      nodes: [node('StringSplit', ['text'], ['words', 'variable'])],
+      opset: 20,
+    });
+    const features = [{ name: 'text', type: 'string' as const }];
+    using version = await loadOne({ task: 'regression', features, output: { value: 'variable' } }, words);
+    expect(version.loaded.figures).toMatchObject({
+      batchRows: 1,
+      batchReason: expect.stringMatching(/StringSplit gives each row as many columns as the longest/),
+    });
+  });
+
+  test('a term that is a thousandth of the answer is seen', async () => {
+    // X / 1000 less the share of a row's value among those of its run, behind a transposition.
+    const share = model({
+      inputs: [tensorValue('X', 'float32', ['N', 1])],
+      outputs: [tensorValue('variable', 'float32', ['N', 1])],
+      initializers: [initializer('thousand', 'float32', [1], [2_000])],
+      nodes: [
+        node('Transpose', ['X'], ['turned']),
+        node('Softmax', ['turned'], ['shares'], { axis: int(1) }),
+        node('Transpose', ['shares'], ['back']),
+        node('Mul', ['X', 'thousand'], ['large']),
+        node('Add', ['large', 'back'], ['variable']),
+      ],
+    });
+    using version = await loadOne({ task: 'regression', features: numbers('X') }, share);
+    expect(version.loaded.figures.batchRows).toBe(1);
+  });
+
+  test('tensors whose rows are the second dimension of an output run alone', async () => {
+    const turned = model({
+      inputs: [tensorValue('X', 'float32', ['N', 1])],
+      outputs: [tensorValue('variable', 'float32')],
+      nodes: [node('Transpose', ['X'], ['variable'])],
+    });
+    using version = await loadOne({ task: 'tensor' }, turned);
+    expect(version.loaded.figures.batchRows).toBe(1);
+    const answers = await Promise.all([1, 2, 3].map((x) => version.ask({ inputs: { X: [[x]] } })));
+    expect(answers.map(({ outputs }) => outputs.variable)).toEqual([[[1]], [[2]], [[3]]]);
   });
 });
 
