@@ -174,7 +174,7 @@ async function loadChecked(
     const operators = [...graph.opTypes].sort();
     const onFatal = (requestId: string | undefined, how: string) =>
       options.onFatal?.({ ...about, requestId, how, operators });
-    const task = { ...warm.createTask(executor, { onFatal }), ...example };
+    const task = Object.assign(warm.createTask(executor, { onFatal }), example);
     return new LoadedModel({ manifest, identity, task, figures, executor });
   } finally {
     if (!isKept) await trial.end();
