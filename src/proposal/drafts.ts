@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readlinkSync } from 'node:fs';
+import { readlinkSync, statSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export function draftName(name: string): string {
  * The drafts in a model's folder that nobody works on any more: their process on this machine has ended, or they are
  * older than a day. A folder that is not there has none.
  */
-export async function findAbandonedDrafts(folder: string, now = Date.now()): Promise<readonly string[]> {
+export async function findAbandonedDrafts(folder: string, now = kernelNow()): Promise<readonly string[]> {
   const names = await readdir(folder).catch(() => []);
   const abandoned: string[] = [];
   for (const name of names) {
@@ -34,6 +34,15 @@ export async function findAbandonedDrafts(folder: string, now = Date.now()): Pro
 export async function removeAbandonedDrafts(folder: string): Promise<void> {
   for (const name of await findAbandonedDrafts(folder)) {
     await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** The time by the kernel's clock, as files have it: a process may have been given another. */
+function kernelNow(): number {
+  try {
+    return statSync('/proc/self/stat').mtimeMs;
+  } catch {
+    return Date.now();
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -114,7 +114,7 @@ test('the draft of an addition that is at work is left alone, until it is older 
   await run('add', join(folder, 'model.onnx'), '--name', 'm', '--version', '1');
   expect(await contentOf(join(registry, 'm'))).toHaveLength(2);
   expect((await run('check')).code).toBe(0);
-  const long = Date.now() / 1_000 - 90_000;
+  const long = (await stat(draft)).mtimeMs / 1_000 - 90_000;
   await utimes(draft, long, long);
   await run('add', join(folder, 'model.onnx'), '--name', 'm', '--version', '2');
   expect((await contentOf(join(registry, 'm'))).sort()).toEqual(['1', '2']);

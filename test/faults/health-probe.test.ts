@@ -1,18 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { ask } from '../helpers/ask.js';
-import { cpuMs } from '../helpers/processes.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { createBlocking } from './blocking.js';
 import { type Ask, excuseMs, judge, longestHealthMs } from './excuse.js';
 import { faultWithoutServer } from './harness.js';
 import { type Control, startControl, startProbe } from './health-probe.js';
 import { createPlainRegistry } from './plain-registry.js';
 
-const folder = createPlainRegistry({
-  // On one thread, so that a run takes as long as it computes.
-  blocking: { executor: 'inline', intraOpNumThreads: 1, timeoutMs: 60_000 },
-});
+const folder = createPlainRegistry();
 const environment = { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };
 const tries = 5;
 const stopMs = 150;
@@ -46,29 +42,15 @@ async function stopAWhile(...processes: readonly ChildProcess[]): Promise<void> 
   for (const child of processes.toReversed()) child.kill('SIGCONT');
 }
 
-async function block({ url }: ServerProcess, steps: number): Promise<void> {
-  expect((await ask(url, 'blocking', { x: steps })).status).toBe(200);
-}
-
-/** So many steps of a model as compute for this long: others on the processor have no part in it. */
-async function stepsFor(server: ServerProcess, ms: number): Promise<number> {
-  const sample = 10_000;
-  const pid = server.child.pid as number;
-  await block(server, 100);
-  const before = cpuMs(pid);
-  await block(server, sample);
-  return Math.round((sample * ms) / (cpuMs(pid) - before));
-}
-
 faultWithoutServer('O03', 'the probe of every row sees a server that is blocked for 150 ms', async () => {
-  await using server = await startServerProcess(environment);
+  using blocking = createBlocking(1.2 * stopMs);
+  await using server = await startServerProcess({ ...environment, ...blocking.environment });
   using control = await startControl();
-  const steps = await stepsFor(server, 1.2 * stopMs);
-  const inline = await judgeTries(server, control, () => block(server, steps));
+  const held = await judgeTries(server, control, () => blocking.block(server));
   const stopped = await judgeTries(server, control, () => stopAWhile(server.child));
-  const figure = `seen ${inline.seen} of ${tries} inline runs of ${1.2 * stopMs} ms, ${stopped.seen} of ${tries} stops of ${stopMs} ms`;
+  const figure = `seen ${held.seen} of ${tries} computations of ${1.2 * stopMs} ms, ${stopped.seen} of ${tries} stops of ${stopMs} ms`;
   // A machine that stalls in the same moment excuses it, and says so.
-  for (const { seen, missed } of [inline, stopped]) {
+  for (const { seen, missed } of [held, stopped]) {
     expect(missed, figure).toBe(0);
     expect(seen, figure).toBeGreaterThan(tries / 2);
   }
@@ -76,16 +58,16 @@ faultWithoutServer('O03', 'the probe of every row sees a server that is blocked 
 });
 
 faultWithoutServer('O03', 'the probe of every row excuses a server whose machine runs others', async () => {
-  await using server = await startServerProcess(environment);
+  using blocking = createBlocking(60);
+  await using server = await startServerProcess({ ...environment, ...blocking.environment });
   using control = await startControl();
   const halted = await judgeTries(server, control, () => stopAWhile(control.child, server.child));
-  const steps = await stepsFor(server, 60);
   const rivals = Array.from({ length: 6 }, () =>
     spawn('nice', ['-n', '1', process.execPath, '-e', 'for(;;);'], { stdio: 'ignore' }),
   );
   try {
-    const crowded = await judgeTries(server, control, () => block(server, steps));
-    const figure = `of ${tries} stops of all for ${stopMs} ms excused ${halted.excused}, the server's part ${halted.longestMs.toFixed(0)} ms at most; of ${tries} runs of 60 ms beside ${rivals.length} busy loops excused ${crowded.excused}, the server's part ${crowded.longestMs.toFixed(0)} ms at most`;
+    const crowded = await judgeTries(server, control, () => blocking.block(server));
+    const figure = `of ${tries} stops of all for ${stopMs} ms excused ${halted.excused}, the server's part ${halted.longestMs.toFixed(0)} ms at most; of ${tries} computations of 60 ms beside ${rivals.length} busy loops excused ${crowded.excused}, the server's part ${crowded.longestMs.toFixed(0)} ms at most`;
     expect(halted.longestMs, figure).toBeLessThan(longestHealthMs);
     expect(halted.excused, figure).toBeGreaterThanOrEqual(tries - 1);
     expect(crowded.longestMs, figure).toBeLessThan(longestHealthMs);

@@ -1,9 +1,10 @@
 import { Agent } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { expect } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { ask as askModel, readMetric } from '../helpers/ask.js';
 import { childOf, cpuMs } from '../helpers/processes.js';
 import type { ServerProcess } from '../helpers/server-process.js';
+import { createBlocking } from './blocking.js';
 import { postOn } from './clients.js';
 import { fault } from './harness.js';
 import { type LoadResult, runLoad } from './open-loop.js';
@@ -17,8 +18,6 @@ const oneByOne = { executor: 'isolated', maxBatchRows: 1 } as const;
 const folder = createPlainRegistry({
   heavy: { ...oneByOne, timeoutMs, iterations: 160 },
   heavier: { ...oneByOne, timeoutMs: 1_000, iterations: 400 },
-  // Whoever writes this in a manifest lets one model's runs hold up all.
-  blocking: { executor: 'inline', timeoutMs: 60_000 },
   'short-queue': { ...oneByOne, timeoutMs: 60_000, maxQueueRows },
 });
 const options = {
@@ -27,6 +26,8 @@ const options = {
   // Each load thrice at most, and in the full size of half a minute.
   timeoutMs: isFullSize ? 1_200_000 : 300_000,
 };
+const blocking = createBlocking(2_000);
+afterAll(() => blocking[Symbol.dispose]());
 const heavy = { path: '/models/heavy/predict', body: { x: 1 } };
 const heavier = { path: '/models/heavier/predict', body: { x: 1 } };
 const seconds = isFullSize ? 30 : 2;
@@ -173,14 +174,13 @@ fault(
     const onNew = () => askOn(undefined, server, { 'x-request-timeout-ms': '500', connection: 'close' });
     const all = (ask: () => Promise<number>) => Promise.all(Array.from({ length: requests }, ask));
     expect(new Set(await all(() => askOn(agent, server)))).toEqual(new Set([200]));
-    const iterations = await iterationsFor(server, 2_000);
     const runs = await countRuns(server);
     const health = probeHealth(server);
-    const blocking = ask(server, 'blocking', iterations);
+    const blocked = blocking.block(server);
     await pause(200);
     const [known, fresh] = [all(onKnown), all(onNew)];
     const statuses = { known: await known, fresh: await fresh };
-    expect(await blocking).toBe(200);
+    await blocked;
     const { failed, longestMs } = await health.stop();
     agent.destroy();
     const ran = (await countRuns(server)) - runs;
@@ -194,7 +194,7 @@ fault(
     expect(await ask(server, 'plain', 1)).toBe(200);
     return figure;
   },
-  options,
+  { ...options, environment: { ...options.environment, ...blocking.environment } },
 );
 
 fault(
@@ -220,14 +220,6 @@ fault(
   },
   options,
 );
-
-/** So many steps of the slow model as take this long here and now. */
-async function iterationsFor(server: ServerProcess, ms: number): Promise<number> {
-  const sample = 1_000;
-  const started = performance.now();
-  expect(await ask(server, 'blocking', sample)).toBe(200);
-  return Math.round((sample * ms) / (performance.now() - started));
-}
 
 const askOn = async (agent: Agent | undefined, { port }: ServerProcess, more: Record<string, string> = {}) =>
   (await postOn(agent, port, '/models/plain/predict', '{"x":1}', more)).status;
