@@ -34,7 +34,7 @@ function noteOn(output: GraphValue, { task, output: named = {} }: Manifest, grap
   const all = 'a version of the task tensor serves every output';
   const isMatrix = isFloat(typeOf(output)) && (output.shape?.length ?? 1) <= 2;
   if (task === 'classification' && named.probabilities === undefined && isMatrix) {
-    return findOrigin(graph, name).is === 'scores'
+    return findOrigin(graph, name).is === 'scores' || /score/i.test(name)
       ? `the output ${name} is left out: it holds scores and no probabilities; ${all}`
       : `the output ${name} is left out: if it holds probabilities, name it in output.probabilities of metadata.json; ${all}`;
   }

@@ -25,6 +25,15 @@ describe('an output that is left out is named, until it is not', () => {
     expect(await notesOf(both, bytes)).toEqual([]);
   });
 
+  test('scores of outliers are not offered as probabilities', async () => {
+    const bytes = caseOf('second-output-lost/iforest.onnx');
+    const features = four.slice(0, 3);
+    const manifest: Manifest = { task: 'classification', features, output: { label: 'label' } };
+    expect(await notesOf(manifest, bytes)).toEqual([
+      `the output scores is left out: it holds scores and no probabilities; ${all}`,
+    ]);
+  });
+
   test('a sequence, in the task tensor too', async () => {
     const bytes = caseOf('multioutput-sequence/model.onnx');
     const fault =
