@@ -66,7 +66,7 @@ function toModelState(
     ...(sole !== undefined && { sole }),
   };
 
-  /** The only one, or that which has answered so far: a newcomer without an order does not silence it. */
+  /** The only version, or else the version that has answered so far: a new one without an order does not silence it. */
   function soleOf(some: readonly string[]): string | undefined {
     return some.length === 1 ? some[0] : some.find((version) => version === before);
   }

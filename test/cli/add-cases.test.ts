@@ -1,32 +1,17 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runCli } from '../../src/cli/run-cli.js';
+import { describe, expect, it } from 'vitest';
+import { useCliFolder } from '../helpers/cli.js';
 
 /** Files that users have asked about: each is added as its owner would, and answers right or says what to do. */
 
-let folder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sardonyx-cases-'));
-});
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-async function run(...argv: string[]) {
-  let [out, err] = ['', ''];
-  const code = await runCli(argv, {
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    env: { MODELS_DIR: join(folder, 'models') },
-  });
-  return { code, out, err };
-}
+const cli = useCliFolder('sardonyx-cases-');
+const run = cli.run;
 
 const add = (path: string, ...options: string[]) =>
   run('add', join('test/cases', path), '--name', 'm', '--version', '1', ...options);
-const readManifest = async () => JSON.parse(await readFile(join(folder, 'models/m/1/metadata.json'), 'utf8'));
+const readManifest = async () =>
+  JSON.parse(await readFile(join(cli.path, 'models/m/1/metadata.json'), 'utf8'));
 const predict = async (body: unknown) => JSON.parse((await run('predict', 'm', JSON.stringify(body))).out);
 const readCase = async (path: string) => JSON.parse(await readFile(join('test/cases', path), 'utf8'));
 const notesIn = (out: string) => [...out.matchAll(/^note: (.*)$/gm)].map(([, note]) => note);
@@ -45,7 +30,7 @@ it('CatBoost with its ZipMap: every row as in training', async () => {
       probabilities: { 0: probabilities[k][0], 1: probabilities[k][1] },
     })),
   };
-  const file = join(folder, 'golden.json');
+  const file = join(cli.path, 'golden.json');
   await writeFile(file, JSON.stringify(golden));
   const proved = await add('catboost-zipmap/model.onnx', '--name', 'n', '--golden', file);
   expect(proved.out).toContain(`${rows.length} golden rows pass`);

@@ -1,31 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { runCli } from '../../src/cli/run-cli.js';
+import { expect, it } from 'vitest';
+import { useCliFolder } from '../helpers/cli.js';
 import { nanAt, neverANumber } from '../helpers/onnx-models.js';
 
-let folder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sardonyx-example-'));
-});
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-async function run(...argv: string[]) {
-  let [out, err] = ['', ''];
-  const code = await runCli(argv, {
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    env: { MODELS_DIR: join(folder, 'models') },
-  });
-  return { code, out, err };
-}
+const cli = useCliFolder('sardonyx-example-');
+const run = cli.run;
 
 async function add(bytes: Uint8Array) {
-  await writeFile(join(folder, 'model.onnx'), bytes);
-  return run('add', join(folder, 'model.onnx'), '--name', 'm', '--version', '1');
+  await writeFile(join(cli.path, 'model.onnx'), bytes);
+  return run('add', join(cli.path, 'model.onnx'), '--name', 'm', '--version', '1');
 }
 
 it('the lines to try hold a request that was answered, where zeros are not', async () => {

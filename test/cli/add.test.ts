@@ -1,36 +1,19 @@
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runCli } from '../../src/cli/run-cli.js';
+import { describe, expect, it } from 'vitest';
+import { useCliFolder } from '../helpers/cli.js';
 import * as models from '../helpers/onnx-models.js';
 
-let folder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sardonyx-add-'));
-});
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-async function run(...argv: string[]) {
-  let [out, err] = ['', ''];
-  const code = await runCli(argv, {
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    env: { MODELS_DIR: join(folder, 'models') },
-    now: () => new Date('2026-11-23T01:02:03.456Z'),
-  });
-  return { code, out, err };
-}
+const cli = useCliFolder('sardonyx-add-', () => new Date('2026-11-23T01:02:03.456Z'));
+const run = cli.run;
 
 async function add(model: Uint8Array, ...options: string[]) {
-  await writeFile(join(folder, 'model.onnx'), model);
-  return run('add', join(folder, 'model.onnx'), '--name', 'm', ...options);
+  await writeFile(join(cli.path, 'model.onnx'), model);
+  return run('add', join(cli.path, 'model.onnx'), '--name', 'm', ...options);
 }
 
 const readManifest = async (version = '20261123_010203') =>
-  JSON.parse(await readFile(join(folder, 'models/m', version, 'metadata.json'), 'utf8'));
+  JSON.parse(await readFile(join(cli.path, 'models/m', version, 'metadata.json'), 'utf8'));
 
 const zeros = { prediction: expect.anything() };
 
@@ -183,15 +166,15 @@ describe('what the graph says is proposed', () => {
       ],
       expected: [{ prediction: 'x' }, { prediction: 8 }],
     };
-    await writeFile(join(folder, 'golden.json'), JSON.stringify(golden));
-    const refused = await add(models.linearRegression([2, 3]), '--golden', join(folder, 'golden.json'));
+    await writeFile(join(cli.path, 'golden.json'), JSON.stringify(golden));
+    const refused = await add(models.linearRegression([2, 3]), '--golden', join(cli.path, 'golden.json'));
     expect(refused.err).toContain('golden rows fail');
-    expect(await readdir(join(folder, 'models'))).toEqual([]);
+    expect(await readdir(join(cli.path, 'models'))).toEqual([]);
 
     golden.instances.shift();
     golden.expected.shift();
-    await writeFile(join(folder, 'golden.json'), JSON.stringify(golden));
-    const { out } = await add(models.linearRegression([2, 3]), '--golden', join(folder, 'golden.json'));
+    await writeFile(join(cli.path, 'golden.json'), JSON.stringify(golden));
+    const { out } = await add(models.linearRegression([2, 3]), '--golden', join(cli.path, 'golden.json'));
     expect(out).toContain('1 golden rows pass');
     expect((await readManifest()).features[0]).toEqual({ name: 'x0', type: 'number', example: 1 });
     expect(Object.keys((await readManifest()).sha256)).toEqual(['model.onnx', 'golden.json']);
@@ -199,10 +182,10 @@ describe('what the graph says is proposed', () => {
 
   it('lets the keys of a given manifest win', async () => {
     await writeFile(
-      join(folder, 'given.json'),
+      join(cli.path, 'given.json'),
       JSON.stringify({ description: 'Sum and difference', output: { names: ['sum', 'difference'] } }),
     );
-    await add(models.twoOutputs(), '--manifest', join(folder, 'given.json'));
+    await add(models.twoOutputs(), '--manifest', join(cli.path, 'given.json'));
     const { out } = await run('predict', 'm', '{"x0":3,"x1":2}');
     expect(JSON.parse(out).prediction).toEqual({ sum: 5, difference: 1 });
     expect(await readManifest()).toMatchObject({
@@ -228,18 +211,18 @@ describe('a refusal leaves nothing behind', () => {
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(err).toContain(reason);
     expect(err.trim().split('\n')).toHaveLength(1);
-    expect(await readdir(join(folder, 'models')).catch(() => [])).toEqual([]);
+    expect(await readdir(join(cli.path, 'models')).catch(() => [])).toEqual([]);
   });
 
-  it('a link out of the folder of the model', async () => {
-    await symlink('/etc/hostname', join(folder, 'w.bin'));
-    expect((await add(models.externalData('w.bin'))).err).toContain("lead out of the model's folder");
+  it('a link out of the cli.path of the model', async () => {
+    await symlink('/etc/hostname', join(cli.path, 'w.bin'));
+    expect((await add(models.externalData('w.bin'))).err).toContain("lead out of the model's cli.path");
   });
 });
 
 describe('versions', () => {
   it('takes external weights along, each with its digest', async () => {
-    await writeFile(join(folder, 'w.bin'), new Uint8Array(new Float32Array([5]).buffer));
+    await writeFile(join(cli.path, 'w.bin'), new Uint8Array(new Float32Array([5]).buffer));
     expect((await add(models.externalData('w.bin'))).err).toBe('');
     expect(Object.keys((await readManifest()).sha256)).toEqual(['model.onnx', 'w.bin']);
     expect(JSON.parse((await run('predict', 'm', '{"X":2}')).out).prediction).toBe(7);
@@ -247,12 +230,12 @@ describe('versions', () => {
 
   it('never overwrites one', async () => {
     await add(models.linearRegression([1]), '--version', '1');
-    const before = await readFile(join(folder, 'models/m/1/metadata.json'), 'utf8');
+    const before = await readFile(join(cli.path, 'models/m/1/metadata.json'), 'utf8');
     const { code, err } = await add(models.linearRegression([2]), '--version', '1');
     expect(code).toBe(1);
     expect(err).toContain('exists already, and a version is never overwritten');
-    expect(await readFile(join(folder, 'models/m/1/metadata.json'), 'utf8')).toBe(before);
-    expect(await readdir(join(folder, 'models/m'))).toEqual(['1']);
+    expect(await readFile(join(cli.path, 'models/m/1/metadata.json'), 'utf8')).toBe(before);
+    expect(await readdir(join(cli.path, 'models/m'))).toEqual(['1']);
   });
 
   it('counts on from whole numbers, and from semantic versions', async () => {

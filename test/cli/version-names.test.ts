@@ -1,36 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runCli } from '../../src/cli/run-cli.js';
+import { describe, expect, it } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
+import { useCliFolder } from '../helpers/cli.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 
-let folder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sardonyx names-'));
-});
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-async function run(...argv: string[]) {
-  let [out, err] = ['', ''];
-  const code = await runCli(argv, {
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    env: { MODELS_DIR: join(folder, 'models') },
-  });
-  return { code, out, err };
-}
+const cli = useCliFolder('sardonyx names-');
+const run = cli.run;
 
 /** Adds versions whose prediction is `X` times their place among them, counted from 1. */
 async function addAll(...versions: string[]): Promise<string> {
   let last = '';
   for (const [k, version] of versions.entries()) {
-    await writeFile(join(folder, 'model.onnx'), linearRegression([k + 1]));
-    last = (await run('add', join(folder, 'model.onnx'), '--name', 'm', '--version', version)).out;
+    await writeFile(join(cli.path, 'model.onnx'), linearRegression([k + 1]));
+    last = (await run('add', join(cli.path, 'model.onnx'), '--name', 'm', '--version', version)).out;
   }
   return last;
 }
@@ -39,14 +23,14 @@ const answering = async () => JSON.parse((await run('predict', 'm', '{"X":1}')).
 
 /** The command that a text proposes, run as a person would paste it. */
 const paste = (text: string) =>
-  execFileSync('sh', ['-c', /echo '\{.*$/m.exec(text)?.[0] ?? 'exit 9'], { cwd: folder });
+  execFileSync('sh', ['-c', /echo '\{.*$/m.exec(text)?.[0] ?? 'exit 9'], { cwd: cli.path });
 
 describe('one sound version is what the model answers with, whatever its name', () => {
   it.each(['v1', 'v1.2.0'])('%s', async (version) => {
     expect(await addAll(version)).not.toContain('aliases.json');
     expect(await run('check')).toMatchObject({ code: 0, out: expect.stringContaining('All is well.') });
     expect(await answering()).toBe(version);
-    await using server = await buildTestApp({ MODELS_DIR: join(folder, 'models') });
+    await using server = await buildTestApp({ MODELS_DIR: join(cli.path, 'models') });
     expect((await server.get('/health/ready')).status).toBe(200);
     expect((await server.post('/models/m/predict', { X: 2 })).body.prediction).toBe(2);
     const { body } = await server.get('/models/m');
@@ -56,7 +40,7 @@ describe('one sound version is what the model answers with, whatever its name', 
 
   it('beside one that is refused', async () => {
     await addAll('final', 'best');
-    await writeFile(join(folder, 'models/m/best/model.onnx'), 'junk');
+    await writeFile(join(cli.path, 'models/m/best/model.onnx'), 'junk');
     expect(await answering()).toBe('final');
     const { out } = await run('check');
     expect(out).toContain('1 fault.');
@@ -68,7 +52,7 @@ describe('v and a number is an order of its own', () => {
   it('the highest answers, and the next counts on', async () => {
     expect(await addAll('v1', 'v2', 'v10')).not.toContain('aliases.json');
     expect(await answering()).toBe('v10');
-    expect((await run('add', join(folder, 'model.onnx'), '--name', 'm')).out).toContain('Added m v11');
+    expect((await run('add', join(cli.path, 'model.onnx'), '--name', 'm')).out).toContain('Added m v11');
     expect(await answering()).toBe('v11');
   });
 
@@ -81,7 +65,7 @@ describe('v and a number is an order of its own', () => {
 
   it('beside plain numbers it is refused, and the message names both', async () => {
     await addAll('1');
-    const { code, err } = await run('add', join(folder, 'model.onnx'), '--name', 'm', '--version', 'v1');
+    const { code, err } = await run('add', join(cli.path, 'model.onnx'), '--name', 'm', '--version', 'v1');
     expect(code).toBe(1);
     expect(err).toContain('1 and v1 have no common order (number and v-number)');
   });
@@ -109,7 +93,7 @@ describe('of several names without an order none answers, and every place says w
 
   it('check counts it as a fault, and its command mends it and keeps other aliases', async () => {
     await addAll('final', 'final2');
-    await writeFile(join(folder, 'models/m/aliases.json'), '{"old":"final"}');
+    await writeFile(join(cli.path, 'models/m/aliases.json'), '{"old":"final"}');
     const { code, out } = await run('check');
     expect(code).toBe(1);
     expect(out).toContain('m: The versions final and final2 of m have no order');
@@ -121,7 +105,7 @@ describe('of several names without an order none answers, and every place says w
 
   it('the 503, readiness, GET /models and check say the same words, and there is nothing to wait for', async () => {
     await addAll('final', 'final2');
-    await using server = await buildTestApp({ MODELS_DIR: join(folder, 'models') });
+    await using server = await buildTestApp({ MODELS_DIR: join(cli.path, 'models') });
     const asked = await server.post('/models/m/predict', { X: 1 });
     expect(asked).toMatchObject({ status: 503, body: { code: 'model_unavailable', detail: words } });
     const ready = await server.get('/health/ready');

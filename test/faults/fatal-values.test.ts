@@ -14,7 +14,7 @@ const remainder = { task: 'regression' as const, features };
 const fatal = { a: -(2 ** 31), b: -1 };
 const folder = createPlainRegistry();
 folder.addVersion('remainder', '1', { manifest: remainder, model: wholeRemainder() });
-// What training would have seen is beside the point: the row ends whoever tries it.
+// The expected value does not matter here: the row ends each process that tries it.
 const golden = { instances: [fatal], expected: [{ prediction: 0 }] };
 folder.addVersion('golden', '1', { manifest: remainder, model: wholeRemainder(), golden });
 folder.addVersion('scores', '1', { manifest: { task: 'tensor' }, model: topScores() });

@@ -171,7 +171,7 @@ test('words that are not known get no advice', () => {
 });
 
 describe('a crash', () => {
-  test('is told with the version of the engine and the operators', () => {
+  test('the message names the version of the engine and the operators', () => {
     const advice = adviseOnCrash('the child ended (SIGSEGV)', new Set(['TopK', 'ai.onnx.ml:Scaler']));
     expect(advice).toContain(`onnxruntime ${engineVersion}, and the graph holds TopK, ai.onnx.ml:Scaler: `);
   });

@@ -62,7 +62,7 @@ describe('a file that is no ONNX model is named, with what to do', () => {
     expect(() => readGraph(bytes)).toThrow(`is not an ONNX model: it is ${words}`);
   });
 
-  test('what is not known is told as before', () => {
+  test('a file of an unknown kind gets the reason of the reader', () => {
     expect(() => readGraph(latin1('hello there'))).toThrow(/^is not an ONNX model: it (?!is )/);
   });
 

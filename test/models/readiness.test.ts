@@ -59,7 +59,7 @@ describe('whether the registry is ready', () => {
   });
 });
 
-describe('what a person must mend is told apart from what passes', () => {
+describe('readiness tells what a person must mend from what passes by itself', () => {
   test('versions without an order are for a person, and the words name the remedy', async () => {
     const { registry } = createRegistry();
     await registry.apply(listing([listed('a', ['final', 'final2'])]));

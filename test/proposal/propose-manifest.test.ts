@@ -194,7 +194,7 @@ describe('which output is the prediction', () => {
     expect(propose(source).manifest.output).toMatchObject({ label: 'y', probabilities: 'p' });
   });
 
-  it('of two that an operator made so, one may be called so, and that is told', () => {
+  it('where an operator made two outputs, the name decides, and a remark says so', () => {
     const { manifest, remarks } = propose(softmaxes('attention', 'probabilities'));
     expect(manifest.output).toMatchObject({ probabilities: 'probabilities' });
     expect(remarks).toContain(

@@ -134,8 +134,9 @@ export class Batcher<Row> {
   };
 
   /**
-   * Runs batch after batch, for about a millisecond: then the loop has its turn, and other models theirs. Where runs
-   * are elsewhere the next begins before the last one's rows are told of it, which keeps this thread for a while.
+   * Runs batch after batch for about a millisecond. Then the event loop has its turn, and so have other models. An
+   * isolated version's next run begins before the rows of the last run get their answers, since answering them takes
+   * this thread's time.
    */
   async #runBatches(): Promise<void> {
     const { executor, maxBatchDelayMs, maxBatchRows, times } = this.#options;

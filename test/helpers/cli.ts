@@ -1,0 +1,43 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach } from 'vitest';
+import { runCli } from '../../src/cli/run-cli.js';
+
+/** How a command ended, and what it printed. */
+export interface CommandResult {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface CliFolder {
+  /** A folder of the test's own, made anew before each. */
+  readonly path: string;
+  /** Runs a command in this process, with the registry `models` in the folder. */
+  run(...argv: string[]): Promise<CommandResult>;
+}
+
+/** The command line, with a folder that lasts as long as one test. */
+export function useCliFolder(prefix: string, now?: () => Date): CliFolder {
+  let path = '';
+  beforeEach(async () => {
+    path = await mkdtemp(join(tmpdir(), prefix));
+  });
+  afterEach(() => rm(path, { recursive: true, force: true }));
+  return {
+    get path() {
+      return path;
+    },
+    async run(...argv) {
+      let [out, err] = ['', ''];
+      const code = await runCli(argv, {
+        stdout: { write: (text) => (out += text) },
+        stderr: { write: (text) => (err += text) },
+        env: { MODELS_DIR: join(path, 'models') },
+        ...(now !== undefined && { now }),
+      });
+      return { code, out, err };
+    },
+  };
+}
