@@ -214,9 +214,9 @@ describe('a refusal leaves nothing behind', () => {
     expect(await readdir(join(cli.path, 'models')).catch(() => [])).toEqual([]);
   });
 
-  it('a link out of the cli.path of the model', async () => {
+  it('a link out of the folder of the model', async () => {
     await symlink('/etc/hostname', join(cli.path, 'w.bin'));
-    expect((await add(models.externalData('w.bin'))).err).toContain("lead out of the model's cli.path");
+    expect((await add(models.externalData('w.bin'))).err).toContain("lead out of the model's folder");
   });
 });
 
