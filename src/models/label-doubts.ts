@@ -1,3 +1,4 @@
+import type { WarmUp } from './loading/warm-up.js';
 import type { Manifest } from './manifest.js';
 import type { AnswerValue } from './task.js';
 
@@ -38,4 +39,21 @@ export function doubtsOf(
   return label === undefined || probabilities === undefined
     ? undefined
     : createLabelDoubts(label, probabilities);
+}
+
+/** What to do where tried rows have a label that is none of the classes: their clients get an error. */
+export function noteOnStrays(
+  [label, probabilities]: readonly string[],
+  { strays, answers }: Pick<WarmUp, 'strays' | 'answers'>,
+): readonly string[] {
+  if (strays === 0) return [];
+  const rows = strays + answers.length;
+  const note =
+    `the label ${label} is none of the classes in ${strays} of ${rows} tried rows, which get an error: ` +
+    'list in output.classes of metadata.json what the label holds';
+  return probabilities === undefined
+    ? [note]
+    : [
+        `${note}, in the order of the columns of ${probabilities}; if ${probabilities} holds no probabilities, name only "label": ${JSON.stringify(label)}`,
+      ];
 }

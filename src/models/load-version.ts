@@ -9,7 +9,7 @@ import { type TrialOptions, Trials } from '../inference/trials.js';
 import { findExample, listExamples } from './example-request.js';
 import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
-import { doubtsOf } from './label-doubts.js';
+import { doubtsOf, noteOnStrays } from './label-doubts.js';
 import { LoadedModel } from './loaded-model.js';
 import { choosePlace } from './loading/choose-place.js';
 import { warmUpFeatures } from './loading/feature-warm-up.js';
@@ -167,6 +167,7 @@ async function loadChecked(
       notes: [
         ...findNotes(manifest, graph, fetches),
         ...(doubts?.note === undefined ? [] : [doubts.note]),
+        ...noteOnStrays(fetches, warm),
         ...(isDependent ? [`requests do not share runs: ${batchReason}`] : []),
       ],
     };

@@ -34,6 +34,17 @@ describe('an output that is left out is named, until it is not', () => {
     ]);
   });
 
+  test('scores that are named as probabilities leave labels without a class', async () => {
+    const bytes = caseOf('second-output-lost/iforest.onnx');
+    const output = { label: 'label', probabilities: 'scores' };
+    const notes = await notesOf({ task: 'classification', features: four.slice(0, 3), output }, bytes);
+    expect(notes).toContainEqual(
+      expect.stringMatching(
+        /^the label label is none of the classes in [1-9]\d* of \d+ tried rows, which get an error: list in output\.classes of metadata\.json what the label holds, in the order of the columns of scores; if scores holds no probabilities, name only "label": "label"$/,
+      ),
+    );
+  });
+
   test('a sequence, in the task tensor too', async () => {
     const bytes = caseOf('multioutput-sequence/model.onnx');
     const fault =

@@ -73,6 +73,7 @@ export async function warmUpFeatures(
   const mixed = Array.from({ length: batchRows }, (_unused, k) => rows[k % rows.length] ?? row);
   const full = await run(mixed);
   const batchRunMs = await fastestOf(3, trial, () => run(mixed));
+  const answers = tried.map((it) => decodeOrError(decode, it.outputs));
   const toText = createRowText(typed.map(({ feature }) => feature.name));
   return {
     createTask: (executor, options) =>
@@ -102,7 +103,8 @@ export async function warmUpFeatures(
     isRepeatable: company.isRepeatable,
     outputBytes: countBytes(full),
     runs: [[row], mixed].map((some) => ({ feeds: encode(some), fetches })),
-    answers: tried.flatMap((it) => decodeOrNothing(decode, it.outputs)),
+    answers: answers.filter((it): it is AnswerValue => !(it instanceof ServiceError)),
+    strays: answers.filter((it) => it instanceof ServiceError && it.code === 'run_failed').length,
   };
 }
 
@@ -140,12 +142,12 @@ async function findBase(
   );
 }
 
-/** A row that the version answers with an error has no answer to look at. */
-function decodeOrNothing(decode: Decode, outputs: Tensors): readonly AnswerValue[] {
+/** The answer to one row, or the error that its client would get. */
+function decodeOrError(decode: Decode, outputs: Tensors): AnswerValue | ServiceError {
   try {
-    return [decode(outputs, 0)];
+    return decode(outputs, 0);
   } catch (error) {
-    if (!(error instanceof ServiceError)) throw error;
-    return [];
+    if (error instanceof ServiceError) return error;
+    throw error;
   }
 }

@@ -76,6 +76,7 @@ export async function warmUpTensors(
     outputBytes: base === undefined ? 0 : countBytes(base.outputs),
     runs: base === undefined ? [] : [base.run],
     answers: [],
+    strays: 0,
   };
 }
 

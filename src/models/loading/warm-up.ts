@@ -28,6 +28,8 @@ export interface WarmUp {
   readonly runs: readonly TensorRun[];
   /** The answers to the rows that were tried. */
   readonly answers: readonly AnswerValue[];
+  /** Of the rows that were tried, those whose label is none of the classes. */
+  readonly strays: number;
 }
 
 export interface TaskOptions {
