@@ -173,9 +173,10 @@ export class Trials {
       return await question();
     } catch (cause) {
       throw isLate
-        ? new TrialTimeoutError(`the engine took more than ${longestMs} ms (MODEL_LOAD_TIMEOUT_MS)`, {
-            cause,
-          })
+        ? new TrialTimeoutError(
+            `the engine took more than ${longestMs} ms${longestMs === loadTimeoutMs ? ' (MODEL_LOAD_TIMEOUT_MS)' : ''}`,
+            { cause },
+          )
         : cause;
     } finally {
       clearTimeout(timer);

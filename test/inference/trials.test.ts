@@ -74,6 +74,12 @@ test('a run without end is ended, and says so', async () => {
   await next.end();
 });
 
+test('a run that is ended at a shorter limit names that limit, and not the one of a load', async () => {
+  const trials = createTrials();
+  const trial = await trials.begin({ bytes: slow(), threads: 1, title: 'sardonyx test' });
+  await expect(trial.run(column(1e9), ['value'], 200)).rejects.toThrow(/^the engine took more than 200 ms$/);
+});
+
 test('a child that takes too much memory ends itself, and says why', async () => {
   const trials = createTrials({ maxMemoryBytes: 1e6 });
   const trying = (async () => {
