@@ -1,6 +1,10 @@
+import type { Scalar } from '../inference/decode.js';
 import type { WarmUp } from './loading/warm-up.js';
-import type { Manifest } from './manifest.js';
+import { type Manifest, RefusedError } from './manifest.js';
 import type { AnswerValue } from './task.js';
+
+/** Classes in a sentence: of more it says how many. */
+const mostShown = 10;
 
 /** Counts tried rows whose label is not the class with the highest probability. */
 export interface LabelDoubts {
@@ -41,19 +45,26 @@ export function doubtsOf(
     : createLabelDoubts(label, probabilities);
 }
 
-/** What to do where tried rows have a label that is none of the classes: their clients get an error. */
+/**
+ * Says that tried rows have a label that is none of the classes, so that their clients get an error, and what to do.
+ * Throws `RefusedError` where the classes are no more than counted, as they are where nobody named them.
+ */
 export function noteOnStrays(
   [label, probabilities]: readonly string[],
-  { strays, answers }: Pick<WarmUp, 'strays' | 'answers'>,
+  { strays, answers, classes = [] }: Pick<WarmUp, 'strays' | 'answers' | 'classes'>,
 ): readonly string[] {
   if (strays === 0) return [];
-  const rows = strays + answers.length;
   const note =
-    `the label ${label} is none of the classes in ${strays} of ${rows} tried rows, which get an error: ` +
-    'list in output.classes of metadata.json what the label holds';
-  return probabilities === undefined
-    ? [note]
-    : [
-        `${note}, in the order of the columns of ${probabilities}; if ${probabilities} holds no probabilities, name only "label": ${JSON.stringify(label)}`,
-      ];
+    `the label ${label} is none of the classes ${listOf(classes)} in ${strays} of ${strays + answers.length} tried rows: ` +
+    'list in output.classes of metadata.json what the label holds' +
+    (probabilities === undefined
+      ? ''
+      : `, in the order of the columns of ${probabilities}; if ${probabilities} holds no probabilities, name only "label": ${JSON.stringify(label)}`);
+  if (classes.every((it, k) => it === k)) throw new RefusedError(`model.onnx: ${note}`);
+  return [note];
+}
+
+function listOf(classes: readonly Scalar[]): string {
+  const shown = classes.slice(0, mostShown).join(', ');
+  return classes.length > mostShown ? `${shown} and ${classes.length - mostShown} more` : shown;
 }

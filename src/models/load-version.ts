@@ -118,6 +118,7 @@ async function loadChecked(
         : await warmUpFeatures(manifest, graph, trial, golden, limits);
     if (!warm.isRepeatable) refuseUnrepeatable(manifest, graph);
     const fetches = warm.runs[0]?.fetches ?? [];
+    const strayNotes = noteOnStrays(fetches, warm);
     const doubts = doubtsOf(manifest, fetches);
     // Rows that were drawn say less than those that training saw.
     if (golden === undefined) for (const value of warm.answers) doubts?.add(value);
@@ -167,7 +168,7 @@ async function loadChecked(
       notes: [
         ...findNotes(manifest, graph, fetches),
         ...(doubts?.note === undefined ? [] : [doubts.note]),
-        ...noteOnStrays(fetches, warm),
+        ...strayNotes,
         ...(isDependent ? [`requests do not share runs: ${batchReason}`] : []),
       ],
     };

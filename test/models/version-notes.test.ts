@@ -34,15 +34,25 @@ describe('an output that is left out is named, until it is not', () => {
     ]);
   });
 
-  test('scores that are named as probabilities leave labels without a class', async () => {
+  describe('labels that are none of the classes', () => {
     const bytes = caseOf('second-output-lost/iforest.onnx');
-    const output = { label: 'label', probabilities: 'scores' };
-    const notes = await notesOf({ task: 'classification', features: four.slice(0, 3), output }, bytes);
-    expect(notes).toContainEqual(
-      expect.stringMatching(
-        /^the label label is none of the classes in [1-9]\d* of \d+ tried rows, which get an error: list in output\.classes of metadata\.json what the label holds, in the order of the columns of scores; if scores holds no probabilities, name only "label": "label"$/,
-      ),
+    const load = (output: NonNullable<Manifest['output']>) =>
+      notesOf({ task: 'classification', features: four.slice(0, 3), output }, bytes);
+
+    test.each([{}, { classes: [0, 1] }])(
+      'are refused where the classes are only counted: %j',
+      async (more) => {
+        await expect(load({ label: 'label', probabilities: 'scores', ...more })).rejects.toThrow(
+          /^model\.onnx: the label label is none of the classes 0, 1 in [1-9]\d* of \d+ tried rows: list in output\.classes of metadata\.json what the label holds, in the order of the columns of scores; if scores holds no probabilities, name only "label": "label"$/,
+        );
+      },
     );
+
+    test('are noted where somebody named them', async () => {
+      expect(await load({ label: 'label', probabilities: 'scores', classes: [1, 2] })).toContainEqual(
+        expect.stringMatching(/^the label label is none of the classes 1, 2 in [1-9]\d* of \d+ tried rows: /),
+      );
+    });
   });
 
   test('a sequence, in the task tensor too', async () => {

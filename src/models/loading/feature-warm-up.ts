@@ -105,6 +105,7 @@ export async function warmUpFeatures(
     runs: [[row], mixed].map((some) => ({ feeds: encode(some), fetches })),
     answers: answers.filter((it): it is AnswerValue => !(it instanceof ServiceError)),
     strays: answers.filter((it) => it instanceof ServiceError && it.code === 'run_failed').length,
+    classes,
   };
 }
 

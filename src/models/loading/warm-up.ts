@@ -1,3 +1,4 @@
+import type { Scalar } from '../../inference/decode.js';
 import type { Executor } from '../../inference/executor.js';
 import type { Trial } from '../../inference/trials.js';
 import { RefusedError } from '../manifest.js';
@@ -30,6 +31,8 @@ export interface WarmUp {
   readonly answers: readonly AnswerValue[];
   /** Of the rows that were tried, those whose label is none of the classes. */
   readonly strays: number;
+  /** Of a classification: those that the manifest lists, or those that its labels are taken to be. */
+  readonly classes?: readonly Scalar[] | undefined;
 }
 
 export interface TaskOptions {

@@ -116,7 +116,7 @@ describe('what a label means', () => {
     ['integers are positions of booleans', { classes: [true, false] }, labelled, [1, 0.9, 0.1], false],
     ['truth is the class itself', { classes: [true, false] }, truth, [1, 0.1, 0.9], true],
     ['truth is a position of text', { classes: ['no', 'yes'] }, truth, [1, 0.1, 0.9], 'yes'],
-    ['a label wins over a likelier class', { classes: [0, 1] }, labelled, [0, 0.4, 0.6], 0],
+    ['a label wins over a likelier class', { classes: [3, 7] }, labelled, [3, 0.4, 0.6], 3],
     ['a threshold wins over the label', { classes: [0, 1], threshold: 0.3 }, labelled, [0, 0.65, 0.35], 1],
     [
       'and the label need not even be a class',
