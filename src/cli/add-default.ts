@@ -14,10 +14,14 @@ export interface Addition {
   /** The model's other versions. Whether they load is not known. */
   readonly existing: readonly string[];
   readonly aliases: Aliases;
+  /** Why those are not known. */
+  readonly aliasProblem?: string | undefined;
 }
 
 /** Makes the added version the model's default. Throws `RefusedError` where `aliases.json` cannot be written. */
-export async function setDefault({ root, name, version, aliases }: Addition): Promise<string> {
+export async function setDefault({ root, name, version, aliases, aliasProblem }: Addition): Promise<string> {
+  if (aliasProblem !== undefined)
+    throw new RefusedError(`the version is written, and names no default: mend ${name}/${aliasProblem}`);
   const file = { ...Object.fromEntries(aliases), default: version };
   try {
     await replaceFile(join(root, name), 'aliases.json', Buffer.from(`${JSON.stringify(file, null, 2)}\n`));
@@ -29,9 +33,14 @@ export async function setDefault({ root, name, version, aliases }: Addition): Pr
 
 /** Says where the added version is not what answers for the model alone, and gives the command that makes it so. */
 export function describeDefault(addition: Addition): string {
-  const { root, name, version, aliases } = addition;
+  const { root, name, version, existing, aliases, aliasProblem } = addition;
+  if (aliasProblem !== undefined)
+    return `\nNo version answers for ${name} alone until ${name}/aliases.json is mended (${aliasProblem}).\n`;
   const reason = whyNotDefault(addition);
-  if (reason === undefined) return '';
+  if (reason === undefined)
+    return existing.length === 0
+      ? ''
+      : `\nA server answers for ${name} with ${version} from its next start on.\n`;
   const command = toDefaultCommand(root, name, aliases, version);
   return `\n${reason}\nTo make ${version} what answers for ${name}:\n  ${command}\n`;
 }

@@ -63,10 +63,10 @@ async function tryExample({
   }
 }
 
-/** What is no distribution on a plain row is none. */
+/** What does not add up on a plain row is no distribution; the load has seen that each is a probability. */
 function doubtsAbout(probabilities: readonly number[]): readonly string[] {
   const sum = probabilities.reduce((a, b) => a + b, 0);
-  if (probabilities.every((it) => it >= 0 && it <= 1) && Math.abs(sum - 1) < 1e-3) return [];
+  if (Math.abs(sum - 1) < 1e-3) return [];
   return [
     `the probabilities of the example are ${probabilities.slice(0, 5).join(', ')}${probabilities.length > 5 ? ', …' : ''}, with a sum of ${sum.toFixed(4)}: ` +
       'if these are scores, name output.label alone, or an output.activation (--manifest)',
@@ -82,9 +82,7 @@ function describeFeatures(features: readonly Feature[]): string {
 
 function adviceFor({ name, version, manifest, figures }: LoadedModel, { root }: AdditionPlace): string {
   const wishes = [
-    manifest.features === undefined
-      ? []
-      : ['minimum, maximum, unit, description and example of each feature'],
+    manifest.features === undefined ? [] : [wishesFor(manifest.features)],
     manifest.description === undefined ? ['description'] : [],
     manifest.metrics === undefined ? ['metrics'] : [],
   ].flat();
@@ -93,6 +91,13 @@ function adviceFor({ name, version, manifest, figures }: LoadedModel, { root }: 
   return wishes.length === 0 && golden === ''
     ? ''
     : `To fill in by hand, before it is served, in ${file}: ${wishes.join('; ')}.${golden}`;
+}
+
+function wishesFor(features: readonly Feature[]): string {
+  const hasTexts = features.some(({ type }) => type === 'string');
+  const hasNumbers = features.some(({ type }) => type === 'number' || type === 'integer');
+  const bounds = [...(hasNumbers ? ['minimum, maximum, unit'] : []), ...(hasTexts ? ['enum of texts'] : [])];
+  return `${[...bounds, 'nullable, description'].join(', ')} and example of each feature`;
 }
 
 function commandsFor({ name, version }: LoadedModel, example: unknown, place: AdditionPlace): string {

@@ -133,7 +133,8 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
       () => draft && rmSync(draft, { recursive: true, force: true }),
     );
     stdout.write(report);
-    const addition = { root, name, version, existing, aliases: listed?.aliases.aliases ?? new Map() };
+    const { aliases = new Map(), problem } = listed?.aliases ?? {};
+    const addition = { root, name, version, existing, aliases, aliasProblem: problem };
     stdout.write(args.flag('default') ? await setDefault(addition) : describeDefault(addition));
     return 0;
   },

@@ -122,6 +122,9 @@ function joinOrigins(node: GraphNode, producers: Producers, walk: Walk): Origin 
   const areProbabilities = known.every((it) => it.is === 'probabilities' || it.is === 'independent');
   // Each column is a label: there are no sides to take off.
   if (areProbabilities && makers.size > 1) return { is: 'independent', node, parts: 1 };
+  // A score and its opposite, side by side, are no logits: a softmax over them counts the score twice.
+  if (first.is === 'linear' && makers.size === 1 && node.inputs.length === 2)
+    return { ...first, is: 'scores' };
   return first.is === 'independent' ? { ...first, parts: node.inputs.length * (first.parts ?? 1) } : first;
 }
 

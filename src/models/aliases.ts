@@ -11,6 +11,8 @@ export type Aliases = ReadonlyMap<string, string>;
 export interface AliasFile {
   readonly aliases: Aliases;
   readonly problem?: string;
+  /** The file is broken and none was sound before it, so that nobody knows what an alias names. */
+  readonly isUnknown?: boolean;
 }
 
 const noAliases: Aliases = new Map();
@@ -31,19 +33,25 @@ export async function readAliases(
     if (bytes === undefined) return { aliases: noAliases };
     return parseAliases(bytes, namePattern, existing);
   } catch (error) {
-    return { aliases: noAliases, problem: messageOf(error) };
+    return { aliases: noAliases, problem: messageOf(error), isUnknown: true };
   }
 }
 
-/** What is in force after a file was read: where it is broken, the aliases from before. */
-export function keepLastGood(before: Pick<AliasFile, 'aliases'> | undefined, file: AliasFile): AliasFile {
-  return file.problem === undefined ? file : { ...file, aliases: before?.aliases ?? file.aliases };
+/** What is in force after a file was read: where it is broken, the aliases from before, if those are known. */
+export function keepLastGood(
+  before: Pick<AliasFile, 'aliases' | 'isUnknown'> | undefined,
+  file: AliasFile,
+): AliasFile {
+  const { problem } = file;
+  if (problem === undefined || before === undefined || before.isUnknown) return file;
+  return { aliases: before.aliases, problem };
 }
 
 function parseAliases(bytes: Uint8Array, namePattern: RegExp, existing: readonly string[]): AliasFile {
   const refuse = (problem: string): AliasFile => ({
     aliases: noAliases,
     problem: `aliases.json: ${problem}`,
+    isUnknown: true,
   });
   let file: unknown;
   try {

@@ -91,10 +91,14 @@ export async function checkGolden(
   };
   const faults: string[] = [];
   let failed = 0;
+  let unfit = 0;
   const judge = (index: number): Promise<string | undefined> =>
     answer(golden.instances[index]).then(
       (it) => compare(golden.expected[index] as Expected, it),
-      (error: unknown) => describeFailure(error),
+      (error: unknown) => {
+        if (error instanceof ServiceError && error.code === 'invalid_input') unfit += 1;
+        return describeFailure(error);
+      },
     );
   for (let from = 0; from < golden.instances.length; from += goldenRowsAtOnce) {
     const to = Math.min(from + goldenRowsAtOnce, golden.instances.length);
@@ -106,8 +110,12 @@ export async function checkGolden(
     }
   }
   if (failed > 0) {
+    const verdict =
+      failed === unfit
+        ? 'what they hold is no request that this version takes'
+        : 'the model does not answer as in training';
     throw new RefusedError(
-      `${failed} of ${golden.instances.length} golden rows fail (${faults.join('; ')}): the model does not answer as in training`,
+      `${failed} of ${golden.instances.length} golden rows fail (${faults.join('; ')}): ${verdict}`,
     );
   }
 }

@@ -9,6 +9,7 @@ import { type TrialOptions, Trials } from '../inference/trials.js';
 import { findExample, listExamples } from './example-request.js';
 import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
+import { refuseImprobable } from './improbable.js';
 import { doubtsOf, noteOnStrays } from './label-doubts.js';
 import { LoadedModel } from './loaded-model.js';
 import { choosePlace } from './loading/choose-place.js';
@@ -118,6 +119,8 @@ async function loadChecked(
         : await warmUpFeatures(manifest, graph, trial, golden, limits);
     if (!warm.isRepeatable) refuseUnrepeatable(manifest, graph);
     const fetches = warm.runs[0]?.fetches ?? [];
+    refuseImprobable(fetches, warm.answers);
+    const leftNotes = findNotes(manifest, graph, fetches);
     const strayNotes = noteOnStrays(fetches, warm);
     const doubts = doubtsOf(manifest, fetches);
     // Rows that were drawn say less than those that training saw.
@@ -166,7 +169,7 @@ async function loadChecked(
       executorReason: reason,
       uncachedReason: findUncachedReason(model, warm),
       notes: [
-        ...findNotes(manifest, graph, fetches),
+        ...leftNotes,
         ...(doubts?.note === undefined ? [] : [doubts.note]),
         ...strayNotes,
         ...(isDependent ? [`requests do not share runs: ${batchReason}`] : []),

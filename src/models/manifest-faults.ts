@@ -6,8 +6,8 @@ import { type Feature, type Manifest, mostValues } from './manifest.js';
 type OutputKey = keyof NonNullable<Manifest['output']>;
 
 const outputKeys = {
-  classification: ['label', 'probabilities', 'classes', 'threshold', 'activation', 'labelIs'],
-  regression: ['value', 'names'],
+  classification: ['leftOut', 'label', 'probabilities', 'classes', 'threshold', 'activation', 'labelIs'],
+  regression: ['leftOut', 'value', 'names'],
   tensor: [],
 } as const satisfies Record<Manifest['task'], readonly OutputKey[]>;
 

@@ -62,6 +62,7 @@ const Output = Type.Object(
     activation: Type.Optional(Type.Union([Type.Literal('softmax'), Type.Literal('sigmoid')])),
     labelIs: Type.Optional(Type.Union([Type.Literal('position'), Type.Literal('class')])),
     value: Type.Optional(Name),
+    leftOut: Type.Optional(Type.Array(Name, { minItems: 1, maxItems: mostFeatures, uniqueItems: true })),
     names: Type.Optional(Type.Array(Name, { minItems: 2, maxItems: mostValues, uniqueItems: true })),
   },
   strict,

@@ -1,4 +1,4 @@
-import { keepLastGood } from './aliases.js';
+import { type AliasFile, keepLastGood } from './aliases.js';
 import type { ListedModel } from './directory.js';
 import { type ModelState, newestVersion, type VersionState } from './routing.js';
 import { orderVersions } from './version-order.js';
@@ -11,7 +11,9 @@ export function beginModel(listed: ListedModel, before?: ModelState): ModelState
   for (const { name } of listed.versions) versions.set(name, { state: 'loading' });
   for (const [name, state] of before?.versions ?? []) if (state.state === 'ready') versions.set(name, state);
   // Aliases may already name what is still to be loaded: those in force stay until it is.
-  const aliases = { ...listed.aliases, ...(before && { aliases: before.aliases }) };
+  const { problem } = listed.aliases;
+  const aliases =
+    before === undefined ? listed.aliases : { ...aliasesOf(before), ...(problem && { problem }) };
   return toModelState(listed, versions, aliases, before?.sole);
 }
 
@@ -29,7 +31,7 @@ export function settleModel(
     const state = versions.get(name);
     return state === undefined ? [] : [[name, state] as const];
   });
-  return toModelState(listed, new Map(kept), keepLastGood(before, listed.aliases), sole);
+  return toModelState(listed, new Map(kept), keepLastGood(before && aliasesOf(before), listed.aliases), sole);
 }
 
 /** The model with one version's new state; `sole` as for `settleModel`. */
@@ -40,15 +42,19 @@ export function withVersion(
   state: VersionState,
   sole?: string,
 ): ModelState {
-  const { aliases, aliasProblem } = model;
+  const { aliasProblem: problem } = model;
   const versions = new Map(model.versions).set(name, state);
-  return toModelState(listed, versions, { aliases, ...(aliasProblem && { problem: aliasProblem }) }, sole);
+  return toModelState(listed, versions, { ...aliasesOf(model), ...(problem && { problem }) }, sole);
+}
+
+function aliasesOf({ aliases, areAliasesUnknown: isUnknown }: ModelState): AliasFile {
+  return { aliases, ...(isUnknown && { isUnknown }) };
 }
 
 function toModelState(
   { name, versions: listed }: ListedModel,
   versions: VersionStates,
-  { aliases, problem }: ListedModel['aliases'],
+  { aliases, problem, isUnknown }: AliasFile,
   before: string | undefined,
 ): ModelState {
   const names = new Set(listed.map((version) => version.name));
@@ -62,6 +68,7 @@ function toModelState(
     versions,
     aliases,
     ...(problem !== undefined && { aliasProblem: problem }),
+    ...(isUnknown && { areAliasesUnknown: true }),
     ...(latest !== undefined && { latest }),
     ...(sole !== undefined && { sole }),
   };

@@ -1,4 +1,5 @@
 import { ServiceError } from '../errors.js';
+import { describeValue, hideKeys } from '../messages.js';
 import { type AliasFile, keepLastGood } from './aliases.js';
 import type { ListedModel, ListedVersion, Listing } from './directory.js';
 import type { LoadedModel } from './loaded-model.js';
@@ -62,13 +63,15 @@ export class Registry {
     const found = this.#models.get(name);
     if (found !== undefined) return found;
     const target = this.#aliases.aliases.get(name);
-    if (target === undefined) throw modelNotFound(name, [...this.#models.keys()]);
-    return this.#aliased(name, target);
+    if (target !== undefined) return this.#aliased(name, target);
+    if (this.#aliases.isUnknown)
+      throw this.#unknownAlias(`whether ${describeValue(hideKeys(name))} is an alias`);
+    throw modelNotFound(name, [...this.#models.keys()]);
   }
 
   /**
    * The model that plain `/predict` means: the configured one, else the alias `default`, else the only one.
-   * Throws `model_not_found` that lists them, or `model_unavailable` for an alias of nothing.
+   * Throws `model_not_found` that lists them, or `model_unavailable` for an alias of nothing and for a broken file.
    */
   findDefault(): ModelState {
     const { defaultModel } = this.#options;
@@ -77,6 +80,7 @@ export class Registry {
     if (target !== undefined) return this.#aliased('default', target);
     const [only] = this.#models.values();
     if (this.#models.size === 1 && only !== undefined) return only;
+    if (this.#aliases.isUnknown) throw this.#unknownAlias('which model is the default');
     const names = [...this.#models.keys()];
     throw new ServiceError('model_not_found', {
       detail:
@@ -103,11 +107,12 @@ export class Registry {
     return this.#models.size === 1 ? this.names[0] : undefined;
   }
 
-  /** Whether something says what plain `/predict` means; that it can answer is another matter. */
+  /** Whether something says what plain `/predict` means, or may do so; that it can answer is another matter. */
   get hasDefault(): boolean {
     return (
       this.#options.defaultModel !== undefined ||
       this.#aliases.aliases.has('default') ||
+      this.#aliases.isUnknown === true ||
       this.#models.size === 1
     );
   }
@@ -136,6 +141,12 @@ export class Registry {
     if (found !== undefined) return found;
     throw new ServiceError('model_unavailable', {
       detail: `${alias} is an alias of ${target}, which is not there.`,
+    });
+  }
+
+  #unknownAlias(asked: string): ServiceError {
+    return new ServiceError('model_unavailable', {
+      detail: `It is not known ${asked}: ${this.#aliases.problem}. Mend the file, or ask for a model by its name.`,
     });
   }
 

@@ -19,6 +19,8 @@ export interface ModelState {
   readonly aliases: Aliases;
   /** Why the model's `aliases.json` is not in force. */
   readonly aliasProblem?: string;
+  /** Whether that leaves what answers for the model alone unknown. */
+  readonly areAliasesUnknown?: boolean;
   /** The newest sound version, by `newestVersion`. */
   readonly latest?: string;
   /** Where none is `latest`: the only sound version, whatever its name. */
@@ -35,9 +37,10 @@ export function newestVersion(
 
 /**
  * The name of the version that answers a request for the model alone: what the alias `default` names, else `latest`,
- * else the only sound version. Undefined where none does.
+ * else the only sound version. Undefined where none does, and where a broken file leaves the aliases unknown.
  */
 export function defaultVersion(model: ModelState): string | undefined {
+  if (model.areAliasesUnknown) return undefined;
   return model.aliases.get('default') ?? model.latest ?? model.sole;
 }
 
@@ -61,7 +64,7 @@ export function findVersion(
   if (name === undefined) throw explainUnavailable(model, selector);
   const state = model.versions.get(name);
   if (state !== undefined) return { name, state };
-  if (name === selector) throw versionNotFound(model, selector);
+  if (name === selector && !model.areAliasesUnknown) throw versionNotFound(model, selector);
   throw explainUnavailable(model, selector);
 }
 

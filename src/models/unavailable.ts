@@ -24,7 +24,19 @@ export function explainUnavailable(model: ModelState, selector?: string): Servic
     const where = `The version ${selector} of ${name} is ${describeState(state)}.`;
     return refuse(state.state === 'loading' ? where : `${where} ${askWhy(model)}`, state.state === 'loading');
   }
+  if (model.areAliasesUnknown && selector !== 'latest') return explainUnknown(model, selector);
   return explainNone(model, selector === 'latest');
+}
+
+/** A broken file may have named any version: none is taken in its place. */
+function explainUnknown({ name, aliasProblem, versions }: ModelState, selector?: string): ServiceError {
+  const asked =
+    selector === undefined ? 'what answers for the model alone' : `whether ${selector} is an alias`;
+  const [example = 'VERSION'] = namesIn(versions, 'ready');
+  return refuse(
+    `It is not known ${asked}: ${name}/${aliasProblem}. Mend the file, or ask for a version by its name: POST /models/${name}/versions/${example}/predict.`,
+    false,
+  );
 }
 
 /** The version that is proposed for an alias `default`: the last by name of those that are ready. */

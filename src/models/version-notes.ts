@@ -2,24 +2,30 @@ import { describeType, type GraphValue, type ModelGraph } from '../inference/gra
 import { findOrigin } from '../inference/graph-origin.js';
 import { listOwnOutputs } from '../inference/graph-passing.js';
 import { isFloat, typeOf, unservable } from './binding/graph-outputs.js';
-import type { Manifest } from './manifest.js';
+import { type Manifest, RefusedError } from './manifest.js';
 
 const mostNotes = 20;
 
 /**
  * What an owner should know of a version that is served: a sentence each, with what to do about it, and gone once that
- * is done. These are of outputs that are left out; `fetched` are those that answers come from.
+ * is done. These are of outputs that are left out; `fetched` are those that answers come from. Throws `RefusedError`
+ * where the manifest leaves out what is served or not there.
  */
 export function findNotes(
   manifest: Manifest,
   graph: ModelGraph,
   fetched: readonly string[],
 ): readonly string[] {
-  const { label, probabilities } = manifest.output ?? {};
+  const { label, probabilities, leftOut = [] } = manifest.output ?? {};
+  checkLeftOut(leftOut, graph, fetched);
   // Who names the probabilities alone means that the label is not the prediction.
   const isWithoutLabel = label === undefined && probabilities !== undefined;
   const left = listOwnOutputs(graph).filter(
-    (output) => !fetched.includes(output.name) && !(isWithoutLabel && isLabel(output)),
+    (output) =>
+      !fetched.includes(output.name) &&
+      !leftOut.includes(output.name) &&
+      !(isWithoutLabel && isLabel(output)) &&
+      !(manifest.task === 'tensor' && unservable(output) === undefined),
   );
   const notes = left.slice(0, mostNotes).map((output) => noteOn(output, manifest, graph));
   return left.length > mostNotes
@@ -27,11 +33,20 @@ export function findNotes(
     : notes;
 }
 
+function checkLeftOut(leftOut: readonly string[], { outputs }: ModelGraph, fetched: readonly string[]): void {
+  for (const name of leftOut) {
+    if (fetched.includes(name)) throw new RefusedError(`/output/leftOut names ${name}, which is served`);
+    if (!outputs.some((output) => output.name === name))
+      throw new RefusedError(`/output/leftOut names ${name}, which is no output of the graph`);
+  }
+}
+
 function noteOn(output: GraphValue, { task, output: named = {} }: Manifest, graph: ModelGraph): string {
   const { name } = output;
   const fault = unservable(output);
   if (fault !== undefined) return `the output ${name} is left out: it ${fault}`;
-  const all = 'a version of the task tensor serves every output';
+  const all =
+    'a version of the task tensor serves every output, and output.leftOut says that one is not wanted';
   const isMatrix = isFloat(typeOf(output)) && (output.shape?.length ?? 1) <= 2;
   if (task === 'classification' && named.probabilities === undefined && isMatrix) {
     return findOrigin(graph, name).is === 'scores' || /score/i.test(name)

@@ -8,7 +8,7 @@ import { kindOfVersion, orderVersions } from '../models/version-order.js';
 export function nextVersion(existing: readonly string[], now: Date): string {
   const newest = orderVersions(existing).ascending.at(-1);
   const kind = newest === undefined ? 'timestamp' : kindOfVersion(newest);
-  if (newest === undefined || kind === 'timestamp') return toTimestamp(now);
+  if (newest === undefined || kind === 'timestamp') return freeTimestamp(existing, now);
   if (kind === 'number') return String(BigInt(newest) + 1n);
   if (kind === 'v-number') return `v${BigInt(newest.slice(1)) + 1n}`;
   const [core = '', prerelease] = newest.split(/-(.*)/);
@@ -16,6 +16,13 @@ export function nextVersion(existing: readonly string[], now: Date): string {
   if (prerelease !== undefined) return core;
   const [major, minor, patch = '0'] = core.split('.');
   return `${major}.${minor}.${BigInt(patch) + 1n}`;
+}
+
+/** The first second from `now` on that no version is named after. */
+function freeTimestamp(existing: readonly string[], now: Date): string {
+  let time = now.getTime();
+  while (existing.includes(toTimestamp(new Date(time)))) time += 1_000;
+  return toTimestamp(new Date(time));
 }
 
 function toTimestamp(now: Date): string {

@@ -42,6 +42,7 @@ export function proposeFeatures(
       `--features has ${wanted.length} name${wanted.length === 1 ? '' : 's'}, and the graph takes ${width}: ${describe(inputs)}`,
     );
   }
+  if (wanted !== undefined) checkSwapped(wanted, inputs, widths as number[]);
   const written = wanted === undefined ? namesInMetadata(graph, width) : undefined;
   // The order of a golden row's keys is a guess that the golden rows then prove.
   const mayRename = width > inputs.length || inputs.length === 1;
@@ -74,6 +75,21 @@ export function proposeFeatures(
     remarks.push('the graph does not name its columns; name them with --features, in the order of training');
   }
   return { features, remarks, ...(!areOwnNames && { inputs: columns }) };
+}
+
+/** A feature that has the name of one input and would fill another was meant to fill the one of its name. */
+function checkSwapped(
+  wanted: readonly string[],
+  inputs: readonly GraphValue[],
+  widths: readonly number[],
+): void {
+  const own = new Set(inputs.map(({ name }) => name));
+  const filled = inputs.flatMap(({ name }, k) => Array.from({ length: widths[k] ?? 0 }, () => name));
+  const at = wanted.findIndex((name, k) => own.has(name) && filled[k] !== name);
+  if (at < 0) return;
+  throw new RefusedError(
+    `--features would fill the input ${filled[at]} with ${wanted[at]}, which is the name of another input: give the names in the order of the graph, ${filled.slice(0, 20).join(', ')}`,
+  );
 }
 
 function widthOf({ name, shape }: GraphValue): number | undefined {

@@ -94,6 +94,7 @@ function readWishes({ classes, names, outputs, given = {} }: ProposalRequest): O
     ...textOf('probabilities'),
     ...textOf('value'),
     isComplete: 'label' in own || 'probabilities' in own,
+    hasActivation: 'activation' in own,
   };
 }
 

@@ -28,6 +28,8 @@ export interface OutputWishes extends WantedOutputs {
   readonly names?: readonly string[] | undefined;
   /** Whether label and probabilities are only those that are named. */
   readonly isComplete?: boolean;
+  /** Whether the user says what makes probabilities of the scores. */
+  readonly hasActivation?: boolean;
 }
 
 /** Names the value of a regression, and its columns where there are several. */
@@ -64,6 +66,7 @@ export function proposeClassification(
       : chooseProbabilities(outputs, label !== undefined, wishes.probabilities);
   const probabilities = found.output;
   refuseSeveralLabels(graph, outputs, label, probabilities);
+  if (wishes.hasActivation !== true) refuseScores(label, probabilities);
   const activation = probabilities && activationOf(probabilities);
   const remarks = [
     ...[labels, found].map((it) => 'remark' in it && it.remark),
@@ -117,6 +120,21 @@ function nameClasses(
       `the label holds ${own.slice(0, 5).join(', ')}, which the ZipMap does not name, and is left out: the prediction is the likeliest class`,
     );
   return { classes, isLabelOut: probabilities !== undefined, remarks };
+}
+
+/** Scores that the user names as probabilities: which function makes those of them, the graph does not say. */
+function refuseScores(label: OutputEvidence | undefined, probabilities: OutputEvidence | undefined): void {
+  if (probabilities?.origin.is !== 'scores') return;
+  const made =
+    probabilities.origin.node === undefined ? '' : ` (made by ${probabilities.origin.node.opType})`;
+  const alone =
+    label === undefined
+      ? ''
+      : ` leave --probabilities out, and the label ${label.value.name} is served alone;`;
+  throw new RefusedError(
+    `${probabilities.value.name} holds scores${made} and no probabilities:${alone} export the model with probabilities; ` +
+      `or say what makes probabilities of them: --manifest FILE with {"output":{"activation":"sigmoid"}} or "softmax"`,
+  );
 }
 
 /** Several labels never become one class. */

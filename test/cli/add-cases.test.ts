@@ -129,3 +129,29 @@ it('the only input, of one column, gives its name to the feature', async () => {
   await add('lone-input-loses-its-name/model.onnx');
   expect(await predict({ s: 'text' })).toMatchObject({ prediction: expect.any(Number) });
 });
+
+describe('what would be served wrongly is not added', () => {
+  it('scores that are named as probabilities', async () => {
+    const { code, err } = await add(
+      'second-output-lost/iforest.onnx',
+      ...[
+        '--label',
+        'label',
+        '--probabilities',
+        'scores',
+        '--manifest',
+        '{"output":{"activation":"sigmoid"}}',
+      ],
+    );
+    expect(err).toMatch(/the label label is none of the classes 0, 1 in [1-9]\d* of \d+ tried rows/);
+    expect(code).toBe(1);
+  });
+
+  it('features that have the names of inputs in another order', async () => {
+    const { code, err } = await add('int-division-overflow/model.onnx', '--features', 'b,a');
+    expect(err).toContain(
+      '--features would fill the input a with b, which is the name of another input: give the names in the order of the graph, a, b',
+    );
+    expect(code).toBe(1);
+  });
+});

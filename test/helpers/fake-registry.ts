@@ -5,7 +5,11 @@ import { type LoadEvent, Registry } from '../../src/models/registry.js';
 import { createFakeVersion, type FakeVersion } from './fake-version.js';
 
 export type Names = Readonly<Record<string, string>>;
-export const broken: AliasFile = { aliases: new Map(), problem: 'aliases.json: is not valid JSON in UTF-8' };
+export const broken: AliasFile = {
+  aliases: new Map(),
+  problem: 'aliases.json: is not valid JSON in UTF-8',
+  isUnknown: true,
+};
 const toFile = (aliases: Names | 'broken'): AliasFile =>
   aliases === 'broken' ? broken : { aliases: new Map(Object.entries(aliases)) };
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Listing } from '../../src/models/directory.js';
 import { RefusedError } from '../../src/models/manifest.js';
+import { findMissingModels } from '../../src/models/readiness.js';
 import {
   answerOf,
   broken,
@@ -115,12 +116,30 @@ describe('applying another listing', () => {
     expect(registry.aliasProblem).toBeUndefined();
   });
 
-  test('an aliases.json that was never sound gives no alias, and the newest answers', async () => {
+  test('an aliases.json that was never sound leaves open what answers, until it is mended', async () => {
     const { registry } = createRegistry();
-    await registry.apply(listing([listed('a', ['1', '2'], 'broken')], 'broken'));
-    expect(answerOf(registry, 'a')).toBe('a/2');
-    expect(answerOf(registry)).toBe('a/2');
-    expect(answerOf(registry, 'a', 'default')).toBe('version_not_found');
+    await registry.apply(listing([listed('a', ['1', '2'], 'broken')]));
+    await registry.apply(listing([listed('a', ['1', '2'], 'broken')]));
+    expect(answerOf(registry, 'a')).toBe('model_unavailable');
+    expect(answerOf(registry)).toBe('model_unavailable');
+    expect(answerOf(registry, 'a', 'default')).toBe('model_unavailable');
+    expect(answerOf(registry, 'a', '1')).toBe('a/1');
+    expect(answerOf(registry, 'a', 'latest')).toBe('a/2');
+    expect(findMissingModels(registry)).toContain(
+      'a: It is not known what answers for the model alone: a/aliases.json: is not valid JSON in UTF-8. ' +
+        'Mend the file, or ask for a version by its name: POST /models/a/versions/1/predict.',
+    );
+    await registry.apply(listing([listed('a', ['1', '2'], { default: '1' })]));
+    expect(answerOf(registry, 'a')).toBe('a/1');
+  });
+
+  test('a broken aliases.json of the registry leaves open which of several models is the default', async () => {
+    const { registry } = createRegistry();
+    await registry.apply(listing([listed('a', ['1']), listed('b', ['1'])], 'broken'));
+    expect(answerOf(registry)).toBe('model_unavailable');
+    expect(findMissingModels(registry)).toHaveLength(1);
+    expect(answerOf(registry, 'champion')).toBe('model_unavailable');
+    expect(answerOf(registry, 'a')).toBe('a/1');
   });
 
   test('a folder that cannot be read is not a model that is gone', async () => {

@@ -6,7 +6,22 @@ import { binaryClassifier } from '../helpers/onnx-models.js';
 
 const four = ['a', 'b', 'c', 'd'].map((name) => ({ name, type: 'number' as const }));
 const caseOf = (path: string) => readFileSync(`test/cases/${path}`);
-const all = 'a version of the task tensor serves every output';
+const all =
+  'a version of the task tensor serves every output, and output.leftOut says that one is not wanted';
+
+/** A linear score and its opposite under the name of probabilities, as skl2onnx writes a machine of two classes. */
+const opposites = () =>
+  model({
+    inputs: [tensorValue('X', 'float32', ['N', 2])],
+    outputs: [tensorValue('label', 'int64', ['N']), tensorValue('output_probability', 'float32', ['N', 2])],
+    initializers: [initializer('weights', 'float32', [2, 1], [3, -5])],
+    nodes: [
+      node('MatMul', ['X', 'weights'], ['score']),
+      node('Neg', ['score'], ['opposite']),
+      node('Concat', ['opposite', 'score'], ['output_probability'], { axis: int(1) }),
+      node('ArgMax', ['output_probability'], ['label'], { axis: int(1), keepdims: int(0) }),
+    ],
+  });
 
 async function notesOf(manifest: Manifest, bytes: Uint8Array, golden?: unknown): Promise<readonly string[]> {
   using version = await loadOne(manifest, bytes, golden);
@@ -32,6 +47,41 @@ describe('an output that is left out is named, until it is not', () => {
     expect(await notesOf(manifest, bytes)).toEqual([
       `the output scores is left out: it holds scores and no probabilities; ${all}`,
     ]);
+  });
+
+  test('an output that is listed as left out has no note', async () => {
+    const bytes = caseOf('second-output-lost/iforest.onnx');
+    const load = (leftOut: string[]) =>
+      notesOf(
+        { task: 'classification', features: four.slice(0, 3), output: { label: 'label', leftOut } },
+        bytes,
+      );
+    expect(await load(['scores'])).toEqual([]);
+    await expect(load(['label'])).rejects.toThrow('/output/leftOut names label, which is served');
+    await expect(load(['score'])).rejects.toThrow(
+      '/output/leftOut names score, which is no output of the graph',
+    );
+  });
+
+  test('scores that are no probabilities are refused, whatever their name', async () => {
+    const bytes = opposites();
+    const features = four.slice(0, 2);
+    const named: Manifest = {
+      task: 'classification',
+      features,
+      output: { label: 'label', probabilities: 'output_probability' },
+    };
+    await expect(notesOf(named, bytes)).rejects.toThrow(
+      /^model\.onnx: output_probability holds no probabilities, since a tried row has .*: name only "label": "label" in output of metadata\.json, or give the output\.activation that makes probabilities of them, or serve them with the task tensor$/,
+    );
+    expect(await notesOf({ ...named, output: { label: 'label' } }, bytes)).toEqual([
+      `the output output_probability is left out: it holds scores and no probabilities; ${all}`,
+    ]);
+  });
+
+  test('none of a version of the task tensor whose tried rows all fail', async () => {
+    const bytes = caseOf('topk-no-detections/plain.onnx');
+    expect(await notesOf({ task: 'tensor' }, bytes)).toEqual([]);
   });
 
   describe('labels that are none of the classes', () => {
@@ -109,7 +159,8 @@ describe('a label that its own probabilities belie', () => {
     ],
     initializers: [initializer('zero', 'float32', [1], [0])],
   });
-  const manifest: Manifest = { task: 'classification', features: four.slice(0, 2) };
+  const shares = four.slice(0, 2).map((feature) => ({ ...feature, minimum: 0, maximum: 1 }));
+  const manifest: Manifest = { task: 'classification', features: shares };
   const golden = {
     instances: [
       { a: 0.1, b: 0.9 },
@@ -126,7 +177,7 @@ describe('a label that its own probabilities belie', () => {
   });
 
   test('is noted for the example where there are no golden rows', async () => {
-    const [a, b] = four as [(typeof four)[0], (typeof four)[0]];
+    const [a, b] = shares as [(typeof shares)[0], (typeof shares)[0]];
     const features = [
       { ...a, example: 0.25 },
       { ...b, example: 0.75 },

@@ -6,7 +6,7 @@ import { zipMap } from '../helpers/onnx-models.js';
 
 const two: Manifest = {
   task: 'classification',
-  features: ['x0', 'x1'].map((name) => ({ name, type: 'number' })),
+  features: ['x0', 'x1'].map((name) => ({ name, type: 'number', minimum: 0, maximum: 1 })),
 };
 const withOutput = (output: NonNullable<Manifest['output']>): Manifest => ({ ...two, output });
 const row = { x0: 0.5, x1: 0.5 };

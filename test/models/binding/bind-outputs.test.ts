@@ -22,9 +22,14 @@ import {
 type Output = NonNullable<Manifest['output']>;
 const names = (count: number) => Array.from({ length: count }, (_, k) => `x${k}`);
 const row = (...values: readonly unknown[]) => Object.fromEntries(values.map((value, k) => [`x${k}`, value]));
-const classification = (count: number, output?: Output): Manifest => ({
+/** The last `shares` features are handed on as probabilities, and are therefore from 0 to 1. */
+const classification = (count: number, output?: Output, shares = 0): Manifest => ({
   task: 'classification',
-  features: names(count).map((name) => ({ name, type: 'number' })),
+  features: names(count).map((name, k) => ({
+    name,
+    type: 'number',
+    ...(k >= count - shares && { minimum: 0, maximum: 1 }),
+  })),
   ...(output && { output }),
 });
 const regression = (count: number, output?: Output): Manifest => ({
@@ -128,7 +133,7 @@ describe('what a label means', () => {
     ['who names the probabilities has only those', { probabilities: 'p' }, labelled, [0, 0.4, 0.6], 1],
     ['who names the label has only that', { label: 'label' }, labelled, [5, 0.4, 0.6], 5],
   ])('%s', async (_, output, bytes, values, prediction) => {
-    const answer = await ask(classification(3, output), bytes, row(...values));
+    const answer = await ask(classification(3, output, 2), bytes, row(...values));
     expect(answer).toMatchObject({ code: 'ok', prediction });
     if (answer['probabilities'] !== undefined) {
       expect(answer['probability']).toBe(answer['probabilities'][String(prediction)]);
@@ -140,7 +145,9 @@ describe('what a label means', () => {
     ['a position beyond the classes', { classes: ['a', 'b'] }, labelled, [2, 0.1, 0.9]],
     ['a negative position', { classes: ['a', 'b'] }, labelled, [-1, 0.1, 0.9]],
   ])('%s fails the run', async (_, output, bytes, values) => {
-    expect(await ask(classification(3, output), bytes, row(...values))).toMatchObject({ code: 'run_failed' });
+    expect(await ask(classification(3, output, 2), bytes, row(...values))).toMatchObject({
+      code: 'run_failed',
+    });
   });
 
   test('a label beyond 2^53 is not rounded', async () => {
@@ -163,7 +170,7 @@ describe('probabilities', () => {
     ['float64', Math.fround(0.3)],
   ])('a threshold is met by the same number of %s, and not by the one below', async (type, shown) => {
     const bytes = columns(['p', type, 0, 2]);
-    const source = classification(2, { threshold: 0.3 });
+    const source = classification(2, { threshold: 0.3 }, 2);
     expect(await ask(source, bytes, row(0.7, 0.3))).toMatchObject({
       prediction: 1,
       probability: type === 'float32' ? 0.3 : shown,
@@ -203,7 +210,8 @@ describe('probabilities', () => {
   });
 
   test('a probability that is not finite is refused, and the output named', async () => {
-    const answer = await ask(classification(1, { classes: [0, 1] }), nanAt(), row(-1));
+    const output: Output = { probabilities: 'value', activation: 'sigmoid' };
+    const answer = await ask(classification(1, output), nanAt(), row(-1));
     expect(answer).toMatchObject({
       code: 'output_not_finite',
       detail: expect.stringContaining('The output value is not a number'),
@@ -211,7 +219,7 @@ describe('probabilities', () => {
   });
 
   test('class texts that every object inherits are ordinary keys', async () => {
-    const source = classification(2, { probabilities: 'p', classes: ['__proto__', 'constructor'] });
+    const source = classification(2, { probabilities: 'p', classes: ['__proto__', 'constructor'] }, 2);
     using version = await loadOne(source, columns(['p', 'float32', 0, 2]));
     const answer = await version.ask(row(0.25, 0.75));
     expect(answer['prediction']).toBe('constructor');
