@@ -134,14 +134,7 @@ describe('what would be served wrongly is not added', () => {
   it('scores that are named as probabilities', async () => {
     const { code, err } = await add(
       'second-output-lost/iforest.onnx',
-      ...[
-        '--label',
-        'label',
-        '--probabilities',
-        'scores',
-        '--manifest',
-        '{"output":{"activation":"sigmoid"}}',
-      ],
+      ...['--label', 'label', '--probabilities', 'scores'],
     );
     expect(err).toMatch(/the label label is none of the classes 0, 1 in [1-9]\d* of \d+ tried rows/);
     expect(code).toBe(1);
