@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { ServiceError } from '../errors.js';
+import type { Commands } from '../redis/connection/connection.js';
 import { RefusedByRedis } from '../redis/redis-fault.js';
-import type { Commands, RedisLink } from '../redis/redis-link.js';
+import type { RedisLink } from '../redis/redis-link.js';
 import type { AnswerCache } from './cache.js';
 
 export interface RedisCacheOptions {

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { createRedisLimiter } from '../../src/limits/redis.js';
+import { entry } from '../helpers/log-entry.js';
 import { createTestLink } from '../helpers/redis-link.js';
 import { openSharedRedis } from '../helpers/shared-redis.js';
 
@@ -12,13 +13,6 @@ afterAll(async () => {
 });
 const limiter = createRedisLimiter(opened.link, shared.prefix);
 const minute = { max: 3, windowMs: 60_000 };
-
-/** An entry as the script writes it: when, how many before, how many with these. */
-function entry(at: number, before: number, withThese: number): Buffer {
-  const bytes = Buffer.alloc(24);
-  for (const [k, value] of [at, before, withThese].entries()) bytes.writeDoubleLE(value, 8 * k);
-  return bytes;
-}
 
 const now = () => Date.now() * 1_000;
 const sound = () => entry(now() - 1_000_000, 0, 1);
