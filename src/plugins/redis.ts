@@ -67,10 +67,10 @@ export default fp<RedisConfig>(
       },
       sentinelLogin: { username: config.REDIS_SENTINEL_USER, password: config.REDIS_SENTINEL_PASSWORD },
       onReconnect: () => reconnects.add(1),
+      onRefusal: (command) => refusals.series({ command }).add(1),
       onRefused: (commands) => {
         if (commands.length === 0) app.log.info('Redis refuses no command any more');
         else app.log.warn({ commands }, `Redis refuses what is needed: ${commands.join(', ')}`);
-        for (const command of commands) refusals.series({ command }).add(1);
       },
       onDegraded: (part) => counters[part].add(1),
       onChange: (change) => {

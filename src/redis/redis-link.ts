@@ -15,7 +15,7 @@ import {
   readFault,
   toLoggable,
 } from './redis-fault.js';
-import { RefusedCommands } from './refused-commands.js';
+import { type RefusalWatcher, RefusedCommands } from './refused-commands.js';
 import { WatchedConnection } from './watched-connection.js';
 
 /** Who asks Redis: the label of `degraded_total`. */
@@ -45,7 +45,7 @@ export interface RedisLink {
   close(): Promise<void>;
 }
 
-export interface RedisLinkOptions {
+export interface RedisLinkOptions extends RefusalWatcher {
   /** From a question to its answer. */
   readonly answerTimeoutMs: number;
   /** The one key that the link itself writes, to find out whether it may; in a cluster, the beginning of several. */
@@ -53,8 +53,6 @@ export interface RedisLinkOptions {
   readonly tlsFiles?: TlsFiles;
   readonly sentinelLogin?: SentinelLogin;
   readonly onChange: (change: LinkChange) => void;
-  /** All commands that are refused now, whenever there are others than before. */
-  readonly onRefused: (commands: readonly string[]) => void;
   /** A connection that was closed while all was well, and is made again. */
   readonly onReconnect: () => void;
   /** A decision to go on without Redis. */
@@ -70,7 +68,7 @@ export function createRedisLink(address: RedisAddress, options: RedisLinkOptions
   const { answerTimeoutMs, probeKey, onDegraded, onReconnect, sentinelLogin = {}, tlsFiles = {} } = options;
   const now = () => performance.now();
   const health = new LinkHealth(now, options.onChange);
-  const refused = new RefusedCommands(now, options.onRefused);
+  const refused = new RefusedCommands(now, options);
   const connection = new WatchedConnection(health, refused, {
     db: address.db,
     answerTimeoutMs,

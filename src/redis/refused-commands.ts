@@ -1,17 +1,23 @@
 /** So long after a question was refused no probe that goes well takes it back: the probe may not meet the reason. */
 const rememberedMs = 60_000;
 
+export interface RefusalWatcher {
+  /** A command was refused: to a question, or to one of the probes that are made each second. */
+  readonly onRefusal: (command: string) => void;
+  /** All that are refused now, whenever there are others than before. */
+  readonly onRefused: (commands: readonly string[]) => void;
+}
+
 /** The commands that Redis refuses while it is well: those that its user may not run, or that it does not have. */
 export class RefusedCommands {
   readonly #now: () => number;
-  readonly #onChange: (names: readonly string[]) => void;
+  readonly #watcher: RefusalWatcher;
   /** Until when each is remembered whatever a probe finds. */
   readonly #until = new Map<string, number>();
 
-  /** `onChange` gets all of them, each time that there are others than before. */
-  constructor(now: () => number, onChange: (names: readonly string[]) => void) {
+  constructor(now: () => number, watcher: RefusalWatcher) {
     this.#now = now;
-    this.#onChange = onChange;
+    this.#watcher = watcher;
   }
 
   get names(): readonly string[] {
@@ -22,7 +28,8 @@ export class RefusedCommands {
   note(name: string): void {
     const isNew = !this.#until.has(name);
     this.#until.set(name, this.#now() + rememberedMs);
-    if (isNew) this.#onChange(this.names);
+    this.#watcher.onRefusal(name);
+    if (isNew) this.#watcher.onRefused(this.names);
   }
 
   /** A probe of all commands has found these. */
@@ -33,6 +40,7 @@ export class RefusedCommands {
       if (until <= now && !found.includes(name)) this.#until.delete(name);
     }
     for (const name of found) if (!this.#until.has(name)) this.#until.set(name, now);
-    if (this.names.join() !== before) this.#onChange(this.names);
+    for (const name of found) this.#watcher.onRefusal(name);
+    if (this.names.join() !== before) this.#watcher.onRefused(this.names);
   }
 }

@@ -41,6 +41,7 @@ export function createTestLink(
     ...more,
     probeKey: `${prefix}{limit}:probe`,
     answerTimeoutMs,
+    onRefusal: () => undefined,
     onRefused: (commands) => refused.push(commands),
     onReconnect: () => {
       reconnects += 1;

@@ -24,6 +24,7 @@ async function openLink(url = shared.url) {
     probeKey: `${shared.prefix}{limit}:probe`,
     answerTimeoutMs: patientMs,
     onChange: () => undefined,
+    onRefusal: () => undefined,
     onRefused: () => undefined,
     onReconnect: () => undefined,
     onDegraded: () => {
