@@ -120,13 +120,16 @@ export class WatchedConnection {
 
   #lose(error: unknown): void {
     this.#settlePace();
-    const isExpected = this.#proof.isSteady || this.#isDeliberate;
+    const { isSteady } = this.#proof;
+    const isDeliberate = this.#isDeliberate;
     this.#isDeliberate = false;
     this.#prober.forget();
     this.#proof.withdraw();
     if (this.#isClosing) return;
     const finding = error === undefined ? { fault: connectionLost, error } : this.#options.toFinding(error);
-    if (isExpected && this.#health.mayRead) this.#startGrace(finding);
+    const isPassing = this.#health.mayRead && (isSteady || isDeliberate);
+    if (isPassing && !isDeliberate) this.#options.onReconnect();
+    if (isPassing) this.#startGrace(finding);
     else this.#endGrace(finding);
   }
 
@@ -136,7 +139,6 @@ export class WatchedConnection {
   }
 
   #startGrace(finding: Finding): void {
-    this.#options.onReconnect();
     this.#grace ??= { finding, timer: setTimeout(() => this.#endGrace(finding), graceMs).unref() };
   }
 

@@ -76,6 +76,8 @@ describe('a failover behind one address', () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     expect(answered).toBe(asked);
+    // That it looks for the master is no connection that others have closed.
+    expect(test.reconnects).toBe(0);
     await pair.promote();
     await test.become('up', 2_000);
   });
