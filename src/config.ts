@@ -46,6 +46,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   for (const [one, other] of [
     ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
     ['TLS_KEY_FILE', 'TLS_CERT_FILE'],
+    ['REDIS_TLS_CERT_FILE', 'REDIS_TLS_KEY_FILE'],
+    ['REDIS_TLS_KEY_FILE', 'REDIS_TLS_CERT_FILE'],
   ] as const) {
     if (config[one] !== undefined && !environment[other])
       lines.push(`${other}: is missing, and ${one} needs it`);
@@ -81,7 +83,8 @@ export function describeSchema(schema: TSchema): string {
   if (schema['type'] === 'integer') return `a whole number from ${schema['minimum']} to ${schema['maximum']}`;
   if (schema['format'] !== undefined) return forms[schema['format']] as string;
   if (schema['pattern'] === windowPattern.source) return windowForm;
-  if (schema['pattern']?.startsWith('^redis')) return 'a redis:// or rediss:// address';
+  if (schema['pattern']?.startsWith('^redis'))
+    return 'a redis:// or rediss:// address, of Sentinels (redis+sentinel://) or a cluster (redis+cluster://)';
   return schema['pattern'] === undefined ? 'a text' : 'an http:// or https:// address';
 }
 

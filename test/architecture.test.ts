@@ -114,7 +114,15 @@ describe('the parts of src', () => {
   test.each([
     ['onnxruntime-node', ['inference/session.ts']],
     ['prom-client', ['monitoring/metrics.ts']],
-    ['ioredis', ['redis/redis-link.ts']],
+    [
+      'ioredis',
+      [
+        'redis/connection/client-options.ts',
+        'redis/connection/cluster-connection.ts',
+        'redis/connection/connection.ts',
+        'redis/connection/server-connection.ts',
+      ],
+    ],
     ['lru-cache', ['cache/memory.ts']],
     ['node:cluster', ['workers/place.ts', 'workers/supervisor.ts']],
   ])('import %s nowhere else', (name, expected) => {

@@ -70,7 +70,7 @@ describe('the configuration', () => {
   ])('does not repeat the password of REDIS_URL in %j', (url) => {
     expect(problemsOf({ REDIS_URL: url })).toEqual([
       expect.stringMatching(
-        /^REDIS_URL: got "(?!.*can ?ary).*…@host", takes a redis:\/\/ or rediss:\/\/ address$/,
+        /^REDIS_URL: got "(?!.*can ?ary).*…@host", takes a redis:\/\/ or rediss:\/\/ address, of Sentinels/,
       ),
     ]);
   });

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { ServiceError } from '../errors.js';
+import type { Commands } from '../redis/connection/connection.js';
 import { RefusedByRedis } from '../redis/redis-fault.js';
-import type { Commands, RedisLink } from '../redis/redis-link.js';
+import type { RedisLink } from '../redis/redis-link.js';
 import type { AnswerCache } from './cache.js';
 
 export interface RedisCacheOptions {
@@ -47,6 +48,8 @@ export function createRedisCache(
       return undefined;
     },
     set({ identity, row }, members) {
+      // It would come back as another text.
+      if (!members.isWellFormed()) return;
       const rowDigest = digest(row).toString('base64url');
       const entry = `${headOf(identity, rowDigest, members)}${members}`;
       if (Buffer.byteLength(entry) > longestEntryBytes) return;
@@ -96,8 +99,9 @@ function headOf(identity: string, rowDigest: string, members: string): string {
     .toString('base64url')}:`;
 }
 
+/** Of the letters as they are held: UTF-8 has one and the same form for every half of a surrogate pair. */
 function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return createHash('sha256').update(text, 'utf16le').digest();
 }
 
 function escapePattern(text: string): string {

@@ -5,10 +5,35 @@ import { Milliseconds } from './kinds.js';
 export const cacheVariables = {
   REDIS_URL: Type.Optional(
     Type.String({
-      pattern: '^rediss?://\\S+$',
+      pattern: '^rediss?(\\+sentinel|\\+cluster)?://\\S+$',
       description:
-        'The Redis that several servers share: limits then hold for all of them together, and answers are remembered for all. Predictions go on without it.',
+        'The Redis that several servers share: limits then hold for all of them together, and answers are remembered for all. Predictions go on without it. redis+sentinel:// asks Sentinels for it, redis+cluster:// is a cluster, and rediss is TLS.',
     }),
+  ),
+  REDIS_SENTINEL_USER: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description: 'The user of the Sentinels, where they have users of their own.',
+    }),
+  ),
+  REDIS_SENTINEL_PASSWORD: Type.Optional(
+    Type.String({ minLength: 1, description: 'The password of the Sentinels, where they want one.' }),
+  ),
+  REDIS_TLS_CA_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'The authorities that the certificate of Redis is checked against, in the place of those of Node.',
+    }),
+  ),
+  REDIS_TLS_CERT_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description: 'The certificate that is shown to Redis, as PEM. It is read at each connect.',
+    }),
+  ),
+  REDIS_TLS_KEY_FILE: Type.Optional(
+    Type.String({ minLength: 1, description: 'The key of that certificate, as PEM.' }),
   ),
   REDIS_TIMEOUT_MS: Milliseconds(
     'The longest that an answer of Redis is waited for; then a request goes on without it.',

@@ -46,7 +46,7 @@ export function createRedisLimiter(
       ]);
       return runScript(redis, takeScript, keys, args);
     });
-    const answers = isNumbers(reply, asked.length * answersOfGroup) ? reply : undefined;
+    const answers = areAnswers(reply, asked) ? reply : undefined;
     if (answers === undefined && reply !== undefined) link.goOnWithout('limits');
     for (const [k, group] of asked.entries()) tell(group, answers, k * answersOfGroup);
   };
@@ -81,7 +81,16 @@ function tell({ cost, waiting }: Group, answers: readonly number[] | undefined, 
   }
 }
 
-/** Whether Redis gave what the script gives. */
-function isNumbers(reply: unknown, length: number): reply is readonly number[] {
-  return Array.isArray(reply) && reply.length === length && reply.every((it) => typeof it === 'number');
+/** Whether Redis gave what the script can give: no more than was asked for, and no time beyond the window. */
+function areAnswers(reply: unknown, asked: readonly Group[]): reply is readonly number[] {
+  if (!Array.isArray(reply) || reply.length !== asked.length * answersOfGroup) return false;
+  return asked.every(({ limit, waiting }, k) => {
+    const mostUs = limit.windowMs * 1_000;
+    const most = [waiting.length, limit.max, mostUs, mostUs];
+    return most.every((limitOf, n) => isWithin(reply[k * answersOfGroup + n], limitOf));
+  });
+}
+
+function isWithin(value: unknown, most: number): boolean {
+  return typeof value === 'number' && value >= 0 && value <= most;
 }

@@ -18,7 +18,7 @@ import {
 import { createRedisLimiter } from '../limits/redis.js';
 import { createSharedLimiter } from '../limits/shared.js';
 import { readWindowMs } from '../window.js';
-import { redisPrefix } from './redis.js';
+import { limitPrefix } from './redis.js';
 
 export type LimitConfig = Pick<Config, 'HOST' | 'RATE_LIMIT_MAX' | 'RATE_LIMIT_WINDOW'>;
 
@@ -42,7 +42,7 @@ export default fp<LimitConfig>(
     const windowMs = readWindowMs(config.RATE_LIMIT_WINDOW);
     const policies = choosePolicies(config.RATE_LIMIT_MAX, windowMs, isLoopback(config.HOST));
     // Apart, so that a flood of addresses makes nobody forget a key; there are as many keys as were given out.
-    const redis = app.redis && createRedisLimiter(app.redis, `${redisPrefix}limit:`);
+    const redis = app.redis && createRedisLimiter(app.redis, limitPrefix);
     const createLimiter = (prefix: string, maxBytes: number): Limiter => {
       const memory = createMemoryLimiter({ maxBytes });
       return redis === null ? memory : createSharedLimiter(redis, prefix, memory);

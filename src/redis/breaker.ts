@@ -39,13 +39,13 @@ export class Breaker {
     if (this.#state.kind === 'closed') this.#state.failures = 0;
   }
 
-  /** A failure of what was asked while it was closed; a late one changes nothing. */
-  fail(now: number, isCertain: boolean): void {
+  /** A failure of what was asked while it was closed; a late one changes nothing. No pause is longer than `mostMs`. */
+  fail(now: number, isCertain: boolean, mostMs = longestPauseMs): void {
     if (this.#state.kind !== 'closed') return;
     this.#state.failures += 1;
     if (!isCertain && this.#state.failures < failuresToOpen) return;
     if (now - this.#state.since >= longestPauseMs) this.#pauseMs = firstPauseMs;
-    this.#open(now);
+    this.#open(now, mostMs);
   }
 
   /** From open to half-open. */
@@ -54,14 +54,14 @@ export class Breaker {
   }
 
   /** From half-open to closed, or to open for a pause twice as long. */
-  endProbe(now: number, hasWorked: boolean): void {
+  endProbe(now: number, hasWorked: boolean, mostMs = longestPauseMs): void {
     if (this.#state.kind !== 'half-open') return;
     if (hasWorked) this.#state = { kind: 'closed', failures: 0, since: now };
-    else this.#open(now);
+    else this.#open(now, mostMs);
   }
 
-  #open(now: number): void {
-    this.#state = { kind: 'open', probeAt: now + this.#pauseMs };
+  #open(now: number, mostMs: number): void {
+    this.#state = { kind: 'open', probeAt: now + Math.min(this.#pauseMs, mostMs) };
     this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs);
   }
 }

@@ -1,11 +1,14 @@
-import { Breaker } from './breaker.js';
-import type { Finding } from './redis-fault.js';
+import { Breaker, longestPauseMs } from './breaker.js';
+import type { Absence, Finding } from './redis-fault.js';
 
 /** A change between the two states, for the log. */
 export type LinkChange =
   | { readonly state: 'down'; readonly reason: string; readonly error: unknown }
   /** `awayMs` is 0 where it was there from the start. */
   | { readonly state: 'up'; readonly awayMs: number };
+
+/** Between two looks for the server that has become the master. */
+const longestSearchMs = 1_000;
 
 /**
  * Whether Redis may be asked: one breaker for all, and one for what writes, since a Redis that is out of memory or a
@@ -19,6 +22,8 @@ export class LinkHealth {
   /** What was told last. Nothing is told before it is known. */
   #told: 'up' | 'down' | undefined;
   #downSince: number;
+  /** What was found last, until it has served again. */
+  #found: Absence | undefined;
 
   constructor(now: () => number, onChange: (change: LinkChange) => void) {
     this.#now = now;
@@ -46,6 +51,11 @@ export class LinkHealth {
     return at === undefined ? undefined : Math.max(0, at - this.#now());
   }
 
+  /** Whether what serves, if anything does, is found by a new connection alone. */
+  get isElsewhere(): boolean {
+    return this.#found?.isElsewhere === true;
+  }
+
   succeed(isWrite: boolean): void {
     this.#all.succeed();
     if (isWrite) this.#writes.succeed();
@@ -55,10 +65,11 @@ export class LinkHealth {
   fail(finding: Finding, isCertain: boolean): void {
     const { fault } = finding;
     const now = this.#now();
-    if (fault.kind === 'away') this.#all.fail(now, isCertain);
+    this.#found = fault;
+    if (fault.kind === 'away') this.#all.fail(now, isCertain, pauseOf(fault));
     // What comes back may have become another: a replica, or full.
     const isAway = !this.#all.isClosed;
-    if (isAway || fault.kind === 'no-writes') this.#writes.fail(now, isAway || isCertain);
+    if (isAway || fault.kind === 'no-writes') this.#writes.fail(now, isAway || isCertain, pauseOf(fault));
     if (this.state === 'down') this.#tellDown(finding);
   }
 
@@ -70,14 +81,22 @@ export class LinkHealth {
   /** What the probe has found: undefined for a Redis that does everything. */
   endProbe(found: Finding | undefined): void {
     const now = this.#now();
-    const isAway = found?.fault.kind === 'away';
-    this.#all.endProbe(now, !isAway);
-    // Where only writes were in doubt it was closed.
-    if (isAway) this.#all.fail(now, true);
-    this.#writes.endProbe(now, found === undefined);
-    if (found === undefined)
+    this.#found = found?.fault;
+    if (found === undefined) {
+      this.#all.endProbe(now, true);
+      this.#writes.endProbe(now, true);
+      this.succeed(true);
       this.#tell({ state: 'up', awayMs: this.#told === undefined ? 0 : now - this.#downSince });
-    else this.#tellDown(found);
+      return;
+    }
+    const isAway = found.fault.kind === 'away';
+    const mostMs = pauseOf(found.fault);
+    this.#all.endProbe(now, !isAway, mostMs);
+    this.#writes.endProbe(now, false, mostMs);
+    // Where nothing was in doubt, or writes alone, both or one of them was closed.
+    if (isAway) this.#all.fail(now, true, mostMs);
+    this.#writes.fail(now, true, mostMs);
+    this.#tellDown(found);
   }
 
   #tellDown({ fault, error }: Finding): void {
@@ -90,4 +109,8 @@ export class LinkHealth {
     this.#told = change.state;
     this.#onChange(change);
   }
+}
+
+function pauseOf({ isElsewhere }: Absence): number {
+  return isElsewhere ? longestSearchMs : longestPauseMs;
 }

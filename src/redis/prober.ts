@@ -4,6 +4,12 @@ import { type Finding, noAnswerInTime } from './redis-fault.js';
 
 /** A probe that was answered after so long has met a Redis that stood still; sooner, one that is slow. */
 const thawMs = 500;
+/**
+ * While all is well: often enough for a Redis or a router that closes idle connections, and so that a failover is seen
+ * by /health although nobody asks.
+ */
+const wellMs = 1_000;
+const noAnswerFound: Finding = { fault: noAnswerInTime, error: undefined };
 
 /** What is probed. */
 export interface Probed {
@@ -15,8 +21,9 @@ export interface Probed {
 }
 
 /**
- * Finds out by itself when Redis serves again, with traffic or without: one probe after each pause of the breakers,
- * by the same deadline as questions have, so that a Redis that has become slow is away as well.
+ * Finds out by itself whether Redis serves, with traffic or without: on each new connection at once, now and then while
+ * it does, and after each pause of the breakers while it does not. A probe has the same deadline as questions have, so
+ * that a Redis that has become slow is away as well.
  */
 export class Prober {
   readonly #probed: Probed;
@@ -35,16 +42,20 @@ export class Prober {
 
   /** To be called after each change. Without a connection there is nothing to plan: the next one does. */
   plan(): void {
-    const { probeInMs } = this.#health;
-    if (this.#isStopped || probeInMs === undefined || !this.#probed.isReady()) return;
+    if (this.#isStopped || !this.#probed.isReady()) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       if (!this.#probed.isReady()) return;
-      // The other end may be gone without a word, and then only a new connection helps.
-      if (this.#open !== undefined) this.#probed.reconnect();
+      // The other end may be gone without a word, or no longer be the one that serves.
+      if (this.#open !== undefined || this.#health.isElsewhere) this.#probed.reconnect();
       else void this.#probe();
-    }, probeInMs);
+    }, this.#health.probeInMs ?? wellMs);
     this.#timer.unref();
+  }
+
+  /** Probes now, unless that is under way. */
+  check(): void {
+    if (!this.#isStopped && this.#open === undefined && this.#probed.isReady()) void this.#probe();
   }
 
   /** The connection is gone, and what was asked on it. */
@@ -69,8 +80,14 @@ export class Prober {
       this.#open = undefined;
       if (performance.now() - sentAt >= thawMs && this.#isWaiting()) void this.#probe();
     });
-    const found = await withDeadline(question, this.#timeoutMs);
-    this.#health.endProbe(found === noAnswer ? { fault: noAnswerInTime, error: undefined } : found);
+    let found = await withDeadline(question, this.#timeoutMs);
+    // One answer that is late is no outage: as many are waited for as of questions.
+    while (found === noAnswer && this.#health.mayRead && this.#open === open) {
+      this.#health.fail(noAnswerFound, false);
+      if (this.#health.mayRead) found = await withDeadline(question, this.#timeoutMs);
+    }
+    if (this.#isStopped) return;
+    this.#health.endProbe(found === noAnswer ? noAnswerFound : found);
     this.plan();
   }
 

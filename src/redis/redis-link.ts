@@ -1,22 +1,22 @@
-import { Redis } from 'ioredis';
+import { createClusterConnection } from './connection/cluster-connection.js';
+import type { Commands, Connection, ConnectionEvents } from './connection/connection.js';
+import { createServerConnection, type SentinelLogin } from './connection/server-connection.js';
+import { readTlsFiles, type TlsFiles } from './connection/tls-files.js';
 import { noAnswer, withDeadline } from './deadline.js';
-import { createGatherer } from './gatherer.js';
 import { type LinkChange, LinkHealth } from './link-health.js';
-import { Prober } from './prober.js';
 import type { RedisAddress } from './redis-address.js';
 import {
+  commandOf,
   connectionLost,
   type Finding,
-  isCluster,
+  findAbsence,
   noAnswerInTime,
   RefusedByRedis,
   readFault,
-  refusesAll,
   toLoggable,
 } from './redis-fault.js';
-
-/** The commands that are used. */
-export type Commands = Pick<Redis, 'getrange' | 'set' | 'unlink' | 'scan' | 'eval' | 'evalsha'>;
+import { type RefusalWatcher, RefusedCommands } from './refused-commands.js';
+import { WatchedConnection } from './watched-connection.js';
 
 /** Who asks Redis: the label of `degraded_total`. */
 export type Part = 'cache' | 'limits';
@@ -26,6 +26,8 @@ export interface RedisLink {
   /** Whether Redis serves all that is asked of it. */
   readonly isUp: boolean;
   readonly state: 'up' | 'down';
+  /** Commands that it refuses although it serves others: what its user may not run. */
+  readonly refusedCommands: readonly string[];
   /**
    * Asks Redis, and never rejects. Undefined means to go on without: it did not answer in time, cannot serve, or
    * is known to be away, and then nothing is sent and nothing waits. A question that Redis refused by itself, such as
@@ -43,116 +45,80 @@ export interface RedisLink {
   close(): Promise<void>;
 }
 
-export interface RedisLinkOptions {
+export interface RedisLinkOptions extends RefusalWatcher {
   /** From a question to its answer. */
   readonly answerTimeoutMs: number;
-  /** Begins the one key that the link itself writes, to find out whether it may. */
-  readonly prefix: string;
+  /** The one key that the link itself writes, to find out whether it may; in a cluster, the beginning of several. */
+  readonly probeKey: string;
+  readonly tlsFiles?: TlsFiles;
+  readonly sentinelLogin?: SentinelLogin;
   readonly onChange: (change: LinkChange) => void;
+  /** A connection that was closed while all was well, and is made again. */
+  readonly onReconnect: () => void;
   /** A decision to go on without Redis. */
   readonly onDegraded: (part: Part) => void;
 }
 
-const connectTimeoutMs = 500;
-const closeTimeoutMs = 100;
-const longestReconnectMs = 1_000;
-const probeScript = "return redis.call('SET', KEYS[1], '', 'PX', 1000)";
-
 /**
  * Connects in the background, and again for ever, and finds out by itself when Redis serves again. It does so by the
- * same deadline as questions have, so that a Redis that has become slow is away as well.
+ * same deadline as questions have, so that a Redis that has become slow is away as well. A connection that others
+ * close while all is well is made again without a word. Throws where a file for TLS cannot be read.
  */
 export function createRedisLink(address: RedisAddress, options: RedisLinkOptions): RedisLink {
-  const { prefix, answerTimeoutMs, onDegraded } = options;
-  const health = new LinkHealth(() => performance.now(), options.onChange);
-  const gather = createGatherer();
-  let reconnects = 0;
-  let isClosing = false;
-  let handshakeTimer: NodeJS.Timeout | undefined;
-  /** What the connection failed of, before it closes. */
-  let lastError: Finding | undefined;
-  let hasMoved = false;
-
-  const redis = new Redis({
-    host: address.host,
-    port: address.port,
+  const { answerTimeoutMs, probeKey, onDegraded, onReconnect, sentinelLogin = {}, tlsFiles = {} } = options;
+  const now = () => performance.now();
+  const health = new LinkHealth(now, options.onChange);
+  const refused = new RefusedCommands(now, options);
+  const connection = new WatchedConnection(health, refused, {
     db: address.db,
-    ...(address.username !== undefined && { username: address.username }),
-    ...(address.password !== undefined && { password: address.password }),
-    ...(address.isSecure && { tls: {} }),
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    connectTimeout: connectTimeoutMs,
-    disconnectTimeout: closeTimeoutMs / 2,
-    // The probe finds out more, and as often as is good.
-    enableReadyCheck: false,
-    // Nothing is said at first that an old Redis, a proxy or a narrow list of permissions could refuse.
-    protocol: 2,
-    disableClientInfo: true,
-    retryStrategy: () => {
-      const delayMs = Math.min(50 * 2 ** reconnects, longestReconnectMs);
-      reconnects += 1;
-      return delayMs * (0.5 + Math.random() / 2);
-    },
-  });
-  const prober = new Prober(
-    { isReady: () => redis.status === 'ready', findAbsence, reconnect: () => redis.disconnect(true) },
-    health,
     answerTimeoutMs,
-  );
-  redis.on('connect', () => {
-    handshakeTimer = setTimeout(() => {
-      lastError = { fault: noAnswerInTime, error: undefined };
-      redis.disconnect(true);
-    }, connectTimeoutMs);
+    toFinding,
+    onReconnect,
+    connect: (events) => connect(address, tlsFiles, sentinelLogin, probeKey, events),
   });
-  redis.on('error', (error) => {
-    lastError = toFinding(error);
-  });
-  redis.on('ready', () => {
-    clearTimeout(handshakeTimer);
-    lastError = undefined;
-    prober.plan();
-  });
-  redis.on('close', () => {
-    clearTimeout(handshakeTimer);
-    prober.forget();
-    if (!isClosing) health.fail(lastError ?? { fault: connectionLost, error: undefined }, true);
-  });
-  redis.connect().catch(() => undefined);
+  let isClosing = false;
+  /** Questions that were given up, and whose answers have not come: what is asked now would wait behind them. */
+  let overdue = 0;
 
   function toFinding(error: unknown): Finding {
-    const fault = readFault(error);
-    return {
-      fault: fault.kind === 'question' ? refusesAll : fault,
-      error: toLoggable(error, address.password),
-    };
-  }
-
-  /** Why Redis does not do all that is needed; undefined where it does. Never rejects. */
-  async function findAbsence(): Promise<Finding | undefined> {
-    try {
-      if (hasMoved && /cluster_enabled:1/.test(await redis.info('cluster'))) {
-        return { fault: isCluster, error: undefined };
-      }
-      await redis.eval(probeScript, 1, `${prefix}probe`);
-      reconnects = 0;
-      return undefined;
-    } catch (error) {
-      return toFinding(error);
-    }
-  }
-
-  function fail(finding: Finding): void {
-    if (finding.fault === isCluster) hasMoved = true;
-    health.fail(finding, redis.status !== 'ready');
-    prober.plan();
+    const fault = findAbsence(error, address.topology.kind);
+    return { fault, error: toLoggable(error, address.password, sentinelLogin.password) };
   }
 
   function goOnWithout(part: Part): undefined {
     onDegraded(part);
+    return undefined;
+  }
+
+  function fail(finding: Finding): void {
+    health.fail(finding, !connection.isReady || finding.fault.isElsewhere === true);
+    connection.watch(finding);
+  }
+
+  function giveUp(question: Promise<unknown>): void {
+    overdue += 1;
+    const end = () => {
+      overdue -= 1;
+    };
+    question.then(end, end);
+    fail({ fault: noAnswerInTime, error: undefined });
+    connection.check();
+  }
+
+  /** A refusal of this question alone; undefined for what keeps all from being asked. */
+  function judge(error: unknown, isWrite: boolean): RefusedByRedis | undefined {
+    const fault = readFault(error);
+    const finding = toFinding(error);
+    if (fault.kind === 'question') {
+      health.succeed(isWrite);
+      const command = commandOf(error);
+      // A script fails of a command in it that the probe has named.
+      const isNamed = command?.startsWith('eval') && refused.names.length > 0;
+      if (command !== undefined && fault.code !== 'WRONGTYPE' && !isNamed) refused.note(command);
+      return new RefusedByRedis(fault.code, { cause: finding.error });
+    }
+    // What becomes of a connection that was closed is decided where that is told, once.
+    if (fault !== connectionLost || connection.isReady) fail(finding);
     return undefined;
   }
 
@@ -163,44 +129,47 @@ export function createRedisLink(address: RedisAddress, options: RedisLinkOptions
     get state() {
       return health.state;
     },
+    get refusedCommands() {
+      return refused.names;
+    },
     async ask(part, command, kind = 'write') {
       const isWrite = kind === 'write';
-      if (isClosing || !(isWrite ? health.mayWrite : health.mayRead)) return goOnWithout(part);
-      gather(redis.stream);
+      const may = () => !isClosing && overdue === 0 && (isWrite ? health.mayWrite : health.mayRead);
+      if (!may()) return goOnWithout(part);
+      const leftMs = connection.isProven ? answerTimeoutMs : await connection.waitUntilProven();
+      if (leftMs === 0 || !may()) return goOnWithout(part);
+      connection.gather();
       try {
-        const reply = await withDeadline(command(redis), answerTimeoutMs);
-        if (reply === noAnswer) {
-          fail({ fault: noAnswerInTime, error: undefined });
-          return goOnWithout(part);
-        }
-        health.succeed(isWrite);
-        return reply;
-      } catch (error) {
-        const fault = readFault(error);
-        const finding = toFinding(error);
-        if (fault.kind === 'question') {
+        const question = command(connection.commands);
+        const reply = await withDeadline(question, leftMs);
+        if (reply !== noAnswer) {
           health.succeed(isWrite);
-          return new RefusedByRedis(fault.code, { cause: finding.error });
+          return reply;
         }
-        fail(finding);
+        giveUp(question);
         return goOnWithout(part);
+      } catch (error) {
+        return judge(error, isWrite) ?? goOnWithout(part);
       }
     },
     goOnWithout,
     async close() {
       isClosing = true;
-      prober.stop();
-      clearTimeout(handshakeTimer);
-      const { stream } = redis;
-      // The answer to this one comes after all that is still on its way.
-      if (redis.status === 'ready' && health.mayRead) {
-        await withDeadline(redis.quit(), closeTimeoutMs).catch(() => undefined);
-      }
-      redis.disconnect();
-      // What does not end by itself is destroyed after the `disconnectTimeout`.
-      if (stream !== undefined && !stream.destroyed) {
-        await new Promise((resolve) => stream.once('close', resolve));
-      }
+      await connection.close(health.mayRead && overdue === 0);
     },
   };
+}
+
+function connect(
+  address: RedisAddress,
+  tlsFiles: TlsFiles,
+  sentinelLogin: SentinelLogin,
+  probeKey: string,
+  events: ConnectionEvents,
+): Connection {
+  const { topology } = address;
+  const tls = address.isSecure ? readTlsFiles(tlsFiles) : undefined;
+  return topology.kind === 'cluster'
+    ? createClusterConnection(address, topology.nodes, tls, probeKey, events)
+    : createServerConnection(address, tls, sentinelLogin, probeKey, events);
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Commands } from './redis-link.js';
+import type { Commands } from './connection/connection.js';
 
 /** A Lua script, which Redis runs as one step. */
 export interface Script {

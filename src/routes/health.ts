@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { canAnswer } from '../models/readiness.js';
 import { defaultVersion } from '../models/routing.js';
 import { HealthSchema, LiveSchema, NotReadySchema, ReadySchema } from '../schemas/health.js';
@@ -48,11 +48,12 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
       const { reasons, workers } = await app.whole.readiness();
       const isComplete = workers === undefined || workers.running >= workers.wanted;
       const { redis } = app;
-      const isWell = reasons.length === 0 && isComplete && redis?.state !== 'down' && models.every(canAnswer);
+      const isRedisWell = redis === null || (redis.state === 'up' && redis.refusedCommands.length === 0);
+      const isWell = reasons.length === 0 && isComplete && isRedisWell && models.every(canAnswer);
       return {
         status: app.isDraining() ? 'draining' : isWell ? 'ok' : 'degraded',
         ...(workers !== undefined && { workers }),
-        ...(redis !== null && { redis: { state: redis.state } }),
+        ...(redis !== null && { redis: toRedisHealth(redis) }),
         model_loaded: models.some(canAnswer),
         models: Object.fromEntries(
           models.map((model) => [
@@ -70,5 +71,10 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
     },
   );
 };
+
+/** Redis is up while it refuses one command of several. */
+function toRedisHealth({ state, refusedCommands }: NonNullable<FastifyInstance['redis']>) {
+  return { state, ...(refusedCommands.length > 0 && { refused_commands: refusedCommands }) };
+}
 
 export default healthRoutes;

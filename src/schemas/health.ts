@@ -26,7 +26,12 @@ export const HealthSchema = Type.Object(
     ),
     redis: Type.Optional(
       Type.Object(
-        { state: Type.Union([Type.Literal('up'), Type.Literal('down')]) },
+        {
+          state: Type.Union([Type.Literal('up'), Type.Literal('down')]),
+          refused_commands: Type.Optional(
+            Type.Array(Type.String(), { minItems: 1, description: 'Commands that its user may not run' }),
+          ),
+        },
         { description: 'Where REDIS_URL is set. Predictions go on without it, and traffic may come' },
       ),
     ),

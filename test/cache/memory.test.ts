@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { createMemoryCache } from '../../src/cache/memory.js';
 import { describeAnswerCache } from '../contracts/answer-cache.js';
@@ -11,7 +13,44 @@ describeAnswerCache('memory', async () => {
   return { cache, [Symbol.asyncDispose]: async () => cache.close() };
 });
 
+/** What a full cache of 8 MB holds in V8's own count, in MB. */
+function measureHeldMb(toEntry: (k: number) => readonly [row: string, members: string]): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const cache = createMemoryCache({ ...limits, maxEntries: 1_000_000, maxBytes: 8 * 1_048_576 });
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let k = 0; k < 30_000; k += 1) {
+    const [row, members] = toEntry(k);
+    // Of their own, as a parsed body and an answer are.
+    cache.set({ identity, row: JSON.parse(JSON.stringify(row)) }, JSON.parse(JSON.stringify(members)));
+  }
+  collect();
+  const held = (process.memoryUsage().heapUsed - before) / 1_048_576;
+  cache.close();
+  return held;
+}
+
 describe('the cache in memory', () => {
+  test.each([
+    ['of one byte a letter', (k: number) => [`[${k}]`, 'a'.repeat(2_000)] as const],
+    ['in Latin-1', (k: number) => [`[${k}]`, 'é'.repeat(2_000)] as const],
+    ['of two bytes a letter', (k: number) => [`[${k}]`, '雪'.repeat(2_000)] as const],
+    ['with one letter of two bytes', (k: number) => [`[${k}]`, `${'a'.repeat(2_000)}雪`] as const],
+    ['with rows of two bytes a letter', (k: number) => [`${'雪'.repeat(2_000)}${k}`, '1'] as const],
+    ['with half a surrogate pair', (k: number) => [`[${k}]`, `${'a'.repeat(2_000)}\ud800`] as const],
+  ])('holds no more memory than it may with answers %s', (_name, toEntry) => {
+    const held = measureHeldMb(toEntry);
+    expect(held).toBeGreaterThan(5);
+    expect(held).toBeLessThan(9);
+  });
+
+  test('can be told to hold more entries than memory has room for', () => {
+    const cache = createMemoryCache({ ...limits, maxEntries: 100_000_000 });
+    cache.set({ identity, row: 'x' }, 'x');
+    expect(cache.get({ identity, row: 'x' })).toBe('x');
+  });
+
   test('finds what was set, of the same version and row alone', () => {
     const cache = createMemoryCache(limits);
     cache.set({ identity, row: 'x' }, '"prediction":1');

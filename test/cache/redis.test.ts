@@ -66,6 +66,13 @@ describe('the cache in Redis', () => {
     expect(opened.corrupt()).toBe(0);
   });
 
+  test('does not store half a surrogate pair, which would come back as another letter', async () => {
+    await using opened = await openRedisCache();
+    opened.cache.set(key, '"prediction":"\ud800"');
+    expect(await opened.cache.get(key)).toBe(undefined);
+    expect(opened.corrupt()).toBe(0);
+  });
+
   test('finds the entries of one version alone, whatever the prefix is made of', async () => {
     await using opened = await openRedisCache({ prefix: 'a*[b]?\\:' });
     opened.cache.set(key, members);

@@ -62,6 +62,19 @@ export function describeAnswerCache(name: string, open: () => Promise<OpenCache>
         '[1',
         'x'.repeat(100_000),
         'x'.repeat(100_001),
+        // Halves of surrogate pairs, and what UTF-8 makes of each.
+        '\ud800',
+        '\ud801',
+        '\udc00',
+        '\ufffd',
+        'a\ud83d',
+        '\ude00a',
+        '\u{1f600}a',
+        // Alike in the one form and not in the other.
+        '\u00e9',
+        '\u00c3\u00a9',
+        'ab',
+        '\u6261',
       ];
       const keys = identities.slice(0, 2).flatMap((identity) => rows.map((row) => ({ identity, row })));
       for (const [k, key] of keys.entries()) opened.cache.set(key, `"prediction":${k}`);

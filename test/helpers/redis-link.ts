@@ -1,12 +1,21 @@
 import type { LinkChange } from '../../src/redis/link-health.js';
 import { readRedisAddress } from '../../src/redis/redis-address.js';
-import { createRedisLink, type Part, type RedisLink } from '../../src/redis/redis-link.js';
+import {
+  createRedisLink,
+  type Part,
+  type RedisLink,
+  type RedisLinkOptions,
+} from '../../src/redis/redis-link.js';
 import { startLoopTime } from './loop-time.js';
 
 export interface TestLink extends AsyncDisposable {
   readonly link: RedisLink;
   /** All changes of state that it told, in order. */
   readonly changes: readonly LinkChange[];
+  /** All that it told of refused commands. */
+  readonly refused: readonly (readonly string[])[];
+  /** Connections that were closed while all was well. */
+  readonly reconnects: number;
   /** Decisions to go on without Redis. */
   readonly degraded: Readonly<Record<Part, number>>;
   /**
@@ -17,13 +26,26 @@ export interface TestLink extends AsyncDisposable {
 }
 
 /** A link to a Redis, with all that it tells. */
-export function createTestLink(url: string, prefix = 'test:', answerTimeoutMs = 50): TestLink {
+export function createTestLink(
+  url: string,
+  prefix = 'test:',
+  answerTimeoutMs = 50,
+  more: Pick<RedisLinkOptions, 'tlsFiles' | 'sentinelLogin'> = {},
+): TestLink {
   const changes: LinkChange[] = [];
   const degraded = { cache: 0, limits: 0 };
+  const refused: (readonly string[])[] = [];
+  let reconnects = 0;
   const waiting = new Set<() => void>();
   const link = createRedisLink(readRedisAddress(url), {
-    prefix,
+    ...more,
+    probeKey: `${prefix}{limit}:probe`,
     answerTimeoutMs,
+    onRefusal: () => undefined,
+    onRefused: (commands) => refused.push(commands),
+    onReconnect: () => {
+      reconnects += 1;
+    },
     onDegraded: (part) => {
       degraded[part] += 1;
     },
@@ -36,6 +58,10 @@ export function createTestLink(url: string, prefix = 'test:', answerTimeoutMs = 
     link,
     changes,
     degraded,
+    refused,
+    get reconnects() {
+      return reconnects;
+    },
     become: (state, withinMs = 10_000) =>
       new Promise((resolve, reject) => {
         const time = startLoopTime();

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -29,15 +29,18 @@ const startTimeoutMs = 20_000;
 export async function startRedis({
   port,
   settings = [],
+  sentinel,
 }: {
   readonly port?: number;
   readonly settings?: readonly string[];
+  /** Makes a Sentinel of it, with these lines of its file. */
+  readonly sentinel?: readonly string[];
 } = {}): Promise<TestRedis> {
   const program = provideRedisProgram();
   for (let tries = 1; ; tries += 1) {
     const at = port ?? (await findFreePort());
     try {
-      return await startAt(program, at, settings);
+      return await startAt(program, at, settings, sentinel);
     } catch (error) {
       // Another may have taken the port in between.
       if (port !== undefined || tries === 3) throw error;
@@ -45,11 +48,22 @@ export async function startRedis({
   }
 }
 
-async function startAt(program: RedisProgram, port: number, settings: readonly string[]): Promise<TestRedis> {
+async function startAt(
+  program: RedisProgram,
+  port: number,
+  settings: readonly string[],
+  sentinel: readonly string[] | undefined,
+): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-redis-'));
   const { start, signal } = createCommands(program, port, folder);
   const script = '"$@" & pid=$!; echo "pid $pid"; cat >/dev/null; kill -9 $pid; rm -rf "$0"';
-  const ours = ['--save', '', '--appendonly', 'no', '--daemonize', 'no', ...settings];
+  const file = join(folder, 'sentinel.conf');
+  if (sentinel !== undefined) writeFileSync(file, sentinel.join('\n'));
+  const ours =
+    sentinel === undefined
+      ? ['--save', '', '--appendonly', 'no', '--daemonize', 'no', ...settings]
+      : ['--sentinel'];
+  if (sentinel !== undefined) start.splice(1, 0, file);
   // A process group of its own: an interrupt at the terminal is for the tests, which then end and with them this.
   const guard = spawn('sh', ['-c', script, folder, ...start, ...ours], {
     stdio: ['pipe', 'pipe', 'ignore'],
@@ -98,7 +112,7 @@ async function waitUntilReady(guard: ChildProcess): Promise<number> {
       const found = /^pid (\d+)$/.exec(line);
       if (found !== null) pid = Number(found[1]);
       if (/Failed listening|Fatal|FATAL/.test(line)) fail();
-      if (!/Ready to accept connections/.test(line)) return;
+      if (!/Ready to accept connections|Sentinel ID is/.test(line)) return;
       clearTimeout(timer);
       resolve(pid);
     });

@@ -16,6 +16,8 @@ export interface TcpProxy extends AsyncDisposable {
   drip(bytesPerSecond: number): void;
   /** The connections that there are stay open and stall for ever; new ones pass. */
   strand(): void;
+  /** Where new connections lead from now on: what a failover does to an address. */
+  retarget(port: number): void;
   /** Ends all connections now. */
   cut(): void;
 }
@@ -26,7 +28,8 @@ type Mode =
   | { readonly kind: 'drip'; readonly bytesPerSecond: number };
 
 /** Stands between a client and a server of this machine, and can be told to behave badly. */
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
+  let targetPort = firstPort;
   let mode: Mode = { kind: 'pass' };
   let accepted = 0;
   let random = 1;
@@ -126,6 +129,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     strand: () => {
       for (const lane of lanes) lane.strand();
       become({ kind: 'pass' });
+    },
+    retarget: (port) => {
+      targetPort = port;
     },
     cut,
     async [Symbol.asyncDispose]() {

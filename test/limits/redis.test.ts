@@ -21,9 +21,12 @@ afterAll(async () => {
 async function openLink(url = shared.url) {
   let degraded = 0;
   const link = createRedisLink(readRedisAddress(url), {
-    prefix: shared.prefix,
+    probeKey: `${shared.prefix}{limit}:probe`,
     answerTimeoutMs: patientMs,
     onChange: () => undefined,
+    onRefusal: () => undefined,
+    onRefused: () => undefined,
+    onReconnect: () => undefined,
     onDegraded: () => {
       degraded += 1;
     },

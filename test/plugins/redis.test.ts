@@ -56,6 +56,7 @@ describe('a server', () => {
     expect(linesOf(server).at(-1)).toBe('Redis is up');
     redis.freeze();
     for (let k = 0; k < 100; k += 1) expect(await ask()).toBe(undefined);
+    await waitForRedis(server, 'down');
     expect((await server.get('/health/ready')).status).toBe(200);
     expect((await server.get('/health')).body.status).toBe('degraded');
     redis.thaw();
@@ -81,7 +82,7 @@ describe('a server', () => {
     ['redis://:canary@localhost?db=1', 'REDIS_URL: takes an address without "?" and "#"'],
     [
       'http://:canary@localhost',
-      'REDIS_URL: got "http://…@localhost", takes a redis:// or rediss:// address',
+      'REDIS_URL: got "http://…@localhost", takes a redis:// or rediss:// address, of Sentinels (redis+sentinel://) or a cluster (redis+cluster://)',
     ],
   ])('does not start with REDIS_URL=%s, and says why in one line', async (url, line) => {
     const { code, stderr } = await runServerToItsEnd({ REDIS_URL: url });

@@ -61,7 +61,7 @@ const absences: readonly (readonly [string, string, { canRead: boolean }, () => 
   ['loading', 'it is loading its data', { canRead: false }, () => startFake('-LOADING Redis is loading\r\n')],
   [
     'a cluster that sends elsewhere',
-    'it is a cluster, and sends elsewhere',
+    'it is a cluster, and sends elsewhere: REDIS_URL has to begin with redis+cluster://',
     { canRead: false },
     () => startFake('-MOVED 3999 127.0.0.1:6381\r\n'),
   ],

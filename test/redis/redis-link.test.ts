@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { describe, expect, test, vi } from 'vitest';
-import { createRedisCache } from '../../src/cache/redis.js';
 import { RefusedByRedis } from '../../src/redis/redis-fault.js';
 import { defineScript, runScript } from '../../src/redis/script.js';
 import { startFakeRedis } from '../helpers/fake-redis.js';
@@ -30,25 +28,6 @@ describe('the link to Redis', () => {
     expect(await write(test, `${redis.prefix}a`)).toBe('OK');
     expect(await read(test, `${redis.prefix}a`)).toBe('value');
     expect(test.degraded).toEqual({ cache: 0, limits: 0 });
-  });
-
-  test('needs no more of an access list than docs/redis.md says', async () => {
-    const permissions = /`((?:\+\w+ )+~sardonyx:\*)`/.exec(readFileSync('docs/redis.md', 'utf8'))?.[1] ?? '';
-    await using redis = await startRedis();
-    const client = new Redis(redis.url);
-    await client.call('ACL', 'SETUSER', 'me', 'on', '>secret', '-@all', ...permissions.split(' '));
-    await using test = createTestLink(redis.url.replace('//', '//me:secret@'), 'sardonyx:', patient);
-    expect(await test.become('up')).toEqual({ state: 'up', awayMs: 0 });
-    const cache = createRedisCache(test.link, {
-      prefix: 'sardonyx:',
-      ttlSeconds: 60,
-      onCorrupt: () => undefined,
-    });
-    const key = { identity: 'a'.repeat(64), row: '[1]' };
-    cache.set(key, '"prediction":1');
-    expect(await cache.get(key)).toBe('"prediction":1');
-    expect(await cache.clear(key.identity)).toBe(1);
-    client.disconnect();
   });
 
   test('gives a refusal of one question to who asked, and stays up', async () => {
@@ -99,7 +78,7 @@ describe('the link to Redis', () => {
     await test.become('up');
     redis.freeze();
     for (let k = 0; k < 3; k += 1) expect(await read(test)).toBe(undefined);
-    expect(await test.become('down', 100)).toMatchObject({ reason: 'it does not answer in time' });
+    expect(await test.become('down', 300)).toMatchObject({ reason: 'it does not answer in time' });
     using time = startLoopTime();
     for (let k = 0; k < 1_000; k += 1) expect(await read(test)).toBe(undefined);
     expect(time.elapsedMs()).toBeLessThan(1_000);
@@ -119,7 +98,7 @@ describe('the link to Redis', () => {
     await test.become('up');
     proxy.stall();
     for (let k = 0; k < 3; k += 1) expect(await read(test)).toBe(undefined);
-    await test.become('down', 100);
+    await test.become('down', 300);
     // What was on its way is lost for ever; a new connection works.
     proxy.strand();
     await test.become('up');
@@ -138,7 +117,7 @@ describe('the link to Redis', () => {
     await test.become('up');
     worsen(proxy);
     for (let k = 0; k < 3; k += 1) expect(await read(test)).toBe(undefined);
-    await test.become('down', 100);
+    await test.become('down', 300);
     expect(await read(test)).toBe(undefined);
     proxy.pass();
     await test.become('up');

@@ -1,0 +1,12 @@
+const slotCount = 16_384;
+
+/** The slot of a key in a cluster: CRC-16/XMODEM of what is in its first braces, or of all of it. */
+export function slotOf(key: string): number {
+  const tag = /^[^{]*\{([^}]+)\}/.exec(key)?.[1];
+  let crc = 0;
+  for (const byte of Buffer.from(tag ?? key)) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit += 1) crc = ((crc << 1) ^ (crc & 0x8000 ? 0x1021 : 0)) & 0xffff;
+  }
+  return crc % slotCount;
+}

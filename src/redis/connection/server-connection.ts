@@ -1,0 +1,118 @@
+import type { ConnectionOptions } from 'node:tls';
+import { Redis, type RedisOptions } from 'ioredis';
+import { withDeadline } from '../deadline.js';
+import { createGatherer } from '../gatherer.js';
+import type { RedisAddress } from '../redis-address.js';
+import { createClientOptions } from './client-options.js';
+import { type Connection, type ConnectionEvents, closeTimeoutMs, connectTimeoutMs } from './connection.js';
+
+/** How Sentinels are logged in to: a list of users of their own. */
+export interface SentinelLogin {
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+const noHandshakeInTime = Object.assign(new Error('the login was not answered in time'), {
+  code: 'ETIMEDOUT',
+});
+
+/** One socket to one server: the one that is named, or the one that Sentinels name at each connect. */
+export function createServerConnection(
+  address: RedisAddress,
+  tls: ConnectionOptions | undefined,
+  sentinelLogin: SentinelLogin,
+  probeKey: string,
+  { onReady, onClose, reconnectDelayMs }: ConnectionEvents,
+): Connection {
+  const gather = createGatherer();
+  let handshakeTimer: NodeJS.Timeout | undefined;
+  let connectTimer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+  /** What the connection failed of, before it closes. */
+  let lastError: unknown;
+
+  const redis = new Redis({
+    ...createClientOptions(address, tls),
+    ...findServer(address, tls, sentinelLogin),
+    retryStrategy: reconnectDelayMs,
+  });
+  redis.on('connect', () => {
+    handshakeTimer = setTimeout(() => {
+      lastError = noHandshakeInTime;
+      redis.disconnect(true);
+    }, connectTimeoutMs);
+  });
+  redis.on('error', (error) => {
+    lastError = error;
+  });
+  redis.on('ready', () => {
+    clearTimeout(handshakeTimer);
+    lastError = undefined;
+    onReady();
+  });
+  redis.on('close', () => {
+    clearTimeout(handshakeTimer);
+    const error = lastError;
+    lastError = undefined;
+    onClose(error);
+  });
+  // Where no socket came about at all (no Sentinel knows the master, a file for TLS is none) ioredis leaves it at that.
+  redis.on('end', () => {
+    if (isClosed) return;
+    const error = lastError;
+    lastError = undefined;
+    onClose(error);
+    connectTimer = setTimeout(connect, reconnectDelayMs());
+  });
+  connect();
+
+  function connect(): void {
+    redis.connect().catch(() => undefined);
+  }
+
+  return {
+    commands: redis as Connection['commands'],
+    get isReady() {
+      return redis.status === 'ready';
+    },
+    gather: () => gather(redis.stream),
+    // Not by ioredis's own option: where that fails, it goes on with database 0.
+    select: (db) => redis.call('SELECT', db),
+    isNodeOfCluster: async () => /cluster_enabled:1/.test(await redis.info('cluster')),
+    probeKeys: () => [probeKey],
+    reconnect: () => redis.disconnect(true),
+    async close(isAnswering) {
+      isClosed = true;
+      clearTimeout(handshakeTimer);
+      clearTimeout(connectTimer);
+      const { stream } = redis;
+      // The answer to this one comes after all that is still on its way.
+      if (isAnswering && redis.status === 'ready') {
+        await withDeadline(redis.quit(), closeTimeoutMs).catch(() => undefined);
+      }
+      redis.disconnect();
+      // What does not end by itself is destroyed after the `disconnectTimeout`.
+      if (stream !== undefined && !stream.destroyed) {
+        await new Promise((resolve) => stream.once('close', resolve));
+      }
+    },
+  };
+}
+
+function findServer({ topology }: RedisAddress, tls: ConnectionOptions | undefined, login: SentinelLogin) {
+  if (topology.kind === 'server') return { ...topology.node };
+  if (topology.kind === 'cluster') return {};
+  return {
+    sentinels: [...topology.sentinels],
+    name: topology.master,
+    role: 'master',
+    ...(login.username !== undefined && { sentinelUsername: login.username }),
+    ...(login.password !== undefined && { sentinelPassword: login.password }),
+    sentinelCommandTimeout: connectTimeoutMs,
+    // For some 8 s after a failover the old master still takes writes, which are lost: the Sentinels tell sooner.
+    failoverDetector: true,
+    // All are asked once; then it begins anew as a connection that has failed.
+    sentinelRetryStrategy: () => null,
+    ...(tls !== undefined && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
+  } satisfies RedisOptions;
+}
