@@ -15,8 +15,9 @@ const maxWaitingBytes = 4 * 1_024 * 1_024;
 const fullPauseMs = 20;
 /** Until a write that failed is tried again. What fails once more is lost. */
 const faultPauseMs = 1_000;
-/** What the end of the process may wait for a reader. */
+/** What the end of the process may wait for a reader in all, and for one that takes nothing. */
 const longestEndMs = 1_000;
+const longestStallMs = 250;
 /** A write that takes longer holds the end of the process for ever: Node waits for its threads. */
 const stuckMs = 500;
 /** So much is written in one turn of the event loop, so that a long queue holds nothing up. */
@@ -81,7 +82,7 @@ class LogDestination {
 
   /** Writes what can be written without waiting. The logger calls it after a line of the level `fatal`. */
   flushSync(): void {
-    if (this.#writing === undefined) this.#drainSync(performance.now());
+    if (this.#writing === undefined) this.#drainSync(0);
   }
 
   /** Opens the file once more by its name, after it was renamed. A pipe or a terminal stays as it is. */
@@ -107,7 +108,7 @@ class LogDestination {
     if (!this.#descriptor.isNonBlocking && this.#descriptor.file === undefined) {
       preventWaiting(this.#descriptor.fd);
     }
-    this.#drainSync(now + longestEndMs);
+    this.#drainSync(longestEndMs);
   }
 
   #flush(): void {
@@ -162,15 +163,19 @@ class LogDestination {
     this.#retry = setTimeout(() => this.#flush(), isFull ? fullPauseMs : faultPauseMs).unref();
   }
 
-  #drainSync(deadline: number): void {
+  #drainSync(limitMs: number): void {
     const { fd, longestWrite } = this.#descriptor;
+    const deadline = performance.now() + limitMs;
+    let stalledAt = performance.now() + Math.min(limitMs, longestStallMs);
     for (;;) {
       const bytes = this.#next(longestWrite);
       if (bytes === undefined) return;
       try {
         this.#advance(writeSync(fd, bytes));
+        stalledAt = performance.now() + longestStallMs;
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() >= deadline) return;
+        const isFull = (error as NodeJS.ErrnoException).code === 'EAGAIN';
+        if (!isFull || performance.now() >= Math.min(deadline, stalledAt)) return;
         sleep(fullPauseMs);
       }
     }
