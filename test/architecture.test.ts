@@ -52,6 +52,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   access: ['config', 'errors', 'limits', 'messages', 'models', 'watched-file', 'window'],
   'watched-file': ['models'],
   limits: ['redis'],
+  log: ['messages'],
   tls: ['config', 'errors', 'watched-file'],
   cache: ['errors', 'redis'],
   proposal: ['inference', 'models'],
