@@ -1,8 +1,9 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
-import type { ServiceError } from '../errors.js';
+import { errorCatalogue, type ServiceError } from '../errors.js';
 import { LineLimit } from '../log/line-limit.js';
 import { toLoggedError } from '../log/logged-error.js';
-import { describeValue, hideKeys } from '../messages.js';
+import { hideKeys } from '../messages.js';
+import type { Registry } from '../models/registry.js';
 
 /** What the log says of a request that is refused. */
 export interface RefusedRequest {
@@ -39,14 +40,14 @@ export function createFaultLog(): FaultLog {
       ...(unlogged > 0 && { unlogged }),
     };
     const level = status < 500 ? 'info' : status === 503 ? 'warn' : 'error';
-    log[level](line, hideKeys(error.message));
+    // The sentence about a refusal may quote the client, who may be a person.
+    log[level](line, status < 500 ? errorCatalogue[code].title : hideKeys(error.message));
   };
 }
 
 /** Of a request that came as far as to be one. */
 export function describeRefused(request: FastifyRequest): RefusedRequest {
   const { id, method, prediction, key, routeOptions } = request;
-  // Names as the client has sent them, where no version was found for them.
   const { model, version } = (request.params ?? {}) as { model?: unknown; version?: unknown };
   return {
     request_id: id,
@@ -58,11 +59,16 @@ export function describeRefused(request: FastifyRequest): RefusedRequest {
           model_version: prediction.version,
           prediction_id: prediction.predictionId,
         }
-      : { ...nameOf('model', model), ...nameOf('model_version', version) }),
+      : findNames(request.server.registry, model, version)),
     ...(key && { key: key.id }),
   };
 }
 
-function nameOf(member: 'model' | 'model_version', name: unknown): Partial<RefusedRequest> {
-  return typeof name === 'string' ? { [member]: JSON.parse(describeValue(hideKeys(name))) } : {};
+/** What an address names, where there is such a model or version: any other text of a client stays out of the log. */
+function findNames(registry: Registry | undefined, name: unknown, version: unknown): Partial<RefusedRequest> {
+  const model = registry?.list().find((it) => it.name === name);
+  if (model === undefined) return {};
+  const isVersion =
+    typeof version === 'string' && (model.versions.has(version) || model.aliases.has(version));
+  return { model: model.name, ...(isVersion && { model_version: version }) };
 }
