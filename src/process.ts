@@ -7,6 +7,7 @@ import { describeStart, type StartSummary, summarizeStart } from './banner.js';
 import { type Config, ConfigError, findMisspelt, readConfig } from './config.js';
 import { messageOf } from './errors.js';
 import { createLogger as createLog } from './log/logger.js';
+import { writeToPerson } from './log/standard-error.js';
 import { buildServer } from './server.js';
 import type { StopSignals } from './stop-signals.js';
 import { connectToSupervisor, type WorkerLink } from './workers/worker-link.js';
@@ -23,7 +24,7 @@ const lastResortMs = 2_000;
  */
 export async function runServer(environment: Environment, signals: StopSignals): Promise<void> {
   const link = connectToSupervisor(environment);
-  // What a person reads may be lost, as on a full disk: an error that nobody listens to would end the process.
+  // A warning of Node's own may be lost, as on a full disk: an error that nobody listens to would end the process.
   process.stderr.on('error', () => undefined);
   try {
     const config = readConfig(environment);
@@ -47,7 +48,7 @@ export async function runServer(environment: Environment, signals: StopSignals):
   } catch (error) {
     const lines = error instanceof ConfigError ? error.lines : [describeFailure(error)];
     process.exitCode = 1;
-    if (link === undefined) for (const line of lines) process.stderr.write(`sardonyx: ${line}\n`);
+    if (link === undefined) for (const line of lines) writeToPerson(`sardonyx: ${line}\n`);
     else {
       link.tellFailure(lines);
       link.release();
@@ -90,7 +91,7 @@ async function supervise(
 
 function announce(summary: StartSummary, config: Config, access: AccessMode, logger: Logger): void {
   if (access.mode === 'open') logger.warn({ host: config.HOST }, access.warning);
-  process.stderr.write(describeStart(summary, config.WORKERS));
+  writeToPerson(describeStart(summary, config.WORKERS));
 }
 
 async function listen(app: FastifyInstance, config: Config, link: WorkerLink | undefined): Promise<void> {

@@ -16,7 +16,7 @@ const fullPauseMs = 20;
 /** Until a write that failed is tried again. What fails once more is lost. */
 const faultPauseMs = 1_000;
 /** What the end of the process may wait for a reader in all, and for one that takes nothing. */
-const longestEndMs = 1_000;
+const longestEndMs = 750;
 const longestStallMs = 250;
 /** A write that takes longer holds the end of the process for ever: Node waits for its threads. */
 const stuckMs = 500;
@@ -51,7 +51,7 @@ export function countLostLines(): number {
  * Lines wait where nobody reads, up to `maxWaitingBytes`. Where a write fails, as on a full disk, they wait for a
  * second try. Those that cannot wait are lost, are counted, and are reported once there is room again.
  */
-class LogDestination {
+export class LogDestination {
   readonly #events: DestinationEvents;
   readonly #queue: LineQueue;
   #descriptor: Descriptor;

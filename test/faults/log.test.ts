@@ -1,6 +1,15 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -39,7 +48,11 @@ interface Quiet {
 }
 
 /** Starts a server whose log goes to `stdout`, and waits until it is ready. */
-async function startQuiet(stdout: number | 'pipe', environment: Record<string, string> = {}): Promise<Quiet> {
+async function startQuiet(
+  stdout: number | 'pipe' | 'ignore',
+  environment: Record<string, string> = {},
+  stderr: number | 'ignore' = 'ignore',
+): Promise<Quiet> {
   const port = await findFreePort();
   const child = spawn(process.execPath, ['dist/main.js'], {
     env: {
@@ -52,7 +65,7 @@ async function startQuiet(stdout: number | 'pipe', environment: Record<string, s
       SHUTDOWN_TIMEOUT_MS: String(shutdownTimeoutMs),
       ...environment,
     },
-    stdio: ['ignore', stdout, 'ignore'],
+    stdio: ['ignore', stdout, stderr],
   });
   const url = `http://127.0.0.1:${port}`;
   const isReady = () =>
@@ -172,6 +185,36 @@ for (const workers of ['1', '2']) {
     }
   });
 }
+
+faultWithoutServer(
+  'L03',
+  'a server whose standard error is full or not read starts, answers and ends',
+  async () => {
+    const fifo = join(folder, 'errors');
+    execFileSync('mkfifo', [fifo]);
+    const reader = openSync(fifo, 'r+');
+    const filler = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+    expect(() => {
+      for (;;) writeSync(filler, 'x'.repeat(4_096));
+    }).toThrow('EAGAIN');
+    const figures: string[] = [];
+    for (const [name, stderr] of [
+      ['full', openSync('/dev/full', 'w')],
+      ['stalled', openSync(fifo, 'w')],
+    ] as const) {
+      const server = await startQuiet('ignore', {}, stderr);
+      try {
+        expect(await countFailures(server, 300)).toBe(0);
+        figures.push(`${name}: end after ${(await stop(server)).toFixed(2)} s`);
+      } finally {
+        server.child.kill('SIGKILL');
+        closeSync(stderr);
+      }
+    }
+    for (const fd of [reader, filler]) closeSync(fd);
+    return `standard error ${figures.join(', ')}`;
+  },
+);
 
 faultWithoutServer('L03', 'an error that nobody caught ends a server whose log nobody reads', async () => {
   const fifo = join(folder, 'fatal');

@@ -26,6 +26,23 @@ describe('the log of requests', () => {
     expect(JSON.stringify(server.logs)).not.toMatch(/Ada|secret/);
   });
 
+  test('has no key that an address holds, however it is encoded', async () => {
+    await using server = await buildTestApp({ LOG_LEVEL: 'debug' });
+    const paths = [
+      '/models/%73dx_Secret1/predict',
+      '/%2573dx_Secret2',
+      '/models/sdx_%53ecret3',
+      '/a%2Fsdx_Secret4',
+    ];
+    const bodies = [];
+    for (const path of paths) bodies.push((await server.get(path)).text);
+    const lines = server.logs.filter(({ msg }) => msg === 'request');
+    expect(lines).toHaveLength(paths.length);
+    // Nor has any once it is decoded, by whoever reads the log or by the client.
+    const text = decodeURIComponent(decodeURIComponent(JSON.stringify([server.logs, bodies])));
+    expect(text).not.toMatch(/ecret\d/);
+  });
+
   test('has none at the level info where the request is answered', async () => {
     await using server = await buildTestApp();
     const before = server.logs.length;
