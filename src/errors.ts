@@ -4,56 +4,56 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Whether the same request, sent again, may be answered. `Retry-After` is sent where it helps to wait. */
+export const retryTexts = {
+  no: 'no',
+  'at once': 'yes, at once',
+  after: 'yes, after `Retry-After`',
+  'where told': 'where there is a `Retry-After`',
+} as const;
+
 /**
- * The catalogue of every error that a client can see: its status and its title.
+ * The catalogue of every error that a client can see: its status, its title, and whether a retry helps.
  * `docs/errors.md` and the OpenAPI document are held to it by tests.
  */
 export const errorCatalogue = {
-  invalid_input: { status: 400, title: 'The input does not fit the model' },
-  invalid_json: { status: 400, title: 'The body is not valid JSON' },
-  invalid_request: { status: 400, title: 'The request is malformed' },
-  api_key_missing: { status: 401, title: 'An API key is needed' },
-  api_key_invalid: { status: 403, title: 'The API key is not valid' },
-  forbidden: { status: 403, title: 'The API key may not do this' },
-  not_found: { status: 404, title: 'There is nothing at this address' },
-  model_not_found: { status: 404, title: 'There is no such model' },
-  version_not_found: { status: 404, title: 'The model has no such version' },
-  method_not_allowed: { status: 405, title: 'This address does not take this method' },
-  request_timeout: { status: 408, title: 'The request did not arrive in time' },
-  body_too_large: { status: 413, title: 'The body is too large' },
-  unsupported_media_type: { status: 415, title: 'The body is not of a type that is understood' },
-  output_not_finite: { status: 422, title: 'The answer of the model is not a finite number' },
-  output_not_exact: { status: 422, title: 'The answer of the model has no exact JSON number' },
-  output_too_large: { status: 422, title: 'The answer of the model is too large' },
-  rate_limited: { status: 429, title: 'There were too many requests' },
-  headers_too_large: { status: 431, title: 'The headers are too large' },
-  client_closed: { status: 499, title: 'The client left before its answer' },
-  internal: { status: 500, title: 'The server failed' },
-  run_failed: { status: 500, title: 'The model failed on this input' },
-  overloaded: { status: 503, title: 'The model has more requests than it can answer' },
-  not_ready: { status: 503, title: 'The server is not ready' },
-  executor_lost: { status: 503, title: 'The process that runs the model has ended' },
-  model_unavailable: { status: 503, title: 'The model cannot answer now' },
-  cache_unavailable: { status: 503, title: 'What is remembered cannot be reached' },
-  deadline_exceeded: { status: 504, title: 'The answer did not come in time' },
-} as const satisfies Record<string, { status: number; title: string }>;
+  invalid_input: { status: 400, title: 'The input does not fit the model', retry: 'no' },
+  invalid_json: { status: 400, title: 'The body is not valid JSON', retry: 'no' },
+  invalid_request: { status: 400, title: 'The request is malformed', retry: 'no' },
+  api_key_missing: { status: 401, title: 'An API key is needed', retry: 'no' },
+  api_key_invalid: { status: 403, title: 'The API key is not valid', retry: 'no' },
+  forbidden: { status: 403, title: 'The API key may not do this', retry: 'no' },
+  not_found: { status: 404, title: 'There is nothing at this address', retry: 'no' },
+  model_not_found: { status: 404, title: 'There is no such model', retry: 'no' },
+  version_not_found: { status: 404, title: 'The model has no such version', retry: 'no' },
+  method_not_allowed: { status: 405, title: 'This address does not take this method', retry: 'no' },
+  request_timeout: { status: 408, title: 'The request did not arrive in time', retry: 'at once' },
+  body_too_large: { status: 413, title: 'The body is too large', retry: 'no' },
+  unsupported_media_type: { status: 415, title: 'The body is not of a type that is understood', retry: 'no' },
+  output_not_finite: { status: 422, title: 'The answer of the model is not a finite number', retry: 'no' },
+  output_not_exact: { status: 422, title: 'The answer of the model has no exact JSON number', retry: 'no' },
+  output_too_large: { status: 422, title: 'The answer of the model is too large', retry: 'no' },
+  rate_limited: { status: 429, title: 'There were too many requests', retry: 'after' },
+  headers_too_large: { status: 431, title: 'The headers are too large', retry: 'no' },
+  client_closed: { status: 499, title: 'The client left before its answer', retry: 'no' },
+  internal: { status: 500, title: 'The server failed', retry: 'no' },
+  run_failed: { status: 500, title: 'The model failed on this input', retry: 'no' },
+  overloaded: { status: 503, title: 'The model has more requests than it can answer', retry: 'after' },
+  not_ready: { status: 503, title: 'The server is not ready', retry: 'after' },
+  executor_lost: { status: 503, title: 'The process that runs the model has ended', retry: 'after' },
+  model_unavailable: { status: 503, title: 'The model cannot answer now', retry: 'where told' },
+  cache_unavailable: { status: 503, title: 'What is remembered cannot be reached', retry: 'after' },
+  deadline_exceeded: { status: 504, title: 'The answer did not come in time', retry: 'where told' },
+} as const satisfies Record<string, { status: number; title: string; retry: keyof typeof retryTexts }>;
 
 export type ErrorCode = keyof typeof errorCatalogue;
-
-/** What passes by itself within a moment. `model_unavailable` may need a person: it says so where it does not. */
-const passing: ReadonlySet<ErrorCode> = new Set([
-  'overloaded',
-  'not_ready',
-  'executor_lost',
-  'cache_unavailable',
-]);
 
 export interface ServiceErrorDetails {
   /** One sentence about this occurrence, safe to show to the client. */
   readonly detail?: string;
   /** What is wrong with the input, one entry a problem. */
   readonly problems?: readonly Problem[];
-  /** Seconds until a retry makes sense; sent as `Retry-After`. By default 1 for what passes by itself. */
+  /** Seconds until a retry makes sense; sent as `Retry-After`. By default 1 where the catalogue says `after`. */
   readonly retryAfterSeconds?: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** Why, for the log alone: never shown to a client. */
@@ -81,7 +81,7 @@ export class ServiceError extends Error {
     this.status = entry.status;
     this.detail = details.detail;
     this.problems = details.problems;
-    const retryAfter = details.retryAfterSeconds ?? (passing.has(code) ? 1 : undefined);
+    const retryAfter = details.retryAfterSeconds ?? (entry.retry === 'after' ? 1 : undefined);
     this.headers = {
       ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
       ...details.headers,

@@ -13,7 +13,30 @@ export function hideLogin(text: string): string {
 
 /** A text with the keys of our own make spelt out of it: somebody may put one anywhere, such as into an address. */
 export function hideKeys(text: string): string {
-  return text.includes('sdx_') ? text.replace(/sdx_[\w-]+/g, 'sdx_…') : text;
+  // Most texts have neither, and this stands on the way of a request.
+  if (!text.includes('sdx_') && !text.includes('%')) return text;
+  const plain = decodePercent(text);
+  if (plain === undefined) return '…';
+  // A text without a key stays as it was written.
+  return plain.includes('sdx_') ? plain.replace(/sdx_[^\s/"'?&]*/g, 'sdx_…') : text;
+}
+
+const mostDecodings = 8;
+
+/**
+ * A text without percent-encoding, however often it was applied: a log must not have the key for whoever decodes it.
+ * Undefined where there is no end of it in sight. Characters of a key are ASCII: others need not come out right.
+ */
+function decodePercent(text: string): string | undefined {
+  let plain = text;
+  for (let k = 0; k < mostDecodings; k += 1) {
+    const next = plain.replace(/%(?:25)*([0-9a-f]{2})/gi, (_all, digits: string) =>
+      String.fromCharCode(Number.parseInt(digits, 16)),
+    );
+    if (next === plain) return plain;
+    plain = next;
+  }
+  return undefined;
 }
 
 /** One reference token of a JSON pointer (RFC 6901), cut at 64 characters. */

@@ -7,6 +7,13 @@ import type { Registry } from './models/registry.js';
 import type { Answer } from './models/task.js';
 import type { Predictions } from './predictions.js';
 
+/** A prediction that some version has begun to answer. */
+export interface BegunPrediction {
+  readonly model: string;
+  readonly version: string;
+  readonly predictionId: string;
+}
+
 export interface PredictionRequest {
   /** By name or alias; left out, the model that plain `/predict` means. */
   readonly model?: string;
@@ -18,6 +25,8 @@ export interface PredictionRequest {
   /** The id of the API key that asks, for those who watch. */
   readonly keyId?: string | undefined;
   readonly caller: Caller;
+  /** Called once it is known which version answers, whatever comes of it. */
+  readonly onBegun?: (prediction: BegunPrediction) => void;
   /** Whether an answer that is remembered will do, whether one must be new, or whether none may be kept at all. */
   readonly caching?: 'normal' | 'bypass' | 'none';
 }
@@ -47,10 +56,11 @@ export function createPredictor(
   cached?: CachedAnswers | undefined,
 ): Predictor {
   return {
-    async predict({ model, version, body, requestId, keyId, caller, caching = 'normal' }) {
+    async predict({ model, version, body, requestId, keyId, caller, onBegun, caching = 'normal' }) {
       const started = performance.now();
       const loaded = registry.lease(model, version);
       const predictionId = randomUUID();
+      onBegun?.({ model: loaded.name, version: loaded.version, predictionId });
       try {
         let answer: Answer;
         let cache: CacheResult | undefined;

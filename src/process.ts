@@ -1,10 +1,13 @@
 import { lookup } from 'node:dns/promises';
+import { isatty } from 'node:tty';
 import type { FastifyInstance } from 'fastify';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { type AccessMode, readAccessMode } from './access/access-mode.js';
 import { describeStart, type StartSummary, summarizeStart } from './banner.js';
 import { type Config, ConfigError, findMisspelt, readConfig } from './config.js';
 import { messageOf } from './errors.js';
+import { createLogger as createLog } from './log/logger.js';
+import { writeToPerson } from './log/standard-error.js';
 import { buildServer } from './server.js';
 import type { StopSignals } from './stop-signals.js';
 import { connectToSupervisor, type WorkerLink } from './workers/worker-link.js';
@@ -21,6 +24,8 @@ const lastResortMs = 2_000;
  */
 export async function runServer(environment: Environment, signals: StopSignals): Promise<void> {
   const link = connectToSupervisor(environment);
+  // A warning of Node's own may be lost, as on a full disk: an error that nobody listens to would end the process.
+  process.stderr.on('error', () => undefined);
   try {
     const config = readConfig(environment);
     const access = readAccessMode(config);
@@ -43,7 +48,7 @@ export async function runServer(environment: Environment, signals: StopSignals):
   } catch (error) {
     const lines = error instanceof ConfigError ? error.lines : [describeFailure(error)];
     process.exitCode = 1;
-    if (link === undefined) for (const line of lines) process.stderr.write(`sardonyx: ${line}\n`);
+    if (link === undefined) for (const line of lines) writeToPerson(`sardonyx: ${line}\n`);
     else {
       link.tellFailure(lines);
       link.release();
@@ -54,9 +59,8 @@ export async function runServer(environment: Environment, signals: StopSignals):
 /** Logs to standard output; the lines of a worker name it. */
 function createLogger(config: Config, environment: Environment, link: WorkerLink | undefined): Logger {
   // To a person at a terminal the summary says what the log would: what is left is what needs attention.
-  const isQuiet = process.stdout.isTTY && !environment['LOG_LEVEL'];
-  const logger = pino({ level: isQuiet ? 'warn' : config.LOG_LEVEL });
-  return link === undefined ? logger : logger.child({ worker: link.number });
+  const isQuiet = isatty(1) && !environment['LOG_LEVEL'];
+  return createLog(isQuiet ? 'warn' : config.LOG_LEVEL, link && { worker: link.number });
 }
 
 async function supervise(
@@ -87,7 +91,7 @@ async function supervise(
 
 function announce(summary: StartSummary, config: Config, access: AccessMode, logger: Logger): void {
   if (access.mode === 'open') logger.warn({ host: config.HOST }, access.warning);
-  process.stderr.write(describeStart(summary, config.WORKERS));
+  writeToPerson(describeStart(summary, config.WORKERS));
 }
 
 async function listen(app: FastifyInstance, config: Config, link: WorkerLink | undefined): Promise<void> {

@@ -64,7 +64,10 @@ export async function buildServer(
     // refused at once: a 408 takes 0.1 ms.
     connectionsCheckingInterval: 100,
   };
-  const refuse = createRefuse(problemSettings, (status) => app.observeUnmatched(status, 0));
+  const refuse = createRefuse(problemSettings, (error, requestId) => {
+    app.observeUnmatched(error.status, 0);
+    problemSettings.logFault(app.log, error, () => ({ request_id: requestId }));
+  });
   const app: FastifyInstance = Fastify({
     // With `https` the server is of another type, which has all that is asked of this one.
     ...(tls === undefined ? { http } : ({ https: { ...http, ...tls.options(headersTimeout) } } as object)),

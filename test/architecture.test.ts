@@ -29,7 +29,7 @@ const partOf = (file: string) =>
 /** What each part may call; a part that is not named here may call nothing of ours. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ['process', 'stop-signals'],
-  process: ['access', 'banner', 'config', 'errors', 'server', 'workers'],
+  process: ['access', 'banner', 'config', 'errors', 'log', 'server', 'workers'],
   banner: ['config', 'models'],
   cli: [
     'access',
@@ -52,6 +52,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   access: ['config', 'errors', 'limits', 'messages', 'models', 'watched-file', 'window'],
   'watched-file': ['models'],
   limits: ['redis'],
+  log: ['messages'],
   tls: ['config', 'errors', 'watched-file'],
   cache: ['errors', 'redis'],
   proposal: ['inference', 'models'],
@@ -61,6 +62,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'config',
     'errors',
     'limits',
+    'log',
     'messages',
     'models',
     'monitoring',
@@ -76,8 +78,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   routes: ['errors', 'models', 'schemas'],
   schemas: ['errors', 'models'],
-  workers: ['config', 'monitoring'],
-  monitoring: ['models', 'predictions'],
+  workers: ['config', 'log', 'monitoring'],
+  monitoring: ['inference', 'models', 'predictions', 'version'],
   predictor: ['cache', 'errors', 'models', 'predictions'],
   predictions: ['errors'],
   models: ['errors', 'inference', 'messages', 'nearest-names'],
@@ -162,6 +164,7 @@ describe('the parts of src', () => {
     ]);
     expect(users('process.on(')).toEqual([
       'inference/host.ts',
+      'log/destination.ts',
       'process.ts',
       'stop-signals.ts',
       'workers/worker-link.ts',

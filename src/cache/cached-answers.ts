@@ -139,7 +139,11 @@ function withinLimit(flight: Promise<Answer>, asked: CachedRequest): Promise<Ans
   return new Promise((resolve, reject) => {
     const leftMs = deadlineOf(asked) - performance.now();
     const timer = setTimeout(
-      () => reject(new ServiceError('deadline_exceeded', { detail: 'It was not answered in time.' })),
+      // The run goes on: by then its answer may be remembered.
+      () => {
+        const detail = 'It was not answered in time.';
+        reject(new ServiceError('deadline_exceeded', { detail, retryAfterSeconds: 1 }));
+      },
       Math.max(0, leftMs),
     );
     flight.then(resolve, reject).finally(() => clearTimeout(timer));

@@ -24,6 +24,8 @@ export interface Gauge {
 /** The metrics of one server, and the text that Prometheus scrapes. Times are in seconds. */
 export interface Metrics {
   counter(name: string, help: string): Family<Counter>;
+  /** A counter that is kept elsewhere, and read when the metrics are asked for. */
+  counterOf(name: string, help: string, read: () => number): void;
   gauge(name: string, help: string): Family<Gauge>;
   histogram(name: string, help: string, bounds: readonly number[]): Family<Histogram>;
   readonly contentType: string;
@@ -90,6 +92,10 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
 
   return {
     counter: (name, help) => family(name, help, 'counter', createCell, toSample),
+    counterOf: (name, help, read) => {
+      const toSamples = (_it: unknown, labels: Labels) => [{ labels, value: read() }];
+      family(name, help, 'counter', () => null, toSamples).series({});
+    },
     gauge: (name, help) => family(name, help, 'gauge', createCell, toSample),
     histogram: (name, help, bounds) =>
       family(

@@ -28,10 +28,13 @@ type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null 
 export type Refuse = (error: ServiceError, socket: Socket) => void;
 
 /** A client that does not close its side as well is cut soon: no limit of Node's own watches such a connection any more. */
-export function createRefuse(settings: ProblemSettings, onRefused: (status: number) => void): Refuse {
+export function createRefuse(
+  settings: ProblemSettings,
+  onRefused: (error: ServiceError, requestId: string) => void,
+): Refuse {
   return (error, socket) => {
-    onRefused(error.status);
     const requestId = createRequestId({ headers: {} });
+    onRefused(error, requestId);
     const body = toProblemText(error, requestId, settings);
     const head = [
       `HTTP/1.1 ${error.status} ${reasons[error.status]}`,

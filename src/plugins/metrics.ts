@@ -1,6 +1,8 @@
 import fp from 'fastify-plugin';
+import { countLostLines } from '../log/destination.js';
 import { createMetrics, type Metrics } from '../monitoring/metrics.js';
 import { createHttpMetrics } from '../monitoring/prediction-metrics.js';
+import { addProcessMetrics } from '../monitoring/process-metrics.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -14,6 +16,7 @@ declare module 'fastify' {
 export default fp(
   async function metricsPlugin(app) {
     const metrics = createMetrics();
+    addProcessMetrics(metrics, countLostLines);
     const timerOf = createHttpMetrics(metrics);
     app.decorate('metrics', metrics);
     app.decorate('observeUnmatched', timerOf('any', 'unmatched'));

@@ -1,21 +1,31 @@
 import fp from 'fastify-plugin';
+import { LineLimit } from '../log/line-limit.js';
+import { toLoggedError } from '../log/logged-error.js';
 import { createPredictionMetrics } from '../monitoring/prediction-metrics.js';
 import { createPredictions, type Predictions } from '../predictions.js';
-import { createPredictor, type Predictor } from '../predictor.js';
+import { type BegunPrediction, createPredictor, type Predictor } from '../predictor.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
     readonly predictions: Predictions;
     readonly predictor: Predictor;
   }
+  interface FastifyRequest {
+    /** What a version has begun to answer; null before that, and on other routes. */
+    prediction: BegunPrediction | null;
+  }
 }
 
 /** The predictor over this server's registry, and its cache, with the metrics as the first of its subscribers. */
 export default fp(
   async function predictorPlugin(app) {
-    const predictions = createPredictions((error) =>
-      app.log.error({ err: error }, 'a subscriber to predictions failed'),
-    );
+    const limit = new LineLimit();
+    const predictions = createPredictions((error) => {
+      const unlogged = limit.take('failure');
+      if (unlogged === undefined) return;
+      app.log.error({ err: toLoggedError(error), unlogged }, 'a subscriber to predictions failed');
+    });
+    app.decorateRequest('prediction', null);
     predictions.subscribe(createPredictionMetrics(app.metrics));
     app.decorate('predictions', predictions);
     app.decorate('predictor', createPredictor(app.registry, predictions, app.cachedAnswers));

@@ -4,7 +4,7 @@ import { type ErrorCode, ServiceError } from '../errors.js';
 import { pointerToken } from '../messages.js';
 import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
 import { discardBody } from './discard-body.js';
-import type { FaultLog } from './fault-log.js';
+import { describeRefused, type FaultLog } from './fault-log.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -66,7 +66,7 @@ export function sendProblem(
   const error = hasLeft(request, thrown)
     ? new ServiceError('invalid_request')
     : toServiceError(thrown, request.routeOptions.bodyLimit);
-  if (error.status >= 500) settings.logFault(request.log, error, request.id, request.key?.id);
+  settings.logFault(request.log, error, () => describeRefused(request));
   return reply
     .code(error.status)
     .headers(error.headers)

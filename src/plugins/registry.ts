@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin';
 import { type Config, limitsOf } from '../config.js';
+import { LineLimit } from '../log/line-limit.js';
 import { listDirectory } from '../models/directory.js';
 import { createLoader } from '../models/load-version.js';
 import type { LoadFigures } from '../models/loaded-model.js';
@@ -39,17 +40,24 @@ export default fp<Config>(
       'executor_fatal_requests_total',
       'Requests that ended the process of their version, by the signal',
     );
+    // A client may cause these lines: values that end a process, over and over.
+    const limit = new LineLimit();
     const loader = createLoader({
       ...limitsOf(config),
       mayBlock: () => !app.server.listening,
       onFatal: ({ model, version, requestId, how, operators }) => {
         fatal.series({ model, model_version: version, how }).add(1);
-        const about = { model, model_version: version, request_id: requestId, how, operators };
+        const unlogged = limit.take('fatal');
+        if (unlogged === undefined) return;
+        const about = { model, model_version: version, request_id: requestId, how, operators, unlogged };
         app.log.error(about, 'a request has ended the process of its version');
       },
       onLost: (model, version, how) => {
         restarts.series({ model, model_version: version }).add(1);
-        app.log.warn({ model, model_version: version, how }, 'the process of an isolated version has ended');
+        const unlogged = limit.take('lost');
+        if (unlogged === undefined) return;
+        const about = { model, model_version: version, how, unlogged };
+        app.log.warn(about, 'the process of an isolated version has ended');
       },
     });
     const load: typeof loader.load = async (path, model, version) => {

@@ -17,6 +17,11 @@ export default fp(
           status: reply.statusCode,
           ms: Math.round(reply.elapsedTime * 1_000) / 1_000,
           request_id: request.id,
+          ...(request.prediction && {
+            model: request.prediction.model,
+            model_version: request.prediction.version,
+            prediction_id: request.prediction.predictionId,
+          }),
           ...(request.key && { key: request.key.id }),
         },
         'request',

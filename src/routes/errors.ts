@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
-import { errorCatalogue } from '../errors.js';
+import { errorCatalogue, retryTexts } from '../errors.js';
 import { addPageHeaders } from './page-headers.js';
 
 const contentSecurityPolicy =
@@ -9,12 +9,12 @@ const contentSecurityPolicy =
 const errorRoutes: FastifyPluginAsync = async (app) => {
   addPageHeaders(app);
   const rows = Object.entries(errorCatalogue).map(
-    ([code, { status, title }]) =>
-      `<tr id="${code}"><td>${status}</td><td><code>${code}</code></td><td>${title}</td></tr>`,
+    ([code, { status, title, retry }]) =>
+      `<tr id="${code}"><td>${status}</td><td><code>${code}</code></td><td>${title}</td><td>${retryTexts[retry].replaceAll('`', '')}</td></tr>`,
   );
   const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Errors of Sardonyx</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem}td,th{padding:.2rem 1rem .2rem 0;text-align:left}tr:target{background:#fe9}</style>
-<h1>Errors</h1><table><tr><th>Status</th><th>Code</th><th>Meaning</th></tr>${rows.join('')}</table></html>`;
+<h1>Errors</h1><table><tr><th>Status</th><th>Code</th><th>Meaning</th><th>Retry?</th></tr>${rows.join('')}</table></html>`;
 
   app.get('/errors', { config: { scope: 'open' }, schema: { hide: true } }, async (_request, reply) => {
     reply.header('content-type', 'text/html; charset=utf-8');

@@ -21,6 +21,9 @@ const predictRoutes: FastifyPluginAsync = async (app) => {
       body: request.body,
       requestId: request.id,
       keyId: request.key?.id,
+      onBegun: (prediction) => {
+        request.prediction = prediction;
+      },
       caching: readCaching(request.headers['cache-control']),
       caller: {
         arrivedAt: app.arrivedAt(request.raw.socket),

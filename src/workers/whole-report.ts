@@ -1,4 +1,6 @@
+import { countLostLines } from '../log/destination.js';
 import { createMetrics, type MetricsSnapshot, sumCounts, sumMetrics } from '../monitoring/metrics.js';
+import { addLogMetrics } from '../monitoring/process-metrics.js';
 import type { Place } from './place.js';
 import { drainingReason } from './whole.js';
 import type { Readiness } from './worker-message.js';
@@ -59,6 +61,7 @@ export class WholeReport {
       .counter('worker_restarts_total', 'Workers that ended unasked and were replaced')
       .series({})
       .add(this.#restarts);
+    addLogMetrics(own, countLostLines);
     return sumMetrics([this.#past, ...this.#last.values(), await own.snapshot()]);
   }
 

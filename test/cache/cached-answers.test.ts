@@ -105,7 +105,10 @@ describe('cached answers', () => {
     });
     const arrivedAt = performance.now();
     const second = cached.answer(ask({ caller: { arrivedAt, timeoutMs: 30 } }));
-    await expect(second).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    await expect(second).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+      headers: { 'retry-after': '1' },
+    });
     expect(isFirstOver).toBe(false);
     expect((await first).answer.value).toEqual({ prediction: 1 });
     expect(runs()).toBe(1);

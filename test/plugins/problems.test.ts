@@ -55,12 +55,18 @@ describe('errors', () => {
     expect(told).toMatchObject([{ level: 50, code: 'internal', err: { message: 'secret of /etc/passwd' } }]);
   });
 
-  test('that are the fault of the client are not logged', async () => {
+  test('that are the fault of the client are logged at the level info, without an error', async () => {
     await using server = await buildTestApp();
     const before = server.logs.length;
     await server.post('/predict', {});
     await server.post('/predict', '{');
     await server.get('/nope');
-    expect(server.logs.length).toBe(before);
+    const lines = server.logs.slice(before);
+    expect(lines.map(({ level, code }) => [level, code])).toEqual([
+      [30, 'invalid_input'],
+      [30, 'invalid_json'],
+      [30, 'not_found'],
+    ]);
+    expect(lines.every((line) => !('err' in line))).toBe(true);
   });
 });

@@ -6,7 +6,7 @@ const loan = { age: 42, income: 51234.5, credit_score: 688 };
 describe('the log of requests', () => {
   test('has a line for each at the level debug, without the query', async () => {
     await using server = await buildTestApp({ LOG_LEVEL: 'debug' });
-    await server.post('/predict?name=Ada', loan, { 'x-request-id': 'mine' });
+    const answer = await server.post('/predict?name=Ada', loan, { 'x-request-id': 'mine' });
     await server.get('/nope?secret=1');
     const lines = server.logs.filter(({ msg }) => msg === 'request');
     expect(lines).toMatchObject([
@@ -17,13 +17,33 @@ describe('the log of requests', () => {
         status: 200,
         ms: expect.any(Number),
         request_id: 'mine',
+        model: 'credit-risk',
+        model_version: '20261115_143000',
+        prediction_id: JSON.parse(answer.text).prediction_id,
       },
       { method: 'GET', path: '/nope', status: 404 },
     ]);
     expect(JSON.stringify(server.logs)).not.toMatch(/Ada|secret/);
   });
 
-  test('has none at the level info', async () => {
+  test('has no key that an address holds, however it is encoded', async () => {
+    await using server = await buildTestApp({ LOG_LEVEL: 'debug' });
+    const paths = [
+      '/models/%73dx_Secret1/predict',
+      '/%2573dx_Secret2',
+      '/models/sdx_%53ecret3',
+      '/a%2Fsdx_Secret4',
+    ];
+    const bodies = [];
+    for (const path of paths) bodies.push((await server.get(path)).text);
+    const lines = server.logs.filter(({ msg }) => msg === 'request');
+    expect(lines).toHaveLength(paths.length);
+    // Nor has any once it is decoded, by whoever reads the log or by the client.
+    const text = decodeURIComponent(decodeURIComponent(JSON.stringify([server.logs, bodies])));
+    expect(text).not.toMatch(/ecret\d/);
+  });
+
+  test('has none at the level info where the request is answered', async () => {
     await using server = await buildTestApp();
     const before = server.logs.length;
     await server.post('/predict', loan);

@@ -1,7 +1,7 @@
 import { ServiceError } from '../../errors.js';
 import type { Caller } from './caller.js';
 import type { RunTimes } from './run-times.js';
-import { expired } from './waiter.js';
+import { tooShort } from './waiter.js';
 
 /**
  * What is expected to take so long may take a quarter more: when the machine gets busy all runs of a queue get slower
@@ -59,7 +59,7 @@ export function admit(
       times.spreadMs(lastRows);
   const lateMs = now + waitMs - deadline;
   // Nothing stands before it, and the limit that is over is the caller's own: to come again would not help.
-  if (isFirst && lateMs > 0 && timeoutMs < rules.timeoutMs) throw expired();
+  if (isFirst && lateMs > 0 && timeoutMs < rules.timeoutMs) throw tooShort();
   if (queuedRows < maxQueueRows && lateMs <= 0) return deadline;
   throw new ServiceError('overloaded', {
     detail:

@@ -2,7 +2,7 @@ import { admit } from './admission.js';
 import { BatchRunner, type BatchRunnerOptions } from './batch-runner.js';
 import type { Caller } from './caller.js';
 import { RowQueue } from './row-queue.js';
-import { expired, type RunShare, type Waiter } from './waiter.js';
+import { expired, type RunShare, tooShort, type Waiter } from './waiter.js';
 
 export interface BatcherOptions<Row> extends BatchRunnerOptions<Row> {
   readonly maxBatchRows: number;
@@ -92,8 +92,8 @@ export class Batcher<Row> {
   #watch(waiter: Waiter<Row>): void {
     const { deadline, since } = waiter;
     waiter.timer = setTimeout(() => {
-      this.#queue.remove(waiter);
-      waiter.reject(expired());
+      const isQueued = this.#queue.remove(waiter);
+      waiter.reject(isQueued ? expired() : tooShort());
     }, deadline - since);
   }
 

@@ -27,12 +27,13 @@ export class RowQueue<Row> {
     this.#weight += waiter.weight;
   }
 
-  remove(waiter: Waiter<Row>): void {
+  remove(waiter: Waiter<Row>): boolean {
     const at = this.#waiters.indexOf(waiter);
-    if (at < 0) return;
+    if (at < 0) return false;
     this.#waiters.splice(at, 1);
     this.#rows -= waiter.rows;
     this.#weight -= waiter.weight;
+    return true;
   }
 
   /**

@@ -40,6 +40,14 @@ export function fail(
   reject(error);
 }
 
+/** The time of a request was over while it waited for others: later it may be in time. */
 export function expired(): ServiceError {
-  return new ServiceError('deadline_exceeded', { detail: 'Its time was over before it was answered.' });
+  return new ServiceError('deadline_exceeded', { detail: expiredDetail, retryAfterSeconds: 1 });
 }
+
+/** The time of a request is too short for its own run: later it is as well. */
+export function tooShort(): ServiceError {
+  return new ServiceError('deadline_exceeded', { detail: expiredDetail });
+}
+
+const expiredDetail = 'Its time was over before it was answered.';
