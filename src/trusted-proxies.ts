@@ -1,15 +1,16 @@
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
+import { readAddress } from './limits/address.js';
 
 export const proxiesForm =
   'addresses or networks with commas between, such as "10.0.0.0/8,::1", or the number of proxies, from 1 to 32';
 
-/** Whom to believe: addresses and networks, or a check of an address by how many have passed the request on before. */
-export type TrustedProxies = string[] | ((address: string, hop: number) => boolean);
+/** Whether to believe an address, by how many have passed the request on before it. */
+export type TrustedProxies = (address: string, hop: number) => boolean;
 
 /**
  * What TRUST_PROXY says; undefined for a text that says nothing. Nobody is believed without being named: neither
  * "true" nor a network of everybody is taken. A number believes whoever connects, as the operator says that only
- * proxies can: Fastify 5.12 itself takes a number for none.
+ * proxies can.
  */
 export function readTrustedProxies(text: string): TrustedProxies | undefined {
   if (/^\d+$/.test(text)) {
@@ -17,7 +18,20 @@ export function readTrustedProxies(text: string): TrustedProxies | undefined {
     return count >= 1 && count <= 32 ? (_address, hop) => hop < count : undefined;
   }
   const proxies = text.split(',').map((proxy) => proxy.trim());
-  return proxies.every(isNetwork) ? proxies : undefined;
+  if (!proxies.every(isNetwork)) return undefined;
+  const list = new BlockList();
+  for (const proxy of proxies) {
+    const [address = '', prefix] = proxy.split('/');
+    // An IPv4 address that is mapped into IPv6 is an IPv4 address everywhere here.
+    const plain = readAddress(address) ?? address;
+    const isMapped = isIP(plain) !== isIP(address);
+    const family = isIP(plain) === 4 ? 'ipv4' : 'ipv6';
+    if (prefix === undefined) list.addAddress(plain, family);
+    else if (!isMapped) list.addSubnet(plain, Number(prefix), family);
+    else if (Number(prefix) > 96) list.addSubnet(plain, Number(prefix) - 96, 'ipv4');
+    else list.addSubnet(address, Number(prefix), 'ipv6');
+  }
+  return (address) => list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
 }
 
 function isNetwork(text: string): boolean {
