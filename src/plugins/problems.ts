@@ -125,7 +125,8 @@ function collectAddresses(app: FastifyInstance): (url: string) => Address {
     routes.push({ route, pattern });
   });
   return (url) => {
-    const path = url.split('?', 1)[0] as string;
+    // RFC 9112 lets a client write the whole address as the target, and the router takes that.
+    const path = url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string;
     const found = routes.filter(({ pattern }) => pattern.test(path)).map(({ route }) => route);
     return {
       methods: [...new Set(found.flatMap(({ method }) => method))].sort(),

@@ -42,6 +42,8 @@ const unknownTargets = [
 ];
 const most = 3;
 const isOpen = (url: string) => /^\/(health|docs|errors|openapi.json|metrics)(\/|$)/.test(url);
+/** A target as a route has it. */
+const toRoute = (url: string) => url.replace(/^http:\/\/[^/]*|\?.*/g, '');
 const problem = 'application/problem+json; charset=utf-8';
 
 const keys = JSON.stringify([
@@ -78,7 +80,7 @@ fault(
       url.replace(':model', 'mine').replace(':version', '1').replace('*', 'static/index.css');
     const asked = [...urls, ...unknownTargets].flatMap((url) =>
       methods
-        .filter((method) => !taken.has(`${method} ${url.split('?', 1)[0]}`))
+        .filter((method) => !taken.has(`${method} ${toRoute(url)}`))
         .flatMap((method) =>
           [undefined, 'all', 'few', 'wrong'].flatMap((key) =>
             [undefined, '{"x":1}', '{"x'].map((body) => ({ method, url, key, body })),
@@ -93,7 +95,7 @@ fault(
       const answer = await sendRaw(server.port, bytes, 5_000);
       counts[answer.status] = (counts[answer.status] ?? 0) + 1;
       const isProblem = answer.headers.get('content-type') === problem;
-      const needsKey = urls.includes(url.split('?', 1)[0] as string) && !isOpen(url);
+      const needsKey = urls.includes(toRoute(url)) && !isOpen(url);
       const expected = key === 'wrong' ? [403, 429] : needsKey && key === undefined ? [401] : [404, 405];
       if (!isProblem || !expected.includes(answer.status)) {
         others.push(`${method} ${url} ${key} ${body}: ${answer.status}`);
