@@ -48,6 +48,8 @@ export default fp<ProblemOptions>(
       if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE' && !awaitsInvitation(request, reply)) {
         await discardBody(request.raw);
       }
+      // Fastify 5.12 closes the connection after any fault of a body, since more of it may come. None does here.
+      if (error instanceof ServiceError && request.raw.complete) reply.removeHeader('connection');
       return sendProblem(error, request, reply, settings);
     });
     // What no route takes is answered before this: here a route itself has found nothing, such as no file.
