@@ -132,7 +132,7 @@ export async function buildServer(
           description: 'The models that this server answers with.',
         },
         ...(app.needsKeys && { components: { securitySchemes } }),
-        ...(config.PUBLIC_URL !== undefined && { servers: [{ url: config.PUBLIC_URL }] }),
+        ...(config.PUBLIC_URL !== undefined && { servers: [{ url: config.PUBLIC_URL.replace(/\/$/, '') }] }),
       },
       refResolver: {
         buildLocalReference: (json, _base, _fragment, index) => String(json['$id'] ?? `def-${index}`),

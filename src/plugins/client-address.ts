@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import fp from 'fastify-plugin';
+import { findOrigin, type Source } from '../addresses/forwarded-for.js';
+import { toClient } from '../addresses/ip-address.js';
+import { readTrustedProxies } from '../addresses/trusted-proxies.js';
 import type { Config } from '../config.js';
-import { toClient } from '../limits/address.js';
-import { findOrigin, type Source } from '../limits/forwarded-for.js';
 import { describeValue, hideKeys } from '../messages.js';
-import { readTrustedProxies } from '../trusted-proxies.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -14,7 +14,7 @@ declare module 'fastify' {
 }
 
 /** A request, or what could be read of one that Node's parser refuses. */
-export type RawRequest = Source & Pick<IncomingMessage, 'rawHeaders'>;
+export type RawRequest = Source & Pick<IncomingMessage, 'headers' | 'rawHeaders'>;
 
 const quietMs = 60_000;
 

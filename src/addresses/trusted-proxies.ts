@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { readAddress } from './limits/address.js';
+import { readAddress } from './ip-address.js';
 
 export const proxiesForm =
   'addresses or networks with commas between, such as "10.0.0.0/8,::1", or the number of proxies, from 1 to 32';

@@ -1,10 +1,9 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { TrustedProxies } from '../trusted-proxies.js';
-import { readAddress } from './address.js';
+import { readAddress } from './ip-address.js';
+import type { TrustedProxies } from './trusted-proxies.js';
 
 /** Of a request, what says where it comes from. */
 export interface Source {
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 

@@ -1,8 +1,8 @@
 import { isIPv6, SocketAddress } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { readAddress, toClient } from '../../src/limits/address.js';
-import { findOrigin } from '../../src/limits/forwarded-for.js';
-import { readTrustedProxies } from '../../src/trusted-proxies.js';
+import { findOrigin } from '../../src/addresses/forwarded-for.js';
+import { readAddress, toClient } from '../../src/addresses/ip-address.js';
+import { readTrustedProxies } from '../../src/addresses/trusted-proxies.js';
 
 test.each([
   ['203.0.113.7', '203.0.113.7'],
