@@ -68,8 +68,8 @@ function parse(body: Buffer): unknown {
   const text = body.toString();
   try {
     return JSON.parse(text);
-  } catch {
-    throw invalid(explainJsonFault(text));
+  } catch (error) {
+    throw invalid(explainJsonFault(text, (error as SyntaxError).message));
   }
 }
 
