@@ -34,6 +34,8 @@ export function findOrigin({ headers, socket }: Source, isTrusted: TrustedProxie
     if (item === '') continue;
     hop += 1;
     const next = readAddress(item);
+    // Proxies that are trusted by their number alone may hide their address: only that of the client is needed.
+    if (next === undefined && end > 0 && isTrusted(item, hop)) continue;
     if (next === undefined) return { address, unread: item };
     address = next;
   }

@@ -31,7 +31,10 @@ export function readTrustedProxies(text: string): TrustedProxies | undefined {
     else if (Number(prefix) > 96) list.addSubnet(plain, Number(prefix) - 96, 'ipv4');
     else list.addSubnet(address, Number(prefix), 'ipv6');
   }
-  return (address) => list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
+  return (address) => {
+    const family = isIP(address);
+    return family !== 0 && list.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  };
 }
 
 function isNetwork(text: string): boolean {

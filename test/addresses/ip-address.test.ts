@@ -82,6 +82,7 @@ describe('the origin of a request', () => {
     ['127.0.0.1,10.0.0.0/8', `${client}, ::ffff:10.1.1.1`],
     ['127.0.0.1,::ffff:10.0.0.0/104', `${client}, 10.1.1.1:80`],
     ['3', `1.2.3.4, ${client}, 10.1.1.1:80, 10.1.1.2:80`],
+    ['3', `1.2.3.4, ${client}, _hidden, unknown`],
   ])('with %s trusted and %j forwarded is the client', (trust, forwarded) => {
     expect(originOf(trust, forwarded)).toEqual({ address: client });
   });
