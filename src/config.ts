@@ -1,11 +1,11 @@
 import { totalmem } from 'node:os';
 import { FormatRegistry, type Static, type TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { proxiesForm, readTrustedProxies } from './addresses/trusted-proxies.js';
 import { ConfigSchema } from './config/schema.js';
 import { describeValue, hideLogin } from './messages.js';
 import { nearestNames } from './nearest-names.js';
 import { originsForm, readOrigins } from './origins.js';
-import { proxiesForm, readTrustedProxies } from './trusted-proxies.js';
 import { windowForm, windowPattern } from './window.js';
 
 /** Texts that have a form of their own, by the name that the schema gives it. */

@@ -48,11 +48,19 @@ export const errorCatalogue = {
 
 export type ErrorCode = keyof typeof errorCatalogue;
 
+/** What is wrong with the input, at length. */
+export interface Explanation {
+  readonly detail: string;
+  readonly problems: readonly Problem[];
+}
+
 export interface ServiceErrorDetails {
   /** One sentence about this occurrence, safe to show to the client. */
   readonly detail?: string;
   /** What is wrong with the input, one entry a problem. */
   readonly problems?: readonly Problem[];
+  /** Detail and problems, made when they are first read: with `ERROR_DETAIL=off` never. */
+  readonly explain?: () => Explanation;
   /** Seconds until a retry makes sense; sent as `Retry-After`. By default 1 where the catalogue says `after`. */
   readonly retryAfterSeconds?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -64,9 +72,12 @@ export interface ServiceErrorDetails {
 export class ServiceError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
-  readonly detail: string | undefined;
-  readonly problems: readonly Problem[] | undefined;
+  /** Whether there is a list of problems, which a client may see or not. */
+  readonly hasProblems: boolean;
   readonly headers: Readonly<Record<string, string>>;
+
+  readonly #details: ServiceErrorDetails;
+  #explanation: Explanation | undefined;
 
   constructor(code: ErrorCode, details: ServiceErrorDetails = {}) {
     const entry = errorCatalogue[code];
@@ -79,13 +90,29 @@ export class ServiceError extends Error {
     this.name = 'ServiceError';
     this.code = code;
     this.status = entry.status;
-    this.detail = details.detail;
-    this.problems = details.problems;
+    this.hasProblems = details.problems !== undefined || details.explain !== undefined;
+    this.#details = details;
+    if (details.explain !== undefined) {
+      Object.defineProperty(this, 'message', { get: () => this.detail ?? entry.title });
+    }
     const retryAfter = details.retryAfterSeconds ?? (entry.retry === 'after' ? 1 : undefined);
     this.headers = {
       ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
       ...details.headers,
     };
+  }
+
+  get detail(): string | undefined {
+    return this.#details.detail ?? this.#explain()?.detail;
+  }
+
+  get problems(): readonly Problem[] | undefined {
+    return this.#details.problems ?? this.#explain()?.problems;
+  }
+
+  #explain(): Explanation | undefined {
+    this.#explanation ??= this.#details.explain?.();
+    return this.#explanation;
   }
 }
 

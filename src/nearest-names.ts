@@ -1,41 +1,87 @@
 const maxLength = 64;
+const mostKnown = 1_000;
+/** More letters than these are another name, however long it is. */
+const mostApart = 8;
+
+/**
+ * How many cells of tables a search may still fill, by several searches of one request together: a nanosecond or two
+ * each. A name whose search would need more gets no suggestion.
+ */
+export interface SearchBudget {
+  cells: number;
+}
+
+/** Some milliseconds: one name against a thousand similar ones of 64 letters takes half of it at most. */
+export const createSearchBudget = (): SearchBudget => ({ cells: 1_500_000 });
 
 /**
  * Of the known names, those that a misspelt one most likely meant, nearest first: at most a third of its
- * letters apart, or so many, by the distance of Levenshtein, case aside.
+ * letters apart and never more than 8, or so many, by the distance of Levenshtein, case aside.
  */
 export function nearestNames(
   name: string,
   known: readonly string[],
   most: number,
-  limit = Math.max(1, Math.floor(name.length / 3)),
+  limit = Math.min(mostApart, Math.max(1, Math.floor(name.length / 3))),
+  budget = createSearchBudget(),
 ): readonly string[] {
   if (name.length > maxLength) return [];
   const wanted = name.toLowerCase();
-  return known
-    .slice(0, 1_000)
-    .map((candidate) => ({ candidate, distance: distanceBetween(wanted, candidate.toLowerCase(), limit) }))
-    .filter(({ distance }) => distance <= limit)
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, most)
-    .map(({ candidate }) => candidate);
+  const size = maxLength + limit + 2;
+  const rows = [new Uint8Array(size), new Uint8Array(size)] as const;
+  const found: { readonly candidate: string; readonly distance: number }[] = [];
+  for (const candidate of known.slice(0, mostKnown)) {
+    // Once there are enough, only a nearer one is of use.
+    const last = found.length < most ? undefined : found[most - 1]?.distance;
+    const within = last === undefined ? limit : last - 1;
+    if (within < 0 || Math.abs(candidate.length - name.length) > within) continue;
+    if (budget.cells <= 0) return [];
+    const distance = distanceBetween(wanted, candidate.toLowerCase(), within, rows, budget);
+    if (distance > within) continue;
+    const place = found.findIndex((it) => it.distance > distance);
+    found.splice(place === -1 ? found.length : place, 0, { candidate, distance });
+    found.length = Math.min(found.length, most);
+  }
+  return found.map(({ candidate }) => candidate);
 }
 
-/** Levenshtein (1966), one row of the table at a time; infinite once it must be more than `limit`. */
-function distanceBetween(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) > limit) return Number.POSITIVE_INFINITY;
-  let previous = Array.from({ length: b.length + 1 }, (_, k) => k);
-  for (let i = 1; i <= a.length; i += 1) {
-    const current = [i];
-    let least = i;
-    for (let k = 1; k <= b.length; k += 1) {
-      const replaced = (previous[k - 1] as number) + (a[i - 1] === b[k - 1] ? 0 : 1);
-      const distance = Math.min(replaced, (previous[k] as number) + 1, (current[k - 1] as number) + 1);
-      current.push(distance);
-      if (distance < least) least = distance;
-    }
-    if (least > limit) return Number.POSITIVE_INFINITY;
-    previous = current;
+type Rows = readonly [Uint8Array, Uint8Array];
+
+/**
+ * Levenshtein (1966), one row of the table at a time, and of each row the cells within `limit` of the diagonal alone:
+ * no shorter way leaves those (Ukkonen, 1985). More than `limit` where the distance is.
+ */
+function distanceBetween(a: string, b: string, limit: number, rows: Rows, budget: SearchBudget): number {
+  let start = 0;
+  let [endA, endB] = [a.length, b.length];
+  while (start < endA && start < endB && a[start] === b[start]) start += 1;
+  while (endA > start && endB > start && a[endA - 1] === b[endB - 1]) {
+    endA -= 1;
+    endB -= 1;
   }
-  return previous[b.length] as number;
+  const columns = endB - start;
+  const beyond = limit + 1;
+  let [previous, current] = rows;
+  for (let k = 0; k <= columns; k += 1) previous[k] = Math.min(k, beyond);
+  budget.cells -= columns + 1;
+  for (let i = 1; i <= endA - start; i += 1) {
+    const first = Math.max(1, i - limit);
+    const last = Math.min(columns, i + limit);
+    const code = a.charCodeAt(start + i - 1);
+    // Cells beside the band are read by those at its ends.
+    let left = first === 1 ? Math.min(i, beyond) : beyond;
+    current[first - 1] = left;
+    let least = left;
+    for (let k = first; k <= last; k += 1) {
+      const replaced = (previous[k - 1] as number) + (code === b.charCodeAt(start + k - 1) ? 0 : 1);
+      left = Math.min(replaced, (previous[k] as number) + 1, left + 1, beyond);
+      current[k] = left;
+      if (left < least) least = left;
+    }
+    if (last < columns) current[last + 1] = beyond;
+    budget.cells -= last - first + 1;
+    if (least > limit) return beyond;
+    [previous, current] = [current, previous];
+  }
+  return previous[columns] as number;
 }

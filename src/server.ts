@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import arrival from './plugins/arrival.js';
 import auth from './plugins/auth.js';
 import cache from './plugins/cache.js';
+import clientAddress from './plugins/client-address.js';
 import { createClientErrorHandler, createConnectHandler, createRefuse } from './plugins/client-errors.js';
 import cors from './plugins/cors.js';
 import drain, { type Draining } from './plugins/drain.js';
@@ -14,7 +15,7 @@ import limits from './plugins/limits.js';
 import metrics from './plugins/metrics.js';
 import pipelining from './plugins/pipelining.js';
 import predictor from './plugins/predictor.js';
-import problems, { sendProblem } from './plugins/problems.js';
+import problems, { sendProblem, toServiceError } from './plugins/problems.js';
 import protocol from './plugins/protocol.js';
 import redis from './plugins/redis.js';
 import registry from './plugins/registry.js';
@@ -22,6 +23,7 @@ import requestId, { createRequestId } from './plugins/request-id.js';
 import requestLog from './plugins/request-log.js';
 import { createResponseClass } from './plugins/response.js';
 import tlsPlugin, { readTls } from './plugins/tls.js';
+import unmatched from './plugins/unmatched.js';
 import whole from './plugins/whole.js';
 import adminRoutes from './routes/admin.js';
 import docsRoutes from './routes/docs.js';
@@ -33,7 +35,6 @@ import predictRoutes from './routes/predict.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
 import { securitySchemes } from './schemas/openapi.js';
 import { ProblemSchema } from './schemas/problem.js';
-import { readTrustedProxies } from './trusted-proxies.js';
 import { serverVersion } from './version.js';
 import type { WorkerLink } from './workers/worker-link.js';
 
@@ -77,7 +78,6 @@ export async function buildServer(
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: createRequestId,
     bodyLimit: config.BODY_LIMIT_BYTES,
-    ...(config.TRUST_PROXY !== undefined && { trustProxy: readTrustedProxies(config.TRUST_PROXY) ?? false }),
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     // A request that has come in is answered, even while the listener closes.
@@ -88,13 +88,16 @@ export async function buildServer(
     frameworkErrors: (error, request, reply) => {
       // No hook has seen such a request.
       reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
-      sendProblem(error, request, reply, problemSettings);
-      app.observeUnmatched(reply.statusCode, reply.elapsedTime / 1_000);
+      app.refuseUnmatched(request.raw, toServiceError(error, undefined), reply, (refusal, key) => {
+        request.key = key;
+        sendProblem(refusal, request, reply, problemSettings);
+        app.observeUnmatched(reply.statusCode, reply.elapsedTime / 1_000);
+      });
     },
-    clientErrorHandler: createClientErrorHandler(refuse),
+    clientErrorHandler: (fault, socket) => createClientErrorHandler(app, refuse)(fault, socket),
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   });
-  app.server.on('connect', createConnectHandler(refuse));
+  app.server.on('connect', createConnectHandler(app, refuse));
   // Response schemas are documentation: answers are made by our own code, and checked by tests.
   app.setSerializerCompiler(() => JSON.stringify);
   for (const schema of [ProblemSchema, VersionSchema, ModelSchema, VersionDetailSchema])
@@ -109,12 +112,14 @@ export async function buildServer(
   await app.register(protocol);
   // Before the keys: a preflight has none.
   if (config.CORS_ORIGINS !== undefined) await app.register(cors, { origins: config.CORS_ORIGINS });
+  await app.register(clientAddress, config);
   await app.register(auth, config);
   await app.register(jsonBody);
   await app.register(drain, { draining });
   await app.register(arrival);
   if (tls !== undefined) await app.register(tlsPlugin, { tls });
   await app.register(limits, config);
+  await app.register(unmatched);
   await app.register(registry, config);
   await app.register(cache, config);
   await app.register(predictor);
@@ -130,7 +135,7 @@ export async function buildServer(
           description: 'The models that this server answers with.',
         },
         ...(app.needsKeys && { components: { securitySchemes } }),
-        ...(config.PUBLIC_URL !== undefined && { servers: [{ url: config.PUBLIC_URL }] }),
+        ...(config.PUBLIC_URL !== undefined && { servers: [{ url: config.PUBLIC_URL.replace(/\/$/, '') }] }),
       },
       refResolver: {
         buildLocalReference: (json, _base, _fragment, index) => String(json['$id'] ?? `def-${index}`),

@@ -48,7 +48,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'version',
     'window',
   ],
-  server: ['config', 'plugins', 'routes', 'schemas', 'trusted-proxies', 'version'],
+  server: ['config', 'plugins', 'routes', 'schemas', 'version'],
   access: ['config', 'errors', 'limits', 'messages', 'models', 'watched-file', 'window'],
   'watched-file': ['models'],
   limits: ['redis'],
@@ -58,6 +58,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   proposal: ['inference', 'models'],
   plugins: [
     'access',
+    'addresses',
     'cache',
     'config',
     'errors',
@@ -84,7 +85,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   predictions: ['errors'],
   models: ['errors', 'inference', 'messages', 'nearest-names'],
   inference: ['errors', 'messages'],
-  config: ['messages', 'nearest-names', 'origins', 'trusted-proxies', 'window'],
+  config: ['messages', 'nearest-names', 'origins', 'addresses', 'window'],
 };
 
 describe('the parts of src', () => {

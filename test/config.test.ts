@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { proxiesForm } from '../src/addresses/trusted-proxies.js';
 import { ConfigError, findMisspelt, readConfig } from '../src/config.js';
 import { originsForm } from '../src/origins.js';
-import { proxiesForm } from '../src/trusted-proxies.js';
 
 function problemsOf(environment: Record<string, string>): readonly string[] {
   try {

@@ -1,12 +1,13 @@
 import { type TObject, type TSchema, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { type Problem, ServiceError } from '../errors.js';
+import { type Explanation, type Problem, ServiceError } from '../errors.js';
 import type { Row } from '../inference/encode.js';
 import { type ElementType, numberBounds } from '../inference/tensor.js';
 import { isEncodableText } from '../inference/text.js';
 import { describeValue, pointerToken } from '../messages.js';
-import { nearestNames } from '../nearest-names.js';
+import { createSearchBudget, nearestNames, type SearchBudget } from '../nearest-names.js';
 import { boundsOf, categoriesOf, findValueFault } from './feature-value.js';
+import { findForeignForm, sketchObject } from './foreign-body.js';
 import type { Feature } from './manifest.js';
 
 /** A request's features, checked: what the schema says to people, and the check that the way of a request takes. */
@@ -47,7 +48,7 @@ export function createFeatureSchema(modelName: string, typed: readonly TypedFeat
       if (compiled.Check(body) && (isClosed || hasKnownKeys(body as Row)) && areTextsEncodable(body as Row)) {
         return body as Row;
       }
-      throw explain(body, modelName, typed);
+      throw new ServiceError('invalid_input', { explain: () => explain(body, modelName, typed, names) });
     },
   };
 }
@@ -106,7 +107,12 @@ function toDocumentSchema(it: TypedFeature): TSchema {
 }
 
 /** Every problem of a body, in one error. Bounded work whatever the body is: it is somebody's attack. */
-function explain(body: unknown, modelName: string, typed: readonly TypedFeature[]): ServiceError {
+function explain(
+  body: unknown,
+  modelName: string,
+  typed: readonly TypedFeature[],
+  known: ReadonlySet<string>,
+): Explanation {
   const problems: Problem[] = [];
   let count = 0;
   const add = (name: string | undefined, toMessage: () => string) => {
@@ -116,12 +122,17 @@ function explain(body: unknown, modelName: string, typed: readonly TypedFeature[
     }
   };
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    add(
-      undefined,
-      () => `must be an object of the features, got ${body === undefined ? 'nothing' : describeValue(body)}`,
-    );
+    add(undefined, () => describeOther(body, known));
+    return { detail: '1 problem', problems };
+  }
+  const row = body as Row;
+  const foreign = findForeignForm(row, (name) => known.has(name));
+  if (foreign !== undefined) {
+    const { name, servers } = foreign;
+    add(name, () => `is how ${servers} take rows; here the body is one row: ${sketchRow(known)}`);
   } else {
-    const row = body as Row;
+    const budget = createSearchBudget();
+    const names = [...known];
     for (const it of typed) {
       const { name } = it.feature;
       if (!Object.hasOwn(row, name)) {
@@ -131,22 +142,33 @@ function explain(body: unknown, modelName: string, typed: readonly TypedFeature[
       const fault = findValueFault(row[name], it.feature, it.type);
       if (fault !== undefined) add(name, () => fault);
     }
-    const known = new Set(typed.map((it) => it.feature.name));
     for (const name of Object.keys(row)) {
       if (known.has(name)) continue;
-      const suggestion = () => (problems.length < maxSuggested ? didYouMean(name, [...known]) : '');
+      const suggestion = () => (problems.length < maxSuggested ? didYouMean(name, names, budget) : '');
       add(name, () => `is not a feature of ${modelName}${suggestion()}`);
     }
   }
   const listed = count > maxProblems ? `; the first ${maxProblems} are listed` : '';
-  return new ServiceError('invalid_input', {
-    detail: `${count} problem${count === 1 ? '' : 's'}${listed}`,
-    problems,
-  });
+  return { detail: `${count} problem${count === 1 ? '' : 's'}${listed}`, problems };
 }
 
-function didYouMean(name: string, known: readonly string[]): string {
-  const nearest = nearestNames(name, known, 3);
+/** What a body is that is no object. */
+function describeOther(body: unknown, known: ReadonlySet<string>): string {
+  if (Array.isArray(body)) {
+    return `must be one row, not a list of rows: send a request for each, such as ${sketchRow(known)}`;
+  }
+  if (typeof body === 'string' && /^\s*[{[]/.test(body)) {
+    return 'must be an object of the features, got a text with JSON in it: it was made JSON twice';
+  }
+  return `must be an object of the features, got ${body === undefined ? 'nothing' : describeValue(body)}`;
+}
+
+function sketchRow(known: ReadonlySet<string>): string {
+  return sketchObject([...known], '…');
+}
+
+function didYouMean(name: string, known: readonly string[], budget: SearchBudget): string {
+  const nearest = nearestNames(name, known, 3, undefined, budget);
   return nearest.length === 0 ? '' : `; did you mean ${nearest.join(' or ')}?`;
 }
 

@@ -5,7 +5,7 @@ import type { RunShare } from '../inference/batching/waiter.js';
 import type { Decode, Prediction, Scalar } from '../inference/decode.js';
 import type { Row } from '../inference/encode.js';
 import type { FeatureSchema } from './feature-schema.js';
-import type { Answer, Task } from './task.js';
+import type { Answer, BodyBounds, Task } from './task.js';
 import { explainRefusal, type Ids, pointerTo } from './value-refusal.js';
 
 export interface FeatureTaskParts {
@@ -42,6 +42,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
     requestSchema: features.schema,
     answerSchema: describeAnswer(parts),
     example: parts.example,
+    bodyBounds: boundsOf(features),
     async answer(body, caller) {
       const deadline = batcher.admit(caller);
       return run(features.check(body), deadline, caller);
@@ -54,6 +55,12 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
       };
     },
   };
+}
+
+/** A row is one object of values without arrays or objects in them. */
+function boundsOf({ schema }: FeatureSchema): BodyBounds {
+  const count = Object.keys(schema.properties).length;
+  return { names: count + 1, items: count };
 }
 
 /** The values of a row that may be ids: whole numbers by their type, and not only by chance. */

@@ -34,6 +34,12 @@ export interface CheckedRequest {
   answer(caller: Caller): Promise<Answer>;
 }
 
+/** How many names, objects among them, and other values a body needs that the check accepts, at most. */
+export interface BodyBounds {
+  readonly names: number;
+  readonly items: number;
+}
+
 /** What a version does with a body: the features of a row, or tensors as they are. */
 export interface Task {
   /** JSON Schema of the body and of the answer's own members, for the manual. */
@@ -42,6 +48,7 @@ export interface Task {
   /** A body that the check accepts, and that is answered unless `exampleProblem` says why none is. */
   readonly example: unknown;
   readonly exampleProblem?: string | undefined;
+  readonly bodyBounds: BodyBounds;
   /**
    * Checks a body and answers it, within the version's own limit of time and the caller's.
    * Throws `invalid_input` with every problem; `overloaded`, `deadline_exceeded`, `client_closed`, `executor_lost`,

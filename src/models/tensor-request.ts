@@ -3,7 +3,8 @@ import { readTensor } from '../inference/read-tensor.js';
 import type { Tensor } from '../inference/tensor.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
 import { describeValue, pointerToken } from '../messages.js';
-import { nearestNames } from '../nearest-names.js';
+import { createSearchBudget, nearestNames } from '../nearest-names.js';
+import { findForeignForm, sketchObject } from './foreign-body.js';
 
 const maxProblems = 100;
 const maxSuggested = 20;
@@ -35,6 +36,21 @@ export function readTensorRequest(
     problems.length < maxProblems && problems.push({ pointer, message });
   if (!isObject(body)) {
     add('', `must be an object with "inputs", got ${body === undefined ? 'nothing' : describeValue(body)}`);
+    throw refuse(problems);
+  }
+  const foreign = isObject(body['inputs'])
+    ? undefined
+    : findForeignForm(body, (name) => name === 'inputs' && !Array.isArray(body[name]));
+  if (foreign !== undefined) {
+    const { name, servers } = foreign;
+    const sketch = sketchObject(
+      specs.map((spec) => spec.name),
+      '[…]',
+    );
+    add(
+      `/${pointerToken(name)}`,
+      `is how ${servers} take rows; here tensors stand by name: {"inputs": ${sketch}}`,
+    );
     throw refuse(problems);
   }
   for (const key of Object.keys(body).slice(0, maxProblems)) {
@@ -77,10 +93,12 @@ function readInputs(
     } else feeds[spec.name] = result;
   }
   const known = specs.map((spec) => spec.name);
+  const names = new Set(known);
+  const budget = createSearchBudget();
   let suggested = 0;
   for (const name of Object.keys(inputs).slice(0, known.length + maxProblems)) {
-    if (known.includes(name)) continue;
-    const nearest = suggested++ < maxSuggested ? nearestNames(name, known, 3) : [];
+    if (names.has(name)) continue;
+    const nearest = suggested++ < maxSuggested ? nearestNames(name, known, 3, undefined, budget) : [];
     add(
       `/inputs/${pointerToken(name)}`,
       `is not an input${nearest.length ? `; did you mean ${nearest.join(' or ')}?` : ''}`,

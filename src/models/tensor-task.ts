@@ -120,6 +120,8 @@ export function createTensorTask(
     requestSchema,
     answerSchema,
     example,
+    // `inputs` and `outputs` in an object, and each input as an object of two members. Of numbers there may be any count.
+    bodyBounds: { names: 4 + 4 * form.inputs.length, items: Number.POSITIVE_INFINITY },
     async answer(body, caller) {
       const deadline = batcher.admit(caller);
       return answer(read(body), deadline, caller);

@@ -7,7 +7,7 @@ import { createGate, failureReasons, type Gate } from '../access/gate.js';
 import { openKeys } from '../access/key-source.js';
 import { readPresentedKey } from '../access/presented-key.js';
 import type { Config } from '../config.js';
-import { toClient } from '../limits/address.js';
+import type { RawRequest } from './client-address.js';
 
 type RouteScope = Scope | 'open';
 
@@ -20,6 +20,8 @@ declare module 'fastify' {
      * `/predict`; that of the query's `model`, or all; or none, where the route sees to it itself.
      */
     model?: 'default' | 'query' | 'none';
+    /** Whether a key is asked for: not for what is open. */
+    needsKey?: boolean;
   }
   interface FastifyRequest {
     /** Who asks; null where no key is needed. */
@@ -27,6 +29,8 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     readonly needsKeys: boolean;
+    /** The key that a request presents; null where it presents none and needs none. Throws as `Gate.identify` does. */
+    readonly identify: (request: RawRequest, isNeeded: boolean) => ApiKey | null;
     /** The scope of all routes of a plugin that is not ours. */
     readonly scopeOfAll: RouteScope | undefined;
   }
@@ -47,6 +51,13 @@ export default fp<AuthConfig>(
     const gate = readAccessMode(config).mode === 'keys' ? await openGate(app, config) : undefined;
 
     app.decorate('needsKeys', gate !== undefined);
+    const identify = (request: RawRequest, isNeeded: boolean): ApiKey | null => {
+      if (gate === undefined) return null;
+      const presented = readPresentedKey(request.headers, request.rawHeaders);
+      if (presented === undefined && !isNeeded) return null;
+      return gate.identify(presented, () => app.clientOf(request));
+    };
+    app.decorate('identify', identify);
     app.addHook('onRoute', function (route) {
       const scope = route.config?.scope ?? this.scopeOfAll;
       const name = `${route.method} ${route.url}`;
@@ -55,15 +66,16 @@ export default fp<AuthConfig>(
       if (model === undefined && scope !== 'open' && scope !== 'metrics') {
         throw new Error(`${name} does not say which model it is about`);
       }
-      route.config = { ...route.config, scope };
-      if (gate === undefined || scope === 'open') return;
-      if (scope === 'metrics' && config.METRICS_AUTH === 'open') return;
+      const isOpen = scope === 'open' || (scope === 'metrics' && config.METRICS_AUTH === 'open');
+      route.config = { ...route.config, scope, needsKey: gate !== undefined && !isOpen };
+      if (gate === undefined || isOpen) return;
       const checkModel = createModelCheck(app, gate, model ?? 'none');
       const guard = (request: FastifyRequest, _reply: unknown, done: HookHandlerDoneFunction): void => {
         let refusal: Error | undefined;
         try {
-          const { headers, rawHeaders } = request.raw;
-          const key = gate.identify(readPresentedKey(headers, rawHeaders), () => toClient(request.ip));
+          const { raw } = request;
+          const presented = readPresentedKey(raw.headers, raw.rawHeaders);
+          const key = gate.identify(presented, () => app.clientOf(raw));
           // Also where it may not do this: then it is known who tried.
           request.key = key;
           gate.checkScope(key, scope);
@@ -77,7 +89,7 @@ export default fp<AuthConfig>(
       route.schema = { ...route.schema, security } as NonNullable<RouteOptions['schema']>;
     });
   },
-  { name: 'auth', fastify: '5.x', dependencies: ['metrics'] },
+  { name: 'auth', fastify: '5.x', dependencies: ['metrics', 'client-address'] },
 );
 
 async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Gate> {

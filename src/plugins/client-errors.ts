@@ -1,8 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import { type ErrorCode, ServiceError } from '../errors.js';
 import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
+import type { RawRequest } from './client-address.js';
 import { createRequestId } from './request-id.js';
+import { type ParserFault, readUnknownMethod } from './unknown-method.js';
 
 /** Node's errors for what never became a request. */
 const codes: Readonly<Record<string, ErrorCode>> = {
@@ -13,9 +16,13 @@ const codes: Readonly<Record<string, ErrorCode>> = {
 
 const reasons: Readonly<Record<number, string>> = {
   400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
   405: 'Method Not Allowed',
   408: 'Request Timeout',
   413: 'Content Too Large',
+  429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
 };
 
@@ -25,14 +32,14 @@ const lingerMs = 2_000;
 type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
 /** Answers on a socket that belongs to no request, in the same form as any other error, and closes it. */
-export type Refuse = (error: ServiceError, socket: Socket) => void;
+export type Refuse = (error: ServiceError, socket: Socket, more?: Readonly<Record<string, string>>) => void;
 
 /** A client that does not close its side as well is cut soon: no limit of Node's own watches such a connection any more. */
 export function createRefuse(
   settings: ProblemSettings,
   onRefused: (error: ServiceError, requestId: string) => void,
 ): Refuse {
-  return (error, socket) => {
+  return (error, socket, more = {}) => {
     const requestId = createRequestId({ headers: {} });
     onRefused(error, requestId);
     const body = toProblemText(error, requestId, settings);
@@ -45,7 +52,7 @@ export function createRefuse(
       // RFC 9110 wants it of every server that has a clock; Node adds it to all other answers.
       `date: ${new Date().toUTCString()}`,
       'connection: close',
-      ...Object.entries(error.headers).map(([name, value]) => `${name}: ${value}`),
+      ...Object.entries({ ...more, ...error.headers }).map(([name, value]) => `${name}: ${value}`),
     ];
     socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
     // Not the socket's own timer, which every byte that still comes would set anew.
@@ -55,8 +62,8 @@ export function createRefuse(
 }
 
 /** Refuses bytes that the HTTP parser has refused: after those nothing on that connection can be trusted. */
-export function createClientErrorHandler(refuse: Refuse) {
-  return (fault: Error & { code?: string }, socket: AnsweringSocket): void => {
+export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
+  return (fault: ParserFault, socket: AnsweringSocket): void => {
     // Bytes after a request with `Connection: close` are no part of anything: its answer is still to be sent.
     if (fault.code === 'HPE_CLOSED_CONNECTION') return;
     if (fault.code === 'ECONNRESET' || !socket.writable) {
@@ -68,15 +75,37 @@ export function createClientErrorHandler(refuse: Refuse) {
       socket.destroySoon();
       return;
     }
-    refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket);
+    const request = readUnknownMethod(fault);
+    if (request !== undefined) refuseUnmatched(app, { ...request, socket }, refuse, socket);
+    else refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket);
   };
 }
 
 /** Refuses to be a tunnel. Node gives a CONNECT to nobody else, and closes it without a word where nobody listens. */
-export function createConnectHandler(refuse: Refuse) {
-  return (_request: IncomingMessage, socket: Socket): void => {
+export function createConnectHandler(app: FastifyInstance, refuse: Refuse) {
+  return (request: IncomingMessage, socket: Socket): void => {
     socket.on('error', () => socket.destroy()).resume();
     // The list may be empty (RFC 9110): an authority takes no method here.
-    refuse(new ServiceError('method_not_allowed', { headers: { allow: '' } }), socket);
+    const own = new ServiceError('method_not_allowed', {
+      headers: { allow: app.addressOf(request.url ?? '').methods.join(', ') },
+    });
+    refuseUnmatched(app, request, refuse, socket, own);
   };
+}
+
+/** Refuses a request that no route can have seen, behind the gates of all others. */
+function refuseUnmatched(
+  app: FastifyInstance,
+  request: RawRequest & { readonly url?: string | undefined },
+  refuse: Refuse,
+  socket: Socket,
+  own = app.explainUnmatched(request.url ?? ''),
+): void {
+  const headers: Record<string, string> = {};
+  const sink = {
+    header: (name: string, value: string) => {
+      headers[name] = value;
+    },
+  };
+  app.refuseUnmatched(request, own, sink, (refusal) => refuse(refusal, socket, headers));
 }

@@ -25,7 +25,7 @@ export default fp<{ origins: string }>(
       if (origin === undefined) return done();
       const isAllowed = allowed === '*' || allowed.has(origin);
       if (isAllowed) reply.header('access-control-allow-origin', allowed === '*' ? '*' : origin);
-      const methods = isPreflight(request) ? app.methodsOf(request.url) : [];
+      const methods = isPreflight(request) ? app.addressOf(request.url).methods : [];
       if (methods.length === 0) {
         if (isAllowed) reply.header('access-control-expose-headers', answerHeaders);
         return done();

@@ -1,10 +1,9 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { isLoopback } from '../access/access-mode.js';
 import type { ApiKey } from '../access/api-key.js';
 import type { Config } from '../config.js';
 import { ServiceError } from '../errors.js';
-import { toClient } from '../limits/address.js';
 import type { Limiter, Verdict } from '../limits/limiter.js';
 import { createMemoryLimiter } from '../limits/memory.js';
 import {
@@ -18,7 +17,25 @@ import {
 import { createRedisLimiter } from '../limits/redis.js';
 import { createSharedLimiter } from '../limits/shared.js';
 import { readWindowMs } from '../window.js';
+import type { RawRequest } from './client-address.js';
 import { limitPrefix } from './redis.js';
+
+/** What takes the headers of an answer. */
+export interface HeaderSink {
+  header(name: string, value: string): unknown;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Counts a request by its key or its client, and gives the refusal of one above the limit. */
+    readonly countRequest: (
+      request: RawRequest,
+      key: ApiKey | null,
+      sink: HeaderSink,
+      then: (refusal?: ServiceError) => void,
+    ) => void;
+  }
+}
 
 export type LimitConfig = Pick<Config, 'HOST' | 'RATE_LIMIT_MAX' | 'RATE_LIMIT_WINDOW'>;
 
@@ -55,11 +72,10 @@ export default fp<LimitConfig>(
     const refused = { key: refusals.series({ by: 'key' }), address: refusals.series({ by: 'address' }) };
     const ofKeys = new WeakMap<ApiKey, Counted | 'free'>();
 
-    const findCounted = (request: FastifyRequest): Counted | undefined => {
-      const { key } = request;
+    const findCounted = (request: RawRequest, key: ApiKey | null): Counted | undefined => {
       if (key === null) {
         const policy = policies.address;
-        return policy && { by: 'address', id: toClient(request.ip), policy };
+        return policy && { by: 'address', id: app.clientOf(request), policy };
       }
       let counted = ofKeys.get(key);
       if (counted === undefined) {
@@ -70,31 +86,34 @@ export default fp<LimitConfig>(
     };
 
     /** Tells an answer what is left, and gives the refusal, if it is one. */
-    const settle = (reply: FastifyReply, { by, policy }: Counted, verdict: Verdict) => {
-      reply.header('ratelimit-policy', policy.header).header('ratelimit', toRateLimit(verdict));
+    const settle = (sink: HeaderSink, { by, policy }: Counted, verdict: Verdict) => {
+      sink.header('ratelimit-policy', policy.header);
+      sink.header('ratelimit', toRateLimit(verdict));
       if (verdict.isAdmitted) return undefined;
       refused[by].add(1);
       const retryAfterSeconds = toWholeSeconds(verdict.resetMs);
       return new ServiceError('rate_limited', { detail: policy.detail, retryAfterSeconds });
     };
-    const count = (request: FastifyRequest, reply: FastifyReply, then: (refusal?: ServiceError) => void) => {
-      const counted = findCounted(request);
+    const count: FastifyInstance['countRequest'] = (request, key, sink, then) => {
+      const counted = findCounted(request, key);
       if (counted === undefined) return then();
       const verdict = limiters[counted.by].take(counted.id, counted.policy.limit, 1);
-      if (!(verdict instanceof Promise)) return then(settle(reply, counted, verdict));
-      verdict.then((later) => then(settle(reply, counted, later)), then);
+      if (!(verdict instanceof Promise)) return then(settle(sink, counted, verdict));
+      verdict.then((later) => then(settle(sink, counted, later)), then);
     };
 
+    app.decorate('countRequest', count);
+    const countRouted: onRequestHookHandler = ({ raw, key }, reply, done) => count(raw, key, reply, done);
     app.addHook('onRoute', (route) => {
       const scope = route.config?.scope;
       if (scope === 'open' || scope === 'metrics') return;
-      route.onRequest = [...[route.onRequest ?? []].flat(), count];
+      route.onRequest = [...[route.onRequest ?? []].flat(), countRouted];
     });
     app.addHook('onClose', async () => {
       for (const limiter of Object.values(limiters)) limiter.close();
     });
   },
-  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'redis', 'auth'] },
+  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'redis', 'auth', 'client-address'] },
 );
 
 /** Undefined where a key has no limit. Those of one client with the same window share one count. */

@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { type ErrorCode, ServiceError } from '../errors.js';
 import { pointerToken } from '../messages.js';
@@ -8,9 +8,17 @@ import { describeRefused, type FaultLog } from './fault-log.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Which methods the routes of an address take; none where there is nothing. */
-    readonly methodsOf: (url: string) => readonly string[];
+    /** What the routes of an address take. */
+    readonly addressOf: (url: string) => Address;
   }
+}
+
+/** An address as its routes have it. */
+interface Address {
+  /** None where there is nothing. */
+  readonly methods: readonly string[];
+  /** Whether one of its routes asks for a key. */
+  readonly needsKey: boolean;
 }
 
 export interface ProblemOptions extends ProblemSettings {
@@ -34,21 +42,19 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
 /** Makes every error an `application/problem+json`, whatever threw it, and logs those that are our own fault. */
 export default fp<ProblemOptions>(
   async function problemsPlugin(app, settings) {
-    const methodsOf = collectMethods(app);
-    app.decorate('methodsOf', methodsOf);
+    app.decorate('addressOf', collectAddresses(app));
     app.setErrorHandler(async (error: Partial<FastifyError> | undefined, request, reply) => {
       // Whatever a promise was rejected with: nothing, even.
       if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE' && !awaitsInvitation(request, reply)) {
         await discardBody(request.raw);
       }
+      // Fastify 5.12 closes the connection after any fault of a body, since more of it may come. None does here.
+      if (error instanceof ServiceError && request.raw.complete) reply.removeHeader('connection');
       return sendProblem(error, request, reply, settings);
     });
+    // What no route takes is answered before this: here a route itself has found nothing, such as no file.
     app.setNotFoundHandler((request, reply) => {
-      const methods = methodsOf(request.url);
-      const error =
-        methods.length === 0
-          ? new ServiceError('not_found')
-          : new ServiceError('method_not_allowed', { headers: { allow: methods.join(', ') } });
+      const error = new ServiceError('not_found');
       app.observeUnmatched(error.status, reply.elapsedTime / 1_000);
       return sendProblem(error, request, reply, settings);
     });
@@ -85,7 +91,8 @@ function hasLeft({ raw }: FastifyRequest, thrown: unknown): boolean {
   return raw.readableAborted && (thrown as Partial<FastifyError> | undefined)?.code === 'ECONNRESET';
 }
 
-function toServiceError(thrown: unknown, bodyLimit: number | undefined): ServiceError {
+/** Any error as one of the catalogue. */
+export function toServiceError(thrown: unknown, bodyLimit: number | undefined): ServiceError {
   if (thrown instanceof ServiceError) return thrown;
   const { code, validation } = (thrown ?? {}) as Partial<FastifyError>;
   const known = code === undefined ? undefined : frameworkCodes[code];
@@ -105,22 +112,27 @@ function describeFix(code: ErrorCode, bodyLimit: number | undefined): string | u
   return undefined;
 }
 
-/** Which methods the routes of an address take; parameters match one segment each. */
-function collectMethods(app: FastifyInstance): (url: string) => readonly string[] {
-  const routes: { methods: string[]; pattern: RegExp }[] = [];
-  app.addHook('onRoute', ({ method, url, prefix }) => {
+/** What the routes of an address take; parameters match one segment each. */
+function collectAddresses(app: FastifyInstance): (url: string) => Address {
+  const routes: { route: RouteOptions; pattern: RegExp }[] = [];
+  app.addHook('onRoute', (route) => {
+    const { url, prefix } = route;
     const source = url
       .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-      .replace(/:[^/]+/g, '[^/]+')
+      .replace(/:[^/]+/g, '[^/]*')
       .replace(/\\\*$/, '.*');
     // The root of a prefix answers with a slash too, which Fastify tells no hook.
     const pattern = new RegExp(`^${source}${url !== '' && url === prefix ? '/?' : ''}$`);
-    routes.push({ methods: [method].flat(), pattern });
+    // Not what it asks for: later plugins say that.
+    routes.push({ route, pattern });
   });
   return (url) => {
-    const path = url.split('?', 1)[0] as string;
-    return [
-      ...new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods)),
-    ].sort();
+    // RFC 9112 lets a client write the whole address as the target, and the router takes that.
+    const path = url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string;
+    const found = routes.filter(({ pattern }) => pattern.test(path)).map(({ route }) => route);
+    return {
+      methods: [...new Set(found.flatMap(({ method }) => method))].sort(),
+      needsKey: found.some(({ config }) => config?.needsKey),
+    };
   };
 }

@@ -9,6 +9,11 @@ const Cleared = Type.Object({
 
 /** What an operator does to a server that runs. */
 const adminRoutes: FastifyPluginAsync = async (app) => {
+  // A client may name a type with every request. No body is read here.
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+    if (body.length === 0) return done(null, undefined);
+    done(new ServiceError('unsupported_media_type', { detail: 'Send no body.' }));
+  });
   app.delete<{ Querystring: { model?: string } }>(
     '/admin/cache',
     {

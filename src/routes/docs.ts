@@ -25,6 +25,8 @@ const docsRoutes: FastifyPluginAsync = async (app) => {
   app.decorate('scopeOfAll', 'open');
   await app.register(swaggerUi, {
     routePrefix: '/docs',
+    // Relative, so that the page finds its files behind a proxy that adds a path, whether its own address has a slash.
+    indexPrefix: '.',
     transformSpecification: () => describe() as never,
     transformSpecificationClone: false,
     staticCSP: contentSecurityPolicy,

@@ -38,7 +38,7 @@ export function toProblemText(error: ServiceError, requestId: string, settings: 
     code: error.code,
     title: errorCatalogue[error.code].title,
     status: error.status,
-    detail: settings.showsProblems || error.problems === undefined ? error.detail : undefined,
+    detail: settings.showsProblems || !error.hasProblems ? error.detail : undefined,
     request_id: requestId,
     errors: problems?.length ? problems : undefined,
   });

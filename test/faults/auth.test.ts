@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { scopes } from '../../src/access/api-key.js';
-import { buildTestApp } from '../helpers/app.js';
 import { entry, secretOf, withKey } from '../helpers/keys.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { listRoutes } from '../helpers/routes.js';
 import { runServerToItsEnd, startServerProcess, waitForLine } from '../helpers/server-process.js';
 import { fault, faultWithoutServer } from './harness.js';
 import { openFrom, sendRaw } from './raw.js';
@@ -147,7 +147,7 @@ fault(
   'A05',
   'lets a key do what its scopes and models allow, and nothing else',
   async ({ server }) => {
-    const routes = await listRoutes();
+    const routes = await listRoutes({ MODELS_DIR: folder.path });
     expect(routes.filter(({ route }) => kindOf(route) === undefined)).toEqual([]);
     let attempts = 0;
     const wrong: string[] = [];
@@ -251,20 +251,3 @@ faultWithoutServer(
   },
   120_000,
 );
-
-/** All routes of the server, from its own tree of them. */
-async function listRoutes(): Promise<{ method: string; route: string }[]> {
-  await using server = await buildTestApp({ MODELS_DIR: folder.path });
-  const path: string[] = [];
-  return server.app
-    .printRoutes({ commonPrefix: false })
-    .split('\n')
-    .flatMap((line) => {
-      const found = /^([│ ]*)[├└]── (\S+)(?: \((.*)\))?$/.exec(line);
-      if (found === null) return [];
-      const [, indent = '', part = '', methods = ''] = found;
-      path.splice(indent.length / 4, path.length, part);
-      const route = path.join('');
-      return methods === '' ? [] : methods.split(', ').map((method) => ({ method, route }));
-    });
-}

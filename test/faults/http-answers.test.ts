@@ -27,7 +27,7 @@ faultOver('H10', 'answers every fault on the wire with problem+json', async ({ s
     [get('/health', 'Transfer-Encoding: x'), 400],
     ['GET /health HTTP/9.9\r\n\r\n', 400],
     ['GET /health HTTP/1.1\r\n\r\n', 400],
-    ['BREW /health HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+    ['BREW /health HTTP/1.1\r\nHost: a\r\n\r\n', 405],
     ['\x16\x03\x01\x02\x00', 400],
     ['junk\r\n\r\n', 400],
     [`${get('/health').trimEnd()}\r\nX: a\x00b\r\n\r\n`, 400],

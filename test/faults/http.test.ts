@@ -109,6 +109,7 @@ fault('H03', 'refuses huge and deep bodies early, in a short answer', async ({ s
     deep: ['['.repeat(450_000) + ']'.repeat(450_000), 400],
     deepObjects: [`${'{"a":'.repeat(450_000)}1${'}'.repeat(450_000)}`, 400],
     keys: [`{${Array.from({ length: 60_000 }, (_, k) => `"key_${k}":1`).join()}}`, 400],
+    manyKeys: [`{${Array.from({ length: 600_000 }, (_, k) => `"k${k}":1`).join()}}`, 400],
     number: [`{"age":${'9'.repeat(1_000_000)},"income":1,"credit_score":300}`, 400],
     longKey: [`{"${'k'.repeat(1_000_000)}":1}`, 400],
     longText: [`{"age":"${'x'.repeat(1_000_000)}"}`, 400],

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { findFreePort } from '../helpers/free-port.js';
 import { provideNginx, startNginx } from '../helpers/nginx.js';
-import { startServerProcess } from '../helpers/server-process.js';
+import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { startGoodClient } from './clients.js';
 import { faultWithoutServer } from './harness.js';
 import { createPlainRegistry, plainGolden, plainPrediction } from './plain-registry.js';
@@ -41,4 +42,49 @@ else {
     }
     return figures.join(', ');
   });
+}
+
+const rolling = 'loses no prediction when two servers behind nginx restart one after the other, at any pause';
+if (path === undefined) test.skip(`S03 ${rolling}: there is no nginx`, () => undefined);
+else {
+  faultWithoutServer(
+    'S03',
+    rolling,
+    async () => {
+      const figures: string[] = [];
+      const ports = [await findFreePort(), await findFreePort()] as const;
+      const start = (port: number) =>
+        startServerProcess({ MODELS_DIR: folder.path, TRUST_PROXY: '127.0.0.1', PORT: String(port) });
+      await using nginx = await startNginx(path, ...ports);
+      const servers = await Promise.all(ports.map(start));
+      try {
+        for (const pauseMs of [0, 1_000, 5_000, 12_000]) {
+          const body = JSON.stringify(plainGolden.body);
+          const expecting = `"prediction":${plainPrediction}`;
+          const good = Array.from({ length: clients }, () =>
+            startGoodClient({ ...(servers[0] as ServerProcess), port: nginx.port }, plainGolden.path, body, {
+              expecting,
+            }),
+          );
+          await pause(500);
+          for (const [k, port] of ports.entries()) {
+            if (k > 0) await pause(pauseMs);
+            servers[k]?.child.kill('SIGTERM');
+            await servers[k]?.ended;
+            servers[k] = await start(port);
+          }
+          await pause(500);
+          const counts = await Promise.all(good.map((client) => client.stop()));
+          const sum = (name: 'asked' | 'failed') => counts.reduce((total, count) => total + count[name], 0);
+          expect(sum('asked')).toBeGreaterThan(100);
+          expect(sum('failed'), `${pauseMs} ms between`).toBe(0);
+          figures.push(`${pauseMs / 1_000} s between: failed ${sum('failed')} of ${sum('asked')}`);
+        }
+      } finally {
+        for (const server of servers) await server[Symbol.asyncDispose]();
+      }
+      return figures.join(', ');
+    },
+    120_000,
+  );
 }

@@ -24,6 +24,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
       requestSchema: {} as never,
       answerSchema: {} as never,
       example: {},
+      bodyBounds: { names: 1, items: 1 },
       answer,
       check: (body) => ({ text: () => JSON.stringify(body), answer }),
     },

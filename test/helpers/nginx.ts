@@ -35,7 +35,9 @@ export async function startNginx(path: string, ...upstreamPorts: readonly number
   );
   const text = replaceAll(readFileSync('deploy/nginx/nginx.conf', 'utf8'), {
     'listen 8080;': `listen 127.0.0.1:${port};`,
-    'server sardonyx:8000;': upstreamPorts.map((each) => `server 127.0.0.1:${each};`).join('\n'),
+    'server sardonyx:8000 max_fails=0;': upstreamPorts
+      .map((each) => `server 127.0.0.1:${each} max_fails=0;`)
+      .join('\n'),
     '/dev/stdout': log,
     'http {': `http {\n${temporary.join('\n')}`,
   });

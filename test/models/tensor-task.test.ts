@@ -118,7 +118,10 @@ describe('what is wrong with a body is said with its pointer', () => {
     [
       'inputs that are no object',
       { inputs: [[1, 2]] },
-      at('/inputs', 'must be an object of tensors, got an array'),
+      at(
+        '/inputs',
+        'is how the open inference protocol (KServe v2, Triton) and MLflow take rows; here tensors stand by name: {"inputs": {"X": […]}}',
+      ),
     ],
     ['no X', { inputs: {} }, at('/inputs/X', 'is required')],
     [

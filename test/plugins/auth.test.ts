@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { KeyEntry } from '../../src/access/keys-file.js';
 import { readConfig } from '../../src/config.js';
 import auth from '../../src/plugins/auth.js';
+import clientAddress from '../../src/plugins/client-address.js';
 import metrics from '../../src/plugins/metrics.js';
 import { buildTestApp, type TestApp } from '../helpers/app.js';
 import { entry, secretOf, withKey } from '../helpers/keys.js';
@@ -212,6 +213,7 @@ describe('the start', () => {
   const start = async (config: object, environment: Record<string, string> = {}) => {
     const app = Fastify();
     await app.register(metrics);
+    await app.register(clientAddress, {});
     await app.register(auth, readConfig(environment));
     app.get('/a', { config: config as never }, async () => 'a');
     await app.ready();

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ApiKey, Scope } from '../../src/access/api-key.js';
 import { ServiceError } from '../../src/errors.js';
+import clientAddress from '../../src/plugins/client-address.js';
 import limits from '../../src/plugins/limits.js';
 import metrics from '../../src/plugins/metrics.js';
 import problems from '../../src/plugins/problems.js';
@@ -35,6 +36,7 @@ async function buildLimits(
   const app = Fastify();
   const keysByName = new Map(keys.map((key, k) => [`${key.id}${k}`, key]));
   await app.register(metrics);
+  await app.register(clientAddress, {});
   await app.register(redis, {
     ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
     REDIS_TIMEOUT_MS: 2_000,

@@ -1,37 +1,37 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { get } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { buildTestApp } from '../helpers/app.js';
+import { buildTestApp, type TestApp } from '../helpers/app.js';
 
-const channel = 'tracing:fastify.request.handler:start';
+/** Sends a request with this X-Forwarded-For over a socket from `from`, and gives its status. */
+function ask(port: number, from: string, forwarded: string | string[] | undefined): Promise<number> {
+  const headers = {
+    connection: 'close',
+    ...(forwarded !== undefined && { 'x-forwarded-for': forwarded }),
+  };
+  return new Promise((resolve, reject) => {
+    get({ host: from, port, path: '/models', localAddress: from, headers }, (response) =>
+      response.resume().on('end', () => resolve(response.statusCode ?? 0)),
+    ).on('error', reject);
+  });
+}
 
-/** The `request.ip` of a request with this X-Forwarded-For, over a socket from `from` to a server that listens at `host`. */
+async function listen(server: TestApp, host = '127.0.0.1'): Promise<number> {
+  await server.app.listen({ port: 0, host });
+  return (server.app.server.address() as { port: number }).port;
+}
+
+/** The client that a request with this X-Forwarded-For counts as, over a socket from `from` to a server at `host`. */
 async function addressSeen(
   trust: string | undefined,
   forwarded: string | string[] | undefined,
   { host = '127.0.0.1', from = '127.0.0.1' } = {},
 ): Promise<string> {
   await using server = await buildTestApp(trust === undefined ? {} : { TRUST_PROXY: trust });
-  await server.app.listen({ port: 0, host });
-  const { port } = server.app.server.address() as { port: number };
   let seen = '';
-  const look = (message: unknown): void => {
-    seen = (message as { request: { ip: string } }).request.ip;
-  };
-  subscribe(channel, look);
-  try {
-    await new Promise((resolve, reject) => {
-      const headers = {
-        connection: 'close',
-        ...(forwarded !== undefined && { 'x-forwarded-for': forwarded }),
-      };
-      get({ host: from, port, path: '/health/live', localAddress: from, headers }, (response) =>
-        response.resume().on('end', resolve),
-      ).on('error', reject);
-    });
-  } finally {
-    unsubscribe(channel, look);
-  }
+  server.app.server.prependListener('request', (request) => {
+    seen = server.app.clientOf(request);
+  });
+  await ask(await listen(server, host), from, forwarded);
   return seen;
 }
 
@@ -48,7 +48,7 @@ describe('the address of a client', () => {
     ['is the last that no trusted proxy has', '127.0.0.1', `1.2.3.4, ${client}`, client],
     ['is behind all trusted proxies', '127.0.0.1,10.0.0.0/8', `1.2.3.4, ${client}, 10.1.1.1`, client],
     ['is the same in two headers', '127.0.0.1', ['1.2.3.4', client], client],
-    ['of IPv6 is forwarded too', '127.0.0.1', '2001:db8::7', '2001:db8::7'],
+    ['of IPv6 is forwarded too', '127.0.0.1', '2001:db8::7', '2001:db8:0:0::/64'],
     ['is as many proxies back as are in front', '2', `1.2.3.4, ${client}, 10.1.1.1`, client],
     ['is the nearest of fewer than these', '3', client, client],
   ])('%s', async (_what, trust, forwarded, expected) => {
@@ -59,7 +59,7 @@ describe('the address of a client', () => {
   test.each<[string, string, string]>([
     ['::1', client, client],
     ['::/8', client, client],
-    ['127.0.0.1', client, '::1'],
+    ['127.0.0.1', client, '0:0:0:0::/64'],
   ])('over IPv6, with %s trusted', async (trust, forwarded, expected) => {
     expect(await addressSeen(trust, forwarded, six)).toBe(expected);
   });
@@ -70,8 +70,44 @@ describe('the address of a client', () => {
     ['127.0.0.1', client, client],
     ['127.0.0.0/8', client, client],
     ['::ffff:127.0.0.1', client, client],
-    ['10.0.0.0/8', client, '::ffff:127.0.0.1'],
+    ['10.0.0.0/8', client, '127.0.0.1'],
   ])('mapped into IPv6, with %s trusted', async (trust, forwarded, expected) => {
     expect(await addressSeen(trust, forwarded, mapped)).toBe(expected);
+  });
+});
+
+describe('clients behind a proxy', () => {
+  const limits = { TRUST_PROXY: '127.0.0.1', RATE_LIMIT_MAX: '2' };
+
+  test('are counted each for itself, with a port of every connection or in brackets', async () => {
+    await using server = await buildTestApp(limits);
+    const port = await listen(server);
+    const statuses: number[] = [];
+    for (const who of [
+      '203.0.113.7:PORT',
+      '203.0.113.8:PORT',
+      '[2001:db8:1::7]:PORT',
+      '[2001:db8:2::7]:PORT',
+    ]) {
+      for (let k = 0; k < 3; k += 1) {
+        statuses.push(await ask(port, '127.0.0.1', who.replace('PORT', String(40_000 + k))));
+      }
+    }
+    expect(statuses).toEqual([200, 200, 429, 200, 200, 429, 200, 200, 429, 200, 200, 429]);
+    expect(server.logs.filter(({ forwarded_for }) => forwarded_for !== undefined)).toEqual([]);
+  });
+
+  test('that the proxy does not name are counted as one, which one line a minute says', async () => {
+    await using server = await buildTestApp(limits);
+    const port = await listen(server);
+    const statuses: number[] = [];
+    for (const who of ['unknown', '_a', `sdx_${'k'.repeat(40)}`, '203.0.113.7']) {
+      statuses.push(await ask(port, '127.0.0.1', who));
+    }
+    expect(statuses).toEqual([200, 200, 429, 200]);
+    const lines = server.logs.filter(({ forwarded_for }) => forwarded_for !== undefined);
+    expect(lines).toMatchObject([{ level: 40, proxy: '127.0.0.1', forwarded_for: '"unknown"' }]);
+    const { text } = await server.get('/metrics');
+    expect(text).toMatch(/^forwarded_addresses_unreadable_total 3$/m);
   });
 });

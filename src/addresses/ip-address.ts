@@ -1,0 +1,55 @@
+import { isIP } from 'node:net';
+
+/** What proxies write of a client: an address, in brackets or not, with its port or without. */
+const bracketed = /^\[([^\]]*)\](?::\d{1,5})?$/;
+const withPort = /^(.+):\d{1,5}$/;
+
+/**
+ * The IP address in one item of `X-Forwarded-For`, without the port that Azure, HAProxy and IIS add, the brackets and
+ * the zone; an IPv4 address that is mapped into IPv6 as IPv4. Undefined for what is none, such as `unknown` or `_x`.
+ */
+export function readAddress(item: string): string | undefined {
+  if (isIP(item) === 4) return item;
+  const inside = bracketed.exec(item)?.[1];
+  if (inside !== undefined) return isIP(inside) === 6 ? plainV6(inside) : undefined;
+  if (isIP(item) === 6) return plainV6(item);
+  const before = withPort.exec(item)?.[1];
+  if (before === undefined) return undefined;
+  const family = isIP(before);
+  return family === 4 ? before : family === 6 ? plainV6(before) : undefined;
+}
+
+/** What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 one, since every host gets as many below. */
+export function toClient(address: string): string {
+  if (!address.includes(':')) return address;
+  return `${groupsOf(address).slice(0, 4).map(toHex).join(':')}::/64`;
+}
+
+function plainV6(address: string): string {
+  const [plain = ''] = address.split('%', 1);
+  const groups = groupsOf(plain);
+  const isMapped = groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);
+  if (!isMapped) return plain;
+  const [high = 0, low = 0] = groups.slice(6);
+  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
+}
+
+/** The eight groups of a valid IPv6 address. */
+function groupsOf(address: string): readonly number[] {
+  // An IPv4 address at the end stands for two groups.
+  const text = address.replace(
+    /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
+    (_, a, b, c, d) => `${toHex((+a << 8) | +b)}:${toHex((+c << 8) | +d)}`,
+  );
+  const [head = '', tail] = text.split('::', 2);
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const after = tail === '' ? [] : tail.split(':');
+    groups.push(...new Array<string>(8 - groups.length - after.length).fill('0'), ...after);
+  }
+  return groups.map((group) => Number.parseInt(group, 16));
+}
+
+function toHex(group: number): string {
+  return group.toString(16);
+}

@@ -1,0 +1,48 @@
+import type { IncomingMessage } from 'node:http';
+import fp from 'fastify-plugin';
+import { findOrigin, type Source } from '../addresses/forwarded-for.js';
+import { toClient } from '../addresses/ip-address.js';
+import { readTrustedProxies } from '../addresses/trusted-proxies.js';
+import type { Config } from '../config.js';
+import { describeValue, hideKeys } from '../messages.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Who counts as one client of those without a key: an IPv4 address, or a network of 64 bits of IPv6. */
+    readonly clientOf: (source: Source) => string;
+  }
+}
+
+/** A request, or what could be read of one that Node's parser refuses. */
+export type RawRequest = Source & Pick<IncomingMessage, 'headers' | 'rawHeaders'>;
+
+const quietMs = 60_000;
+
+/** Finds the client behind the proxies that `TRUST_PROXY` names. */
+export default fp<Pick<Config, 'TRUST_PROXY'>>(
+  async function clientAddressPlugin(app, { TRUST_PROXY }) {
+    const isTrusted = TRUST_PROXY === undefined ? undefined : readTrustedProxies(TRUST_PROXY);
+    const unreadable = app.metrics
+      .counter(
+        'forwarded_addresses_unreadable_total',
+        'Requests whose X-Forwarded-For has no address where that of the client should be',
+      )
+      .series({});
+    let quietUntil = 0;
+    app.decorate('clientOf', (source) => {
+      const { address, unread } = findOrigin(source, isTrusted);
+      if (unread !== undefined) {
+        unreadable.add(1);
+        if (performance.now() >= quietUntil) {
+          quietUntil = performance.now() + quietMs;
+          app.log.warn(
+            { proxy: address, forwarded_for: hideKeys(describeValue(unread)) },
+            'X-Forwarded-For has no address where that of the client should be: its requests are counted by the address of the proxy',
+          );
+        }
+      }
+      return address === undefined ? 'unknown' : toClient(address);
+    });
+  },
+  { name: 'client-address', fastify: '5.x', dependencies: ['metrics'] },
+);

@@ -1,0 +1,20 @@
+import { buildTestApp } from './app.js';
+
+/** The routes as they are registered, of a server with this configuration. */
+export async function listRoutes(
+  environment: Record<string, string>,
+): Promise<{ readonly method: string; readonly route: string }[]> {
+  await using server = await buildTestApp(environment);
+  const path: string[] = [];
+  return server.app
+    .printRoutes({ commonPrefix: false })
+    .split('\n')
+    .flatMap((line) => {
+      const found = /^([│ ]*)[├└]── (\S+)(?: \((.*)\))?$/.exec(line);
+      if (found === null) return [];
+      const [, indent = '', part = '', methods = ''] = found;
+      path.splice(indent.length / 4, path.length, part);
+      const route = path.join('');
+      return methods === '' ? [] : methods.split(', ').map((method) => ({ method, route }));
+    });
+}
