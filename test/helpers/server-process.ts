@@ -13,6 +13,8 @@ export interface ServerProcess extends AsyncDisposable {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
+const atAddress = /listening at https?:\/\/[^"]*:(\d+)/;
+
 /**
  * Starts the built server as users do, on a free port and without a cache unless it is asked for, and waits until it
  * listens, or says on standard output what else is waited for: a pattern that finds the port. Throws when it ends
@@ -20,10 +22,7 @@ export interface ServerProcess extends AsyncDisposable {
  */
 export async function startServerProcess(
   environment: Record<string, string> = {},
-  {
-    listening = /listening at https?:\/\/[^"]*:(\d+)/,
-    under = [],
-  }: { readonly listening?: RegExp; readonly under?: readonly string[] } = {},
+  { listening, under = [] }: { readonly listening?: RegExp; readonly under?: readonly string[] } = {},
 ): Promise<ServerProcess> {
   const { child, stdout, stderr, ended } = spawnServer(environment, under);
   let scheme = 'http';
@@ -31,14 +30,14 @@ export async function startServerProcess(
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
     lines.on('line', (line) => {
       stdout.push(line);
-      const found = listening.exec(line);
+      const found = (listening ?? atAddress).exec(line);
       if (found === null) return;
       if (line.includes('https://')) scheme = 'https';
       resolve(Number(found[1]));
     });
     void ended.then(({ code }) => reject(new Error(`the server ended with ${code}: ${stderr.join('\n')}`)));
   });
-  return {
+  const server: ServerProcess = {
     child,
     port,
     url: `${scheme}://127.0.0.1:${port}`,
@@ -50,6 +49,11 @@ export async function startServerProcess(
       await ended;
     },
   };
+  // Each process writes its own lines: those of the workers may come after that of the whole.
+  const workers = Number(environment['WORKERS'] ?? 1);
+  if (workers > 1 && listening === undefined && environment['LOG_LEVEL'] === undefined)
+    await waitForLine(server, 'worker listens', workers);
+  return server;
 }
 
 /** Waits until so many lines of the log hold a text. */
