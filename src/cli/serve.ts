@@ -1,4 +1,4 @@
-import { catchStopSignals } from '../stop-signals.js';
+import { catchSignals } from '../stop-signals.js';
 import type { Command } from './command.js';
 
 export const serve: Command = {
@@ -18,7 +18,7 @@ All other settings are environment variables: docs/configuration.md.
   async run(args, { env }) {
     const overlay = { MODELS_DIR: args.text('models'), HOST: args.text('host'), PORT: args.text('port') };
     const given = Object.entries(overlay).filter(([, value]) => value !== undefined);
-    const signals = catchStopSignals();
+    const signals = catchSignals();
     // Only here: the other commands need no server, and start faster without one.
     const { runServer } = await import('../process.js');
     await runServer({ ...env, ...Object.fromEntries(given) }, signals);

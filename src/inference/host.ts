@@ -38,7 +38,7 @@ const watcher = new Worker(watch, {
 });
 watcher.unref();
 // A signal to the whole group, such as Ctrl-C, is the parent's to answer: it ends its children itself.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 preferForKilling();
 
 let session: Session | undefined;
