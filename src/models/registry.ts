@@ -192,7 +192,8 @@ export class Registry {
           : { model: model.name, version: version.name, outcome: refuse(fault) };
       model = withVersion(listed, model, version.name, event.outcome, sole);
       this.#setModel(model);
-      if (this.#isClosed) retireAll([event.outcome]);
+      // What ended its load is the close, and no fault of the version.
+      if (this.#isClosed) return retireAll([event.outcome]);
       this.#options.onLoad?.(event);
     }
   }

@@ -25,6 +25,8 @@ export default fp<WholeOptions>(
     };
     app.decorate('whole', createWhole({ metrics, isDraining, findMissing: listMissing, forget }, link));
     const tellMissing = () => {
+      // Closed meanwhile.
+      if (app.registry.isStarting) return;
       const reasons = listMissing().map(({ reason }) => reason);
       if (reasons.length > 0) app.log.warn({ reasons }, 'not ready');
     };
