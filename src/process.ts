@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { readAccessMode } from './access/access-mode.js';
 import { describeStart, describeUrl, summarizeStart } from './banner.js';
 import { type Config, findMisspelt, readConfig } from './config.js';
+import { addEnvFile } from './env-file.js';
 import { reopenLog } from './log/destination.js';
 import { createLogger as createLog } from './log/logger.js';
 import { writeToPerson } from './log/standard-error.js';
@@ -14,25 +15,34 @@ import { buildServer } from './server.js';
 import type { ProcessSignals } from './stop-signals.js';
 import { connectToSupervisor, type WorkerLink } from './workers/worker-link.js';
 
-type Environment = Readonly<Record<string, string | undefined>>;
+type Environment = Record<string, string | undefined>;
 
 /**
  * The life of the server's process: configuration, listener, models, signals. With several workers it is the life
  * of their supervisor, which starts this again in each of them. It listens before the models are loaded, and resolves
  * once they are. A start that cannot be writes a line for each problem to standard error and ends the process with 1.
- * It says what `signals` do.
+ * It says what `signals` do. `options` are put into
+ * the environment, and then what a file of settings has beside that: see `addEnvFile`.
  */
-export async function runServer(environment: Environment, signals: ProcessSignals): Promise<void> {
+export async function runServer(
+  environment: Environment,
+  signals: ProcessSignals,
+  options: Environment = {},
+): Promise<void> {
   const link = connectToSupervisor(environment);
   // A warning of Node's own may be lost, as on a full disk: an error that nobody listens to would end the process.
   process.stderr.on('error', () => undefined);
   try {
+    Object.assign(environment, options);
+    // A worker has those of its supervisor: the file may be another by now.
+    const doubts = link === undefined ? addEnvFile(environment) : [];
     const config = readConfig(environment);
     const access = readAccessMode(config);
     const logger = createLogger(config, environment, link);
     endOnUncaught(logger);
     if (link !== undefined) return await serve(config, logger, signals, link);
 
+    for (const doubt of doubts) logger.warn(doubt, 'a line of the file of settings may be wrong');
     for (const names of findMisspelt(environment))
       logger.warn(names, 'a variable that is not known is not read');
     const events: StartEvents = {

@@ -80,7 +80,8 @@ function spawnServer(environment: Record<string, string>, under: readonly string
   const [file = '', ...more] = [...under, process.execPath, 'dist/main.js'];
   const machine = Object.fromEntries(Object.entries(process.env).filter(([name]) => isOfMachine(name)));
   const child = spawn(file, more, {
-    env: { ...machine, PORT: '0', CACHE: 'off', ...environment },
+    // A .env that lies here is a developer's own.
+    env: { ...machine, ENV_FILE: '/dev/null', PORT: '0', CACHE: 'off', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const stdout: string[] = [];
