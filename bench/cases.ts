@@ -53,6 +53,7 @@ export async function createCases(folder: RegistryFolder): Promise<readonly Benc
     { name: '300 features', path: '/models/forest-300/predict', model: 'forest-300', body: rowOf(300) },
   ];
   const app = await buildServer(readConfig({ MODELS_DIR: folder.path }), pino({ level: 'silent' }));
+  await app.modelsLoaded;
   try {
     return bodies.map(({ name, path, model: of, body }) => {
       const lease = app.registry.lease(of);

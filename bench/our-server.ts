@@ -8,6 +8,7 @@ const app = await buildServer(
   readConfig({ CACHE: 'off', ...process.env, PORT: '0' }),
   pino({ level: 'info' }),
 );
+await app.modelsLoaded;
 await app.listen({ port: 0, host: '127.0.0.1' });
 process.on('message', () => process.send?.(process.cpuUsage()));
 process.on('disconnect', () => process.exit(0));

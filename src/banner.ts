@@ -3,7 +3,7 @@ import type { Config } from './config.js';
 import { findMissingModels, findProblem } from './models/readiness.js';
 import { chooseVersion, defaultVersion, type ModelState } from './models/routing.js';
 
-/** What there is to say about a server that listens. */
+/** What there is to say about a server whose models are loaded. */
 export interface StartSummary {
   readonly url: string;
   readonly lines: readonly string[];
@@ -16,14 +16,19 @@ export function describeStart({ url, lines }: StartSummary, workers: number): st
   return `\n${[headline, '', ...lines].join('\n')}\n\n`;
 }
 
-/** What a server serves and where, what it does not and why, and a first request. */
-export function summarizeStart(app: FastifyInstance, config: Config): StartSummary {
-  const { registry } = app;
+/** Where a server that listens is reached from its own machine. */
+export function describeUrl(app: FastifyInstance, config: Config): string {
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : config.PORT;
   const host = ['0.0.0.0', '::'].includes(config.HOST) ? 'localhost' : config.HOST;
   const scheme = config.TLS_CERT_FILE === undefined ? 'http' : 'https';
-  const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** What a server serves and where, what it does not and why, and a first request. */
+export function summarizeStart(app: FastifyInstance, config: Config): StartSummary {
+  const { registry } = app;
+  const url = describeUrl(app, config);
   const models = registry.list();
   const missing = findMissingModels(registry, config.REQUIRED_MODELS);
   const lines = [

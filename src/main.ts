@@ -1,5 +1,5 @@
-import { catchStopSignals } from './stop-signals.js';
+import { catchSignals } from './stop-signals.js';
 
-const signals = catchStopSignals();
+const signals = catchSignals();
 const { runServer } = await import('./process.js');
 await runServer(process.env, signals);

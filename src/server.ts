@@ -19,6 +19,7 @@ import problems, { sendProblem, toServiceError } from './plugins/problems.js';
 import protocol from './plugins/protocol.js';
 import redis from './plugins/redis.js';
 import registry from './plugins/registry.js';
+import reload from './plugins/reload.js';
 import requestId, { createRequestId } from './plugins/request-id.js';
 import requestLog from './plugins/request-log.js';
 import { createResponseClass } from './plugins/response.js';
@@ -39,8 +40,8 @@ import { serverVersion } from './version.js';
 import type { WorkerLink } from './workers/worker-link.js';
 
 /**
- * The whole server, models loaded, not yet listening: plugins and routes in the order in which they depend on
- * each other, which is also the reverse of the order in which they close. With a link it is one of several workers.
+ * The whole server, not yet listening, its models about to be loaded: plugins and routes in the order in which they
+ * depend on each other, which is also the reverse of the order in which they close. With a link it is one of several workers.
  */
 export async function buildServer(
   config: Config,
@@ -83,7 +84,7 @@ export async function buildServer(
     // A request that has come in is answered, even while the listener closes.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    // Loading many models takes its time; the registry has no other limit.
+    // A folder of many models may lie on a slow disk.
     pluginTimeout: 0,
     frameworkErrors: (error, request, reply) => {
       // No hook has seen such a request.
@@ -107,6 +108,7 @@ export async function buildServer(
   await app.register(requestLog);
   await app.register(metrics);
   await app.register(pipelining);
+  await app.register(reload);
   await app.register(redis, config);
   await app.register(problems, problemSettings);
   await app.register(protocol);

@@ -1,18 +1,30 @@
 type Stop = (signal: NodeJS.Signals) => Promise<void>;
 
-/** SIGTERM and SIGINT, which stop the process: at once, as long as nobody says how. */
-export interface StopSignals {
-  handleWith(stop: Stop): void;
+/** What signals do to a server's process. */
+export interface ProcessSignals {
+  /** SIGTERM and SIGINT stop it: at once, as long as nobody says how. */
+  stopWith(stop: Stop): void;
+  /** SIGHUP has it read files again: one that has come before is made up for at once. */
+  reloadWith(reload: () => void): void;
 }
 
 /** Catches them from now on: before what takes time to import, since until then a signal ends the process as a failure. */
-export function catchStopSignals(): StopSignals {
+export function catchSignals(): ProcessSignals {
   // Until there is a server there is nothing to wait for.
   let stop: Stop = async () => process.exit(0);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
+  let isReloadDue = false;
+  let reload = () => {
+    isReloadDue = true;
+  };
+  process.on('SIGHUP', () => reload());
   return {
-    handleWith(next) {
+    stopWith(next) {
       stop = next;
+    },
+    reloadWith(next) {
+      reload = next;
+      if (isReloadDue) next();
     },
   };
 }

@@ -6,6 +6,8 @@ export type FileContent =
   | { readonly problem: string; readonly bytes?: never };
 
 export interface WatchedFile {
+  /** Looks at the file now, and not only at the next interval. */
+  look(): Promise<void>;
   /** From then on nothing is told any more. */
   close(): void;
 }
@@ -35,20 +37,30 @@ export function watchFile(
   intervalMs: number,
 ): WatchedFile {
   let last = known;
-  let isReading = false;
+  let reads = 0;
+  let reading = Promise.resolve();
   let isClosed = false;
-  const look = async (): Promise<void> => {
-    // A disk that hangs is asked once.
-    if (isReading) return;
-    isReading = true;
+  const read = async (): Promise<void> => {
     const content = await readContent(path);
-    isReading = false;
+    reads -= 1;
     if (isClosed || isSame(content, last)) return;
     last = content;
     onChange(content);
   };
-  const timer = setInterval(look, intervalMs).unref();
+  const look = (): Promise<void> => {
+    // What is being read may be the file from before; more than one that waits says nothing new.
+    if (reads < 2) {
+      reads += 1;
+      reading = reading.then(read);
+    }
+    return reading;
+  };
+  const timer = setInterval(() => {
+    // A disk that hangs is asked once.
+    if (reads === 0) void look();
+  }, intervalMs).unref();
   return {
+    look,
     close() {
       isClosed = true;
       clearInterval(timer);

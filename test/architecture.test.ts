@@ -29,7 +29,8 @@ const partOf = (file: string) =>
 /** What each part may call; a part that is not named here may call nothing of ours. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ['process', 'stop-signals'],
-  process: ['access', 'banner', 'config', 'errors', 'log', 'server', 'workers'],
+  process: ['access', 'banner', 'config', 'env-file', 'errors', 'log', 'server', 'workers'],
+  'env-file': ['config'],
   banner: ['config', 'models'],
   cli: [
     'access',

@@ -22,6 +22,8 @@ export interface KeySource {
   readonly ring: KeyRing;
   /** As many as there were at the start. */
   readonly count: number;
+  /** Looks at the file now. */
+  reload(): Promise<void>;
   close(): void;
 }
 
@@ -30,7 +32,10 @@ const intervalMs = 1_000;
 /** Reads the keys and watches their file. Throws `ConfigError` with one line where there are no keys to be read. */
 export async function openKeys(settings: KeySettings, watcher: KeyWatcher): Promise<KeySource> {
   const { API_KEYS_FILE: path, API_KEYS: text = '' } = settings;
-  if (path === undefined) return { ...openRing('API_KEYS', { bytes: Buffer.from(text) }), close: () => {} };
+  if (path === undefined) {
+    const ring = openRing('API_KEYS', { bytes: Buffer.from(text) });
+    return { ...ring, reload: async () => undefined, close: () => undefined };
+  }
   const content = await readContent(path);
   const { ring, count } = openRing(`API_KEYS_FILE: ${path}`, content);
   const onChange = (changed: FileContent): void => {
@@ -43,7 +48,7 @@ export async function openKeys(settings: KeySettings, watcher: KeyWatcher): Prom
     }
   };
   const file = watchFile(path, content, onChange, intervalMs);
-  return { ring, count, close: () => file.close() };
+  return { ring, count, reload: () => file.look(), close: () => file.close() };
 }
 
 function openRing(label: string, content: FileContent) {

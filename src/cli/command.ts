@@ -8,7 +8,8 @@ type ParseArgsOptionsConfig = NonNullable<ParseArgsConfig['options']>;
 export interface CliContext {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The environment: `serve` adds to it what a file of settings has. */
+  readonly env: Record<string, string | undefined>;
   readonly stdin?: AsyncIterable<Uint8Array | string>;
   readonly now?: () => Date;
 }

@@ -1,27 +1,38 @@
-import { catchStopSignals } from '../stop-signals.js';
+import { catchSignals } from '../stop-signals.js';
 import type { Command } from './command.js';
 
 export const serve: Command = {
   summary: 'answers over HTTP',
-  help: `Usage: sardonyx serve [--models DIR] [--host HOST] [--port PORT]
+  help: `Usage: sardonyx serve [--models DIR] [--host HOST] [--port PORT] [--env-file FILE]
 
 Loads every model and answers over HTTP until SIGTERM or SIGINT.
 
-  --models DIR   the registry (MODELS_DIR, else models)
-  --host HOST    the address to listen on (HOST, else 127.0.0.1)
-  --port PORT    the port; 0 for any free one (PORT, else 8000)
+  --models DIR     the registry (MODELS_DIR, else models)
+  --host HOST      the address to listen on (HOST, else 127.0.0.1)
+  --port PORT      the port; 0 for any free one (PORT, else 8000)
+  --env-file FILE  the file of settings (ENV_FILE, else .env where it is there)
 
-All other settings are environment variables: docs/configuration.md.
+All other settings are environment variables, or lines of that file: docs/configuration.md.
 `,
-  options: { models: { type: 'string' }, host: { type: 'string' }, port: { type: 'string' } },
+  options: {
+    models: { type: 'string' },
+    host: { type: 'string' },
+    port: { type: 'string' },
+    'env-file': { type: 'string' },
+  },
   maxPositionals: 0,
   async run(args, { env }) {
-    const overlay = { MODELS_DIR: args.text('models'), HOST: args.text('host'), PORT: args.text('port') };
-    const given = Object.entries(overlay).filter(([, value]) => value !== undefined);
-    const signals = catchStopSignals();
+    const options = {
+      MODELS_DIR: args.text('models'),
+      HOST: args.text('host'),
+      PORT: args.text('port'),
+      ENV_FILE: args.text('env-file'),
+    };
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    const signals = catchSignals();
     // Only here: the other commands need no server, and start faster without one.
     const { runServer } = await import('../process.js');
-    await runServer({ ...env, ...Object.fromEntries(given) }, signals);
+    await runServer(env, signals, Object.fromEntries(given));
     return Number(process.exitCode ?? 0);
   },
 };

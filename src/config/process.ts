@@ -3,6 +3,13 @@ import { Milliseconds } from './kinds.js';
 
 /** The processes themselves: how many, what they say, how they end. */
 export const processVariables = {
+  ENV_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'A file of settings, a NAME=value a line. Variables that are set win. Without it: ".env" in the folder where the server is started, if there is one.',
+    }),
+  ),
   WORKERS: Type.Integer({
     minimum: 1,
     maximum: 256,

@@ -4,6 +4,7 @@ import { findSizeRisk, followLevel, type Level } from './graph-sizes.js';
 import { findTextRisk } from './graph-text.js';
 import { chooseOutputs, constantType, readConstant } from './graph-types.js';
 import { findOutputs, findProven, type ProvenOperator } from './operator-table.js';
+import { runAtOnce, runInSlices, type Steps } from './slices.js';
 
 /** What is known of a value of the graph before any run. */
 export interface KnownValue {
@@ -42,7 +43,16 @@ export interface JudgeOptions {
  *
  * Subgraphs and functions of the model are not looked into: they are not on the list.
  */
-export function judgeGraph(graph: ModelGraph, { freeInputs }: JudgeOptions): Judgement {
+export function judgeGraph(graph: ModelGraph, options: JudgeOptions): Judgement {
+  return runAtOnce(judgeInSteps(graph, options));
+}
+
+/** The same, on a thread that serves others meanwhile. */
+export function judgeGraphInSlices(graph: ModelGraph, options: JudgeOptions): Promise<Judgement> {
+  return runInSlices(judgeInSteps(graph, options));
+}
+
+function* judgeInSteps(graph: ModelGraph, { freeInputs }: JudgeOptions): Steps<Judgement> {
   const values = new Map<string, KnownValue>();
   const free = freeInputs === 'rows' ? undefined : findFreeDimension(graph);
   if (free !== undefined) return { unproven: free, values };
@@ -53,6 +63,7 @@ export function judgeGraph(graph: ModelGraph, { freeInputs }: JudgeOptions): Jud
     values.set(name, { type: dataType, level: 'constant' });
   const nodes = nodesInOrder(graph, values);
   for (const node of nodes) {
+    yield;
     const fault = judgeNode(node, graph, values);
     if (fault !== undefined) return { unproven: fault, values };
   }

@@ -18,9 +18,12 @@ export type HostRequest =
   | { readonly kind: 'measure' }
   | { readonly kind: 'close' };
 
-/** The answer to each, in the order asked. Times are the engine's own, without the way there and back. */
+/**
+ * The answer to each, in the order asked. Times are the engine's own, without the way there and back; `cpuMs` is that
+ * of the processor, which other work of the machine does not lengthen.
+ */
 export type HostReply =
-  | { readonly kind: 'opened'; readonly ms: number }
+  | { readonly kind: 'opened'; readonly ms: number; readonly cpuMs: number }
   | { readonly kind: 'ran'; readonly ms: number }
   | { readonly kind: 'measured'; readonly residentBytes: number }
   | { readonly kind: 'closed' }

@@ -6,6 +6,7 @@ import type { HostReply, HostRequest } from './host-message.js';
 import { limitOutputs } from './output-limit.js';
 import { openSession, type Session } from './session.js';
 import type { Tensor } from './tensor.js';
+import { mainThreadMs } from './thread-time.js';
 
 // The entry of an isolated executor's child process: it opens one model and runs what it is sent, one after the
 // other. A run blocks this thread for as long as it takes, and may never end: then the parent kills the process.
@@ -38,7 +39,7 @@ const watcher = new Worker(watch, {
 });
 watcher.unref();
 // A signal to the whole group, such as Ctrl-C, is the parent's to answer: it ends its children itself.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 preferForKilling();
 
 let session: Session | undefined;
@@ -61,15 +62,16 @@ function answer({ message, tensors }: Frame<HostRequest>): Frame<HostReply> {
   try {
     const started = performance.now();
     switch (message.kind) {
-      case 'open':
+      case 'open': {
         process.title = message.title;
         watcher.postMessage(message.copy);
         maxOutputBytes = message.maxOutputBytes;
-        session = openSession(
-          message.path ?? ((tensors['model'] as Tensor).data as Uint8Array),
-          message.threads,
-        );
-        return reply({ kind: 'opened', ms: performance.now() - started });
+        const model = message.path ?? ((tensors['model'] as Tensor).data as Uint8Array);
+        const before = mainThreadMs();
+        session = openSession(model, message.threads);
+        const cpuMs = mainThreadMs() - before;
+        return reply({ kind: 'opened', ms: performance.now() - started, cpuMs });
+      }
       case 'run': {
         if (session === undefined) throw new Error('no model is open');
         const outputs = session.run(tensors, message.fetches);

@@ -4,6 +4,11 @@ export type Steps<T> = Generator<void, T>;
 /** So long a slice lasts, in milliseconds, before the loop turns once. */
 const longestSliceMs = 8;
 
+/** Resolves once the event loop has turned: whoever waits for the thread has had it. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Does all of the work at once. Throws what the work throws. */
 export function runAtOnce<T>(steps: Steps<T>): T {
   for (;;) {
@@ -19,7 +24,7 @@ export async function runInSlices<T>(steps: Steps<T>): Promise<T> {
     const { done, value } = steps.next();
     if (done) return value;
     if (performance.now() < until) continue;
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
     until = performance.now() + longestSliceMs;
   }
 }

@@ -32,6 +32,8 @@ export interface Trial extends Pick<Executor, 'run'> {
   /** How long the engine took to open the model, and to make the last run, without the way there and back. */
   readonly openMs: number;
   readonly lastRunMs: number;
+  /** How long the processor took to open it, whatever else the machine did. */
+  readonly openCpuMs: number;
   /** What the model has added to the child's memory, and all of that memory. */
   measure(): Promise<{ readonly addedBytes: number; readonly residentBytes: number }>;
   /** Opens the model again, in another child, where a run has ended this one. Throws as `Trials.begin` does. */
@@ -47,6 +49,7 @@ interface OpenChild {
   /** Its memory before the model. */
   readonly before: number;
   readonly openMs: number;
+  readonly openCpuMs: number;
 }
 
 /** A child that has held so much more than it began with keeps too much of it to measure the next model in. */
@@ -81,6 +84,9 @@ export class Trials {
     return {
       get openMs() {
         return child.openMs;
+      },
+      get openCpuMs() {
+        return child.openCpuMs;
       },
       get lastRunMs() {
         return lastRunMs;
@@ -129,7 +135,7 @@ export class Trials {
         bytes === undefined ? {} : { model: { type: 'uint8', dims: [bytes.length], data: bytes } };
       const open = { kind: 'open', path, copy, title, threads, maxOutputBytes } as const;
       const { message } = await this.#within(host, () => host.ask(open, model));
-      return { host, before, openMs: message.ms };
+      return { host, before, openMs: message.ms, openCpuMs: message.cpuMs };
     } catch (error) {
       await this.#putBack(host, 0);
       throw error;

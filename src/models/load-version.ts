@@ -2,8 +2,9 @@ import type { Executor } from '../inference/executor.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { findSharedReason } from '../inference/graph-company.js';
 import { findSharedName, findTreeFaultInSlices } from '../inference/graph-hazards.js';
-import { judgeGraph } from '../inference/graph-judge.js';
+import { judgeGraphInSlices } from '../inference/graph-judge.js';
 import { findZipMapFault, readServedGraphInSlices, type ServedGraph } from '../inference/served-graph.js';
+import { nextTurn } from '../inference/slices.js';
 import { Standby } from '../inference/standby.js';
 import { type TrialOptions, Trials } from '../inference/trials.js';
 import { findExample, listExamples } from './example-request.js';
@@ -25,8 +26,6 @@ import { readVersionFiles } from './version-files.js';
 import { findNotes } from './version-notes.js';
 
 export interface LoaderOptions extends TrialOptions {
-  /** Whether a load may hold up this thread for as long as the engine takes: while nobody is served yet. */
-  readonly mayBlock?: (() => boolean) | undefined;
   /** Told how a child of an isolated version ended that was not meant to. */
   readonly onLost?: ((model: string, version: string, how: string) => void) | undefined;
   /** Called when one request alone has ended the process of an isolated version. */
@@ -72,6 +71,7 @@ export function createLoader(options: LoaderOptions): Loader {
         const golden = read.golden && parseGolden(read.golden);
         const served = await inspectGraph(read.model);
         graph = served.graph;
+        await nextTurn();
         refuseTraining(read.manifest, graph);
         // From here on the bytes are those that the engine is given; the digest is that of the file.
         const files = { ...read, model: served.model };
@@ -110,9 +110,11 @@ async function loadChecked(
   let isKept = false;
   try {
     const freeInputs = manifest.task === 'tensor' ? 'declared' : 'rows';
-    const { unproven } = judgeGraph(graph, { freeInputs });
+    const { unproven } = await judgeGraphInSlices(graph, { freeInputs });
+    await nextTurn();
     const mayRunInline = unproven === undefined && manifest.runtime?.executor !== 'isolated';
     const limits = { maxOutputBytes, sharedReason: findSharedReason(graph), mayRunInline };
+    await nextTurn();
     const warm =
       manifest.task === 'tensor'
         ? await warmUpTensors(manifest, graph, trial, golden, limits)
@@ -138,10 +140,7 @@ async function loadChecked(
     const candidates = listExamples(manifest, graph, tried.example);
     const example = await findExample(candidates, golden, answer, trial);
     const { addedBytes, residentBytes } = await trial.measure();
-    const { kind, reason } = choosePlace(model, warm, trial, {
-      mayBlock: options.mayBlock?.() ?? true,
-      unproven,
-    });
+    const { kind, reason } = choosePlace(model, warm, trial, unproven);
     let executor: Executor;
     if (kind === 'inline') executor = await openInline(model, threads, maxOutputBytes, warm.runs);
     else {
@@ -191,6 +190,7 @@ async function inspectGraph(model: Uint8Array): Promise<ServedGraph> {
   const served = await readServedGraphInSlices(model);
   const fault = (await findTreeFaultInSlices(served.graph)) ?? findZipMapFault(served.graph);
   if (fault !== undefined) throw new RefusedError(`model.onnx: ${fault}`);
+  await nextTurn();
   const shared = findSharedName(served.graph);
   if (shared !== undefined) {
     const name = JSON.stringify(shared);

@@ -5,8 +5,8 @@ import { orderVersions } from './version-order.js';
 
 type VersionStates = ReadonlyMap<string, VersionState>;
 
-/** A listing about to be applied: what is ready stays so, gone or not, and the rest is loading. */
-export function beginModel(listed: ListedModel, before?: ModelState): ModelState {
+/** A listing about to be applied, for the first time or to `before`: what is ready stays so, and the rest is loading. */
+export function beginModel(listed: ListedModel, before?: ModelState, isStarting = false): ModelState {
   const versions = new Map<string, VersionState>();
   for (const { name } of listed.versions) versions.set(name, { state: 'loading' });
   for (const [name, state] of before?.versions ?? []) if (state.state === 'ready') versions.set(name, state);
@@ -14,7 +14,7 @@ export function beginModel(listed: ListedModel, before?: ModelState): ModelState
   const { problem } = listed.aliases;
   const aliases =
     before === undefined ? listed.aliases : { ...aliasesOf(before), ...(problem && { problem }) };
-  return toModelState(listed, versions, aliases, before?.sole);
+  return toModelState(listed, versions, aliases, before?.sole, isStarting);
 }
 
 /**
@@ -44,7 +44,8 @@ export function withVersion(
 ): ModelState {
   const { aliasProblem: problem } = model;
   const versions = new Map(model.versions).set(name, state);
-  return toModelState(listed, versions, { ...aliasesOf(model), ...(problem && { problem }) }, sole);
+  const aliases = { ...aliasesOf(model), ...(problem && { problem }) };
+  return toModelState(listed, versions, aliases, sole, model.isStarting);
 }
 
 function aliasesOf({ aliases, areAliasesUnknown: isUnknown }: ModelState): AliasFile {
@@ -56,13 +57,15 @@ function toModelState(
   versions: VersionStates,
   { aliases, problem, isUnknown }: AliasFile,
   before: string | undefined,
+  isStarting = false,
 ): ModelState {
   const names = new Set(listed.map((version) => version.name));
   const ready = [...versions].filter(([, { state }]) => state === 'ready').map(([version]) => version);
   // What is gone has no order with what came in its place: it is the newest only while there is nothing else.
   const listedReady = ready.filter((version) => names.has(version));
-  const latest = newestOf(listedReady) ?? newestOf(ready);
-  const sole = latest === undefined ? (soleOf(listedReady) ?? soleOf(ready)) : undefined;
+  // While the server starts, a newer one may be loading.
+  const latest = isStarting ? undefined : (newestOf(listedReady) ?? newestOf(ready));
+  const sole = isStarting || latest !== undefined ? undefined : (soleOf(listedReady) ?? soleOf(ready));
   return {
     name,
     versions,
@@ -71,6 +74,7 @@ function toModelState(
     ...(isUnknown && { areAliasesUnknown: true }),
     ...(latest !== undefined && { latest }),
     ...(sole !== undefined && { sole }),
+    ...(isStarting && { isStarting }),
   };
 
   /** The only version, or else the version that has answered so far: a new one without an order does not silence it. */

@@ -3,6 +3,7 @@ import type { ModelGraph } from '../inference/graph.js';
 import { createInlineExecutor } from '../inference/inline.js';
 import { IsolatedExecutor, type IsolatedOptions } from '../inference/isolated.js';
 import { openSession, type Session } from '../inference/session.js';
+import { nextTurn } from '../inference/slices.js';
 import type { Trial } from '../inference/trials.js';
 import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import type { TensorRun } from './tensor-task.js';
@@ -16,15 +17,19 @@ export interface CheckedModel {
   copy?: PrivateCopy | undefined;
 }
 
-/** Opens a model on this thread, which that blocks, and warms it up with some runs. */
+/** Opens a model on this thread, which that blocks, and warms it up with some runs. Others are served in between. */
 export async function openInline(
   { files, copy }: CheckedModel,
   threads: number,
   maxOutputBytes: number,
   runs: readonly TensorRun[],
 ): Promise<Executor> {
+  await nextTurn();
   const session: Session = openSession(copy?.modelPath ?? files.model, threads);
-  for (const { feeds, fetches } of runs) session.run(feeds, fetches);
+  for (const { feeds, fetches } of runs) {
+    await nextTurn();
+    session.run(feeds, fetches);
+  }
   // The engine has mapped what it needs; a mapping outlives its file's name.
   await copy?.remove();
   return createInlineExecutor(session, maxOutputBytes);

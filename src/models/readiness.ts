@@ -1,6 +1,7 @@
 import { messageOf, ServiceError } from '../errors.js';
 import type { Registry } from './registry.js';
 import { chooseVersion, type ModelState } from './routing.js';
+import { describeLoading } from './unavailable.js';
 
 /** One thing that keeps a registry from being ready. */
 export interface Missing {
@@ -17,6 +18,7 @@ export function findMissingModels(registry: Registry, required?: string): readon
 /** The same, and of each whether it passes by itself. */
 export function findMissing(registry: Registry, required?: string): readonly Missing[] {
   const models = registry.list();
+  if (registry.isStarting) return listLoading(models);
   if (models.every((model) => !canAnswer(model))) {
     const faults = models.flatMap(faultsOf);
     const isLasting = faults.every((fault) => fault.isLasting);
@@ -28,6 +30,20 @@ export function findMissing(registry: Registry, required?: string): readonly Mis
   }
   if (required === 'all') return models.flatMap(faultsOf);
   return required.split(',').flatMap((name) => faultsFrom(() => registry.find(name.trim())));
+}
+
+const mostListed = 20;
+
+/** What the start waits for. */
+function listLoading(models: readonly ModelState[]): readonly Missing[] {
+  const loading = models.flatMap((model) => describeLoading(model) ?? []);
+  const more = loading.length - mostListed;
+  const reasons = [
+    ...loading.slice(0, mostListed),
+    ...(more > 0 ? [`and ${more} more models are being loaded`] : []),
+    ...(loading.length === 0 ? ['the models are being loaded'] : []),
+  ];
+  return reasons.map((reason) => ({ reason, isLasting: false }));
 }
 
 /** Whether a request for the model alone gets an answer. */

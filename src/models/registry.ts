@@ -1,11 +1,10 @@
 import { ServiceError } from '../errors.js';
 import { describeValue, hideKeys } from '../messages.js';
 import { type AliasFile, keepLastGood } from './aliases.js';
-import type { ListedModel, ListedVersion, Listing } from './directory.js';
+import type { ListedModel, Listing } from './directory.js';
 import type { LoadedModel } from './loaded-model.js';
-import { RefusedError } from './manifest.js';
+import { attemptLoad } from './loading/attempt-load.js';
 import { beginModel, settleModel, withVersion } from './model-state.js';
-import { codeOf } from './regular-file.js';
 import { chooseVersion, type ModelState, modelNotFound, type VersionState } from './routing.js';
 import { orderVersions } from './version-order.js';
 
@@ -32,6 +31,7 @@ export class Registry {
   #models: ReadonlyMap<string, ModelState> = new Map();
   #aliases: AliasFile = { aliases: new Map() };
   #applied: Promise<void> = Promise.resolve();
+  #isStarting = true;
   #isClosed = false;
 
   constructor(options: RegistryOptions) {
@@ -47,10 +47,17 @@ export class Registry {
    * - retires what is gone, but not before the new versions of the same model have been settled. A model whose
    *   folder cannot be read is not gone;
    * - keeps the last good aliases where an `aliases.json` is broken.
+   *
+   * Until the first listing is applied as a whole, nothing answers: see `isStarting`.
    */
   apply(listing: Listing): Promise<void> {
     this.#applied = this.#applied.catch(() => undefined).then(() => this.#apply(listing));
     return this.#applied;
+  }
+
+  /** Whether the first listing is still to be applied: until then a lease throws `not_ready`. */
+  get isStarting(): boolean {
+    return this.#isStarting;
   }
 
   /** The models, by name. */
@@ -151,11 +158,19 @@ export class Registry {
   }
 
   async #apply(listing: Listing): Promise<void> {
+    const isStart = this.#isStarting;
     const before = this.#models;
     if (before.size === 0) this.#aliases = listing.aliases;
     const listed = listing.models.filter(({ name, isReadable }) => isReadable || !before.has(name));
-    for (const model of listed) this.#setModel(beginModel(model, before.get(model.name)));
-    for (const model of listed) await this.#loadModel(model, before.get(model.name)?.sole);
+    for (const model of listed) this.#setModel(beginModel(model, before.get(model.name), isStart));
+    for (const model of listed) {
+      const sole = before.get(model.name)?.sole;
+      await this.#loadModel(model, sole);
+      if (this.#isClosed) return;
+      if (!isStart) this.#settleModel(model, sole);
+    }
+    if (isStart) for (const model of listed) this.#settleModel(model);
+    this.#isStarting = false;
 
     const all = this.#models;
     const names = listing.models.map(({ name }) => name).sort();
@@ -173,29 +188,21 @@ export class Registry {
       const fault = faults.get(version.name);
       const event =
         fault === undefined
-          ? await this.#load(model.name, version)
-          : { model: model.name, version: version.name, outcome: refused(fault) };
+          ? await attemptLoad(this.#options.load, model.name, version)
+          : { model: model.name, version: version.name, outcome: refuse(fault) };
       model = withVersion(listed, model, version.name, event.outcome, sole);
       this.#setModel(model);
-      if (this.#isClosed) retireAll([event.outcome]);
+      // What ended its load is the close, and no fault of the version.
+      if (this.#isClosed) return retireAll([event.outcome]);
       this.#options.onLoad?.(event);
     }
+  }
+
+  #settleModel(listed: ListedModel, sole?: string): void {
+    const model = this.#models.get(listed.name) as ModelState;
     const settled = settleModel(listed, model.versions, model, sole);
     this.#setModel(settled);
     retireAll([...model.versions].filter(([name]) => !settled.versions.has(name)).map(([, state]) => state));
-  }
-
-  async #load(model: string, { path, name: version }: ListedVersion): Promise<LoadEvent> {
-    try {
-      const loaded = await this.#options.load(path, model, version);
-      return { model, version, outcome: { state: 'ready', loaded } };
-    } catch (error) {
-      const reason =
-        error instanceof RefusedError
-          ? error.message
-          : `could not be loaded (${codeOf(error)}): the server's log says more`;
-      return { model, version, outcome: refused(reason), error };
-    }
   }
 
   #setModel(model: ModelState): void {
@@ -207,6 +214,6 @@ function retireAll(states: Iterable<VersionState>): void {
   for (const state of states) if (state.state === 'ready') state.loaded.retire();
 }
 
-function refused(reason: string): VersionState {
+function refuse(reason: string): VersionState {
   return { state: 'refused', reason };
 }

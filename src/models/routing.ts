@@ -25,6 +25,8 @@ export interface ModelState {
   readonly latest?: string;
   /** Where none is `latest`: the only sound version, whatever its name. */
   readonly sole?: string;
+  /** Whether the registry is loaded for the first time: until all of it is, nothing answers. */
+  readonly isStarting?: boolean;
 }
 
 /** The newest ready version: a prerelease only where there is nothing else. `ascending` is oldest first. */
@@ -46,12 +48,12 @@ export function defaultVersion(model: ModelState): string | undefined {
 
 /**
  * The version that answers: by its name, by an alias, `latest`, or the model's default. Pure.
- * Throws `version_not_found`, or `model_unavailable` where what was asked for exists and cannot answer:
- * never another version in its place.
+ * Throws `version_not_found`, `not_ready` while the server starts, or `model_unavailable` where what was asked for
+ * exists and cannot answer: never another version in its place.
  */
 export function chooseVersion(model: ModelState, selector?: string): LoadedModel {
   const { state } = findVersion(model, selector);
-  if (state.state === 'ready') return state.loaded;
+  if (state.state === 'ready' && !model.isStarting) return state.loaded;
   throw explainUnavailable(model, selector);
 }
 

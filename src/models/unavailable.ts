@@ -11,6 +11,7 @@ const mostListed = 20;
  * only there.
  */
 export function explainUnavailable(model: ModelState, selector?: string): ServiceError {
+  if (model.isStarting) return explainStart(model);
   const { name, aliases, versions } = model;
   const alias = selector ?? 'default';
   const target = alias === 'latest' ? undefined : aliases.get(alias);
@@ -26,6 +27,19 @@ export function explainUnavailable(model: ModelState, selector?: string): Servic
   }
   if (model.areAliasesUnknown && selector !== 'latest') return explainUnknown(model, selector);
   return explainNone(model, selector === 'latest');
+}
+
+/** What of a model is still being loaded, in words; undefined where nothing is. */
+export function describeLoading({ name, versions }: ModelState): string | undefined {
+  const loading = namesIn(versions, 'loading');
+  if (loading.length === 0) return undefined;
+  const subject = loading.length === 1 ? 'version' : 'versions';
+  return `${name}: ${subject} ${listNames(loading)} ${loading.length === 1 ? 'is' : 'are'} being loaded`;
+}
+
+function explainStart(model: ModelState): ServiceError {
+  const own = describeLoading(model) ?? `${model.name} is loaded, and other models are being loaded`;
+  return new ServiceError('not_ready', { detail: `The server is starting. ${own}.` });
 }
 
 /** A broken file may have named any version: none is taken in its place. */

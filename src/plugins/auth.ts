@@ -89,7 +89,7 @@ export default fp<AuthConfig>(
       route.schema = { ...route.schema, security } as NonNullable<RouteOptions['schema']>;
     });
   },
-  { name: 'auth', fastify: '5.x', dependencies: ['metrics', 'client-address'] },
+  { name: 'auth', fastify: '5.x', dependencies: ['metrics', 'client-address', 'reload'] },
 );
 
 async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Gate> {
@@ -99,6 +99,7 @@ async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Gate>
     onBroken: (problem) =>
       log.error({ problem }, 'the file of API keys cannot be used: the keys before stay'),
   });
+  app.onReload(() => source.reload());
   app.addHook('onClose', async () => source.close());
   if (source.count === 0) log.warn('there is no API key yet: nobody may ask');
   const counter = app.metrics.counter('auth_failures_total', 'Requests that were not let in, by reason');

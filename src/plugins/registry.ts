@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import fp from 'fastify-plugin';
 import { type Config, limitsOf } from '../config.js';
 import { LineLimit } from '../log/line-limit.js';
@@ -11,13 +12,18 @@ import { createLoadMetrics } from '../monitoring/prediction-metrics.js';
 declare module 'fastify' {
   interface FastifyInstance {
     readonly registry: Registry;
+    /** Resolves once every version of the folder is loaded or refused. */
+    readonly modelsLoaded: Promise<void>;
   }
 }
 
 /** Whoever waits for a start is told what it waits for. */
 const tellLoadEveryMs = 5_000;
 
-/** Loads the models of a folder before the server listens, and lends them out. */
+/** The longest that the end of a server waits for a load that it has abandoned. */
+const longestAbandonMs = 1_000;
+
+/** Begins to load the models of a folder, and lends them out. A folder that cannot be read fails the start. */
 export default fp<Config>(
   async function registryPlugin(app, config) {
     const countLoad = createLoadMetrics(app.metrics);
@@ -44,7 +50,6 @@ export default fp<Config>(
     const limit = new LineLimit();
     const loader = createLoader({
       ...limitsOf(config),
-      mayBlock: () => !app.server.listening,
       onFatal: ({ model, version, requestId, how, operators }) => {
         fatal.series({ model, model_version: version, how }).add(1);
         const unlogged = limit.take('fatal');
@@ -76,11 +81,19 @@ export default fp<Config>(
 
     const listing = await listDirectory(config.MODELS_DIR);
     for (const remark of listing.remarks) app.log.warn({ remark }, 'passed over in the registry');
-    await registry.apply(listing);
+    const loading = registry.apply(listing);
+    // Whoever waits for it is told; a server that is closed before has nobody who does.
+    loading.catch(() => undefined);
     app.decorate('registry', registry);
+    app.decorate('modelsLoaded', loading);
     app.addHook('onClose', async () => {
       registry.close();
       loader.close();
+      // It removes the files that it has made.
+      const abandoned = new AbortController();
+      const limit = pause(longestAbandonMs, undefined, { signal: abandoned.signal });
+      await Promise.race([loading, limit]).catch(() => undefined);
+      abandoned.abort();
     });
   },
   { name: 'registry', fastify: '5.x', dependencies: ['metrics'] },

@@ -82,13 +82,16 @@ export default fp<{ tls: Tls }>(
 
     tell(current, 'certificate in use');
     let renewing = Promise.resolve();
-    const unwatch = tls.watch(() => {
+    const renewInTurn = () => {
       renewing = renewing.then(renew);
-    });
+      return renewing;
+    };
+    const unwatch = tls.watch(renewInTurn);
+    app.onReload(renewInTurn);
     app.addHook('onClose', async () => unwatch());
     closeWhatIsNoRequest(server);
   },
-  { name: 'tls', fastify: '5.x' },
+  { name: 'tls', fastify: '5.x', dependencies: ['reload'] },
 );
 
 /** Node 20 hands a handshake that failed to whoever answers requests, and forgets those that go on when it cuts. */

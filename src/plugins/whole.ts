@@ -24,10 +24,13 @@ export default fp<WholeOptions>(
       return counts.reduce((sum, it) => sum + it, 0);
     };
     app.decorate('whole', createWhole({ metrics, isDraining, findMissing: listMissing, forget }, link));
-    app.addHook('onReady', async () => {
+    const tellMissing = () => {
+      // Closed meanwhile.
+      if (app.registry.isStarting) return;
       const reasons = listMissing().map(({ reason }) => reason);
       if (reasons.length > 0) app.log.warn({ reasons }, 'not ready');
-    });
+    };
+    app.modelsLoaded.then(tellMissing, () => undefined);
   },
   { name: 'whole', fastify: '5.x', dependencies: ['cache', 'metrics', 'drain', 'registry'] },
 );

@@ -27,6 +27,9 @@ const adminRoutes: FastifyPluginAsync = async (app) => {
     },
     async ({ query }) => {
       const { registry, cachedAnswers, whole } = app;
+      // What is remembered elsewhere of a version is known only once it is loaded.
+      if (registry.isStarting)
+        throw new ServiceError('not_ready', { detail: 'The models are being loaded.' });
       const models = query.model === undefined ? registry.list() : [registry.find(query.model)];
       const versions = models.flatMap((model) => [...model.versions.values()]);
       const identities = versions.flatMap((it) => (it.state === 'ready' ? [it.loaded.identity] : []));

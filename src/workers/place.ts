@@ -4,7 +4,7 @@ import { noteHandedConnections } from './handed-connections.js';
 import { Questions } from './questions.js';
 import { longLifeMs, pauseAfter } from './restart-pause.js';
 import { Watch } from './watch.js';
-import { workerVariable } from './worker-link.js';
+import { replacementVariable, workerVariable } from './worker-link.js';
 import type {
   Question,
   Subject,
@@ -26,7 +26,8 @@ export interface WorkerEnd {
 }
 
 export interface PlaceEvents {
-  onListening(summary: StartSummary): void;
+  onListening(url: string): void;
+  onLoaded(summary: StartSummary): void;
   /** The worker cannot start, and ends. */
   onFailure(lines: readonly string[]): void;
   /** The worker is stuck, and is killed. */
@@ -46,6 +47,8 @@ export class Place {
   #worker: Worker | undefined;
   #listensSince: number | undefined;
   #hasListened = false;
+  #isLoaded = false;
+  #hasLoaded = false;
   /** Workers in a row that ended before they had listened for long. */
   #deaths = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -73,9 +76,19 @@ export class Place {
     return this.isListening && !this.#watch.isSilent;
   }
 
-  /** Whether any worker in this place has listened, so that it is known to be able to. */
+  /** Whether any worker in this place has listened. */
   get hasListened(): boolean {
     return this.#hasListened;
+  }
+
+  /** Whether the models of the worker are loaded. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
+  /** The same of any worker that was in this place: it is then known that one can start. */
+  get hasLoaded(): boolean {
+    return this.#hasLoaded;
   }
 
   get isEmpty(): boolean {
@@ -84,7 +97,8 @@ export class Place {
 
   /** Starts a worker. */
   start(): void {
-    const worker = cluster.fork(this.#environment);
+    const more = this.#hasLoaded ? { [replacementVariable]: '1' } : {};
+    const worker = cluster.fork({ ...this.#environment, ...more });
     this.#worker = worker;
     worker.on('message', (message: WorkerMessage) => this.#receive(worker, message));
     const connections = noteHandedConnections(worker.process);
@@ -115,6 +129,11 @@ export class Place {
     >;
   }
 
+  /** Has the worker read files again. */
+  reload(): void {
+    this.#send({ kind: 'reload' });
+  }
+
   /** Sends a signal to the worker, and starts no other. From then on nobody minds its silence. */
   end(signal: NodeJS.Signals): void {
     clearTimeout(this.#timer);
@@ -134,7 +153,12 @@ export class Place {
         this.#listensSince = performance.now();
         this.#hasListened = true;
         this.#watch.start();
-        this.#events.onListening(message.summary);
+        this.#events.onListening(message.url);
+        return;
+      case 'loaded':
+        this.#isLoaded = true;
+        this.#hasLoaded = true;
+        this.#events.onLoaded(message.summary);
         return;
       case 'failed':
         this.#events.onFailure(message.lines);
@@ -161,6 +185,7 @@ export class Place {
     this.#deaths = isOld ? 1 : this.#deaths + 1;
     this.#worker = undefined;
     this.#listensSince = undefined;
+    this.#isLoaded = false;
     this.#questions.abandon();
     this.#events.onEnd(end);
   }

@@ -20,14 +20,15 @@ const entry = new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.
 
 /**
  * Keeps as many workers running as are wanted: a worker that ends is replaced, at once or after a pause, and one
- * that is stuck is killed for it. It loads no model and answers no request. A worker that cannot start before any in
- * its place has listened ends the whole: the next would fail as well.
+ * that is stuck is killed for it. It loads no model and answers no request. A worker that ends before any in its
+ * place has loaded its models ends the whole: the next would fail as well.
  */
 export class Supervisor {
   readonly #config: SupervisorConfig;
   readonly #logger: Logger;
   readonly #places: readonly Place[];
   readonly #report: WholeReport;
+  #onListening: ((url: string) => void) | undefined;
   #settleStart: { resolve(summary?: StartSummary): void; reject(error: Error): void } | undefined;
   /** Why the whole cannot start. */
   #failure: readonly string[] | undefined;
@@ -42,7 +43,8 @@ export class Supervisor {
     this.#logger = logger;
     this.#places = Array.from({ length: config.WORKERS }, (_unused, k) => {
       const place: Place = new Place(k + 1, environment, config.WORKER_SILENCE_TIMEOUT_MS, {
-        onListening: (summary) => this.#onListening(summary),
+        onListening: (url) => this.#tellListening(url),
+        onLoaded: (summary) => this.#onLoaded(summary),
         onFailure: (lines) => this.#onFailure(place, lines),
         onSilence: (pid) => this.#onSilence(place, pid),
         onEnd: (end) => this.#onEnd(place, end),
@@ -58,15 +60,21 @@ export class Supervisor {
   }
 
   /**
-   * Starts the workers. Resolves once all listen; with undefined when the supervisor was stopped before. Throws
-   * `ConfigError` when they cannot start: then none is left.
+   * Starts the workers, and tells once all listen. Resolves once the models of all are loaded; with undefined when the
+   * supervisor was stopped before. Throws `ConfigError` when they cannot start: then none is left.
    */
-  start(): Promise<StartSummary | undefined> {
+  start(onListening: (url: string) => void): Promise<StartSummary | undefined> {
+    this.#onListening = onListening;
     cluster.setupPrimary({ exec: fileURLToPath(entry), args: [] });
     return new Promise((resolve, reject) => {
       this.#settleStart = { resolve, reject };
       for (const place of this.#places) place.start();
     });
+  }
+
+  /** Has each worker read its files again. */
+  reload(): void {
+    for (const place of this.#places) place.reload();
   }
 
   /**
@@ -99,12 +107,18 @@ export class Supervisor {
     return this.#endedWell;
   }
 
-  #onListening(summary: StartSummary): void {
-    if (this.#places.every(({ isListening }) => isListening)) this.#settleStart?.resolve(summary);
+  #tellListening(url: string): void {
+    if (!this.#places.every(({ isListening }) => isListening)) return;
+    this.#onListening?.(url);
+    this.#onListening = undefined;
+  }
+
+  #onLoaded(summary: StartSummary): void {
+    if (this.#places.every(({ isLoaded }) => isLoaded)) this.#settleStart?.resolve(summary);
   }
 
   #onFailure(place: Place, lines: readonly string[]): void {
-    if (place.hasListened) this.#logger.error({ worker: place.number, lines }, 'a worker cannot start');
+    if (place.hasLoaded) this.#logger.error({ worker: place.number, lines }, 'a worker cannot start');
     else this.#fail(lines);
   }
 
@@ -121,8 +135,9 @@ export class Supervisor {
       this.#tellEmpty();
       return;
     }
-    if (!place.hasListened) {
-      this.#fail([`worker ${place.number} ended before it listened (${how})`]);
+    if (!place.hasLoaded && signal !== 'SIGHUP') {
+      const step = place.hasListened ? 'its models were loaded' : 'it listened';
+      this.#fail([`worker ${place.number} ended before ${step} (${how})`]);
       return;
     }
     this.#report.countRestart();

@@ -38,7 +38,8 @@ export interface Question {
 
 /** From a worker to its supervisor. */
 export type WorkerMessage =
-  | { readonly kind: 'listening'; readonly summary: StartSummary }
+  | { readonly kind: 'listening'; readonly url: string }
+  | { readonly kind: 'loaded'; readonly summary: StartSummary }
   | { readonly kind: 'failed'; readonly lines: readonly string[] }
   | Question
   | { readonly kind: 'answer'; readonly id: number; readonly facts: WorkerFacts[Subject] };
@@ -46,4 +47,6 @@ export type WorkerMessage =
 /** From the supervisor to a worker. */
 export type SupervisorMessage =
   | Question
+  /** Files are to be read again: SIGHUP by another way, which ends no worker that is only starting. */
+  | { readonly kind: 'reload' }
   | { readonly kind: 'answer'; readonly id: number; readonly facts: WholeFacts[Subject] };

@@ -58,6 +58,7 @@ async function startQuiet(
     env: {
       PATH: process.env['PATH'] ?? '',
       PORT: String(port),
+      ENV_FILE: '/dev/null',
       MODELS_DIR: registry.path,
       CACHE: 'off',
       // A line a request.

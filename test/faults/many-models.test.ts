@@ -87,7 +87,7 @@ faultWithoutServer(
       aliases: { aliases: new Map() },
       remarks: [],
     });
-    const loader = loaderOf({ mayBlock: () => false, loadTimeoutMs: 120_000 });
+    const loader = loaderOf({ loadTimeoutMs: 120_000 });
     const registry = new Registry({ load: loader.load });
     try {
       await registry.apply(listing({ sound: small }));

@@ -83,10 +83,12 @@ faultWithoutServer('P01', 'turns the telemetry of the engine off before its firs
   return 'off once the module is loaded';
 });
 
+/** The port of the server, once its models are loaded. */
 async function findPort(output: NodeJS.ReadableStream): Promise<string> {
+  let port = '';
   for await (const line of createInterface({ input: output })) {
-    const port = /listening at http:[^"]*:(\d+)/.exec(line)?.[1];
-    if (port !== undefined) return port;
+    port ||= /listening at http:[^"]*:(\d+)/.exec(line)?.[1] ?? '';
+    if (line.includes('"msg":"models loaded"')) return port;
   }
   throw new Error('the server ended');
 }

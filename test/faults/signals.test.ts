@@ -63,15 +63,16 @@ async function predictUnder(command: readonly string[], environment: Record<stri
   const [file = '', ...more] = [...command, process.execPath, join(process.cwd(), 'dist/main.js')];
   const started = performance.now();
   const child = spawn(file, more, {
-    env: { PORT: '0', MODELS_DIR: join(process.cwd(), 'models'), ...environment },
+    env: { PORT: '0', ENV_FILE: '/dev/null', MODELS_DIR: join(process.cwd(), 'models'), ...environment },
     stdio: ['ignore', 'pipe', 'ignore'],
     ...(cwd && { cwd }),
   });
   const ended = once(child, 'close');
+  let port: string | undefined;
   try {
     for await (const line of createInterface({ input: child.stdout })) {
-      const port = /listening at http:[^"]*:(\d+)/.exec(line)?.[1];
-      if (port === undefined) continue;
+      port ??= /listening at http:[^"]*:(\d+)/.exec(line)?.[1];
+      if (!line.includes('"msg":"models loaded"')) continue;
       const response = await fetch(`http://127.0.0.1:${port}/predict`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },

@@ -49,7 +49,7 @@ async function stopOnce(
   const counts = { answered: 0, dropped: 0 };
   if (phase === 'boot') {
     const child = spawn(process.execPath, ['dist/main.js'], {
-      env: { PATH: process.env['PATH'], PORT: '0', MODELS_DIR: many.path },
+      env: { PATH: process.env['PATH'], PORT: '0', ENV_FILE: '/dev/null', MODELS_DIR: many.path },
       stdio: 'ignore',
     });
     const ended = once(child, 'close').then(([code, by]) => String(code ?? by));
@@ -60,7 +60,7 @@ async function stopOnce(
   const isLoad = phase === 'load';
   await using server = await startServerProcess(
     { MODELS_DIR: isLoad ? many.path : folder.path, DOCS: 'off', SHUTDOWN_DELAY_MS: '100' },
-    // Half-way through the load nobody listens yet: the port is none.
+    // Half-way through the load no port is asked for.
     isLoad ? { listening: /"model":"m2\d?".*version loaded()/ } : {},
   );
   let isOver = false;

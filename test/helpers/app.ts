@@ -31,6 +31,7 @@ export async function buildTestApp(environment: Record<string, string> = {}): Pr
     { write: (line) => logs.push(JSON.parse(line)) },
   );
   const app = await buildServer(readConfig({ ...uncached, ...environment }), logger);
+  await app.modelsLoaded;
   const inject = async (
     method: 'GET' | 'POST',
     url: string,

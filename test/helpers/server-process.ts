@@ -13,12 +13,12 @@ export interface ServerProcess extends AsyncDisposable {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-const atAddress = /listening at https?:\/\/[^"]*:(\d+)/;
+const addressPattern = /listening at https?:\/\/[^"]*:(\d+)/;
 
 /**
- * Starts the built server as users do, on a free port and without a cache unless it is asked for, and waits until it
- * listens, or says on standard output what else is waited for: a pattern that finds the port. Throws when it ends
- * first. `under` is a command that ends in becoming the server, such as one that sets a limit before.
+ * Starts the built server as users do, on a free port and without a cache unless it is asked for, and waits until its
+ * models are loaded, or until it says on standard output what else is waited for: a pattern that finds the port. Throws
+ * when it ends first. `under` is a command that ends in becoming the server, such as one that sets a limit before.
  */
 export async function startServerProcess(
   environment: Record<string, string> = {},
@@ -26,14 +26,20 @@ export async function startServerProcess(
 ): Promise<ServerProcess> {
   const { child, stdout, stderr, ended } = spawnServer(environment, under);
   let scheme = 'http';
+  const isLoaded = () => stderr.some((line) => line.startsWith('Sardonyx answers at'));
   const port = await new Promise<number>((resolve, reject) => {
+    const resolveOnceLoaded = (found: number) => {
+      if (isLoaded()) resolve(found);
+      else child.stderr?.on('data', () => setImmediate(() => isLoaded() && resolve(found)));
+    };
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
     lines.on('line', (line) => {
       stdout.push(line);
-      const found = (listening ?? atAddress).exec(line);
+      const found = (listening ?? addressPattern).exec(line);
       if (found === null) return;
       if (line.includes('https://')) scheme = 'https';
-      resolve(Number(found[1]));
+      if (listening === undefined) resolveOnceLoaded(Number(found[1]));
+      else resolve(Number(found[1]));
     });
     void ended.then(({ code }) => reject(new Error(`the server ended with ${code}: ${stderr.join('\n')}`)));
   });
@@ -79,7 +85,8 @@ function spawnServer(environment: Record<string, string>, under: readonly string
   const [file = '', ...more] = [...under, process.execPath, 'dist/main.js'];
   const machine = Object.fromEntries(Object.entries(process.env).filter(([name]) => isOfMachine(name)));
   const child = spawn(file, more, {
-    env: { ...machine, PORT: '0', CACHE: 'off', ...environment },
+    // A .env that lies here is a developer's own.
+    env: { ...machine, ENV_FILE: '/dev/null', PORT: '0', CACHE: 'off', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const stdout: string[] = [];

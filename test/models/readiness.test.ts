@@ -50,6 +50,7 @@ describe('whether the registry is ready', () => {
 
   test('never without any model, and never where none can answer', async () => {
     const { registry, bad } = createRegistry();
+    await registry.apply(listing([]));
     expect(findMissingModels(registry)).toEqual(['no model can answer']);
     expect(findMissingModels(registry, 'all')).toEqual(['no model can answer']);
     bad.set('a/1', new RefusedError('no'));
@@ -82,6 +83,7 @@ describe('readiness tells what a person must mend from what passes by itself', (
 
   test('a version that is loading passes', async () => {
     const { registry, holdLoads } = createRegistry();
+    await registry.apply(listing([]));
     const letGo = holdLoads();
     const applying = registry.apply(listing([listed('a', ['1'])]));
     await new Promise(setImmediate);
@@ -90,6 +92,23 @@ describe('readiness tells what a person must mend from what passes by itself', (
       false,
       { reason: 'a: No version of a is ready yet: 1 is being loaded.', isLasting: false },
     ]);
+    letGo();
+    await applying;
+    expect(findMissing(registry)).toEqual([]);
+  });
+
+  test('the first load passes, and says what is left of it', async () => {
+    const { registry, holdLoads } = createRegistry();
+    const letGo = holdLoads();
+    const names = Array.from({ length: 22 }, (_, k) => `m${k + 10}`);
+    const applying = registry.apply(listing(names.map((name) => listed(name, ['1', '2']))));
+    await new Promise(setImmediate);
+    const missing = findMissing(registry);
+    expect(missing.map(({ reason }) => reason)).toEqual([
+      ...names.slice(0, 20).map((name) => `${name}: versions 1 and 2 are being loaded`),
+      'and 2 more models are being loaded',
+    ]);
+    expect(missing.some(({ isLasting }) => isLasting)).toBe(false);
     letGo();
     await applying;
     expect(findMissing(registry)).toEqual([]);

@@ -5,6 +5,7 @@ import { readConfig } from '../../src/config.js';
 import auth from '../../src/plugins/auth.js';
 import clientAddress from '../../src/plugins/client-address.js';
 import metrics from '../../src/plugins/metrics.js';
+import reload from '../../src/plugins/reload.js';
 import { buildTestApp, type TestApp } from '../helpers/app.js';
 import { entry, secretOf, withKey } from '../helpers/keys.js';
 import { linearRegression } from '../helpers/onnx-models.js';
@@ -214,6 +215,7 @@ describe('the start', () => {
     const app = Fastify();
     await app.register(metrics);
     await app.register(clientAddress, {});
+    await app.register(reload);
     await app.register(auth, readConfig(environment));
     app.get('/a', { config: config as never }, async () => 'a');
     await app.ready();

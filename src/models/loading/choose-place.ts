@@ -4,21 +4,29 @@ import type { CheckedModel } from '../open-executor.js';
 import { longestInlineRunMs } from '../runtime-settings.js';
 import type { WarmUp } from './warm-up.js';
 
-/** Opening a model on a thread that serves others may hold it up for so long. */
-const longestInlineOpenMs = 100;
+/**
+ * Opening a model holds the server's thread, and no probe may wait for more than 100 ms. It is the processor's time that
+ * counts, so that a version runs in the same place however busy the machine was when it was loaded.
+ */
+const longestInlineOpenMs = 75;
 
 /**
  * Where a version runs, and why. `unproven` is what the graph says against the server's thread: it counts even where the
- * manifest asks for that thread, since a request could end the server there.
+ * manifest asks for that thread, since a request could end the server there. So does an opening that takes long, since
+ * a probe could.
  */
 export function choosePlace(
   { files: { manifest } }: CheckedModel,
   { runMs, batchRunMs, batchRows, unboundedReason }: WarmUp,
-  { openMs }: Trial,
-  { mayBlock, unproven }: { readonly mayBlock: boolean; readonly unproven: string | undefined },
+  { openCpuMs }: Pick<Trial, 'openCpuMs'>,
+  unproven: string | undefined,
 ): { kind: Executor['kind']; reason: string } {
   const wanted = manifest.runtime?.executor ?? 'auto';
-  const risk = unproven ?? unboundedReason;
+  const holds =
+    openCpuMs > longestInlineOpenMs
+      ? `opening it would hold the server's thread for ${openCpuMs.toFixed(0)} ms`
+      : undefined;
+  const risk = unproven ?? unboundedReason ?? holds;
   if (wanted === 'isolated') return { kind: 'isolated', reason: 'the manifest says so' };
   if (risk !== undefined) {
     const ignored = wanted === 'inline' ? ', although the manifest says inline' : '';
@@ -30,9 +38,6 @@ export function choosePlace(
   if (longestMs > longestInlineRunMs) {
     const rows = batchRows === 1 || !isBatchLonger ? '1 row' : `${batchRows} rows`;
     return { kind: 'isolated', reason: `a run of ${rows} takes ${longestMs.toFixed(1)} ms` };
-  }
-  if (!mayBlock && openMs > longestInlineOpenMs) {
-    return { kind: 'isolated', reason: `it takes ${openMs.toFixed(0)} ms to open while others are served` };
   }
   return { kind: 'inline', reason: 'its runs are short' };
 }

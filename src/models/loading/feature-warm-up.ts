@@ -5,6 +5,7 @@ import type { Decode } from '../../inference/decode.js';
 import { createEncoder, type Row } from '../../inference/encode.js';
 import { EngineError } from '../../inference/engine-error.js';
 import type { ModelGraph } from '../../inference/graph.js';
+import { nextTurn } from '../../inference/slices.js';
 import type { Tensors } from '../../inference/tensor.js';
 import { countBytes } from '../../inference/tensor-bytes.js';
 import type { Trial } from '../../inference/trials.js';
@@ -37,7 +38,9 @@ export async function warmUpFeatures(
   const outputs = bindOutputs(manifest, graph);
   const encode = createEncoder(inputs, fixedRows);
   const settings = withDefaults(manifest.runtime);
+  await nextTurn();
   const features = createFeatureSchema(manifest.name, typed);
+  await nextTurn();
   const { fetches } = outputs;
   const run = (rows: readonly Row[], limitMs?: number) => trial.run(encode(rows), fetches, limitMs);
 
@@ -57,6 +60,7 @@ export async function warmUpFeatures(
   const carriedRows = Math.floor(limits.maxOutputBytes / (countBytes(one) / (fixedRows ?? 1)));
   const mostRows = Math.max(1, Math.min(fixedRows ?? wantedRows, wantedRows, carriedRows));
 
+  await nextTurn();
   const samples = createSampleRows(typed, features, row, golden?.instances ?? [], countSamples(runMs));
   const tried = await tryAlone(trial, samples, (sample) => run([sample], settings.timeoutMs));
   const rows = tried.map((it) => it.sample);

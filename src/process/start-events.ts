@@ -1,0 +1,7 @@
+import type { StartSummary } from '../banner.js';
+
+/** The steps of a start, of one process or of several. */
+export interface StartEvents {
+  onListening(): void;
+  onLoaded(summary: StartSummary): void;
+}
