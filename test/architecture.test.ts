@@ -56,7 +56,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   log: ['messages'],
   tls: ['config', 'errors', 'watched-file'],
   cache: ['errors', 'redis'],
-  proposal: ['inference', 'models'],
+  proposal: ['file-owner', 'inference', 'models'],
   plugins: [
     'access',
     'addresses',
@@ -84,7 +84,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   monitoring: ['inference', 'models', 'predictions', 'version'],
   predictor: ['cache', 'errors', 'models', 'predictions'],
   predictions: ['errors'],
-  models: ['errors', 'inference', 'messages', 'nearest-names'],
+  models: ['file-owner', 'errors', 'inference', 'messages', 'nearest-names'],
   inference: ['errors', 'messages'],
   config: ['messages', 'nearest-names', 'origins', 'addresses', 'window'],
 };

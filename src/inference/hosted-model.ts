@@ -1,13 +1,11 @@
-import { ServiceError } from '../errors.js';
+import { messageOf, ServiceError } from '../errors.js';
 import { RunEndedError } from './executor.js';
 import type { HostProcess } from './host-process.js';
+import { type ModelInput, type ModelSource, toOpening } from './model-source.js';
 import type { Tensors } from './tensor.js';
 
 export interface HostedModelOptions {
-  /** The model, with its external weights beside it: files that nobody changes while it is hosted. */
-  readonly path: string;
-  /** A folder that goes with this process, should it be killed. */
-  readonly copy?: string | undefined;
+  readonly source: ModelSource;
   /** What the child is called where processes are listed. */
   readonly title: string;
   readonly threads: number;
@@ -28,16 +26,19 @@ export class HostedModel {
   readonly #options: HostedModelOptions;
   #isOpen = false;
   #lateAfterMs: number | undefined;
+  #openFault: string | undefined;
 
   /** Opens the model in a child without one, or goes on with a child that has it open. */
   constructor(host: HostProcess, options: HostedModelOptions, state: 'blank' | 'open' = 'blank') {
     this.#host = host;
     this.#options = options;
     this.#isOpen = state === 'open';
-    this.opened =
-      state === 'open' ? Promise.resolve() : this.#within(options.loadTimeoutMs, () => this.#open());
+    this.opened = state === 'open' ? Promise.resolve() : this.#load();
     // A child without a model is of no use; why is told to those who wait for it.
-    this.opened.catch(() => host.kill());
+    this.opened.catch((error: Error) => {
+      if (host.isAlive) this.#openFault = messageOf(error.cause ?? error);
+      host.kill();
+    });
   }
 
   get pid(): number | undefined {
@@ -52,6 +53,11 @@ export class HostedModel {
   /** The limit that the child was killed at; undefined where it was not. */
   get lateAfterMs(): number | undefined {
     return this.#lateAfterMs;
+  }
+
+  /** Why the model could not be opened in this child, in words for an operator. */
+  get openFault(): string | undefined {
+    return this.#openFault;
   }
 
   /** Resolves with how the child ended. */
@@ -82,9 +88,18 @@ export class HostedModel {
     this.#host.kill();
   }
 
-  async #open(): Promise<void> {
-    const { path, copy, title, threads, maxOutputBytes, warmUp } = this.#options;
-    await this.#host.ask({ kind: 'open', path, copy, title, threads, maxOutputBytes });
+  async #load(): Promise<void> {
+    const { source, loadTimeoutMs } = this.#options;
+    const model = await source.provide().catch((cause) => {
+      throw new ServiceError('executor_lost', { cause });
+    });
+    await this.#within(loadTimeoutMs, () => this.#open(model));
+  }
+
+  async #open(model: ModelInput): Promise<void> {
+    const { title, threads, maxOutputBytes, warmUp } = this.#options;
+    const { path, copy, tensors } = toOpening(model);
+    await this.#host.ask({ kind: 'open', path, copy, title, threads, maxOutputBytes }, tensors);
     if (warmUp !== undefined) await this.#host.ask({ kind: 'run', fetches: warmUp.fetches }, warmUp.feeds);
     this.#isOpen = true;
   }

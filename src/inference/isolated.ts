@@ -38,6 +38,8 @@ export class IsolatedExecutor implements Executor {
   #deaths = 0;
   /** The pause before the next child: runs that come meanwhile wait for its end, or fail where it is long. */
   #pause: { readonly error: ServiceError | undefined; readonly over: Promise<void> } | undefined;
+  /** Why the last child could not open the model; undefined once one has. */
+  #openFault: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #endPause = (): void => undefined;
   #isClosed = false;
@@ -90,6 +92,7 @@ export class IsolatedExecutor implements Executor {
   }
 
   get fault(): string | undefined {
+    if (this.#openFault !== undefined) return `no process can open it: ${this.#openFault}`;
     return (
       this.#pause?.error &&
       `its process has ended ${this.#deaths} times in a row; a new one comes after a pause`
@@ -135,7 +138,10 @@ export class IsolatedExecutor implements Executor {
     const { standby } = this.#options;
     const model = this.#watch(new HostedModel(standby.take(), this.#options));
     model.opened.then(
-      () => standby.refill(),
+      () => {
+        this.#openFault = undefined;
+        standby.refill();
+      },
       () => undefined,
     );
     return model;
@@ -149,10 +155,11 @@ export class IsolatedExecutor implements Executor {
   #replace(ended: HostedModel, how: string): void {
     if (ended === this.#spare) this.#spare = undefined;
     if (this.#isClosed || ended !== this.#current) return;
-    const { lateAfterMs } = ended;
+    const { lateAfterMs, openFault } = ended;
     if (lateAfterMs === undefined) this.#deaths += 1;
     else this.#keepsSpare = true;
-    this.#options.onLost?.(lateAfterMs === undefined ? how : `${how}, for a run beyond ${lateAfterMs} ms`);
+    this.#openFault = openFault;
+    this.#options.onLost?.(describeLoss(how, ended));
     if (this.#deaths < 2) {
       this.#restart();
       return;
@@ -187,4 +194,9 @@ export class IsolatedExecutor implements Executor {
   #hasRoom(): boolean {
     return process.availableMemory() > 2 * this.#options.residentBytes;
   }
+}
+
+function describeLoss(how: string, { openFault, lateAfterMs }: HostedModel): string {
+  if (openFault !== undefined) return `it could not open the model: ${openFault}`;
+  return lateAfterMs === undefined ? how : `${how}, for a run beyond ${lateAfterMs} ms`;
 }

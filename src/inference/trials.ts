@@ -1,6 +1,6 @@
 import type { Executor } from './executor.js';
 import { HostLostError, type HostProcess, startHostProcess } from './host-process.js';
-import type { Tensors } from './tensor.js';
+import { type ModelInput, toOpening } from './model-source.js';
 
 export interface TrialOptions {
   readonly maxMemoryBytes: number;
@@ -9,11 +9,9 @@ export interface TrialOptions {
   readonly loadTimeoutMs: number;
 }
 
-/** A model to be tried: its bytes, or a path where it has external weights. */
+/** A model to be tried. */
 export interface TrialModel {
-  readonly bytes?: Uint8Array | undefined;
-  readonly path?: string | undefined;
-  readonly copy?: string | undefined;
+  readonly model: ModelInput;
   /** What the child is called meanwhile, where processes are listed. */
   readonly title: string;
   readonly threads: number;
@@ -75,10 +73,10 @@ export class Trials {
   }
 
   /** Opens a model in a child. Throws `EngineError`, `HostLostError` and `TrialTimeoutError`. */
-  async begin(model: TrialModel): Promise<Trial> {
-    let child = await this.#open(model);
+  async begin(tried: TrialModel): Promise<Trial> {
+    let child = await this.#open(tried);
     // Let go of at the end: a trial may live as long as what was made with it, and a model is large.
-    let renewable: TrialModel | undefined = model;
+    let renewable: TrialModel | undefined = tried;
     let lastRunMs = 0;
     let addedBytes = 0;
     return {
@@ -123,7 +121,7 @@ export class Trials {
     for (const host of this.#hosts) host.kill();
   }
 
-  async #open({ bytes, path, copy, title, threads }: TrialModel): Promise<OpenChild> {
+  async #open({ model, title, threads }: TrialModel): Promise<OpenChild> {
     if (this.#isClosed) throw new HostLostError('no model is tried any more');
     const { maxOutputBytes } = this.#options;
     const host = this.#idle?.isAlive ? this.#idle : this.#start();
@@ -131,10 +129,9 @@ export class Trials {
     host.hold(true);
     try {
       const before = await this.#measure(host);
-      const model: Tensors =
-        bytes === undefined ? {} : { model: { type: 'uint8', dims: [bytes.length], data: bytes } };
+      const { path, copy, tensors } = toOpening(model);
       const open = { kind: 'open', path, copy, title, threads, maxOutputBytes } as const;
-      const { message } = await this.#within(host, () => host.ask(open, model));
+      const { message } = await this.#within(host, () => host.ask(open, tensors));
       return { host, before, openMs: message.ms, openCpuMs: message.cpuMs };
     } catch (error) {
       await this.#putBack(host, 0);

@@ -1,7 +1,9 @@
+import { dirname } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf } from '../errors.js';
 import { describeValue } from '../messages.js';
+import { placesOf } from './file-place.js';
 import { readRegularFile } from './regular-file.js';
 
 /** The second names that an `aliases.json` gives: alias → name. */
@@ -21,15 +23,18 @@ const AliasObject = TypeCompiler.Compile(Type.Record(Type.String(), Type.String(
 
 /**
  * Reads an `aliases.json`, if there is one. `namePattern` is what an alias must match, `existing` are the names
- * it may not take. A broken file gives no aliases at all, and its problem.
+ * it may not take, and `root` is the registry, which a link may not leave. A broken file gives no aliases at all, and
+ * its problem.
  */
 export async function readAliases(
   path: string,
   namePattern: RegExp,
   existing: readonly string[],
+  root = dirname(path),
 ): Promise<AliasFile> {
   try {
-    const bytes = await readRegularFile(path, 'aliases.json', maxBytes);
+    const within = await placesOf([dirname(path), root]);
+    const bytes = await readRegularFile(path, 'aliases.json', maxBytes, { within });
     if (bytes === undefined) return { aliases: noAliases };
     return parseAliases(bytes, namePattern, existing);
   } catch (error) {

@@ -56,7 +56,7 @@ async function listModel(root: string, name: string, remarks: string[]): Promise
     else remarks.push(`${name}/${version}: has no metadata.json, so it is not a version yet`);
   }
   const names = versions.map((version) => version.name);
-  const aliases = await readAliases(join(folder, 'aliases.json'), versionNamePattern, names);
+  const aliases = await readAliases(join(folder, 'aliases.json'), versionNamePattern, names, root);
   if (aliases.problem !== undefined) remarks.push(`${name}/${aliases.problem}`);
   return { name, versions, aliases, isReadable: found !== undefined };
 }

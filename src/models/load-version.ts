@@ -1,26 +1,27 @@
 import type { Executor } from '../inference/executor.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { findSharedReason } from '../inference/graph-company.js';
-import { findSharedName, findTreeFaultInSlices } from '../inference/graph-hazards.js';
 import { judgeGraphInSlices } from '../inference/graph-judge.js';
-import { findZipMapFault, readServedGraphInSlices, type ServedGraph } from '../inference/served-graph.js';
 import { nextTurn } from '../inference/slices.js';
 import { Standby } from '../inference/standby.js';
 import { type TrialOptions, Trials } from '../inference/trials.js';
 import { findExample, listExamples } from './example-request.js';
-import { copyPrivately, type PrivateCopy } from './external-weights.js';
 import { checkGolden, type Golden, parseGolden } from './golden.js';
 import { refuseImprobable } from './improbable.js';
 import { doubtsOf, noteOnStrays } from './label-doubts.js';
 import { LoadedModel } from './loaded-model.js';
 import { choosePlace } from './loading/choose-place.js';
+import { copyOut } from './loading/copy-out.js';
 import { warmUpFeatures } from './loading/feature-warm-up.js';
+import { inspectGraph } from './loading/inspect-graph.js';
 import { refuseTraining, refuseUnrepeatable } from './loading/refuse-training.js';
 import { warmUpTensors } from './loading/tensor-warm-up.js';
 import { toRefusal } from './loading/to-refusal.js';
 import { findUncachedReason } from './loading/uncached-reason.js';
-import { RefusedError } from './manifest.js';
 import { type CheckedModel, openInline, openIsolated } from './open-executor.js';
+import { removeAbandonedCopies } from './private-copy/abandoned-copies.js';
+import type { Notify } from './private-copy/notify.js';
+import type { PrivateCopy } from './private-copy/private-copy.js';
 import { withDefaults } from './runtime-settings.js';
 import { readVersionFiles } from './version-files.js';
 import { findNotes } from './version-notes.js';
@@ -28,6 +29,8 @@ import { findNotes } from './version-notes.js';
 export interface LoaderOptions extends TrialOptions {
   /** Told how a child of an isolated version ended that was not meant to. */
   readonly onLost?: ((model: string, version: string, how: string) => void) | undefined;
+  /** Told what an operator should know of the files that versions are opened from: a sentence, and facts. */
+  readonly onNotice?: Notify | undefined;
   /** Called when one request alone has ended the process of an isolated version. */
   readonly onFatal?: ((event: FatalEvent) => void) | undefined;
 }
@@ -59,10 +62,13 @@ export function createLoader(options: LoaderOptions): Loader {
   const trials = new Trials(options);
   const standby = new Standby(options.maxMemoryBytes);
   const closing = new AbortController();
+  let isSwept: Promise<void> | undefined;
   return {
     async load(path, model, version) {
       const started = performance.now();
       trials.prepare();
+      isSwept ??= removeAbandonedCopies(options.onNotice);
+      await isSwept;
       let copy: PrivateCopy | undefined;
       let graph: ModelGraph | undefined;
       try {
@@ -76,7 +82,7 @@ export function createLoader(options: LoaderOptions): Loader {
         // From here on the bytes are those that the engine is given; the digest is that of the file.
         const files = { ...read, model: served.model };
         if (graph.externalData.length > 0)
-          copy = await copyPrivately(files, graph.externalFiles, closing.signal);
+          copy = await copyOut(files, graph, closing.signal, options.onNotice);
         closing.signal.throwIfAborted();
         return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
       } catch (error) {
@@ -101,12 +107,13 @@ async function loadChecked(
   const { manifest, identity } = files;
   const { intraOpNumThreads: threads, timeoutMs } = withDefaults(manifest.runtime);
   const { trials, standby, loadTimeoutMs, maxOutputBytes } = options;
+  const about = { model: manifest.name, version: manifest.version };
   const title = `sardonyx ${manifest.name}/${manifest.version}`;
-  const trial = await trials.begin(
-    copy === undefined
-      ? { bytes: files.model, threads, title }
-      : { path: copy.modelPath, copy: copy.folder, threads, title },
-  );
+  const trial = await trials.begin({
+    model: (await copy?.provide()) ?? { bytes: files.model },
+    threads,
+    title,
+  });
   let isKept = false;
   try {
     const freeInputs = manifest.task === 'tensor' ? 'declared' : 'rows';
@@ -146,8 +153,17 @@ async function loadChecked(
     else {
       isKept = true;
       const onLost = (how: string) => options.onLost?.(manifest.name, manifest.version, how);
+      // `files` is in no closure that lives as long as the version: its bytes are large.
+      const bytes = files.model.length;
+      const onHeldInMemory = (fault: unknown) =>
+        options.onNotice?.('a model is held in memory: no file for it can be made in the temporary folder', {
+          ...about,
+          bytes,
+          err: fault,
+        });
       executor = await openIsolated(model, trial, {
         ...{ threads, timeoutMs, loadTimeoutMs, maxOutputBytes, residentBytes, standby, title, onLost },
+        onHeldInMemory,
         warmUp: warm.runs[0],
       });
     }
@@ -174,7 +190,6 @@ async function loadChecked(
         ...(isDependent ? [`requests do not share runs: ${batchReason}`] : []),
       ],
     };
-    const about = { model: manifest.name, version: manifest.version };
     const operators = [...graph.opTypes].sort();
     const onFatal = (requestId: string | undefined, how: string) =>
       options.onFatal?.({ ...about, requestId, how, operators });
@@ -183,18 +198,4 @@ async function loadChecked(
   } finally {
     if (!isKept) await trial.end();
   }
-}
-
-/** Reads the graph and refuses what the engine would not survive. */
-async function inspectGraph(model: Uint8Array): Promise<ServedGraph> {
-  const served = await readServedGraphInSlices(model);
-  const fault = (await findTreeFaultInSlices(served.graph)) ?? findZipMapFault(served.graph);
-  if (fault !== undefined) throw new RefusedError(`model.onnx: ${fault}`);
-  await nextTurn();
-  const shared = findSharedName(served.graph);
-  if (shared !== undefined) {
-    const name = JSON.stringify(shared);
-    throw new RefusedError(`model.onnx has two values of the name ${name}: give each a name of its own`);
-  }
-  return served;
 }

@@ -2,10 +2,12 @@ import type { Executor } from '../inference/executor.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { createInlineExecutor } from '../inference/inline.js';
 import { IsolatedExecutor, type IsolatedOptions } from '../inference/isolated.js';
+import type { ModelSource } from '../inference/model-source.js';
 import { openSession, type Session } from '../inference/session.js';
 import { nextTurn } from '../inference/slices.js';
 import type { Trial } from '../inference/trials.js';
-import { copyPrivately, type PrivateCopy } from './external-weights.js';
+import { holdBytes } from './private-copy/held-bytes.js';
+import type { PrivateCopy } from './private-copy/private-copy.js';
 import type { TensorRun } from './tensor-task.js';
 import type { VersionFiles } from './version-files.js';
 
@@ -25,7 +27,7 @@ export async function openInline(
   runs: readonly TensorRun[],
 ): Promise<Executor> {
   await nextTurn();
-  const session: Session = openSession(copy?.modelPath ?? files.model, threads);
+  const session: Session = openSession((await copy?.provide())?.path ?? files.model, threads);
   for (const { feeds, fetches } of runs) {
     await nextTurn();
     session.run(feeds, fetches);
@@ -35,18 +37,24 @@ export async function openInline(
   return createInlineExecutor(session, maxOutputBytes);
 }
 
-/** Goes on with the child that has tried the model. The copy stays: a child that is replaced reads it again. */
+/**
+ * Goes on with the child that has tried the model. Its successors get the bytes from here, and with external weights
+ * from the copy. `onHeldInMemory` is told why a large model takes this process's memory.
+ */
 export async function openIsolated(
-  { files, graph, copy: made }: CheckedModel,
+  { files, copy }: CheckedModel,
   trial: Trial,
-  options: Omit<IsolatedOptions, 'path' | 'copy'>,
+  {
+    onHeldInMemory,
+    ...options
+  }: Omit<IsolatedOptions, 'source'> & {
+    readonly onHeldInMemory?: ((fault: unknown) => void) | undefined;
+  },
 ): Promise<Executor> {
-  const copy = made ?? (await copyPrivately(files, graph.externalFiles));
-  const executor = IsolatedExecutor.adopt(trial.keep(), {
-    ...options,
-    path: copy.modelPath,
-    copy: copy.folder,
-  });
+  const held = copy === undefined ? await holdBytes(files.model) : undefined;
+  if (held?.fault !== undefined) onHeldInMemory?.(held.fault);
+  const source = copy ?? (held as ModelSource);
+  const executor = IsolatedExecutor.adopt(trial.keep(), { ...options, source });
   return {
     kind: executor.kind,
     get fault() {
@@ -55,7 +63,7 @@ export async function openIsolated(
     run: (feeds, fetches) => executor.run(feeds, fetches),
     close() {
       executor.close();
-      void copy.remove().catch(() => undefined);
+      void (copy?.remove() ?? held?.release())?.catch(() => undefined);
     },
   };
 }

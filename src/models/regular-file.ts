@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { liesWithin } from './file-place.js';
 import { RefusedError } from './manifest.js';
 
 /** Neither waits for the other end of a pipe, nor makes a terminal this process's own. */
@@ -13,16 +14,23 @@ export function digestOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+interface ReadOptions {
+  /** Places within which the file must lie, once links are followed: by default it may lie anywhere. */
+  readonly within?: readonly string[];
+  /** Sees the bytes as they come, a piece at a time. */
+  readonly onChunk?: (chunk: Uint8Array) => void;
+}
+
 /**
  * Reads a whole file into private memory. Gives undefined where there is none.
  * A pipe, a device or a folder in its place is refused without being read, so that nothing blocks, and so is
- * one over `maxBytes`, before any memory is taken. `onChunk` sees the bytes as they come, a piece at a time.
+ * one over `maxBytes`, before any memory is taken.
  */
 export async function readRegularFile(
   path: string,
   label: string,
   maxBytes: number,
-  onChunk?: (chunk: Uint8Array) => void,
+  { within, onChunk }: ReadOptions = {},
 ): Promise<Buffer | undefined> {
   let handle: FileHandle;
   try {
@@ -32,7 +40,7 @@ export async function readRegularFile(
     throw new RefusedError(`${label} cannot be opened (${codeOf(cause)})`, { cause });
   }
   try {
-    const { size } = await checkRegularFile(handle, label, maxBytes);
+    const { size } = await checkRegularFile(handle, label, maxBytes, within && { path, within });
     const bytes = Buffer.allocUnsafeSlow(size);
     let filled = 0;
     while (filled < size) {
@@ -47,10 +55,23 @@ export async function readRegularFile(
   }
 }
 
-/** The facts of an open file. Throws `RefusedError` when it is no regular file, or too large. */
-export async function checkRegularFile(handle: FileHandle, label: string, maxBytes: number) {
+/**
+ * The facts of an open file. Throws `RefusedError` when it is no regular file, lies in none of the places that are
+ * given, or is too large.
+ */
+export async function checkRegularFile(
+  handle: FileHandle,
+  label: string,
+  maxBytes: number,
+  bounds?: { readonly path: string; readonly within: readonly string[] },
+) {
   const stats = await handle.stat();
   if (!stats.isFile()) throw new RefusedError(`${label} is not a regular file`);
+  if (bounds !== undefined && !(await liesWithin(handle, bounds.path, bounds.within))) {
+    throw new RefusedError(
+      `${label}: the link leads out of the registry; put the file itself into the version's folder`,
+    );
+  }
   if (stats.size > maxBytes)
     throw new RefusedError(`${label} has ${stats.size} bytes, over the limit of ${maxBytes}`);
   return stats;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { placesOfVersion } from './file-place.js';
 import { type Manifest, RefusedError } from './manifest.js';
 import { parseManifest } from './parse-manifest.js';
 import { digestOf, readRegularFile } from './regular-file.js';
@@ -25,10 +26,12 @@ const limits = {
 
 /** Reads and checks a version folder. Throws `RefusedError` with what to do about it. */
 export async function readVersionFiles(path: string, model: string, version: string): Promise<VersionFiles> {
+  const within = await placesOfVersion(path);
   const metadata = await readRegularFile(
     join(path, 'metadata.json'),
     'metadata.json',
     limits['metadata.json'],
+    { within },
   );
   if (metadata === undefined) throw new RefusedError('metadata.json is not there');
   const manifest = parseManifest(metadata);
@@ -37,21 +40,25 @@ export async function readVersionFiles(path: string, model: string, version: str
   if (manifest.version !== version) {
     throw new RefusedError(`metadata.json: /version is ${manifest.version}, the folder says ${version}`);
   }
-  const bytes = await readChecked(path, manifest, 'model.onnx');
+  const bytes = await readChecked(path, within, manifest, 'model.onnx');
   if (bytes === undefined) throw new RefusedError('model.onnx is not there');
-  const golden = await readChecked(path, manifest, 'golden.json');
-  await readChecked(path, manifest, 'reference.json');
+  const golden = await readChecked(path, within, manifest, 'golden.json');
+  await readChecked(path, within, manifest, 'reference.json');
   return { path, manifest, identity: digestOf(metadata), model: bytes, ...(golden && { golden }) };
 }
 
 async function readChecked(
   path: string,
+  within: readonly string[],
   manifest: Manifest,
   name: keyof typeof limits,
 ): Promise<Buffer | undefined> {
   // Hashed piece by piece: a large file in one go would hold up the loop for seconds.
   const hash = createHash('sha256');
-  const bytes = await readRegularFile(join(path, name), name, limits[name], (chunk) => hash.update(chunk));
+  const bytes = await readRegularFile(join(path, name), name, limits[name], {
+    within,
+    onChunk: (chunk) => hash.update(chunk),
+  });
   const wanted = manifest.sha256[name];
   if (bytes === undefined && wanted === undefined) return undefined;
   if (bytes === undefined)

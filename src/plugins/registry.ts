@@ -57,6 +57,7 @@ export default fp<Config>(
         const about = { model, model_version: version, request_id: requestId, how, operators, unlogged };
         app.log.error(about, 'a request has ended the process of its version');
       },
+      onNotice: (text, { version, ...about }) => app.log.warn({ ...about, model_version: version }, text),
       onLost: (model, version, how) => {
         restarts.series({ model, model_version: version }).add(1);
         const unlogged = limit.take('lost');

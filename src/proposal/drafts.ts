@@ -1,8 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { readlinkSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { isAlive, kernelNow, machine } from '../file-owner.js';
 
 /** So old is no draft whose process is still at work: a trial ends with MODEL_LOAD_TIMEOUT_MS. */
 const longestWorkMs = 86_400_000;
@@ -34,35 +33,5 @@ export async function findAbandonedDrafts(folder: string, now = kernelNow()): Pr
 export async function removeAbandonedDrafts(folder: string): Promise<void> {
   for (const name of await findAbandonedDrafts(folder)) {
     await rm(join(folder, name), { recursive: true, force: true });
-  }
-}
-
-/** The time by the kernel's clock, as files have it: a process may have been given another. */
-function kernelNow(): number {
-  try {
-    return statSync('/proc/self/stat').mtimeMs;
-  } catch {
-    return Date.now();
-  }
-}
-
-/** The host and, in a container, its own numbers of processes: elsewhere the same number is another process. */
-function machine(): string {
-  let numbers = '';
-  try {
-    numbers = readlinkSync('/proc/self/ns/pid');
-  } catch {
-    // Not Linux: processes are numbered by the host.
-  }
-  return createHash('sha256').update(`${hostname()} ${numbers}`).digest('hex').slice(0, 8);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // The process of another user may not be asked.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { type StdioOptions, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,8 +38,8 @@ test.each(shells)('.env.example, uncommented, is the same to %s', (shell) => {
     writeFileSync(join(folder, '.env'), whole);
     const print = `"${process.execPath}" -p 'JSON.stringify(process.env)'`;
     // Where its input is a socket, as that of a child is, bash reads ~/.bashrc.
-    const stdio = ['ignore', 'pipe', 'pipe'] as const;
-    const options = { cwd: folder, env: {}, encoding: 'utf8', stdio: [...stdio] } as const;
+    const stdio: StdioOptions = ['ignore', 'pipe', 'pipe'];
+    const options = { cwd: folder, env: {}, encoding: 'utf8' as const, stdio };
     const { stdout, stderr } = spawnSync(shell, ['-c', `set -ae; . ./.env; ${print}`], options);
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toMatchObject(parseEnv(uncommented));

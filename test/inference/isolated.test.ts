@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { HostProcess } from '../../src/inference/host-process.js';
 import { IsolatedExecutor, type IsolatedOptions } from '../../src/inference/isolated.js';
 import { Standby } from '../../src/inference/standby.js';
@@ -9,19 +6,10 @@ import type { Tensor, TensorData, Tensors } from '../../src/inference/tensor.js'
 import { startLoopTime } from '../helpers/loop-time.js';
 import { echo, gatherByValue, opset99, slow } from '../helpers/onnx-models.js';
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sardonyx-isolated-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-let models = 0;
 async function open(model: Uint8Array, options: Partial<IsolatedOptions> = {}) {
-  const path = join(folder, `${models++}.onnx`);
-  writeFileSync(path, model);
   const lost: string[] = [];
   const executor = await IsolatedExecutor.open({
-    path,
+    source: { provide: async () => ({ bytes: model }) },
     threads: 1,
     timeoutMs: 2_000,
     loadTimeoutMs: 20_000,

@@ -63,6 +63,16 @@ async function outcomeOf(
   }
 }
 
+test('weights that are links within the registry are served, as Kubernetes mounts them', async () => {
+  const harm = (folder: string) => {
+    mkdirSync(`${folder}/..2026`);
+    renameSync(`${folder}/w.bin`, `${folder}/..2026/w.bin`);
+    symlinkSync('..2026', `${folder}/..data`);
+    symlinkSync('..data/w.bin', `${folder}/w.bin`);
+  };
+  expect(await outcomeOf('w.bin', { harm })).toBe('"prediction":42');
+});
+
 test('weights of a digest are served, from folders below the version too', async () => {
   expect(await outcomeOf('w.bin')).toBe('"prediction":42');
   expect(await outcomeOf('deep/down/w.bin')).toBe('"prediction":42');
@@ -96,30 +106,30 @@ describe('refused before the engine sees it', () => {
     ['changed', (folder) => writeFileSync(`${folder}/w.bin`, 'else'), 'metadata.json says'],
     ['short', (folder) => writeFileSync(`${folder}/w.bin`, weights.subarray(0, 2)), 'metadata.json says'],
     [
-      'a symbolic link',
+      'a link that leads out of the registry',
       (folder) => {
-        renameSync(`${folder}/w.bin`, `${folder}/there`);
-        symlinkSync('there', `${folder}/w.bin`);
+        renameSync(`${folder}/w.bin`, `${temp}/there`);
+        symlinkSync(`${temp}/there`, `${folder}/w.bin`);
       },
-      'are a symbolic link',
+      'leads out of the registry',
     ],
     ['a hard link', (folder) => linkSync(`${folder}/w.bin`, `${folder}/other`), 'are a hard link'],
   ])('a file that is %s', async (_, harm, reason) => {
     expect(await outcomeOf('w.bin', { harm })).toContain(reason);
   });
 
-  test('a file behind a folder that is a link', async () => {
+  test('a file behind a folder that is a link out of the registry', async () => {
     const harm = (folder: string) => {
-      renameSync(`${folder}/d`, `${folder}/there`);
-      symlinkSync('there', `${folder}/d`);
+      renameSync(`${folder}/d`, `${temp}/d`);
+      symlinkSync(`${temp}/d`, `${folder}/d`);
     };
-    expect(await outcomeOf('d/w.bin', { harm })).toContain('lie behind a symbolic link');
+    expect(await outcomeOf('d/w.bin', { harm })).toContain('leads out of the registry');
   });
 
   test.each(unreadableKinds)('%s in its place', async (kind) => {
     const harm = (folder: string) => putInPlace(kind, join(folder, 'w.bin'));
     expect(await outcomeOf('w.bin', { harm })).toMatch(
-      /not a regular file|are a symbolic link|over the limit/,
+      /not a regular file|leads out of the registry|over the limit/,
     );
   });
 });

@@ -1,0 +1,25 @@
+import type { ModelGraph } from '../../inference/graph.js';
+import { RefusedError } from '../manifest.js';
+import type { Notify } from '../private-copy/notify.js';
+import { PrivateCopy } from '../private-copy/private-copy.js';
+import { readVersionFiles, type VersionFiles } from '../version-files.js';
+import { inspectGraph } from './inspect-graph.js';
+
+/** The copy that the engine opens of a version with external weights, which outlives its removal by others. */
+export function copyOut(
+  { path, manifest, identity, model }: VersionFiles,
+  { externalFiles: files }: ModelGraph,
+  signal: AbortSignal,
+  onNotice: Notify | undefined,
+): Promise<PrivateCopy> {
+  const { name, version, sha256 } = manifest;
+  const reread = async (): Promise<Uint8Array> => {
+    const read = await readVersionFiles(path, name, version);
+    if (read.identity !== identity)
+      throw new RefusedError('metadata.json has changed since the version was loaded');
+    return (await inspectGraph(read.model)).model;
+  };
+  const onRemade = () =>
+    onNotice?.('the private copy of a version was gone, and is made again', { model: name, version });
+  return PrivateCopy.make({ weights: { path, sha256, files }, reread }, model, { signal, onRemade });
+}

@@ -1,0 +1,18 @@
+import { findSharedName, findTreeFaultInSlices } from '../../inference/graph-hazards.js';
+import { findZipMapFault, readServedGraphInSlices, type ServedGraph } from '../../inference/served-graph.js';
+import { nextTurn } from '../../inference/slices.js';
+import { RefusedError } from '../manifest.js';
+
+/** Reads the graph and refuses what the engine would not survive. */
+export async function inspectGraph(model: Uint8Array): Promise<ServedGraph> {
+  const served = await readServedGraphInSlices(model);
+  const fault = (await findTreeFaultInSlices(served.graph)) ?? findZipMapFault(served.graph);
+  if (fault !== undefined) throw new RefusedError(`model.onnx: ${fault}`);
+  await nextTurn();
+  const shared = findSharedName(served.graph);
+  if (shared !== undefined) {
+    const name = JSON.stringify(shared);
+    throw new RefusedError(`model.onnx has two values of the name ${name}: give each a name of its own`);
+  }
+  return served;
+}

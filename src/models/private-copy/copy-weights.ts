@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import type { ModelGraph } from '../../inference/graph.js';
+import { findRangeFault } from '../external-ranges.js';
+import { placesOfVersion } from '../file-place.js';
+import { type Manifest, RefusedError } from '../manifest.js';
+import { checkRegularFile, codeOf, openFlags } from '../regular-file.js';
+import { toCopyRefusal } from './copy-fault.js';
+
+/** Which external weights a version has, and where. */
+export interface Weights {
+  /** The folder of the version. */
+  readonly path: string;
+  readonly sha256: Manifest['sha256'];
+  /** What tensors say of each file. */
+  readonly files: ModelGraph['externalFiles'];
+}
+
+const maxBytes = 64 * 1024 ** 3;
+/** The names that the files of every version have. */
+const reserved = ['model.onnx', 'metadata.json', 'golden.json', 'reference.json'];
+
+/** Throws `RefusedError` where weights have no proper name or no digest. */
+export function checkWeights({ files, sha256 }: Weights): void {
+  for (const location of files.keys()) checkLocation(location, sha256);
+}
+
+/** Copies the weights of a version into a folder, digest by digest. Throws `RefusedError`, and the signal's reason. */
+export async function copyWeights(weights: Weights, folder: string, signal?: AbortSignal): Promise<void> {
+  const within = await placesOfVersion(weights.path);
+  for (const [location, ranges] of weights.files) {
+    const label = `external weights ${location}`;
+    const path = join(weights.path, location);
+    const source = await openWeights(path, label);
+    try {
+      const { nlink, size } = await checkRegularFile(source, label, maxBytes, { path, within });
+      if (nlink > 1) throw new RefusedError(`${label} are a hard link to another file`);
+      const digest = await copyOver(source, join(folder, location), size, signal);
+      const wanted = weights.sha256[location];
+      if (digest !== wanted)
+        throw new RefusedError(`${label} have SHA-256 ${digest}, metadata.json says ${wanted}`);
+      const fault = findRangeFault(ranges, size);
+      if (fault !== undefined) throw new RefusedError(`${label}: ${fault}`);
+    } finally {
+      await source.close();
+    }
+  }
+}
+
+function checkLocation(location: string, sha256: Manifest['sha256']): void {
+  const label = `external weights ${JSON.stringify(location)}`;
+  const isInside =
+    !isAbsolute(location) && normalize(location) === location && !location.split(sep).includes('..');
+  if (location === '' || !isInside || location.includes('\0')) {
+    throw new RefusedError(`${label} must be a plain path inside the version's folder`);
+  }
+  const [first = ''] = location.split(sep);
+  if (reserved.includes(first))
+    throw new RefusedError(`${label} must have a name of their own, not ${first}`);
+  if (!Object.hasOwn(sha256, location)) {
+    throw new RefusedError(`${label} have no digest in metadata.json: add it under /sha256`);
+  }
+}
+
+function openWeights(path: string, label: string): Promise<FileHandle> {
+  return open(path, openFlags).catch((cause) => {
+    const code = codeOf(cause);
+    const advice =
+      code === 'ENOENT' ? ': put the file that the exporter wrote into the version, under this name' : '';
+    throw new RefusedError(`${label} cannot be opened (${code})${advice}`, { cause });
+  });
+}
+
+/** Copies an open file, and gives the digest of what was copied. */
+async function copyOver(
+  source: FileHandle,
+  target: string,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const refuse = (cause: unknown): never => {
+    throw toCopyRefusal(cause, size);
+  };
+  await mkdir(dirname(target), { recursive: true }).catch(refuse);
+  const copy = await open(target, 'wx', 0o600).catch(refuse);
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of source.createReadStream({ autoClose: false })) {
+      signal?.throwIfAborted();
+      hash.update(chunk as Buffer);
+      await copy.writeFile(chunk as Buffer).catch(refuse);
+    }
+  } finally {
+    await copy.close();
+  }
+  return hash.digest('hex');
+}
