@@ -31,6 +31,7 @@ export class Registry {
   readonly #options: RegistryOptions;
   #models: ReadonlyMap<string, ModelState> = new Map();
   #aliases: AliasFile = { aliases: new Map() };
+  #revision = 0;
   #applied: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -51,6 +52,11 @@ export class Registry {
   apply(listing: Listing): Promise<void> {
     this.#applied = this.#applied.catch(() => undefined).then(() => this.#apply(listing));
     return this.#applied;
+  }
+
+  /** Another number after each change of a model, a version or an alias, for what is made of them and kept. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** The models, by name. */
@@ -161,6 +167,7 @@ export class Registry {
     const names = listing.models.map(({ name }) => name).sort();
     this.#models = new Map(names.map((name) => [name, all.get(name) as ModelState]));
     this.#aliases = keepLastGood(this.#aliases, listing.aliases);
+    this.#revision += 1;
     for (const [name, { versions }] of all) if (!this.#models.has(name)) retireAll(versions.values());
   }
 
@@ -200,6 +207,7 @@ export class Registry {
 
   #setModel(model: ModelState): void {
     this.#models = new Map(this.#models).set(model.name, model);
+    this.#revision += 1;
   }
 }
 
