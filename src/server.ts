@@ -34,7 +34,7 @@ import metricsRoutes from './routes/metrics.js';
 import modelRoutes from './routes/models.js';
 import predictRoutes from './routes/predict.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
-import { securitySchemes } from './schemas/openapi.js';
+import { limitedMark, securitySchemes } from './schemas/openapi/document.js';
 import { ProblemSchema } from './schemas/problem.js';
 import { serverVersion } from './version.js';
 import type { WorkerLink } from './workers/worker-link.js';
@@ -139,6 +139,11 @@ export async function buildServer(
         ...(app.needsKeys && { components: { securitySchemes } }),
         ...(config.PUBLIC_URL !== undefined && { servers: [{ url: config.PUBLIC_URL.replace(/\/$/, '') }] }),
       },
+      // What a route counts is known of the route alone: the document is made of its schema.
+      transform: ({ schema, url, route }) => ({
+        url,
+        schema: route.config?.isLimited ? { ...schema, [limitedMark]: true } : schema,
+      }),
       refResolver: {
         buildLocalReference: (json, _base, _fragment, index) => String(json['$id'] ?? `def-${index}`),
       },

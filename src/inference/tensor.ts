@@ -90,6 +90,16 @@ export function numberBounds(
   return undefined;
 }
 
+/** The same in the words of JSON Schema. */
+export function schemaBounds(type: ElementType): Readonly<Record<string, number>> {
+  const bounds = numberBounds(type);
+  if (bounds === undefined || !Number.isFinite(bounds.highest)) return {};
+  const { integer, lowest, highest } = bounds;
+  return integer
+    ? { minimum: lowest, maximum: highest }
+    : { exclusiveMinimum: lowest, exclusiveMaximum: highest };
+}
+
 /** Whether a JSON number fits the type without being wrapped, cut or made infinite. */
 export function fitsType(value: number, type: ElementType): boolean {
   const bounds = numberBounds(type);

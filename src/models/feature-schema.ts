@@ -2,7 +2,7 @@ import { type TObject, type TSchema, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { type Explanation, type Problem, ServiceError } from '../errors.js';
 import type { Row } from '../inference/encode.js';
-import { type ElementType, numberBounds } from '../inference/tensor.js';
+import { type ElementType, numberBounds, schemaBounds } from '../inference/tensor.js';
 import { isEncodableText } from '../inference/text.js';
 import { describeValue, pointerToken } from '../messages.js';
 import { createSearchBudget, nearestNames, type SearchBudget } from '../nearest-names.js';
@@ -90,20 +90,32 @@ function toCheckSchema(it: TypedFeature): TSchema {
 function toDocumentSchema(it: TypedFeature): TSchema {
   const { feature } = it;
   const categories = categoriesOf(feature);
-  const isNumeric = feature.type === 'integer' || feature.type === 'number';
-  const type = isNumeric && boundsOf(it.feature, it.type).integer ? 'integer' : feature.type;
+  const numbers = feature.type === 'integer' || feature.type === 'number' ? toBounds(it) : undefined;
+  const type = numbers?.integer ? 'integer' : feature.type;
   const description = [toSentence(feature.description), feature.unit && `Unit: ${feature.unit}.`]
     .filter(Boolean)
     .join(' ');
   return Type.Unsafe({
     type: feature.nullable ? [type, 'null'] : type,
     ...(categories && { enum: feature.nullable ? [...categories, null] : categories }),
-    ...(feature.minimum !== undefined && { minimum: feature.minimum }),
-    ...(feature.maximum !== undefined && { maximum: feature.maximum }),
+    ...(type === 'string' && categories === undefined && { pattern: '^[^\\u0000]*$' }),
+    ...numbers?.bounds,
     ...(feature.default !== undefined && { default: feature.default }),
     ...(feature.example !== undefined && { examples: [feature.example] }),
     ...(description !== '' && { description }),
   });
+}
+
+/** What the manifest says, and else what the tensor holds. */
+function toBounds({ feature, type }: TypedFeature) {
+  const { integer, minimum, maximum } = boundsOf(feature, type);
+  if (integer) return { integer, bounds: { minimum, maximum } };
+  const { exclusiveMinimum, exclusiveMaximum } = schemaBounds(type);
+  const low =
+    minimum === exclusiveMinimum ? { exclusiveMinimum } : feature.minimum !== undefined && { minimum };
+  const high =
+    maximum === exclusiveMaximum ? { exclusiveMaximum } : feature.maximum !== undefined && { maximum };
+  return { integer, bounds: { ...low, ...high } };
 }
 
 /** Every problem of a body, in one error. Bounded work whatever the body is: it is somebody's attack. */

@@ -40,6 +40,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
   };
   return {
     requestSchema: features.schema,
+    documentSchema: features.schema,
     answerSchema: describeAnswer(parts),
     example: parts.example,
     bodyBounds: boundsOf(features),

@@ -30,6 +30,7 @@ export class Registry {
   readonly #options: RegistryOptions;
   #models: ReadonlyMap<string, ModelState> = new Map();
   #aliases: AliasFile = { aliases: new Map() };
+  #revision = 0;
   #applied: Promise<void> = Promise.resolve();
   #isStarting = true;
   #isClosed = false;
@@ -58,6 +59,11 @@ export class Registry {
   /** Whether the first listing is still to be applied: until then a lease throws `not_ready`. */
   get isStarting(): boolean {
     return this.#isStarting;
+  }
+
+  /** Another number after each change of a model, a version or an alias, for what is made of them and kept. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** The models, by name. */
@@ -176,6 +182,7 @@ export class Registry {
     const names = listing.models.map(({ name }) => name).sort();
     this.#models = new Map(names.map((name) => [name, all.get(name) as ModelState]));
     this.#aliases = keepLastGood(this.#aliases, listing.aliases);
+    this.#revision += 1;
     for (const [name, { versions }] of all) if (!this.#models.has(name)) retireAll(versions.values());
   }
 
@@ -207,6 +214,7 @@ export class Registry {
 
   #setModel(model: ModelState): void {
     this.#models = new Map(this.#models).set(model.name, model);
+    this.#revision += 1;
   }
 }
 

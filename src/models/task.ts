@@ -42,8 +42,10 @@ export interface BodyBounds {
 
 /** What a version does with a body: the features of a row, or tensors as they are. */
 export interface Task {
-  /** JSON Schema of the body and of the answer's own members, for the manual. */
+  /** JSON Schema of the body in all its forms, and of the answer's own members. */
   readonly requestSchema: TSchema;
+  /** Of the body in one form, for those that make bodies of a schema: the check refuses what no schema can say. */
+  readonly documentSchema: TSchema;
   readonly answerSchema: TSchema;
   /** A body that the check accepts, and that is answered unless `exampleProblem` says why none is. */
   readonly example: unknown;

@@ -14,7 +14,14 @@ import type { Answer, AnswerValue, Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';
 import { countRows } from './tensor-rows.js';
 import { runWhole } from './tensor-run.js';
-import { describeTensorRequest, describeTensors } from './tensor-schema.js';
+import {
+  describeAsExample,
+  describeForms,
+  describeOutput,
+  describeTensorRequest,
+  describeTensors,
+  isShownAsBytes,
+} from './tensor-schema.js';
 import { toTensorText } from './tensor-text.js';
 import { explainRefusal, type Ids, pointerTo } from './value-refusal.js';
 
@@ -37,6 +44,7 @@ export interface TensorForm {
   read(body: unknown): TensorRun;
   readonly example: { readonly inputs: Readonly<Record<string, NestedValue | PackedTensor>> };
   readonly requestSchema: TSchema;
+  readonly documentSchema: TSchema;
   readonly answerSchema: TSchema;
   /** What a run has thrown, in words about the request where it is the request's fault. */
   explain(error: unknown, run: TensorRun): unknown;
@@ -73,8 +81,9 @@ export function createTensorForm(
       ),
     read: (body) => readTensorRequest(body, specs, asked, maxBatchRows),
     example: { inputs: Object.fromEntries(specs.map((spec) => [spec.name, exampleOf(spec)])) },
-    requestSchema: describeTensorRequest(specs, [...names]),
-    answerSchema: Type.Object({ outputs: Type.Partial(describeTensors(outputs)) }),
+    requestSchema: describeTensorRequest(specs, [...names], (spec) => describeForms(spec, maxBatchRows)),
+    documentSchema: describeTensorRequest(specs, [...names], (spec) => describeAsExample(spec, maxBatchRows)),
+    answerSchema: Type.Object({ outputs: Type.Partial(describeTensors(outputs, describeOutput)) }),
   };
 }
 
@@ -88,7 +97,7 @@ export function createTensorTask(
   batcher: Batcher<TensorRun>,
   mostRows: number | undefined,
 ): Task {
-  const { read, explain, example, requestSchema, answerSchema } = form;
+  const { read, explain, example, requestSchema, documentSchema, answerSchema } = form;
   const answer = async (run: TensorRun, deadline: number, caller: Caller): Promise<Answer> => {
     let share: RunShare;
     try {
@@ -118,6 +127,7 @@ export function createTensorTask(
   };
   return {
     requestSchema,
+    documentSchema,
     answerSchema,
     example,
     // `inputs` and `outputs` in an object, and each input as an object of two members. Of numbers there may be any count.
@@ -164,18 +174,15 @@ function isServable(value: ModelGraph['outputs'][number]): boolean {
   }
 }
 
-/** As nested arrays more than so many elements would take tens of megabytes for good. */
-const mostNested = 1_048_576;
-
 /**
  * A tensor of zeros, empty texts and falses, with 1 for each dimension that is not fixed. A large one is bytes.
  */
-function exampleOf({ name, type, dims: declared = [1] }: TensorSpec): NestedValue | PackedTensor {
+function exampleOf(spec: TensorSpec): NestedValue | PackedTensor {
+  const { name, type, dims: declared = [1] } = spec;
   const dims = declared.map((dim) => (typeof dim === 'number' ? dim : 1));
   const size = sizeOf(dims);
-  const bytes = bytesOf(type);
-  if (size > mostNested && bytes !== undefined) {
-    return { shape: dims, base64: Buffer.alloc(size * bytes).toString('base64') };
+  if (isShownAsBytes(spec)) {
+    return { shape: dims, base64: Buffer.alloc(size * (bytesOf(type) ?? 0)).toString('base64') };
   }
   return toNestedArrays({ type, dims, data: allocate(type, size) }, name);
 }

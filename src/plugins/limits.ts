@@ -1,4 +1,4 @@
-import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import type { FastifyContextConfig, FastifyInstance, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { isLoopback } from '../access/access-mode.js';
 import type { ApiKey } from '../access/api-key.js';
@@ -26,6 +26,15 @@ export interface HeaderSink {
 }
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /**
+     * What an open route counts: `documents` unless it says `none`, as probes and scrapes do. They cost little, and
+     * their refusal would take a server out of its service. Other routes are counted by key or address.
+     */
+    limit?: 'documents' | 'none';
+    /** Whether its requests are counted at all. */
+    isLimited?: boolean;
+  }
   interface FastifyInstance {
     /** Counts a request by its key or its client, and gives the refusal of one above the limit. */
     readonly countRequest: (
@@ -67,9 +76,15 @@ export default fp<LimitConfig>(
     const limiters: Readonly<Record<CountedBy, Limiter>> = {
       key: createLimiter('key:', Number.POSITIVE_INFINITY),
       address: createLimiter(`address:${windowMs}:`, maxAddressBytes),
+      // In this process alone: it is the thread of this process that they take.
+      documents: createMemoryLimiter({ maxBytes: maxAddressBytes }),
     };
     const refusals = app.metrics.counter('rate_limited_total', 'Requests above the limit of their client');
-    const refused = { key: refusals.series({ by: 'key' }), address: refusals.series({ by: 'address' }) };
+    const refused = {
+      key: refusals.series({ by: 'key' }),
+      address: refusals.series({ by: 'address' }),
+      documents: refusals.series({ by: 'documents' }),
+    };
     const ofKeys = new WeakMap<ApiKey, Counted | 'free'>();
 
     const findCounted = (request: RawRequest, key: ApiKey | null): Counted | undefined => {
@@ -88,26 +103,32 @@ export default fp<LimitConfig>(
     /** Tells an answer what is left, and gives the refusal, if it is one. */
     const settle = (sink: HeaderSink, { by, policy }: Counted, verdict: Verdict) => {
       sink.header('ratelimit-policy', policy.header);
-      sink.header('ratelimit', toRateLimit(verdict));
+      sink.header('ratelimit', toRateLimit(policy, verdict));
       if (verdict.isAdmitted) return undefined;
       refused[by].add(1);
       const retryAfterSeconds = toWholeSeconds(verdict.resetMs);
       return new ServiceError('rate_limited', { detail: policy.detail, retryAfterSeconds });
     };
-    const count: FastifyInstance['countRequest'] = (request, key, sink, then) => {
-      const counted = findCounted(request, key);
-      if (counted === undefined) return then();
-      const verdict = limiters[counted.by].take(counted.id, counted.policy.limit, 1);
-      if (!(verdict instanceof Promise)) return then(settle(sink, counted, verdict));
-      verdict.then((later) => then(settle(sink, counted, later)), then);
+    type Count = FastifyInstance['countRequest'];
+    const count: Count = (request, key, sink, then) => take(findCounted(request, key), sink, then);
+    const take = (counted: Counted | undefined, sink: HeaderSink, then: Parameters<Count>[3]): void => {
+      const verdict = counted && limiters[counted.by].take(counted.id, counted.policy.limit, 1);
+      if (counted === undefined || verdict === undefined) then();
+      else if (!(verdict instanceof Promise)) then(settle(sink, counted, verdict));
+      else verdict.then((later) => then(settle(sink, counted, later)), then);
     };
 
     app.decorate('countRequest', count);
     const countRouted: onRequestHookHandler = ({ raw, key }, reply, done) => count(raw, key, reply, done);
+    const countDocument: onRequestHookHandler = ({ raw }, reply, done) => {
+      const policy = policies.documents;
+      take(policy && { by: 'documents', id: app.clientOf(raw), policy }, reply, done);
+    };
     app.addHook('onRoute', (route) => {
-      const scope = route.config?.scope;
-      if (scope === 'open' || scope === 'metrics') return;
-      route.onRequest = [...[route.onRequest ?? []].flat(), countRouted];
+      const { scope, limit } = route.config ?? {};
+      if (limit === 'none') return;
+      route.config = { ...(route.config as FastifyContextConfig), isLimited: true };
+      route.onRequest = [...[route.onRequest ?? []].flat(), scope === 'open' ? countDocument : countRouted];
     });
     app.addHook('onClose', async () => {
       for (const limiter of Object.values(limiters)) limiter.close();

@@ -19,6 +19,7 @@ const adminRoutes: FastifyPluginAsync = async (app) => {
     {
       config: { scope: 'admin', model: 'query' },
       schema: {
+        operationId: 'clearCache',
         summary: 'Forget the answers that are remembered: of one model, or of all',
         tags: ['admin'],
         querystring: Type.Object({ model: Type.Optional(Type.String()) }, { additionalProperties: false }),

@@ -10,14 +10,22 @@ export interface HealthOptions {
 /** Whether the process lives, whether traffic may come, and how things are. */
 const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVersion }) => {
   const tags = ['health'];
-  const config = { scope: 'open' } as const;
+  const config = { scope: 'open', limit: 'none' } as const;
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
   });
 
   app.get(
     '/health/live',
-    { config, schema: { summary: 'Whether the process answers', tags, response: { 200: LiveSchema } } },
+    {
+      config,
+      schema: {
+        operationId: 'getLiveness',
+        summary: 'Whether the process answers',
+        tags,
+        response: { 200: LiveSchema },
+      },
+    },
     async () => ({ status: 'ok' }),
   );
 
@@ -26,6 +34,7 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
     {
       config,
       schema: {
+        operationId: 'getReadiness',
         summary: 'Whether traffic may come',
         tags,
         response: { 200: ReadySchema, 503: NotReadySchema },
@@ -42,7 +51,15 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
 
   app.get(
     '/health',
-    { config, schema: { summary: 'How things are, for people', tags, response: { 200: HealthSchema } } },
+    {
+      config,
+      schema: {
+        operationId: 'getHealth',
+        summary: 'How things are, for people',
+        tags,
+        response: { 200: HealthSchema },
+      },
+    },
     async () => {
       const models = app.registry.list();
       const { reasons, workers } = await app.whole.readiness();

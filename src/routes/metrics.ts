@@ -6,8 +6,9 @@ const metricsRoutes: FastifyPluginAsync = async (app) => {
   app.get(
     '/metrics',
     {
-      config: { scope: 'metrics' },
+      config: { scope: 'metrics', limit: 'none' },
       schema: {
+        operationId: 'getMetrics',
         summary: 'Metrics in Prometheus text',
         tags: ['health'],
         produces: ['text/plain'],

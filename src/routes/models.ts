@@ -8,6 +8,7 @@ const modelRoutes: FastifyPluginAsync = async (app) => {
     {
       config: { scope: 'read', model: 'none' },
       schema: {
+        operationId: 'listModels',
         summary: 'All models, their versions and aliases',
         tags: ['models'],
         response: { 200: ModelListSchema },
@@ -27,6 +28,7 @@ const modelRoutes: FastifyPluginAsync = async (app) => {
     {
       config: { scope: 'read' },
       schema: {
+        operationId: 'getModel',
         summary: 'One model: its versions, aliases and states',
         tags: ['models'],
         response: { 200: { $ref: 'Model#' } },
@@ -39,6 +41,7 @@ const modelRoutes: FastifyPluginAsync = async (app) => {
     {
       config: { scope: 'read' },
       schema: {
+        operationId: 'getVersion',
         summary: 'One version: its features, request schema and an example',
         tags: ['models'],
         response: { 200: { $ref: 'VersionDetail#' } },

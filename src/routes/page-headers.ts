@@ -8,8 +8,9 @@ const hstsSeconds = 15_552_000;
  * Gives the answers of this scope what keeps a page for people from being framed, or reached by another page's
  * window. JSON answers have none of it: no browser shows them, and each header costs every one of them.
  */
-export function addPageHeaders(app: FastifyInstance): void {
+export function addPageHeaders(app: FastifyInstance, more: Readonly<Record<string, string>> = {}): void {
   const headers = {
+    ...more,
     'referrer-policy': 'no-referrer',
     'x-frame-options': 'DENY',
     'cross-origin-opener-policy': 'same-origin',

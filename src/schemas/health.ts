@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox';
+import { StringEnum } from './string-enum.js';
 
 export const LiveSchema = Type.Object({ status: Type.Literal('ok') }, { description: 'It does' });
 
@@ -17,7 +18,7 @@ export const NotReadySchema = Type.Object(
 
 export const HealthSchema = Type.Object(
   {
-    status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('draining')]),
+    status: StringEnum(['ok', 'degraded', 'draining']),
     workers: Type.Optional(
       Type.Object(
         { running: Type.Integer(), wanted: Type.Integer() },
@@ -27,7 +28,7 @@ export const HealthSchema = Type.Object(
     redis: Type.Optional(
       Type.Object(
         {
-          state: Type.Union([Type.Literal('up'), Type.Literal('down')]),
+          state: StringEnum(['up', 'down']),
           refused_commands: Type.Optional(
             Type.Array(Type.String(), { minItems: 1, description: 'Commands that its user may not run' }),
           ),

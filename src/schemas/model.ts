@@ -3,11 +3,12 @@ import type { LoadedModel } from '../models/loaded-model.js';
 import { ManifestSchema } from '../models/manifest.js';
 import { findProblem } from '../models/readiness.js';
 import { defaultVersion, findVersion, type ModelState, type VersionState } from '../models/routing.js';
+import { StringEnum } from './string-enum.js';
 
 const loadedMembers = {
   identity: Type.String({ description: 'SHA-256 over the manifest and every digest in it' }),
-  task: ManifestSchema.properties.task,
-  executor: Type.Union([Type.Literal('inline'), Type.Literal('isolated')]),
+  task: StringEnum(['classification', 'regression', 'tensor']),
+  executor: StringEnum(['inline', 'isolated']),
   executor_reason: Type.String({ description: 'Why it runs there' }),
   timestamp: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
@@ -30,7 +31,7 @@ const loadedMembers = {
     description: 'What an inline version added to a process; the whole process of an isolated one',
   }),
   fault: Type.Optional(Type.String({ description: 'Why it cannot run at the moment' })),
-  cache: Type.Union([Type.Literal('on'), Type.Literal('off')], {
+  cache: StringEnum(['on', 'off'], {
     description: 'Whether its answers may be remembered',
   }),
   cache_reason: Type.Optional(Type.String({ description: 'Why they are not' })),
@@ -41,7 +42,7 @@ const loadedMembers = {
 export const VersionSchema = Type.Object(
   {
     version: Type.String(),
-    state: Type.Union([Type.Literal('loading'), Type.Literal('ready'), Type.Literal('refused')]),
+    state: StringEnum(['loading', 'ready', 'refused']),
     reason: Type.Optional(Type.String({ description: 'Why it is refused' })),
     ...Type.Partial(Type.Object(loadedMembers)).properties,
   },
@@ -80,7 +81,13 @@ export const VersionDetailSchema = Type.Object(
   {
     model: Type.String(),
     ...VersionSchema.properties,
-    features: Type.Optional(Type.Unsafe({ type: 'array', description: 'As the manifest has them' })),
+    features: Type.Optional(
+      Type.Unsafe({
+        type: 'array',
+        items: { anyOf: [{ type: 'object' }, { type: 'string' }] },
+        description: 'As the manifest has them',
+      }),
+    ),
     output: Type.Optional(Type.Unsafe({ type: 'object' })),
     request_schema: Type.Optional(Type.Unsafe({ type: 'object', description: 'JSON Schema of a request' })),
     example: Type.Optional(Type.Unsafe({ description: 'A request that this version has answered' })),

@@ -54,7 +54,7 @@ fault('H08', 'lives on when a client pipelines many requests and resets', async 
   const bursts: readonly (readonly [string, number])[] = [
     [post + loan, count],
     ['GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n', count],
-    // Each opens a file, most of which is left unsent.
+    // Most of each is left unsent.
     [file, count / 20],
   ];
   let left = 0;

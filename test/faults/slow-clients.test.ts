@@ -44,7 +44,7 @@ const echoOf = (bytes: number) => {
   const body = `{"inputs":{"X":[["${'x'.repeat(bytes)}"]]}}`;
   return post('/models/texts/predict', body.length) + body;
 };
-// As much as the buffers of the system hold, and more, in files that are streamed.
+// As much as the buffers of the system hold, and more, in files that are sent from memory.
 const manyFiles = 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(8);
 
 faultOver(

@@ -22,6 +22,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
     identity: `${model}/${version}`,
     task: {
       requestSchema: {} as never,
+      documentSchema: {} as never,
       answerSchema: {} as never,
       example: {},
       bodyBounds: { names: 1, items: 1 },

@@ -1,3 +1,4 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
 import type { Problem, ServiceError } from '../../src/errors.js';
 import type { ElementType } from '../../src/inference/tensor.js';
@@ -242,4 +243,33 @@ test('a version with 3,000 features that may be left out is checked in a moment'
   for (let k = 0; k < 20; k += 1) check(body);
   expect(computedMs(started) / 20).toBeLessThan(20);
   expect(() => check({ ...body, g: 1 })).toThrow('1 problem');
+});
+
+test('the schema for documents takes what the check takes', () => {
+  const ajv = new Ajv2020({ strict: false });
+  for (const it of everyKind) {
+    const { schema, check } = createFeatureSchema('m', [it]);
+    const isValid = ajv.compile(schema);
+    const isTaken = (body: unknown) => {
+      try {
+        return check(body) !== undefined;
+      } catch {
+        return false;
+      }
+    };
+    const bodies = [
+      {},
+      { unknown: 1 },
+      [],
+      null,
+      ...oddValues.map((value) => ({ [it.feature.name]: value })),
+    ];
+    expect(bodies.some(isTaken)).toBe(true);
+    // No schema says that half a surrogate pair is no letter.
+    const told = bodies.filter((body) => !/\\ud[89a-f]/.test(JSON.stringify(body)));
+    expect(
+      told.filter((body) => isValid(body) !== isTaken(body)),
+      JSON.stringify(it),
+    ).toEqual([]);
+  }
 });

@@ -59,11 +59,12 @@ async function buildLimits(
   );
   const host = { HOST: '0.0.0.0', RATE_LIMIT_MAX: undefined, RATE_LIMIT_WINDOW: '1 minute' };
   await app.register(limits, { ...host, ...config } as never);
-  const addRoute = (url: string, scope: Scope | 'open') =>
-    app.get(url, { config: { scope } }, async () => ({ is: 'answered' }));
+  const addRoute = (url: string, scope: Scope | 'open', more: { limit?: 'none' } = {}) =>
+    app.get(url, { config: { scope, ...more } }, async () => ({ is: 'answered' }));
   addRoute('/predict', 'predict');
-  addRoute('/health', 'open');
-  addRoute('/metrics', 'metrics');
+  addRoute('/docs', 'open');
+  addRoute('/health', 'open', { limit: 'none' });
+  addRoute('/metrics', 'metrics', { limit: 'none' });
   app.get('/broken', { config: { scope: 'read' } }, async () => {
     throw new Error('for a test');
   });
@@ -182,7 +183,7 @@ test('who waits as long as Retry-After says is let in, and a second earlier is n
   expect((await server.ask({ key: 'a0' })).status).toBe(200);
 });
 
-test('open routes and metrics are not counted, and HEAD counts as one', async () => {
+test('probes and metrics are not counted, and HEAD counts as one', async () => {
   await using server = await buildLimits({ RATE_LIMIT_MAX: 2 });
   for (let k = 0; k < 5; k += 1) {
     for (const url of ['/health', '/metrics']) {
@@ -193,6 +194,35 @@ test('open routes and metrics are not counted, and HEAD counts as one', async ()
   const { headers } = await server.ask({ method: 'HEAD' });
   expect(headers['ratelimit']).toBe('"default";r=1;t=60');
 });
+
+test('documents are counted by the address, key or not, apart from what else it asks', async () => {
+  await using server = await buildLimits({ RATE_LIMIT_MAX: 1 }, [createKey('a')]);
+  for (let left = 9; left >= 0; left -= 1) {
+    const { status, headers } = await server.ask({ url: '/docs', ...(left % 2 === 0 && { key: 'a0' }) });
+    expect([status, headers['ratelimit-policy'], headers['ratelimit']]).toEqual([
+      200,
+      '"documents";q=10;w=60',
+      `"documents";r=${left};t=60`,
+    ]);
+  }
+  expect(await server.ask({ url: '/docs' })).toMatchObject({
+    status: 429,
+    headers: { 'retry-after': '60' },
+    body: { code: 'rate_limited', detail: 'The limit of an address for documents is 10 in 60 s.' },
+  });
+  expect((await server.ask({ url: '/docs', address: '192.0.2.2' })).status).toBe(200);
+  expect((await server.ask()).status).toBe(200);
+  expect(await refusals(server, 'documents')).toBe(1);
+});
+
+test.each([{ RATE_LIMIT_MAX: 0 }, { HOST: '127.0.0.1' }])(
+  'documents have no limit where addresses have none: %o',
+  async (config) => {
+    await using server = await buildLimits(config);
+    const { status, headers } = await server.ask({ url: '/docs' });
+    expect([status, headers['ratelimit']]).toEqual([200, undefined]);
+  },
+);
 
 test('servers with one Redis share every limit, and each holds it alone once Redis has gone', async () => {
   vi.useRealTimers();

@@ -1,8 +1,28 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
+import { type ErrorCode, errorCatalogue } from '../../src/errors.js';
+import { listDirectory } from '../../src/models/directory.js';
 import { buildTestApp } from '../helpers/app.js';
-import { linearRegression } from '../helpers/onnx-models.js';
+import { entry } from '../helpers/keys.js';
+import { echo, linearRegression, unknownRank } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: a document, and what its parts are, is what is tested
+type Document = any;
+
+const predictingPaths = ({ paths }: Document) =>
+  Object.keys(paths).filter((path) => path.endsWith('/predict'));
+
+const operationsOf = ({ paths }: Document) =>
+  Object.entries<Document>(paths).flatMap(([path, operations]) =>
+    Object.values<Document>(operations).map((operation) => ({ path, operation })),
+  );
+
+function walk(value: unknown, see: (schema: Record<string, unknown>) => void): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (!Array.isArray(value)) see(value as Record<string, unknown>);
+  for (const member of Object.values(value)) walk(member, see);
+}
 
 describe('/openapi.json', () => {
   test('is valid OpenAPI 3.1', async () => {
@@ -14,16 +34,61 @@ describe('/openapi.json', () => {
     expect(valid).toBe(true);
   });
 
-  test('has a path for the default model, for each model and each version, and none with a parameter', async () => {
+  test('has a path for the default model and for each model beside the general one, and none for a version', async () => {
     await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json');
-    const predicting = Object.keys(body.paths).filter((path) => path.endsWith('/predict'));
-    expect(predicting).toHaveLength(12);
-    expect(predicting[0]).toBe('/predict');
-    expect(predicting).toContain('/models/credit-risk/versions/20261101_090000/predict');
-    expect(predicting.join()).not.toMatch(/[:{]/);
-    const ids = predicting.map((path) => body.paths[path].post.operationId);
-    expect(new Set(ids).size).toBe(ids.length);
+    expect(predictingPaths(body)).toEqual([
+      '/predict',
+      '/models/breast-cancer/predict',
+      '/models/churn/predict',
+      '/models/credit-risk/predict',
+      '/models/diabetes/predict',
+      '/models/digits/predict',
+      '/models/{model}/predict',
+    ]);
+  });
+
+  test('has a path for each version where all are asked for', async () => {
+    await using server = await buildTestApp();
+    const { body } = await server.get('/openapi.json?versions=all');
+    const paths = predictingPaths(body);
+    expect(paths).toHaveLength(14);
+    expect(paths).toContain('/models/credit-risk/versions/20261101_090000/predict');
+    expect(paths).toContain('/models/{model}/versions/{version}/predict');
+    expect(body.paths['/models/credit-risk/versions/20261101_090000/predict'].post.operationId).toBe(
+      'predictCreditRiskVersion_20261101_090000',
+    );
+    const { valid } = await new Validator().validate(body);
+    expect(valid).toBe(true);
+    expect((await server.get('/openapi.json?versions=some')).status).toBe(400);
+  });
+
+  test('gives every operation an id of its own that reads as what it does', async () => {
+    await using server = await buildTestApp();
+    for (const query of ['', '?versions=all']) {
+      const { body } = await server.get(`/openapi.json${query}`);
+      const ids = operationsOf(body).map(({ operation }) => operation.operationId);
+      for (const id of ids) expect(id).toMatch(/^[a-z][A-Za-z0-9_]*$/);
+      expect(new Set(ids.map((id) => id.replaceAll('_', '').toLowerCase())).size).toBe(ids.length);
+      expect(ids).toEqual(
+        expect.arrayContaining(['predict', 'predictCreditRisk', 'listModels', 'getHealth']),
+      );
+    }
+  });
+
+  test('keeps the operation id of a model whose version is another', async () => {
+    using folder = createRegistryFolder();
+    const manifest = { task: 'regression', features: [{ name: 'x', type: 'number' }] } as const;
+    const idOf = async () => {
+      await using server = await buildTestApp({ MODELS_DIR: folder.path });
+      const { post } = (await server.get('/openapi.json')).body.paths['/models/the-model/predict'];
+      return [post.operationId, post.requestBody.content['application/json'].schema.$ref];
+    };
+    folder.addVersion('the-model', '1', { manifest, model: linearRegression([1]) });
+    const before = await idOf();
+    folder.addVersion('the-model', '2', { manifest, model: linearRegression([2]) });
+    expect(await idOf()).toEqual(before);
+    expect(before).toEqual(['predictTheModel', '#/components/schemas/TheModelRequest']);
   });
 
   test('shows the real features with their ranges and units', async () => {
@@ -31,10 +96,65 @@ describe('/openapi.json', () => {
     const { body } = await server.get('/openapi.json');
     const { post } = body.paths['/predict'];
     const { schema, example } = post.requestBody.content['application/json'];
-    expect(schema.required).toEqual(['age', 'income', 'credit_score']);
-    expect(schema.properties.age).toMatchObject({ type: 'integer', minimum: 18, maximum: 100 });
+    const { required, properties } = body.components.schemas[schema.$ref.split('/').at(-1)];
+    expect(required).toEqual(['age', 'income', 'credit_score']);
+    expect(properties.age).toMatchObject({ type: 'integer', minimum: 18, maximum: 100 });
     expect(post.description).toContain('| `income` | number | 0 to 1000000 | EUR per year |');
     expect(example).toEqual({ age: 42, income: 51234.5, credit_score: 688 });
+  });
+
+  test('says of each counted route what a client above its limit gets, and of no other', async () => {
+    await using server = await buildTestApp();
+    const { body } = await server.get('/openapi.json');
+    for (const { path, operation } of operationsOf(body)) {
+      const { 429: refusal, 200: answer } = operation.responses;
+      const isCounted = !/^\/(health|metrics)/.test(path);
+      expect(refusal !== undefined, path).toBe(isCounted);
+      expect('ratelimit' in answer.headers, path).toBe(isCounted);
+      if (!isCounted) continue;
+      expect(Object.keys(refusal.headers)).toEqual(
+        expect.arrayContaining(['retry-after', 'ratelimit', 'ratelimit-policy']),
+      );
+      expect(refusal.description).toContain('rate_limited');
+    }
+  });
+
+  test('documents each status of the catalogue that a client can see', async () => {
+    await using server = await buildTestApp({ API_KEYS: JSON.stringify([entry('a')]) });
+    const { body } = await server.get('/openapi.json');
+    const shown = new Set(operationsOf(body).flatMap(({ operation }) => Object.keys(operation.responses)));
+    // What no operation of its path can be, and what nobody is left to read.
+    const never: readonly ErrorCode[] = ['not_found', 'method_not_allowed', 'client_closed'];
+    const codes = (Object.keys(errorCatalogue) as ErrorCode[]).filter((code) => !never.includes(code));
+    const described = JSON.stringify(body.paths);
+    for (const code of codes) {
+      expect(shown, code).toContain(String(errorCatalogue[code].status));
+      expect(described, code).toContain(`\`${code}\`: `);
+    }
+  });
+
+  test('has each choice among texts as an enum, and items in each array', async () => {
+    using folder = createRegistryFolder();
+    folder.addVersion('any-rank', '1', { manifest: { task: 'tensor' }, model: unknownRank() });
+    folder.addVersion('batch', '1', { manifest: { task: 'tensor' }, model: echo('string', ['N', 2]) });
+    await using server = await buildTestApp({ MODELS_DIR: folder.path });
+    for (const path of [
+      '/openapi.json?versions=all',
+      '/models/any-rank/versions/1',
+      '/models/batch/versions/1',
+    ]) {
+      const faults: string[] = [];
+      walk((await server.get(path)).body, (schema) => {
+        if (schema['type'] === 'array' && !('items' in schema))
+          faults.push(`no items: ${JSON.stringify(schema)}`);
+        const { anyOf } = schema;
+        const isChoice = (it: Record<string, unknown>) => 'const' in it || Array.isArray(it['enum']);
+        if (Array.isArray(anyOf) && anyOf.length > 1 && anyOf.every(isChoice)) {
+          faults.push(`no enum: ${JSON.stringify(schema)}`);
+        }
+      });
+      expect(faults, path).toEqual([]);
+    }
   });
 
   test('names the header by which a client limits its wait, as the route reads it', async () => {
@@ -56,7 +176,7 @@ describe('/openapi.json', () => {
     using folder = createRegistryFolder();
     await using empty = await buildTestApp({ MODELS_DIR: folder.path });
     const { body } = await empty.get('/openapi.json');
-    expect(Object.keys(body.paths).filter((path) => path.endsWith('/predict'))).toEqual([]);
+    expect(predictingPaths(body)).toEqual(['/models/{model}/predict']);
     expect(await new Validator().validate(body)).toMatchObject({ valid: true });
   });
 
@@ -70,6 +190,44 @@ describe('/openapi.json', () => {
     await using server = await buildTestApp({ MODELS_DIR: folder.path });
     const { description } = (await server.get('/openapi.json')).body.paths['/predict'].post;
     expect(description).toContain('| `a\\|b` | number | null; 2 when left out | x\\|y |  |');
+  });
+});
+
+describe('the documents', () => {
+  const forms = ['/openapi.json', '/docs/json', '/docs/yaml'];
+
+  test('are the same bytes each time, and are made anew when the models change', async () => {
+    using folder = createRegistryFolder();
+    const manifest = { task: 'regression', features: [{ name: 'x', type: 'number' }] } as const;
+    folder.addVersion('first', '1', { manifest, model: linearRegression([1]) });
+    await using server = await buildTestApp({ MODELS_DIR: folder.path });
+    const before = await Promise.all(forms.map((path) => server.get(path)));
+    for (const [k, path] of forms.entries()) {
+      const again = await server.get(path);
+      expect([again.text, again.headers['etag']], path).toEqual([
+        before[k]?.text,
+        before[k]?.headers['etag'],
+      ]);
+    }
+    folder.addVersion('second', '1', { manifest, model: linearRegression([1]) });
+    await server.app.registry.apply(await listDirectory(folder.path));
+    for (const [k, path] of forms.entries()) {
+      const { text, headers } = await server.get(path);
+      expect(headers['etag'], path).not.toBe(before[k]?.headers['etag']);
+      expect(text).toContain('/models/second/predict');
+    }
+  });
+
+  test('are not sent again to a client that has them', async () => {
+    await using server = await buildTestApp();
+    for (const path of [...forms, '/docs', '/docs/static/swagger-ui.css']) {
+      const etag = String((await server.get(path)).headers['etag']);
+      for (const tags of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
+        const { status, text, headers } = await server.get(path, { 'if-none-match': tags });
+        expect([status, text, headers['etag']], path).toEqual([304, '', etag]);
+      }
+      expect((await server.get(path, { 'if-none-match': '"other"' })).status).toBe(200);
+    }
   });
 });
 

@@ -1,0 +1,147 @@
+import type { ErrorCode } from '../../errors.js';
+import type { LoadedModel } from '../../models/loaded-model.js';
+import type { Json, OpenApiDocument } from './json.js';
+import { nameAll } from './operation-ids.js';
+import { describeGeneralPrediction, describePrediction, withOrigin } from './predict-operation.js';
+import { describeResponses } from './responses.js';
+
+/** The ways to present a key, by the names that operations have for them. */
+export const securitySchemes = {
+  apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+  bearer: { type: 'http', scheme: 'bearer', description: 'The same key, as `Authorization: Bearer`' },
+} as const;
+
+/** A model, what answers for it now, and its ready versions. */
+export interface DocumentedModel {
+  readonly name: string;
+  readonly current: LoadedModel | undefined;
+  readonly versions: readonly LoadedModel[];
+}
+
+export interface DocumentedModels {
+  readonly models: readonly DocumentedModel[];
+  /** What answers plain `/predict`. */
+  readonly fallback: LoadedModel | undefined;
+}
+
+/** `predictWithModel` and `predictWithVersion` are the general ways. */
+const generalNames = ['WithModel', 'WithVersion'];
+
+/** By which a route says, to the document alone, that it counts its requests. */
+export const limitedMark = 'x-limited';
+
+const fixedTags = [
+  { name: 'models', description: 'What is loaded, what is refused and why' },
+  { name: 'health', description: 'For people, for Kubernetes and for Prometheus' },
+  { name: 'admin', description: 'For operators' },
+];
+
+const ownCodes: Readonly<Record<string, readonly ErrorCode[]>> = {
+  '/models/{model}': ['model_not_found', 'model_unavailable'],
+  '/models/{model}/versions/{version}': ['model_not_found', 'version_not_found', 'model_unavailable'],
+  '/admin/cache': [
+    'model_not_found',
+    'unsupported_media_type',
+    'model_unavailable',
+    'cache_unavailable',
+    'not_ready',
+  ],
+};
+
+/**
+ * Puts the models into the document of the routes: a path for each beside the general ones, with its real features,
+ * ranges, units, and an example that works. A path for each version, with `hasVersions`, comes on top. OpenAPI 3.1.
+ */
+export function describeModels(
+  base: OpenApiDocument,
+  { models, fallback }: DocumentedModels,
+  hasVersions: boolean,
+): OpenApiDocument {
+  const routes = Object.entries(base.paths ?? {});
+  const schemas: Json = { ...base.components?.schemas };
+  // All ways to a prediction need the same.
+  const security = base.paths?.['/predict']?.['post']?.['security'];
+  const names = nameAll(
+    models.map(({ name }) => name),
+    generalNames,
+  );
+  const versionNames = nameAll(
+    hasVersions ? models.flatMap(({ versions }) => versions.map(toVersionKey)) : [],
+    [...generalNames, ...names.values()],
+  );
+
+  const listed = models.filter(({ current }) => current !== undefined).map(({ name }) => name);
+  const paths = Object.fromEntries([
+    ...(fallback === undefined ? [] : [['/predict', describeDefault(fallback)]]),
+    ...models.flatMap((model) => describeModel(model)),
+    ['/models/{model}/predict', { post: describeGeneralPrediction({ model: listed }, security) }],
+    ...(hasVersions ? [describeVersionPath()] : []),
+    ...routes
+      .filter(([path]) => !path.endsWith('/predict'))
+      .map(([path, it]) => [path, describeRoute(path, it)]),
+  ]);
+  const tags = models.flatMap(({ current, versions }) => {
+    const shown = current ?? (hasVersions ? versions[0] : undefined);
+    return shown === undefined ? [] : [toTag(shown)];
+  });
+  return { ...base, tags: [...tags, ...fixedTags], paths, components: { ...base.components, schemas } };
+
+  function describeDefault(loaded: LoadedModel): Json {
+    const summary = `Predict with the default model, ${loaded.name}`;
+    return { post: predict(loaded, names.get(loaded.name) as string, { operationId: 'predict', summary }) };
+  }
+
+  function describeModel({ name, current, versions }: DocumentedModel): [string, Json][] {
+    const modelName = names.get(name) as string;
+    const own: [string, Json][] = [];
+    if (current !== undefined) {
+      const summary = `Predict with ${name}, now version ${current.version}`;
+      const frame = { operationId: `predict${modelName}`, summary };
+      own.push([`/models/${name}/predict`, { post: predict(current, modelName, frame) }]);
+    }
+    if (!hasVersions) return own;
+    for (const loaded of versions) {
+      const versionName = versionNames.get(toVersionKey(loaded)) as string;
+      const summary = `Predict with version ${loaded.version} of ${name}`;
+      const frame = { operationId: `predict${versionName}`, summary };
+      own.push([
+        `/models/${name}/versions/${loaded.version}/predict`,
+        { post: predict(loaded, versionName, frame) },
+      ]);
+    }
+    return own;
+  }
+
+  function describeVersionPath(): [string, Json] {
+    const version = [...new Set(models.flatMap(({ versions }) => versions.map((it) => it.version)))];
+    return [
+      '/models/{model}/versions/{version}/predict',
+      { post: describeGeneralPrediction({ version }, security) },
+    ];
+  }
+
+  function predict(loaded: LoadedModel, name: string, frame: { operationId: string; summary: string }): Json {
+    const [request, answer] = [`${name}Request`, `${name}Answer`];
+    schemas[request] = loaded.task.documentSchema;
+    schemas[answer] = withOrigin(loaded.task.answerSchema, { type: 'string', const: loaded.name });
+    return describePrediction({ ...frame, security }, loaded, request, answer);
+  }
+
+  function describeRoute(path: string, operations: Readonly<Record<string, Json>>): Json {
+    return Object.fromEntries(
+      Object.entries(operations).map(([method, { [limitedMark]: mark, responses, ...operation }]) => {
+        const gates = { isLimited: mark === true, needsKey: operation['security'] !== undefined };
+        const all = describeResponses(responses as Json, ownCodes[path] ?? [], gates);
+        return [method, { ...operation, responses: all }];
+      }),
+    );
+  }
+}
+
+function toTag({ manifest: { name, description } }: LoadedModel): Json {
+  return { name, description: description ?? `Predictions of ${name}` };
+}
+
+function toVersionKey({ name, version }: LoadedModel): string {
+  return `${name}/version/${version}`;
+}
