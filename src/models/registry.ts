@@ -1,11 +1,17 @@
-import { ServiceError } from '../errors.js';
-import { describeValue, hideKeys } from '../messages.js';
 import { type AliasFile, keepLastGood } from './aliases.js';
 import type { ListedModel, Listing } from './directory.js';
 import type { LoadedModel } from './loaded-model.js';
 import { attemptLoad } from './loading/attempt-load.js';
+import {
+  defaultModelName,
+  findDefaultModel,
+  findModel,
+  hasDefaultModel,
+  type ModelNames,
+  resolveModel,
+} from './model-lookup.js';
 import { beginModel, settleModel, withVersion } from './model-state.js';
-import { chooseVersion, type ModelState, modelNotFound, type VersionState } from './routing.js';
+import { chooseVersion, type ModelState, type VersionState } from './routing.js';
 import { orderVersions } from './version-order.js';
 
 /** What happened to a version: for the log, the metrics and `sardonyx check`. */
@@ -71,36 +77,14 @@ export class Registry {
     return [...this.#models.values()];
   }
 
-  /** A model by its name or alias. Throws `model_not_found`, or `model_unavailable` for an alias of nothing. */
+  /** A model by its name or alias: see `findModel`. */
   find(name: string): ModelState {
-    const found = this.#models.get(name);
-    if (found !== undefined) return found;
-    const target = this.#aliases.aliases.get(name);
-    if (target !== undefined) return this.#aliased(name, target);
-    if (this.#aliases.isUnknown)
-      throw this.#unknownAlias(`whether ${describeValue(hideKeys(name))} is an alias`);
-    throw modelNotFound(name, [...this.#models.keys()]);
+    return findModel(this.#names, name);
   }
 
-  /**
-   * The model that plain `/predict` means: the configured one, else the alias `default`, else the only one.
-   * Throws `model_not_found` that lists them, or `model_unavailable` for an alias of nothing and for a broken file.
-   */
+  /** The model that plain `/predict` means: see `findDefaultModel`. */
   findDefault(): ModelState {
-    const { defaultModel } = this.#options;
-    if (defaultModel !== undefined) return this.find(defaultModel);
-    const target = this.#aliases.aliases.get('default');
-    if (target !== undefined) return this.#aliased('default', target);
-    const [only] = this.#models.values();
-    if (this.#models.size === 1 && only !== undefined) return only;
-    if (this.#aliases.isUnknown) throw this.#unknownAlias('which model is the default');
-    const names = [...this.#models.keys()];
-    throw new ServiceError('model_not_found', {
-      detail:
-        names.length === 0
-          ? 'No model is loaded.'
-          : `No model is the default. POST /models/{model}/predict with one of ${names.slice(0, 20).join(', ')}.`,
-    });
+    return findDefaultModel(this.#names);
   }
 
   /** The names of the models that are there. */
@@ -110,24 +94,17 @@ export class Registry {
 
   /** The model behind a name or an alias, whether it is there or not. */
   resolveName(name: string): string {
-    return this.#models.has(name) ? name : (this.#aliases.aliases.get(name) ?? name);
+    return resolveModel(this.#names, name);
   }
 
   /** The model that plain `/predict` means, whether it is there or not; undefined where nothing says it. */
   get defaultName(): string | undefined {
-    const { defaultModel = this.#aliases.aliases.get('default') } = this.#options;
-    if (defaultModel !== undefined) return this.resolveName(defaultModel);
-    return this.#models.size === 1 ? this.names[0] : undefined;
+    return defaultModelName(this.#names);
   }
 
   /** Whether something says what plain `/predict` means, or may do so; that it can answer is another matter. */
   get hasDefault(): boolean {
-    return (
-      this.#options.defaultModel !== undefined ||
-      this.#aliases.aliases.has('default') ||
-      this.#aliases.isUnknown === true ||
-      this.#models.size === 1
-    );
+    return hasDefaultModel(this.#names);
   }
 
   /** Lends the version that answers for a model; the caller releases it. Throws as `find` and `chooseVersion` do. */
@@ -149,18 +126,8 @@ export class Registry {
     }
   }
 
-  #aliased(alias: string, target: string): ModelState {
-    const found = this.#models.get(target);
-    if (found !== undefined) return found;
-    throw new ServiceError('model_unavailable', {
-      detail: `${alias} is an alias of ${target}, which is not there.`,
-    });
-  }
-
-  #unknownAlias(asked: string): ServiceError {
-    return new ServiceError('model_unavailable', {
-      detail: `It is not known ${asked}: ${this.#aliases.problem}. Mend the file, or ask for a model by its name.`,
-    });
+  get #names(): ModelNames {
+    return { models: this.#models, aliases: this.#aliases, defaultModel: this.#options.defaultModel };
   }
 
   async #apply(listing: Listing): Promise<void> {
