@@ -33,6 +33,9 @@ export async function editKeys(
 ): Promise<void> {
   // Where the name is a link, the file behind it is what is replaced.
   const target = await realpath(path).catch(() => path);
+  const folder = dirname(target);
+  if (!(await exists(folder)))
+    throw new RefusedError(`the folder ${folder} is not there: make it, or name another file with --file`);
   await withLock(target, patienceMs, async () => {
     const entries = edit(await readKeyEntries(target));
     const bytes = Buffer.from(`${JSON.stringify(entries, null, 2)}\n`);

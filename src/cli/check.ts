@@ -8,7 +8,7 @@ import { untilSignalled } from '../stop-signals.js';
 import { type CheckReport, type ModelReport, reportOn } from './check-report.js';
 import type { Command } from './command.js';
 import { createCliLoader } from './loader.js';
-import { printable, toTable } from './text.js';
+import { printable, toPrintableJson, toTable } from './text.js';
 
 export const check: Command = {
   summary: 'loads every model as the server would, and says what is wrong',
@@ -41,7 +41,7 @@ an alias leads nowhere, a model has no version that answers for it, or anything 
         return registry.apply(listing);
       });
       const report = reportOn(root, listing, registry, findDefault(registry, defaultModel));
-      stdout.write(args.flag('json') ? `${JSON.stringify(report, null, 2)}\n` : toText(report));
+      stdout.write(args.flag('json') ? `${toPrintableJson(report)}\n` : toText(report));
       return report.faults.length === 0 ? 0 : 1;
     } finally {
       registry.close();

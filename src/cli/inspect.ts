@@ -3,7 +3,7 @@ import { describeType, type GraphValue, type ModelGraph, readGraph } from '../in
 import { RefusedError } from '../models/manifest.js';
 import { digestOf, readRegularFile } from '../models/regular-file.js';
 import { type Command, UsageError } from './command.js';
-import { printable, toTable } from './text.js';
+import { printable, toPrintableJson, toTable } from './text.js';
 
 /** The format itself, a protobuf message, ends at 2 GiB. */
 export const maxModelBytes = 2 ** 31 - 1;
@@ -24,7 +24,7 @@ opsets, producer, external weights, metadata, size and SHA-256.
     if (path === undefined) throw new UsageError('the model file is missing');
     const bytes = await readModelFile(path);
     const facts = describeModel(path, bytes, readGraph(bytes));
-    stdout.write(args.flag('json') ? `${JSON.stringify(facts, null, 2)}\n` : toText(facts));
+    stdout.write(args.flag('json') ? `${toPrintableJson(facts)}\n` : toText(facts));
     return 0;
   },
 };

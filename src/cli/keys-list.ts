@@ -2,13 +2,13 @@ import { readKeyEntries } from '../access/edit-keys.js';
 import { readTime } from '../access/expiry.js';
 import { defaultWindow, type KeyEntry } from '../access/keys-file.js';
 import type { KeysRequest } from './keys.js';
-import { printable, toTable } from './text.js';
+import { printable, toPrintableJson, toTable } from './text.js';
 
 /** Prints the keys by what may be known of them: a digest tells nothing of its key. */
 export async function listKeys({ path, args, context, now }: KeysRequest): Promise<number> {
   const entries = await readKeyEntries(path);
   if (args.flag('json')) {
-    context.stdout.write(`${JSON.stringify(entries, null, 2)}\n`);
+    context.stdout.write(`${toPrintableJson(entries)}\n`);
     return 0;
   }
   if (entries.length === 0) {

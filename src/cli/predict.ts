@@ -10,6 +10,7 @@ import { createPredictor } from '../predictor.js';
 import { untilSignalled } from '../stop-signals.js';
 import { type CliContext, type Command, UsageError } from './command.js';
 import { createCliLoader } from './loader.js';
+import { escapeJson, toPrintableJson } from './text.js';
 
 const notAskedFor = 'not asked for';
 
@@ -44,7 +45,7 @@ standard input. VERSION may be an alias or latest.
     });
     try {
       const body = isExample ? exampleOf(registry, model, version) : given;
-      if (isExample) context.stdout.write(`${JSON.stringify(body)}\n`);
+      if (isExample) context.stdout.write(`${escapeJson(JSON.stringify(body))}\n`);
       const predictor = createPredictor(
         registry,
         createPredictions(() => undefined),
@@ -52,7 +53,7 @@ standard input. VERSION may be an alias or latest.
       const asked = { model, ...(version !== undefined && { version }) };
       const caller = { arrivedAt: performance.now() };
       const { text } = await predictor.predict({ ...asked, body, requestId: randomUUID(), caller });
-      context.stdout.write(`${args.flag('pretty') ? JSON.stringify(JSON.parse(text), null, 2) : text}\n`);
+      context.stdout.write(`${args.flag('pretty') ? toPrintableJson(JSON.parse(text)) : escapeJson(text)}\n`);
       return 0;
     } catch (error) {
       throw withReasons(error, registry, model);

@@ -8,9 +8,13 @@ export class EngineError extends Error {
   override readonly name = 'EngineError';
 }
 
+/** A file may give a node a name of any length, and what looks through a message must not take long with it. */
+const longestWord = 200;
+const longestMessage = 4_000;
+
 /** `folder` is where the engine was told to look for files. */
 export function toEngineError(cause: unknown, folder?: string): EngineError {
-  const text = messageOf(cause);
+  const text = shorten(messageOf(cause));
   const known = folder === undefined ? text : text.replaceAll(`${folder}/`, '').replaceAll(folder, '.');
   return new EngineError(withoutSources(known).replace(/\s+/g, ' ').trim(), { cause });
 }
@@ -24,6 +28,13 @@ export function toRunError(cause: unknown): EngineError {
   const text =
     status.length === 0 ? hideValues(place) : [place, ...status.map(hideValues)].join('Status Message:');
   return new EngineError(text);
+}
+
+function shorten(text: string): string {
+  const words = text.replace(/\S+/g, (word) =>
+    word.length > longestWord ? `${word.slice(0, longestWord)}…` : word,
+  );
+  return words.length > longestMessage ? `${words.slice(0, longestMessage)}…` : words;
 }
 
 function hideValues(text: string): string {

@@ -133,9 +133,11 @@ async function copyWeights(
     throw new RefusedError(`${label} lead out of the model's folder`);
   const source = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
-    await checkRegularFile(source, label, maxWeightBytes);
+    const { mode, nlink } = await checkRegularFile(source, label, maxWeightBytes);
+    // Whose file it is besides, and who may read it there, is not known.
+    if (nlink > 1) throw new RefusedError(`${label} are a hard link to another file: copy them with cp`);
     await mkdir(dirname(join(to, location)), { recursive: true });
-    const copy = await open(join(to, location), 'wx');
+    const copy = await open(join(to, location), 'wx', mode & 0o666);
     try {
       return await copySynced(source, copy, signal);
     } finally {

@@ -1,4 +1,4 @@
-import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { useCliFolder } from '../helpers/cli.js';
@@ -225,6 +225,18 @@ describe('versions', () => {
     await writeFile(join(cli.path, 'w.bin'), new Uint8Array(new Float32Array([5]).buffer));
     expect((await add(models.externalData('w.bin'))).err).toBe('');
     expect(Object.keys((await readManifest()).sha256)).toEqual(['model.onnx', 'w.bin']);
+  });
+
+  it('leaves external weights to those who may read them, and refuses a hard link to another file', async () => {
+    const weights = join(cli.path, 'w.bin');
+    await writeFile(weights, new Uint8Array(new Float32Array([5]).buffer), { mode: 0o600 });
+    await add(models.externalData('w.bin'));
+    const [version = ''] = await readdir(join(cli.path, 'models/m'));
+    expect((await stat(join(cli.path, 'models/m', version, 'w.bin'))).mode & 0o777).toBe(0o600);
+    await link(weights, join(cli.path, 'other'));
+    expect((await add(models.externalData('w.bin'), '--name', 'linked')).err).toContain(
+      'external weights "w.bin" are a hard link to another file: copy them with cp',
+    );
     expect(JSON.parse((await run('predict', 'm', '{"X":2}')).out).prediction).toBe(7);
   });
 

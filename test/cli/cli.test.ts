@@ -137,7 +137,7 @@ describe('inspect', () => {
       inputs: [tensorValue('X\u202e', 'float32', ['N', 2])],
       outputs: [tensorValue('Y', 'float32'), sequenceOfMapsValue('Z', 'int64', 'float32')],
       nodes: [node('Scale', ['X'], ['Y'], { by: float(2), axis: int(1) })],
-      metadata: { note: 'a\nb' },
+      metadata: { note: 'a\nb', c1: '\u009b2J\u061c' },
     });
     await writeFile(join(folder, 'hostile.onnx'), hostile);
     const { code, out } = await run('inspect', join(folder, 'hostile.onnx'));
@@ -146,7 +146,10 @@ describe('inspect', () => {
     expect(out).toContain('X\\u202e: float32 [N, 2]');
     expect(out).toContain('Z: sequence of map of int64 to float32');
     expect(out).toContain('note: a\\u000ab');
-    const facts = JSON.parse((await run('inspect', join(folder, 'hostile.onnx'), '--json')).out);
+    const json = (await run('inspect', join(folder, 'hostile.onnx'), '--json')).out;
+    expect(json).toMatch(/^[\n -~]*$/);
+    const facts = JSON.parse(json);
+    expect(facts.inputs[0].name).toBe('X\u202e');
     expect(facts).toMatchObject({
       irVersion: 8,
       opsets: { 'ai.onnx': 17 },

@@ -48,6 +48,14 @@ describe('keys create', () => {
     expect(await readdir(folder)).toEqual(['keys.json']);
   });
 
+  test('says that the folder is not there', async () => {
+    const { code, err } = await run('create', 'a', '--file', join(folder, 'nowhere/keys.json'));
+    expect(err).toContain(
+      `the folder ${join(folder, 'nowhere')} is not there: make it, or name another file with --file`,
+    );
+    expect(code).toBe(1);
+  });
+
   test('takes scopes, models, a limit and an end', async () => {
     const options = ['--scopes', 'admin,metrics', '--models', 'a,b', '--max', '1000', '--expires', '90d'];
     expect((await run('create', 'a', ...options)).code).toBe(0);
