@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin';
 import { countLostLines } from '../log/destination.js';
+import { watchDescriptors } from '../monitoring/descriptor-watch.js';
 import { createMetrics, type Metrics } from '../monitoring/metrics.js';
 import { createHttpMetrics } from '../monitoring/prediction-metrics.js';
 import { addProcessMetrics } from '../monitoring/process-metrics.js';
@@ -30,7 +31,11 @@ export default fp(
         },
       ];
     });
-    app.addHook('onClose', async () => metrics.close());
+    const endWatch = watchDescriptors(app.log);
+    app.addHook('onClose', async () => {
+      endWatch();
+      metrics.close();
+    });
   },
   { name: 'metrics', fastify: '5.x' },
 );
