@@ -1,43 +1,62 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createInterface } from 'node:readline';
+import { afterEach, expect, test } from 'vitest';
 
-// The tarball that `npm pack` makes, unpacked elsewhere, with this checkout's dependencies beside it: what an
-// installed package runs is what was packed and nothing of the checkout.
-let folder: string;
-let packed: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sardonyx-package-'));
-  execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
-    stdio: ['ignore', 'ignore', 'ignore'],
-  });
-  execFileSync('tar', ['xzf', join(folder, 'sardonyx-0.1.0.tgz'), '-C', folder]);
-  packed = join(folder, 'package');
-  symlinkSync(resolve('node_modules'), join(packed, 'node_modules'));
+interface LockedPackage {
+  readonly version: string;
+  readonly dev?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+const read = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
+const folder = mkdtempSync(join(tmpdir(), 'sardonyx-package-'));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+test('nothing makes other versions of dependencies here than where the package is installed', () => {
+  expect(read('package.json')).not.toHaveProperty('overrides');
+  const { packages } = read('package-lock.json') as { packages: Record<string, LockedPackage> };
+  const others = Object.entries(packages).flatMap(([path, { dev, dependencies = {} }]) =>
+    path === '' || dev
+      ? []
+      : Object.entries(dependencies).flatMap(([name, range]) => {
+          const found = packages[`${path}/node_modules/${name}`] ?? packages[`node_modules/${name}`];
+          const majors = range.split('||').map((part) => /^\s*[\^~]?(\d+)\./.exec(part)?.[1]);
+          const isMatch = majors.some(
+            (major) => major === undefined || found?.version.startsWith(`${major}.`),
+          );
+          return found === undefined || isMatch
+            ? []
+            : [`${path} takes ${name} ${range}, and ${found.version} is installed`];
+        }),
+  );
+  expect(others).toEqual([]);
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test('the packed package checks its own sample models', () => {
-  const output = execFileSync(process.execPath, ['dist/cli.js', 'check', 'models'], {
-    cwd: packed,
-    encoding: 'utf8',
-  });
-  expect(output).toContain('All is well.');
-});
-
-test('the packed package has what it needs and nothing of the tests', () => {
-  for (const name of [
-    'dist/main.js',
-    'dist/cli.js',
-    'models/aliases.json',
-    'README.md',
-    'LICENSE',
-    'docs/errors.md',
-  ]) {
-    expect(existsSync(join(packed, name)), name).toBe(true);
+test('npm start runs what is built where there is no compiler', async () => {
+  for (const name of ['package.json', '.npmrc', 'models'])
+    cpSync(name, join(folder, name), { recursive: true });
+  symlinkSync(resolve('dist'), join(folder, 'dist'));
+  mkdirSync(join(folder, 'node_modules'));
+  for (const name of readdirSync('node_modules')) {
+    if (!/^(typescript|@typescript|\..*)$/.test(name))
+      symlinkSync(resolve('node_modules', name), join(folder, 'node_modules', name));
   }
-  for (const name of ['src', 'test', 'bench', 'training', 'models/.cache'])
-    expect(existsSync(join(packed, name)), name).toBe(false);
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn('npm', ['start'], {
+    cwd: folder,
+    env: { PATH, HOME, PORT: '0', AUTH: 'off' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    // npm passes the signal on to what it has started.
+    if (line.includes('"msg":"models loaded"')) child.kill('SIGTERM');
+  }
+  if (child.exitCode === null) await once(child, 'exit');
+  expect(lines.map((line) => JSON.parse(line).msg)).toContain('stopped');
 });
