@@ -1,5 +1,6 @@
 import {
   linkSync,
+  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -7,6 +8,8 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, expect } from 'vitest';
 import { listDirectory } from '../../src/models/directory.js';
@@ -21,7 +24,9 @@ import { ask, refusalsOf, serving, soundParts } from './registry-under-fault.js'
 
 const hostile = createRegistryFolder();
 const later = createRegistryFolder();
+const elsewhere = mkdtempSync(join(tmpdir(), 'sardonyx-elsewhere-'));
 afterAll(() => {
+  rmSync(elsewhere, { recursive: true });
   for (const folder of [hostile, later]) folder[Symbol.dispose]();
 });
 
@@ -62,20 +67,16 @@ for (const [name, location] of [
   refuse(name, external(location), /must be a plain path|a name of their own|no digest/);
 }
 const own = external('w.bin', { 'w.bin': weights });
-refuse('symbolic-link', own, /are a symbolic link/, (folder) => {
-  renameSync(`${folder}/w.bin`, `${folder}/there`);
-  symlinkSync('there', `${folder}/w.bin`);
+const leadsOut = /the link leads out of the registry/;
+refuse('link-out', own, leadsOut, (folder) => {
+  renameSync(`${folder}/w.bin`, join(elsewhere, 'w.bin'));
+  symlinkSync(join(elsewhere, 'w.bin'), `${folder}/w.bin`);
 });
 refuse('hard-link', own, /are a hard link/, (folder) => linkSync(`${folder}/w.bin`, `${folder}/other`));
-refuse(
-  'folder-is-a-link',
-  external('d/w.bin', { 'd/w.bin': weights }),
-  /behind a symbolic link/,
-  (folder) => {
-    renameSync(`${folder}/d`, `${folder}/there`);
-    symlinkSync('there', `${folder}/d`);
-  },
-);
+refuse('folder-is-a-link-out', external('d/w.bin', { 'd/w.bin': weights }), leadsOut, (folder) => {
+  renameSync(`${folder}/d`, join(elsewhere, 'd'));
+  symlinkSync(join(elsewhere, 'd'), `${folder}/d`);
+});
 refuse('missing', own, /cannot be opened \(ENOENT\)/, (folder) => rmSync(`${folder}/w.bin`));
 refuse('short', own, /metadata\.json says/, (folder) => truncateSync(`${folder}/w.bin`, 3));
 refuse('undigested', { ...own, undigested: ['w.bin'] }, /have no digest/);

@@ -50,7 +50,9 @@ fault(
     for (const [k, [name]] of swappedParts.entries())
       expect
         .soft(reasons.get(String(k + 1)), name)
-        .toMatch(/^\d of 2 golden rows fail \(row \d: .*\): the model does not answer as in training$/);
+        .toMatch(
+          /^\d of 2 golden rows fail \(row \d: .*\): (the model does not answer as in training|what they hold is no request that this version takes)$/,
+        );
     expect((await refusalsOf(server, 'c')).get('1')).toContain('/prediction is "no", not "yes"');
     const { body } = await ask(server, '/models/m/predict');
     expect(body).toMatchObject({ prediction: soundPrediction, model_version: '0' });

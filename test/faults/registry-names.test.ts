@@ -91,25 +91,25 @@ const cases: Readonly<Record<string, Case>> = {
   'aliases-cut': {
     versions: ['1', '2'],
     aliases: '{"default": "1',
-    answers: { '': '2', default: 404, '1': '1' },
+    answers: { '': 503, default: 503, '1': '1' },
     problem: /not valid JSON/,
   },
   'aliases-reserved': {
     versions: ['1', '2'],
     aliases: { latest: '1', default: '1' },
-    answers: { '': '2', latest: '2', default: 404 },
+    answers: { '': 503, latest: '2', default: 503 },
     problem: /"latest" is reserved/,
   },
   'aliases-shadow-a-version': {
     versions: ['1', '2'],
     aliases: { '2': '1' },
-    answers: { '': '2', '2': '2' },
+    answers: { '': 503, '2': '2' },
     problem: /"2" is the name of something that exists/,
   },
   'aliases-of-another-shape': {
     versions: ['1', '2'],
     aliases: { default: ['1'] },
-    answers: { '': '2' },
+    answers: { '': 503 },
     problem: /must be an object of names/,
   },
 };

@@ -48,7 +48,7 @@ else {
       const forwarded = await waitFor(() => idsOf(nginx.lines(), /to \d.* (\S+)$/));
       const isOurs = new Set(forwarded);
       // The probe asks the server itself.
-      const served = idsOf(server.stdout, /"request_id":"([^"]+)"/).filter(
+      const served = idsOf(server.stdout, /"request_id":"([^"]+)".*"msg":"request"/).filter(
         (id) => isOurs.has(id) || id === smuggledId,
       );
       const count = (ids: readonly string[], wanted: string) => ids.filter((id) => id === wanted).length;

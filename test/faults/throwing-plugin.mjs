@@ -28,6 +28,8 @@ subscribe('fastify.initialization', ({ fastify }) => {
     if (url === '/health/live' && method === 'GET') registerRoutes(this);
   });
   fastify.addHook('onReady', async () => {
+    // The instance that the files of the manual are asked of answers no predictions.
+    if (!fastify.hasDecorator('predictions')) return;
     fastify.predictions.subscribe(() => {
       throw new Error('subscriber throws');
     });
