@@ -134,7 +134,7 @@ function checkDims(dims: readonly number[], spec: TensorSpec, pointer: string, s
 }
 
 function emptyMessage(axis: number): string {
-  return `must not be of size 0 along axis ${axis}: this model was not seen to answer a tensor without elements there`;
+  return `has no elements along axis ${axis}, and this model gave no answer to such a tensor when it was tried: send at least one`;
 }
 
 function wantedSize(declared: Dimension, symbols: Symbols): number | undefined {
