@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -125,3 +125,32 @@ if (canMount) {
     return `${seconds.toFixed(2)} s`;
   });
 } else test.skip('S04 runs on a root that cannot be written: needs root and unshare', () => undefined);
+
+for (const workers of ['1', '2']) {
+  faultWithoutServer(
+    'S04',
+    `ends at SIGTERM though a module keeps each process awake, workers ${workers}`,
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'sardonyx-awake-'));
+      const module = join(folder, 'awake.cjs');
+      writeFileSync(module, 'setInterval(() => {}, 60_000);');
+      try {
+        await using server = await startServerProcess({
+          NODE_OPTIONS: `--require=${module}`,
+          WORKERS: workers,
+          SHUTDOWN_TIMEOUT_MS: '2000',
+        });
+        const started = performance.now();
+        const ended = once(server.child, 'close');
+        server.child.kill('SIGTERM');
+        expect((await ended)[0]).toBe(0);
+        const seconds = (performance.now() - started) / 1_000;
+        expect(server.stdout.at(-1)).toContain('"msg":"stopped"');
+        expect(seconds).toBeLessThan(2);
+        return `exit 0 after ${seconds.toFixed(2)} s (never before)`;
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
+}
