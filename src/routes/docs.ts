@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyPluginAsync } from 'fastify';
+import { ServiceError } from '../errors.js';
 import { StringEnum } from '../schemas/string-enum.js';
-import { readManualFiles } from './manual/manual-files.js';
+import { Manual } from './manual/manual.js';
 import { type DocumentForm, ModelDocuments } from './manual/model-documents.js';
 import { sendBytes } from './manual/served-bytes.js';
 import { addPageHeaders } from './page-headers.js';
@@ -32,8 +33,13 @@ const Query = Type.Object({ versions: Type.Optional(StringEnum(['default', 'all'
 const docsRoutes: FastifyPluginAsync = async (app) => {
   addPageHeaders(app, { 'content-security-policy': contentSecurityPolicy });
   const config = { scope: 'open' } as const;
-  for (const [path, file] of await readManualFiles()) {
-    app.get(path, { config, schema: { hide: true } }, (request, reply) => sendBytes(request, reply, file));
+  const manual = new Manual();
+  for (const path of ['/docs', '/docs/', '/docs/static/:file']) {
+    app.get(path, { config, schema: { hide: true } }, async (request, reply) => {
+      const file = await manual.find(request.url);
+      if (file === undefined) throw new ServiceError('not_found', { detail: 'The manual has no such file.' });
+      return sendBytes(request, reply, file);
+    });
   }
   const made = new ModelDocuments(app);
   for (const [path, form] of documents) {

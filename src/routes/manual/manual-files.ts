@@ -1,5 +1,3 @@
-import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import Fastify from 'fastify';
 import { type ServedBytes, toServedBytes } from './served-bytes.js';
 
@@ -11,6 +9,10 @@ const pages = ['/docs', '/docs/'];
  * long as a client read nothing, and answered an encoded `..` or NUL by a 500 (5.2.6).
  */
 export async function readManualFiles(): Promise<ReadonlyMap<string, ServedBytes>> {
+  const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([
+    import('@fastify/swagger'),
+    import('@fastify/swagger-ui'),
+  ]);
   const app = Fastify();
   try {
     await app.register(swagger);

@@ -1,0 +1,18 @@
+import { readManualFiles } from './manual-files.js';
+import type { ServedBytes } from './served-bytes.js';
+
+/** The files of the manual. They are read for the first who asks: most servers are never asked, and they take 20 MB. */
+export class Manual {
+  #files: ReturnType<typeof readManualFiles> | undefined;
+
+  /** The file at a path, whatever query follows it; undefined where there is none. */
+  async find(url: string): Promise<ServedBytes | undefined> {
+    this.#files ??= readManualFiles();
+    try {
+      return (await this.#files).get(url.split('?', 1)[0] as string);
+    } catch (error) {
+      this.#files = undefined;
+      throw error;
+    }
+  }
+}
