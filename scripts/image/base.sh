@@ -1,0 +1,43 @@
+#!/bin/sh
+# Makes an image of Debian with Node 24 under the name that the Dockerfile builds on, where no registry of images can be
+# asked: scripts/image/base.sh NAME. It holds what the official one holds for a build: Debian's smallest, node, npm.
+set -eu
+name=$1
+suite=$(echo "$name" | sed -n 's|.*:24-\([a-z]*\)-slim$|\1|p')
+case $(uname -m) in
+  x86_64) architecture=x64 ;;
+  aarch64) architecture=arm64 ;;
+  *) echo "base.sh: there is no Node for $(uname -m) in npm" >&2; exit 1 ;;
+esac
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# A proxy with a certificate of its own, as this machine trusts it.
+certificates=/etc/ssl/certs/ca-certificates.crt
+set -- --variant=minbase
+if [ -d /usr/local/share/ca-certificates ] && [ -f "$certificates" ]; then
+  set -- "$@" --include=ca-certificates \
+    "--customize-hook=cp $certificates \"\$1/etc/ssl/certs/\""
+fi
+for file in /etc/apt/apt.conf.d/*; do
+  case $file in *proxy* | *registry*) set -- "$@" "--aptopt=$file" ;; esac
+done
+mmdebstrap "$@" "$suite" "$work/root.tar"
+
+(cd "$work" && npm pack --silent "node-linux-$architecture@24" npm@11 > /dev/null)
+mkdir "$work/node" "$work/npm"
+tar -xzf "$work"/node-linux-*.tgz -C "$work/node"
+tar -xzf "$work"/npm-*.tgz -C "$work/npm"
+
+cat > "$work/Dockerfile" <<'END'
+FROM scratch
+ADD root.tar /
+COPY node/package/bin/node /usr/local/bin/node
+COPY npm/package /usr/local/lib/node_modules/npm
+RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && \
+    chmod +x /usr/local/lib/node_modules/npm/bin/npm-cli.js && \
+    useradd --uid 1000 --user-group --shell /bin/bash --create-home node
+ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+CMD ["node"]
+END
+BUILDAH_ISOLATION=chroot buildah build --format docker --tag "$name" "$work"

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Builds the image: scripts/image/build.sh [NAME]   (sardonyx:VERSION unless it is named)
+#
+# With docker where an engine runs. Elsewhere with buildah, without a registry of images: base.sh makes the base image
+# of the same name from Debian's packages and from Node in npm. As root, with Debian's packages buildah, mmdebstrap.
+set -eu
+cd "$(dirname "$0")/../.."
+version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
+name=${1:-sardonyx:$version}
+revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+created=$(date -u -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}" +%Y-%m-%dT%H:%M:%SZ)
+set -- --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "CREATED=$created" --tag "$name" .
+
+if docker info > /dev/null 2>&1; then
+  exec docker build "$@"
+fi
+base=$(sed -n 's/^ARG NODE_IMAGE=//p' Dockerfile)
+buildah inspect --type image "$base" > /dev/null 2>&1 || scripts/image/base.sh "$base"
+export BUILDAH_ISOLATION=chroot
+exec buildah build --format docker --pull-never --network host "$@"
