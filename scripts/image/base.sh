@@ -2,6 +2,7 @@
 # Makes an image of Debian with Node 24 under the name that the Dockerfile builds on, where no registry of images can be
 # asked: scripts/image/base.sh NAME. It holds what the official one holds for a build: Debian's smallest, node, npm.
 set -eu
+here=$(cd "$(dirname "$0")" && pwd)
 name=$1
 suite=$(echo "$name" | sed -n 's|.*:24-\([a-z]*\)-slim$|\1|p')
 case $(uname -m) in
@@ -40,4 +41,4 @@ RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && \
 ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 CMD ["node"]
 END
-BUILDAH_ISOLATION=chroot buildah build --format docker --tag "$name" "$work"
+"$here/engine.sh" buildah build --format docker --tag "$name" "$work"

@@ -15,6 +15,6 @@ if docker info > /dev/null 2>&1; then
   exec docker build "$@"
 fi
 base=$(sed -n 's/^ARG NODE_IMAGE=//p' Dockerfile)
-buildah inspect --type image "$base" > /dev/null 2>&1 || scripts/image/base.sh "$base"
-export BUILDAH_ISOLATION=chroot
-exec buildah build --format docker --pull-never --network host "$@"
+engine=scripts/image/engine.sh
+"$engine" buildah inspect --type image "$base" > /dev/null 2>&1 || scripts/image/base.sh "$base"
+exec "$engine" buildah build --format docker --pull-never --network host "$@"

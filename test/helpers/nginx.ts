@@ -30,21 +30,20 @@ export async function startNginx(path: string, ...upstreamPorts: readonly number
   chmodSync(folder, 0o777);
   const port = await findFreePort();
   const log = join(folder, 'access.log');
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${join(folder, name)};`,
-  );
   const text = replaceAll(readFileSync('deploy/nginx/nginx.conf', 'utf8'), {
+    // First: the folder may be below /tmp itself.
+    '/tmp/': `${folder}/`,
     'listen 8080;': `listen 127.0.0.1:${port};`,
-    'server sardonyx:8000 max_fails=0;': upstreamPorts
+    'server sardonyx:8000 resolve max_fails=0;': upstreamPorts
       .map((each) => `server 127.0.0.1:${each} max_fails=0;`)
       .join('\n'),
     '/dev/stdout': log,
-    'http {': `http {\n${temporary.join('\n')}`,
   });
   const file = join(folder, 'nginx.conf');
   writeFileSync(file, text);
-  const more = `daemon off; pid ${join(folder, 'nginx.pid')};`;
-  const child = spawn(path, ['-p', folder, '-c', file, '-g', more], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(path, ['-p', folder, '-c', file, '-g', 'daemon off;'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let said = '';
   child.stderr.on('data', (chunk) => {
     said += chunk;
@@ -73,7 +72,7 @@ export async function startNginx(path: string, ...upstreamPorts: readonly number
 function replaceAll(text: string, changes: Readonly<Record<string, string>>): string {
   return Object.entries(changes).reduce((changed, [from, to]) => {
     if (!changed.includes(from)) throw new Error(`deploy/nginx/nginx.conf has no ${from}`);
-    return changed.replace(from, to);
+    return changed.replaceAll(from, to);
   }, text);
 }
 
