@@ -9,6 +9,7 @@ import { createLogger as createLog } from './log/logger.js';
 import { writeToPerson } from './log/standard-error.js';
 import { describeFailure } from './process/failure.js';
 import { listen } from './process/listen.js';
+import { requireMemory } from './process/memory.js';
 import type { StartEvents } from './process/start-events.js';
 import { createStop } from './process/stop.js';
 import { buildServer } from './server.js';
@@ -37,6 +38,7 @@ export async function runServer(
     // A worker has those of its supervisor: the file may be another by now.
     const doubts = link === undefined ? addEnvFile(environment) : [];
     const config = readConfig(environment);
+    if (link === undefined) requireMemory(config.WORKERS);
     const access = readAccessMode(config);
     const logger = createLogger(config, environment, link);
     endOnUncaught(logger);

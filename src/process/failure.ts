@@ -17,6 +17,7 @@ function describeOther(error: unknown): string {
   if (syscall === 'getaddrinfo') return `HOST: the name ${hostname} is not known (${code})`;
   if (syscall === 'listen' || syscall === 'bind' || code === 'EADDRNOTAVAIL')
     return `HOST: cannot listen at ${address}:${port} (${code})`;
-  if (syscall === 'scandir') return `MODELS_DIR: the folder ${path} cannot be read (${code})`;
+  if (syscall === 'scandir')
+    return `MODELS_DIR: the folder ${path} cannot be read (${code}): mount or make it, or name another one`;
   return messageOf(error);
 }

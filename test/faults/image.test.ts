@@ -1,0 +1,217 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  buildImage,
+  type Container,
+  findNoContainers,
+  podman,
+  run,
+  startContainer,
+  waitForReady,
+} from '../helpers/containers.js';
+import { model, node, string, tensorValue } from '../helpers/onnx.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import type { ServerProcess } from '../helpers/server-process.js';
+import { startGoodClient } from './clients.js';
+import { faultWithoutServer } from './harness.js';
+import { isFullSize, sizeNote } from './size.js';
+
+// The image, built from the Dockerfile as it is, and containers of it on this machine.
+
+const why = findNoContainers();
+let image = '';
+if (why === undefined) {
+  beforeAll(() => {
+    image = buildImage();
+  }, 600_000);
+}
+
+const row = (id: string, title: string, inflict: () => Promise<string>) => {
+  if (why === undefined) faultWithoutServer(id, title, inflict, 120_000);
+  else test.skip(`${id} ${title}: ${why}`, () => undefined);
+};
+
+const path = '/models/credit-risk/predict';
+const body = '{"age":42,"income":51234.5,"credit_score":688}';
+const expecting = '"prediction":1';
+
+/** A registry that the user of the container can read. */
+function createSharedRegistry() {
+  const registry = createRegistryFolder();
+  chmodSync(registry.path, 0o755);
+  return registry;
+}
+
+row('P03', 'is small, holds node alone, and nothing of it can be written or gives rights', async () => {
+  const [{ Size, Config: config }] = JSON.parse(podman('image', 'inspect', image));
+  const megabytes = Size / 1_000_000;
+  expect(megabytes).toBeLessThan(200);
+  expect(config.User).toBe('1000:1000');
+  expect(config.StopSignal).toBe('SIGTERM');
+  expect(config.Labels['org.opencontainers.image.version']).toMatch(/^\d+\.\d+\.\d+/);
+  const mounted = podman('image', 'mount', image).trim();
+  try {
+    const find = (...tests: string[]) =>
+      run('find', [mounted, ...tests])
+        .split('\n')
+        .filter((line) => line !== '' && line !== `${mounted}/tmp`);
+    const programs = find('-type', 'f', '-perm', '/111', '!', '-name', '*.so*', '!', '-name', '*.node');
+    const outside = programs.filter((file) => !file.startsWith(`${mounted}/app/`));
+    expect(outside).toEqual([`${mounted}/usr/local/bin/node`]);
+    const findings = [
+      ...find('-perm', '/6000'),
+      ...find('-perm', '-0002', '!', '-type', 'l'),
+      ...find('!', '-user', '0'),
+      ...find('-name', 'sh'),
+      ...find('-name', '*.key'),
+    ];
+    expect(findings).toEqual([]);
+    return `${megabytes.toFixed(0)} MB, programs beside node 0, findings 0`;
+  } finally {
+    podman('image', 'unmount', image);
+  }
+});
+
+row(
+  'P03',
+  'answers without rights and without a place to write, and ends at SIGTERM under load',
+  async () => {
+    await using container = await startContainer(image);
+    await waitForReady(container);
+    podman('healthcheck', 'run', container.name);
+    const status = podman(
+      'exec',
+      container.name,
+      'node',
+      '-p',
+      'require("fs").readFileSync("/proc/1/status","utf8")',
+    );
+    expect(status).toMatch(/^Uid:\s+1000\s/m);
+    expect(status).toMatch(/^CapEff:\s+0+$/m);
+    expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
+    const write =
+      'try{require("fs").writeFileSync("/tmp/x","");console.log("written")}catch(e){console.log(e.code)}';
+    expect(podman('exec', container.name, 'node', '-e', write).trim()).toBe('EROFS');
+    const good = Array.from({ length: 8 }, () =>
+      startGoodClient(container as unknown as ServerProcess, path, body, { expecting }),
+    );
+    await pause(isFullSize ? 10_000 : 2_000);
+    const started = performance.now();
+    const ending = container.end('SIGTERM');
+    expect(await ending).toBe(0);
+    const seconds = (performance.now() - started) / 1_000;
+    const counts = await Promise.all(good.map((client) => client.stop()));
+    const answered = counts.reduce((sum, it) => sum + it.answered, 0);
+    expect(answered).toBeGreaterThan(500);
+    expect(container.logs().at(-1)).toContain('"msg":"stopped"');
+    const broken = container.logs().filter((line) => line.includes('"level":50')).length;
+    expect(broken).toBe(0);
+    return `answered ${answered}, exit 0 after ${seconds.toFixed(2)} s${sizeNote}`;
+  },
+);
+
+/** The seconds from the start of the process until all models were loaded, as the server tells them. */
+async function readSeconds(container: Container): Promise<number> {
+  const find = () => container.logs().find((line) => line.includes('"msg":"models loaded"'));
+  while (find() === undefined) await pause(50);
+  return JSON.parse(find() as string).seconds;
+}
+
+row('P03', 'is ready soon', async () => {
+  const times: number[] = [];
+  for (let k = 0; k < 5; k += 1) {
+    await using container = await startContainer(image, { options: ['--cpus', '2'] });
+    await waitForReady(container);
+    times.push(await readSeconds(container));
+  }
+  const median = times.sort((a, b) => a - b)[2] as number;
+  expect(median).toBeLessThan(3);
+  return `five sample models after ${median} s of the process (median of 5)`;
+});
+
+row('P03', 'serves a model that needs the locale en_US.UTF-8', async () => {
+  using registry = createSharedRegistry();
+  const lower = model({
+    inputs: [tensorValue('X', 'string', ['N'])],
+    outputs: [tensorValue('Y', 'string', ['N'])],
+    nodes: [
+      node('StringNormalizer', ['X'], ['Y'], {
+        case_change_action: string('LOWER'),
+        locale: string('en_US.UTF-8'),
+      }),
+    ],
+  });
+  registry.addVersion('lower', '1', { manifest: { task: 'tensor' }, model: lower });
+  await using container = await startContainer(image, {
+    environment: { MODELS_DIR: '/models' },
+    options: ['--volume', `${registry.path}:/models:ro`, '--tmpfs', '/tmp'],
+  });
+  await waitForReady(container);
+  const response = await fetch(`${container.url}/predict`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ inputs: { X: ['ÄPFEL', 'Straße', 'ÉTÉ'] } }),
+  });
+  const text = await response.text();
+  expect(response.status, text).toBe(200);
+  expect(text).toContain('["äpfel","straße","été"]');
+  return 'ÄPFEL is äpfel';
+});
+
+const empty = createSharedRegistry();
+const locked = createSharedRegistry();
+afterAll(() => {
+  empty[Symbol.dispose]();
+  locked[Symbol.dispose]();
+});
+mkdirSync(`${locked.path}/m`);
+chmodSync(locked.path, 0o700);
+
+const refusals: readonly [string, Parameters<typeof startContainer>[1], RegExp][] = [
+  [
+    'too little memory',
+    { options: ['--memory', '128m', '--memory-swap', '128m'] },
+    /^sardonyx: memory: the container may use 128 MiB, and the server needs at least 256 MiB/,
+  ],
+  [
+    'no models folder',
+    { environment: { MODELS_DIR: '/models' } },
+    /^sardonyx: MODELS_DIR: .*\/models.*ENOENT/,
+  ],
+  [
+    'a user that may not read the models',
+    {
+      environment: { MODELS_DIR: '/models' },
+      options: ['--user', '65532:65532', '--volume', `${locked.path}:/models:ro`],
+    },
+    /^sardonyx: MODELS_DIR: .*\/models.*EACCES/,
+  ],
+  ['no keys for all addresses', { environment: { AUTH: 'on', HOST: '0.0.0.0' } }, /^sardonyx: .*API_KEYS/],
+  [
+    'a setting that is wrong',
+    { environment: { SHUTDOWN_DELAY_MS: 'soon' } },
+    /^sardonyx: SHUTDOWN_DELAY_MS: got "soon"/,
+  ],
+];
+
+row('S04', 'says in one line why a container does not start, and ends with 1', async () => {
+  for (const [what, options, line] of refusals) {
+    await using container = await startContainer(image, options);
+    expect(await container.ended, what).toBe(1);
+    expect(container.logs(), what).toEqual([expect.stringMatching(line)]);
+  }
+  return `${refusals.length} of ${refusals.length}: ${refusals.map(([what]) => what).join(', ')}`;
+});
+
+row('S04', 'runs as another user, with models that cannot be written', async () => {
+  await using container = await startContainer(image, { options: ['--user', '65532:65532'] });
+  await waitForReady(container);
+  const response = await fetch(container.url + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
+  expect(await response.text()).toContain(expecting);
+  return 'uid 65532: answers';
+});

@@ -1,0 +1,135 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+import { findFreePort } from './free-port.js';
+import { findOnPath, installByApt } from './programs.js';
+
+const engine = 'scripts/image/engine.sh';
+/** What `scripts/image` and the tests run, by the package of Debian that holds it. */
+const programs = {
+  buildah: 'buildah',
+  podman: 'podman',
+  mmdebstrap: 'mmdebstrap',
+  runc: 'runc',
+  iptables: 'iptables',
+};
+
+/** Why no container can be run here; undefined where one can. Programs that are missing are installed where they can be. */
+export function findNoContainers(): string | undefined {
+  if (process.getuid?.() !== 0) return 'containers without docker need root';
+  for (const [program, name] of Object.entries(programs)) {
+    const find = () => findOnPath([program]) ?? findOnPath([`../sbin/${program}`]);
+    if (find() === undefined && !(installByApt(name) && find() !== undefined))
+      return `there is no ${program}`;
+  }
+  return undefined;
+}
+
+/** Runs a command to its end and gives what it wrote to standard output. Throws where it fails. */
+export function run(command: string, args: readonly string[], env: Record<string, string> = {}): string {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1_048_576,
+    env: { ...process.env, ...env },
+  });
+  if (status !== 0)
+    throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stderr.slice(-2_000)}`);
+  return stdout;
+}
+
+/** Runs podman with the store of images of this project. */
+export const podman = (...args: readonly string[]): string => run(engine, ['podman', ...args]);
+
+/** Builds the image as `scripts/image/build.sh` does, and gives its name. */
+export function buildImage(): string {
+  const name = 'localhost/sardonyx:test';
+  run('scripts/image/build.sh', [name]);
+  return name;
+}
+
+export interface ContainerOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  /** More options of `podman run`, such as a volume. They win over those that all containers here have. */
+  readonly options?: readonly string[];
+  readonly command?: readonly string[];
+}
+
+export interface Container extends AsyncDisposable {
+  readonly name: string;
+  readonly port: number;
+  readonly url: string;
+  /** What the container wrote so far, to both streams. */
+  logs(): readonly string[];
+  /** Sends a signal and gives the exit code. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number>;
+  /** The exit code, once the container has ended by itself. */
+  readonly ended: Promise<number>;
+}
+
+let count = 0;
+
+/** Starts the image as strictly as an operator would: no root, no capability, nothing to write to, little to use. */
+export async function startContainer(
+  image: string,
+  { environment = {}, options = [], command = [] }: ContainerOptions = {},
+): Promise<Container> {
+  count += 1;
+  const name = `sardonyx-test-${process.pid}-${count}`;
+  const port = await findFreePort();
+  const settings = {
+    AUTH: 'off',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    MODELS_DIR: '/app/models',
+    ...environment,
+  };
+  const child = spawn(
+    engine,
+    [
+      ...['podman', 'run', '--rm', '--name', name, '--pull', 'never', '--network', 'host'],
+      ...['--read-only', '--read-only-tmpfs=false', '--user', '1000:1000', '--cap-drop', 'all'],
+      ...['--security-opt', 'no-new-privileges', '--memory', '512m', '--memory-swap', '512m', '--cpus', '1'],
+      ...Object.entries(settings).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+      ...options,
+      image,
+      ...command,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (piece) => {
+      text += piece;
+    });
+  }
+  const ended = once(child, 'close').then(([code]) => Number(code));
+  const isRunning = () => child.exitCode === null && child.signalCode === null;
+  return {
+    name,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    // Without what podman says of a machine that has no systemd.
+    logs: () => text.split('\n').filter((line) => line !== '' && !line.includes('systemd')),
+    async end(signal) {
+      podman('kill', '--signal', signal, name);
+      return ended;
+    },
+    ended,
+    async [Symbol.asyncDispose]() {
+      if (isRunning()) spawnSync(engine, ['podman', 'rm', '--force', '--time', '2', name]);
+      await ended;
+    },
+  };
+}
+
+/** Resolves once the server may get traffic, with the milliseconds since the call. Rejects after ten seconds. */
+export async function waitForReady({ url, logs }: Container): Promise<number> {
+  const started = performance.now();
+  while (performance.now() - started < 10_000) {
+    const response = await fetch(`${url}/health/ready`).catch(() => undefined);
+    await response?.arrayBuffer();
+    if (response?.status === 200) return performance.now() - started;
+    await pause(20);
+  }
+  throw new Error(`the container is not ready: ${logs().join('\n')}`);
+}
