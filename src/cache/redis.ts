@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ServiceError } from '../errors.js';
 import type { Commands } from '../redis/connection/connection.js';
+import { requireForm } from '../redis/out-of-step.js';
 import { RefusedByRedis } from '../redis/redis-fault.js';
 import type { RedisLink } from '../redis/redis-link.js';
 import type { AnswerCache } from './cache.js';
@@ -36,7 +37,11 @@ export function createRedisCache(
     async get({ identity, row }) {
       const rowDigest = digest(row).toString('base64url');
       const name = nameOf(identity, rowDigest);
-      const entry = await link.ask('cache', (redis) => redis.getrange(name, 0, longestEntryBytes), 'read');
+      const entry = await link.ask(
+        'cache',
+        async (redis) => requireForm(await redis.getrange(name, 0, longestEntryBytes), isText),
+        'read',
+      );
       // An entry that is not there is an empty text here, and an empty entry is no answer either.
       if (entry === undefined || entry === '') return undefined;
       if (!(entry instanceof RefusedByRedis)) {
@@ -53,7 +58,9 @@ export function createRedisCache(
       const rowDigest = digest(row).toString('base64url');
       const entry = `${headOf(identity, rowDigest, members)}${members}`;
       if (Buffer.byteLength(entry) > longestEntryBytes) return;
-      void link.ask('cache', (redis) => redis.set(nameOf(identity, rowDigest), entry, 'EX', ttlSeconds));
+      void link.ask('cache', async (redis) =>
+        requireForm(await redis.set(nameOf(identity, rowDigest), entry, 'EX', ttlSeconds), isText),
+      );
     },
     async clear(identity) {
       const pattern = `${escapePattern(nameOf(identity, ''))}*`;
@@ -61,13 +68,18 @@ export function createRedisCache(
       let cursor = '0';
       do {
         const from = cursor;
-        const scan = (redis: Commands) => redis.scan(from, 'MATCH', pattern, 'COUNT', keysAStep);
+        const scan = async (redis: Commands) =>
+          requireForm(await redis.scan(from, 'MATCH', pattern, 'COUNT', keysAStep), isStep);
         const found = await askTwice(link, scan, 'read');
         if (found === undefined) throw new ServiceError('cache_unavailable');
         const [next, names] = found;
         cursor = next;
         if (names.length === 0) continue;
-        const gone = await askTwice(link, (redis) => redis.unlink(names), 'write');
+        const gone = await askTwice(
+          link,
+          async (redis) => requireForm(await redis.unlink(names), isCount),
+          'write',
+        );
         if (gone === undefined) throw new ServiceError('cache_unavailable');
         cleared += gone;
       } while (cursor !== '0');
@@ -86,6 +98,11 @@ async function askTwice<T>(
   const reply = (await link.ask('cache', command, kind)) ?? (await link.ask('cache', command, kind));
   return reply instanceof RefusedByRedis ? undefined : reply;
 }
+
+const isText = (reply: unknown) => typeof reply === 'string';
+const isCount = (reply: unknown) => typeof reply === 'number';
+const isStep = (reply: unknown) =>
+  Array.isArray(reply) && isText(reply[0]) && Array.isArray(reply[1]) && reply[1].every(isText);
 
 function readEntry(entry: string, identity: string, rowDigest: string): string | undefined {
   const members = entry.slice(membersAt);

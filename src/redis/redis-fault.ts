@@ -1,3 +1,5 @@
+import { OutOfStepError } from './out-of-step.js';
+
 /** Redis cannot serve at all, or refuses what would change something. `reason` is in our own words. */
 export interface Absence {
   readonly kind: 'away' | 'no-writes';
@@ -31,6 +33,11 @@ export class RefusedByRedis extends Error {
 
 export const noAnswerInTime: Absence = { kind: 'away', reason: 'it does not answer in time' };
 export const connectionLost: Absence = { kind: 'away', reason: 'the connection was lost' };
+const outOfStep: Absence = {
+  kind: 'away',
+  reason: 'it answers something else than was asked',
+  isElsewhere: true,
+};
 export const refusesAll: Absence = { kind: 'away', reason: 'it refuses what is needed' };
 const noNode: Absence = { kind: 'away', reason: 'none of the nodes of its cluster can be reached' };
 /** A cluster says so for the keys of its other nodes alone, so that a probe may succeed by chance. */
@@ -103,6 +110,7 @@ const faultsBySystemCode: Readonly<Record<string, string>> = {
 /** What an error means, whatever threw it: Redis, its client, the system, TLS. */
 export function readFault(error: unknown): RedisFault {
   if (!(error instanceof Error)) return connectionLost;
+  if (error instanceof OutOfStepError) return outOfStep;
   const { name, message } = error;
   if (message.startsWith('All sentinels are unreachable'))
     return findByText(faultsOfSentinels, message) ?? refusesAll;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Commands } from './connection/connection.js';
+import { OutOfStepError } from './out-of-step.js';
 
 /** A Lua script, which Redis runs as one step. */
 export interface Script {
@@ -8,15 +9,39 @@ export interface Script {
   readonly sha1: string;
 }
 
-export function defineScript(source: string): Script {
+/** Its last argument tells one run from another, and is the last item of what it returns, which has to be a list. */
+export function defineScript(body: string): Script {
+  const source = `
+local function run()
+${body}
+end
+local reply = run()
+if not reply.err then reply[#reply + 1] = ARGV[#ARGV] end
+return reply
+`;
   return { source, sha1: createHash('sha1').update(source).digest('hex') };
 }
 
+let runs = 0;
+
 /**
  * Runs a script by its name, and by its source where Redis does not know it (yet, or no longer: after a restart).
- * Rejects as a command does: to be called in `ask`.
+ * Rejects as a command does, and with `OutOfStepError` for the reply to another run: to be called in `ask`.
  */
 export async function runScript(
+  redis: Commands,
+  script: Script,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<readonly unknown[]> {
+  runs += 1;
+  const run = `run ${runs}`;
+  const reply = await evaluate(redis, script, keys, [...args, run]);
+  if (!Array.isArray(reply) || reply.at(-1) !== run) throw new OutOfStepError();
+  return reply.slice(0, -1);
+}
+
+async function evaluate(
   redis: Commands,
   script: Script,
   keys: readonly string[],

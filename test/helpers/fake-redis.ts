@@ -5,11 +5,14 @@ export interface FakeRedis extends AsyncDisposable {
   readonly url: string;
   /** What each command is answered from now on, as it goes over the wire. */
   become(answer: string): void;
+  /** From now on commands are answered as by a Redis that does all: a script by the name of its run. */
+  heal(): void;
 }
 
 /** Answers every command alike: for states that a real Redis is hard to bring into. */
 export async function startFakeRedis(first: string): Promise<FakeRedis> {
   let answer = first;
+  let isWell = false;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -17,8 +20,15 @@ export async function startFakeRedis(first: string): Promise<FakeRedis> {
     socket.on('close', () => sockets.delete(socket));
     socket.on('data', (bytes) => {
       // Each command is an array, and no argument of ours looks like the beginning of one.
-      const count = bytes.toString('latin1').match(/\*\d+\r\n\$/g)?.length ?? 0;
-      if (answer !== '') socket.write(answer.repeat(count));
+      const commands = bytes
+        .toString('latin1')
+        .split(/\*\d+\r\n(?=\$)/)
+        .slice(1);
+      if (!isWell) return void (answer !== '' && socket.write(answer.repeat(commands.length)));
+      for (const command of commands) {
+        const run = /run \d+/.exec(command)?.[0];
+        socket.write(run === undefined ? '+OK\r\n' : `*1\r\n$${run.length}\r\n${run}\r\n`);
+      }
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -26,6 +36,9 @@ export async function startFakeRedis(first: string): Promise<FakeRedis> {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
     become: (next) => {
       answer = next;
+    },
+    heal: () => {
+      isWell = true;
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();

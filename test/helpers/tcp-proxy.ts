@@ -18,6 +18,8 @@ export interface TcpProxy extends AsyncDisposable {
   strand(): void;
   /** Where new connections lead from now on: what a failover does to an address. */
   retarget(port: number): void;
+  /** Sends these bytes to all clients, as if the server had. */
+  inject(bytes: string): void;
   /** Ends all connections now. */
   cut(): void;
 }
@@ -34,6 +36,7 @@ export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
   let accepted = 0;
   let random = 1;
   const sockets = new Set<Socket>();
+  const clients = new Set<Socket>();
   const lanes = new Set<{ wake(): void; strand(): void }>();
 
   /** One direction of one connection: pieces in their order, each when its time has come. */
@@ -89,6 +92,8 @@ export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
     accepted += 1;
+    clients.add(client);
+    client.on('close', () => clients.delete(client));
     const upstream = connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true });
     for (const [socket, other] of [
       [client, upstream],
@@ -132,6 +137,9 @@ export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
     },
     retarget: (port) => {
       targetPort = port;
+    },
+    inject: (bytes) => {
+      for (const client of clients) client.write(bytes);
     },
     cut,
     async [Symbol.asyncDispose]() {

@@ -34,7 +34,7 @@ async function startFake(answer: string): Promise<Absent> {
   const fake = await startFakeRedis(answer);
   return {
     url: fake.url,
-    heal: async () => fake.become('+OK\r\n'),
+    heal: async () => fake.heal(),
     [Symbol.asyncDispose]: () => fake[Symbol.asyncDispose](),
   };
 }

@@ -1,0 +1,64 @@
+import { expect, test, vi } from 'vitest';
+import { createRedisCache } from '../../src/cache/redis.js';
+import { createRedisLimiter } from '../../src/limits/redis.js';
+import { keyOf } from '../contracts/answer-cache.js';
+import { createTestLink } from '../helpers/redis-link.js';
+import { openSharedRedis } from '../helpers/shared-redis.js';
+import { startTcpProxy } from '../helpers/tcp-proxy.js';
+
+/** A cache and a limiter, whose Redis can be made to give one reply too many. */
+async function open() {
+  const redis = openSharedRedis();
+  const { hostname, port, pathname } = new URL(redis.url);
+  const proxy = await startTcpProxy(Number(port));
+  const opened = createTestLink(`redis://${hostname}:${proxy.port}${pathname}`, redis.prefix, 2_000);
+  await opened.become('up');
+  const { link } = opened;
+  return {
+    ...opened,
+    proxy,
+    cache: createRedisCache(link, { prefix: redis.prefix, ttlSeconds: 60, onCorrupt: () => undefined }),
+    limiter: createRedisLimiter(link, redis.prefix),
+    async [Symbol.asyncDispose]() {
+      await link.close();
+      await proxy[Symbol.asyncDispose]();
+      await redis[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const limit = { max: 3, windowMs: 60_000 };
+const replies = [':7\r\n', '+OK\r\n', '*4\r\n:1\r\n:2\r\n:0\r\n:0\r\n', '*0\r\n', '$-1\r\n'];
+
+test.each(replies)(
+  'a connection that gave %j too many is not believed, and another one is made',
+  async (extra) => {
+    await using redis = await open();
+    const { cache, limiter, proxy, changes } = redis;
+    cache.set(keyOf('a'), '"prediction":1');
+    expect(await cache.get(keyOf('a'))).toBe('"prediction":1');
+    const before = proxy.accepted;
+    // The questions are on their way when it comes.
+    const asked = Promise.all([
+      cache.get(keyOf('a')),
+      cache.get(keyOf('b')),
+      limiter.take('client', limit, 1),
+      limiter.take('other', limit, 1),
+    ]);
+    proxy.inject(extra);
+    const [a, b, verdict] = await asked;
+    expect(['"prediction":1', undefined]).toContain(a);
+    expect(b).toBe(undefined);
+    expect(verdict === undefined || verdict.isAdmitted).toBe(true);
+    await vi.waitFor(() => expect(proxy.accepted).toBeGreaterThan(before), { timeout: 10_000 });
+    await redis.become('up');
+    expect(changes.filter(({ state }) => state === 'down')).toEqual([
+      expect.objectContaining({ reason: 'it answers something else than was asked' }),
+    ]);
+    expect(redis.refused).toEqual([]);
+  // What was taken for the entry of this name may have been found damaged, and removed.
+  cache.set(keyOf('a'), '"prediction":1');
+    expect(await cache.get(keyOf('a'))).toBe('"prediction":1');
+    expect(await limiter.take('another', limit, 1)).toMatchObject({ isAdmitted: true, remaining: 2 });
+  },
+);
