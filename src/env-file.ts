@@ -31,10 +31,15 @@ export function addEnvFile(environment: Environment): readonly DoubtfulLine[] {
 
 function readText(file: string, isNamed: boolean): string | { readonly problem: string } | undefined {
   try {
-    // A folder of this name is a virtual environment of Python, and a pipe would be waited for.
-    if (!isNamed && !statSync(file).isFile()) return undefined;
+    // A folder of the usual name is a virtual environment of Python. A pipe would be waited for, unless it is one that a
+    // shell has opened: `ENV_FILE=<(…)`.
+    const stats = statSync(file);
+    if (!isNamed && !stats.isFile()) return undefined;
+    if (stats.isFIFO() && !/^\/(?:dev|proc\/self)\/fd\//.test(file))
+      throw new ConfigError([`ENV_FILE: ${file} is a pipe: name a file`]);
     return readFileSync(file, 'utf8');
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     if (isNamed) throw new ConfigError([`ENV_FILE: ${file} cannot be read (${code})`]);
     return code === 'ENOENT' ? undefined : { problem: `the file cannot be read (${code})` };

@@ -6,7 +6,7 @@ import { type Config, findMisspelt, readConfig } from './config.js';
 import { addEnvFile } from './env-file.js';
 import { reopenLog } from './log/destination.js';
 import { createLogger as createLog } from './log/logger.js';
-import { writeToPerson } from './log/standard-error.js';
+import { openStandardError, writeToPerson } from './log/standard-error.js';
 import { describeFailure } from './process/failure.js';
 import { listen } from './process/listen.js';
 import { requireMemory } from './process/memory.js';
@@ -30,6 +30,7 @@ export async function runServer(
   signals: ProcessSignals,
   options: Environment = {},
 ): Promise<void> {
+  openStandardError();
   const link = connectToSupervisor(environment);
   // A warning of Node's own may be lost, as on a full disk: an error that nobody listens to would end the process.
   process.stderr.on('error', () => undefined);

@@ -66,9 +66,9 @@ export async function buildServer(
     // refused at once: a 408 takes 0.1 ms.
     connectionsCheckingInterval: 100,
   };
-  const refuse = createRefuse(problemSettings, (error, requestId) => {
+  const refuse = createRefuse(problemSettings, (error, requestId, known) => {
     app.observeUnmatched(error.status, 0);
-    problemSettings.logFault(app.log, error, () => ({ request_id: requestId }));
+    problemSettings.logFault(app.log, error, () => ({ request_id: requestId, ...known }));
   });
   const app: FastifyInstance = Fastify({
     // With `https` the server is of another type, which has all that is asked of this one.

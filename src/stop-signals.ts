@@ -2,7 +2,7 @@ type Stop = (signal: NodeJS.Signals) => Promise<void>;
 
 /** What signals do to a server's process. */
 export interface ProcessSignals {
-  /** SIGTERM and SIGINT stop it: at once, as long as nobody says how. */
+  /** SIGTERM, SIGINT and SIGQUIT stop it: at once, as long as nobody says how. */
   stopWith(stop: Stop): void;
   /** SIGHUP has it read files again: one that has come before is made up for at once. */
   reloadWith(reload: () => void): void;
@@ -12,7 +12,12 @@ export interface ProcessSignals {
 export function catchSignals(): ProcessSignals {
   // Until there is a server there is nothing to wait for.
   let stop: Stop = async () => process.exit(0);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
+    process.on(signal, () => void stop(signal));
+  }
+  // Tools for logs send them to other servers. Node would open its debugger for the first, by which whoever is on this
+  // machine runs code, and end at once for the second.
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
   let isReloadDue = false;
   let reload = () => {
     isReloadDue = true;

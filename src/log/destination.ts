@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, write, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { type Descriptor, openDescriptor, preventWaiting } from './descriptor.js';
 import { LineQueue } from './line-queue.js';
 
@@ -186,11 +186,16 @@ export class LogDestination {
     const { fd, file } = this.#descriptor;
     if (file === undefined) return;
     const open = () => {
-      const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
-      return openSync(file.path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, file.mode);
+      const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+      // The last one for a pipe under this name, whose opening would wait for a reader.
+      return openSync(file.path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, file.mode);
     };
     try {
       const proof = open();
+      if (!fstatSync(proof).isFile()) {
+        closeSync(proof);
+        throw new Error(`${file.path} is no file any more`);
+      }
       // The lowest number that is free is given out: the same again, which workers that start later inherit. The old
       // file has nobody then who holds its space.
       closeSync(fd);

@@ -16,6 +16,11 @@ const bounds = { depth: 32, containers: 100_000, members: 250_000, values: 500_0
  */
 export function parseManifest(bytes: Uint8Array): Manifest {
   const file = parseJson(bytes);
+  if (!isWellFormed(file)) {
+    throw new RefusedError(
+      'metadata.json has a text with half of a surrogate pair, such as "\\ud83d": leave it out',
+    );
+  }
   if (!compiled.Check(file)) throw refuse(nameFeatures(listShapeFaults(compiled.Errors(file)), file));
   const { features: given, ...rest } = file;
   const features = given?.map((feature) =>
@@ -47,6 +52,13 @@ function parseJson(bytes: Uint8Array): unknown {
     const where = messageOf(cause).replace(/\s+/g, ' ');
     throw new RefusedError(`metadata.json is not valid JSON in UTF-8: ${where}`, { cause });
   }
+}
+
+/** Whether each text is one of Unicode. A reader of JSON may refuse all of an answer for half of a pair in it. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([name, it]) => name.isWellFormed() && isWellFormed(it));
 }
 
 function refuse(faults: readonly string[]): RefusedError {

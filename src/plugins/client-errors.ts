@@ -32,16 +32,26 @@ const lingerMs = 2_000;
 type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
 /** Answers on a socket that belongs to no request, in the same form as any other error, and closes it. */
-export type Refuse = (error: ServiceError, socket: Socket, more?: Readonly<Record<string, string>>) => void;
+export type Refuse = (
+  error: ServiceError,
+  socket: Socket,
+  more?: { readonly headers?: Readonly<Record<string, string>>; readonly known?: KnownOfRefused },
+) => void;
+
+/** What the log tells of a refused request. A method that nobody knows is a text of the client, and is not told. */
+export interface KnownOfRefused {
+  readonly key?: string;
+  readonly method?: string;
+}
 
 /** A client that does not close its side as well is cut soon: no limit of Node's own watches such a connection any more. */
 export function createRefuse(
   settings: ProblemSettings,
-  onRefused: (error: ServiceError, requestId: string) => void,
+  onRefused: (error: ServiceError, requestId: string, known: KnownOfRefused) => void,
 ): Refuse {
-  return (error, socket, more = {}) => {
+  return (error, socket, { headers = {}, known = {} } = {}) => {
     const requestId = createRequestId({ headers: {} });
-    onRefused(error, requestId);
+    onRefused(error, requestId, known);
     const body = toProblemText(error, requestId, settings);
     const head = [
       `HTTP/1.1 ${error.status} ${reasons[error.status]}`,
@@ -52,7 +62,7 @@ export function createRefuse(
       // RFC 9110 wants it of every server that has a clock; Node adds it to all other answers.
       `date: ${new Date().toUTCString()}`,
       'connection: close',
-      ...Object.entries({ ...more, ...error.headers }).map(([name, value]) => `${name}: ${value}`),
+      ...Object.entries({ ...headers, ...error.headers }).map(([name, value]) => `${name}: ${value}`),
     ];
     socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
     // Not the socket's own timer, which every byte that still comes would set anew.
@@ -96,16 +106,20 @@ export function createConnectHandler(app: FastifyInstance, refuse: Refuse) {
 /** Refuses a request that no route can have seen, behind the gates of all others. */
 function refuseUnmatched(
   app: FastifyInstance,
-  request: RawRequest & { readonly url?: string | undefined },
+  request: RawRequest & { readonly url?: string | undefined; readonly method?: string | undefined },
   refuse: Refuse,
   socket: Socket,
   own = app.explainUnmatched(request.url ?? ''),
 ): void {
   const headers: Record<string, string> = {};
+  const { method } = request;
   const sink = {
     header: (name: string, value: string) => {
       headers[name] = value;
     },
   };
-  app.refuseUnmatched(request, own, sink, (refusal) => refuse(refusal, socket, headers));
+  app.refuseUnmatched(request, own, sink, (refusal, key) => {
+    const known = { ...(key !== null && { key: key.id }), ...(method !== undefined && { method }) };
+    refuse(refusal, socket, { headers, known });
+  });
 }

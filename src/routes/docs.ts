@@ -36,7 +36,8 @@ const docsRoutes: FastifyPluginAsync = async (app) => {
   const manual = new Manual();
   for (const path of ['/docs', '/docs/', '/docs/static/:file']) {
     app.get(path, { config, schema: { hide: true } }, async (request, reply) => {
-      const file = await manual.find(request.url);
+      const { file: name } = request.params as { file?: string };
+      const file = await manual.find(name === undefined ? path : `/docs/static/${name}`);
       if (file === undefined) throw new ServiceError('not_found', { detail: 'The manual has no such file.' });
       return sendBytes(request, reply, file);
     });

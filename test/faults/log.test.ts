@@ -7,6 +7,8 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  readlinkSync,
+  renameSync,
   rmSync,
   writeSync,
 } from 'node:fs';
@@ -15,7 +17,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { findFreePort } from '../helpers/free-port.js';
 import { linearRegression } from '../helpers/onnx-models.js';
-import { memoryMb } from '../helpers/processes.js';
+import { childrenOf, memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { faultWithoutServer } from './harness.js';
 import { isFullSize, sizeNote } from './size.js';
@@ -237,6 +239,35 @@ faultWithoutServer('L03', 'an error that nobody caught ends a server whose log n
     closeSync(fd);
   }
 });
+
+for (const workers of ['1', '2']) {
+  const title = `SIGHUP opens a renamed log again in each process, and a pipe in its place hangs none, workers ${workers}`;
+  faultWithoutServer('L03', title, async () => {
+    const path = join(folder, `renamed-${workers}`);
+    const fd = openSync(path, 'a');
+    const server = await startQuiet(fd, { WORKERS: workers }, fd);
+    closeSync(fd);
+    try {
+      const pids = [server.child.pid as number, ...childrenOf(server.child.pid as number)];
+      const holders = (name: string) =>
+        pids.filter((pid) => [1, 2].some((k) => readlinkSync(`/proc/${pid}/fd/${k}`) === name)).length;
+      renameSync(path, `${path}.1`);
+      server.child.kill('SIGHUP');
+      await vi.waitUntil(() => holders(`${path}.1`) === 0, { timeout: 5_000 });
+      renameSync(path, `${path}.2`);
+      execFileSync('mkfifo', [path]);
+      server.child.kill('SIGHUP');
+      await vi.waitUntil(() => readFileSync(`${path}.2`, 'utf8').includes('cannot be opened again'), {
+        timeout: 5_000,
+      });
+      expect(await countFailures(server, 300)).toBe(0);
+      const seconds = await stop(server);
+      return `processes that hold the old file 0 of ${pids.length}, end after ${seconds.toFixed(2)} s`;
+    } finally {
+      server.child.kill('SIGKILL');
+    }
+  });
+}
 
 const canMount = process.getuid?.() === 0 && spawnSync('unshare', ['-m', 'true']).status === 0;
 const fullDisk = 'a log on a full disk comes back when there is room, and says what is missing';

@@ -1,10 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import { askTimed } from '../helpers/ask.js';
+import { ask, askTimed } from '../helpers/ask.js';
 import { network } from '../helpers/onnx/company-models.js';
 import { externalData, linearRegression } from '../helpers/onnx-models.js';
 import { childrenOf } from '../helpers/processes.js';
@@ -232,3 +233,32 @@ faultWithoutServer(
     return `folders left ${after.filter((name) => own.includes(name)).length} of ${own.length}, of others removed 0 of 4`;
   },
 );
+
+for (const workers of ['1', '2']) {
+  faultWithoutServer('R14', `leaves no copy after a stop, workers ${workers}`, async () => {
+    const temp = makeTemp();
+    await using server = await startServerProcess({ ...environment(temp), WORKERS: workers });
+    const copies = () => readdirSync(temp).filter((name) => name.startsWith('sardonyx-copy'));
+    expect(copies().length).toBe(Number(workers));
+    const ended = once(server.child, 'close');
+    server.child.kill('SIGTERM');
+    expect((await ended)[0]).toBe(0);
+    expect(copies()).toEqual([]);
+    return `copies left 0 of ${workers} (all before)`;
+  });
+}
+
+faultWithoutServer('R14', 'gives the engine no copy that was changed in its place', async () => {
+  const temp = makeTemp();
+  await using server = await startServerProcess(environment(temp));
+  const askWeights = () => ask(server.url, 'weights', { x: 2 });
+  expect((await askWeights()).body.prediction).toBe(42);
+  for (const name of readdirSync(temp)) {
+    if (name.startsWith('sardonyx-copy')) writeFileSync(join(temp, name, 'w.bin'), Buffer.alloc(4));
+  }
+  for (const pid of childrenOf(server.child.pid as number)) process.kill(pid, 'SIGKILL');
+  await pause(3_000);
+  const { prediction } = (await askWeights()).body;
+  expect(prediction).toBe(42);
+  return `answered ${prediction} (2 before)`;
+});

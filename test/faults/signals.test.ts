@@ -154,3 +154,20 @@ for (const workers of ['1', '2']) {
     },
   );
 }
+
+for (const workers of ['1', '2']) {
+  faultWithoutServer('S04', `takes no signal for another, workers ${workers}`, async () => {
+    await using server = await startServerProcess({ WORKERS: workers });
+    for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
+      server.child.kill(signal);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect((await fetch(`${server.url}/health/ready`)).status, signal).toBe(200);
+    }
+    expect(server.stderr.join('\n')).not.toContain('Debugger');
+    const ended = once(server.child, 'close');
+    server.child.kill('SIGQUIT');
+    expect((await ended)[0]).toBe(0);
+    expect(server.stdout.at(-1)).toContain('"msg":"stopped"');
+    return 'SIGUSR1 and SIGUSR2 do nothing, SIGQUIT stops it in good order';
+  });
+}

@@ -56,8 +56,8 @@ test.each(replies)(
       expect.objectContaining({ reason: 'it answers something else than was asked' }),
     ]);
     expect(redis.refused).toEqual([]);
-  // What was taken for the entry of this name may have been found damaged, and removed.
-  cache.set(keyOf('a'), '"prediction":1');
+    // What was taken for the entry of this name may have been found damaged, and removed.
+    cache.set(keyOf('a'), '"prediction":1');
     expect(await cache.get(keyOf('a'))).toBe('"prediction":1');
     expect(await limiter.take('another', limit, 1)).toMatchObject({ isAdmitted: true, remaining: 2 });
   },

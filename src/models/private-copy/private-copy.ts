@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { lstat, mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +22,7 @@ const touchEveryMs = 3_600_000;
 interface Place {
   readonly folder: string;
   readonly modelPath: string;
-  readonly files: readonly { readonly path: string; readonly identity: string }[];
+  readonly files: readonly { readonly path: string; identity: string }[];
 }
 
 /**
@@ -81,9 +82,15 @@ export class PrivateCopy implements ModelSource {
   }
 
   async #touch(): Promise<void> {
-    const { folder, files } = await this.#place;
+    const place = await this.#place;
+    // A change that somebody has made must not be forgotten: the next child gets another copy.
+    const wasWhole = await isWhole(place);
     const now = new Date();
-    for (const path of [folder, ...files.map((file) => file.path)]) await utimes(path, now, now);
+    await utimes(place.folder, now, now);
+    for (const file of place.files) {
+      await utimes(file.path, now, now);
+      if (wasWhole) file.identity = await identify(file.path);
+    }
   }
 }
 
@@ -99,6 +106,7 @@ async function makePlace(weights: Weights, model: Uint8Array, signal?: AbortSign
     throw toCopyRefusal(cause, model.length + (await countBytes(weights)));
   };
   const folder = await mkdtemp(join(tmpdir(), copyPrefix())).catch(refuse);
+  noteFolder(folder);
   try {
     await copyWeights(weights, folder, signal);
     const modelPath = join(folder, 'model.onnx');
@@ -128,12 +136,35 @@ async function isWhole({ files }: Place): Promise<boolean> {
   return files.every(({ identity }, k) => found[k] === identity);
 }
 
-/** A number of a file is given to another one at once, hence its time of birth, which no touch changes. */
+/**
+ * A number of a file is given to another one at once, hence its time of birth. A write into the file changes its time of
+ * change, which nobody can set.
+ */
 async function identify(path: string): Promise<string> {
-  const { ino, size, birthtimeNs } = await lstat(path, { bigint: true });
-  return `${ino} ${size} ${birthtimeNs}`;
+  const { ino, size, birthtimeNs, ctimeNs } = await lstat(path, { bigint: true });
+  return `${ino} ${size} ${birthtimeNs} ${ctimeNs}`;
 }
 
-function removeFolder(folder: string): Promise<void> {
-  return rm(folder, { recursive: true, force: true });
+/** Those that this process has made, which it removes at its end where a version was in use until then. */
+const folders = new Set<string>();
+
+function noteFolder(folder: string): void {
+  if (folders.size === 0) process.once('exit', removeAll);
+  folders.add(folder);
+}
+
+function removeAll(): void {
+  for (const folder of folders) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+    } catch {
+      // The next start tells of what it cannot remove.
+    }
+  }
+}
+
+async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  folders.delete(folder);
+  if (folders.size === 0) process.off('exit', removeAll);
 }

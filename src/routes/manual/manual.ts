@@ -5,11 +5,11 @@ import type { ServedBytes } from './served-bytes.js';
 export class Manual {
   #files: ReturnType<typeof readManualFiles> | undefined;
 
-  /** The file at a path, whatever query follows it; undefined where there is none. */
-  async find(url: string): Promise<ServedBytes | undefined> {
+  /** The file at a path; undefined where there is none. */
+  async find(path: string): Promise<ServedBytes | undefined> {
     this.#files ??= readManualFiles();
     try {
-      return (await this.#files).get(url.split('?', 1)[0] as string);
+      return (await this.#files).get(path);
     } catch (error) {
       this.#files = undefined;
       throw error;

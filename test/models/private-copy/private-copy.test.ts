@@ -73,6 +73,22 @@ describe('a private copy', () => {
     expect(readFileSync(join(dirname(path), 'w.bin'), 'utf8')).toBe('weights');
   });
 
+  test('is made again where a file was written to in its place, and not after a touch of its own', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    await using it = await makeCopy();
+    const { copy: folder } = await it.copy.provide();
+    const before = statSync(join(folder, 'w.bin'), { bigint: true }).ctimeNs;
+    vi.advanceTimersByTime(3_600_000);
+    await vi.waitUntil(() => statSync(join(folder, 'w.bin'), { bigint: true }).ctimeNs !== before, {
+      timeout: 5_000,
+    });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect((await it.copy.provide()).copy).toBe(folder);
+    writeFileSync(join(folder, 'w.bin'), 'forgery');
+    const { path } = await it.copy.provide();
+    expect(readFileSync(join(dirname(path), 'w.bin'), 'utf8')).toBe('weights');
+  });
+
   test('is not made of other bytes than those that were loaded, and is there again with them', async () => {
     await using it = await makeCopy();
     rmSync((await it.copy.provide()).copy, { recursive: true });
