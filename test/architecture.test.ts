@@ -29,6 +29,7 @@ const partOf = (file: string) =>
 /** What each part may call; a part that is not named here may call nothing of ours. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ['process', 'stop-signals'],
+  healthcheck: ['config', 'env-file', 'errors'],
   process: ['access', 'banner', 'config', 'env-file', 'errors', 'log', 'server', 'workers'],
   'env-file': ['config'],
   banner: ['config', 'models'],
@@ -159,6 +160,7 @@ describe('the parts of src', () => {
     const users = (text: string) => files.filter((file) => sources.get(file)?.includes(text)).sort();
     expect(users('process.env')).toEqual([
       'cli.ts',
+      'healthcheck.ts',
       // What a child process gets of it, and what the engine is told.
       'inference/host-process.ts',
       'inference/session.ts',

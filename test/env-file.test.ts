@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,6 +63,11 @@ test('a file that is named must be there', () => {
   );
   expect(() => addEnvFile({ ENV_FILE: folder })).toThrow(
     new ConfigError([`ENV_FILE: ${folder} cannot be read (EISDIR)`]),
+  );
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  expect(() => addEnvFile({ ENV_FILE: pipe })).toThrow(
+    new ConfigError([`ENV_FILE: ${pipe} is a pipe: name a file`]),
   );
 });
 

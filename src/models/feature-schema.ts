@@ -141,7 +141,7 @@ function explain(
   const foreign = findForeignForm(row, (name) => known.has(name));
   if (foreign !== undefined) {
     const { name, servers } = foreign;
-    add(name, () => `is how ${servers} take rows; here the body is one row: ${sketchRow(known)}`);
+    add(name, () => `is the form of ${servers}; here the body is one row: ${sketchRow(known)}`);
   } else {
     const budget = createSearchBudget();
     const names = [...known];

@@ -49,7 +49,7 @@ export function readTensorRequest(
     );
     add(
       `/${pointerToken(name)}`,
-      `is how ${servers} take rows; here tensors stand by name: {"inputs": ${sketch}}`,
+      `is the form of ${servers}; here tensors stand by name: {"inputs": ${sketch}}`,
     );
     throw refuse(problems);
   }

@@ -5,7 +5,7 @@ import { type ErrorCode, ServiceError } from '../errors.js';
 import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
 import type { RawRequest } from './client-address.js';
 import { createRequestId } from './request-id.js';
-import { type ParserFault, readUnknownMethod } from './unknown-method.js';
+import { mayBecomeUnknownMethod, type ParserFault, readUnknownMethod } from './unknown-method.js';
 
 /** Node's errors for what never became a request. */
 const codes: Readonly<Record<string, ErrorCode>> = {
@@ -27,6 +27,8 @@ const reasons: Readonly<Record<number, string>> = {
 };
 
 const lingerMs = 2_000;
+/** What is left of a request whose method is unknown, once its first bytes have come. */
+const restMs = 1_000;
 
 /** Node's own name for the answer that a connection is at; its default handler of such errors reads it too. */
 type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
@@ -71,9 +73,20 @@ export function createRefuse(
   };
 }
 
+/** Connections with the beginning of a request whose method is unknown. */
+const waiting = new WeakMap<Socket, { readonly fault: ParserFault; readonly timer: NodeJS.Timeout }>();
+
 /** Refuses bytes that the HTTP parser has refused: after those nothing on that connection can be trusted. */
 export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
-  return (fault: ParserFault, socket: AnsweringSocket): void => {
+  return (found: ParserFault, socket: AnsweringSocket): void => {
+    let fault = found;
+    const before = waiting.get(socket);
+    if (before !== undefined) {
+      // Node's parser gives its first fault again for each piece that comes after it.
+      clearTimeout(before.timer);
+      waiting.delete(socket);
+      fault = join(before.fault, found);
+    }
     // Bytes after a request with `Connection: close` are no part of anything: its answer is still to be sent.
     if (fault.code === 'HPE_CLOSED_CONNECTION') return;
     if (fault.code === 'ECONNRESET' || !socket.writable) {
@@ -85,10 +98,23 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
       socket.destroySoon();
       return;
     }
-    const request = readUnknownMethod(fault);
-    if (request !== undefined) refuseUnmatched(app, { ...request, socket }, refuse, socket);
-    else refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket);
+    const answer = () => {
+      waiting.delete(socket);
+      const request = readUnknownMethod(fault);
+      if (request !== undefined) refuseUnmatched(app, { ...request, socket }, refuse, socket);
+      else refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket);
+    };
+    // Its key may be in a piece that has not come: the answer must not follow from how the bytes were cut.
+    if (mayBecomeUnknownMethod(fault)) {
+      waiting.set(socket, { fault, timer: setTimeout(answer, restMs).unref() });
+    } else answer();
   };
+}
+
+/** The first fault, with the bytes that came after it. */
+function join(first: ParserFault, { rawPacket }: ParserFault): ParserFault {
+  const pieces = [first.rawPacket, rawPacket].filter((piece) => Buffer.isBuffer(piece));
+  return { ...first, code: first.code, bytesParsed: first.bytesParsed, rawPacket: Buffer.concat(pieces) };
 }
 
 /** Refuses to be a tunnel. Node gives a CONNECT to nobody else, and closes it without a word where nobody listens. */

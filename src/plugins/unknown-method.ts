@@ -24,6 +24,21 @@ const requestLine = /^([!#$%&'*+.^_`|~\w-]+) ([!-~]+) HTTP\/1\.[01]$/;
 const headerLine = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*(.*?)[ \t]*$/;
 const lists: ReadonlySet<string> = new Set(['x-api-key', 'x-forwarded-for']);
 
+/** The beginning of a request line, however little of it has come. */
+const requestLineBegin = /^[!#$%&'*+.^_`|~\w-]+(?: [!-~]*(?: [HTP/1.0]{0,8})?)?\r?$/;
+/** As many as Node lets headers have. */
+const longestHead = 16_384;
+
+/** Whether more bytes may still make it a request that is sound but for its method. */
+export function mayBecomeUnknownMethod({ code, bytesParsed = 0, rawPacket }: ParserFault): boolean {
+  if (!Buffer.isBuffer(rawPacket) || !codes.has(code) || rawPacket.length > longestHead) return false;
+  const text = rawPacket.toString('latin1');
+  const start = text.lastIndexOf('\n', Math.max(0, bytesParsed - 2)) + 1;
+  if (text.includes('\r\n\r\n', start)) return false;
+  const [first = '', ...lines] = text.slice(start).split('\r\n');
+  return lines.length === 0 ? requestLineBegin.test(first) : requestLine.test(first);
+}
+
 /**
  * A request that is sound but for a method that Node's parser does not have: it is refused like those with a method
  * that no route has. What has not come yet, or is no header, counts as not sent. Undefined for any other fault.

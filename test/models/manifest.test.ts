@@ -256,4 +256,7 @@ test('what is no JSON in UTF-8 is refused', () => {
     /^metadata\.json is not valid JSON in UTF-8: .*(position \d+|unexpected)/i,
   );
   expect(() => parseManifest(Uint8Array.of(0x22, 0xff, 0x22))).toThrow('not valid JSON in UTF-8');
+  for (const text of ['{"description":"x\\ud83d"}', '{"features":[{"name":"\\udc00"}]}', '{"\\ud83dx":1}']) {
+    expect(() => parseManifest(new TextEncoder().encode(text))).toThrow('half of a surrogate pair');
+  }
 });

@@ -120,7 +120,7 @@ describe('what is wrong with a body is said with its pointer', () => {
       { inputs: [[1, 2]] },
       at(
         '/inputs',
-        'is how the open inference protocol (KServe v2, Triton) and MLflow take rows; here tensors stand by name: {"inputs": {"X": […]}}',
+        'is the form of the open inference protocol (KServe v2, Triton) and MLflow; here tensors stand by name: {"inputs": {"X": […]}}',
       ),
     ],
     ['no X', { inputs: {} }, at('/inputs/X', 'is required')],

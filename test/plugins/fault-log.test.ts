@@ -1,10 +1,12 @@
+import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { describe, expect, test } from 'vitest';
 import { ServiceError } from '../../src/errors.js';
 import { createFaultLog } from '../../src/plugins/fault-log.js';
+import { sendRaw } from '../faults/raw.js';
 import { buildTestApp } from '../helpers/app.js';
 import { linearRegression } from '../helpers/onnx-models.js';
-import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { createRegistryFolder, sha256 } from '../helpers/registry-folder.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 
@@ -30,6 +32,24 @@ test('a flood of one code is some lines, then one a second, and every other code
 });
 
 describe('a refused request', () => {
+  test('that no route has seen has a line with its key', async () => {
+    const key = 'a-key-0123456789abcdef0123456789abcdef';
+    await using server = await buildTestApp({
+      API_KEYS: JSON.stringify([{ id: 'someone', sha256: sha256(key), scopes: ['predict'] }]),
+    });
+    await server.app.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = server.app.server.address() as AddressInfo;
+    for (const method of ['BREW', 'CONNECT']) {
+      const head = `${method} /predict HTTP/1.1\r\nHost: a\r\nX-API-Key: ${key}\r\nConnection: close\r\n\r\n`;
+      await sendRaw(port, head);
+    }
+    const lines = server.logs.filter(({ code }) => code === 'method_not_allowed');
+    expect(lines.map((line) => [line['key'], line['method']])).toEqual([
+      ['someone', undefined],
+      ['someone', 'CONNECT'],
+    ]);
+  });
+
   test('has a line that says what, of which model and version, and under which ids', async () => {
     await using server = await buildTestApp();
     const refused = await server.post('/predict', { ...loan, age: 'x' }, { 'x-request-id': 'mine' });

@@ -1,4 +1,6 @@
+import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
+import { sendRaw } from '../faults/raw.js';
 import { buildTestApp } from '../helpers/app.js';
 
 /** The addresses of the files that a page of this text loads, as a browser resolves them. */
@@ -22,3 +24,19 @@ test.each(['https://example.com/ml', 'https://example.com/ml/'])(
     expect(body.servers).toEqual([{ url: 'https://example.com/ml' }]);
   },
 );
+
+test('the manual is there for an address in absolute form and with escapes too', async () => {
+  await using server = await buildTestApp();
+  await server.app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = server.app.server.address() as AddressInfo;
+  for (const path of [
+    '/docs',
+    '/docs/',
+    '/docs/static/swagger-ui.css',
+    '/docs/static/swagger%2dui.css',
+    '/docs?x=1',
+  ]) {
+    const bytes = `GET http://a${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+    expect((await sendRaw(port, bytes)).status, path).toBe(200);
+  }
+});
