@@ -9,6 +9,7 @@ import { createLogger as createLog } from './log/logger.js';
 import { writeToPerson } from './log/standard-error.js';
 import { describeFailure } from './process/failure.js';
 import { listen } from './process/listen.js';
+import { reportReady } from './process/service-manager.js';
 import type { StartEvents } from './process/start-events.js';
 import { createStop } from './process/stop.js';
 import { buildServer } from './server.js';
@@ -52,6 +53,7 @@ export async function runServer(
       onLoaded(summary) {
         logger.info({ seconds: Math.round(process.uptime() * 10) / 10 }, 'models loaded');
         writeToPerson(describeStart(summary, config.WORKERS));
+        reportReady(environment, logger, summary.url);
       },
     };
     if (config.WORKERS === 1) return await serve(config, logger, signals, undefined, events);
