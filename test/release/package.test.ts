@@ -21,7 +21,7 @@ describe('the package of a release', () => {
       /^dist\/.*\.(js|json)$/,
       /^models\//,
       /^docs\/.*\.md$/,
-      /^deploy\//,
+      /^(deploy|k8s)\//,
       /^(README|CHANGELOG|SECURITY)\.md$/,
       /^(LICENSE|\.env\.example|THIRD-PARTY-LICENSES\.txt|package\.json|npm-shrinkwrap\.json)$/,
     ];
@@ -38,7 +38,9 @@ describe('the package of a release', () => {
     const broken = pages.flatMap((page) =>
       [...readFileSync(join(unpacked, page), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)]
         .map(([, link]) => join(dirname(page), link as string))
-        .filter((link) => !link.includes('https:/') && !link.includes('http:/'))
+        .filter((link) => !/https?:\//.test(link))
+        // An image is built from the repository.
+        .filter((link) => !/^(Dockerfile|docker-compose\.yml)$/.test(link))
         .filter((link) => !existsSync(join(unpacked, link)))
         .map((link) => `${page}: ${link}`),
     );
