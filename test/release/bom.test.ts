@@ -21,6 +21,7 @@ const ajv = new Ajv({
   allErrors: true,
   schemas: [readSchema('spdx.SNAPSHOT.schema.json'), readSchema('jsf-0.82.SNAPSHOT.schema.json')],
   formats: {
+    uri: (text: string) => URL.canParse(text),
     'date-time': (text: string) => !Number.isNaN(Date.parse(text)),
     'iri-reference': (text: string) => URL.canParse(text, 'https://example.com'),
     'idn-email': (text: string) => text.includes('@'),

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -26,6 +26,14 @@ describe('the version of package.json', () => {
     expect(named.filter(({ versions }) => versions.some((each) => each !== version))).toEqual([]);
     const withOne = named.filter(({ versions }) => versions.length > 0).map(({ file }) => file);
     expect(withOne).toEqual(expect.arrayContaining(['README.md', 'docs/systemd.md']));
+  });
+
+  test.runIf(existsSync('Dockerfile'))('reaches the labels of the image as an argument', () => {
+    const dockerfile = readFileSync('Dockerfile', 'utf8');
+    expect(dockerfile).toMatch(/org\.opencontainers\.image\.version="?\$\{?VERSION\b/);
+    expect(dockerfile).toMatch(/^ARG VERSION$/m);
+    for (const name of ['ci.yml', 'release.yml'])
+      expect(readFileSync(`.github/workflows/${name}`, 'utf8')).toMatch(/\bVERSION="?\$/);
   });
 
   test.each([

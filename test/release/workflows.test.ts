@@ -1,9 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { findOnPath } from '../helpers/programs.js';
 
 interface Step {
   readonly uses?: string;
@@ -57,17 +55,4 @@ test('the workflow of changes runs all that .ci/run runs', () => {
   const runs = stepsOf(parsed).map(({ run }) => run);
   expect(commands.length).toBeGreaterThan(4);
   expect(commands.filter((command) => !runs.includes(command))).toEqual([]);
-});
-
-describe('linters of workflows', () => {
-  test.runIf(findOnPath(['actionlint']))('actionlint finds nothing', () => {
-    const { status, stdout } = spawnSync('actionlint', { encoding: 'utf8' });
-    expect([status, stdout]).toEqual([0, '']);
-  });
-
-  test.runIf(findOnPath(['zizmor']))('zizmor finds nothing', () => {
-    const args = ['--offline', '--persona=pedantic', '--format=plain', folder];
-    const { status, stdout } = spawnSync('zizmor', args, { encoding: 'utf8' });
-    expect([status, stdout]).toEqual([0, expect.stringContaining('No findings')]);
-  });
 });
