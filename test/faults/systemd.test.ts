@@ -144,10 +144,14 @@ function describeUnit(): void {
     const asking = Array.from({ length: 8 }, async () => {
       while (!isOver) statuses.push((await ask(url, 'plain', { x: 1 }).catch(() => ({ status: 0 }))).status);
     });
-    const long = ask(url, 'slow', { x });
+    let isAnswered = false;
+    const long = ask(url, 'slow', { x }).finally(() => {
+      isAnswered = true;
+    });
     await pause(200);
     isOver = true;
     await Promise.all(asking);
+    expect(isAnswered, 'the long request is in flight').toBe(false);
     const stopMs = await stop();
     expect((await long).status).toBe(200);
     expect(statuses.length).toBeGreaterThan(0);

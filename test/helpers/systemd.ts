@@ -49,7 +49,8 @@ export async function bootSystemd(
   const root = mkdtempSync(join(tmpdir(), 'sardonyx-systemd-'));
   const machine = `sardonyx-test-${process.pid}`;
   const options = Object.entries(binds).map(([from, to]) => `--bind-ro=${from}:${to}`);
-  const child = spawn('unshare', ['--mount', 'bash', '-c', boot], {
+  // It does not outlive the process of the test.
+  const child = spawn('setpriv', ['--pdeathsig=TERM', 'unshare', '--mount', 'bash', '-c', boot], {
     env: {
       PATH: process.env['PATH'],
       ROOT: root,
@@ -96,7 +97,7 @@ export async function bootSystemd(
 const execute = promisify(execFile);
 const utf8 = { encoding: 'utf8' } as const;
 
-/** The first process of the container: `unshare` has become systemd-nspawn, whose child it is. */
+/** The first process of the container: `setpriv` has become systemd-nspawn, whose child it is. */
 function findFirst({ pid }: ChildProcess): number | undefined {
   try {
     const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
