@@ -10,6 +10,7 @@ import { openStandardError, writeToPerson } from './log/standard-error.js';
 import { describeFailure } from './process/failure.js';
 import { listen } from './process/listen.js';
 import { requireMemory } from './process/memory.js';
+import { reportReady } from './process/service-manager.js';
 import type { StartEvents } from './process/start-events.js';
 import { createStop } from './process/stop.js';
 import { buildServer } from './server.js';
@@ -55,6 +56,7 @@ export async function runServer(
       onLoaded(summary) {
         logger.info({ seconds: Math.round(process.uptime() * 10) / 10 }, 'models loaded');
         writeToPerson(describeStart(summary, config.WORKERS));
+        reportReady(environment, logger, summary.url);
       },
     };
     if (config.WORKERS === 1) return await serve(config, logger, signals, undefined, events);

@@ -1,0 +1,118 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { writeManifests } from './stage.js';
+
+/** A component of CycloneDX 1.5, as far as this project reads or writes it. */
+export interface Component {
+  readonly type: string;
+  readonly name: string;
+  readonly version: string;
+  readonly 'bom-ref'?: string;
+  readonly purl?: string;
+  readonly hashes?: readonly { readonly alg: string; readonly content: string }[];
+  readonly licenses?: readonly unknown[];
+  readonly evidence?: { readonly occurrences: readonly { readonly location: string }[] };
+  readonly components?: readonly Component[];
+}
+
+export interface Bom {
+  readonly metadata: { readonly component: Component };
+  readonly components: readonly Component[];
+}
+
+const engine = 'node_modules/onnxruntime-node';
+const manual = 'node_modules/@fastify/swagger-ui';
+const mit = [{ license: { id: 'MIT' } }];
+/** Parts of the engine's own build; what else lies beside them on Windows has other licences. */
+const isOfEngine = /onnxruntime/;
+
+/**
+ * What an installed server consists of, as CycloneDX: the packages of the lock file as npm lists them, and what npm
+ * does not know of: the engine's libraries by digest, and the manual's own copy of Swagger UI. With a platform such as
+ * `linux/arm64` only the libraries of that one, as in the image.
+ */
+export function createBom(platform?: string): Bom {
+  const bom = listPackages();
+  const { name } = readPackage('.');
+  return {
+    ...bom,
+    // npm names it after the folder.
+    metadata: { ...bom.metadata, component: { ...bom.metadata.component, type: 'application', name } },
+    components: bom.components.map((component) => {
+      // Docker's word for it is not Node's.
+      const parts = partsOf(component, platform?.replace('amd64', 'x64'));
+      return parts.length === 0 ? component : { ...component, components: parts };
+    }),
+  };
+}
+
+/** Of a lock file without packages for development: npm 11.19 leaves out what is needed for both. */
+function listPackages(): Bom {
+  const folder = mkdtempSync(join(tmpdir(), 'sardonyx-bom-'));
+  try {
+    writeManifests(folder);
+    const args = ['sbom', '--sbom-format', 'cyclonedx', '--package-lock-only'];
+    return JSON.parse(execFileSync('npm', args, { cwd: folder, encoding: 'utf8' }));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function partsOf({ name }: Component, platform: string | undefined): readonly Component[] {
+  if (name === 'onnxruntime-node') return listLibraries(engine, platform);
+  if (name === '@fastify/swagger-ui') return [swaggerUi()];
+  return [];
+}
+
+/** The engine's libraries below a package's folder, by digest. */
+export function listLibraries(folder: string, platform = ''): readonly Component[] {
+  const { version } = readPackage(folder);
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((path) => path.split(sep).join('/'))
+    .filter((path) => /\.(?:node|dll|dylib|so[.\d]*)$/.test(path) && path.includes(`/${platform}`))
+    .sort()
+    .map((path) => {
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      const content = createHash('sha256')
+        .update(readFileSync(join(folder, path)))
+        .digest('hex');
+      return {
+        type: 'library',
+        'bom-ref': `onnxruntime-node@${version}#${path}`,
+        name,
+        version: isOfEngine.test(name) ? version : 'unknown',
+        hashes: [{ alg: 'SHA-256', content }],
+        ...(isOfEngine.test(name) && { licenses: mit }),
+        evidence: { occurrences: [{ location: path }] },
+      };
+    });
+}
+
+/** The copy that the package of the manual is built with. */
+function swaggerUi(): Component {
+  const name = 'swagger-ui-dist';
+  const version = readPackage(manual).devDependencies?.[name] ?? 'unknown';
+  return {
+    type: 'library',
+    'bom-ref': `${name}@${version}#static`,
+    name,
+    version,
+    purl: `pkg:npm/${name}@${version}`,
+    licenses: [{ license: { id: 'Apache-2.0' } }],
+    evidence: { occurrences: [{ location: `${relative('node_modules', manual)}/static` }] },
+  };
+}
+
+const readPackage = (
+  folder: string,
+): { name: string; version: string; devDependencies?: Record<string, string> } =>
+  JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+
+// npx tsx scripts/release/bom.ts [linux/amd64]
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  process.stdout.write(`${JSON.stringify(createBom(process.argv[2]), undefined, 2)}\n`);
+}

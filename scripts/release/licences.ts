@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LockedPackage } from './lock.js';
+
+/** Licences that ask for no more than their text and the names of the authors: SPDX identifiers. */
+const allowed: ReadonlySet<string> = new Set([
+  '0BSD',
+  'Apache-2.0',
+  'BlueOak-1.0.0',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'CC0-1.0',
+  'ISC',
+  'MIT',
+]);
+
+/** Whether a licence is on the list, or leaves the choice of one that is. All others need a person's decision. */
+export function isAllowed(license: string | undefined): boolean {
+  const choices = license?.replace(/^\((.*)\)$/, '$1').split(' OR ') ?? [];
+  return choices.some((each) => allowed.has(each));
+}
+
+/** All licences of an installed server: a list, and each text once, with the packages that it is of. */
+export function describeLicences(packages: readonly LockedPackage[]): string {
+  const list = new Set(packages.map((it) => `${label(it)}: ${it.license}`));
+  const texts = new Map<string, Set<string>>();
+  for (const it of packages) {
+    for (const text of readTexts(it.path)) texts.set(text, (texts.get(text) ?? new Set()).add(label(it)));
+  }
+  return [
+    'Packages that an installed Sardonyx consists of, with their licences (SPDX).',
+    'onnxruntime-node and onnxruntime-common come without their text; it is that of MIT, Copyright (c) Microsoft',
+    'Corporation. Their libraries hold further work, which ThirdPartyNotices.txt of microsoft/onnxruntime lists.',
+    '',
+    ...[...list].sort(),
+    ...[...texts].flatMap(([text, of]) => ['', '-'.repeat(80), `Of ${[...of].sort().join(', ')}:`, '', text]),
+    '',
+  ].join('\n');
+}
+
+const label = ({ name, version }: LockedPackage) => `${name} ${version}`;
+
+/** The texts of licences and notices that a package brings. */
+export function readTexts(folder: string): readonly string[] {
+  return readdirSync(folder)
+    .filter((name) => /^(licen[cs]e|copying|notice)/i.test(name))
+    .sort()
+    .map((name) => readFileSync(join(folder, name), 'utf8').trim().replaceAll('\r\n', '\n'));
+}
