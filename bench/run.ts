@@ -9,6 +9,7 @@ import { busyShare } from './proc.js';
 import { benchProtection } from './protection.js';
 import { benchRecovery } from './recovery.js';
 import { benchRedisFrozen } from './redis-frozen.js';
+import { benchReplicas } from './replicas.js';
 import { below, Table } from './table.js';
 import { benchWorkers } from './workers.js';
 
@@ -23,6 +24,7 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   recovery: benchRecovery,
   models: benchManyModels,
   workers: benchWorkers,
+  replicas: benchReplicas,
   caching: benchCaching,
   protection: benchProtection,
   redis: benchRedisFrozen,

@@ -14,6 +14,7 @@ const debianPath = '/usr/sbin/nginx';
 /** A real nginx with the project's own configuration. */
 export interface TestNginx extends AsyncDisposable {
   readonly port: number;
+  readonly pid: number;
   /** The lines of its access log so far. */
   lines(): readonly string[];
 }
@@ -63,6 +64,7 @@ export async function startNginx(path: string, ...upstreamPorts: readonly number
   }
   return {
     port,
+    pid: child.pid as number,
     lines: () => readFileSync(log, 'utf8').split('\n').filter(Boolean),
     [Symbol.asyncDispose]: stop,
   };
