@@ -275,10 +275,10 @@ test('a caller that has left is not computed', async () => {
 test('a batch has no more rows than the first of its deadlines allows', async () => {
   const gate = createGate();
   const { runs, executor } = createEcho(() => gate.opened);
-  // 10 ms for one row, 20 for two, 30 for three.
-  const times = new RunTimes({ rows: 1, ms: 10 }, { rows: 4, ms: 40 });
-  const { ask } = createBatcher(executor, { times });
-  const answers = [ask(1, { timeoutMs: 25 }), ask(2), ask(3), ask(4)];
+  // 1 s for one row, 2 for two, 3 for three: a busy machine takes no half second from the deadline.
+  const times = new RunTimes({ rows: 1, ms: 1_000 }, { rows: 4, ms: 4_000 });
+  const { ask } = createBatcher(executor, { times, timeoutMs: 10_000 });
+  const answers = [ask(1, { timeoutMs: 2_500 }), ask(2), ask(3), ask(4)];
   gate.open();
   await Promise.all(answers);
   expect(runs.map((run) => run.length)).toEqual([2, 2]);
