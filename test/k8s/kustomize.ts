@@ -19,15 +19,22 @@ const goModule = 'sigs.k8s.io/kustomize/kustomize/v5@v5.7.1';
  * temporary files: that takes a minute and the Go module proxy. Both must be kustomize 5: 4 reads components otherwise.
  */
 export function provideKustomize(): Kustomize {
-  const kubectl = findOnPath(['kubectl']);
-  if (kubectl && /Kustomize Version: v5/.test(textOf(kubectl, 'version', '--client')))
-    return { command: [kubectl, 'kustomize'] };
+  const kubectl = findKubectl();
+  if (kubectl !== undefined) return { command: kubectl };
   const kustomize = findOnPath(['kustomize']);
   if (kustomize && /v5/.test(textOf(kustomize, 'version'))) return { command: [kustomize, 'build'] };
   return buildKustomize();
 }
 
-function buildKustomize(): Kustomize {
+/** `kubectl kustomize`, where there is one of kustomize 5. */
+export function findKubectl(): readonly string[] | undefined {
+  const path = findOnPath(['kubectl']);
+  const has5 = path && /Kustomize Version: v5/.test(textOf(path, 'version', '--client'));
+  return has5 ? [path, 'kustomize'] : undefined;
+}
+
+/** The kustomize that Go builds: another version than that of most kubectl. */
+export function buildKustomize(): Kustomize {
   const folder = join(tmpdir(), `sardonyx-kustomize-${goModule.split('@')[1]}`);
   const command = [join(folder, 'kustomize'), 'build'];
   if (existsSync(folder)) return { command };
@@ -39,10 +46,11 @@ function buildKustomize(): Kustomize {
       stdio: ['ignore', 'ignore', 'pipe'],
       timeout: 300_000,
     });
-    // Another test file may have been faster.
-    if (!existsSync(folder)) renameSync(draft, folder);
+    renameSync(draft, folder);
     return { command };
   } catch (error) {
+    // Another test file was faster.
+    if (existsSync(folder)) return { command };
     const reason = String(error).split('\n', 1)[0];
     return { missing: `needs kubectl with kustomize 5, or Go and the Go module proxy (${reason})` };
   } finally {
@@ -58,17 +66,13 @@ export function render(command: readonly string[], folder: string): string {
   return execFileSync(file, [...args, folder], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** The same of the base, or another folder, with components, as an overlay of a user's own would have it. */
-export function renderWith(
-  command: readonly string[],
-  components: readonly string[],
-  folder = 'k8s/base',
-): string {
+/** The same of the base with components, as an overlay of a user's own would have it, and more lines of that. */
+export function renderWith(command: readonly string[], components: readonly string[], more = ''): string {
   const overlay = mkdtempSync(join(tmpdir(), 'sardonyx-overlay-'));
   try {
     const pathOf = (path: string) => JSON.stringify(relative(overlay, resolve(path)));
     const lines = components.map((name) => `  - ${pathOf(`k8s/components/${name}`)}`);
-    const text = `namespace: own\nresources:\n  - ${pathOf(folder)}\ncomponents:\n${lines.join('\n')}\n`;
+    const text = `namespace: own\nresources:\n  - ${pathOf('k8s/base')}\ncomponents:\n${lines.join('\n')}\n${more}\n`;
     writeFileSync(join(overlay, 'kustomization.yaml'), text);
     return render(command, overlay);
   } finally {
