@@ -76,3 +76,11 @@ export function settingsOf(objects: readonly KubeObject[]): Readonly<Record<stri
 export function selects(selector: { readonly matchLabels?: Labels }, labels: Labels): boolean {
   return Object.entries(selector.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
 }
+
+/** The Secrets that objects refer to, as volumes, variables or credentials. */
+export function secretNamesOf(objects: readonly KubeObject[]): readonly string[] {
+  const references = /"(?:secretName":|(?:secretKeyRef|secretRef|credentials)":\{[^}]*"name":)"([\w-]+)"/g;
+  return [
+    ...new Set([...JSON.stringify(objects).matchAll(references)].map(([, name]) => name as string)),
+  ].sort();
+}
