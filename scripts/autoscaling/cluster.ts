@@ -18,7 +18,7 @@ export interface Scenario {
   readonly peakPerSecond: number;
   readonly rampSeconds: number;
   readonly seconds: number;
-  /** When within their periods metrics-server and the controller look: nobody sets that. */
+  /** When within their periods metrics-server and the controller look: it differs by chance. */
   readonly scrapeOffset: number;
   readonly syncOffset: number;
 }

@@ -60,6 +60,14 @@ if (kustomize.missing !== undefined || missing !== undefined) {
     },
   );
 
+  faultWithoutServer('S04', 'the pod of dev answers without a key, and needs no Secret', async () => {
+    const objects = parseObjects(render(command, 'k8s/overlays/dev'));
+    await using running = await startPod(objects, { ...surroundings, secrets: {} });
+    expect((await predict(running.port, {})).status).toBe(200);
+    expect((await askFor(running.port, '/metrics')).status).toBe(200);
+    return 'answers without a key';
+  });
+
   faultWithoutServer(
     'S03',
     'a pod of production that is deleted under load answers all that comes until its endpoints are gone',

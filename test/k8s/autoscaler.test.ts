@@ -112,7 +112,7 @@ describe('a spike', () => {
     syncOffset: 5,
   };
 
-  test('keeps its accounts: nobody answers more than comes, nor more than the pods that are ready can', () => {
+  test('keeps its accounts: no more is answered than comes, nor more than the ready pods can answer', () => {
     for (const { perSecond, answered, pods, ready } of simulate(scenario)) {
       expect(answered).toBeLessThanOrEqual(perSecond + 1e-9);
       expect(answered).toBeLessThanOrEqual(ready * 200 + 1e-9);
