@@ -44,8 +44,9 @@ test.each<[string, unknown, string, string]>([
   const { status, body: answer } = await server.post('/models/row/predict', body);
   expect(status).toBe(400);
   expect(answer).toMatchObject({ code: 'invalid_input', detail: '1 problem', errors: [{ pointer }] });
-  expect(answer.errors[0].message).toContain(`is how ${servers}`);
-  expect(answer.errors[0].message).toContain(`take rows; here the body is one row: ${row}`);
+  const { message } = answer.errors[0];
+  expect(message).toContain(`is the form of ${servers}`);
+  expect(message).toContain(`; here the body is one row: ${row}`);
 });
 
 test.each([[rows], [[[1, 2]]], [[]]])('the list of rows %j is told to be sent one by one', async (body) => {

@@ -1,0 +1,95 @@
+import { readdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parseObjects, provideKustomize, renderWith } from './kustomize.js';
+import { findObject, kindsOf, podOf, selects } from './objects.js';
+
+const kustomize = provideKustomize();
+const components = readdirSync('k8s/components');
+
+/** Where the models come from with each component, and the images that it brings. */
+const sources: Readonly<Record<string, { source: string; images?: readonly string[] }>> = {
+  'models-volume': { source: 'persistentVolumeClaim' },
+  'models-image': { source: 'image' },
+  'models-image-copy': { source: 'emptyDir', images: ['sardonyx-models:1'] },
+  'models-download': { source: 'emptyDir', images: ['rclone/rclone:1.70.3'] },
+};
+
+if (kustomize.missing !== undefined) {
+  test.skip(`the components are what they should be: ${kustomize.missing}`, () => undefined);
+} else {
+  const objectsWith = (...names: string[]) => parseObjects(renderWith(kustomize.command, names));
+  const base = kindsOf(objectsWith('models-image-copy'));
+
+  test.each(Object.entries(sources))('%s is one source of models', (name, { source, images = [] }) => {
+    const pod = podOf(objectsWith(name));
+    const volume = pod.volumes.find((it) => it.name === 'models');
+    expect(Object.keys(volume ?? {}).sort()).toEqual([source, 'name'].sort());
+    expect((pod.initContainers ?? []).map(({ image }) => image)).toEqual(images);
+    for (const { volumeMounts = [] } of pod.initContainers ?? [])
+      expect(volumeMounts.find((it) => it.name === 'models')?.readOnly ?? false).toBe(false);
+  });
+
+  test('every source of models is one of these', () => {
+    expect(components.filter((name) => name.startsWith('models-')).sort()).toEqual(
+      Object.keys(sources).sort(),
+    );
+  });
+
+  test('the image of models takes its name and tag from the overlay, as a volume and as an init container', () => {
+    const images = 'images: [{ name: sardonyx-models, newName: registry.example.com/models, newTag: "7" }]';
+    const podWith = (name: string) => podOf(parseObjects(renderWith(kustomize.command, [name], images)));
+    const { image } = podWith('models-image').volumes.find((it) => it['image']) as { image?: unknown };
+    expect(image).toEqual({ reference: 'registry.example.com/models:7', pullPolicy: 'IfNotPresent' });
+    expect(podWith('models-image-copy').initContainers?.[0]?.image).toBe('registry.example.com/models:7');
+  });
+
+  test('models-download may reach the storage, and nothing else gains a way out', () => {
+    const { egress } = findObject(objectsWith('models-download'), 'NetworkPolicy').spec;
+    expect(
+      egress.flatMap(({ ports }: { ports: { port: number }[] }) => ports.map(({ port }) => port)),
+    ).toEqual([53, 53, 443]);
+    expect(findObject(objectsWith('models-image'), 'NetworkPolicy').spec.egress).toEqual([]);
+  });
+
+  test.each([
+    ['service-monitor', 'ServiceMonitor', 'endpoints'],
+    ['pod-monitor', 'PodMonitor', 'podMetricsEndpoints'],
+  ])('%s scrapes /metrics with a key, at a port that there is', (name, kind, place) => {
+    const objects = objectsWith('models-image-copy', name);
+    const { spec } = findObject(objects, kind);
+    expect(spec[place]).toEqual([
+      {
+        port: 'http',
+        path: '/metrics',
+        interval: '15s',
+        scrapeTimeout: '5s',
+        authorization: { type: 'Bearer', credentials: { name: 'sardonyx-metrics', key: 'key' } },
+      },
+    ]);
+    const service = findObject(objects, 'Service');
+    const pods = findObject(objects, 'Deployment').spec.template;
+    const labels = kind === 'ServiceMonitor' ? service.metadata.labels : pods.metadata.labels;
+    expect(selects(spec.selector, labels)).toBe(true);
+    const ports = kind === 'ServiceMonitor' ? service.spec.ports : pods.spec.containers[0].ports;
+    expect(ports.map((it: { name: string }) => it.name)).toContain('http');
+  });
+
+  test('keda takes the place of the autoscaler, with the same bounds', () => {
+    const objects = objectsWith('models-image-copy', 'keda');
+    expect(kindsOf(objects)).toEqual(
+      base.map((it) => it.replace('HorizontalPodAutoscaler', 'ScaledObject')).sort(),
+    );
+    expect(findObject(objects, 'ScaledObject').spec).toMatchObject({
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'sardonyx' },
+      minReplicaCount: 2,
+      maxReplicaCount: 10,
+    });
+  });
+
+  test('replicas-by-hpa takes the number of replicas out of the Deployment', () => {
+    expect(findObject(objectsWith('models-image-copy'), 'Deployment').spec.replicas).toBe(3);
+    expect(
+      findObject(objectsWith('models-image-copy', 'replicas-by-hpa'), 'Deployment').spec,
+    ).not.toHaveProperty('replicas');
+  });
+}

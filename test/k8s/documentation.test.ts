@@ -1,0 +1,72 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { readAccessMode } from '../../src/access/access-mode.js';
+import { readConfig } from '../../src/config.js';
+import { parseObjects, provideKustomize, render, renderWith } from './kustomize.js';
+import { findObject, podOf, secretNamesOf, settingsOf } from './objects.js';
+
+const page = readFileSync('docs/kubernetes.md', 'utf8');
+const kustomize = provideKustomize();
+
+describe('docs/kubernetes.md', () => {
+  test('names every overlay and component', () => {
+    const named = page.match(/`(?:overlays|components)\/[\w*-]+`/g)?.map((it) => it.slice(1, -1)) ?? [];
+    for (const folder of ['overlays', 'components'])
+      for (const name of readdirSync(join('k8s', folder))) {
+        const path = `${folder}/${name}`;
+        expect(named, path).toContain(path.replace(/models-.*/, 'models-*'));
+        if (name.startsWith('models-')) expect(page).toContain(`| \`${name}\``);
+      }
+  });
+
+  test('tells the sum of what a stop takes', () => {
+    const sum = /are (\d+) s; a test holds/.exec(page)?.[1];
+    const settings = Object.fromEntries(
+      readFileSync('k8s/base/settings.env', 'utf8')
+        .split('\n')
+        .map((line) => line.split('=')),
+    );
+    expect(Number(sum)).toBe(
+      3 + (Number(settings.SHUTDOWN_DELAY_MS) + Number(settings.SHUTDOWN_TIMEOUT_MS)) / 1_000 + 2,
+    );
+  });
+
+  if (kustomize.missing !== undefined) {
+    test.skip(`has an overlay that kustomize builds: ${kustomize.missing}`, () => undefined);
+    return;
+  }
+  const { command } = kustomize;
+
+  test('makes each Secret that an overlay or a component needs', () => {
+    const objects = [
+      ...readdirSync('k8s/overlays').flatMap((name) =>
+        parseObjects(render(command, join('k8s/overlays', name))),
+      ),
+      ...readdirSync('k8s/components').flatMap((name) => parseObjects(renderWith(command, [name]))),
+    ];
+    const names = secretNamesOf(objects);
+    expect(names.length).toBe(4);
+    for (const name of names) expect(page).toContain(`create secret generic ${name} `);
+  });
+
+  test('has an overlay that kustomize builds, and a server would take', () => {
+    const [, text = ''] = /```yaml\n(apiVersion: kustomize[\s\S]*?)```/.exec(page) ?? [];
+    const folder = mkdtempSync(join(tmpdir(), 'sardonyx-mine-'));
+    try {
+      const here = relative(folder, resolve('k8s'));
+      writeFileSync(join(folder, 'kustomization.yaml'), text.replaceAll('../../k8s', here));
+      const objects = parseObjects(render(command, folder));
+      const { containers, initContainers } = podOf(objects);
+      expect(containers[0]?.image).toMatch(/^registry\.example\.com\/sardonyx:/);
+      expect(initContainers?.[0]?.image).toMatch(/^registry\.example\.com\/models:/);
+      const config = readConfig(settingsOf(objects));
+      expect(readAccessMode(config).mode).toBe('keys');
+      expect(config.LOG_LEVEL).toBe('warn');
+      expect(findObject(objects, 'ServiceMonitor').metadata.namespace).toBe('sardonyx');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
