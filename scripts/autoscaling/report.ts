@@ -2,7 +2,7 @@ import type { AutoscalerSettings } from './autoscaler.js';
 import { type Moment, type PodFigures, type Scenario, simulate } from './cluster.js';
 import { readSettings } from './settings.js';
 
-/** Five minutes from the beginning of the spike: what is refused later was not the ramp's fault. */
+/** Counted from the beginning of the spike. */
 const seconds = 600;
 const rampSeconds = 60;
 const factor = 10;
