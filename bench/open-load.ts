@@ -21,7 +21,9 @@ export interface Sample {
 
 /** Why there are no open loops here, or undefined where there are. */
 export function openLoadFault(): string | undefined {
-  return spawnSync('vegeta', ['-version']).status === 0 ? undefined : 'vegeta is not installed';
+  return spawnSync('vegeta', ['-version']).status === 0
+    ? undefined
+    : 'vegeta is not installed: go install github.com/tsenart/vegeta/v12@v12.13.0';
 }
 
 /**
