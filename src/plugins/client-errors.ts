@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type ErrorCode, ServiceError } from '../errors.js';
-import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
+import { toErrorBody } from '../schemas/error-body.js';
+import type { ProblemSettings } from '../schemas/problem.js';
 import type { RawRequest } from './client-address.js';
 import { createRequestId } from './request-id.js';
 import { type ParserFault, readUnknownMethod } from './unknown-method.js';
@@ -31,30 +32,36 @@ const lingerMs = 2_000;
 /** Node's own name for the answer that a connection is at; its default handler of such errors reads it too. */
 type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
+/** What is known of a request that never became one. */
+interface Refused {
+  readonly url?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Answers on a socket that belongs to no request, in the same form as any other error, and closes it. */
-export type Refuse = (error: ServiceError, socket: Socket, more?: Readonly<Record<string, string>>) => void;
+export type Refuse = (error: ServiceError, socket: Socket, refused?: Refused) => void;
 
 /** A client that does not close its side as well is cut soon: no limit of Node's own watches such a connection any more. */
 export function createRefuse(
   settings: ProblemSettings,
   onRefused: (error: ServiceError, requestId: string) => void,
 ): Refuse {
-  return (error, socket, more = {}) => {
+  return (error, socket, { url, headers = {} } = {}) => {
     const requestId = createRequestId({ headers: {} });
     onRefused(error, requestId);
-    const body = toProblemText(error, requestId, settings);
+    const { contentType, text } = toErrorBody(error, url, requestId, settings);
     const head = [
       `HTTP/1.1 ${error.status} ${reasons[error.status]}`,
-      `content-type: ${problemContentType}`,
-      `content-length: ${Buffer.byteLength(body)}`,
+      `content-type: ${contentType}`,
+      `content-length: ${Buffer.byteLength(text)}`,
       `x-request-id: ${requestId}`,
       'x-content-type-options: nosniff',
       // RFC 9110 wants it of every server that has a clock; Node adds it to all other answers.
       `date: ${new Date().toUTCString()}`,
       'connection: close',
-      ...Object.entries({ ...more, ...error.headers }).map(([name, value]) => `${name}: ${value}`),
+      ...Object.entries({ ...headers, ...error.headers }).map(([name, value]) => `${name}: ${value}`),
     ];
-    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+    socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
     // Not the socket's own timer, which every byte that still comes would set anew.
     const cut = setTimeout(() => socket.destroy(), lingerMs).unref();
     socket.once('close', () => clearTimeout(cut));
@@ -77,7 +84,11 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
     }
     const request = readUnknownMethod(fault);
     if (request !== undefined) refuseUnmatched(app, { ...request, socket }, refuse, socket);
-    else refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket);
+    // A body that is broken, or comes too late, is that of the request that is being answered.
+    else {
+      const url = socket._httpMessage?.req.url;
+      refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket, { url });
+    }
   };
 }
 
@@ -107,5 +118,7 @@ function refuseUnmatched(
       headers[name] = value;
     },
   };
-  app.refuseUnmatched(request, own, sink, (refusal) => refuse(refusal, socket, headers));
+  app.refuseUnmatched(request, own, sink, (refusal) =>
+    refuse(refusal, socket, { url: request.url, headers }),
+  );
 }
