@@ -1,6 +1,7 @@
 import { benchCaching } from './caching.js';
 import { benchHttp, benchIdle } from './http.js';
 import { benchIsolation } from './isolation.js';
+import { benchKserve, benchKserveServer } from './kserve.js';
 import { benchManyModels } from './many-models.js';
 import { benchNeighbours } from './neighbours.js';
 import { benchNetwork } from './network.js';
@@ -26,6 +27,8 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   workers: benchWorkers,
   replicas: benchReplicas,
   caching: benchCaching,
+  kserve: benchKserve,
+  'kserve-server': benchKserveServer,
   protection: benchProtection,
   redis: benchRedisFrozen,
 };

@@ -116,6 +116,19 @@ export class ServiceError extends Error {
   }
 }
 
+/** A row that failed for what is in it, by its place among the rows that were asked together. */
+export class RowError extends Error {
+  override readonly name = 'RowError';
+  readonly row: number;
+  readonly failure: unknown;
+
+  constructor(row: number, failure: unknown) {
+    super('a row failed', { cause: failure });
+    this.row = row;
+    this.failure = failure;
+  }
+}
+
 /** The text of whatever was thrown, for logs and for reasons that an operator reads. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

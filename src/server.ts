@@ -26,6 +26,7 @@ import { createResponseClass } from './plugins/response.js';
 import tlsPlugin, { readTls } from './plugins/tls.js';
 import unmatched from './plugins/unmatched.js';
 import whole from './plugins/whole.js';
+import kserveV1Routes from './protocols/kserve-v1/routes.js';
 import adminRoutes from './routes/admin.js';
 import docsRoutes from './routes/docs.js';
 import errorRoutes from './routes/errors.js';
@@ -36,8 +37,22 @@ import predictRoutes from './routes/predict.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
 import { limitedMark, securitySchemes } from './schemas/openapi/document.js';
 import { ProblemSchema } from './schemas/problem.js';
+import { V1ErrorSchema } from './schemas/v1-error.js';
+import { V1MetadataSchema } from './schemas/v1-metadata.js';
+import { V1ModelStatusSchema } from './schemas/v1-model.js';
 import { serverVersion } from './version.js';
 import type { WorkerLink } from './workers/worker-link.js';
+
+/** What the document names, and routes refer to. */
+const schemas = [
+  ProblemSchema,
+  VersionSchema,
+  ModelSchema,
+  VersionDetailSchema,
+  V1ErrorSchema,
+  V1ModelStatusSchema,
+  V1MetadataSchema,
+];
 
 /**
  * The whole server, not yet listening, its models about to be loaded: plugins and routes in the order in which they
@@ -101,8 +116,7 @@ export async function buildServer(
   app.server.on('connect', createConnectHandler(app, refuse));
   // Response schemas are documentation: answers are made by our own code, and checked by tests.
   app.setSerializerCompiler(() => JSON.stringify);
-  for (const schema of [ProblemSchema, VersionSchema, ModelSchema, VersionDetailSchema])
-    app.addSchema(schema);
+  for (const schema of schemas) app.addSchema(schema);
 
   await app.register(requestId);
   await app.register(requestLog);
@@ -141,7 +155,7 @@ export async function buildServer(
       },
       // What a route counts is known of the route alone: the document is made of its schema.
       transform: ({ schema, url, route }) => ({
-        url,
+        url: route.config?.address ?? url,
         schema: route.config?.isLimited ? { ...schema, [limitedMark]: true } : schema,
       }),
       refResolver: {
@@ -150,6 +164,7 @@ export async function buildServer(
     });
   }
   await app.register(predictRoutes);
+  await app.register(kserveV1Routes);
   await app.register(modelRoutes);
   await app.register(healthRoutes, { serverVersion });
   await app.register(metricsRoutes);

@@ -44,6 +44,26 @@ describe('the predictor', () => {
     expect(events).toEqual([]);
   });
 
+  test('publishes an event for each row of a request, and one for a request that is refused', async () => {
+    await using server = await buildTestApp();
+    const events: PredictionEvent[] = [];
+    server.app.predictions.subscribe((event) => events.push(event));
+    const path = '/v1/models/credit-risk:predict';
+    await server.post(path, { instances: [loan, { ...loan, age: 43 }, { ...loan, age: 44 }] });
+    expect(events.map(({ status, batchRows, batchIndex }) => [status, batchRows, batchIndex])).toEqual([
+      ['ok', 3, 0],
+      ['ok', 3, 1],
+      ['ok', 3, 2],
+    ]);
+    expect(new Set(events.map(({ predictionId }) => predictionId)).size).toBe(3);
+    await server.post(path, { instances: [loan, { ...loan, age: 17 }] });
+    expect(events.slice(3)).toMatchObject([{ model: 'credit-risk', status: 'invalid_input' }]);
+    // A run is counted once, whatever the number of its rows.
+    const { text } = await server.get('/metrics');
+    expect(text).toMatch(/prediction_run_seconds_count\{[^}]*\} 1\n/);
+    expect(text).toMatch(/predictions_total\{[^}]*status="ok"\} 3\n/);
+  });
+
   test('gives each prediction an id of its own', async () => {
     await using server = await buildTestApp();
     const answers = await Promise.all(Array.from({ length: 20 }, () => server.post('/predict', loan)));

@@ -4,6 +4,8 @@ export interface AnswerKey {
   readonly identity: string;
   /** The canonical text of a request, of any length: equal requests have equal texts. */
   readonly row: string;
+  /** The one behind the other, where it was put together before: it is hashed but once then. */
+  readonly name?: string;
 }
 
 /**

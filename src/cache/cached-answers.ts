@@ -1,4 +1,4 @@
-import { ServiceError } from '../errors.js';
+import { RowError, ServiceError } from '../errors.js';
 import type { Caller } from '../inference/batching/caller.js';
 import type { Answer, AnswerValue, CheckedRequest } from '../models/task.js';
 import type { AnswerCache, AnswerKey, NearCache } from './cache.js';
@@ -21,6 +21,13 @@ export interface CachedRequest {
   readonly isShortRun: boolean;
   /** Whether the caller wants a new answer, which is remembered all the same. */
   readonly isBypassed: boolean;
+}
+
+/** Several requests of one caller, which are computed together. */
+export interface CachedRequests extends Pick<CachedRequest, 'identity' | 'isShortRun' | 'isBypassed'> {
+  readonly requests: readonly CheckedRequest[];
+  /** Computes some of them. Throws `RowError` by its place among those. */
+  readonly answerAll: (requests: readonly CheckedRequest[]) => Promise<readonly Answer[]>;
 }
 
 /** What one caller's own circumstances make fail: another who asks the same may do better. */
@@ -64,6 +71,42 @@ export class CachedAnswers {
     if (members === undefined) return this.#share(cache, key, asked);
     await this.#endOfTurn();
     return { answer: remembered(members), result: 'hit' };
+  }
+
+  /**
+   * The same for several requests: those that are not found are computed together. They wait for nobody else's run, and
+   * nobody waits for theirs. Throws `RowError`, and as `Task.answerAll` does.
+   */
+  async answerAll(asked: CachedRequests): Promise<readonly CachedAnswer[]> {
+    const { identity, requests, isBypassed, isShortRun } = asked;
+    const cache = isShortRun ? this.#cacheOfShortRuns : this.#cache;
+    const keys = requests.map((request): AnswerKey => {
+      const row = request.text();
+      return { identity, row, name: identity + row };
+    });
+    let found: readonly (string | undefined)[] = [];
+    if (!isBypassed) {
+      const looked = keys.map((key) => cache.get(key));
+      // In memory all are there at once.
+      const isHere = (it: readonly unknown[]): it is readonly (string | undefined)[] =>
+        !it.some((members) => members instanceof Promise);
+      found = isHere(looked) ? looked : await Promise.all(looked);
+    }
+    const missing: number[] = [];
+    const answers: CachedAnswer[] = requests.map((_request, k) => {
+      const members = found[k];
+      if (members === undefined) missing.push(k);
+      return { answer: members === undefined ? unanswered : remembered(members), result: 'hit' };
+    });
+    if (missing.length === 0) await this.#endOfTurn();
+    const computed = missing.length === 0 ? [] : await computeAll(asked, missing);
+    const result = isBypassed ? 'bypass' : 'miss';
+    for (const [k, place] of missing.entries()) {
+      const answer = computed[k] as Answer;
+      cache.set(keys[place] as AnswerKey, answer.members);
+      answers[place] = { answer, result };
+    }
+    return answers;
   }
 
   /**
@@ -119,15 +162,36 @@ async function compute(cache: AnswerCache, key: AnswerKey, asked: CachedRequest)
   return answer;
 }
 
-function remembered(members: string): Answer {
-  return {
-    members,
-    get value() {
-      // As they were written, once, by the task of this very version.
-      return JSON.parse(`{${members}}`) as AnswerValue;
-    },
-  };
+/** The answers to those requests that stand at these places. */
+async function computeAll(
+  { requests, answerAll }: CachedRequests,
+  places: readonly number[],
+): Promise<readonly Answer[]> {
+  try {
+    return await answerAll(places.map((place) => requests[place] as CheckedRequest));
+  } catch (error) {
+    if (!(error instanceof RowError)) throw error;
+    throw new RowError(places[error.row] as number, error.failure);
+  }
 }
+
+const remembered = (members: string): Answer => new Remembered(members);
+
+/** An answer as it was written, once, by the task of this very version. */
+class Remembered implements Answer {
+  readonly members: string;
+
+  constructor(members: string) {
+    this.members = members;
+  }
+
+  get value(): AnswerValue {
+    return JSON.parse(`{${this.members}}`) as AnswerValue;
+  }
+}
+
+/** Stands where an answer is still to be computed. */
+const unanswered = remembered('');
 
 const deadlineOf = ({ caller, timeoutMs }: CachedRequest): number =>
   caller.arrivedAt + Math.min(timeoutMs, caller.timeoutMs ?? Number.POSITIVE_INFINITY);

@@ -31,9 +31,9 @@ export function createMemoryCache({ ttlMs, maxEntries, maxBytes }: MemoryCacheOp
     ttlResolution: 1_000,
   });
   return {
-    get: ({ identity, row }) => entries.get(identity + row),
-    set({ identity, row }, members) {
-      entries.set(identity + row, members);
+    get: ({ identity, row, name = identity + row }) => entries.get(name),
+    set({ identity, row, name = identity + row }, members) {
+      entries.set(name, members);
     },
     async clear(identity) {
       let count = 0;

@@ -134,14 +134,15 @@ function explain(
     }
   };
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    add(undefined, () => describeOther(body, known));
+    add(undefined, () => describeOther(body, modelName, known));
     return { detail: '1 problem', problems };
   }
   const row = body as Row;
   const foreign = findForeignForm(row, (name) => known.has(name));
   if (foreign !== undefined) {
     const { name, servers } = foreign;
-    add(name, () => `is the form of ${servers}; here the body is one row: ${sketchRow(known)}`);
+    const elsewhere = name === 'instances' ? `; ${manyRowsAt(modelName)} takes such a body` : '';
+    add(name, () => `is the form of ${servers}; here the body is one row: ${sketchRow(known)}${elsewhere}`);
   } else {
     const budget = createSearchBudget();
     const names = [...known];
@@ -165,15 +166,18 @@ function explain(
 }
 
 /** What a body is that is no object. */
-function describeOther(body: unknown, known: ReadonlySet<string>): string {
+function describeOther(body: unknown, modelName: string, known: ReadonlySet<string>): string {
   if (Array.isArray(body)) {
-    return `must be one row, not a list of rows: send a request for each, such as ${sketchRow(known)}`;
+    const all = `all of them to ${manyRowsAt(modelName)} as {"instances": […]}`;
+    return `must be one row, not a list of rows: send a request for each, such as ${sketchRow(known)}, or ${all}`;
   }
   if (typeof body === 'string' && /^\s*[{[]/.test(body)) {
     return 'must be an object of the features, got a text with JSON in it: it was made JSON twice';
   }
   return `must be an object of the features, got ${body === undefined ? 'nothing' : describeValue(body)}`;
 }
+
+const manyRowsAt = (modelName: string) => `/v1/models/${modelName}:predict`;
 
 function sketchRow(known: ReadonlySet<string>): string {
   return sketchObject([...known], '…');

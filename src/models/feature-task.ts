@@ -1,11 +1,13 @@
 import { Type } from '@sinclair/typebox';
+import { RowError } from '../errors.js';
 import type { Batcher } from '../inference/batching/batcher.js';
 import type { Caller } from '../inference/batching/caller.js';
 import type { RunShare } from '../inference/batching/waiter.js';
 import type { Decode, Prediction, Scalar } from '../inference/decode.js';
 import type { Row } from '../inference/encode.js';
+import { type RowEntry, runRows } from './feature-rows.js';
 import type { FeatureSchema } from './feature-schema.js';
-import type { Answer, BodyBounds, Task } from './task.js';
+import type { Answer, BodyBounds, CheckedRequest, Task } from './task.js';
 import { explainRefusal, type Ids, pointerTo } from './value-refusal.js';
 
 export interface FeatureTaskParts {
@@ -14,7 +16,7 @@ export interface FeatureTaskParts {
   readonly toText: (row: Row) => string;
   /** A row that the features' check accepts. */
   readonly example: Row;
-  readonly batcher: Batcher<Row>;
+  readonly batcher: Batcher<RowEntry>;
   readonly decode: Decode;
   /** Of a classification, where known: with probabilities, one a column. */
   readonly classes?: readonly Scalar[];
@@ -38,6 +40,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
     const value = decode(outputs, index);
     return { value, members: toMembers(value), queueMs, runMs, batchRows: rows, batchIndex: index };
   };
+  const way: RowWay = { toText, answer: async (row, caller) => run(row, batcher.admit(caller), caller) };
   return {
     requestSchema: features.schema,
     documentSchema: features.schema,
@@ -48,14 +51,84 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
       const deadline = batcher.admit(caller);
       return run(features.check(body), deadline, caller);
     },
-    check(body) {
-      const row = features.check(body);
-      return {
-        text: () => toText(row),
-        answer: async (caller) => run(row, batcher.admit(caller), caller),
-      };
+    check: (body) => new CheckedRow(features.check(body), way),
+    async answerAll(requests, caller) {
+      // Of this very task: its check makes no others.
+      const rows = requests.map((request) => (request as CheckedRow).row);
+      const deadline = batcher.admit(caller, rows.length);
+      const shares = await runRows(batcher, rows, deadline, caller).catch((error: unknown) => {
+        if (!(error instanceof RowError)) throw error;
+        const row = rows[error.row] as Row;
+        const failure = explainRefusal(error.failure, () => listIds(row, features));
+        throw new RowError(error.row, failure);
+      });
+      return shares.flatMap(({ from, count, share }) =>
+        Array.from({ length: count }, (_unused, k) => decodeShared(share, from, k)),
+      );
     },
   };
+
+  function decodeShared({ outputs, index, rows, queueMs, runMs }: RunShare, from: number, k: number): Answer {
+    try {
+      const value = decode(outputs, index + k);
+      return new RowAnswer(value, toMembers, { queueMs, runMs, batchRows: rows, batchIndex: index + k });
+    } catch (error) {
+      throw new RowError(from + k, error);
+    }
+  }
+}
+
+/** How a task answers one row. */
+interface RowWay {
+  readonly toText: (row: Row) => string;
+  readonly answer: (row: Row, caller: Caller) => Promise<Answer>;
+}
+
+class CheckedRow implements CheckedRequest {
+  readonly row: Row;
+  readonly #way: RowWay;
+
+  constructor(row: Row, way: RowWay) {
+    this.row = row;
+    this.#way = way;
+  }
+
+  text(): string {
+    return this.#way.toText(this.row);
+  }
+
+  answer(caller: Caller): Promise<Answer> {
+    return this.#way.answer(this.row, caller);
+  }
+}
+
+/** The answer to one of many rows: most are asked for their prediction alone, and need no text. */
+class RowAnswer implements Answer {
+  readonly value: Prediction;
+  readonly queueMs: number;
+  readonly runMs: number;
+  readonly batchRows: number;
+  readonly batchIndex: number;
+  readonly #toMembers: (value: Prediction) => string;
+  #members: string | undefined;
+
+  constructor(
+    value: Prediction,
+    toMembers: (value: Prediction) => string,
+    run: Required<Pick<Answer, 'queueMs' | 'runMs' | 'batchRows' | 'batchIndex'>>,
+  ) {
+    this.value = value;
+    this.queueMs = run.queueMs;
+    this.runMs = run.runMs;
+    this.batchRows = run.batchRows;
+    this.batchIndex = run.batchIndex;
+    this.#toMembers = toMembers;
+  }
+
+  get members(): string {
+    this.#members ??= this.#toMembers(this.value);
+    return this.#members;
+  }
 }
 
 /** A row is one object of values without arrays or objects in them. */

@@ -46,6 +46,11 @@ export class LoadedModel {
   readonly executorKind: Executor['kind'];
   /** The longest from a request's arrival to its answer. */
   readonly timeoutMs: number;
+  /**
+   * The most rows of one request: a quarter of what the queue holds. More would fill it, and would be let in only where
+   * nobody else waits.
+   */
+  readonly maxRows: number;
   /** The end of every answer's JSON object: which version gave it. The prediction's id follows. */
   readonly origin: string;
   readonly #executor: Executor;
@@ -67,7 +72,9 @@ export class LoadedModel {
     this.figures = parts.figures;
     this.#executor = parts.executor;
     this.executorKind = parts.executor.kind;
-    this.timeoutMs = withDefaults(parts.manifest.runtime).timeoutMs;
+    const { timeoutMs, maxQueueRows } = withDefaults(parts.manifest.runtime);
+    this.timeoutMs = timeoutMs;
+    this.maxRows = Math.ceil(maxQueueRows / 4);
     const { name, version } = parts.manifest;
     this.origin = `"model":${JSON.stringify(name)},"model_version":${JSON.stringify(version)}`;
   }

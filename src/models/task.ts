@@ -1,6 +1,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import type { Caller } from '../inference/batching/caller.js';
 import type { Scalar } from '../inference/decode.js';
+import type { TensorSpec } from '../inference/tensor-element.js';
 import type { NestedValue } from '../inference/tensor-json.js';
 
 /** The answer to one request: as values, for those who compare, and as the members of a JSON object, for the wire. */
@@ -51,12 +52,19 @@ export interface Task {
   readonly example: unknown;
   readonly exampleProblem?: string | undefined;
   readonly bodyBounds: BodyBounds;
+  /** What goes into the graph and comes out of it, where requests are tensors. */
+  readonly tensors?: { readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] };
   /**
    * Checks a body and answers it, within the version's own limit of time and the caller's.
    * Throws `invalid_input` with every problem; `overloaded`, `deadline_exceeded`, `client_closed`, `executor_lost`,
    * `run_failed`, `output_not_finite`, `output_not_exact` and `output_too_large`.
    */
   answer(body: unknown, caller: Caller): Promise<Answer>;
+  /**
+   * Answers several requests that `check` gave as one: they are admitted together, have one deadline, and share runs.
+   * Throws `RowError` for one that fails by itself, and else as `answer` does.
+   */
+  answerAll(requests: readonly CheckedRequest[], caller: Caller): Promise<readonly Answer[]>;
   /** The first half of `answer`, for those who may know the answer already. Throws `invalid_input`. */
   check(body: unknown): CheckedRequest;
 }

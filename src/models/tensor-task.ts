@@ -1,4 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox';
+import { RowError } from '../errors.js';
 import type { Batcher } from '../inference/batching/batcher.js';
 import type { Caller } from '../inference/batching/caller.js';
 import type { RunShare } from '../inference/batching/waiter.js';
@@ -40,6 +41,8 @@ export interface PackedTensor {
 /** How requests and answers of a graph look. */
 export interface TensorForm {
   readonly inputs: readonly TensorSpec[];
+  /** Those that are served, in the order in which an answer has them. */
+  readonly outputs: readonly TensorSpec[];
   /** Throws `invalid_input` with every problem. */
   read(body: unknown): TensorRun;
   readonly example: { readonly inputs: Readonly<Record<string, NestedValue | PackedTensor>> };
@@ -73,6 +76,7 @@ export function createTensorForm(
   const lookups = findLookups(graph);
   return {
     inputs: specs,
+    outputs,
     explain: (error, { feeds }) =>
       explainRefusal(
         error,
@@ -130,12 +134,21 @@ export function createTensorTask(
     documentSchema,
     answerSchema,
     example,
+    tensors: { inputs: form.inputs, outputs: form.outputs },
     // `inputs` and `outputs` in an object, and each input as an object of two members. Of numbers there may be any count.
     bodyBounds: { names: 4 + 4 * form.inputs.length, items: Number.POSITIVE_INFINITY },
     async answer(body, caller) {
       const deadline = batcher.admit(caller);
       return answer(read(body), deadline, caller);
     },
+    answerAll: (requests, caller) =>
+      Promise.all(
+        requests.map((request, row) =>
+          request.answer(caller).catch((error: unknown) => {
+            throw new RowError(row, error);
+          }),
+        ),
+      ),
     check(body) {
       const run = read(body);
       return {

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type ErrorCode, ServiceError } from '../errors.js';
-import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
+import { toErrorBody } from '../schemas/error-body.js';
+import type { ProblemSettings } from '../schemas/problem.js';
 import type { RawRequest } from './client-address.js';
 import { createRequestId } from './request-id.js';
 import { mayBecomeUnknownMethod, type ParserFault, readUnknownMethod } from './unknown-method.js';
@@ -33,12 +34,15 @@ const restMs = 1_000;
 /** Node's own name for the answer that a connection is at; its default handler of such errors reads it too. */
 type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
+/** What is known of a request that never became one. */
+interface Refused {
+  readonly url?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly known?: KnownOfRefused;
+}
+
 /** Answers on a socket that belongs to no request, in the same form as any other error, and closes it. */
-export type Refuse = (
-  error: ServiceError,
-  socket: Socket,
-  more?: { readonly headers?: Readonly<Record<string, string>>; readonly known?: KnownOfRefused },
-) => void;
+export type Refuse = (error: ServiceError, socket: Socket, refused?: Refused) => void;
 
 /** What the log tells of a refused request. A method that nobody knows is a text of the client, and is not told. */
 export interface KnownOfRefused {
@@ -51,14 +55,14 @@ export function createRefuse(
   settings: ProblemSettings,
   onRefused: (error: ServiceError, requestId: string, known: KnownOfRefused) => void,
 ): Refuse {
-  return (error, socket, { headers = {}, known = {} } = {}) => {
+  return (error, socket, { url, headers = {}, known = {} } = {}) => {
     const requestId = createRequestId({ headers: {} });
     onRefused(error, requestId, known);
-    const body = toProblemText(error, requestId, settings);
+    const { contentType, text } = toErrorBody(error, url, requestId, settings);
     const head = [
       `HTTP/1.1 ${error.status} ${reasons[error.status]}`,
-      `content-type: ${problemContentType}`,
-      `content-length: ${Buffer.byteLength(body)}`,
+      `content-type: ${contentType}`,
+      `content-length: ${Buffer.byteLength(text)}`,
       `x-request-id: ${requestId}`,
       'x-content-type-options: nosniff',
       // RFC 9110 wants it of every server that has a clock; Node adds it to all other answers.
@@ -66,7 +70,7 @@ export function createRefuse(
       'connection: close',
       ...Object.entries({ ...headers, ...error.headers }).map(([name, value]) => `${name}: ${value}`),
     ];
-    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+    socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
     // Not the socket's own timer, which every byte that still comes would set anew.
     const cut = setTimeout(() => socket.destroy(), lingerMs).unref();
     socket.once('close', () => clearTimeout(cut));
@@ -102,7 +106,11 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
       waiting.delete(socket);
       const request = readUnknownMethod(fault);
       if (request !== undefined) refuseUnmatched(app, { ...request, socket }, refuse, socket);
-      else refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket);
+      // A body that is broken, or comes too late, is that of the request that is being answered.
+      else {
+        const url = socket._httpMessage?.req.url;
+        refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket, { url });
+      }
     };
     // Its key may be in a piece that has not come: the answer must not follow from how the bytes were cut.
     if (mayBecomeUnknownMethod(fault)) {
@@ -146,6 +154,6 @@ function refuseUnmatched(
   };
   app.refuseUnmatched(request, own, sink, (refusal, key) => {
     const known = { ...(key !== null && { key: key.id }), ...(method !== undefined && { method }) };
-    refuse(refusal, socket, { headers, known });
+    refuse(refusal, socket, { url: request.url, headers, known });
   });
 }

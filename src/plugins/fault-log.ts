@@ -48,11 +48,12 @@ export function createFaultLog(): FaultLog {
 /** Of a request that came as far as to be one. */
 export function describeRefused(request: FastifyRequest): RefusedRequest {
   const { id, method, prediction, key, routeOptions } = request;
+  const route = routeOptions.config.address ?? routeOptions.url;
   const { model, version } = (request.params ?? {}) as { model?: unknown; version?: unknown };
   return {
     request_id: id,
     method,
-    ...(routeOptions.url !== undefined && { route: routeOptions.url }),
+    ...(route !== undefined && { route }),
     ...(prediction
       ? {
           model: prediction.model,

@@ -6,6 +6,13 @@ import type { BodyBounds } from '../models/task.js';
 import { explainJsonFault } from '../schemas/json-fault.js';
 import { measureJson } from '../schemas/json-measure.js';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether a body has as many rows as the version that answers lets a request have. */
+    takesRows?: boolean;
+  }
+}
+
 const maxDepth = 32;
 /** A body with fewer bytes cannot be nested too deeply. */
 const depthFreeBytes = 2 * maxDepth;
@@ -30,15 +37,21 @@ export default fp(
       const { model, version } = params as { model?: string; version?: string };
       const loaded = app.registry.lease(model, version);
       loaded.release();
-      return loaded.task.bodyBounds;
+      const { names, items } = loaded.task.bodyBounds;
+      const rows = routeOptions.config.takesRows ? loaded.maxRows : 1;
+      // A row is an item itself.
+      return rows === 1 ? { names, items } : { names: rows * names, items: rows * (items + 1) };
     };
     const checkSize = (body: Buffer, request: FastifyRequest): void => {
       const { depth, names, items } = measureJson(body, maxDepth);
       if (depth > maxDepth) throw invalid(`The body is nested more than ${maxDepth} levels deep.`);
       if (names <= spare && items <= spare) return;
       const bounds = boundsOf(request);
-      if (names > bounds.names + spare) throw tooMany('names and objects', names, bounds.names + spare);
-      if (items > bounds.items + spare) throw tooMany('values', items, bounds.items + spare);
+      const fix = request.routeOptions.config.takesRows
+        ? 'send fewer rows a request'
+        : 'send one row a request';
+      if (names > bounds.names + spare) throw tooMany('names and objects', names, bounds.names + spare, fix);
+      if (items > bounds.items + spare) throw tooMany('values', items, bounds.items + spare, fix);
     };
     app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
       try {
@@ -78,9 +91,9 @@ function explainBytes(body: Buffer): string {
   return isUtf16 ? 'The body is UTF-16: send UTF-8.' : 'The body is not valid UTF-8.';
 }
 
-function tooMany(what: string, count: number, most: number): ServiceError {
+function tooMany(what: string, count: number, most: number, fix: string): ServiceError {
   return new ServiceError('invalid_input', {
-    detail: `The body has ${count} ${what}, and a request of this model at most ${most}: send one row a request.`,
+    detail: `The body has ${count} ${what}, and a request of this model at most ${most}: ${fix}.`,
   });
 }
 

@@ -6,6 +6,10 @@ import { createHttpMetrics } from '../monitoring/prediction-metrics.js';
 import { addProcessMetrics } from '../monitoring/process-metrics.js';
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The address for people, where that of the router has expressions in it. */
+    address?: string;
+  }
   interface FastifyInstance {
     readonly metrics: Metrics;
     /** Times an answer to what no route has taken: an unknown address, a method, bytes that are no request. */
@@ -22,7 +26,7 @@ export default fp(
     app.decorate('metrics', metrics);
     app.decorate('observeUnmatched', timerOf('any', 'unmatched'));
     app.addHook('onRoute', (route) => {
-      const observe = timerOf([route.method].flat().join(','), route.url);
+      const observe = timerOf([route.method].flat().join(','), route.config?.address ?? route.url);
       route.onResponse = [
         ...[route.onResponse ?? []].flat(),
         (_request, reply, done) => {

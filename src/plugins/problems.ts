@@ -2,7 +2,8 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, Route
 import fp from 'fastify-plugin';
 import { type ErrorCode, ServiceError } from '../errors.js';
 import { pointerToken } from '../messages.js';
-import { type ProblemSettings, problemContentType, toProblemText } from '../schemas/problem.js';
+import { toErrorBody } from '../schemas/error-body.js';
+import type { ProblemSettings } from '../schemas/problem.js';
 import { discardBody } from './discard-body.js';
 import { describeRefused, type FaultLog } from './fault-log.js';
 
@@ -39,7 +40,7 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'not_found',
 };
 
-/** Makes every error an `application/problem+json`, whatever threw it, and logs those that are our own fault. */
+/** Makes every error a body of one form, whatever threw it, and logs those that are our own fault. */
 export default fp<ProblemOptions>(
   async function problemsPlugin(app, settings) {
     app.decorate('addressOf', collectAddresses(app));
@@ -73,12 +74,19 @@ export function sendProblem(
     ? new ServiceError('invalid_request')
     : toServiceError(thrown, request.routeOptions.bodyLimit);
   settings.logFault(request.log, error, () => describeRefused(request));
+  // The address of the route, where there is one: that of the request may be encoded.
+  const { contentType, text } = toErrorBody(
+    error,
+    request.routeOptions.url ?? request.url,
+    request.id,
+    settings,
+  );
   return reply
     .code(error.status)
     .headers(error.headers)
-    .header('content-type', problemContentType)
-    .serializer((text: string) => text)
-    .send(toProblemText(error, request.id, settings));
+    .header('content-type', contentType)
+    .serializer((it: string) => it)
+    .send(text);
 }
 
 /** Whether the client was never told to send its body, as it asked to be. Node notes that on the answer. */
@@ -112,15 +120,19 @@ function describeFix(code: ErrorCode, bodyLimit: number | undefined): string | u
   return undefined;
 }
 
-/** What the routes of an address take; parameters match one segment each. */
+/** A colon; a parameter, with the expression that it must match where there is one; then what a pattern escapes. */
+const patternParts = /::|:(\w+)(\([^()]*\))?|[.*+?^${}()|[\]\\]/g;
+
+/** What the routes of an address take; parameters match one segment each, or what their expression says. */
 function collectAddresses(app: FastifyInstance): (url: string) => Address {
   const routes: { route: RouteOptions; pattern: RegExp }[] = [];
   app.addHook('onRoute', (route) => {
     const { url, prefix } = route;
-    const source = url
-      .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-      .replace(/:[^/]+/g, '[^/]*')
-      .replace(/\\\*$/, '.*');
+    const source = url.replace(patternParts, (part, _name, expression) => {
+      if (part === '*') return '.*';
+      if (part === '::') return ':';
+      return part.startsWith(':') ? (expression ?? '[^/]*') : `\\${part}`;
+    });
     // The root of a prefix answers with a slash too, which Fastify tells no hook.
     const pattern = new RegExp(`^${source}${url !== '' && url === prefix ? '/?' : ''}$`);
     // Not what it asks for: later plugins say that.
@@ -128,7 +140,7 @@ function collectAddresses(app: FastifyInstance): (url: string) => Address {
   });
   return (url) => {
     // RFC 9112 lets a client write the whole address as the target, and the router takes that.
-    const path = url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string;
+    const path = (url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string).replace(/%3a/gi, ':');
     const found = routes.filter(({ pattern }) => pattern.test(path)).map(({ route }) => route);
     return {
       methods: [...new Set(found.flatMap(({ method }) => method))].sort(),

@@ -1,10 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { ServiceError } from '../errors.js';
+import { readCaching, readTimeout, shownCacheResults } from '../prediction-headers.js';
 
 const contentType = 'application/json; charset=utf-8';
-
-/** What `x-cache` says: a client sees whether a run was made for it. */
-const shownResults = { hit: 'hit', shared: 'hit', miss: 'miss', bypass: 'miss', off: 'off' } as const;
 
 /** One row to the default model, to a named model, or to one version of it. */
 const predictRoutes: FastifyPluginAsync = async (app) => {
@@ -32,7 +29,7 @@ const predictRoutes: FastifyPluginAsync = async (app) => {
         requestId: request.id,
       },
     });
-    reply.header('content-type', contentType).header('x-cache', shownResults[cache ?? 'off']);
+    reply.header('content-type', contentType).header('x-cache', shownCacheResults[cache ?? 'off']);
     const { queueMs, runMs } = answer;
     if (queueMs !== undefined && runMs !== undefined) {
       reply.header('server-timing', `queue;dur=${queueMs.toFixed(3)}, run;dur=${runMs.toFixed(3)}`);
@@ -52,22 +49,5 @@ const predictRoutes: FastifyPluginAsync = async (app) => {
     (request, reply) => answer(request, reply, request.params.model, request.params.version),
   );
 };
-
-/** The client's own limit, in whole milliseconds. Throws `invalid_request`. */
-function readTimeout(header: string | string[] | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  if (typeof header === 'string' && /^[1-9]\d{0,8}$/.test(header)) return Number(header);
-  throw new ServiceError('invalid_request', {
-    detail: 'The header x-request-timeout-ms takes a whole number of milliseconds from 1 to 999999999.',
-  });
-}
-
-/** RFC 9111, 5.2.1: `no-cache` wants a new answer, `no-store` wants it forgotten as well. */
-function readCaching(header: string | undefined): 'normal' | 'bypass' | 'none' {
-  if (header === undefined) return 'normal';
-  const directives = header.toLowerCase().split(',');
-  if (directives.some((it) => it.trim() === 'no-store')) return 'none';
-  return directives.some((it) => it.trim() === 'no-cache') ? 'bypass' : 'normal';
-}
 
 export default predictRoutes;

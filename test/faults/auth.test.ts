@@ -134,6 +134,16 @@ const expected: Readonly<Record<string, Kind>> = {
   '/models/:model': 'read',
   '/models/:model/versions/:version': 'read',
   '/admin/cache': 'admin',
+  '/': 'open',
+  '/v1/models': 'read',
+  ...Object.fromEntries(
+    ['', '/versions/:version', '/labels/:version'].flatMap((of) => [
+      ...['', '/metadata'].map((end) => [`/v1/models/:model${of}${end}`, 'read'] as const),
+      ...['predict', 'classify', 'regress', 'explain'].map(
+        (verb) => [`/v1/models/:model${of}:${verb}`, 'predict'] as const,
+      ),
+    ]),
+  ),
   '/metrics': 'metrics',
   '/health': 'open',
   '/health/live': 'open',

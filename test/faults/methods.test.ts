@@ -33,7 +33,7 @@ const methods = [
 ];
 const unknownTargets = [
   '/nope',
-  '/',
+  '/v1/nope',
   '/predict/',
   '/predict?x=1',
   // With "*" Node's parser takes OPTIONS alone.
@@ -41,10 +41,11 @@ const unknownTargets = [
   '//predict',
 ];
 const most = 3;
-const isOpen = (url: string) => /^\/(health|docs|errors|openapi.json|metrics)(\/|$)/.test(url);
+const isOpen = (url: string) => /^\/((health|docs|errors|openapi.json|metrics)(\/|$)|$)/.test(url);
 /** A target as a route has it. */
 const toRoute = (url: string) => url.replace(/^http:\/\/[^/]*|\?.*/g, '');
-const problem = 'application/problem+json; charset=utf-8';
+const typeOf = (url: string) =>
+  url.startsWith('/v1/') ? 'application/json' : 'application/problem+json; charset=utf-8';
 
 const keys = JSON.stringify([
   entry('all', { scopes: ['predict', 'read', 'metrics', 'admin'] }),
@@ -94,7 +95,7 @@ fault(
       const bytes = write(method, toTarget(url), key, body);
       const answer = await sendRaw(server.port, bytes, 5_000);
       counts[answer.status] = (counts[answer.status] ?? 0) + 1;
-      const isProblem = answer.headers.get('content-type') === problem;
+      const isProblem = answer.headers.get('content-type') === typeOf(url);
       const needsKey = urls.includes(toRoute(url)) && !isOpen(url);
       const expected = key === 'wrong' ? [403, 429] : needsKey && key === undefined ? [401] : [404, 405];
       if (!isProblem || !expected.includes(answer.status)) {

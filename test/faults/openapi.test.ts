@@ -53,7 +53,8 @@ fault('H13', 'answers as /openapi.json says, and refuses what it says is refused
       }
       // Of the general ways the document does not say what the body is.
       const isGeneral = path !== real;
-      const example = isGeneral ? sampleBody : content.example;
+      const sample = path.startsWith('/v1/') ? { instances: [sampleBody] } : sampleBody;
+      const example = isGeneral ? sample : content.example;
       const post = (body: unknown, to = real) =>
         ask(to, method, operation, {
           headers: { 'content-type': 'application/json' },
@@ -65,7 +66,7 @@ fault('H13', 'answers as /openapi.json says, and refuses what it says is refused
       expect(await post('x'.repeat(9_000_000)), real).toBe(413);
       if (isGeneral) continue;
       const schema = resolve(content.schema);
-      const isValid = ajv.compile(schema);
+      const isValid = ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"document#/')));
       for (const body of variantsOf({ schema, example })) {
         const status = await post(body);
         if ((status === 200) !== isValid(body)) {

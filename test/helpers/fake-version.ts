@@ -27,6 +27,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
       example: {},
       bodyBounds: { names: 1, items: 1 },
       answer,
+      answerAll: (requests) => Promise.all(requests.map(answer)),
       check: (body) => ({ text: () => JSON.stringify(body), answer }),
     },
     figures: {

@@ -14,7 +14,11 @@ export async function listRoutes(
       if (found === null) return [];
       const [, indent = '', part = '', methods = ''] = found;
       path.splice(indent.length / 4, path.length, part);
-      const route = path.join('');
+      // As an address: without the expressions that the router holds parameters to.
+      const route = path
+        .join('')
+        .replace(/\([^)]*\)/g, '')
+        .replaceAll('::', ':');
       return methods === '' ? [] : methods.split(', ').map((method) => ({ method, route }));
     });
 }

@@ -52,8 +52,17 @@ test.each<[string, unknown, string, string]>([
 test.each([[rows], [[[1, 2]]], [[]]])('the list of rows %j is told to be sent one by one', async (body) => {
   const { body: answer } = await server.post('/models/row/predict', body);
   expect(answer.errors).toEqual([
-    { pointer: '', message: `must be one row, not a list of rows: send a request for each, such as ${row}` },
+    {
+      pointer: '',
+      message: `must be one row, not a list of rows: send a request for each, such as ${row}, or all of them to /v1/models/row:predict as {"instances": […]}`,
+    },
   ]);
+});
+
+test('a body of instances is told the address that takes it', async () => {
+  const { body } = await server.post('/models/row/predict', { instances: rows });
+  expect(body.errors[0].message).toMatch(/; \/v1\/models\/row:predict takes such a body$/);
+  expect((await server.post('/v1/models/row:predict', { instances: rows })).status).toBe(200);
 });
 
 test('a row that was made JSON twice is told so', async () => {

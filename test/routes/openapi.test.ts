@@ -63,6 +63,51 @@ describe('/openapi.json', () => {
     expect((await server.get('/openapi.json?versions=some')).status).toBe(400);
   });
 
+  test('has the rows of each model as KServe takes them, and its own form of errors there', async () => {
+    await using server = await buildTestApp();
+    const { body } = await server.get('/openapi.json?versions=all');
+    const paths = Object.keys(body.paths).filter((path) => path.startsWith('/v1/'));
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        '/v1/models',
+        '/v1/models/{model}',
+        '/v1/models/{model}/labels/{version}/metadata',
+        '/v1/models/credit-risk:predict',
+        '/v1/models/{model}:predict',
+        '/v1/models/{model}/versions/{version}:predict',
+        '/v1/models/{model}/labels/{version}:predict',
+      ]),
+    );
+    expect(paths.filter((path) => /classify|explain|\(|::/.test(path))).toEqual([]);
+    const { post } = body.paths['/v1/models/credit-risk:predict'];
+    expect(post.operationId).toBe('inferCreditRisk');
+    const { CreditRiskInstances: rows, CreditRiskPredictions: answers } = body.components.schemas;
+    expect(rows.properties.instances).toEqual({
+      type: 'array',
+      minItems: 1,
+      maxItems: 1_024,
+      items: { $ref: '#/components/schemas/CreditRiskRequest' },
+    });
+    expect(answers.properties.predictions.items.anyOf).toEqual([
+      { enum: [0, 1] },
+      { $ref: '#/components/schemas/CreditRiskAnswer' },
+    ]);
+    const { DigitsInstances: images } = body.components.schemas;
+    expect(images.properties.instances).toMatchObject({
+      maxItems: 1_024,
+      items: { type: 'array', minItems: 8, maxItems: 8, items: { type: 'array', minItems: 8, maxItems: 8 } },
+    });
+    for (const path of paths) {
+      for (const { responses } of Object.values<Document>(body.paths[path])) {
+        for (const [status, { content }] of Object.entries<Document>(responses)) {
+          if (status === '200') continue;
+          expect(Object.keys(content), `${path} ${status}`).toEqual(['application/json']);
+          expect(content['application/json'].schema.$ref).toBe('#/components/schemas/V1Error');
+        }
+      }
+    }
+  });
+
   test('gives every operation an id of its own that reads as what it does', async () => {
     await using server = await buildTestApp();
     for (const query of ['', '?versions=all']) {
@@ -108,7 +153,7 @@ describe('/openapi.json', () => {
     const { body } = await server.get('/openapi.json');
     for (const { path, operation } of operationsOf(body)) {
       const { 429: refusal, 200: answer } = operation.responses;
-      const isCounted = !/^\/(health|metrics)/.test(path);
+      const isCounted = !/^\/($|health|metrics)/.test(path);
       expect(refusal !== undefined, path).toBe(isCounted);
       expect('ratelimit' in answer.headers, path).toBe(isCounted);
       if (!isCounted) continue;

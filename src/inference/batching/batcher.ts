@@ -12,7 +12,7 @@ export interface BatcherOptions<Row> extends BatchRunnerOptions<Row> {
   /** The longest from a request's arrival to its answer, and the longest run. */
   readonly timeoutMs: number;
   /** The size of an entry: one row by default, which shares a run with any other. */
-  readonly sizeOf?: ((row: Row) => EntrySize) | undefined;
+  readonly sizeOf?: ((row: Row) => EntrySize | undefined) | undefined;
 }
 
 export type EntrySize = Pick<Waiter<unknown>, 'rows' | 'weight' | 'group'>;
@@ -38,6 +38,11 @@ export class Batcher<Row> {
   constructor(options: BatcherOptions<Row>) {
     this.#options = options;
     this.#runner = new BatchRunner(options);
+  }
+
+  /** The most rows of one run. */
+  get maxBatchRows(): number {
+    return this.#options.maxBatchRows;
   }
 
   /** Rows that wait for a run to begin. */

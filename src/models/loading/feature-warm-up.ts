@@ -12,6 +12,7 @@ import type { Trial } from '../../inference/trials.js';
 import { bindInputs } from '../binding/bind-inputs.js';
 import { bindOutputs } from '../binding/bind-outputs.js';
 import { createExampleRow, createOtherRows } from '../example-row.js';
+import { createEntryText, flattenEntries, sizeOfEntry } from '../feature-rows.js';
 import { createFeatureSchema, type FeatureSchema } from '../feature-schema.js';
 import { createFeatureTask } from '../feature-task.js';
 import type { Golden } from '../golden.js';
@@ -91,8 +92,9 @@ export async function warmUpFeatures(
           maxBatchRows: batchRows,
           executor,
           times: new RunTimes({ rows: 1, ms: runMs }, { rows: batchRows, ms: batchRunMs }),
-          toRun: (some) => ({ feeds: encode(some), fetches }),
-          textOf: toText,
+          toRun: (entries) => ({ feeds: encode(flattenEntries(entries)), fetches }),
+          textOf: createEntryText(toText),
+          sizeOf: sizeOfEntry,
         }),
         decode,
         hasProbabilities: outputs.hasProbabilities,

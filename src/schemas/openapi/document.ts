@@ -1,9 +1,11 @@
 import type { ErrorCode } from '../../errors.js';
 import type { LoadedModel } from '../../models/loaded-model.js';
+import { isV1 } from '../v1-error.js';
 import type { Json, OpenApiDocument } from './json.js';
 import { nameAll } from './operation-ids.js';
 import { describeGeneralPrediction, describePrediction, withOrigin } from './predict-operation.js';
 import { describeResponses } from './responses.js';
+import { describeGeneralV1, describeV1Prediction, describeV1Schemas } from './v1-operation.js';
 
 /** The ways to present a key, by the names that operations have for them. */
 export const securitySchemes = {
@@ -24,21 +26,43 @@ export interface DocumentedModels {
   readonly fallback: LoadedModel | undefined;
 }
 
-/** `predictWithModel` and `predictWithVersion` are the general ways. */
-const generalNames = ['WithModel', 'WithVersion'];
+/** `predictWithModel`, `inferWithLabel` and their like are the general ways. */
+const generalNames = ['WithModel', 'WithVersion', 'WithLabel'];
+
+/** The address of KServe's protocol for any model, those for any version, and the ids of their operations. */
+const modelV1 = ['/v1/models/{model}:predict', 'inferWithModel'] as const;
+const versionsV1 = [
+  ['/v1/models/{model}/versions/{version}:predict', 'inferWithVersion'],
+  ['/v1/models/{model}/labels/{version}:predict', 'inferWithLabel'],
+] as const;
 
 /** By which a route says, to the document alone, that it counts its requests. */
 export const limitedMark = 'x-limited';
 
 const fixedTags = [
   { name: 'models', description: 'What is loaded, what is refused and why' },
+  { name: 'KServe v1', description: 'What its clients and those of TensorFlow Serving ask' },
   { name: 'health', description: 'For people, for Kubernetes and for Prometheus' },
   { name: 'admin', description: 'For operators' },
+];
+
+const versionCodes: readonly ErrorCode[] = [
+  'model_not_found',
+  'version_not_found',
+  'not_ready',
+  'model_unavailable',
 ];
 
 const ownCodes: Readonly<Record<string, readonly ErrorCode[]>> = {
   '/models/{model}': ['model_not_found', 'model_unavailable'],
   '/models/{model}/versions/{version}': ['model_not_found', 'version_not_found', 'model_unavailable'],
+  '/v1/models/{model}': ['model_not_found', 'not_ready', 'model_unavailable'],
+  '/v1/models/{model}/metadata': ['model_not_found', 'not_ready', 'model_unavailable'],
+  ...Object.fromEntries(
+    ['versions', 'labels'].flatMap((kind) =>
+      ['', '/metadata'].map((end) => [`/v1/models/{model}/${kind}/{version}${end}`, versionCodes] as const),
+    ),
+  ),
   '/admin/cache': [
     'model_not_found',
     'unsupported_media_type',
@@ -75,7 +99,8 @@ export function describeModels(
     ...(fallback === undefined ? [] : [['/predict', describeDefault(fallback)]]),
     ...models.flatMap((model) => describeModel(model)),
     ['/models/{model}/predict', { post: describeGeneralPrediction({ model: listed }, security) }],
-    ...(hasVersions ? [describeVersionPath()] : []),
+    ...describeGeneralV1Path(modelV1, { model: listed }),
+    ...(hasVersions ? describeVersionPaths() : []),
     ...routes
       .filter(([path]) => !path.endsWith('/predict'))
       .map(([path, it]) => [path, describeRoute(path, it)]),
@@ -98,6 +123,7 @@ export function describeModels(
       const summary = `Predict with ${name}, now version ${current.version}`;
       const frame = { operationId: `predict${modelName}`, summary };
       own.push([`/models/${name}/predict`, { post: predict(current, modelName, frame) }]);
+      own.push([`/v1/models/${name}:predict`, { post: predictRows(current, modelName) }]);
     }
     if (!hasVersions) return own;
     for (const loaded of versions) {
@@ -112,12 +138,20 @@ export function describeModels(
     return own;
   }
 
-  function describeVersionPath(): [string, Json] {
+  function describeVersionPaths(): [string, Json][] {
     const version = [...new Set(models.flatMap(({ versions }) => versions.map((it) => it.version)))];
+    const post = describeGeneralPrediction({ version }, security);
     return [
-      '/models/{model}/versions/{version}/predict',
-      { post: describeGeneralPrediction({ version }, security) },
+      ['/models/{model}/versions/{version}/predict', { post }],
+      ...versionsV1.flatMap((it) => describeGeneralV1Path(it, { version })),
     ];
+  }
+
+  function describeGeneralV1Path(
+    [path, id]: readonly [string, string],
+    named: Readonly<Record<string, readonly string[]>>,
+  ): [string, Json][] {
+    return [[path, { post: describeGeneralV1(path, id, named, security) }]];
   }
 
   function predict(loaded: LoadedModel, name: string, frame: { operationId: string; summary: string }): Json {
@@ -127,10 +161,24 @@ export function describeModels(
     return describePrediction({ ...frame, security }, loaded, request, answer);
   }
 
+  /** Its row and its answer are those of the model's own path. */
+  function predictRows(loaded: LoadedModel, name: string): Json {
+    const [rows, answers] = [`${name}Instances`, `${name}Predictions`];
+    const described = describeV1Schemas(loaded, `${name}Request`, `${name}Answer`);
+    schemas[rows] = described.instances;
+    schemas[answers] = described.predictions;
+    const summary = `Predict many rows with ${loaded.name}, as KServe does`;
+    return describeV1Prediction({ operationId: `infer${name}`, summary, security }, loaded, rows, answers);
+  }
+
   function describeRoute(path: string, operations: Readonly<Record<string, Json>>): Json {
     return Object.fromEntries(
       Object.entries(operations).map(([method, { [limitedMark]: mark, responses, ...operation }]) => {
-        const gates = { isLimited: mark === true, needsKey: operation['security'] !== undefined };
+        const gates = {
+          isLimited: mark === true,
+          needsKey: operation['security'] !== undefined,
+          isV1: isV1(path),
+        };
         const all = describeResponses(responses as Json, ownCodes[path] ?? [], gates);
         return [method, { ...operation, responses: all }];
       }),

@@ -37,7 +37,7 @@ const answerHeaders: Json = {
 };
 
 /** What all ways to a prediction have in common. */
-interface Frame {
+export interface Frame {
   readonly operationId: string;
   readonly summary: string;
   readonly description?: string;
@@ -47,6 +47,7 @@ interface Frame {
   readonly answer: Json;
   readonly codes?: readonly ErrorCode[];
   readonly security: unknown;
+  readonly isV1?: boolean;
 }
 
 /** The prediction of one version: `request` and `answer` are the names of its schemas. */
@@ -58,7 +59,7 @@ export function describePrediction(
 ): Json {
   const forms = manifest.task === 'tensor' ? tensorForms : '';
   const description = [manifest.description, describeFeatures(manifest), forms].filter(Boolean).join('\n\n');
-  return describe({
+  return describeOperation({
     ...frame,
     ...(description !== '' && { description }),
     tags: [manifest.name],
@@ -85,7 +86,7 @@ export function describeGeneralPrediction(
   const whose = isOfVersion
     ? 'a version that has no path here, an alias, or `latest`'
     : 'a model that has no path here, or an alias';
-  return describe({
+  return describeOperation({
     operationId: isOfVersion ? 'predictWithVersion' : 'predictWithModel',
     summary: `Predict with ${whose}`,
     description:
@@ -124,7 +125,8 @@ export function withOrigin(schema: TSchema | Json, model: Json, isOpen = false):
   };
 }
 
-function describe({ request, answer, codes = [], parameters = [], security, ...frame }: Frame): Json {
+export function describeOperation(all: Frame): Json {
+  const { request, answer, codes = [], parameters = [], security, isV1 = false, ...frame } = all;
   const responses = {
     200: {
       description: 'The answer',
@@ -140,10 +142,11 @@ function describe({ request, answer, codes = [], parameters = [], security, ...f
     responses: describeResponses(responses, [...predictCodes, ...codes], {
       isLimited: true,
       needsKey: security !== undefined,
+      isV1,
     }),
   };
 }
 
-function refTo(name: string): Json {
+export function refTo(name: string): Json {
   return { $ref: `#/components/schemas/${name}` };
 }

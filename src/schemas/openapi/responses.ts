@@ -1,4 +1,5 @@
 import { type ErrorCode, errorCatalogue } from '../../errors.js';
+import { v1ContentType } from '../v1-error.js';
 import type { Json } from './json.js';
 
 /** What may befall any request, whatever its route. */
@@ -19,10 +20,11 @@ const limitHeaders: Json = {
 };
 const anyHeaders: Json = { 'x-request-id': header('The id of this request, in every log line about it') };
 
-/** Whether a route counts its requests, and whether it asks for a key. */
+/** Whether a route counts its requests, whether it asks for a key, and whether its errors are those of KServe. */
 export interface Gates {
   readonly isLimited: boolean;
   readonly needsKey: boolean;
+  readonly isV1?: boolean;
 }
 
 /** Adds every status that an operation may be refused with, and the headers of the gates before it. */
@@ -53,7 +55,7 @@ export function describeResponses(own: Json, codes: readonly ErrorCode[], gates:
   return {
     ...Object.fromEntries(answers),
     ...Object.fromEntries(refusals),
-    default: describeProblem('Any other error', 'internal', headersOf(gates)),
+    default: describeError('Any other error', 'internal', headersOf(gates), gates),
   };
 }
 
@@ -69,7 +71,7 @@ function describeRefusal(codes: readonly ErrorCode[], gates: Gates): Json {
   const description = codes.map((code) => `\`${code}\`: ${errorCatalogue[code].title}`).join('. ');
   const retries = codes.map((code) => errorCatalogue[code].retry);
   const waits = retries.some((retry) => retry === 'after' || retry === 'where told');
-  return describeProblem(description, codes[0] as ErrorCode, {
+  const headers = {
     ...headersOf(gates),
     ...(waits && {
       'retry-after': header('So many seconds until the same request may be answered', {
@@ -77,11 +79,16 @@ function describeRefusal(codes: readonly ErrorCode[], gates: Gates): Json {
         minimum: 0,
       }),
     }),
-  });
+  };
+  return describeError(description, codes[0] as ErrorCode, headers, gates);
 }
 
-function describeProblem(description: string, code: ErrorCode, headers: Json): Json {
+function describeError(description: string, code: ErrorCode, headers: Json, { isV1 = false }: Gates): Json {
   const { status, title } = errorCatalogue[code];
+  if (isV1) {
+    const schema = { $ref: '#/components/schemas/V1Error' };
+    return { description, headers, content: { [v1ContentType]: { schema, example: { error: title } } } };
+  }
   const example = { type: `/errors#${code}`, code, title, status, request_id: 'a-client-may-choose-it' };
   const schema = { $ref: '#/components/schemas/Problem' };
   return { description, headers, content: { 'application/problem+json': { schema, example } } };

@@ -1,0 +1,27 @@
+import { ServiceError } from './errors.js';
+
+/** The client's own limit, in whole milliseconds. Throws `invalid_request`. */
+export function readTimeout(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  if (typeof header === 'string' && /^[1-9]\d{0,8}$/.test(header)) return Number(header);
+  throw new ServiceError('invalid_request', {
+    detail: 'The header x-request-timeout-ms takes a whole number of milliseconds from 1 to 999999999.',
+  });
+}
+
+/** RFC 9111, 5.2.1: `no-cache` wants a new answer, `no-store` wants it forgotten as well. */
+export function readCaching(header: string | undefined): 'normal' | 'bypass' | 'none' {
+  if (header === undefined) return 'normal';
+  const directives = header.toLowerCase().split(',');
+  if (directives.some((it) => it.trim() === 'no-store')) return 'none';
+  return directives.some((it) => it.trim() === 'no-cache') ? 'bypass' : 'normal';
+}
+
+/** What `x-cache` says: a client sees whether a run was made for it. */
+export const shownCacheResults = {
+  hit: 'hit',
+  shared: 'hit',
+  miss: 'miss',
+  bypass: 'miss',
+  off: 'off',
+} as const;

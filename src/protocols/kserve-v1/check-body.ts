@@ -1,0 +1,33 @@
+import type { LoadedModel } from '../../models/loaded-model.js';
+import type { CheckedRows, RowResult, RowsResult } from '../../predictor.js';
+import { checkFeatureRows } from './feature-rows.js';
+import { locateFailure } from './locate-failure.js';
+import { readBody } from './read-body.js';
+import { checkTensors } from './tensor-instances.js';
+import { writePredictions, writeTensors } from './write-answer.js';
+
+/** A body past its check, which knows how its answer is written. */
+export interface V1Request extends CheckedRows {
+  /** The whole answer as JSON text. */
+  write(result: RowsResult): string | Promise<string>;
+}
+
+/** Checks a body by the version that answers it. Throws `invalid_input` with every problem. */
+export function checkBody(body: unknown, loaded: LoadedModel): V1Request {
+  const read = readBody(body);
+  if (loaded.task.tensors !== undefined) {
+    const { requests, locate, count } = checkTensors(read, loaded);
+    return {
+      requests,
+      explain: (failure) => locateFailure(failure, 0, locate),
+      // All tensors are one request to the version.
+      write: ({ rows }) => writeTensors((rows[0] as RowResult).answer, count, loaded),
+    };
+  }
+  const { requests, locate } = checkFeatureRows(read, loaded);
+  return {
+    requests,
+    explain: (failure, row) => locateFailure(failure, row, locate),
+    write: (result) => writePredictions(result, read, loaded.manifest.output?.names),
+  };
+}

@@ -1,0 +1,42 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+/** Characters that are looked at in one turn of the loop: a millisecond or two. */
+const perTurn = 262_144;
+
+/**
+ * The texts of the elements of a JSON array that begins at `start`, as they stand there, and where the array ends.
+ * The text is sound JSON of our own. Undefined where no array begins there.
+ */
+export async function splitArray(
+  text: string,
+  start: number,
+): Promise<{ readonly elements: readonly string[]; readonly end: number } | undefined> {
+  if (text[start] !== '[') return undefined;
+  const elements: string[] = [];
+  let depth = 0;
+  let from = start + 1;
+  for (let at = start; ; at += 1) {
+    if ((at - start) % perTurn === perTurn - 1) await nextTurn();
+    const character = text[at];
+    if (character === '"') at = endOfText(text, at);
+    else if (character === '[') depth += 1;
+    else if (character === ']') {
+      depth -= 1;
+      if (depth > 0) continue;
+      if (at > from) elements.push(text.slice(from, at));
+      return { elements, end: at + 1 };
+    } else if (character === ',' && depth === 1) {
+      elements.push(text.slice(from, at));
+      from = at + 1;
+    }
+  }
+}
+
+/** Where the string ends that begins at `start`: at the first quote that no odd number of backslashes stands before. */
+function endOfText(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return end;
+  }
+}

@@ -1,0 +1,87 @@
+import { type Problem, ServiceError } from '../../errors.js';
+import { describeValue, pointerToken } from '../../messages.js';
+
+/** A body of the protocol, as it stands there. */
+export interface V1Body {
+  /** `instances` are rows; `inputs` are columns by name, or the rows of the only input. */
+  readonly form: 'instances' | 'inputs';
+  readonly value: unknown;
+  /** Whether each answer is whole, and not the prediction alone. */
+  readonly isWhole: boolean;
+}
+
+const keys: readonly string[] = ['instances', 'inputs', 'parameters', 'signature_name'];
+const mostProblems = 20;
+
+/** Reads what holds the rows; the rows themselves are read by the version that answers. Throws `invalid_input`. */
+export function readBody(body: unknown): V1Body {
+  if (!isObject(body)) {
+    const got = body === undefined ? 'nothing' : describeValue(body);
+    throw refuse([{ pointer: '', message: `the body must be {"instances": […]}, got ${got}` }]);
+  }
+  const problems: Problem[] = Object.keys(body)
+    .filter((key) => !keys.includes(key))
+    .slice(0, mostProblems)
+    .map((key) => ({
+      pointer: `/${pointerToken(key)}`,
+      message: 'is not a key of this request: "instances" and "parameters" are',
+    }));
+  const { instances, inputs, parameters, signature_name: signature } = body;
+  if (signature !== undefined && signature !== 'serving_default') {
+    const message = `must be "serving_default", the one that each model has, got ${describeValue(signature)}`;
+    problems.push({ pointer: '/signature_name', message });
+  }
+  if (instances === undefined && inputs === undefined) {
+    problems.push({ pointer: '/instances', message: 'is required: an array of rows' });
+  } else if (instances !== undefined && inputs !== undefined) {
+    problems.push({ pointer: '/inputs', message: 'stands beside "instances": send one of the two' });
+  }
+  const isWhole = readParameters(parameters, problems);
+  if (problems.length > 0) throw refuse(problems);
+  return instances === undefined
+    ? { form: 'inputs', value: inputs, isWhole }
+    : { form: 'instances', value: instances, isWhole };
+}
+
+function readParameters(parameters: unknown, problems: Problem[]): boolean {
+  if (parameters === undefined) return false;
+  if (!isObject(parameters)) {
+    const message = `must be an object, such as {"probabilities": true}, got ${describeValue(parameters)}`;
+    problems.push({ pointer: '/parameters', message });
+    return false;
+  }
+  const { probabilities, ...others } = parameters;
+  for (const key of Object.keys(others).slice(0, mostProblems)) {
+    const message = 'is not a parameter: "probabilities" is';
+    problems.push({ pointer: `/parameters/${pointerToken(key)}`, message });
+  }
+  if (probabilities !== undefined && typeof probabilities !== 'boolean') {
+    const message = `must be true or false, got ${describeValue(probabilities)}`;
+    problems.push({ pointer: '/parameters/probabilities', message });
+  }
+  return probabilities === true;
+}
+
+/** The refusal of a body, with what is wrong with it. */
+export function refuse(problems: readonly Problem[]): ServiceError {
+  const detail = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
+  return new ServiceError('invalid_input', { detail, problems });
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The rows of a list, one at least. Throws `invalid_input`. */
+export function readList(value: unknown, pointer: string, mostRows: number): readonly unknown[] {
+  const message = findListFault(value, mostRows);
+  if (message !== undefined) throw refuse([{ pointer, message }]);
+  return value as readonly unknown[];
+}
+
+function findListFault(value: unknown, mostRows: number): string | undefined {
+  if (!Array.isArray(value)) return `must be an array of rows, got ${describeValue(value)}`;
+  if (value.length === 0) return 'must have at least one row';
+  if (value.length <= mostRows) return undefined;
+  return `has ${value.length} rows, and a request of this model at most ${mostRows}: send them in several requests`;
+}

@@ -1,0 +1,172 @@
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { ServiceError } from '../../errors.js';
+import { chooseVersion } from '../../models/routing.js';
+import { readCaching, readTimeout, shownCacheResults } from '../../prediction-headers.js';
+import type { RowResult } from '../../predictor.js';
+import { toV1Metadata } from '../../schemas/v1-metadata.js';
+import { toV1ModelStatus, V1AliveSchema, V1ModelListSchema } from '../../schemas/v1-model.js';
+import { checkBody } from './check-body.js';
+
+interface Named {
+  Params: { model: string; version?: string };
+}
+
+const contentType = 'application/json; charset=utf-8';
+
+/** A model, or one version of it by its name or an alias, which TensorFlow Serving calls a label. */
+const resources = [
+  { path: '', name: 'Model', of: 'a model' },
+  { path: '/versions/:version', name: 'Version', of: 'a version of a model' },
+  { path: '/labels/:version', name: 'Label', of: 'the version behind an alias' },
+] as const;
+
+/** What KServe and TensorFlow Serving can do with a model besides, and why it is not done here. */
+const otherVerbs = {
+  classify: 'this server has :predict, which gives the class of each of {"instances": […]}',
+  regress: 'this server has :predict, which gives the value of each of {"instances": […]}',
+  explain: 'this server has :predict, and explains no prediction',
+} as const;
+
+/** No name has a colon; the router matches what it has decoded. */
+const toRoute = (address: string): string =>
+  address.replace(/:(model|version)/g, ':$1([^:]+)').replace(/:([a-z]+)$/, '::$1');
+
+/** KServe's first protocol, which is TensorFlow Serving's: many rows a request, which share runs. */
+const kserveV1Routes: FastifyPluginAsync = async (app) => {
+  const tags = ['KServe v1'];
+  app.get(
+    '/v1/models',
+    {
+      config: { scope: 'read', model: 'none' },
+      schema: {
+        operationId: 'v1ListModels',
+        summary: 'The names of all models',
+        tags,
+        response: { 200: V1ModelListSchema },
+      },
+    },
+    async ({ key }) => ({ models: app.registry.names.filter((name) => key?.models?.has(name) ?? true) }),
+  );
+  app.get(
+    '/',
+    {
+      config: { scope: 'open', limit: 'none' },
+      schema: {
+        operationId: 'v1GetLiveness',
+        summary: 'Whether the process answers, as the clients of KServe ask it',
+        tags,
+        response: { 200: V1AliveSchema },
+      },
+    },
+    async () => ({ status: 'alive' }),
+  );
+  for (const { path, name, of } of resources) {
+    const address = `/v1/models/:model${path}`;
+    app.get<Named>(
+      toRoute(address),
+      {
+        config: { address, scope: 'read' },
+        schema: {
+          operationId: `v1Get${name}`,
+          summary: `Whether ${of} answers`,
+          tags,
+          response: { 200: { $ref: 'V1ModelStatus#' } },
+        },
+      },
+      async (request) => readStatus(app, request.params),
+    );
+    const describing = `${address}/metadata`;
+    app.get<Named>(
+      toRoute(describing),
+      {
+        config: { address: describing, scope: 'read' },
+        schema: {
+          operationId: `v1Get${name}Metadata`,
+          summary: `What goes into ${of}, and what comes out, as TensorFlow Serving has it`,
+          tags,
+          response: { 200: { $ref: 'V1Metadata#' } },
+        },
+      },
+      async ({ params: { model, version } }) =>
+        toV1Metadata(chooseVersion(app.registry.find(model), version)),
+    );
+    const predicting = `${address}:predict`;
+    // The document has it of each model, with its own features.
+    const options = {
+      config: { address: predicting, scope: 'predict', takesRows: true },
+      schema: { hide: true },
+    } as const;
+    app.post<Named>(toRoute(predicting), options, (request, reply) => predict(app, request, reply));
+    for (const [verb, detail] of Object.entries(otherVerbs)) refuseVerb(app, `${address}:${verb}`, detail);
+  }
+};
+
+/** Refuses before the body is read, and after the key and the limit of any prediction. */
+function refuseVerb(app: FastifyInstance, address: string, detail: string): void {
+  const refuse = async (): Promise<never> => {
+    throw new ServiceError('not_found', { detail });
+  };
+  const options = { config: { address, scope: 'predict' } as const, schema: { hide: true } };
+  app.post<Named>(toRoute(address), { ...options, preParsing: refuse }, refuse);
+}
+
+/** Throws `not_ready` or `model_unavailable` where a prediction would get no answer. */
+function readStatus({ registry }: FastifyInstance, { model, version }: Named['Params']) {
+  const found = registry.find(model);
+  const { fault } = chooseVersion(found, version);
+  if (fault !== undefined)
+    throw new ServiceError('model_unavailable', { detail: fault, retryAfterSeconds: 1 });
+  return toV1ModelStatus(found, version);
+}
+
+async function predict(
+  app: FastifyInstance,
+  request: FastifyRequest<Named>,
+  reply: FastifyReply,
+): Promise<string> {
+  const { model, version } = request.params;
+  const result = await app.predictor.predictRows({
+    model,
+    ...(version !== undefined && { version }),
+    check: (loaded) => checkBody(request.body, loaded),
+    requestId: request.id,
+    keyId: request.key?.id,
+    onBegun: (prediction) => {
+      request.prediction = prediction;
+    },
+    caching: readCaching(request.headers['cache-control']),
+    caller: {
+      arrivedAt: app.arrivedAt(request.raw.socket),
+      timeoutMs: readTimeout(request.headers['x-request-timeout-ms']),
+      connection: request.raw.socket,
+      requestId: request.id,
+    },
+  });
+  const text = await result.checked.write(result);
+  reply.header('content-type', contentType).header('x-cache', toShownCache(result.rows));
+  const timing = toServerTiming(result.rows);
+  if (timing !== undefined) reply.header('server-timing', timing);
+  return text;
+}
+
+/** A hit where no row was computed. */
+function toShownCache(rows: readonly RowResult[]): string {
+  const shown = rows.map(({ cache }) => shownCacheResults[cache ?? 'off']);
+  return shown.find((it) => it !== 'hit') ?? 'hit';
+}
+
+/** The longest wait of a row, and the runs one after the other; undefined where none was computed. */
+function toServerTiming(rows: readonly RowResult[]): string | undefined {
+  let [queue, run, last] = [0, 0, -1];
+  for (const { answer } of rows) {
+    const { queueMs, runMs } = answer;
+    if (queueMs === undefined || runMs === undefined) continue;
+    queue = Math.max(queue, queueMs);
+    // Rows of one run have the very same figure.
+    if (runMs !== last) run += runMs;
+    last = runMs;
+  }
+  return last < 0 ? undefined : `queue;dur=${queue.toFixed(3)}, run;dur=${run.toFixed(3)}`;
+}
+
+export default kserveV1Routes;

@@ -1,0 +1,69 @@
+import { ServiceError } from '../../errors.js';
+import type { LoadedModel } from '../../models/loaded-model.js';
+import type { Answer } from '../../models/task.js';
+import type { RowsResult } from '../../predictor.js';
+import { splitArray } from './json-array.js';
+import type { V1Body } from './read-body.js';
+
+/**
+ * The answers to rows of features: labels or values alone, and those of several columns in the manifest's order, as
+ * KServe's server of scikit-learn has them. Columns are answered under `outputs`, as TensorFlow Serving does.
+ */
+export function writePredictions(
+  { rows, textOf }: RowsResult,
+  { form, isWhole }: V1Body,
+  names: readonly string[] | undefined,
+): string {
+  const texts = isWhole ? rows.map(textOf) : rows.map(({ answer }) => toPredictionText(answer, names));
+  return `{"${form === 'inputs' ? 'outputs' : 'predictions'}":[${texts.join(',')}]}`;
+}
+
+function toPredictionText({ value }: Answer, names: readonly string[] | undefined): string {
+  // Tensors come another way.
+  if (!('prediction' in value)) throw new TypeError('an answer without a prediction');
+  const { prediction } = value;
+  if (typeof prediction !== 'object') return JSON.stringify(prediction);
+  return JSON.stringify((names ?? []).map((name) => prediction[name]));
+}
+
+/**
+ * The answer of a graph: to `inputs` its outputs, to so many `instances` one answer each. Where there is one output it
+ * stands there without its name. Throws `invalid_input` where an output has not one row an instance.
+ */
+export async function writeTensors(
+  { members }: Answer,
+  count: number | undefined,
+  { task }: LoadedModel,
+): Promise<string> {
+  const names = (task.tensors?.outputs ?? []).map(({ name }) => name);
+  const isOnly = names.length === 1;
+  const opening = `"outputs":{`;
+  if (count === undefined) {
+    if (!isOnly) return `{${members}}`;
+    return `{"outputs":${members.slice(opening.length + keyOf(names[0] as string).length, -1)}}`;
+  }
+  const columns: (readonly string[])[] = [];
+  let at = opening.length;
+  for (const name of names) {
+    const split = await splitArray(members, at + keyOf(name).length);
+    if (split?.elements.length !== count) throw unlike(name, split?.elements.length, count);
+    columns.push(split.elements);
+    // The comma, or the brace at the end.
+    at = split.end + 1;
+  }
+  if (isOnly) return `{"predictions":[${columns[0]?.join(',')}]}`;
+  const rows = Array.from({ length: count }, (_unused, row) => {
+    const fields = names.map((name, k) => keyOf(name) + columns[k]?.[row]);
+    return `{${fields.join(',')}}`;
+  });
+  return `{"predictions":[${rows.join(',')}]}`;
+}
+
+const keyOf = (name: string) => `${JSON.stringify(name)}:`;
+
+function unlike(name: string, got: number | undefined, count: number): ServiceError {
+  const has = got === undefined ? 'no rows' : `${got} rows`;
+  return new ServiceError('invalid_input', {
+    detail: `the output ${name} has ${has} for ${count} instances: send the tensors whole, as {"inputs": …}`,
+  });
+}

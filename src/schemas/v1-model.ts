@@ -1,0 +1,57 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { defaultVersion, findVersion, type ModelState, type VersionState } from '../models/routing.js';
+import { StringEnum } from './string-enum.js';
+
+/** The models by name, as KServe lists them. */
+export const V1ModelListSchema = Type.Object(
+  { models: Type.Array(Type.String()) },
+  { description: 'The names of the models, ready or not' },
+);
+
+export const V1AliveSchema = Type.Object({ status: Type.Literal('alive') }, { description: 'It does' });
+
+const VersionStatus = Type.Object({
+  version: Type.String(),
+  state: StringEnum(['LOADING', 'AVAILABLE', 'END']),
+  status: Type.Object({ error_code: Type.String(), error_message: Type.String() }),
+});
+
+/** What KServe says of a model, and what TensorFlow Serving says: their clients each read their own members. */
+export const V1ModelStatusSchema = Type.Object(
+  {
+    name: Type.String(),
+    ready: Type.Literal(true),
+    model_version_status: Type.Array(VersionStatus, { minItems: 1 }),
+  },
+  { $id: 'V1ModelStatus', description: 'A model that answers' },
+);
+
+/** The versions of a model that answers, or the one that is asked for: that which answers first. */
+export function toV1ModelStatus(model: ModelState, selector?: string): Static<typeof V1ModelStatusSchema> {
+  const answering = selector === undefined ? defaultVersion(model) : findVersion(model, selector).name;
+  const listed = [...model.versions].filter(([name]) => selector === undefined || name === answering);
+  return {
+    name: model.name,
+    ready: true,
+    model_version_status: listed
+      .sort(([a], [b]) => Number(b === answering) - Number(a === answering))
+      .map(([name, state]) => toVersionStatus(name, state)),
+  };
+}
+
+function toVersionStatus(version: string, state: VersionState): Static<typeof VersionStatus> {
+  switch (state.state) {
+    case 'ready':
+      return { version, state: 'AVAILABLE', status: { error_code: 'OK', error_message: '' } };
+    case 'loading':
+      return { version, state: 'LOADING', status: { error_code: 'OK', error_message: '' } };
+    case 'refused':
+      return {
+        version,
+        state: 'END',
+        status: { error_code: 'FAILED_PRECONDITION', error_message: state.reason },
+      };
+    default:
+      return state satisfies never;
+  }
+}

@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest';
+import type { AnswerCache } from '../../src/cache/cache.js';
+import { CachedAnswers } from '../../src/cache/cached-answers.js';
+import { createMemoryCache } from '../../src/cache/memory.js';
+import { RowError, ServiceError } from '../../src/errors.js';
+import type { Answer, CheckedRequest } from '../../src/models/task.js';
+
+const createNear = () => createMemoryCache({ ttlMs: 60_000, maxEntries: 100, maxBytes: 1_048_576 });
+
+/** A cache that gives each answer later, as one on another machine does. */
+function createFar(): AnswerCache & { readonly names: readonly string[] } {
+  const known = new Map<string, string>();
+  return {
+    get: async ({ row }) => known.get(row),
+    set: ({ row }, members) => {
+      known.set(row, members);
+    },
+    clear: async () => 0,
+    close: () => undefined,
+    get names() {
+      return [...known.keys()].sort();
+    },
+  };
+}
+
+const request = (row: string): CheckedRequest => ({
+  text: () => row,
+  answer: () => Promise.reject(new Error('not alone')),
+});
+
+/** Answers a row by its text, and notes which rows were computed together. */
+function createRows(failing?: string) {
+  const computed: string[][] = [];
+  const answerAll = async (requests: readonly CheckedRequest[]): Promise<readonly Answer[]> => {
+    const texts = requests.map((it) => it.text());
+    computed.push(texts);
+    const at = texts.indexOf(failing ?? '');
+    if (at >= 0) throw new RowError(at, new ServiceError('output_not_finite'));
+    return texts.map((text) => ({ value: { prediction: text }, members: `"prediction":"${text}"` }));
+  };
+  const ask = (cached: CachedAnswers, rows: readonly string[], isBypassed = false) =>
+    cached.answerAll({
+      identity: 'a'.repeat(64),
+      requests: rows.map(request),
+      answerAll,
+      isShortRun: false,
+      isBypassed,
+    });
+  return { ask, computed };
+}
+
+const show = (answers: Awaited<ReturnType<CachedAnswers['answerAll']>>) =>
+  answers.map(({ answer, result }) => `${result} ${answer.members} ${JSON.stringify(answer.value)}`);
+
+test.each([
+  ['memory', () => new CachedAnswers(createNear())],
+  ['far away', () => new CachedAnswers(undefined, createFar())],
+  ['in both', () => new CachedAnswers(createNear(), createFar())],
+])(
+  'of several rows those that are not found are computed together, and stand in order: %s',
+  async (_, create) => {
+    const cached = create();
+    const { ask, computed } = createRows();
+    await ask(cached, ['b', 'd']);
+    expect(show(await ask(cached, ['a', 'b', 'c', 'd']))).toEqual([
+      'miss "prediction":"a" {"prediction":"a"}',
+      'hit "prediction":"b" {"prediction":"b"}',
+      'miss "prediction":"c" {"prediction":"c"}',
+      'hit "prediction":"d" {"prediction":"d"}',
+    ]);
+    expect(computed).toEqual([
+      ['b', 'd'],
+      ['a', 'c'],
+    ]);
+    expect((await ask(cached, ['a', 'b', 'c', 'd'])).map(({ result }) => result)).toEqual(
+      Array(4).fill('hit'),
+    );
+    expect(computed).toHaveLength(2);
+  },
+);
+
+test('a client that wants new answers gets them, and they are remembered', async () => {
+  const cached = new CachedAnswers(createNear());
+  const { ask, computed } = createRows();
+  await ask(cached, ['a']);
+  expect((await ask(cached, ['a', 'b'], true)).map(({ result }) => result)).toEqual(['bypass', 'bypass']);
+  expect(computed).toEqual([['a'], ['a', 'b']]);
+  expect((await ask(cached, ['b'])).map(({ result }) => result)).toEqual(['hit']);
+});
+
+test('a row that fails is told by its place in the request, and nothing of it is remembered', async () => {
+  const far = createFar();
+  const cached = new CachedAnswers(undefined, far);
+  const { ask } = createRows('c');
+  await ask(cached, ['a', 'b']);
+  await expect(ask(cached, ['a', 'b', 'd', 'c'])).rejects.toMatchObject({
+    row: 3,
+    failure: { code: 'output_not_finite' },
+  });
+  expect(far.names).toEqual(['a', 'b']);
+});

@@ -1,0 +1,183 @@
+import { afterAll, expect } from 'vitest';
+import { createRandom } from '../helpers/onnx/random.js';
+import { linearRegression, wholeRemainder } from '../helpers/onnx-models.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+import type { ServerProcess } from '../helpers/server-process.js';
+import { fault } from './harness.js';
+import { p99 } from './percentile.js';
+import { isFullSize, sizeNote } from './size.js';
+
+const wide = Array.from({ length: 30 }, (_unused, k) => ({ name: `f${k}`, type: 'number' as const }));
+const integer = (name: string) => ({ name, type: 'integer' as const, example: 7 });
+const folder = createRegistryFolder();
+afterAll(() => folder[Symbol.dispose]());
+folder.addVersion('plain', '1', {
+  manifest: { task: 'regression', features: [{ name: 'x', type: 'number', example: 1 }] },
+  model: linearRegression([2], 1),
+});
+folder.addVersion('wide', '1', {
+  manifest: { task: 'regression', features: wide },
+  model: linearRegression(wide.map(() => 1)),
+});
+folder.addVersion('remainder', '1', {
+  manifest: { task: 'regression', features: [integer('a'), integer('b')] },
+  model: wholeRemainder(),
+});
+const options = {
+  environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain', RATE_LIMIT_MAX: '0' },
+  golden: { path: '/v1/models/plain:predict', body: { instances: [20, 21] } },
+  timeoutMs: 120_000,
+};
+const json = { 'content-type': 'application/json' };
+
+async function ask(server: ServerProcess, model: string, body: string) {
+  const started = performance.now();
+  const init = { method: 'POST', headers: json, body };
+  const response = await fetch(`${server.url}/v1/models/${model}:predict`, init);
+  const text = await response.text();
+  return { status: response.status, text, ms: performance.now() - started };
+}
+
+/** What stands in the place of a part of a sound body. */
+const harms = [
+  ...[
+    'null',
+    'true',
+    '""',
+    '"x"',
+    '0',
+    '-1',
+    '1e999',
+    '1e39',
+    '[]',
+    '{}',
+    '[[]]',
+    '[null]',
+    '{"b64":"AA=="}',
+  ],
+  ...['{"x":1}', '{"__proto__":1}', '[1,2]', '[[1],[2,3]]', '"\\ud800"', '{"instances":[1]}', 'NaN', ''],
+];
+const sound = [
+  ['plain', ['{"instances":[', '1', ',', '{"x":2}', ',', '[3]', ']}']],
+  ['plain', ['{"inputs":{"x":[', '1', ',', '2', ']},"signature_name":', '"serving_default"', '}']],
+  [
+    'remainder',
+    ['{"instances":[', '[7,3]', ',', '{"a":9,"b":4}', '],"parameters":', '{"probabilities":true}', '}'],
+  ],
+] as const;
+
+fault(
+  'V06',
+  'bodies of many rows that are changed at random are answered, or refused by one error',
+  async ({ server }) => {
+    const count = isFullSize ? 20_000 : 2_000;
+    const random = createRandom(6);
+    const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+    const statuses: Record<string, number> = {};
+    for (let k = 0; k < count; k += 1) {
+      const [model, parts] = pick(sound);
+      const body = parts.map((part) => (random() < 0.25 ? pick(harms) : part)).join('');
+      const { status, text } = await ask(server, model, body);
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      const members = Object.keys(JSON.parse(text));
+      const wanted = status === 200 ? [['predictions'], ['outputs']] : [['error']];
+      expect(wanted, `${body}\n${text}`).toContainEqual(members);
+    }
+    expect(Object.keys(statuses), JSON.stringify(statuses)).toEqual(['200', '400']);
+    return `5xx 0 of ${count} bodies: ${JSON.stringify(statuses)}${sizeNote}`;
+  },
+  options,
+);
+
+fault(
+  'V05',
+  'as many rows and names as are let in hold the thread for less than a probe may wait',
+  async ({ server }) => {
+    const rows = (name: (row: number, k: number) => string) =>
+      JSON.stringify({
+        instances: Array.from({ length: 1_024 }, (_unused, row) =>
+          Object.fromEntries(wide.map((_feature, k) => [name(row, k), k])),
+        ),
+      });
+    const bodies = {
+      sound: rows((_row, k) => `f${k}`),
+      'no name twice': rows((row, k) => `n${row}_${k}`),
+      'one row of them all': JSON.stringify({
+        instances: [Object.fromEntries(Array.from({ length: 30_000 }, (_unused, k) => [`n${k}`, k]))],
+      }),
+    };
+    const longest: Record<string, number> = {};
+    for (const [name, body] of Object.entries(bodies)) {
+      for (let k = 0; k < 10; k += 1) {
+        const { status, ms } = await ask(server, 'wide', body);
+        expect(status, name).toBe(name === 'sound' ? 200 : 400);
+        longest[name] = Math.max(longest[name] ?? 0, Math.round(ms));
+      }
+    }
+    return `ms until the answer, at most: ${JSON.stringify(longest)}`;
+  },
+  options,
+);
+
+fault(
+  'O02',
+  'requests of as many rows as are let in leave single rows their answers',
+  async ({ server }) => {
+    const seconds = isFullSize ? 60 : 5;
+    const large = JSON.stringify({ instances: Array.from({ length: 1_024 }, (_unused, k) => k) });
+    const took: number[] = [];
+    const counts = { single: 0, singleFailed: 0, large: 0, largeFailed: 0 };
+    const until = performance.now() + seconds * 1_000;
+    const client = async (isLarge: boolean): Promise<void> => {
+      while (performance.now() < until) {
+        const { status, ms } = await ask(server, 'plain', isLarge ? large : '{"instances":[1]}');
+        counts[isLarge ? 'large' : 'single'] += 1;
+        if (status !== 200) counts[isLarge ? 'largeFailed' : 'singleFailed'] += 1;
+        if (!isLarge) took.push(ms);
+      }
+    };
+    await Promise.all([
+      ...Array.from({ length: 3 }, () => client(true)),
+      ...Array.from({ length: 8 }, () => client(false)),
+    ]);
+    const figure = `single rows failed ${counts.singleFailed} of ${counts.single}, p99 ${p99(took).toFixed(0)} ms; of 1,024 rows failed ${counts.largeFailed} of ${counts.large}`;
+    expect(counts.large, figure).toBeGreaterThan(10);
+    expect([counts.singleFailed, counts.largeFailed], figure).toEqual([0, 0]);
+    return `${figure}${sizeNote}`;
+  },
+  options,
+);
+
+fault(
+  'E09',
+  'a row that ends the process costs its own request, and is not tried a third time',
+  async ({ server, expectBlocked }) => {
+    // A process that starts takes the processors of this machine from the server.
+    expectBlocked();
+    const sum = (a: number, b: number) => ({ a, b });
+    const neighbours = JSON.stringify({ instances: Array.from({ length: 50 }, (_unused, k) => sum(k, 3)) });
+    const fatal = JSON.stringify({
+      instances: Array.from({ length: 50 }, (_unused, k) => (k === 31 ? sum(-(2 ** 31), -1) : sum(k, 3))),
+    });
+    const statuses: number[] = [];
+    const failed: number[] = [];
+    for (let k = 0; k < 4; k += 1) {
+      const asked = [
+        ask(server, 'remainder', fatal),
+        ...Array.from({ length: 5 }, () => ask(server, 'remainder', neighbours)),
+      ];
+      const [first, ...others] = await Promise.all(asked);
+      statuses.push(first?.status ?? 0);
+      failed.push(...others.map(({ status }) => status).filter((status) => status !== 200));
+    }
+    const ends = server.stdout.filter((line) =>
+      line.includes('a request has ended the process of its version'),
+    );
+    const figure = `${statuses.join(', ')}; ends blamed on it ${ends.length}; neighbours failed ${failed.length} of 20`;
+    expect(statuses, figure).toEqual([503, 503, 500, 500]);
+    expect(failed, figure).toEqual([]);
+    expect(ends.length, figure).toBe(2);
+    return figure;
+  },
+  options,
+);

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { splitArray } from '../../../src/protocols/kserve-v1/json-array.js';
+
+test.each([
+  ['[]', []],
+  ['[1,2.5,-3e-7]', ['1', '2.5', '-3e-7']],
+  ['[[1,2],[3,[4]]]', ['[1,2]', '[3,[4]]']],
+  ['["a,b","]","\\"","\\\\"]', ['"a,b"', '"]"', '"\\""', '"\\\\"']],
+  ['[[],[[]]]', ['[]', '[[]]']],
+])('%s', async (text, elements) => {
+  expect(await splitArray(`{"x":${text},"y":[1]}`, 5)).toEqual({ elements, end: 5 + text.length });
+});
+
+test('what is no array has no elements', async () => {
+  expect(await splitArray('{"x":5}', 5)).toBe(undefined);
+});
+
+test('the elements of a long array are those that a parser finds', async () => {
+  const values = Array.from({ length: 300_000 }, (_unused, k) => [k, `"${k},]\\`]);
+  const text = JSON.stringify(values);
+  const split = await splitArray(text, 0);
+  expect(split?.end).toBe(text.length);
+  expect(split?.elements.map((it) => JSON.parse(it))).toEqual(values);
+});
