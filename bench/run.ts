@@ -1,6 +1,7 @@
 import { benchCaching } from './caching.js';
 import { benchHttp, benchIdle } from './http.js';
 import { benchIsolation } from './isolation.js';
+import { benchKserve, benchKserveServer } from './kserve.js';
 import { benchManyModels } from './many-models.js';
 import { benchNeighbours } from './neighbours.js';
 import { benchNetwork } from './network.js';
@@ -24,6 +25,8 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   models: benchManyModels,
   workers: benchWorkers,
   caching: benchCaching,
+  kserve: benchKserve,
+  'kserve-server': benchKserveServer,
   protection: benchProtection,
   redis: benchRedisFrozen,
 };
