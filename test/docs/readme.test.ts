@@ -64,6 +64,7 @@ describe('the documentation', () => {
     const documented = Object.keys((await server.get('/openapi.json?versions=all')).body.paths).map((path) =>
       path
         .replace(/^\/models\/(?!\{)[^/]+/, '/models/:model')
+        .replace(/^\/v1\/models\/(?!\{)[^/:]+/, '/v1/models/:model')
         .replace(/\/versions\/(?!\{)[^/]+/, '/versions/:version')
         .replace(/\{(\w+)\}/g, ':$1'),
     );
