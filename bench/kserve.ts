@@ -82,7 +82,12 @@ const kserveModels = [
     atHundred: 10,
     atOne: 10,
   },
-  { kind: 'graph', name: "KServe's server over onnxruntime, the same file", atHundred: undefined, atOne: 10 },
+  {
+    kind: 'graph',
+    name: "KServe's server over onnxruntime, the same file",
+    atHundred: undefined,
+    atOne: undefined,
+  },
 ] as const;
 
 /** The same requests to KServe's own server, from PyPI, in turn with ours. */
