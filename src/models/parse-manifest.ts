@@ -54,11 +54,16 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+/** What clients send may be any text, and a manifest names it as it comes. */
+const namesValues = new Set(['codes', 'enum', 'default', 'example']);
+
 /** Whether each text is one of Unicode. A reader of JSON may refuse all of an answer for half of a pair in it. */
 function isWellFormed(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed();
   if (typeof value !== 'object' || value === null) return true;
-  return Object.entries(value).every(([name, it]) => name.isWellFormed() && isWellFormed(it));
+  return Object.entries(value).every(
+    ([name, it]) => namesValues.has(name) || (name.isWellFormed() && isWellFormed(it)),
+  );
 }
 
 function refuse(faults: readonly string[]): RefusedError {

@@ -103,7 +103,8 @@ const sound: Record<string, [string, number]> = {
   ],
   'a body where nothing is': [get(['Host: a', last, `Content-Length: ${hidden.length}`], '/nope'), 404],
   'absolute-form target': [get(['Host: a', last], 'http://other.example/health'), 200],
-  'absolute-form target without a path': [get(['Host: a', last], 'http://other.example'), 404],
+  // It means /, which says that the server is alive, as KServe's clients ask.
+  'absolute-form target without a path': [get(['Host: a', last], 'http://other.example'), 200],
   'a tab before chunked': [post([last, 'Transfer-Encoding:\tChunked'], chunks + hidden), 200],
   'a space after the length': [post([last, `${length} `], loan + hidden), 200],
   'a chunk extension': [post([last, chunked], `${size};a=b\r\n${loan}\r\n0\r\n\r\n${hidden}`), 200],
