@@ -4,7 +4,7 @@ export interface AnswerKey {
   readonly identity: string;
   /** The canonical text of a request, of any length: equal requests have equal texts. */
   readonly row: string;
-  /** The one behind the other, where it was put together before: it is hashed but once then. */
+  /** `identity` and `row` as one text, where it was made before: V8 hashes a text once. */
   readonly name?: string;
 }
 

@@ -54,7 +54,7 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** What clients send may be any text, and a manifest names it as it comes. */
+/** Members of a feature that hold values of clients, which may be any text. */
 const namesValues = new Set(['codes', 'enum', 'default', 'example']);
 
 /** Whether each text is one of Unicode. A reader of JSON may refuse all of an answer for half of a pair in it. */

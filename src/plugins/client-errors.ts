@@ -28,7 +28,7 @@ const reasons: Readonly<Record<number, string>> = {
 };
 
 const lingerMs = 2_000;
-/** What is left of a request whose method is unknown, once its first bytes have come. */
+/** In which the rest of a request with an unknown method must come, from its first bytes on. */
 const restMs = 1_000;
 
 /** Node's own name for the answer that a connection is at; its default handler of such errors reads it too. */
@@ -78,7 +78,12 @@ export function createRefuse(
 }
 
 /** Connections with the beginning of a request whose method is unknown. */
-const waiting = new WeakMap<Socket, { readonly fault: ParserFault; readonly timer: NodeJS.Timeout }>();
+interface Beginning {
+  readonly fault: ParserFault;
+  readonly timer: NodeJS.Timeout;
+  readonly since: number;
+}
+const waiting = new WeakMap<Socket, Beginning>();
 
 /** Refuses bytes that the HTTP parser has refused: after those nothing on that connection can be trusted. */
 export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
@@ -104,6 +109,7 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
     }
     const answer = () => {
       waiting.delete(socket);
+      if (!socket.writable) return;
       const request = readUnknownMethod(fault);
       if (request !== undefined) refuseUnmatched(app, { ...request, socket }, refuse, socket);
       // A body that is broken, or comes too late, is that of the request that is being answered.
@@ -114,7 +120,10 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
     };
     // Its key may be in a piece that has not come: the answer must not follow from how the bytes were cut.
     if (mayBecomeUnknownMethod(fault)) {
-      waiting.set(socket, { fault, timer: setTimeout(answer, restMs).unref() });
+      // No piece lengthens the time: a client that drips would hold the connection.
+      const since = before?.since ?? performance.now();
+      const leftMs = Math.max(0, since + restMs - performance.now());
+      waiting.set(socket, { fault, since, timer: setTimeout(answer, leftMs).unref() });
     } else answer();
   };
 }

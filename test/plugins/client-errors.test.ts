@@ -1,4 +1,5 @@
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { exchangeRaw } from '../faults/raw.js';
 import { buildTestApp, type TestApp } from '../helpers/app.js';
@@ -24,6 +25,20 @@ test.each([
   const port = await listen(server);
   expect((await exchangeRaw(port, pieces)).statuses).toEqual([status]);
   expect((await exchangeRaw(port, [pieces.join('')])).statuses).toEqual([status]);
+});
+
+test('a request with an unknown method that drips is answered after a second too', async () => {
+  await using server = await buildTestApp({ API_KEYS });
+  const port = await listen(server);
+  const started = performance.now();
+  const socket = connect({ host: '127.0.0.1', port });
+  socket.on('error', () => undefined).write('BREW /predict HTTP/1.1\r\nX-A: ');
+  const drip = setInterval(() => socket.write('a'), 50);
+  const [answer] = await once(socket, 'data');
+  clearInterval(drip);
+  socket.destroy();
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
+  expect(performance.now() - started).toBeLessThan(3_000);
 });
 
 test('a request with an unknown method of which no more comes is answered after a second', async () => {
