@@ -15,8 +15,8 @@ export function catchSignals(): ProcessSignals {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     process.on(signal, () => void stop(signal));
   }
-  // Tools for logs send them to other servers. Node would open its debugger for the first, by which whoever is on this
-  // machine runs code, and end at once for the second.
+  // Log rotation sends them to other servers. For SIGUSR1 Node would open its debugger, with which every user of the
+  // machine can run code. SIGUSR2 would end the process at once.
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
   let isReloadDue = false;
   let reload = () => {
