@@ -1,5 +1,6 @@
 import type { CacheResult } from './cache/cached-answers.js';
 import type { ErrorCode } from './errors.js';
+import type { RunTiming } from './inference/batching/waiter.js';
 
 /** What the predictor publishes after each answer or failure, once the version that answers is known. */
 export interface PredictionEvent {
@@ -15,14 +16,8 @@ export interface PredictionEvent {
   readonly latencyMs: number;
   /** Whether the answer was remembered; undefined where it was not looked for. */
   readonly cache?: CacheResult | undefined;
-  /**
-   * The rest is there for `ok` alone, where it was computed: the wait for the run, the run, its rows, and the place
-   * among them.
-   */
-  readonly queueMs?: number | undefined;
-  readonly runMs?: number | undefined;
-  readonly batchRows?: number | undefined;
-  readonly batchIndex?: number | undefined;
+  /** Undefined for a failure, and where the answer was not computed for this request. */
+  readonly timing?: RunTiming | undefined;
 }
 
 export type Subscriber = (event: PredictionEvent) => void;

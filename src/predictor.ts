@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { CachedAnswers, CacheResult } from './cache/cached-answers.js';
 import { RowError, ServiceError } from './errors.js';
-import type { Caller } from './inference/batching/caller.js';
+import type { CallContext, Caller } from './inference/batching/call-context.js';
 import type { LoadedModel } from './models/loaded-model.js';
 import type { Registry } from './models/registry.js';
 import type { Answer, CheckedRequest } from './models/task.js';
-import type { PredictionEvent, Predictions } from './predictions.js';
+import type { Predictions } from './predictions.js';
 
 /** A prediction that some version has begun to answer. */
 export interface BegunPrediction {
@@ -16,11 +16,9 @@ export interface BegunPrediction {
 
 export interface PredictionRequest {
   /** By name or alias; left out, the model that plain `/predict` means. */
-  readonly model?: string;
+  readonly model?: string | undefined;
   /** By name or alias; left out, the version that the model's routing gives. */
-  readonly version?: string;
-  /** The parsed body: nothing about it is known yet. */
-  readonly body: unknown;
+  readonly version?: string | undefined;
   readonly requestId: string;
   /** The id of the API key that asks, for those who watch. */
   readonly keyId?: string | undefined;
@@ -28,7 +26,7 @@ export interface PredictionRequest {
   /** Called once it is known which version answers, whatever comes of it. */
   readonly onBegun?: (prediction: BegunPrediction) => void;
   /** Whether an answer that is remembered will do, whether one must be new, or whether none may be kept at all. */
-  readonly caching?: 'normal' | 'bypass' | 'none';
+  readonly caching?: 'normal' | 'bypass' | 'none' | undefined;
 }
 
 export interface PredictionResult {
@@ -47,11 +45,6 @@ export interface CheckedRows {
   explain(failure: unknown, row: number): unknown;
 }
 
-export interface RowsRequest<Rows extends CheckedRows> extends Omit<PredictionRequest, 'body'> {
-  /** Reads the rows as the version that answers takes them. Throws `invalid_input`. */
-  readonly check: (loaded: LoadedModel) => Rows;
-}
-
 export interface RowsResult<Rows extends CheckedRows = CheckedRows> {
   readonly checked: Rows;
   /** One a row, in the rows' order. */
@@ -62,18 +55,35 @@ export interface RowsResult<Rows extends CheckedRows = CheckedRows> {
 
 export type RowResult = Omit<PredictionResult, 'text'>;
 
-/** The one way to a prediction: HTTP, batch jobs and the command line all call it. */
+/** A request that has borrowed its version. */
+interface Begun extends Pick<PredictionRequest, 'requestId' | 'keyId' | 'caching'> {
+  readonly started: number;
+  readonly loaded: LoadedModel;
+  readonly predictionId: string;
+  readonly call: CallContext;
+}
+
+interface Answered {
+  readonly answer: Answer;
+  readonly result?: CacheResult;
+}
+
+/** The one way to a prediction: HTTP and the command line both call it. */
 export interface Predictor {
   /**
    * Chooses a version, borrows it, checks the body by its features, runs it, and publishes what came of it.
-   * Throws the `ServiceError` of whatever went wrong; see `Registry.lease` and `Task.answer`.
+   * Throws the `ServiceError` of whatever went wrong; see `Registry.lease`, `Task.check` and `CheckedRequest.answer`.
    */
-  predict(request: PredictionRequest): Promise<PredictionResult>;
+  predict(request: PredictionRequest, body: unknown): Promise<PredictionResult>;
   /**
    * The same for several rows: they share runs, the cache answers those that it knows, and each is a prediction with an
-   * id of its own. Once one has failed the request has failed, and what has not begun is not run.
+   * id of its own. Once one has failed the request has failed, and what has not begun is not run. `check` reads the rows
+   * as the version that answers takes them, and throws `invalid_input`.
    */
-  predictRows<Rows extends CheckedRows>(request: RowsRequest<Rows>): Promise<RowsResult<Rows>>;
+  predictRows<Rows extends CheckedRows>(
+    request: PredictionRequest,
+    check: (loaded: LoadedModel) => Rows,
+  ): Promise<RowsResult<Rows>>;
 }
 
 /** Without `cached` every answer is computed. */
@@ -83,92 +93,47 @@ export function createPredictor(
   cached?: CachedAnswers | undefined,
 ): Predictor {
   return {
-    async predict({ model, version, body, requestId, keyId, caller, onBegun, caching = 'normal' }) {
-      const started = performance.now();
-      const loaded = registry.lease(model, version);
-      const predictionId = randomUUID();
-      onBegun?.({ model: loaded.name, version: loaded.version, predictionId });
+    async predict(request, body) {
+      const begun = begin(request);
+      const { loaded, call, predictionId } = begun;
       try {
-        let answer: Answer;
-        let cache: CacheResult | undefined;
-        if (cached === undefined || !loaded.isCacheable || caching === 'none') {
-          answer = await loaded.task.answer(body, caller);
-        } else {
-          const { identity, timeoutMs, executorKind } = loaded;
-          const isShortRun = executorKind === 'inline';
-          const request = loaded.task.check(body);
-          const isBypassed = caching === 'bypass';
-          const asked = { identity, timeoutMs, isShortRun, request, caller, isBypassed };
-          ({ answer, result: cache } = await cached.answer(asked));
-        }
-        predictions.publish({
-          model: loaded.name,
-          version: loaded.version,
-          status: 'ok',
-          predictionId,
-          requestId,
-          keyId,
-          latencyMs: performance.now() - started,
-          cache,
-          queueMs: answer.queueMs,
-          runMs: answer.runMs,
-          batchRows: answer.batchRows,
-          batchIndex: answer.batchIndex,
-        });
+        const checked = loaded.task.check(body);
+        const caching = cachingOf(begun);
+        const { answer, result: cache }: Answered =
+          caching === undefined
+            ? { answer: await checked.answer(call) }
+            : await caching.cached.answer(checked, call, caching);
+        publishAnswer(begun, { answer, predictionId, cache }, performance.now() - begun.started);
         return { answer, predictionId, cache, text: toText(answer, loaded, predictionId) };
       } catch (error) {
-        publishFailure(error, loaded, { predictionId, requestId, keyId, started });
+        publishFailure(begun, error);
         throw error;
       } finally {
         loaded.release();
       }
     },
 
-    async predictRows({ model, version, check, requestId, keyId, caller, onBegun, caching = 'normal' }) {
-      const started = performance.now();
-      const loaded = registry.lease(model, version);
-      const firstId = randomUUID();
-      onBegun?.({ model: loaded.name, version: loaded.version, predictionId: firstId });
-      const { identity, executorKind, task } = loaded;
+    async predictRows(request, check) {
+      const begun = begin(request);
+      const { loaded, call } = begun;
       let checked: ReturnType<typeof check> | undefined;
       try {
         checked = check(loaded);
-        const { requests } = checked;
-        const answerAll = (some: typeof requests) => task.answerAll(some, caller);
-        const isShortRun = executorKind === 'inline';
-        const isBypassed = caching === 'bypass';
-        const answers: readonly { readonly answer: Answer; readonly result?: CacheResult }[] =
-          cached === undefined || !loaded.isCacheable || caching === 'none'
-            ? (await answerAll(requests)).map((answer) => ({ answer }))
-            : await cached.answerAll({ identity, requests, answerAll, isShortRun, isBypassed });
-        const rows = answers.map(
-          ({ answer, result: cache }, k): RowResult => ({
-            answer,
-            predictionId: k === 0 ? firstId : randomUUID(),
-            cache,
-          }),
-        );
-        const latencyMs = performance.now() - started;
-        for (const { answer, predictionId, cache } of rows) {
-          predictions.publish({
-            model: loaded.name,
-            version: loaded.version,
-            status: 'ok',
-            predictionId,
-            requestId,
-            keyId,
-            latencyMs,
-            cache,
-            queueMs: answer.queueMs,
-            runMs: answer.runMs,
-            batchRows: answer.batchRows,
-            batchIndex: answer.batchIndex,
-          });
-        }
+        const caching = cachingOf(begun);
+        const compute = (some: readonly CheckedRequest[]) => loaded.task.answerAll(some, call);
+        const answers: readonly Answered[] =
+          caching === undefined
+            ? (await compute(checked.requests)).map((answer) => ({ answer }))
+            : await caching.cached.answerAll(checked.requests, compute, caching);
+        const rows = answers.map(({ answer, result: cache }, k): RowResult => {
+          return { answer, predictionId: k === 0 ? begun.predictionId : randomUUID(), cache };
+        });
+        const latencyMs = performance.now() - begun.started;
+        for (const row of rows) publishAnswer(begun, row, latencyMs);
         return { checked, rows, textOf: ({ answer, predictionId }) => toText(answer, loaded, predictionId) };
       } catch (thrown) {
         const error = thrown instanceof RowError ? checked?.explain(thrown.failure, thrown.row) : thrown;
-        publishFailure(error, loaded, { predictionId: firstId, requestId, keyId, started });
+        publishFailure(begun, error);
         throw error;
       } finally {
         loaded.release();
@@ -176,14 +141,49 @@ export function createPredictor(
     },
   };
 
-  function publishFailure(
-    error: unknown,
-    { name, version }: LoadedModel,
-    asked: Pick<PredictionEvent, 'predictionId' | 'requestId' | 'keyId'> & { readonly started: number },
+  /** Borrows the version that answers. */
+  function begin({ model, version, caller, onBegun, requestId, keyId, caching }: PredictionRequest): Begun {
+    const started = performance.now();
+    const loaded = registry.lease(model, version);
+    const predictionId = randomUUID();
+    onBegun?.({ model: loaded.name, version: loaded.version, predictionId });
+    return { requestId, keyId, caching, started, loaded, predictionId, call: loaded.createCall(caller) };
+  }
+
+  function cachingOf({ loaded, caching = 'normal' }: Begun) {
+    if (cached === undefined || !loaded.isCacheable || caching === 'none') return undefined;
+    const isShortRun = loaded.executorKind === 'inline';
+    return { cached, identity: loaded.identity, isShortRun, isBypassed: caching === 'bypass' };
+  }
+
+  function publishAnswer(
+    { loaded, requestId, keyId }: Begun,
+    { answer, predictionId, cache }: RowResult,
+    latencyMs: number,
   ): void {
-    const { started, ...ids } = asked;
-    const status = error instanceof ServiceError ? error.code : 'internal';
-    predictions.publish({ model: name, version, status, ...ids, latencyMs: performance.now() - started });
+    predictions.publish({
+      model: loaded.name,
+      version: loaded.version,
+      status: 'ok',
+      predictionId,
+      requestId,
+      keyId,
+      latencyMs,
+      cache,
+      timing: answer.timing,
+    });
+  }
+
+  function publishFailure({ loaded, predictionId, requestId, keyId, started }: Begun, error: unknown): void {
+    predictions.publish({
+      model: loaded.name,
+      version: loaded.version,
+      status: error instanceof ServiceError ? error.code : 'internal',
+      predictionId,
+      requestId,
+      keyId,
+      latencyMs: performance.now() - started,
+    });
   }
 }
 

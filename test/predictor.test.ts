@@ -18,13 +18,10 @@ describe('the predictor', () => {
         predictionId: body.prediction_id,
         requestId: 'mine',
         latencyMs: expect.any(Number),
-        queueMs: expect.any(Number),
-        runMs: expect.any(Number),
-        batchRows: 1,
-        batchIndex: 0,
+        timing: { queueMs: expect.any(Number), runMs: expect.any(Number), batchRows: 1, batchIndex: 0 },
       },
     ]);
-    expect(events[0]?.latencyMs).toBeGreaterThanOrEqual(events[0]?.runMs ?? Number.NaN);
+    expect(events[0]?.latencyMs).toBeGreaterThanOrEqual(events[0]?.timing?.runMs ?? Number.NaN);
   });
 
   test('publishes an event after a refusal, with its code', async () => {
@@ -33,7 +30,7 @@ describe('the predictor', () => {
     server.app.predictions.subscribe((event) => events.push(event));
     await server.post('/predict', { ...loan, age: 17 });
     expect(events).toMatchObject([{ model: 'credit-risk', status: 'invalid_input' }]);
-    expect(events[0]).not.toHaveProperty('runMs');
+    expect(events[0]).not.toHaveProperty('timing');
   });
 
   test('publishes nothing where no version was reached', async () => {
@@ -50,7 +47,7 @@ describe('the predictor', () => {
     server.app.predictions.subscribe((event) => events.push(event));
     const path = '/v1/models/credit-risk:predict';
     await server.post(path, { instances: [loan, { ...loan, age: 43 }, { ...loan, age: 44 }] });
-    expect(events.map(({ status, batchRows, batchIndex }) => [status, batchRows, batchIndex])).toEqual([
+    expect(events.map(({ status, timing }) => [status, timing?.batchRows, timing?.batchIndex])).toEqual([
       ['ok', 3, 0],
       ['ok', 3, 1],
       ['ok', 3, 2],

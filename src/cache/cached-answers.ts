@@ -1,5 +1,5 @@
 import { RowError, ServiceError } from '../errors.js';
-import type { Caller } from '../inference/batching/caller.js';
+import type { CallContext } from '../inference/batching/call-context.js';
 import type { Answer, AnswerValue, CheckedRequest } from '../models/task.js';
 import type { AnswerCache, AnswerKey, NearCache } from './cache.js';
 import { createTieredCache } from './tiered.js';
@@ -12,22 +12,14 @@ export interface CachedAnswer {
   readonly result: CacheResult;
 }
 
-export interface CachedRequest {
+/** How the cache is used for a request. */
+export interface Caching {
+  /** Of the version that answers. */
   readonly identity: string;
-  readonly request: CheckedRequest;
-  readonly caller: Caller;
-  /** The longest from the request's arrival to its answer, by its version; the caller's own limit may be lower. */
-  readonly timeoutMs: number;
+  /** Whether a run costs less than a question to the shared cache. */
   readonly isShortRun: boolean;
-  /** Whether the caller wants a new answer, which is remembered all the same. */
+  /** Whether the client wants a new answer, which is remembered all the same. */
   readonly isBypassed: boolean;
-}
-
-/** Several requests of one caller, which are computed together. */
-export interface CachedRequests extends Pick<CachedRequest, 'identity' | 'isShortRun' | 'isBypassed'> {
-  readonly requests: readonly CheckedRequest[];
-  /** Computes some of them. Throws `RowError` by its place among those. */
-  readonly answerAll: (requests: readonly CheckedRequest[]) => Promise<readonly Answer[]>;
 }
 
 /** What one caller's own circumstances make fail: another who asks the same may do better. */
@@ -61,24 +53,28 @@ export class CachedAnswers {
   }
 
   /** Throws as `CheckedRequest.answer` does. */
-  async answer(asked: CachedRequest): Promise<CachedAnswer> {
-    const { identity, request, isBypassed, isShortRun } = asked;
+  async answer(request: CheckedRequest, call: CallContext, caching: Caching): Promise<CachedAnswer> {
+    const { identity, isBypassed, isShortRun } = caching;
     const cache = isShortRun ? this.#cacheOfShortRuns : this.#cache;
     const key = { identity, row: request.text() };
-    if (isBypassed) return { answer: await compute(cache, key, asked), result: 'bypass' };
+    if (isBypassed) return { answer: await compute(cache, key, request, call), result: 'bypass' };
     let members = cache.get(key);
     if (members instanceof Promise) members = await members;
-    if (members === undefined) return this.#share(cache, key, asked);
+    if (members === undefined) return this.#share(cache, key, request, call);
     await this.#endOfTurn();
     return { answer: remembered(members), result: 'hit' };
   }
 
   /**
-   * The same for several requests: those that are not found are computed together. They wait for nobody else's run, and
-   * nobody waits for theirs. Throws `RowError`, and as `Task.answerAll` does.
+   * The same for several requests: `compute` gets those that are not found, and throws `RowError` by a request's place
+   * among those. They wait for nobody else's run, and nobody waits for theirs. Throws `RowError` by a request's place
+   * among all, and as `compute` does.
    */
-  async answerAll(asked: CachedRequests): Promise<readonly CachedAnswer[]> {
-    const { identity, requests, isBypassed, isShortRun } = asked;
+  async answerAll(
+    requests: readonly CheckedRequest[],
+    compute: (missing: readonly CheckedRequest[]) => Promise<readonly Answer[]>,
+    { identity, isBypassed, isShortRun }: Caching,
+  ): Promise<readonly CachedAnswer[]> {
     const cache = isShortRun ? this.#cacheOfShortRuns : this.#cache;
     const keys = requests.map((request): AnswerKey => {
       const row = request.text();
@@ -99,7 +95,7 @@ export class CachedAnswers {
       return { answer: members === undefined ? unanswered : remembered(members), result: 'hit' };
     });
     if (missing.length === 0) await this.#endOfTurn();
-    const computed = missing.length === 0 ? [] : await computeAll(asked, missing);
+    const computed = missing.length === 0 ? [] : await computeAt(missing, requests, compute);
     const result = isBypassed ? 'bypass' : 'miss';
     for (const [k, place] of missing.entries()) {
       const answer = computed[k] as Answer;
@@ -137,38 +133,49 @@ export class CachedAnswers {
     this.#cache.close();
   }
 
-  async #share(cache: AnswerCache, key: AnswerKey, asked: CachedRequest): Promise<CachedAnswer> {
+  async #share(
+    cache: AnswerCache,
+    key: AnswerKey,
+    request: CheckedRequest,
+    call: CallContext,
+  ): Promise<CachedAnswer> {
     const name = key.identity + key.row;
     for (;;) {
       const flight = this.#flights.get(name);
       if (flight === undefined) break;
       try {
-        const { members } = await withinLimit(flight, asked);
+        const { members } = await withinLimit(flight, call);
         return { answer: remembered(members), result: 'shared' };
       } catch (error) {
-        if (!isPersonal(error) || isOver(asked)) throw error;
+        if (!isPersonal(error) || isOver(call)) throw error;
       }
     }
     // Over before anybody who waits for it is told: who then asks again begins anew.
-    const flight = compute(cache, key, asked).finally(() => this.#flights.delete(name));
+    const flight = compute(cache, key, request, call).finally(() => this.#flights.delete(name));
     this.#flights.set(name, flight);
     return { answer: await flight, result: 'miss' };
   }
 }
 
-async function compute(cache: AnswerCache, key: AnswerKey, asked: CachedRequest): Promise<Answer> {
-  const answer = await asked.request.answer(asked.caller);
+async function compute(
+  cache: AnswerCache,
+  key: AnswerKey,
+  request: CheckedRequest,
+  call: CallContext,
+): Promise<Answer> {
+  const answer = await request.answer(call);
   cache.set(key, answer.members);
   return answer;
 }
 
 /** The answers to those requests that stand at these places. */
-async function computeAll(
-  { requests, answerAll }: CachedRequests,
+async function computeAt(
   places: readonly number[],
+  requests: readonly CheckedRequest[],
+  compute: (missing: readonly CheckedRequest[]) => Promise<readonly Answer[]>,
 ): Promise<readonly Answer[]> {
   try {
-    return await answerAll(places.map((place) => requests[place] as CheckedRequest));
+    return await compute(places.map((place) => requests[place] as CheckedRequest));
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
     throw new RowError(places[error.row] as number, error.failure);
@@ -193,15 +200,12 @@ class Remembered implements Answer {
 /** Stands where an answer is still to be computed. */
 const unanswered = remembered('');
 
-const deadlineOf = ({ caller, timeoutMs }: CachedRequest): number =>
-  caller.arrivedAt + Math.min(timeoutMs, caller.timeoutMs ?? Number.POSITIVE_INFINITY);
+const isOver = ({ deadline }: CallContext): boolean => performance.now() >= deadline;
 
-const isOver = (asked: CachedRequest): boolean => performance.now() >= deadlineOf(asked);
-
-/** Who waits for another's run waits no longer than for one's own. */
-function withinLimit(flight: Promise<Answer>, asked: CachedRequest): Promise<Answer> {
+/** A request that waits for another's run has the deadline of its own. */
+function withinLimit(flight: Promise<Answer>, { deadline }: CallContext): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const leftMs = deadlineOf(asked) - performance.now();
+    const leftMs = deadline - performance.now();
     const timer = setTimeout(
       // The run goes on: by then its answer may be remembered.
       () => {

@@ -46,16 +46,18 @@ export async function describeAddition(
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
 
-async function tryExample({
-  task,
-}: LoadedModel): Promise<{ readonly line: string; readonly doubts: readonly string[] }> {
+async function tryExample(
+  loaded: LoadedModel,
+): Promise<{ readonly line: string; readonly doubts: readonly string[] }> {
+  const { task } = loaded;
   const nothing = (why: string) => ({
     line: '',
     doubts: [`no line to try is shown, since none of the requests that were tried is answered (${why})`],
   });
   if (task.exampleProblem !== undefined) return nothing(task.exampleProblem);
   try {
-    const { value, members } = await task.answer(task.example, { arrivedAt: performance.now() });
+    const call = loaded.createCall({ arrivedAt: performance.now() });
+    const { value, members } = await task.check(task.example).answer(call);
     const line = `It answered {${printable(members, longestBody)}}`;
     return { line, doubts: 'probabilities' in value ? doubtsAbout(value.probabilities ?? []) : [] };
   } catch (error) {

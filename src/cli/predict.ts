@@ -52,7 +52,7 @@ standard input. VERSION may be an alias or latest.
       );
       const asked = { model, ...(version !== undefined && { version }) };
       const caller = { arrivedAt: performance.now() };
-      const { text } = await predictor.predict({ ...asked, body, requestId: randomUUID(), caller });
+      const { text } = await predictor.predict({ ...asked, requestId: randomUUID(), caller }, body);
       context.stdout.write(`${args.flag('pretty') ? toPrintableJson(JSON.parse(text)) : escapeJson(text)}\n`);
       return 0;
     } catch (error) {

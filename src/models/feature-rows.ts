@@ -1,6 +1,5 @@
 import { RowError, ServiceError } from '../errors.js';
-import type { Batcher, EntrySize } from '../inference/batching/batcher.js';
-import type { Caller } from '../inference/batching/caller.js';
+import type { Batcher, EntrySize, RunContext } from '../inference/batching/batcher.js';
 import type { RunShare } from '../inference/batching/waiter.js';
 import type { Row } from '../inference/encode.js';
 
@@ -56,21 +55,20 @@ export interface RowsShare {
 export async function runRows(
   batcher: Batcher<RowEntry>,
   rows: readonly Row[],
-  deadline: number,
-  caller: Caller,
+  { deadline, connection: ofClient, requestId }: RunContext,
 ): Promise<readonly RowsShare[]> {
   let hasFailed = false;
   const connection = {
     // What is left of a request is not run once a part of it has failed.
     get destroyed() {
-      return hasFailed || caller.connection?.destroyed === true;
+      return hasFailed || ofClient?.destroyed === true;
     },
   };
-  const ownCaller = { connection, requestId: caller.requestId };
+  const own = { deadline, connection, requestId };
   const runPart = async (from: number, count: number): Promise<readonly RowsShare[]> => {
     const entry = count === 1 ? (rows[from] as Row) : new RowGroup(rows.slice(from, from + count));
     try {
-      return [{ from, count, share: await batcher.run(entry, deadline, ownCaller) }];
+      return [{ from, count, share: await batcher.run(entry, own) }];
     } catch (error) {
       if (!isOfRow(error)) throw error;
       if (count === 1) throw new RowError(from, error);

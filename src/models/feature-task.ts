@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox';
 import { RowError } from '../errors.js';
 import type { Batcher } from '../inference/batching/batcher.js';
-import type { Caller } from '../inference/batching/caller.js';
-import type { RunShare } from '../inference/batching/waiter.js';
+import type { CallContext } from '../inference/batching/call-context.js';
+import type { RunShare, RunTiming } from '../inference/batching/waiter.js';
 import type { Decode, Prediction, Scalar } from '../inference/decode.js';
 import type { Row } from '../inference/encode.js';
 import { type RowEntry, runRows } from './feature-rows.js';
@@ -29,34 +29,31 @@ export interface FeatureTaskParts {
 export function createFeatureTask(parts: FeatureTaskParts): Task {
   const { features, toText, batcher, decode } = parts;
   const toMembers = createMemberWriter(parts.hasProbabilities ? parts.classes : undefined);
-  const run = async (row: Row, deadline: number, caller: Caller): Promise<Answer> => {
+  const answer = async (row: Row, call: CallContext): Promise<Answer> => {
+    batcher.admit(call);
     let share: RunShare;
     try {
-      share = await batcher.run(row, deadline, caller);
+      share = await batcher.run(row, call);
     } catch (error) {
       throw explainRefusal(error, () => listIds(row, features));
     }
-    const { outputs, index, rows, queueMs, runMs } = share;
-    const value = decode(outputs, index);
-    return { value, members: toMembers(value), queueMs, runMs, batchRows: rows, batchIndex: index };
+    const { outputs, timing } = share;
+    const value = decode(outputs, timing.batchIndex);
+    return { value, members: toMembers(value), timing };
   };
-  const way: RowWay = { toText, answer: async (row, caller) => run(row, batcher.admit(caller), caller) };
+  const way: RowWay = { toText, answer };
   return {
     requestSchema: features.schema,
     documentSchema: features.schema,
     answerSchema: describeAnswer(parts),
     example: parts.example,
     bodyBounds: boundsOf(features),
-    async answer(body, caller) {
-      const deadline = batcher.admit(caller);
-      return run(features.check(body), deadline, caller);
-    },
     check: (body) => new CheckedRow(features.check(body), way),
-    async answerAll(requests, caller) {
+    async answerAll(requests, call) {
       // Of this very task: its check makes no others.
       const rows = requests.map((request) => (request as CheckedRow).row);
-      const deadline = batcher.admit(caller, rows.length);
-      const shares = await runRows(batcher, rows, deadline, caller).catch((error: unknown) => {
+      batcher.admit(call, rows.length);
+      const shares = await runRows(batcher, rows, call).catch((error: unknown) => {
         if (!(error instanceof RowError)) throw error;
         const row = rows[error.row] as Row;
         const failure = explainRefusal(error.failure, () => listIds(row, features));
@@ -68,10 +65,10 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
     },
   };
 
-  function decodeShared({ outputs, index, rows, queueMs, runMs }: RunShare, from: number, k: number): Answer {
+  function decodeShared({ outputs, timing }: RunShare, from: number, k: number): Answer {
+    const batchIndex = timing.batchIndex + k;
     try {
-      const value = decode(outputs, index + k);
-      return new RowAnswer(value, toMembers, { queueMs, runMs, batchRows: rows, batchIndex: index + k });
+      return new RowAnswer(decode(outputs, batchIndex), toMembers, { ...timing, batchIndex });
     } catch (error) {
       throw new RowError(from + k, error);
     }
@@ -81,7 +78,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
 /** How a task answers one row. */
 interface RowWay {
   readonly toText: (row: Row) => string;
-  readonly answer: (row: Row, caller: Caller) => Promise<Answer>;
+  readonly answer: (row: Row, call: CallContext) => Promise<Answer>;
 }
 
 class CheckedRow implements CheckedRequest {
@@ -97,31 +94,21 @@ class CheckedRow implements CheckedRequest {
     return this.#way.toText(this.row);
   }
 
-  answer(caller: Caller): Promise<Answer> {
-    return this.#way.answer(this.row, caller);
+  answer(call: CallContext): Promise<Answer> {
+    return this.#way.answer(this.row, call);
   }
 }
 
 /** The answer to one of many rows: most are asked for their prediction alone, and need no text. */
 class RowAnswer implements Answer {
   readonly value: Prediction;
-  readonly queueMs: number;
-  readonly runMs: number;
-  readonly batchRows: number;
-  readonly batchIndex: number;
+  readonly timing: RunTiming;
   readonly #toMembers: (value: Prediction) => string;
   #members: string | undefined;
 
-  constructor(
-    value: Prediction,
-    toMembers: (value: Prediction) => string,
-    run: Required<Pick<Answer, 'queueMs' | 'runMs' | 'batchRows' | 'batchIndex'>>,
-  ) {
+  constructor(value: Prediction, toMembers: (value: Prediction) => string, timing: RunTiming) {
     this.value = value;
-    this.queueMs = run.queueMs;
-    this.runMs = run.runMs;
-    this.batchRows = run.batchRows;
-    this.batchIndex = run.batchIndex;
+    this.timing = timing;
     this.#toMembers = toMembers;
   }
 

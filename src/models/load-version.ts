@@ -1,3 +1,4 @@
+import { createCall } from '../inference/batching/call-context.js';
 import type { Executor } from '../inference/executor.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { findSharedReason } from '../inference/graph-company.js';
@@ -139,7 +140,8 @@ async function loadChecked(
       { timeoutMs: loadTimeoutMs, maxQueueRows: golden?.instances.length ?? 1 },
     );
     const answer = async (body: unknown) => {
-      const given = await tried.answer(body, { arrivedAt: performance.now() });
+      const call = createCall({ arrivedAt: performance.now() }, loadTimeoutMs);
+      const given = await tried.check(body).answer(call);
       doubts?.add(given.value);
       return given;
     };

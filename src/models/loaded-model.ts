@@ -1,4 +1,5 @@
 import { ServiceError } from '../errors.js';
+import { type CallContext, type Caller, createCall } from '../inference/batching/call-context.js';
 import type { Executor } from '../inference/executor.js';
 import type { Manifest } from './manifest.js';
 import { withDefaults } from './runtime-settings.js';
@@ -90,6 +91,11 @@ export class LoadedModel {
   /** Whether its answers may be remembered. */
   get isCacheable(): boolean {
     return this.figures.uncachedReason === undefined;
+  }
+
+  /** The deadline of a request to this version. */
+  createCall(caller: Caller): CallContext {
+    return createCall(caller, this.timeoutMs);
   }
 
   /** Why the version cannot run at the moment, in words for an operator. */

@@ -1,5 +1,6 @@
 import type { TSchema } from '@sinclair/typebox';
-import type { Caller } from '../inference/batching/caller.js';
+import type { CallContext } from '../inference/batching/call-context.js';
+import type { RunTiming } from '../inference/batching/waiter.js';
 import type { Scalar } from '../inference/decode.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
 import type { NestedValue } from '../inference/tensor-json.js';
@@ -8,15 +9,8 @@ import type { NestedValue } from '../inference/tensor-json.js';
 export interface Answer {
   readonly value: AnswerValue;
   readonly members: string;
-  /**
-   * From the request's arrival at the queue to the start of its run, and the run itself. These four are missing where
-   * the answer was not computed for this request.
-   */
-  readonly queueMs?: number;
-  readonly runMs?: number;
-  /** Rows of the run, and this answer's place among them. */
-  readonly batchRows?: number;
-  readonly batchIndex?: number;
+  /** Undefined where the answer was not computed for this request. */
+  readonly timing?: RunTiming | undefined;
 }
 
 export type AnswerValue =
@@ -31,8 +25,11 @@ export type AnswerValue =
 export interface CheckedRequest {
   /** Equal for two requests of a version if and only if they ask the same. */
   text(): string;
-  /** Answers it, or refuses it at once: throws as `Task.answer` does, but for `invalid_input`. */
-  answer(caller: Caller): Promise<Answer>;
+  /**
+   * Admits the request and runs it, until the deadline of the call. Throws `overloaded`, `deadline_exceeded`,
+   * `client_closed`, `executor_lost`, `run_failed`, `output_not_finite`, `output_not_exact` and `output_too_large`.
+   */
+  answer(call: CallContext): Promise<Answer>;
 }
 
 /** How many names, objects among them, and other values a body needs that the check accepts, at most. */
@@ -54,17 +51,11 @@ export interface Task {
   readonly bodyBounds: BodyBounds;
   /** What goes into the graph and comes out of it, where requests are tensors. */
   readonly tensors?: { readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] };
-  /**
-   * Checks a body and answers it, within the version's own limit of time and the caller's.
-   * Throws `invalid_input` with every problem; `overloaded`, `deadline_exceeded`, `client_closed`, `executor_lost`,
-   * `run_failed`, `output_not_finite`, `output_not_exact` and `output_too_large`.
-   */
-  answer(body: unknown, caller: Caller): Promise<Answer>;
-  /**
-   * Answers several requests that `check` gave as one: they are admitted together, have one deadline, and share runs.
-   * Throws `RowError` for one that fails by itself, and else as `answer` does.
-   */
-  answerAll(requests: readonly CheckedRequest[], caller: Caller): Promise<readonly Answer[]>;
-  /** The first half of `answer`, for those who may know the answer already. Throws `invalid_input`. */
+  /** Throws `invalid_input` with every problem. */
   check(body: unknown): CheckedRequest;
+  /**
+   * Answers several requests that `check` gave as one: they are admitted together and share runs.
+   * Throws `RowError` for one that fails by itself, and else as `CheckedRequest.answer` does.
+   */
+  answerAll(requests: readonly CheckedRequest[], call: CallContext): Promise<readonly Answer[]>;
 }

@@ -1,5 +1,4 @@
-import type { Batcher } from '../inference/batching/batcher.js';
-import type { Caller } from '../inference/batching/caller.js';
+import type { Batcher, RunContext } from '../inference/batching/batcher.js';
 import type { RunShare } from '../inference/batching/waiter.js';
 import { countRows, cutRun, joinRows, sliceRows } from './tensor-rows.js';
 import type { TensorRun } from './tensor-task.js';
@@ -12,13 +11,13 @@ export async function runWhole(
   batcher: Batcher<TensorRun>,
   run: TensorRun,
   mostRows: number,
-  deadline: number,
-  caller: Caller,
+  call: RunContext,
 ): Promise<RunShare> {
   const rows = countRows(run);
-  if (rows > mostRows) return runInPieces(batcher, cutRun(run, mostRows), deadline, caller);
-  const share = await batcher.run(run, deadline, caller);
-  return share.rows === rows ? share : { ...share, outputs: sliceRows(share.outputs, share.index, rows) };
+  if (rows > mostRows) return runInPieces(batcher, cutRun(run, mostRows), call);
+  const share = await batcher.run(run, call);
+  const { outputs, timing } = share;
+  return timing.batchRows === rows ? share : { outputs: sliceRows(outputs, timing.batchIndex, rows), timing };
 }
 
 /** So many pieces of a request wait at a time: what other clients ask comes between them. */
@@ -27,19 +26,18 @@ const mostWaiting = 16;
 async function runInPieces(
   batcher: Batcher<TensorRun>,
   pieces: readonly TensorRun[],
-  deadline: number,
-  caller: Caller,
+  call: RunContext,
 ): Promise<RunShare> {
   let hasFailed = false;
   const connection = {
     // What is left of a request is not run once a piece of it has failed.
     get destroyed() {
-      return hasFailed || caller.connection?.destroyed === true;
+      return hasFailed || call.connection?.destroyed === true;
     },
   };
   const runPiece = async (piece: TensorRun): Promise<RunShare> => {
-    const share = await batcher.run(piece, deadline, { ...caller, connection });
-    return { ...share, outputs: sliceRows(share.outputs, share.index, countRows(piece)) };
+    const { outputs, timing } = await batcher.run(piece, { ...call, connection });
+    return { outputs: sliceRows(outputs, timing.batchIndex, countRows(piece)), timing };
   };
   const shares: RunShare[] = [];
   try {
@@ -51,8 +49,10 @@ async function runInPieces(
     throw error;
   }
   return {
-    ...(shares[0] as RunShare),
     outputs: joinRows(shares.map(({ outputs }) => outputs)),
-    runMs: shares.reduce((sum, { runMs }) => sum + runMs, 0),
+    timing: {
+      ...(shares[0] as RunShare).timing,
+      runMs: shares.reduce((sum, { timing }) => sum + timing.runMs, 0),
+    },
   };
 }

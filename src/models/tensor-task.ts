@@ -1,7 +1,7 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import { RowError } from '../errors.js';
 import type { Batcher } from '../inference/batching/batcher.js';
-import type { Caller } from '../inference/batching/caller.js';
+import type { CallContext } from '../inference/batching/call-context.js';
 import type { RunShare } from '../inference/batching/waiter.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { findLookups } from '../inference/graph-lookups.js';
@@ -102,13 +102,12 @@ export function createTensorTask(
   mostRows: number | undefined,
 ): Task {
   const { read, explain, example, requestSchema, documentSchema, answerSchema } = form;
-  const answer = async (run: TensorRun, deadline: number, caller: Caller): Promise<Answer> => {
+  const answer = async (run: TensorRun, call: CallContext): Promise<Answer> => {
+    batcher.admit(call, mostRows && countRows(run));
     let share: RunShare;
     try {
       share =
-        mostRows === undefined
-          ? await batcher.run(run, deadline, caller)
-          : await runWhole(batcher, run, mostRows, deadline, caller);
+        mostRows === undefined ? await batcher.run(run, call) : await runWhole(batcher, run, mostRows, call);
     } catch (error) {
       throw explain(error, run);
     }
@@ -123,10 +122,7 @@ export function createTensorTask(
         return JSON.parse(`{${members}}`) as AnswerValue;
       },
       members,
-      queueMs: share.queueMs,
-      runMs: share.runMs,
-      batchRows: share.rows,
-      batchIndex: share.index,
+      timing: share.timing,
     };
   };
   return {
@@ -137,24 +133,17 @@ export function createTensorTask(
     tensors: { inputs: form.inputs, outputs: form.outputs },
     // `inputs` and `outputs` in an object, and each input as an object of two members. Of numbers there may be any count.
     bodyBounds: { names: 4 + 4 * form.inputs.length, items: Number.POSITIVE_INFINITY },
-    async answer(body, caller) {
-      const deadline = batcher.admit(caller);
-      return answer(read(body), deadline, caller);
-    },
-    answerAll: (requests, caller) =>
+    answerAll: (requests, call) =>
       Promise.all(
         requests.map((request, row) =>
-          request.answer(caller).catch((error: unknown) => {
+          request.answer(call).catch((error: unknown) => {
             throw new RowError(row, error);
           }),
         ),
       ),
     check(body) {
       const run = read(body);
-      return {
-        text: () => toTensorText(run),
-        answer: async (caller) => answer(run, batcher.admit(caller, mostRows && countRows(run)), caller),
-      };
+      return { text: () => toTensorText(run), answer: (call) => answer(run, call) };
     },
   };
 }

@@ -54,11 +54,12 @@ export function createPredictionMetrics(metrics: Metrics): Subscriber {
       getOrCreate(series.byCache, result, () => cache.series({ model, result })).add(1);
     }
     series.latency.observe(event.latencyMs / 1_000);
-    if (event.queueMs !== undefined) series.queue.observe(event.queueMs / 1_000);
+    const { timing } = event;
+    if (timing !== undefined) series.queue.observe(timing.queueMs / 1_000);
     // A run is counted once, by the first of the rows that shared it.
-    if (event.batchIndex === 0 && event.runMs !== undefined) {
-      series.run.observe(event.runMs / 1_000);
-      series.rows.observe(event.batchRows ?? 1);
+    if (timing?.batchIndex === 0) {
+      series.run.observe(timing.runMs / 1_000);
+      series.rows.observe(timing.batchRows);
     }
   };
 }

@@ -1,41 +1,40 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { AnswerCache, AnswerKey } from '../../src/cache/cache.js';
-import { CachedAnswers, type CachedRequest } from '../../src/cache/cached-answers.js';
+import { CachedAnswers, type Caching } from '../../src/cache/cached-answers.js';
 import { createMemoryCache } from '../../src/cache/memory.js';
 import { ServiceError } from '../../src/errors.js';
-import type { Answer } from '../../src/models/task.js';
+import { createCall } from '../../src/inference/batching/call-context.js';
+import type { Answer, CheckedRequest } from '../../src/models/task.js';
 
 const memory = () => createMemoryCache({ ttlMs: 60_000, maxEntries: 100, maxBytes: 1_048_576 });
+
+interface Asked extends Partial<Caching> {
+  readonly timeoutMs?: number;
+}
 
 /** A request whose answers the test gives, one after the other. */
 function createRequest(answers: readonly (() => Promise<Answer>)[]) {
   let runs = 0;
-  const ask = (changes: Partial<CachedRequest> = {}): CachedRequest => ({
-    identity: 'a'.repeat(64),
-    request: {
-      text: () => 'row',
-      answer: () => {
-        runs += 1;
-        return (answers[runs - 1] as () => Promise<Answer>)();
-      },
+  const request: CheckedRequest = {
+    text: () => 'row',
+    answer: () => {
+      runs += 1;
+      return (answers[runs - 1] as () => Promise<Answer>)();
     },
-    caller: { arrivedAt: performance.now() },
-    timeoutMs: 1_000,
-    isShortRun: false,
-    isBypassed: false,
-    ...changes,
-  });
+  };
+  const ask = (cached: CachedAnswers, { timeoutMs = 1_000, ...changes }: Asked = {}) => {
+    const call = createCall({ arrivedAt: performance.now() }, timeoutMs);
+    const caching = { identity: 'a'.repeat(64), isShortRun: false, isBypassed: false, ...changes };
+    return cached.answer(request, call, caching);
+  };
   return { ask, runs: () => runs };
 }
 
 const answerOf = (prediction: number): Answer => ({
   value: { prediction },
   members: `"prediction":${prediction}`,
-  queueMs: 0,
-  runMs: 1,
-  batchRows: 1,
-  batchIndex: 0,
+  timing: { queueMs: 0, runMs: 1, batchRows: 1, batchIndex: 0 },
 });
 const late =
   (prediction: number, ms = 20) =>
@@ -54,19 +53,19 @@ describe('cached answers', () => {
   test('are computed once, and then found with their values', async () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([late(1)]);
-    expect(await cached.answer(ask())).toMatchObject({ result: 'miss', answer: { runMs: 1 } });
-    const { result, answer } = await cached.answer(ask());
+    expect(await ask(cached)).toMatchObject({ result: 'miss', answer: { timing: { runMs: 1 } } });
+    const { result, answer } = await ask(cached);
     expect(result).toBe('hit');
     expect(answer.value).toEqual({ prediction: 1 });
     expect(answer.members).toBe('"prediction":1');
-    expect(answer.runMs).toBeUndefined();
+    expect(answer.timing).toBeUndefined();
     expect(runs()).toBe(1);
   });
 
   test('are computed once for a hundred who ask at once', async () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([late(1)]);
-    const all = await Promise.all(Array.from({ length: 100 }, () => cached.answer(ask())));
+    const all = await Promise.all(Array.from({ length: 100 }, () => ask(cached)));
     expect(runs()).toBe(1);
     expect(all.map(({ result }) => result)).toEqual(['miss', ...Array(99).fill('shared')]);
     expect(new Set(all.map(({ answer }) => answer.members))).toEqual(new Set(['"prediction":1']));
@@ -75,10 +74,10 @@ describe('cached answers', () => {
   test('are never failures: those who wait share one, and who comes later asks anew', async () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([failing(new ServiceError('run_failed')), late(2)]);
-    const all = await Promise.allSettled(Array.from({ length: 10 }, () => cached.answer(ask())));
+    const all = await Promise.allSettled(Array.from({ length: 10 }, () => ask(cached)));
     expect(all.map(({ status }) => status)).toEqual(Array(10).fill('rejected'));
     expect(runs()).toBe(1);
-    expect(await cached.answer(ask())).toMatchObject({
+    expect(await ask(cached)).toMatchObject({
       result: 'miss',
       answer: { value: { prediction: 2 } },
     });
@@ -89,7 +88,7 @@ describe('cached answers', () => {
     async (code) => {
       const cached = new CachedAnswers(memory());
       const { ask, runs } = createRequest([failing(new ServiceError(code)), late(2)]);
-      const all = await Promise.allSettled(Array.from({ length: 5 }, () => cached.answer(ask())));
+      const all = await Promise.allSettled(Array.from({ length: 5 }, () => ask(cached)));
       expect(all.map(({ status }) => status)).toEqual(['rejected', ...Array(4).fill('fulfilled')]);
       expect(runs()).toBe(2);
     },
@@ -98,13 +97,12 @@ describe('cached answers', () => {
   test('are not waited for beyond the own limit of who waits', async () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([late(1, 300)]);
-    const first = cached.answer(ask());
+    const first = ask(cached);
     let isFirstOver = false;
     void first.then(() => {
       isFirstOver = true;
     });
-    const arrivedAt = performance.now();
-    const second = cached.answer(ask({ caller: { arrivedAt, timeoutMs: 30 } }));
+    const second = ask(cached, { timeoutMs: 30 });
     await expect(second).rejects.toMatchObject({
       code: 'deadline_exceeded',
       headers: { 'retry-after': '1' },
@@ -117,19 +115,19 @@ describe('cached answers', () => {
   test('pass by the cache where a new one is wanted, which is then remembered', async () => {
     const cached = new CachedAnswers(memory());
     const { ask } = createRequest([late(1), late(2)]);
-    await cached.answer(ask());
-    expect(await cached.answer(ask({ isBypassed: true }))).toMatchObject({
+    await ask(cached);
+    expect(await ask(cached, { isBypassed: true })).toMatchObject({
       result: 'bypass',
       answer: { value: { prediction: 2 } },
     });
-    expect(await cached.answer(ask())).toMatchObject({ result: 'hit', answer: { value: { prediction: 2 } } });
+    expect(await ask(cached)).toMatchObject({ result: 'hit', answer: { value: { prediction: 2 } } });
   });
 
   test('of another version are other answers', async () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([late(1), late(2)]);
-    await cached.answer(ask());
-    await cached.answer(ask({ identity: 'b'.repeat(64) }));
+    await ask(cached);
+    await ask(cached, { identity: 'b'.repeat(64) });
     expect(runs()).toBe(2);
   });
 
@@ -144,9 +142,9 @@ describe('cached answers', () => {
     };
     const cached = new CachedAnswers(memory(), far);
     const { ask } = createRequest([late(1), late(2)]);
-    await cached.answer(ask({ isShortRun: true }));
+    await ask(cached, { isShortRun: true });
     expect(asked).toEqual([]);
-    await cached.answer(ask({ identity: 'b'.repeat(64) }));
+    await ask(cached, { identity: 'b'.repeat(64) });
     expect(asked).toHaveLength(1);
   });
 });

@@ -39,10 +39,8 @@ function createRows(failing?: string) {
     return texts.map((text) => ({ value: { prediction: text }, members: `"prediction":"${text}"` }));
   };
   const ask = (cached: CachedAnswers, rows: readonly string[], isBypassed = false) =>
-    cached.answerAll({
+    cached.answerAll(rows.map(request), answerAll, {
       identity: 'a'.repeat(64),
-      requests: rows.map(request),
-      answerAll,
       isShortRun: false,
       isBypassed,
     });

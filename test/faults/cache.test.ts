@@ -87,13 +87,9 @@ faultWithoutServer(
         const [place, wa, wb] = asks[next(asks.length)] as (typeof asks)[number];
         const [model = '', version = ''] = place.split('/');
         const [a, b] = [next(100), next(10)];
-        const { answer, cache } = await app.predictor.predict({
-          model,
-          version,
-          body: JSON.parse(spell(a, b)),
-          requestId: 'c05',
-          caller: { arrivedAt: performance.now() },
-        });
+        const caller = { arrivedAt: performance.now() };
+        const request = { model, version, requestId: 'c05', caller };
+        const { answer, cache } = await app.predictor.predict(request, JSON.parse(spell(a, b)));
         if (cache === 'hit') hits += 1;
         const { prediction } = answer.value as { prediction: number };
         if (prediction !== wa * a + wb * b) wrong += 1;

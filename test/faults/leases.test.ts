@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect } from 'vitest';
 import { Registry } from '../../src/models/registry.js';
-import { anybody, loadVersion } from '../helpers/one-version.js';
+import { answerBody, loadVersion } from '../helpers/one-version.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { faultWithoutServer } from './harness.js';
@@ -32,7 +32,7 @@ faultWithoutServer(
     const ask = async () => {
       const loaded = registry.lease('sound');
       try {
-        const { members } = await loaded.task.answer(soundBody, anybody());
+        const { members } = await answerBody(loaded, soundBody);
         if (members !== `"prediction":${soundPrediction}`) wrong += 1;
       } catch {
         rejected += 1;

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect } from 'vitest';
 import { Registry } from '../../src/models/registry.js';
 import { inParallel } from '../helpers/ask.js';
-import { anybody, loaderOf } from '../helpers/one-version.js';
+import { answerBody, loaderOf } from '../helpers/one-version.js';
 import { initializer, int, model, node, tensorValue } from '../helpers/onnx.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { countThreads, memoryMb } from '../helpers/processes.js';
@@ -100,7 +100,7 @@ faultWithoutServer(
       expect(version?.state, JSON.stringify(version)).toBe('ready');
       const kind = version?.state === 'ready' ? version.loaded.executorKind : 'none';
       const loaded = registry.lease('large');
-      const { members } = await loaded.task.answer({ x: 5 }, anybody());
+      const { members } = await answerBody(loaded, { x: 5 });
       loaded.release();
       expect(members).toContain('"prediction":0');
       expect(during.asked).toBeGreaterThan(50);
@@ -125,7 +125,7 @@ async function askWhile(registry: Registry, run: () => Promise<unknown>) {
     while (!isOver) {
       const started = performance.now();
       const loaded = registry.lease('sound');
-      await loaded.task.answer(soundBody, anybody());
+      await answerBody(loaded, soundBody);
       loaded.release();
       await pause(2);
       // The pause belongs to it: what holds the loop up makes it longer.

@@ -127,6 +127,34 @@ fault(
   options,
 );
 
+for (const cache of ['off', 'memory']) {
+  fault(
+    'O01',
+    `gives an invalid body the same status under overload, with CACHE=${cache}`,
+    async ({ server, expectBlocked }) => {
+      expectBlocked();
+      const requests = 30;
+      // Rows of their own: equal ones would wait for one run where there is a cache.
+      const filling = Array.from({ length: requests }, (_, k) => ask(server, 'short-queue', 5_000 + k));
+      await pause(100);
+      const valid = Array.from({ length: requests }, (_, k) => ask(server, 'short-queue', 6_000 + k));
+      const invalid = Array.from({ length: requests }, async (_, k) => {
+        const { status } = await askModel(server.url, 'short-queue', { x: `no number ${k}` });
+        return status;
+      });
+      const counts = {
+        valid: countEach(await Promise.all(valid)),
+        invalid: countEach(await Promise.all(invalid)),
+      };
+      await Promise.all(filling);
+      const figure = `CACHE=${cache}, the queue is full: ${JSON.stringify(counts)}`;
+      expect(counts, figure).toEqual({ valid: { 503: requests }, invalid: { 400: requests } });
+      return figure;
+    },
+    { ...options, environment: { ...options.environment, CACHE: cache } },
+  );
+}
+
 fault(
   'O02',
   'a flood at one model does not slow another down',
@@ -223,6 +251,13 @@ fault(
 
 const askOn = async (agent: Agent | undefined, { port }: ServerProcess, more: Record<string, string> = {}) =>
   (await postOn(agent, port, '/models/plain/predict', '{"x":1}', more)).status;
+
+/** How often each status stands in a list. */
+function countEach(statuses: readonly number[]): Readonly<Record<number, number>> {
+  const counts: Record<number, number> = {};
+  for (const status of statuses) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
 
 const countRuns = ({ url }: ServerProcess) =>
   readMetric(url, 'prediction_run_seconds_count', 'model="plain"');

@@ -12,10 +12,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
   const answer = async () => ({
     value: { prediction: version },
     members: `"prediction":${JSON.stringify(version)}`,
-    queueMs: 0,
-    runMs: 0,
-    batchRows: 1,
-    batchIndex: 0,
+    timing: { queueMs: 0, runMs: 0, batchRows: 1, batchIndex: 0 },
   });
   const loaded = new LoadedModel({
     manifest: { name: model, version, task: 'tensor', sha256: {} },
@@ -26,7 +23,6 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
       answerSchema: {} as never,
       example: {},
       bodyBounds: { names: 1, items: 1 },
-      answer,
       answerAll: (requests) => Promise.all(requests.map(answer)),
       check: (body) => ({ text: () => JSON.stringify(body), answer }),
     },

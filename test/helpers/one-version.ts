@@ -2,6 +2,7 @@ import { messageOf, type Problem, ServiceError } from '../../src/errors.js';
 import { createLoader, type LoaderOptions } from '../../src/models/load-version.js';
 import type { LoadedModel } from '../../src/models/loaded-model.js';
 import { RefusedError } from '../../src/models/manifest.js';
+import type { Answer } from '../../src/models/task.js';
 import { createRegistryFolder, type VersionParts } from './registry-folder.js';
 
 export type Manifest = VersionParts['manifest'];
@@ -29,7 +30,10 @@ export const ample = { loadTimeoutMs: 20_000, maxMemoryBytes: 4 * 1_024 ** 3, ma
 export const loaderOf = (options: Partial<LoaderOptions> = {}) => createLoader({ ...ample, ...options });
 const shared = loaderOf();
 export const loadVersion = shared.load;
-export const anybody = () => ({ arrivedAt: performance.now() });
+/** What the version answers to a body, without a cache in front. Throws as `Task` does. */
+export async function answerBody(loaded: LoadedModel, body: unknown): Promise<Answer> {
+  return loaded.task.check(body).answer(loaded.createCall({ arrivedAt: performance.now() }));
+}
 
 /** One version `m/1`, loaded from a registry of its own as the server would, without the server. */
 export async function loadOne(manifest: Manifest, model: Uint8Array, golden?: unknown): Promise<OneVersion> {
@@ -40,7 +44,7 @@ export async function loadOne(manifest: Manifest, model: Uint8Array, golden?: un
     loaded,
     example: loaded.task.example,
     ask: (body) =>
-      loaded.task.answer(body, anybody()).then(
+      answerBody(loaded, body).then(
         ({ members }): Outcome => ({ code: 'ok', ...JSON.parse(`{${members}}`) }),
         (error: unknown): Outcome => {
           if (!(error instanceof ServiceError)) throw error;

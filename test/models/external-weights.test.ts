@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { RefusedError } from '../../src/models/manifest.js';
-import { anybody, loadVersion } from '../helpers/one-version.js';
+import { answerBody, loadVersion } from '../helpers/one-version.js';
 import { externalData } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
 import { putInPlace, unreadableKinds } from '../helpers/special-files.js';
@@ -49,7 +49,7 @@ async function outcomeOf(
   harm(folder);
   try {
     const loaded = await loadVersion(folder, 'm', '1');
-    const { members } = await loaded.task.answer({ a: 2 }, anybody());
+    const { members } = await answerBody(loaded, { a: 2 });
     loaded.retire();
     return members;
   } catch (error) {
@@ -149,6 +149,6 @@ test('a version that is linked as a whole is not behind a link', async () => {
   mkdirSync(join(registry.path, 'linked'));
   symlinkSync(folder, join(registry.path, 'linked/1'));
   const loaded = await loadVersion(join(registry.path, 'linked/1'), 'm', '1');
-  expect((await loaded.task.answer({ a: 1 }, anybody())).members).toBe('"prediction":41');
+  expect((await answerBody(loaded, { a: 1 })).members).toBe('"prediction":41');
   loaded.retire();
 });

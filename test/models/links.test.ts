@@ -8,7 +8,7 @@ import { messageOf } from '../../src/errors.js';
 import { listDirectory } from '../../src/models/directory.js';
 import { RefusedError } from '../../src/models/manifest.js';
 import { readVersionFiles } from '../../src/models/version-files.js';
-import { anybody, loadVersion } from '../helpers/one-version.js';
+import { answerBody, loadVersion } from '../helpers/one-version.js';
 import { externalData, linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
 
@@ -31,7 +31,7 @@ const names = ['metadata.json', 'model.onnx', 'golden.json', 'reference.json', '
 async function outcomeOf(folder: string): Promise<string> {
   try {
     const loaded = await loadVersion(folder, 'm', '1');
-    const { members } = await loaded.task.answer({ a: 2 }, anybody());
+    const { members } = await answerBody(loaded, { a: 2 });
     loaded.retire();
     return members;
   } catch (error) {

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import type { Manifest } from '../../src/models/manifest.js';
-import { anybody, loaderOf } from '../helpers/one-version.js';
+import { answerBody, loaderOf } from '../helpers/one-version.js';
 import { linearRegression, slow } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 
@@ -38,7 +38,7 @@ test('goes on with the child that has tried an isolated version, whose whole mem
   const loaded = await loader.load(...add(linearRegression([2]), { executor: 'isolated' }));
   expect(loaded.executorKind).toBe('isolated');
   expect(loaded.figures.memoryBytes).toBeGreaterThan(1e7);
-  const { members } = await loaded.task.answer({ x: 4 }, anybody());
+  const { members } = await answerBody(loaded, { x: 4 });
   expect(members).toBe('"prediction":8');
   loaded.retire();
 });

@@ -1,5 +1,5 @@
 import { ServiceError } from '../../errors.js';
-import type { Caller } from './caller.js';
+import type { CallContext } from './call-context.js';
 import type { RunTimes } from './run-times.js';
 import { tooShort } from './waiter.js';
 
@@ -23,26 +23,24 @@ export interface AdmissionRules {
   readonly times: RunTimes;
   readonly maxBatchRows: number;
   readonly maxQueueRows: number;
-  /** The longest from a request's arrival to its answer, and the longest run. */
+  /** The longest run. */
   readonly timeoutMs: number;
 }
 
 /**
- * Lets a request of so many rows in, or refuses it at once when it cannot be answered in time: by the rows before it and the measured
- * time of a run. Gives the moment until which it is to be answered, by `performance.now()`.
- * Throws `overloaded`, with the time after which the same request would be let in; `deadline_exceeded` when the
- * caller's own limit is shorter than any run.
+ * Refuses a request of `ownRows` rows at once if it cannot be answered before its deadline. The estimate adds up the rows
+ * that wait and the measured time of a run.
+ * Throws `overloaded`, with the time after which the same request would be admitted; `deadline_exceeded` when the
+ * request's limit is shorter than any run.
  */
 export function admit(
-  { arrivedAt, timeoutMs = Number.POSITIVE_INFINITY }: Caller,
+  { deadline, limitMs, isLimitOfClient }: CallContext,
   ownRows: number,
   backlog: Backlog,
   rules: AdmissionRules,
-): number {
+): void {
   const { maxBatchRows, maxQueueRows, times } = rules;
   const { queuedRows, queuedWeight } = backlog;
-  const limitMs = Math.min(rules.timeoutMs, timeoutMs);
-  const deadline = arrivedAt + limitMs;
   if (limitMs < times.fastestMs) {
     const detail = `No run of this model has taken less than ${times.fastestMs.toPrecision(2)} ms.`;
     throw new ServiceError('deadline_exceeded', { detail });
@@ -59,8 +57,8 @@ export function admit(
       times.spreadMs(lastRows);
   const lateMs = now + waitMs - deadline;
   // Nothing stands before it, and the limit that is over is the caller's own: to come again would not help.
-  if (isFirst && lateMs > 0 && timeoutMs < rules.timeoutMs) throw tooShort();
-  if (queuedRows < maxQueueRows && lateMs <= 0) return deadline;
+  if (isFirst && lateMs > 0 && isLimitOfClient) throw tooShort();
+  if (queuedRows < maxQueueRows && lateMs <= 0) return;
   throw new ServiceError('overloaded', {
     detail:
       queuedRows < maxQueueRows ? 'It could not be answered in time.' : 'The queue of this model is full.',

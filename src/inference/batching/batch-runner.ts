@@ -77,12 +77,13 @@ export class BatchRunner<Row> {
       times.observe({ rows: weight, ms: runMs });
       if (!this.#fatal.isEmpty) this.#forgive(batch);
       return () => {
-        const rows = countRows(batch);
-        let index = 0;
+        const batchRows = countRows(batch);
+        let batchIndex = 0;
         for (const waiter of batch) {
           clearTimeout(waiter.timer);
-          waiter.resolve({ outputs, index, rows, queueMs: started - waiter.since, runMs });
-          index += waiter.rows;
+          const timing = { queueMs: started - waiter.since, runMs, batchRows, batchIndex };
+          waiter.resolve({ outputs, timing });
+          batchIndex += waiter.rows;
         }
       };
     } catch (error) {

@@ -1,6 +1,6 @@
 import { admit } from './admission.js';
 import { BatchRunner, type BatchRunnerOptions } from './batch-runner.js';
-import type { Caller } from './caller.js';
+import type { CallContext } from './call-context.js';
 import { RowQueue } from './row-queue.js';
 import { expired, type RunShare, tooShort, type Waiter } from './waiter.js';
 
@@ -9,11 +9,12 @@ export interface BatcherOptions<Row> extends BatchRunnerOptions<Row> {
   /** How long the first row of a batch may wait for others; 0 waits for the end of the loop's turn. */
   readonly maxBatchDelayMs: number;
   readonly maxQueueRows: number;
-  /** The longest from a request's arrival to its answer, and the longest run. */
-  readonly timeoutMs: number;
   /** The size of an entry: one row by default, which shares a run with any other. */
   readonly sizeOf?: ((row: Row) => EntrySize | undefined) | undefined;
 }
+
+/** What a run needs of its request. */
+export type RunContext = Pick<CallContext, 'deadline' | 'connection' | 'requestId'>;
 
 export type EntrySize = Pick<Waiter<unknown>, 'rows' | 'weight' | 'group'>;
 
@@ -50,25 +51,18 @@ export class Batcher<Row> {
     return this.#queue.rows;
   }
 
-  /**
-   * Lets a request of so many rows in, or refuses it at once: see `admit`. Gives the moment until which it is to be answered.
-   * Throws `overloaded` and `deadline_exceeded`.
-   */
-  admit(caller: Caller, rows = 1): number {
+  /** Refuses a request of so many rows if it cannot be answered in time. Throws as `admit` does. */
+  admit(call: CallContext, rows = 1): void {
     const { rows: queuedRows, weight: queuedWeight } = this.#queue;
-    return admit(caller, rows, { queuedRows, queuedWeight, run: this.#runner.current }, this.#options);
+    admit(call, rows, { queuedRows, queuedWeight, run: this.#runner.current }, this.#options);
   }
 
   /**
-   * Adds one checked entry to the next run, to be answered until `deadline`, which `admit` gave.
+   * Adds one checked entry of an admitted request to the next run.
    * Throws `deadline_exceeded`; `client_closed` when its connection was closed before its run; `run_failed` when
    * the engine refuses this entry, or when equal ones have ended their processes; what the executor throws of itself.
    */
-  run(
-    row: Row,
-    deadline: number,
-    { connection, requestId }: Omit<Caller, 'arrivedAt'> = {},
-  ): Promise<RunShare> {
+  run(row: Row, { deadline, connection, requestId }: RunContext): Promise<RunShare> {
     return new Promise((resolve, reject) => {
       const since = performance.now();
       const { rows, weight, group } = this.#options.sizeOf?.(row) ?? oneRow;

@@ -1,14 +1,21 @@
 import { ServiceError } from '../../errors.js';
 import type { Tensors } from '../tensor.js';
-import type { Caller } from './caller.js';
+import type { CallContext } from './call-context.js';
 
-/** Where an entry's answer stands: from row `index` on in the outputs of a run that had `rows` rows in all. */
-export interface RunShare {
-  readonly outputs: Tensors;
-  readonly index: number;
-  readonly rows: number;
+/** How an answer was computed. */
+export interface RunTiming {
+  /** From the request's arrival at the queue to the start of its run. */
   readonly queueMs: number;
   readonly runMs: number;
+  /** Rows of the run, and the place of the answer's first row among them. */
+  readonly batchRows: number;
+  readonly batchIndex: number;
+}
+
+/** The outputs of a run, in which an entry's answer begins at row `timing.batchIndex`. */
+export interface RunShare {
+  readonly outputs: Tensors;
+  readonly timing: RunTiming;
 }
 
 /** One entry in a batcher's queue, and the promise that it settles. Moments are by `performance.now()`. */
@@ -22,7 +29,7 @@ export interface Waiter<Row> {
   readonly group: string;
   readonly since: number;
   readonly deadline: number;
-  readonly connection: Caller['connection'];
+  readonly connection: CallContext['connection'];
   readonly requestId: string | undefined;
   readonly resolve: (share: RunShare) => void;
   readonly reject: (error: unknown) => void;

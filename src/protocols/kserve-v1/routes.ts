@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../../errors.js';
 import { chooseVersion } from '../../models/routing.js';
-import { readCaching, readTimeout, shownCacheResults } from '../../prediction-headers.js';
+import { readPredictionRequest, shownCacheResults } from '../../prediction-headers.js';
 import type { RowResult } from '../../predictor.js';
 import { toV1Metadata } from '../../schemas/v1-metadata.js';
 import { toV1ModelStatus, V1AliveSchema, V1ModelListSchema } from '../../schemas/v1-model.js';
@@ -124,24 +124,8 @@ async function predict(
   request: FastifyRequest<Named>,
   reply: FastifyReply,
 ): Promise<string> {
-  const { model, version } = request.params;
-  const result = await app.predictor.predictRows({
-    model,
-    ...(version !== undefined && { version }),
-    check: (loaded) => checkBody(request.body, loaded),
-    requestId: request.id,
-    keyId: request.key?.id,
-    onBegun: (prediction) => {
-      request.prediction = prediction;
-    },
-    caching: readCaching(request.headers['cache-control']),
-    caller: {
-      arrivedAt: app.arrivedAt(request.raw.socket),
-      timeoutMs: readTimeout(request.headers['x-request-timeout-ms']),
-      connection: request.raw.socket,
-      requestId: request.id,
-    },
-  });
+  const asked = readPredictionRequest(app, request);
+  const result = await app.predictor.predictRows(asked, (loaded) => checkBody(request.body, loaded));
   const text = await result.checked.write(result);
   reply.header('content-type', contentType).header('x-cache', toShownCache(result.rows));
   const timing = toServerTiming(result.rows);
@@ -159,8 +143,8 @@ function toShownCache(rows: readonly RowResult[]): string {
 function toServerTiming(rows: readonly RowResult[]): string | undefined {
   let [queue, run, last] = [0, 0, -1];
   for (const { answer } of rows) {
-    const { queueMs, runMs } = answer;
-    if (queueMs === undefined || runMs === undefined) continue;
+    if (answer.timing === undefined) continue;
+    const { queueMs, runMs } = answer.timing;
     queue = Math.max(queue, queueMs);
     // Rows of one run have the very same figure.
     if (runMs !== last) run += runMs;

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ServiceError } from '../../../src/errors.js';
 import { Batcher, type BatcherOptions } from '../../../src/inference/batching/batcher.js';
+import { createCall } from '../../../src/inference/batching/call-context.js';
 import { RunTimes } from '../../../src/inference/batching/run-times.js';
 import { type Executor, RunEndedError } from '../../../src/inference/executor.js';
 import type { Tensor } from '../../../src/inference/tensor.js';
@@ -48,10 +49,11 @@ function createBatcher(executor: Executor, options: Partial<BatcherOptions<numbe
     ...options,
   });
   const ask = async (x: number) => {
-    const caller = { arrivedAt: performance.now(), requestId: `request ${x}` };
+    const call = createCall({ arrivedAt: performance.now(), requestId: `request ${x}` }, 2_000);
     try {
-      const { outputs, index } = await batcher.run(x, batcher.admit(caller), caller);
-      return outputs['y']?.data[index];
+      batcher.admit(call);
+      const { outputs, timing } = await batcher.run(x, call);
+      return outputs['y']?.data[timing.batchIndex];
     } catch (error) {
       return (error as ServiceError).code;
     }

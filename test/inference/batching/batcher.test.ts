@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ServiceError } from '../../../src/errors.js';
 import { Batcher, type BatcherOptions } from '../../../src/inference/batching/batcher.js';
-import type { Caller } from '../../../src/inference/batching/caller.js';
+import { type Caller, createCall } from '../../../src/inference/batching/call-context.js';
 import { RunTimes } from '../../../src/inference/batching/run-times.js';
 import type { Encode, Row } from '../../../src/inference/encode.js';
 import type { Executor } from '../../../src/inference/executor.js';
@@ -41,9 +41,10 @@ function createBatcher(executor: Executor, options: Partial<BatcherOptions<Row>>
     ...options,
   });
   const ask = async (x: number, caller: Partial<Caller> = {}) => {
-    const deadline = batcher.admit({ arrivedAt: performance.now(), ...caller });
-    const { outputs, index, rows } = await batcher.run({ x }, deadline, caller);
-    return { x: outputs['y']?.data[index], rows };
+    const call = createCall({ arrivedAt: performance.now(), ...caller }, options.timeoutMs ?? 1_000);
+    batcher.admit(call);
+    const { outputs, timing } = await batcher.run({ x }, call);
+    return { x: outputs['y']?.data[timing.batchIndex], rows: timing.batchRows };
   };
   return { batcher, ask };
 }
@@ -326,7 +327,8 @@ test('a row that is expected late is not run at the cost of those behind it, and
   // It has been faster once: in time is possible, and not expected.
   times.observe({ rows: 1, ms: 1 });
   const { batcher } = createBatcher(executor, { times, maxBatchRows: 1 });
-  const ask = (x: number, limitMs: number) => codeOf(batcher.run({ x }, performance.now() + limitMs));
+  const ask = (x: number, limitMs: number) =>
+    codeOf(batcher.run({ x }, createCall({ arrivedAt: performance.now() }, limitMs)));
   expect(await Promise.all([ask(1, 400), ask(2, 5_000)])).toEqual(['deadline_exceeded', 'ok']);
   expect(await ask(3, 400)).toBe('ok');
   expect(runs).toEqual([[2], [3]]);

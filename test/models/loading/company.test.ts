@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { anybody, loadOne, refusalOf } from '../../helpers/one-version.js';
+import { answerBody, loadOne, refusalOf } from '../../helpers/one-version.js';
 import { initializer, int, model, node, tensorValue } from '../../helpers/onnx.js';
 import {
   centredInDisguise,
@@ -44,8 +44,8 @@ describe('features whose rows depend on each other', () => {
 describe('rows that do not depend on each other', () => {
   test('share runs', async () => {
     using version = await loadOne(regression, linearRegression([1, 2, 3]));
-    const answers = await Promise.all(rows.map((row) => version.loaded.task.answer(row, anybody())));
-    expect(Math.max(...answers.map(({ batchRows = 0 }) => batchRows))).toBe(40);
+    const answers = await Promise.all(rows.map((row) => answerBody(version.loaded, row)));
+    expect(Math.max(...answers.map(({ timing }) => timing?.batchRows ?? 0))).toBe(40);
     expect(version.loaded.figures.batchReason).toBe(undefined);
   });
 
@@ -144,10 +144,8 @@ describe('requests of tensors', () => {
     using version = await loadOne(tensor, network(2, 64));
     const alone: unknown[] = [];
     for (const request of requests) alone.push((await version.ask(request))['outputs'].variable);
-    const answers = await Promise.all(
-      requests.map((request) => version.loaded.task.answer(request, anybody())),
-    );
-    expect(Math.max(...answers.map(({ batchRows = 0 }) => batchRows))).toBeGreaterThan(8);
+    const answers = await Promise.all(requests.map((request) => answerBody(version.loaded, request)));
+    expect(Math.max(...answers.map(({ timing }) => timing?.batchRows ?? 0))).toBeGreaterThan(8);
     for (const [k, { members }] of answers.entries()) {
       const { variable } = JSON.parse(`{${members}}`).outputs;
       expect(variable).toHaveLength((alone[k] as unknown[]).length);
@@ -179,9 +177,9 @@ describe('requests of tensors', () => {
     // A request may have any number of rows, which one run must take.
     expect(executorKind).toBe('isolated');
     const answers = await Promise.all(
-      [1, 2, 3].map((k) => version.loaded.task.answer({ inputs: { X: [[k, k, k]] } }, anybody())),
+      [1, 2, 3].map((k) => answerBody(version.loaded, { inputs: { X: [[k, k, k]] } })),
     );
-    expect(answers.map(({ batchRows }) => batchRows)).toEqual([1, 1, 1]);
+    expect(answers.map(({ timing }) => timing?.batchRows)).toEqual([1, 1, 1]);
     expect(answers.map(({ members }) => members)).toEqual(new Array(3).fill('"outputs":{"variable":[[0]]}'));
   });
 });
