@@ -10,8 +10,15 @@ export interface BenchCase {
   readonly name: string;
   readonly path: string;
   readonly body: string;
+  /** The same with a number in it that the load replaces: each request has a row of its own. */
+  readonly uniqueBody: string;
   readonly schema: Record<string, unknown>;
+  readonly modelFile: string;
+  readonly features: readonly string[];
 }
+
+/** Stands in `uniqueBody` for a number of its own in each request. */
+export const uniqueNumber = '0.00000000';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const sample = 'models/credit-risk/20261115_143000';
@@ -47,22 +54,39 @@ export async function createCases(folder: RegistryFolder): Promise<readonly Benc
       Array.from({ length: count }, (_unused, k) => [`feature_${k}`, Math.round(Math.sin(k) * 1e5) / 1e3]),
     );
   const bodies = [
-    { name: '3 features', path: '/predict', model: 'credit-risk', body: loan },
-    { name: '3 features, alone', path: '/models/alone/predict', model: 'alone', body: loan },
-    { name: '30 features', path: '/models/forest-30/predict', model: 'forest-30', body: rowOf(30) },
-    { name: '300 features', path: '/models/forest-300/predict', model: 'forest-300', body: rowOf(300) },
+    { name: '3 features', path: '/predict', model: 'credit-risk', body: loan, varied: 'income' },
+    {
+      name: '3 features, alone',
+      path: '/models/alone/predict',
+      model: 'alone',
+      body: loan,
+      varied: 'income',
+    },
+    ...[30, 300].map((count) => ({
+      name: `${count} features`,
+      path: `/models/forest-${count}/predict`,
+      model: `forest-${count}`,
+      body: rowOf(count),
+      varied: 'feature_0',
+    })),
   ];
   const app = await buildServer(readConfig({ MODELS_DIR: folder.path }), pino({ level: 'silent' }));
   await app.modelsLoaded;
   try {
-    return bodies.map(({ name, path, model: of, body }) => {
+    return bodies.map(({ name, path, model: of, body, varied }) => {
       const lease = app.registry.lease(of);
       lease.release();
       return {
         name,
         path,
         body: JSON.stringify(body),
+        uniqueBody: JSON.stringify({ ...body, [varied]: uniqueNumber }).replace(
+          `"${uniqueNumber}"`,
+          uniqueNumber,
+        ),
         schema: JSON.parse(JSON.stringify(lease.task.requestSchema)),
+        modelFile: `${folder.path}/${of}/1/model.onnx`,
+        features: Object.keys(body),
       };
     });
   } finally {

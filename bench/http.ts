@@ -1,9 +1,17 @@
 import { createRegistryFolder } from '../test/helpers/registry-folder.js';
 import { startServerProcess } from '../test/helpers/server-process.js';
-import { type BenchCase, createCases } from './cases.js';
+import { type BenchCase, createCases, uniqueNumber } from './cases.js';
+import type { EngineRoute } from './engine-server.js';
 import { residentMiB } from './proc.js';
 import { type BenchServer, putLoad, startBenchServer } from './server-process.js';
 import { atLeast, atMost, below, median, sleep, type Table } from './table.js';
+
+/**
+ * `bare` gives a constant answer; `engine` runs the model and does nothing else; `off` is ours without a cache, and
+ * `default` is ours as it starts.
+ */
+const kinds = ['bare', 'engine', 'off', 'default'] as const;
+type Kind = (typeof kinds)[number];
 
 interface Round {
   readonly cpuUs: number;
@@ -12,36 +20,48 @@ interface Round {
 }
 
 interface Measurement {
-  readonly server: 'bare' | 'ours';
+  readonly kind: Kind;
   readonly of: BenchCase;
   readonly connections: number;
+  /** Whether each request has a row of its own, or all have the same. */
+  readonly isUnique: boolean;
   readonly rounds: Round[];
 }
 
-/** Each sample request against a bare Fastify route that checks the same body, by processor time. */
+/** Requests that fill the cache of a default start, which holds 100,000 answers. */
+const fillSeconds = 8;
+
+/** Each sample request against two floors, by processor time: rows that never repeat, and the cache is full. */
 export async function benchHttp(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   const cases = await createCases(folder);
-  const servers: Record<'bare' | 'ours', BenchServer> = {
+  const engineRoutes = cases.map(({ path, ...it }): [string, EngineRoute] => [path, it]);
+  const ours = { MODELS_DIR: folder.path };
+  const servers: Record<Kind, BenchServer> = {
     bare: await startBenchServer('./bare-server.ts', [
       JSON.stringify(Object.fromEntries(cases.map((it) => [it.path, it.schema]))),
     ]),
-    ours: await startBenchServer('./our-server.ts', [], { MODELS_DIR: folder.path }),
+    engine: await startBenchServer('./engine-server.ts', [JSON.stringify(Object.fromEntries(engineRoutes))]),
+    off: await startBenchServer('./our-server.ts', [], { ...ours, CACHE: 'off' }),
+    default: await startBenchServer('./our-server.ts', [], ours),
   };
-  const measurements: Measurement[] = [1, 64].flatMap((connections) =>
-    cases.flatMap((of) =>
-      (['bare', 'ours'] as const).map((server) => ({ server, of, connections, rounds: [] })),
-    ),
-  );
+  const measurements: Measurement[] = cases.flatMap((of) => [
+    ...kinds.map((kind) => ({ kind, of, connections: 64, isUnique: true, rounds: [] })),
+    { kind: 'default', of, connections: 64, isUnique: false, rounds: [] },
+    { kind: 'bare', of, connections: 1, isUnique: true, rounds: [] },
+    { kind: 'default', of, connections: 1, isUnique: true, rounds: [] },
+  ]);
+  for (const of of cases) {
+    await measure(servers.default, { of, connections: 64, isUnique: true }, fillSeconds / cases.length);
+  }
   // One round warms up and is not counted; then each round measures everything once, in turn.
   for (let round = 0; round <= table.rounds; round += 1) {
     for (const measurement of measurements) {
-      const result = await measure(servers[measurement.server], measurement, table.seconds);
+      const result = await measure(servers[measurement.kind], measurement, table.seconds);
       if (round > 0) measurement.rounds.push(result);
     }
   }
-  servers.bare.stop();
-  servers.ours.stop();
+  for (const kind of kinds) servers[kind].stop();
   for (const connections of [64, 1]) {
     for (const of of cases) report(table, measurements, of, connections);
   }
@@ -49,14 +69,20 @@ export async function benchHttp(table: Table): Promise<void> {
 
 async function measure(
   { port, cpuUs }: BenchServer,
-  { of, connections }: Measurement,
+  { of, connections, isUnique }: Pick<Measurement, 'of' | 'connections' | 'isUnique'>,
   seconds: number,
 ): Promise<Round> {
   const before = await cpuUs();
-  const result = await putLoad({ port, path: of.path, body: of.body, connections, seconds });
+  const bodies = isUnique ? { body: of.uniqueBody, unique: uniqueNumber } : { body: of.body };
+  const result = await putLoad({ port, path: of.path, ...bodies, connections, seconds });
   const spent = (await cpuUs()) - before;
   return { cpuUs: spent / result.answered, perSecond: result.perSecond, loadShare: result.cpuShare };
 }
+
+/** The CPU of some rounds as a share of that of others. */
+const ratioOf = (rounds: readonly Round[], to: readonly Round[]): number =>
+  // Round by round, so that a machine that changes its speed changes both sides.
+  median(rounds.map((round, k) => round.cpuUs / (to[k] as Round).cpuUs));
 
 function report(
   table: Table,
@@ -65,19 +91,26 @@ function report(
   connections: number,
 ): void {
   const at = `${of.name}, ${connections} connection${connections === 1 ? '' : 's'}`;
-  const find = (server: 'bare' | 'ours') =>
+  const find = (kind: Kind, isUnique = true): readonly Round[] =>
     measurements.find(
-      (it) => it.server === server && it.of === of && it.connections === connections,
-    ) as Measurement;
-  const [bare, ours] = [find('bare').rounds, find('ours').rounds];
-  // Round by round, so that a machine that changes its speed changes both sides.
-  const ratio = median(bare.map((round, k) => round.cpuUs / (ours[k] as Round).cpuUs));
+      (it) => it.kind === kind && it.of === of && it.connections === connections && it.isUnique === isUnique,
+    )?.rounds ?? [];
+  const [bare, ours] = [find('bare'), find('default')];
   const isAim = of.path === '/predict' && connections === 64;
-  table.add(`ratio to a bare route: ${at}`, ratio, '×', isAim ? atLeast(0.75) : undefined);
-  table.add(`CPU a request, bare: ${at}`, median(bare.map((round) => round.cpuUs)), 'µs');
-  table.add(`CPU a request, ours: ${at}`, median(ours.map((round) => round.cpuUs)), 'µs');
-  table.add(`throughput, bare: ${at}`, median(bare.map((round) => round.perSecond)), '1/s');
-  table.add(`throughput, ours: ${at}`, median(ours.map((round) => round.perSecond)), '1/s');
+  const aimed = (limit: number) => (isAim ? atMost(limit) : undefined);
+  table.add(`ratio to a bare route: ${at}`, ratioOf(bare, ours), '×', isAim ? atLeast(0.75) : undefined);
+  if (connections > 1) {
+    const [engine, off, repeated] = [find('engine'), find('off'), find('default', false)];
+    table.add(`CPU of ours to the bare engine: ${at}`, ratioOf(ours, engine), '×', aimed(1.2));
+    table.add(`CPU of ours to CACHE=off: ${at}`, ratioOf(ours, off), '×', aimed(1.02));
+    table.add(`ratio to a bare route, the same row: ${at}`, ratioOf(bare, repeated), '×');
+    table.add(`CPU a request, bare engine: ${at}`, median(engine.map((round) => round.cpuUs)), 'µs');
+    table.add(`CPU a request, CACHE=off: ${at}`, median(off.map((round) => round.cpuUs)), 'µs');
+  }
+  for (const [name, rounds] of Object.entries({ bare, ours })) {
+    table.add(`CPU a request, ${name}: ${at}`, median(rounds.map((round) => round.cpuUs)), 'µs');
+    table.add(`throughput, ${name}: ${at}`, median(rounds.map((round) => round.perSecond)), '1/s');
+  }
   const share = Math.max(...[...bare, ...ours].map((round) => round.loadShare));
   table.add(`load generator's share of a core: ${at}`, share, '', below(0.95));
 }

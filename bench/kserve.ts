@@ -96,7 +96,7 @@ export async function benchKserveServer(table: Table): Promise<void> {
   if ('missing' in kserve) return table.skip("KServe's own server", kserve.missing);
   using folder = createRegistryFolder();
   addCreditRisk(folder);
-  const ours = await startBenchServer('./our-server.ts', [], { MODELS_DIR: folder.path });
+  const ours = await startBenchServer('./our-server.ts', [], { MODELS_DIR: folder.path, CACHE: 'off' });
   const path = '/v1/models/credit-risk:predict';
   for (const { kind, name, atHundred, atOne } of kserveModels) {
     const port = await findFreePort();

@@ -4,10 +4,7 @@ import { pino } from 'pino';
 // what runs TypeScript as it is wraps each function that is made on the way of a request.
 const { readConfig } = (await import('../dist/config.js' as string)) as typeof import('../src/config.js');
 const { buildServer } = (await import('../dist/server.js' as string)) as typeof import('../src/server.js');
-const app = await buildServer(
-  readConfig({ CACHE: 'off', ...process.env, PORT: '0' }),
-  pino({ level: 'info' }),
-);
+const app = await buildServer(readConfig({ ...process.env, PORT: '0' }), pino({ level: 'info' }));
 await app.modelsLoaded;
 await app.listen({ port: 0, host: '127.0.0.1' });
 process.on('message', () => process.send?.(process.cpuUsage()));

@@ -47,5 +47,6 @@ export const shownCacheResults = {
   shared: 'hit',
   miss: 'miss',
   bypass: 'miss',
+  aside: 'off',
   off: 'off',
 } as const;

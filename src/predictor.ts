@@ -153,7 +153,8 @@ export function createPredictor(
   function cachingOf({ loaded, caching = 'normal' }: Begun) {
     if (cached === undefined || !loaded.isCacheable || caching === 'none') return undefined;
     const isShortRun = loaded.executorKind === 'inline';
-    return { cached, identity: loaded.identity, isShortRun, isBypassed: caching === 'bypass' };
+    const { identity, isCacheForced: isForced } = loaded;
+    return { cached, identity, isShortRun, isForced, isBypassed: caching === 'bypass' };
   }
 
   function publishAnswer(

@@ -18,7 +18,13 @@ describe('the predictor', () => {
         predictionId: body.prediction_id,
         requestId: 'mine',
         latencyMs: expect.any(Number),
-        timing: { queueMs: expect.any(Number), runMs: expect.any(Number), batchRows: 1, batchIndex: 0 },
+        timing: {
+          queueMs: expect.any(Number),
+          runMs: expect.any(Number),
+          batchRows: 1,
+          batchIndex: 0,
+          ownRows: 1,
+        },
       },
     ]);
     expect(events[0]?.latencyMs).toBeGreaterThanOrEqual(events[0]?.timing?.runMs ?? Number.NaN);

@@ -1,11 +1,17 @@
-import { RowError, ServiceError } from '../errors.js';
 import type { CallContext } from '../inference/batching/call-context.js';
-import type { Answer, AnswerValue, CheckedRequest } from '../models/task.js';
+import type { Answer, CheckedRequest } from '../models/task.js';
 import type { AnswerCache, AnswerKey, NearCache } from './cache.js';
+import { CacheBenefit } from './cache-benefit.js';
+import { computeAt, lookUpAll } from './cached-rows.js';
+import { RememberedAnswer } from './remembered-answer.js';
+import { SingleFlight } from './single-flight.js';
 import { createTieredCache } from './tiered.js';
 
-/** How an answer came about: remembered, shared with one that was under way, or computed. */
-export type CacheResult = 'hit' | 'shared' | 'miss' | 'bypass';
+/**
+ * How an answer came about: remembered, shared with one that was under way, or computed; `aside` was computed without
+ * being looked for, since the cache does not pay for this version.
+ */
+export type CacheResult = 'hit' | 'shared' | 'miss' | 'bypass' | 'aside';
 
 export interface CachedAnswer {
   readonly answer: Answer;
@@ -20,24 +26,22 @@ export interface Caching {
   readonly isShortRun: boolean;
   /** Whether the client wants a new answer, which is remembered all the same. */
   readonly isBypassed: boolean;
+  /** Whether the version's answers are looked up even where that does not pay. */
+  readonly isForced: boolean;
 }
 
-/** What one caller's own circumstances make fail: another who asks the same may do better. */
-const isPersonal = (error: unknown): boolean =>
-  error instanceof ServiceError &&
-  (error.code === 'deadline_exceeded' || error.code === 'client_closed' || error.code === 'overloaded');
-
 /**
- * Answers from the cache, and remembers what had to be computed. Equal requests that come while the first of them is
- * being computed wait for that one run (single flight). A failure is shared by those who wait for it, unless it is the
- * first caller's own, and never remembered.
+ * Answers from the cache, and remembers what had to be computed, which a failure never is. Equal requests share one run
+ * (`SingleFlight`). A version for which the cache does not pay is computed without it (`CacheBenefit`).
  */
 export class CachedAnswers {
   readonly #near: NearCache | undefined;
   readonly #far: AnswerCache | undefined;
   readonly #cache: AnswerCache;
   readonly #cacheOfShortRuns: AnswerCache;
-  readonly #flights = new Map<string, Promise<Answer>>();
+  readonly #flights = new SingleFlight();
+  /** By identity: small, and one for each version that was ever asked. */
+  readonly #benefits = new Map<string, CacheBenefit>();
   #turn: Promise<void> | undefined;
 
   /**
@@ -54,15 +58,41 @@ export class CachedAnswers {
 
   /** Throws as `CheckedRequest.answer` does. */
   async answer(request: CheckedRequest, call: CallContext, caching: Caching): Promise<CachedAnswer> {
-    const { identity, isBypassed, isShortRun } = caching;
-    const cache = isShortRun ? this.#cacheOfShortRuns : this.#cache;
-    const key = { identity, row: request.text() };
-    if (isBypassed) return { answer: await compute(cache, key, request, call), result: 'bypass' };
-    let members = cache.get(key);
-    if (members instanceof Promise) members = await members;
-    if (members === undefined) return this.#share(cache, key, request, call);
-    await this.#endOfTurn();
-    return { answer: remembered(members), result: 'hit' };
+    const { identity, isBypassed } = caching;
+    const benefit = this.#benefitOf(caching);
+    const isSampled = benefit?.isInSample(request.hash()) === true;
+    if (benefit?.state === 'aside' && !isSampled && !isBypassed) {
+      return { answer: await request.answer(call), result: 'aside' };
+    }
+    const cache = this.#cacheFor(caching);
+    const started = isSampled ? performance.now() : 0;
+    const row = request.text();
+    const key = { identity, row, name: identity + row };
+    let found = isBypassed ? undefined : cache.get(key);
+    const lookupMs = isSampled ? performance.now() - started : 0;
+    if (found instanceof Promise) found = await found;
+    if (found !== undefined) {
+      if (isSampled) benefit?.observeLookup(lookupMs, true);
+      await this.#endOfTurn();
+      return { answer: new RememberedAnswer(found), result: 'hit' };
+    }
+    // Several who waited for one that failed go on one after the other: the first of them leads.
+    while (!isBypassed && this.#flights.has(key.name)) {
+      const shared = await this.#flights.follow(key.name, call);
+      if (shared === undefined) continue;
+      if (isSampled) benefit?.observeLookup(lookupMs, true);
+      return { answer: new RememberedAnswer(shared.members), result: 'shared' };
+    }
+    const answer = await (isBypassed
+      ? request.answer(call)
+      : this.#flights.lead(key.name, () => request.answer(call)));
+    const keepStarted = isSampled ? performance.now() : 0;
+    cache.set(key, answer.members);
+    if (isSampled && answer.timing !== undefined) {
+      benefit?.observeRun(answer.timing, performance.now() - keepStarted);
+      if (!isBypassed) benefit?.observeLookup(lookupMs, false);
+    }
+    return { answer, result: isBypassed ? 'bypass' : 'miss' };
   }
 
   /**
@@ -73,36 +103,48 @@ export class CachedAnswers {
   async answerAll(
     requests: readonly CheckedRequest[],
     compute: (missing: readonly CheckedRequest[]) => Promise<readonly Answer[]>,
-    { identity, isBypassed, isShortRun }: Caching,
+    caching: Caching,
   ): Promise<readonly CachedAnswer[]> {
-    const cache = isShortRun ? this.#cacheOfShortRuns : this.#cache;
-    const keys = requests.map((request): AnswerKey => {
+    const { identity, isBypassed } = caching;
+    const cache = this.#cacheFor(caching);
+    const benefit = this.#benefitOf(caching);
+    const isAside = benefit?.state === 'aside' && !isBypassed;
+    const sampled = requests.map((request) => benefit?.isInSample(request.hash()) === true);
+    const keys = requests.map((request, k): AnswerKey | undefined => {
+      if (isAside && !sampled[k]) return undefined;
       const row = request.text();
       return { identity, row, name: identity + row };
     });
-    let found: readonly (string | undefined)[] = [];
-    if (!isBypassed) {
-      const looked = keys.map((key) => cache.get(key));
-      // In memory all are there at once.
-      const isHere = (it: readonly unknown[]): it is readonly (string | undefined)[] =>
-        !it.some((members) => members instanceof Promise);
-      found = isHere(looked) ? looked : await Promise.all(looked);
-    }
+    const found = isBypassed ? [] : await lookUpAll(cache, keys);
     const missing: number[] = [];
     const answers: CachedAnswer[] = requests.map((_request, k) => {
       const members = found[k];
       if (members === undefined) missing.push(k);
-      return { answer: members === undefined ? unanswered : remembered(members), result: 'hit' };
+      return { answer: members === undefined ? unanswered : new RememberedAnswer(members), result: 'hit' };
     });
-    if (missing.length === 0) await this.#endOfTurn();
-    const computed = missing.length === 0 ? [] : await computeAt(missing, requests, compute);
-    const result = isBypassed ? 'bypass' : 'miss';
+    if (!isBypassed) {
+      for (const [k, isSampled] of sampled.entries()) {
+        if (isSampled) benefit?.observeLookup(Number.NaN, found[k] !== undefined);
+      }
+    }
+    if (missing.length === 0) {
+      await this.#endOfTurn();
+      return answers;
+    }
+    const computed = await computeAt(missing, requests, compute);
     for (const [k, place] of missing.entries()) {
       const answer = computed[k] as Answer;
-      cache.set(keys[place] as AnswerKey, answer.members);
-      answers[place] = { answer, result };
+      const key = keys[place];
+      if (key !== undefined) cache.set(key, answer.members);
+      if (sampled[place] && answer.timing !== undefined) benefit?.observeRun(answer.timing, Number.NaN);
+      answers[place] = { answer, result: isBypassed ? 'bypass' : key === undefined ? 'aside' : 'miss' };
     }
     return answers;
+  }
+
+  /** Whether the answers of a version are looked up at the moment, and what that rests on. */
+  stateOf(identity: string): Pick<CacheBenefit, 'state' | 'reason'> | undefined {
+    return this.#benefits.get(identity);
   }
 
   /**
@@ -133,87 +175,21 @@ export class CachedAnswers {
     this.#cache.close();
   }
 
-  async #share(
-    cache: AnswerCache,
-    key: AnswerKey,
-    request: CheckedRequest,
-    call: CallContext,
-  ): Promise<CachedAnswer> {
-    const name = key.identity + key.row;
-    for (;;) {
-      const flight = this.#flights.get(name);
-      if (flight === undefined) break;
-      try {
-        const { members } = await withinLimit(flight, call);
-        return { answer: remembered(members), result: 'shared' };
-      } catch (error) {
-        if (!isPersonal(error) || isOver(call)) throw error;
-      }
+  #cacheFor({ isShortRun }: Caching): AnswerCache {
+    return isShortRun ? this.#cacheOfShortRuns : this.#cache;
+  }
+
+  #benefitOf({ identity, isForced, isShortRun }: Caching): CacheBenefit | undefined {
+    if (isForced) return undefined;
+    let benefit = this.#benefits.get(identity);
+    if (benefit === undefined) {
+      const isShared = this.#far !== undefined && !(isShortRun && this.#near !== undefined);
+      benefit = new CacheBenefit(isShared);
+      this.#benefits.set(identity, benefit);
     }
-    // Over before anybody who waits for it is told: who then asks again begins anew.
-    const flight = compute(cache, key, request, call).finally(() => this.#flights.delete(name));
-    this.#flights.set(name, flight);
-    return { answer: await flight, result: 'miss' };
-  }
-}
-
-async function compute(
-  cache: AnswerCache,
-  key: AnswerKey,
-  request: CheckedRequest,
-  call: CallContext,
-): Promise<Answer> {
-  const answer = await request.answer(call);
-  cache.set(key, answer.members);
-  return answer;
-}
-
-/** The answers to those requests that stand at these places. */
-async function computeAt(
-  places: readonly number[],
-  requests: readonly CheckedRequest[],
-  compute: (missing: readonly CheckedRequest[]) => Promise<readonly Answer[]>,
-): Promise<readonly Answer[]> {
-  try {
-    return await compute(places.map((place) => requests[place] as CheckedRequest));
-  } catch (error) {
-    if (!(error instanceof RowError)) throw error;
-    throw new RowError(places[error.row] as number, error.failure);
-  }
-}
-
-const remembered = (members: string): Answer => new Remembered(members);
-
-/** An answer as it was written, once, by the task of this very version. */
-class Remembered implements Answer {
-  readonly members: string;
-
-  constructor(members: string) {
-    this.members = members;
-  }
-
-  get value(): AnswerValue {
-    return JSON.parse(`{${this.members}}`) as AnswerValue;
+    return benefit;
   }
 }
 
 /** Stands where an answer is still to be computed. */
-const unanswered = remembered('');
-
-const isOver = ({ deadline }: CallContext): boolean => performance.now() >= deadline;
-
-/** A request that waits for another's run has the deadline of its own. */
-function withinLimit(flight: Promise<Answer>, { deadline }: CallContext): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const leftMs = deadline - performance.now();
-    const timer = setTimeout(
-      // The run goes on: by then its answer may be remembered.
-      () => {
-        const detail = 'It was not answered in time.';
-        reject(new ServiceError('deadline_exceeded', { detail, retryAfterSeconds: 1 }));
-      },
-      Math.max(0, leftMs),
-    );
-    flight.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
+const unanswered = new RememberedAnswer('');

@@ -14,6 +14,8 @@ export interface FeatureTaskParts {
   readonly features: FeatureSchema;
   /** Equal for equal rows. */
   readonly toText: (row: Row) => string;
+  /** 32 bits, equal for equal rows. */
+  readonly toHash: (row: Row) => number;
   /** A row that the features' check accepts. */
   readonly example: Row;
   readonly batcher: Batcher<RowEntry>;
@@ -27,7 +29,7 @@ export interface FeatureTaskParts {
 
 /** Classification and regression: one row of features in, one prediction out. */
 export function createFeatureTask(parts: FeatureTaskParts): Task {
-  const { features, toText, batcher, decode } = parts;
+  const { features, toText, toHash, batcher, decode } = parts;
   const toMembers = createMemberWriter(parts.hasProbabilities ? parts.classes : undefined);
   const answer = async (row: Row, call: CallContext): Promise<Answer> => {
     batcher.admit(call);
@@ -41,7 +43,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
     const value = decode(outputs, timing.batchIndex);
     return { value, members: toMembers(value), timing };
   };
-  const way: RowWay = { toText, answer };
+  const way: RowWay = { toText, toHash, answer };
   return {
     requestSchema: features.schema,
     documentSchema: features.schema,
@@ -68,7 +70,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
   function decodeShared({ outputs, timing }: RunShare, from: number, k: number): Answer {
     const batchIndex = timing.batchIndex + k;
     try {
-      return new RowAnswer(decode(outputs, batchIndex), toMembers, { ...timing, batchIndex });
+      return new RowAnswer(decode(outputs, batchIndex), toMembers, { ...timing, batchIndex, ownRows: 1 });
     } catch (error) {
       throw new RowError(from + k, error);
     }
@@ -78,6 +80,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
 /** How a task answers one row. */
 interface RowWay {
   readonly toText: (row: Row) => string;
+  readonly toHash: (row: Row) => number;
   readonly answer: (row: Row, call: CallContext) => Promise<Answer>;
 }
 
@@ -92,6 +95,10 @@ class CheckedRow implements CheckedRequest {
 
   text(): string {
     return this.#way.toText(this.row);
+  }
+
+  hash(): number {
+    return this.#way.toHash(this.row);
   }
 
   answer(call: CallContext): Promise<Answer> {

@@ -98,6 +98,11 @@ export class LoadedModel {
     return createCall(caller, this.timeoutMs);
   }
 
+  /** Whether its answers are remembered whatever that costs: its manifest says so. */
+  get isCacheForced(): boolean {
+    return this.manifest.runtime?.cache === true;
+  }
+
   /** Why the version cannot run at the moment, in words for an operator. */
   get fault(): string | undefined {
     return this.#executor.fault;

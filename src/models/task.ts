@@ -25,6 +25,8 @@ export type AnswerValue =
 export interface CheckedRequest {
   /** Equal for two requests of a version if and only if they ask the same. */
   text(): string;
+  /** 32 bits, equal for two requests of a version that ask the same. It looks at a part of the request only. */
+  hash(): number;
   /**
    * Admits the request and runs it, until the deadline of the call. Throws `overloaded`, `deadline_exceeded`,
    * `client_closed`, `executor_lost`, `run_failed`, `output_not_finite`, `output_not_exact` and `output_too_large`.

@@ -11,6 +11,7 @@ import { type NestedValue, toJsonText, toNestedArrays } from '../inference/tenso
 import { checkInputSize, tensorTypeOf } from './binding/bind-inputs.js';
 import { unservable } from './binding/graph-outputs.js';
 import { RefusedError } from './manifest.js';
+import { hashTensors } from './row-hash.js';
 import type { Answer, AnswerValue, Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';
 import { countRows } from './tensor-rows.js';
@@ -143,7 +144,11 @@ export function createTensorTask(
       ),
     check(body) {
       const run = read(body);
-      return { text: () => toTensorText(run), answer: (call) => answer(run, call) };
+      return {
+        text: () => toTensorText(run),
+        hash: () => hashTensors(run.feeds),
+        answer: (call) => answer(run, call),
+      };
     },
   };
 }

@@ -15,7 +15,7 @@ export function createPredictionMetrics(metrics: Metrics): Subscriber {
   const total = metrics.counter('predictions_total', 'Predictions, by what came of them');
   const cache = metrics.counter(
     'prediction_cache_requests_total',
-    'Answers looked for in the cache: hit, shared with a run under way, miss, or bypass at the wish of the client',
+    'Answers looked for in the cache: hit, shared with a run under way, miss, bypass at the wish of the client, or aside where the cache costs more than it saves',
   );
   const latency = metrics.histogram(
     'prediction_latency_seconds',

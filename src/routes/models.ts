@@ -18,7 +18,7 @@ const modelRoutes: FastifyPluginAsync = async (app) => {
       const { aliasProblem } = app.registry;
       // A key that may use some models alone sees no others.
       const mine = app.registry.list().filter(({ name }) => key?.models?.has(name) ?? true);
-      const models = mine.map(toModel);
+      const models = mine.map((model) => toModel(model, app.cachedAnswers));
       const isTold = aliasProblem !== undefined && key?.models === undefined;
       return { models, ...(isTold && { alias_problem: aliasProblem }) };
     },
@@ -34,7 +34,7 @@ const modelRoutes: FastifyPluginAsync = async (app) => {
         response: { 200: { $ref: 'Model#' } },
       },
     },
-    async ({ params }) => toModel(app.registry.find(params.model)),
+    async ({ params }) => toModel(app.registry.find(params.model), app.cachedAnswers),
   );
   app.get<{ Params: { model: string; version: string } }>(
     '/models/:model/versions/:version',
@@ -47,7 +47,7 @@ const modelRoutes: FastifyPluginAsync = async (app) => {
         response: { 200: { $ref: 'VersionDetail#' } },
       },
     },
-    async ({ params }) => toVersionDetail(app.registry.find(params.model), params.version),
+    async ({ params }) => toVersionDetail(app.registry.find(params.model), params.version, app.cachedAnswers),
   );
 };
 

@@ -31,13 +31,21 @@ const loadedMembers = {
     description: 'What an inline version added to a process; the whole process of an isolated one',
   }),
   fault: Type.Optional(Type.String({ description: 'Why it cannot run at the moment' })),
-  cache: StringEnum(['on', 'off'], {
-    description: 'Whether its answers may be remembered',
+  cache: StringEnum(['on', 'aside', 'off'], {
+    description:
+      'Whether its answers are remembered; `aside`: only those of a sample, since it costs more than it saves at the moment',
   }),
-  cache_reason: Type.Optional(Type.String({ description: 'Why they are not' })),
+  cache_reason: Type.Optional(Type.String({ description: 'Why they are not, or what the cache saves' })),
   notes: Type.Array(Type.String(), { description: 'What to know of it, and what to do about it' }),
   golden_rows: Type.Integer({ description: 'Rows of golden.json that it has passed' }),
 };
+
+/** What the cache says of a version; undefined where the server has none. */
+export interface CacheView {
+  stateOf(
+    identity: string,
+  ): { readonly state: 'in_use' | 'aside'; readonly reason: string | undefined } | undefined;
+}
 
 export const VersionSchema = Type.Object(
   {
@@ -96,7 +104,7 @@ export const VersionDetailSchema = Type.Object(
   { $id: 'VersionDetail', description: 'A version in full' },
 );
 
-export function toModel(model: ModelState): Static<typeof ModelSchema> {
+export function toModel(model: ModelState, cache: CacheView | undefined): Static<typeof ModelSchema> {
   const aliases = [...model.aliases].map(([alias, version]) => {
     const state = model.versions.get(version)?.state;
     const problem = state === 'ready' ? undefined : `${version} is ${state ?? 'not there'}`;
@@ -109,14 +117,18 @@ export function toModel(model: ModelState): Static<typeof ModelSchema> {
     ...(reason !== undefined && { problem: reason }),
     aliases: Object.fromEntries(aliases),
     ...(model.aliasProblem !== undefined && { alias_problem: model.aliasProblem }),
-    versions: [...model.versions].map(([version, state]) => toVersion(version, state)),
+    versions: [...model.versions].map(([version, state]) => toVersion(version, state, cache)),
   };
 }
 
 /** One version in full, whatever its state: by its name, an alias or `latest`. Throws as `findVersion` does. */
-export function toVersionDetail(model: ModelState, selector: string): Static<typeof VersionDetailSchema> {
+export function toVersionDetail(
+  model: ModelState,
+  selector: string,
+  cache: CacheView | undefined,
+): Static<typeof VersionDetailSchema> {
   const { name, state } = findVersion(model, selector);
-  const detail = { model: model.name, ...toVersion(name, state) };
+  const detail = { model: model.name, ...toVersion(name, state, cache) };
   if (state.state !== 'ready') return detail;
   const { manifest, task } = state.loaded;
   return {
@@ -130,11 +142,15 @@ export function toVersionDetail(model: ModelState, selector: string): Static<typ
   };
 }
 
-function toVersion(version: string, state: VersionState): Static<typeof VersionSchema> {
+function toVersion(
+  version: string,
+  state: VersionState,
+  cache: CacheView | undefined,
+): Static<typeof VersionSchema> {
   if (state.state !== 'ready') {
     return { version, state: state.state, ...(state.state === 'refused' && { reason: state.reason }) };
   }
-  return { version, state: 'ready', ...describeLoaded(state.loaded) };
+  return { version, state: 'ready', ...describeLoaded(state.loaded), ...describeCache(state.loaded, cache) };
 }
 
 function describeLoaded({ manifest, identity, executorKind, figures, fault }: LoadedModel) {
@@ -161,11 +177,16 @@ function describeLoaded({ manifest, identity, executorKind, figures, fault }: Lo
     output_bytes: figures.outputBytes,
     memory_mb: Math.round(figures.memoryBytes / 104_857.6) / 10,
     ...(fault !== undefined && { fault }),
-    cache: figures.uncachedReason === undefined ? ('on' as const) : ('off' as const),
-    ...(figures.uncachedReason !== undefined && { cache_reason: figures.uncachedReason }),
     notes: [...figures.notes],
     golden_rows: figures.goldenRows,
   };
+}
+
+function describeCache({ identity, figures: { uncachedReason } }: LoadedModel, cache: CacheView | undefined) {
+  if (cache === undefined) return { cache: 'off', cache_reason: 'the server runs with CACHE=off' } as const;
+  if (uncachedReason !== undefined) return { cache: 'off', cache_reason: uncachedReason } as const;
+  const { state, reason } = cache.stateOf(identity) ?? {};
+  return { cache: state === 'aside' ? 'aside' : 'on', ...(reason && { cache_reason: reason }) } as const;
 }
 
 function roundMs(ms: number): number {

@@ -18,6 +18,7 @@ function createRequest(answers: readonly (() => Promise<Answer>)[]) {
   let runs = 0;
   const request: CheckedRequest = {
     text: () => 'row',
+    hash: () => 0,
     answer: () => {
       runs += 1;
       return (answers[runs - 1] as () => Promise<Answer>)();
@@ -25,7 +26,13 @@ function createRequest(answers: readonly (() => Promise<Answer>)[]) {
   };
   const ask = (cached: CachedAnswers, { timeoutMs = 1_000, ...changes }: Asked = {}) => {
     const call = createCall({ arrivedAt: performance.now() }, timeoutMs);
-    const caching = { identity: 'a'.repeat(64), isShortRun: false, isBypassed: false, ...changes };
+    const caching = {
+      identity: 'a'.repeat(64),
+      isShortRun: false,
+      isBypassed: false,
+      isForced: false,
+      ...changes,
+    };
     return cached.answer(request, call, caching);
   };
   return { ask, runs: () => runs };
@@ -34,7 +41,7 @@ function createRequest(answers: readonly (() => Promise<Answer>)[]) {
 const answerOf = (prediction: number): Answer => ({
   value: { prediction },
   members: `"prediction":${prediction}`,
-  timing: { queueMs: 0, runMs: 1, batchRows: 1, batchIndex: 0 },
+  timing: { queueMs: 0, runMs: 1, batchRows: 1, batchIndex: 0, ownRows: 1 },
 });
 const late =
   (prediction: number, ms = 20) =>

@@ -25,6 +25,7 @@ function createFar(): AnswerCache & { readonly names: readonly string[] } {
 
 const request = (row: string): CheckedRequest => ({
   text: () => row,
+  hash: () => 1,
   answer: () => Promise.reject(new Error('not alone')),
 });
 
@@ -43,6 +44,7 @@ function createRows(failing?: string) {
       identity: 'a'.repeat(64),
       isShortRun: false,
       isBypassed,
+      isForced: false,
     });
   return { ask, computed };
 }

@@ -15,7 +15,11 @@ import {
 // One small model: what is looked at is the processes.
 const folder = createRegistryFolder();
 folder.addVersion('double', '1', {
-  manifest: { task: 'regression', features: [{ name: 'x', type: 'number', example: 1 }] },
+  manifest: {
+    task: 'regression',
+    features: [{ name: 'x', type: 'number', example: 1 }],
+    runtime: { cache: true },
+  },
   model: linearRegression([2]),
 });
 const two = { WORKERS: '2', MODELS_DIR: folder.path };

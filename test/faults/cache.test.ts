@@ -11,7 +11,8 @@ import { fault, faultWithoutServer } from './harness.js';
 
 const folder = createRegistryFolder();
 const features = ['a', 'b'].map((name) => ({ name, type: 'number' as const, example: 1 }));
-const manifest = { task: 'regression' as const, features };
+// Their rows cost less than the cache: by default it would not be asked.
+const manifest = { task: 'regression' as const, features, runtime: { cache: true } };
 // Two models with equal features, and two versions of one: only the identity tells their answers apart.
 const weights = { one: [1, 1_000], two: [2, 3_000] } as const;
 for (const [model, [a, b]] of Object.entries(weights)) {
@@ -22,7 +23,7 @@ folder.addVersion('slow', '1', {
   manifest: {
     task: 'regression',
     features: [{ name: 'x', type: 'number', example: 1 }],
-    runtime: { timeoutMs: 20_000 },
+    runtime: { timeoutMs: 20_000, cache: true },
   },
   model: slow(),
 });

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { createCachedSamples } from '../helpers/cached-samples.js';
 import { findFreePort } from '../helpers/free-port.js';
 import { secretOf, withKey } from '../helpers/keys.js';
 import { provideRedisProgram } from '../helpers/redis-program.js';
@@ -123,8 +124,11 @@ if (kustomize.missing !== undefined || missing !== undefined) {
       expect(text).toContain(`:$(REDIS_PASSWORD)@sardonyx-redis:${port}`);
       const objects = parseObjects(text);
       const password = '0123456789abcdef';
+      using samples = createCachedSamples();
       const given = {
         ...surroundings,
+        imageFolders: { 'sardonyx-models:1': { '/models': samples.path } },
+        claims: { 'sardonyx-models': samples.path },
         secrets: { ...surroundings.secrets, 'sardonyx-redis': { password } },
         hosts: ['sardonyx-redis'],
       };

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import { expect, vi } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import { ask, readMetric } from '../helpers/ask.js';
+import { createCachedSamples } from '../helpers/cached-samples.js';
 import { startRedis } from '../helpers/redis.js';
 import { startCluster } from '../helpers/redis-cluster.js';
 import { startSentinel } from '../helpers/redis-sentinel.js';
@@ -11,7 +12,14 @@ import { faultWithoutServer } from './harness.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const max = 20;
-const common = { CACHE: 'redis', RATE_LIMIT_MAX: String(max), REDIS_TIMEOUT_MS: '500' };
+const samples = createCachedSamples();
+afterAll(() => samples[Symbol.dispose]());
+const common = {
+  MODELS_DIR: samples.path,
+  CACHE: 'redis',
+  RATE_LIMIT_MAX: String(max),
+  REDIS_TIMEOUT_MS: '500',
+};
 const permissions =
   /`((?:\+\w+ )+~sardonyx:\*)`/.exec(readFileSync('docs/redis.md', 'utf8'))?.[1]?.split(' ') ?? [];
 

@@ -16,6 +16,7 @@ const folder = createRegistryFolder();
 folder.addVersion('codes', '1', {
   manifest: {
     task: 'regression',
+    runtime: { cache: true },
     features: [
       {
         name: 'letter',

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, expect, vi } from 'vitest';
 import { ask, inParallel, readMetric } from '../helpers/ask.js';
+import { createCachedSamples } from '../helpers/cached-samples.js';
 import { findFreePort } from '../helpers/free-port.js';
 import { startRedis } from '../helpers/redis.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
@@ -12,8 +13,10 @@ import { isFullSize, sizeNote } from './size.js';
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const loanTo = { path: '/models/credit-risk/predict', body: loan };
 
+const samples = createCachedSamples();
+afterAll(() => samples[Symbol.dispose]());
 /** Each prediction asks Redis twice: for its answer, and for what is left of the limit. */
-const busy = { CACHE: 'redis', RATE_LIMIT_MAX: '1000000' };
+const busy = { MODELS_DIR: samples.path, CACHE: 'redis', RATE_LIMIT_MAX: '1000000' };
 
 async function waitForState(server: ServerProcess, state: 'up' | 'down', timeout = 10_000): Promise<number> {
   const startedAt = performance.now();

@@ -20,9 +20,6 @@ export interface TestAnswer {
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
-/** Tests ask the same again to see what a run does: only those about the cache want it. */
-export const uncached = { CACHE: 'off' };
-
 /** The real server with a small configuration, not listening: requests are injected. */
 export async function buildTestApp(environment: Record<string, string> = {}): Promise<TestApp> {
   const logs: Record<string, unknown>[] = [];
@@ -30,7 +27,7 @@ export async function buildTestApp(environment: Record<string, string> = {}): Pr
     { level: environment['LOG_LEVEL'] ?? 'info' },
     { write: (line) => logs.push(JSON.parse(line)) },
   );
-  const app = await buildServer(readConfig({ ...uncached, ...environment }), logger);
+  const app = await buildServer(readConfig(environment), logger);
   await app.modelsLoaded;
   const inject = async (
     method: 'GET' | 'POST',

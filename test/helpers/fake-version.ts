@@ -12,7 +12,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
   const answer = async () => ({
     value: { prediction: version },
     members: `"prediction":${JSON.stringify(version)}`,
-    timing: { queueMs: 0, runMs: 0, batchRows: 1, batchIndex: 0 },
+    timing: { queueMs: 0, runMs: 0, batchRows: 1, batchIndex: 0, ownRows: 1 },
   });
   const loaded = new LoadedModel({
     manifest: { name: model, version, task: 'tensor', sha256: {} },
@@ -24,7 +24,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
       example: {},
       bodyBounds: { names: 1, items: 1 },
       answerAll: (requests) => Promise.all(requests.map(answer)),
-      check: (body) => ({ text: () => JSON.stringify(body), answer }),
+      check: (body) => ({ text: () => JSON.stringify(body), hash: () => 0, answer }),
     },
     figures: {
       loadMs: 1,

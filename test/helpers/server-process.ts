@@ -16,7 +16,7 @@ export interface ServerProcess extends AsyncDisposable {
 const addressPattern = /listening at https?:\/\/[^"]*:(\d+)/;
 
 /**
- * Starts the built server as users do, on a free port and without a cache unless it is asked for, and waits until its
+ * Starts the built server as users do, on a free port, and waits until its
  * models are loaded, or until it says on standard output what else is waited for: a pattern that finds the port. Throws
  * when it ends first. `under` is a command that ends in becoming the server, such as one that sets a limit before.
  */
@@ -86,7 +86,7 @@ function spawnServer(environment: Record<string, string>, under: readonly string
   const machine = Object.fromEntries(Object.entries(process.env).filter(([name]) => isOfMachine(name)));
   const child = spawn(file, more, {
     // A .env that lies here is a developer's own.
-    env: { ...machine, ENV_FILE: '/dev/null', PORT: '0', CACHE: 'off', ...environment },
+    env: { ...machine, ENV_FILE: '/dev/null', PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const stdout: string[] = [];

@@ -3,7 +3,11 @@ import { buildTestApp } from '../helpers/app.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 
-const manifest = { task: 'regression' as const, features: [{ name: 'a', type: 'number' as const }] };
+const manifest = {
+  task: 'regression' as const,
+  features: [{ name: 'a', type: 'number' as const }],
+  runtime: { cache: true },
+};
 
 test('DELETE /admin/cache forgets the answers of one model, or of all', async () => {
   using folder = createRegistryFolder();

@@ -7,7 +7,9 @@ const features = [
   { name: 'a', type: 'number' as const },
   { name: 'b', type: 'number' as const },
 ];
-const manifest = { task: 'regression' as const, features };
+// Rows of such models cost less than the cache: their answers are not remembered by default.
+const runtime = { cache: true };
+const manifest = { task: 'regression' as const, features, runtime };
 
 async function withModels(work: (server: TestApp) => Promise<void>): Promise<void> {
   using folder = createRegistryFolder();
@@ -26,7 +28,10 @@ async function withModels(work: (server: TestApp) => Promise<void>): Promise<voi
     },
     model: noisy(),
   });
-  folder.addVersion('image', '1', { manifest: { task: 'tensor' }, model: linearRegression([1, 10]) });
+  folder.addVersion('image', '1', {
+    manifest: { task: 'tensor', runtime },
+    model: linearRegression([1, 10]),
+  });
   await using server = await buildTestApp({ MODELS_DIR: folder.path, CACHE: 'memory' });
   await work(server);
 }

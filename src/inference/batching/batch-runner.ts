@@ -81,7 +81,8 @@ export class BatchRunner<Row> {
         let batchIndex = 0;
         for (const waiter of batch) {
           clearTimeout(waiter.timer);
-          const timing = { queueMs: started - waiter.since, runMs, batchRows, batchIndex };
+          const queueMs = started - waiter.since;
+          const timing = { queueMs, runMs, batchRows, batchIndex, ownRows: waiter.rows };
           waiter.resolve({ outputs, timing });
           batchIndex += waiter.rows;
         }

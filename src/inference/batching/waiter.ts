@@ -10,6 +10,8 @@ export interface RunTiming {
   /** Rows of the run, and the place of the answer's first row among them. */
   readonly batchRows: number;
   readonly batchIndex: number;
+  /** Rows of the run that are this answer's own. */
+  readonly ownRows: number;
 }
 
 /** The outputs of a run, in which an entry's answer begins at row `timing.batchIndex`. */

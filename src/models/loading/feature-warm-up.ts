@@ -17,6 +17,7 @@ import { createFeatureSchema, type FeatureSchema } from '../feature-schema.js';
 import { createFeatureTask } from '../feature-task.js';
 import type { Golden } from '../golden.js';
 import { type Manifest, RefusedError } from '../manifest.js';
+import { createRowHash } from '../row-hash.js';
 import { createRowText } from '../row-text.js';
 import { withDefaults } from '../runtime-settings.js';
 import type { AnswerValue } from '../task.js';
@@ -79,12 +80,14 @@ export async function warmUpFeatures(
   const full = await run(mixed);
   const batchRunMs = await fastestOf(3, trial, () => run(mixed));
   const answers = tried.map((it) => decodeOrError(decode, it.outputs));
-  const toText = createRowText(typed.map(({ feature }) => feature.name));
+  const names = typed.map(({ feature }) => feature.name);
+  const toText = createRowText(names);
   return {
     createTask: (executor, options) =>
       createFeatureTask({
         features,
         toText,
+        toHash: createRowHash(names),
         example: plain,
         batcher: new Batcher({
           ...settings,

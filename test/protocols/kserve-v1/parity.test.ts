@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { buildTestApp, type TestApp } from '../../helpers/app.js';
+import { createCachedSamples } from '../../helpers/cached-samples.js';
 
 const versions = [
   'credit-risk/20261101_090000',
@@ -36,9 +37,12 @@ async function askOneByOne(server: TestApp, path: string, rows: readonly unknown
   return texts;
 }
 
+const samples = createCachedSamples();
+afterAll(() => samples[Symbol.dispose]());
+
 describe.each(['off', 'memory'])('with CACHE=%s, golden rows get the answers of /predict', (cache) => {
   test.each(versions)('%s', async (path) => {
-    await using server = await buildTestApp({ CACHE: cache });
+    await using server = await buildTestApp({ MODELS_DIR: samples.path, CACHE: cache });
     const { instances } = readJson(`models/${path}/golden.json`);
     const { features } = readJson(`models/${path}/metadata.json`);
     const names = features.map((it: string | { name: string }) => (typeof it === 'string' ? it : it.name));
@@ -74,7 +78,7 @@ describe.each(['off', 'memory'])('with CACHE=%s, golden rows get the answers of 
   });
 
   test('digits, whose requests are tensors', async () => {
-    await using server = await buildTestApp({ CACHE: cache });
+    await using server = await buildTestApp({ MODELS_DIR: samples.path, CACHE: cache });
     const { instances } = readJson('models/digits/1/golden.json');
     const images = instances.flatMap(({ inputs: { image } }: { inputs: { image: unknown } }) =>
       Array.isArray(image) ? image : [],
@@ -109,7 +113,7 @@ test('every row is a prediction with an id of its own', async () => {
 });
 
 test('what one way has remembered, the other finds', async () => {
-  await using server = await buildTestApp({ CACHE: 'memory' });
+  await using server = await buildTestApp({ MODELS_DIR: samples.path });
   const [first, second] = [42, 43].map((age) => ({ age, income: 51234.5, credit_score: 688 }));
   const address = '/v1/models/credit-risk:predict';
   const cacheOf = async (path: string, body: unknown, headers: Record<string, string> = {}) =>
