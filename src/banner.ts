@@ -2,12 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from './config.js';
 import { findMissingModels, findProblem } from './models/readiness.js';
 import { chooseVersion, defaultVersion, type ModelState } from './models/routing.js';
-
-/** What there is to say about a server whose models are loaded. */
-export interface StartSummary {
-  readonly url: string;
-  readonly lines: readonly string[];
-}
+import type { StartSummary } from './workers/worker-message.js';
 
 /** What a person sees when the server is ready, however many processes it is. */
 export function describeStart({ url, lines }: StartSummary, workers: number): string {

@@ -3,6 +3,7 @@ import { FormatRegistry, type Static, type TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { proxiesForm, readTrustedProxies } from './addresses/trusted-proxies.js';
 import { ConfigSchema } from './config/schema.js';
+import { ConfigError } from './errors.js';
 import { describeValue, hideLogin } from './messages.js';
 import { nearestNames } from './nearest-names.js';
 import { originsForm, readOrigins } from './origins.js';
@@ -14,17 +15,6 @@ FormatRegistry.Set('proxies', (text) => readTrustedProxies(text) !== undefined);
 FormatRegistry.Set('origins', (text) => readOrigins(text) !== undefined);
 
 export type Config = Static<typeof ConfigSchema>;
-
-/** A start that cannot be: one line a problem, for the person who started it. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly lines: readonly string[];
-
-  constructor(lines: readonly string[]) {
-    super(lines.join('\n'));
-    this.lines = lines;
-  }
-}
 
 /**
  * Reads the configuration from environment variables. An empty one counts as left out.

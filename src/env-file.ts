@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { ConfigError } from './config.js';
+import { ConfigError } from './errors.js';
 
 type Environment = Record<string, string | undefined>;
 

@@ -133,3 +133,24 @@ export class RowError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Why a manifest or a version is refused: one line that a person can act on. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+}
+
+/** A start that cannot be: one line a problem, for the person who started it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly lines: readonly string[];
+
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'));
+    this.lines = lines;
+  }
+}
+
+/** The code of an error of the system, such as ENOENT. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+}

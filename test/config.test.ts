@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { proxiesForm } from '../src/addresses/trusted-proxies.js';
-import { ConfigError, findMisspelt, readConfig } from '../src/config.js';
+import { findMisspelt, readConfig } from '../src/config.js';
+import { ConfigError } from '../src/errors.js';
 import { originsForm } from '../src/origins.js';
 
 function problemsOf(environment: Record<string, string>): readonly string[] {

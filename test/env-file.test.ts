@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ConfigError } from '../src/config.js';
 import { addEnvFile } from '../src/env-file.js';
+import { ConfigError } from '../src/errors.js';
 
 let folder = '';
 beforeEach(() => {

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { messageOf } from '../errors.js';
-import { RefusedError } from '../models/manifest.js';
+import { messageOf, RefusedError } from '../errors.js';
 import { readContent } from '../watched-file.js';
 import { withLock } from './file-lock.js';
 import { type KeyEntry, parseKeyEntries } from './keys-file.js';

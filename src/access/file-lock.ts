@@ -1,7 +1,6 @@
 import { open, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { RefusedError } from '../models/manifest.js';
-import { codeOf } from '../models/regular-file.js';
+import { codeOf, RefusedError } from '../errors.js';
 
 const retryMs = 50;
 

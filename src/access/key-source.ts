@@ -1,5 +1,4 @@
-import { ConfigError } from '../config.js';
-import { messageOf } from '../errors.js';
+import { ConfigError, messageOf } from '../errors.js';
 import { type FileContent, readContent, watchFile } from '../watched-file.js';
 import { KeyRing } from './key-ring.js';
 import { parseKeyEntries, toApiKey } from './keys-file.js';

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { modelNamePattern, RefusedError } from '../models/manifest.js';
+import { RefusedError } from '../errors.js';
+import { modelNamePattern } from '../models/names.js';
 import { listShapeFaults } from '../models/shape-faults.js';
 import { readWindowMs, windowForm, windowPattern } from '../window.js';
 import type { ApiKey, Scope } from './api-key.js';

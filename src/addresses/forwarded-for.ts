@@ -7,6 +7,12 @@ export interface Source {
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
+/** A request, or what could be read of one that Node's parser refuses. */
+export interface RawRequest extends Source {
+  readonly headers: NodeJS.Dict<string | string[]>;
+  readonly rawHeaders: string[];
+}
+
 export interface Origin {
   /** Undefined where the connection has ended: then the system does not tell its address any more. */
   readonly address: string | undefined;

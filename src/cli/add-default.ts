@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { messageOf } from '../errors.js';
+import { messageOf, RefusedError } from '../errors.js';
 import type { Aliases } from '../models/aliases.js';
-import { RefusedError } from '../models/manifest.js';
 import { newestName, orderVersions } from '../models/version-order.js';
 import { replaceFile } from '../proposal/write-version.js';
 import { toDefaultCommand } from './default-command.js';

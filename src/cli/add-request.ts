@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { RefusedError } from '../errors.js';
 import type { Listing } from '../models/directory.js';
-import { modelNamePattern, RefusedError, versionNamePattern } from '../models/manifest.js';
+import { modelNamePattern, versionNamePattern } from '../models/names.js';
 import { orderVersions } from '../models/version-order.js';
 import type { TaskName } from '../proposal/propose-task.js';
 import { type Args, UsageError } from './command.js';

@@ -1,11 +1,11 @@
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { codeOf } from '../errors.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { readServedGraph } from '../inference/served-graph.js';
 import { ColumnsError } from '../models/binding/several-columns.js';
 import { type Listing, listDirectory } from '../models/directory.js';
 import { parseGolden } from '../models/golden.js';
-import { codeOf } from '../models/regular-file.js';
 import { nextVersion } from '../proposal/next-version.js';
 import { type Proposal, type ProposalRequest, proposeManifest } from '../proposal/propose-manifest.js';
 import { writeVersion } from '../proposal/write-version.js';

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { messageOf } from '../errors.js';
+import { messageOf, RefusedError } from '../errors.js';
 import { type Listing, listDirectory } from '../models/directory.js';
-import { RefusedError } from '../models/manifest.js';
 import { Registry } from '../models/registry.js';
 import { findAbandonedDrafts } from '../proposal/drafts.js';
 import { untilSignalled } from '../stop-signals.js';

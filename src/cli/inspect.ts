@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
+import { RefusedError } from '../errors.js';
 import { describeType, type GraphValue, type ModelGraph, readGraph } from '../inference/graph.js';
-import { RefusedError } from '../models/manifest.js';
 import { digestOf, readRegularFile } from '../models/regular-file.js';
 import { type Command, UsageError } from './command.js';
 import { printable, toPrintableJson, toTable } from './text.js';

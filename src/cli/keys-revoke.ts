@@ -1,6 +1,6 @@
 import { editKeys } from '../access/edit-keys.js';
 import type { KeyEntry } from '../access/keys-file.js';
-import { RefusedError } from '../models/manifest.js';
+import { RefusedError } from '../errors.js';
 import { suggest, UsageError } from './command.js';
 import type { KeysRequest } from './keys.js';
 import { describeEnd, toPrefix } from './keys-list.js';

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { messageOf, ServiceError } from '../errors.js';
+import { messageOf, RefusedError, ServiceError } from '../errors.js';
 import { listDirectory } from '../models/directory.js';
 import type { Loader } from '../models/load-version.js';
-import { RefusedError } from '../models/manifest.js';
 import { Registry } from '../models/registry.js';
 import { createPredictions } from '../predictions.js';
 import { createPredictor } from '../predictor.js';

@@ -1,6 +1,5 @@
-import { messageOf, ServiceError } from '../errors.js';
+import { messageOf, RefusedError, ServiceError } from '../errors.js';
 import { GraphError } from '../inference/graph.js';
-import { RefusedError } from '../models/manifest.js';
 import { serverVersion } from '../version.js';
 import { add } from './add.js';
 import { check } from './check.js';

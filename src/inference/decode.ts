@@ -1,15 +1,7 @@
 import { ServiceError } from '../errors.js';
+import type { Prediction, Scalar } from '../models/task.js';
 import { notFinite, readNumber, readRaw, shortenFloat32 } from './element.js';
 import { type ElementType, roundTo, type Tensor, type Tensors } from './tensor.js';
-
-export type Scalar = number | string | boolean;
-
-/** The answer for one row. `probabilities` are in the order of the classes. */
-export interface Prediction {
-  readonly prediction: Scalar | Readonly<Record<string, number>>;
-  readonly probability?: number;
-  readonly probabilities?: readonly number[];
-}
 
 /** Takes one row's answer out of the outputs of a run. */
 export type Decode = (outputs: Tensors, row: number) => Prediction;

@@ -1,4 +1,4 @@
-import { RefusedError } from './manifest.js';
+import { RefusedError } from '../errors.js';
 
 /** How much a JSON file may hold. What stands within texts does not count. */
 export interface JsonBounds {

@@ -1,10 +1,10 @@
 import type { Dirent } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '../errors.js';
 import { describeValue } from '../messages.js';
 import { type AliasFile, readAliases } from './aliases.js';
-import { modelNamePattern, versionNamePattern } from './manifest.js';
-import { codeOf } from './regular-file.js';
+import { modelNamePattern, versionNamePattern } from './names.js';
 
 export interface ListedVersion {
   readonly name: string;

@@ -3,11 +3,11 @@ import { RowError } from '../errors.js';
 import type { Batcher } from '../inference/batching/batcher.js';
 import type { CallContext } from '../inference/batching/call-context.js';
 import type { RunShare, RunTiming } from '../inference/batching/waiter.js';
-import type { Decode, Prediction, Scalar } from '../inference/decode.js';
+import type { Decode } from '../inference/decode.js';
 import type { Row } from '../inference/encode.js';
 import { type RowEntry, runRows } from './feature-rows.js';
 import type { FeatureSchema } from './feature-schema.js';
-import type { Answer, BodyBounds, CheckedRequest, Task } from './task.js';
+import type { Answer, BodyBounds, CheckedRequest, Prediction, Scalar, Task } from './task.js';
 import { explainRefusal, type Ids, pointerTo } from './value-refusal.js';
 
 export interface FeatureTaskParts {

@@ -1,9 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { messageOf, ServiceError } from '../errors.js';
+import { messageOf, RefusedError, ServiceError } from '../errors.js';
 import { describeValue } from '../messages.js';
 import { parseBoundedJson } from './bounded-json.js';
-import { type Manifest, RefusedError } from './manifest.js';
+import type { Manifest } from './manifest.js';
 import { listShapeFaults } from './shape-faults.js';
 import type { Answer } from './task.js';
 

@@ -1,4 +1,4 @@
-import { RefusedError } from './manifest.js';
+import { RefusedError } from '../errors.js';
 import type { AnswerValue } from './task.js';
 
 /** What float32 rounding adds to a probability, with room for sums over many trees. */

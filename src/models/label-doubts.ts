@@ -1,7 +1,7 @@
-import type { Scalar } from '../inference/decode.js';
+import { RefusedError } from '../errors.js';
 import type { WarmUp } from './loading/warm-up.js';
-import { type Manifest, RefusedError } from './manifest.js';
-import type { AnswerValue } from './task.js';
+import type { Manifest } from './manifest.js';
+import type { AnswerValue, Scalar } from './task.js';
 
 /** Classes in a sentence: of more it says how many. */
 const mostShown = 10;

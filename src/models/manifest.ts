@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { modelNamePattern, versionNamePattern } from './names.js';
 
 const strict = { additionalProperties: false } as const;
 const Name = Type.String({
@@ -16,9 +17,6 @@ const record = <T extends TSchema>(values: T, minProperties = 0) =>
 export const mostFeatures = 16_384;
 /** Values of one list, and of all the lists of the features. */
 export const mostValues = 100_000;
-
-export const modelNamePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
-export const versionNamePattern = /^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$/;
 
 const Feature = Type.Object(
   {
@@ -125,8 +123,3 @@ export type Feature = Static<typeof Feature>;
 export type ManifestFile = Static<typeof ManifestSchema>;
 /** A manifest past every check that needs no graph: the features are spelt out. */
 export type Manifest = Omit<ManifestFile, 'features'> & { readonly features?: readonly Feature[] };
-
-/** Why a manifest or a version is refused: one line that a person can act on. */
-export class RefusedError extends Error {
-  override readonly name = 'RefusedError';
-}

@@ -1,8 +1,8 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { messageOf } from '../errors.js';
+import { messageOf, RefusedError } from '../errors.js';
 import { describeValue } from '../messages.js';
 import { parseBoundedJson } from './bounded-json.js';
-import { type Manifest, ManifestSchema, RefusedError } from './manifest.js';
+import { type Manifest, ManifestSchema } from './manifest.js';
 import { findFeatureFaults, findTaskFaults } from './manifest-faults.js';
 import { listShapeFaults } from './shape-faults.js';
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { codeOf, RefusedError } from '../errors.js';
 import { liesWithin } from './file-place.js';
-import { RefusedError } from './manifest.js';
 
 /** Neither waits for the other end of a pipe, nor makes a terminal this process's own. */
 export const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -75,10 +75,6 @@ export async function checkRegularFile(
   if (stats.size > maxBytes)
     throw new RefusedError(`${label} has ${stats.size} bytes, over the limit of ${maxBytes}`);
   return stats;
-}
-
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,4 +1,3 @@
-import type { Row } from '../inference/encode.js';
 import type { Tensors } from '../inference/tensor.js';
 
 /** So many values of a row are enough to tell most rows apart. */
@@ -37,7 +36,9 @@ function mixValue(hash: number, value: unknown): number {
 }
 
 /** Makes a hash of 32 bits of checked rows: equal for equal rows, and cheap, since it looks at some values only. */
-export function createRowHash(features: readonly string[]): (row: Row) => number {
+export function createRowHash(
+  features: readonly string[],
+): (row: Readonly<Record<string, unknown>>) => number {
   const step = Math.max(1, Math.ceil(features.length / mostValues));
   const looked = features.filter((_name, k) => k % step === 0);
   return (row) => {

@@ -1,9 +1,17 @@
 import type { TSchema } from '@sinclair/typebox';
 import type { CallContext } from '../inference/batching/call-context.js';
 import type { RunTiming } from '../inference/batching/waiter.js';
-import type { Scalar } from '../inference/decode.js';
 import type { TensorSpec } from '../inference/tensor-element.js';
 import type { NestedValue } from '../inference/tensor-json.js';
+
+export type Scalar = number | string | boolean;
+
+/** The answer for one row. `probabilities` are in the order of the classes. */
+export interface Prediction {
+  readonly prediction: Scalar | Readonly<Record<string, number>>;
+  readonly probability?: number;
+  readonly probabilities?: readonly number[];
+}
 
 /** The answer to one request: as values, for those who compare, and as the members of a JSON object, for the wire. */
 export interface Answer {
@@ -13,13 +21,7 @@ export interface Answer {
   readonly timing?: RunTiming | undefined;
 }
 
-export type AnswerValue =
-  | {
-      readonly prediction: Scalar | Readonly<Record<string, number>>;
-      readonly probability?: number;
-      readonly probabilities?: readonly number[];
-    }
-  | { readonly outputs: Readonly<Record<string, NestedValue>> };
+export type AnswerValue = Prediction | { readonly outputs: Readonly<Record<string, NestedValue>> };
 
 /** A body past its check. */
 export interface CheckedRequest {

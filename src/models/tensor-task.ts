@@ -1,5 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox';
-import { RowError } from '../errors.js';
+import { RefusedError, RowError } from '../errors.js';
 import type { Batcher } from '../inference/batching/batcher.js';
 import type { CallContext } from '../inference/batching/call-context.js';
 import type { RunShare } from '../inference/batching/waiter.js';
@@ -10,7 +10,6 @@ import type { TensorSpec } from '../inference/tensor-element.js';
 import { type NestedValue, toJsonText, toNestedArrays } from '../inference/tensor-json.js';
 import { checkInputSize, tensorTypeOf } from './binding/bind-inputs.js';
 import { unservable } from './binding/graph-outputs.js';
-import { RefusedError } from './manifest.js';
 import { hashTensors } from './row-hash.js';
 import type { Answer, AnswerValue, Task } from './task.js';
 import { readTensorRequest } from './tensor-request.js';

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { RefusedError } from '../errors.js';
 import { placesOfVersion } from './file-place.js';
-import { type Manifest, RefusedError } from './manifest.js';
+import type { Manifest } from './manifest.js';
 import { parseManifest } from './parse-manifest.js';
 import { digestOf, readRegularFile } from './regular-file.js';
 

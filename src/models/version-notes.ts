@@ -1,8 +1,9 @@
+import { RefusedError } from '../errors.js';
 import { describeType, type GraphValue, type ModelGraph } from '../inference/graph.js';
 import { findOrigin } from '../inference/graph-origin.js';
 import { listOwnOutputs } from '../inference/graph-passing.js';
 import { isFloat, typeOf, unservable } from './binding/graph-outputs.js';
-import { type Manifest, RefusedError } from './manifest.js';
+import type { Manifest } from './manifest.js';
 
 const mostNotes = 20;
 

@@ -6,8 +6,8 @@ import { createFailureLimit } from '../access/failure-limit.js';
 import { createGate, failureReasons, type Gate } from '../access/gate.js';
 import { openKeys } from '../access/key-source.js';
 import { readPresentedKey } from '../access/presented-key.js';
+import type { RawRequest } from '../addresses/forwarded-for.js';
 import type { Config } from '../config.js';
-import type { RawRequest } from './client-address.js';
 
 type RouteScope = Scope | 'open';
 

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import fp from 'fastify-plugin';
 import { findOrigin, type Source } from '../addresses/forwarded-for.js';
 import { toClient } from '../addresses/ip-address.js';
@@ -12,9 +11,6 @@ declare module 'fastify' {
     readonly clientOf: (source: Source) => string;
   }
 }
-
-/** A request, or what could be read of one that Node's parser refuses. */
-export type RawRequest = Source & Pick<IncomingMessage, 'headers' | 'rawHeaders'>;
 
 const quietMs = 60_000;
 

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import type { RawRequest } from '../addresses/forwarded-for.js';
 import { type ErrorCode, ServiceError } from '../errors.js';
 import { toErrorBody } from '../schemas/error-body.js';
 import type { ProblemSettings } from '../schemas/problem.js';
-import type { RawRequest } from './client-address.js';
 import { createRequestId } from './request-id.js';
 import { mayBecomeUnknownMethod, type ParserFault, readUnknownMethod } from './unknown-method.js';
 

@@ -2,6 +2,7 @@ import type { FastifyContextConfig, FastifyInstance, onRequestHookHandler } from
 import fp from 'fastify-plugin';
 import { isLoopback } from '../access/access-mode.js';
 import type { ApiKey } from '../access/api-key.js';
+import type { RawRequest } from '../addresses/forwarded-for.js';
 import type { Config } from '../config.js';
 import { ServiceError } from '../errors.js';
 import type { Limiter, Verdict } from '../limits/limiter.js';
@@ -17,7 +18,6 @@ import {
 import { createRedisLimiter } from '../limits/redis.js';
 import { createSharedLimiter } from '../limits/shared.js';
 import { readWindowMs } from '../window.js';
-import type { RawRequest } from './client-address.js';
 import { limitPrefix } from './redis.js';
 
 /** What takes the headers of an answer. */

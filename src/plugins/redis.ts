@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fp from 'fastify-plugin';
-import { type Config, ConfigError } from '../config.js';
-import { messageOf } from '../errors.js';
+import type { Config } from '../config.js';
+import { ConfigError, messageOf } from '../errors.js';
 import { type RedisAddress, readRedisAddress } from '../redis/redis-address.js';
 import type { RedisLink } from '../redis/redis-link.js';
 

@@ -3,7 +3,8 @@ import type { Server, ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import fp from 'fastify-plugin';
-import { type Config, ConfigError } from '../config.js';
+import type { Config } from '../config.js';
+import { ConfigError } from '../errors.js';
 import { describeValidity, type KeyPair, toKeyPair } from '../tls/key-pair.js';
 import { readContent, watchFile } from '../watched-file.js';
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import fp from 'fastify-plugin';
 import type { ApiKey } from '../access/api-key.js';
+import type { RawRequest } from '../addresses/forwarded-for.js';
 import { ServiceError } from '../errors.js';
-import type { RawRequest } from './client-address.js';
 import type { HeaderSink } from './limits.js';
 
 /** An answer to a request that no route takes, or that the key or the limit of its client forbids. */

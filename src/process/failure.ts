@@ -1,5 +1,4 @@
-import { ConfigError } from '../config.js';
-import { messageOf } from '../errors.js';
+import { ConfigError, messageOf } from '../errors.js';
 
 /** Why a start cannot be, a line a problem, for the person who started it. */
 export function describeFailure(error: unknown): readonly string[] {

@@ -1,4 +1,4 @@
-import { ConfigError } from '../config.js';
+import { ConfigError } from '../errors.js';
 
 /**
  * What one server needs to load a version and to answer. Measured in a container: at 192 MiB one of six sample versions

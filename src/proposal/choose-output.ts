@@ -1,4 +1,4 @@
-import { RefusedError } from '../models/manifest.js';
+import { RefusedError } from '../errors.js';
 import { hasLabelName, isLabel, isLogits, isProbabilities, type OutputEvidence } from './propose-task.js';
 
 /** Which outputs the user names; each decides where the graph leaves several. */

@@ -1,6 +1,7 @@
+import { RefusedError } from '../errors.js';
 import type { GraphNode, GraphValue, ModelGraph } from '../inference/graph.js';
 import { countOf, listOf } from '../inference/graph-origin.js';
-import { type Feature, type ManifestFile, mostFeatures, RefusedError } from '../models/manifest.js';
+import { type Feature, type ManifestFile, mostFeatures } from '../models/manifest.js';
 
 export interface FeaturesProposal {
   readonly features: readonly Feature[];

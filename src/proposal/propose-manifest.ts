@@ -1,6 +1,7 @@
+import { RefusedError } from '../errors.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { findValueFault } from '../models/feature-value.js';
-import { type Feature, type ManifestFile, RefusedError } from '../models/manifest.js';
+import type { Feature, ManifestFile } from '../models/manifest.js';
 import type { WantedOutputs } from './choose-output.js';
 import { proposeFeatures } from './propose-features.js';
 import { type OutputWishes, proposeClassification, proposeRegression } from './propose-output.js';

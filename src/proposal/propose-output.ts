@@ -1,8 +1,9 @@
+import { RefusedError } from '../errors.js';
 import type { ModelGraph } from '../inference/graph.js';
 import { holdsSeveralLabels } from '../inference/graph-origin.js';
 import { findPassedOn } from '../inference/graph-passing.js';
 import { columnNames, severalLabels } from '../models/binding/several-columns.js';
-import { type ManifestFile, RefusedError } from '../models/manifest.js';
+import type { ManifestFile } from '../models/manifest.js';
 import { chooseLabel, chooseProbabilities, chooseValue, type WantedOutputs } from './choose-output.js';
 import { type Classes, findClasses, findMadeClasses } from './graph-classes.js';
 import {

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
-import { type ManifestFile, RefusedError } from '../models/manifest.js';
-import { checkRegularFile, codeOf, digestOf } from '../models/regular-file.js';
+import { codeOf, RefusedError } from '../errors.js';
+import type { ManifestFile } from '../models/manifest.js';
+import { checkRegularFile, digestOf } from '../models/regular-file.js';
 import { draftName, removeAbandonedDrafts } from './drafts.js';
 
 /** A version that is to be. `manifest` is without digests: they are those of what is written. */

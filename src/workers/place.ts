@@ -1,5 +1,4 @@
 import cluster, { type Worker } from 'node:cluster';
-import type { StartSummary } from '../banner.js';
 import { noteHandedConnections } from './handed-connections.js';
 import { Questions } from './questions.js';
 import { longLifeMs, pauseAfter } from './restart-pause.js';
@@ -7,6 +6,7 @@ import { Watch } from './watch.js';
 import { replacementVariable, workerVariable } from './worker-link.js';
 import type {
   Question,
+  StartSummary,
   Subject,
   SupervisorMessage,
   WholeFacts,

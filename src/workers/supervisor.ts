@@ -1,11 +1,11 @@
 import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import type { StartSummary } from '../banner.js';
-import { type Config, ConfigError } from '../config.js';
+import type { Config } from '../config.js';
+import { ConfigError } from '../errors.js';
 import { Place, type WorkerEnd } from './place.js';
 import { WholeReport } from './whole-report.js';
-import type { Question, Subject, WholeFacts } from './worker-message.js';
+import type { Question, StartSummary, Subject, WholeFacts } from './worker-message.js';
 
 export type SupervisorConfig = Pick<
   Config,

@@ -1,6 +1,12 @@
-import type { StartSummary } from '../banner.js';
 import { Questions } from './questions.js';
-import type { Subject, SupervisorMessage, WholeFacts, WorkerFacts, WorkerMessage } from './worker-message.js';
+import type {
+  StartSummary,
+  Subject,
+  SupervisorMessage,
+  WholeFacts,
+  WorkerFacts,
+  WorkerMessage,
+} from './worker-message.js';
 
 /** What makes a process a worker: the number of its place, in the environment that its supervisor gave it. */
 export const workerVariable = 'SARDONYX_WORKER';

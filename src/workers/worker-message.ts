@@ -1,5 +1,10 @@
-import type { StartSummary } from '../banner.js';
 import type { MetricsSnapshot } from '../monitoring/metrics.js';
+
+/** What there is to say about a server whose models are loaded. */
+export interface StartSummary {
+  readonly url: string;
+  readonly lines: readonly string[];
+}
 
 /** What the supervisor may ask a worker about itself. */
 export interface WorkerFacts {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readAccessMode } from '../../src/access/access-mode.js';
-import { ConfigError, readConfig } from '../../src/config.js';
+import { readConfig } from '../../src/config.js';
+import { ConfigError } from '../../src/errors.js';
 
 const modeOf = (environment: Record<string, string>) => readAccessMode(readConfig(environment));
 const linesOf = (environment: Record<string, string>): readonly string[] => {

@@ -1,6 +1,5 @@
 import { expect } from 'vitest';
-import { messageOf } from '../../src/errors.js';
-import { RefusedError } from '../../src/models/manifest.js';
+import { messageOf, RefusedError } from '../../src/errors.js';
 import type { Manifest } from '../helpers/one-version.js';
 import { answerBody, loaderOf } from '../helpers/one-version.js';
 import { createRandom } from '../helpers/onnx/random.js';

@@ -1,7 +1,6 @@
-import { messageOf, type Problem, ServiceError } from '../../src/errors.js';
+import { messageOf, type Problem, RefusedError, ServiceError } from '../../src/errors.js';
 import { createLoader, type LoaderOptions } from '../../src/models/load-version.js';
 import type { LoadedModel } from '../../src/models/loaded-model.js';
-import { RefusedError } from '../../src/models/manifest.js';
 import type { Answer } from '../../src/models/task.js';
 import { createRegistryFolder, type VersionParts } from './registry-folder.js';
 

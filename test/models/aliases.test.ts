@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { keepLastGood, readAliases } from '../../src/models/aliases.js';
-import { versionNamePattern } from '../../src/models/manifest.js';
+import { versionNamePattern } from '../../src/models/names.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { putInPlace, unreadableKinds } from '../helpers/special-files.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { RefusedError } from '../../src/errors.js';
 import { parseBoundedJson } from '../../src/models/bounded-json.js';
 import { parseGolden } from '../../src/models/golden.js';
-import { RefusedError } from '../../src/models/manifest.js';
 import { parseManifest } from '../../src/models/parse-manifest.js';
 
 const bounds = { depth: 3, containers: 4, members: 3, values: 5 };

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { RefusedError } from '../../src/models/manifest.js';
+import { RefusedError } from '../../src/errors.js';
 import { answerBody, loadVersion } from '../helpers/one-version.js';
 import { externalData } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';

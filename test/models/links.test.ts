@@ -4,9 +4,8 @@ import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { messageOf } from '../../src/errors.js';
+import { messageOf, RefusedError } from '../../src/errors.js';
 import { listDirectory } from '../../src/models/directory.js';
-import { RefusedError } from '../../src/models/manifest.js';
 import { readVersionFiles } from '../../src/models/version-files.js';
 import { answerBody, loadVersion } from '../helpers/one-version.js';
 import { externalData, linearRegression } from '../helpers/onnx-models.js';

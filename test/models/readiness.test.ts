@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RefusedError } from '../../src/models/manifest.js';
+import { RefusedError } from '../../src/errors.js';
 import { findMissing, findMissingModels, findProblem } from '../../src/models/readiness.js';
 import { createRegistry, listed, listing, type Names } from '../helpers/fake-registry.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { RefusedError } from '../../src/errors.js';
 import type { Listing } from '../../src/models/directory.js';
-import { RefusedError } from '../../src/models/manifest.js';
 import { findMissingModels } from '../../src/models/readiness.js';
 import {
   answerOf,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RefusedError } from '../../src/models/manifest.js';
+import { RefusedError } from '../../src/errors.js';
 import { defaultVersion } from '../../src/models/routing.js';
 import { createRegistry, listed, listing } from '../helpers/fake-registry.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { RefusedError } from '../../src/errors.js';
 import type { ListedModel } from '../../src/models/directory.js';
-import { RefusedError } from '../../src/models/manifest.js';
 import { answerOf, createRegistry, listed, listing, type Names, statesOf } from '../helpers/fake-registry.js';
 
 describe('a bad version is nobody else’s trouble', () => {

@@ -1,6 +1,6 @@
 import { rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { RefusedError } from '../../src/models/manifest.js';
+import { RefusedError } from '../../src/errors.js';
 import { readVersionFiles } from '../../src/models/version-files.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder, sha256, type VersionParts } from '../helpers/registry-folder.js';

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { ConfigError } from '../../src/config.js';
+import { ConfigError } from '../../src/errors.js';
 import { describeValidity, toKeyPair } from '../../src/tls/key-pair.js';
 import type { FileContent } from '../../src/watched-file.js';
 import { createPair, moveDates, noCertificates } from '../helpers/certificates.js';

@@ -1,3 +1,4 @@
+import { RefusedError } from '../../errors.js';
 import type { Column, EncodedInput } from '../../inference/encode.js';
 import type { GraphValue, ModelGraph } from '../../inference/graph.js';
 import { maxRank } from '../../inference/read-tensor.js';
@@ -7,7 +8,7 @@ import { isEncodableText } from '../../inference/text.js';
 import { describeValue } from '../../messages.js';
 import type { TypedFeature } from '../feature-schema.js';
 import { categoriesOf, findValueFault, nearestToZero } from '../feature-value.js';
-import { type Feature, type Manifest, RefusedError } from '../manifest.js';
+import type { Feature, Manifest } from '../manifest.js';
 import { listed } from './graph-outputs.js';
 
 /** Which feature fills which column of which input, checked against the graph. */

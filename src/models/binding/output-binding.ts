@@ -1,6 +1,7 @@
-import type { Decode, Scalar } from '../../inference/decode.js';
+import { RefusedError } from '../../errors.js';
+import type { Decode } from '../../inference/decode.js';
 import type { Tensors } from '../../inference/tensor.js';
-import { RefusedError } from '../manifest.js';
+import type { Scalar } from '../task.js';
 
 /** Which outputs a version's answers come from, and how. */
 export interface OutputBinding {

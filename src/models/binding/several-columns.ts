@@ -1,4 +1,4 @@
-import { RefusedError } from '../manifest.js';
+import { RefusedError } from '../../errors.js';
 
 /** A run gave another number of columns a row than the manifest has names for. */
 export class ColumnsError extends RefusedError {

@@ -1,7 +1,6 @@
+import { codeOf, RefusedError } from '../../errors.js';
 import type { ListedVersion } from '../directory.js';
-import { RefusedError } from '../manifest.js';
 import type { LoadEvent, RegistryOptions } from '../registry.js';
-import { codeOf } from '../regular-file.js';
 
 /** Loads one version, and gives how it turned out, whatever is wrong with it. */
 export async function attemptLoad(

@@ -1,5 +1,5 @@
+import { RefusedError } from '../../errors.js';
 import type { ModelGraph } from '../../inference/graph.js';
-import { RefusedError } from '../manifest.js';
 import type { Notify } from '../private-copy/notify.js';
 import { PrivateCopy } from '../private-copy/private-copy.js';
 import { readVersionFiles, type VersionFiles } from '../version-files.js';

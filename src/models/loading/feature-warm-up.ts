@@ -1,4 +1,4 @@
-import { messageOf, ServiceError } from '../../errors.js';
+import { messageOf, RefusedError, ServiceError } from '../../errors.js';
 import { Batcher } from '../../inference/batching/batcher.js';
 import { RunTimes } from '../../inference/batching/run-times.js';
 import type { Decode } from '../../inference/decode.js';
@@ -16,7 +16,7 @@ import { createEntryText, flattenEntries, sizeOfEntry } from '../feature-rows.js
 import { createFeatureSchema, type FeatureSchema } from '../feature-schema.js';
 import { createFeatureTask } from '../feature-task.js';
 import type { Golden } from '../golden.js';
-import { type Manifest, RefusedError } from '../manifest.js';
+import type { Manifest } from '../manifest.js';
 import { createRowHash } from '../row-hash.js';
 import { createRowText } from '../row-text.js';
 import { withDefaults } from '../runtime-settings.js';

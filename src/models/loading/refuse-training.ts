@@ -1,6 +1,7 @@
+import { RefusedError } from '../../errors.js';
 import type { ModelGraph } from '../../inference/graph.js';
 import { findRandomness, findTrainingMode, hasDropout } from '../../inference/graph-training.js';
-import { type Manifest, RefusedError } from '../manifest.js';
+import type { Manifest } from '../manifest.js';
 
 /**
  * Refuses a graph that runs in training mode or draws numbers, unless the manifest allows it: hardly anybody who

@@ -1,10 +1,9 @@
-import { messageOf, ServiceError } from '../../errors.js';
+import { messageOf, RefusedError, ServiceError } from '../../errors.js';
 import { adviseOnCrash, withAdvice } from '../../inference/engine-advice.js';
 import { EngineError } from '../../inference/engine-error.js';
 import { GraphError, type ModelGraph } from '../../inference/graph.js';
 import { HostLostError } from '../../inference/host-process.js';
 import { TrialTimeoutError } from '../../inference/trials.js';
-import { RefusedError } from '../manifest.js';
 
 /** What a load has thrown, as a refusal in words that a client may read; anything else as it is. */
 export function toRefusal(error: unknown, graph: ModelGraph | undefined): unknown {

@@ -1,9 +1,8 @@
-import type { Scalar } from '../../inference/decode.js';
+import { RefusedError } from '../../errors.js';
 import type { Executor } from '../../inference/executor.js';
 import type { Trial } from '../../inference/trials.js';
-import { RefusedError } from '../manifest.js';
 import { longestInlineRunMs } from '../runtime-settings.js';
-import type { AnswerValue, Task } from '../task.js';
+import type { AnswerValue, Scalar, Task } from '../task.js';
 import type { TensorRun } from '../tensor-task.js';
 import type { CompanyFault } from './company.js';
 

@@ -1,5 +1,4 @@
-import { RefusedError } from '../manifest.js';
-import { codeOf } from '../regular-file.js';
+import { codeOf, RefusedError } from '../../errors.js';
 
 const fullCodes = ['ENOSPC', 'EDQUOT', 'EFBIG'];
 
