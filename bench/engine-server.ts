@@ -1,5 +1,5 @@
 import Fastify from 'fastify';
-import type { Tensors } from '../src/inference/tensor.js';
+import type { Tensors } from '../src/inference/tensors/tensor.js';
 
 /** A model of the bench by the path that asks it: a classification with one float input. */
 export interface EngineRoute {
@@ -11,8 +11,8 @@ export interface EngineRoute {
 // What a service does that is written for one model by hand: Fastify, the body's schema, the rows of one turn of the
 // loop in one run of the engine, and nothing else. No other floor is as low for a server that answers with a model.
 const { openSession } = (await import(
-  '../dist/inference/session.js' as string
-)) as typeof import('../src/inference/session.js');
+  '../dist/inference/engine/session.js' as string
+)) as typeof import('../src/inference/engine/session.js');
 const routes = JSON.parse(process.argv[2] ?? '{}') as Record<string, EngineRoute>;
 const number = { type: 'number' };
 const response = {

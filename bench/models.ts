@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { openSession } from '../src/inference/session.js';
+import { openSession } from '../src/inference/engine/session.js';
 import { sineLayers } from '../test/helpers/onnx-models.js';
 import type { RegistryFolder } from '../test/helpers/registry-folder.js';
 import { median } from './table.js';

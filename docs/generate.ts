@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TSchema } from '@sinclair/typebox';
+import { describeSchema } from '../src/config/config.js';
 import { ConfigSchema } from '../src/config/schema.js';
-import { describeSchema } from '../src/config.js';
 
 /** The documents that are made from the code; `npm run docs` writes them, and a test compares them. */
 export const documents: Readonly<Record<string, () => string>> = {

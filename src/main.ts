@@ -1,9 +1,9 @@
-import { catchSignals } from './stop-signals.js';
+import { catchSignals } from './process/stop-signals.js';
 
 const signals = catchSignals();
 if (process.argv.length > 2) {
   process.stderr.write('sardonyx: main.js takes no arguments: the commands are those of cli.js\n');
   process.exit(1);
 }
-const { runServer } = await import('./process.js');
+const { runServer } = await import('./process/process.js');
 await runServer(process.env, signals);

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { CachedAnswers, CacheResult } from './cache/cached-answers.js';
 import { RowError, ServiceError } from './errors.js';
 import type { CallContext, Caller } from './inference/batching/call-context.js';
-import type { LoadedModel } from './models/loaded-model.js';
-import type { Registry } from './models/registry.js';
-import type { Answer, CheckedRequest } from './models/task.js';
+import type { LoadedModel } from './models/registry/loaded-model.js';
+import type { Registry } from './models/registry/registry.js';
+import type { Answer, CheckedRequest } from './models/tasks/task.js';
 import type { Predictions } from './predictions.js';
 
 /** A prediction that some version has begun to answer. */

@@ -1,29 +1,28 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-
-import type { Config } from './config.js';
-import arrival from './plugins/arrival.js';
+import type { WorkerLink } from './cluster/worker-link.js';
+import type { Config } from './config/config.js';
+import arrival from './http/arrival.js';
+import { createClientErrorHandler, createConnectHandler, createRefuse } from './http/client-errors.js';
+import drain, { type Draining } from './http/drain.js';
+import jsonBody from './http/json-body.js';
+import pipelining from './http/pipelining.js';
+import protocol from './http/protocol.js';
+import requestId, { createRequestId } from './http/request-id.js';
+import { createResponseClass } from './http/response.js';
 import auth from './plugins/auth.js';
 import cache from './plugins/cache.js';
 import clientAddress from './plugins/client-address.js';
-import { createClientErrorHandler, createConnectHandler, createRefuse } from './plugins/client-errors.js';
 import cors from './plugins/cors.js';
-import drain, { type Draining } from './plugins/drain.js';
 import { createFaultLog } from './plugins/fault-log.js';
-import jsonBody from './plugins/json-body.js';
 import limits from './plugins/limits.js';
 import metrics from './plugins/metrics.js';
-import pipelining from './plugins/pipelining.js';
 import predictor from './plugins/predictor.js';
 import problems, { sendProblem, toServiceError } from './plugins/problems.js';
-import protocol from './plugins/protocol.js';
 import redis from './plugins/redis.js';
 import registry from './plugins/registry.js';
 import reload from './plugins/reload.js';
-import requestId, { createRequestId } from './plugins/request-id.js';
 import requestLog from './plugins/request-log.js';
-import { createResponseClass } from './plugins/response.js';
-import tlsPlugin, { readTls } from './plugins/tls.js';
 import unmatched from './plugins/unmatched.js';
 import whole from './plugins/whole.js';
 import kserveV1Routes from './protocols/kserve-v1/routes.js';
@@ -40,8 +39,8 @@ import { ProblemSchema } from './schemas/problem.js';
 import { V1ErrorSchema } from './schemas/v1-error.js';
 import { V1MetadataSchema } from './schemas/v1-metadata.js';
 import { V1ModelStatusSchema } from './schemas/v1-model.js';
+import tlsPlugin, { readTls } from './tls/tls.js';
 import { serverVersion } from './version.js';
-import type { WorkerLink } from './workers/worker-link.js';
 
 /** What the document names, and routes refer to. */
 const schemas = [

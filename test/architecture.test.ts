@@ -23,104 +23,246 @@ const imports: readonly Import[] = files.flatMap((from) =>
     isType: found[1] !== undefined,
   })),
 );
-const partOf = (file: string) =>
-  file.includes('/') ? (file.split('/')[0] as string) : file.replace(/\.ts$/, '');
+const folderOf = (file: string) => (file.includes('/') ? dirname(file) : file.replace(/\.ts$/, ''));
+const topOf = (file: string) => folderOf(file).split('/')[0] as string;
 
-/** What each part may call; a part that is not named here may call nothing of ours. */
+/**
+ * What each folder may import, types included; a folder that is not named here imports nothing of ours but the errors.
+ * A file at the root of src stands for itself.
+ */
 const arrows: Readonly<Record<string, readonly string[]>> = {
-  main: ['process', 'stop-signals'],
-  healthcheck: ['config', 'env-file', 'errors'],
-  process: ['access', 'banner', 'config', 'env-file', 'errors', 'log', 'server', 'workers'],
-  'env-file': ['config'],
-  banner: ['config', 'models'],
-  cli: [
-    'access',
-    'cli',
+  main: ['process'],
+  healthcheck: ['config'],
+  process: ['auth', 'cluster', 'config', 'log', 'models/registry', 'server'],
+  cluster: ['config', 'log', 'monitoring', 'time'],
+  server: [
+    'cluster',
     'config',
-    'errors',
-    'inference',
-    'models',
+    'http',
+    'plugins',
+    'protocols/kserve-v1',
+    'routes',
+    'schemas',
+    'schemas/openapi',
+    'tls',
+    'version',
+  ],
+  cli: [
+    'cli/keys',
+    'cli/terminal',
+    'config',
+    'files',
+    'inference/onnx',
+    'models/binding',
+    'models/examples',
+    'models/loading',
+    'models/manifest',
+    'models/proposal',
+    'models/registry',
     'predictions',
-    'messages',
-    'nearest-names',
     'predictor',
     'process',
-    'stop-signals',
-    'proposal',
     'version',
-    'window',
   ],
-  server: ['config', 'plugins', 'protocols', 'routes', 'schemas', 'version'],
-  access: ['config', 'errors', 'limits', 'messages', 'models', 'watched-file', 'window'],
-  'watched-file': ['models'],
-  limits: ['redis'],
-  log: ['messages'],
-  tls: ['config', 'errors', 'watched-file'],
-  cache: ['errors', 'redis'],
-  proposal: ['file-owner', 'inference', 'models'],
+  'cli/keys': ['auth', 'cli/terminal', 'models/manifest', 'time'],
+  'cli/terminal': ['text'],
   plugins: [
-    'access',
     'addresses',
+    'auth',
     'cache',
+    'cluster',
     'config',
-    'errors',
-    'limits',
+    'http',
     'log',
-    'messages',
-    'models',
+    'models/loading',
+    'models/registry',
     'monitoring',
-    'origins',
     'predictions',
     'predictor',
+    'rate-limit',
     'redis',
+    'redis/connection',
     'schemas',
-    'tls',
-    'watched-file',
-    'window',
-    'workers',
+    'text',
+    'time',
   ],
-  routes: ['errors', 'models', 'prediction-headers', 'schemas'],
-  protocols: ['errors', 'messages', 'models', 'prediction-headers', 'schemas'],
-  'prediction-headers': ['errors'],
-  schemas: ['errors', 'models'],
-  workers: ['config', 'log', 'monitoring'],
-  monitoring: ['inference', 'models', 'predictions', 'version'],
-  predictor: ['cache', 'errors', 'models', 'predictions'],
-  predictions: ['errors'],
-  models: ['file-owner', 'errors', 'inference', 'messages', 'nearest-names'],
-  inference: ['errors', 'messages'],
-  config: ['messages', 'nearest-names', 'origins', 'addresses', 'window'],
+  http: ['addresses', 'models/tasks', 'predictor', 'schemas', 'text'],
+  tls: ['config', 'files'],
+  routes: ['http', 'models/registry', 'routes/manual', 'schemas'],
+  'routes/manual': ['models/registry', 'schemas/openapi'],
+  'protocols/kserve-v1': ['http', 'models/registry', 'models/tasks', 'predictor', 'schemas', 'text'],
+  schemas: ['inference/tensors', 'models/manifest', 'models/registry'],
+  'schemas/openapi': ['models/manifest', 'models/registry', 'models/tasks', 'schemas'],
+  predictor: ['cache', 'inference/batching', 'models/registry', 'models/tasks', 'predictions'],
+  predictions: ['cache', 'inference/batching'],
+  monitoring: ['inference/engine', 'models/registry', 'predictions', 'version'],
+  auth: ['config', 'files', 'models/manifest', 'models/registry', 'rate-limit', 'text', 'time'],
+  'rate-limit': ['redis'],
+  cache: ['inference/batching', 'models/tasks', 'redis', 'redis/connection'],
+  redis: ['redis/connection', 'time'],
+  'redis/connection': ['time'],
+  'models/loading': [
+    'files',
+    'inference/analysis',
+    'inference/batching',
+    'inference/engine',
+    'inference/onnx',
+    'inference/runner',
+    'models/binding',
+    'models/examples',
+    'models/manifest',
+    'models/private-copy',
+    'models/registry',
+    'models/tasks',
+    'models/tensors',
+    'models/warm-up',
+    'time',
+  ],
+  'models/warm-up': [
+    'inference/batching',
+    'inference/engine',
+    'inference/onnx',
+    'inference/runner',
+    'inference/tensors',
+    'models/binding',
+    'models/examples',
+    'models/features',
+    'models/manifest',
+    'models/tasks',
+    'models/tensors',
+    'time',
+  ],
+  'models/proposal': [
+    'files',
+    'inference/analysis',
+    'inference/onnx',
+    'models/binding',
+    'models/manifest',
+    'models/registry',
+  ],
+  'models/examples': [
+    'inference/onnx',
+    'inference/runner',
+    'inference/tensors',
+    'models/binding',
+    'models/features',
+    'models/manifest',
+    'models/tasks',
+    'text',
+  ],
+  'models/binding': [
+    'inference/analysis',
+    'inference/onnx',
+    'inference/tensors',
+    'models/features',
+    'models/manifest',
+    'models/tasks',
+    'text',
+  ],
+  'models/features': ['inference/batching', 'inference/tensors', 'models/manifest', 'models/tasks', 'text'],
+  'models/tensors': [
+    'inference/analysis',
+    'inference/batching',
+    'inference/onnx',
+    'inference/tensors',
+    'models/binding',
+    'models/tasks',
+    'text',
+  ],
+  'models/tasks': ['inference/batching', 'inference/engine', 'inference/tensors', 'text'],
+  'models/private-copy': ['files', 'inference/onnx', 'inference/runner', 'models/manifest'],
+  'models/registry': [
+    'files',
+    'inference/batching',
+    'inference/engine',
+    'models/manifest',
+    'models/tasks',
+    'text',
+  ],
+  'models/manifest': ['inference/tensors', 'text'],
+  'inference/batching': ['inference/engine', 'inference/tensors'],
+  'inference/runner': ['inference/engine', 'inference/tensors'],
+  'inference/engine': ['inference/tensors'],
+  'inference/analysis': ['inference/onnx', 'inference/protobuf', 'time'],
+  'inference/onnx': ['inference/protobuf', 'text', 'time'],
+  'inference/tensors': ['text'],
+  config: ['addresses', 'text', 'time'],
+  log: ['text'],
 };
 
-describe('the parts of src', () => {
-  test('call each other only along the arrows', () => {
-    const wrong = imports
-      .filter(({ from, to, isType }) => !isType && sources.has(to) && partOf(from) !== partOf(to))
-      // Errors are everybody's.
-      .filter(({ from, to }) => to !== 'errors.ts' && !arrows[partOf(from)]?.includes(partOf(to)))
-      .map(({ from, to }) => `${from} → ${to}`);
-    expect(wrong).toEqual([]);
+/** The circles of a graph, each as its names in order. */
+function findCycles(next: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (name: string, path: readonly string[]): void => {
+    if (path.includes(name)) cycles.push([...path.slice(path.indexOf(name)), name].join(' → '));
+    else if (!done.has(name)) {
+      done.add(name);
+      for (const to of next.get(name) ?? []) visit(to, [...path, name]);
+    }
+  };
+  for (const name of next.keys()) visit(name, []);
+  return cycles;
+}
+
+describe('the folders of src', () => {
+  test('are those that docs/architecture.md lists, with one line each', () => {
+    const text = readFileSync('docs/architecture.md', 'utf8');
+    const tree = /```\nsrc\/\n([\s\S]*?)\n```/.exec(text)?.[1] ?? '';
+    const parents: string[] = [];
+    const listed = tree.split('\n').flatMap((line) => {
+      const [, indent = '', names = ''] = /^( +)(\S+(?:, \S+)*)/.exec(line) ?? [];
+      const depth = indent.length / 2;
+      return names.split(', ').map((name) => {
+        parents[depth] = name.replace(/\/$/, '');
+        return [...parents.slice(1, depth), name].join('/');
+      });
+    });
+    const folders = [...new Set(files.filter((file) => file.includes('/')).map(dirname))];
+    const all = [...folders, ...folders.map(dirname)].filter((it) => it !== '.');
+    const roots = files.filter((file) => !file.includes('/'));
+    expect(listed.sort()).toEqual([...new Set([...all.map((it) => `${it}/`), ...roots])].sort());
   });
 
-  test('have no cycle', () => {
+  test('import each other only along the arrows', () => {
+    const wrong = imports
+      .filter(({ from, to }) => sources.has(to) && folderOf(from) !== folderOf(to))
+      // Errors are everybody's.
+      .filter(({ from, to }) => to !== 'errors.ts' && !arrows[folderOf(from)]?.includes(folderOf(to)))
+      .map(({ from, to }) => `${from} → ${to}`);
+    expect([...new Set(wrong)]).toEqual([]);
+  });
+
+  test('have no arrow that is not used, and none that closes a circle', () => {
+    const used = new Set(
+      imports
+        .filter(({ to }) => sources.has(to))
+        .map(({ from, to }) => `${folderOf(from)} → ${folderOf(to)}`),
+    );
+    const unused = Object.entries(arrows).flatMap(([from, list]) =>
+      list.map((to) => `${from} → ${to}`).filter((arrow) => !used.has(arrow)),
+    );
+    expect(unused).toEqual([]);
+    expect(findCycles(new Map(Object.entries(arrows)))).toEqual([]);
+  });
+
+  test('have at most 15 files a folder', () => {
+    const counts = new Map<string, number>();
+    for (const file of readdirSync('src', { recursive: true, withFileTypes: true })) {
+      if (file.isFile()) counts.set(file.parentPath, (counts.get(file.parentPath) ?? 0) + 1);
+    }
+    expect([...counts].filter(([, count]) => count > 15)).toEqual([]);
+  });
+
+  test('have no cycle of files', () => {
     const next = new Map(
       files.map((file) => [file, imports.filter((it) => it.from === file && !it.isType).map((it) => it.to)]),
     );
-    const cycles: string[] = [];
-    const done = new Set<string>();
-    const visit = (file: string, path: readonly string[]): void => {
-      if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
-      else if (!done.has(file)) {
-        done.add(file);
-        for (const to of next.get(file) ?? []) visit(to, [...path, file]);
-      }
-    };
-    for (const file of files) visit(file, []);
-    expect(cycles).toEqual([]);
+    expect(findCycles(next)).toEqual([]);
   });
 
   test.each([
-    ['onnxruntime-node', ['inference/session.ts']],
+    ['onnxruntime-node', ['inference/engine/session.ts']],
     ['prom-client', ['monitoring/metrics.ts']],
     [
       'ioredis',
@@ -132,7 +274,7 @@ describe('the parts of src', () => {
       ],
     ],
     ['lru-cache', ['cache/memory.ts']],
-    ['node:cluster', ['workers/place.ts', 'workers/supervisor.ts']],
+    ['node:cluster', ['cluster/place.ts', 'cluster/supervisor.ts']],
   ])('import %s nowhere else', (name, expected) => {
     const users = imports
       .filter(({ to }) => to === name || to.startsWith(`${name}/`))
@@ -141,20 +283,10 @@ describe('the parts of src', () => {
   });
 
   test('know nothing of HTTP below the plugins', () => {
+    const below = ['auth', 'rate-limit', 'cache', 'redis', 'models', 'inference', 'monitoring', 'predictor'];
     const wrong = imports.filter(
       ({ from, to }) =>
-        [
-          'access',
-          'limits',
-          'cache',
-          'redis',
-          'models',
-          'inference',
-          'monitoring',
-          'predictor',
-          'predictions',
-          'workers',
-        ].includes(partOf(from)) && /^(@?fastify|node:http)/.test(to),
+        [...below, 'predictions', 'cluster'].includes(topOf(from)) && /^(@?fastify|node:http)/.test(to),
     );
     expect(wrong).toEqual([]);
   });
@@ -164,17 +296,17 @@ describe('the parts of src', () => {
     expect(users('process.env')).toEqual([
       'cli.ts',
       'healthcheck.ts',
-      // What a child process gets of it, and what the engine is told.
-      'inference/host-process.ts',
-      'inference/session.ts',
+      // What the engine is told, and what a child process gets of it.
+      'inference/engine/session.ts',
+      'inference/runner/host-process.ts',
       'main.ts',
     ]);
     expect(users('process.on(')).toEqual([
-      'inference/host.ts',
+      'cluster/worker-link.ts',
+      'inference/runner/host.ts',
       'log/destination.ts',
-      'process.ts',
-      'stop-signals.ts',
-      'workers/worker-link.ts',
+      'process/process.ts',
+      'process/stop-signals.ts',
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { type ElementType, elementTypes, type Tensor } from '../../src/inference/tensor.js';
+import { type ElementType, elementTypes, type Tensor } from '../../src/inference/tensors/tensor.js';
 import {
   type Encoded,
   initializer,

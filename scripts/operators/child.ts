@@ -1,6 +1,6 @@
 import { openSync, readSync, writeSync } from 'node:fs';
 import { binding, initOrt } from 'onnxruntime-node/dist/binding.js';
-import type { Tensor } from '../../src/inference/tensor.js';
+import type { Tensor } from '../../src/inference/tensors/tensor.js';
 import { type Case, dynamicPlaces, listCases, toModel } from './cases.js';
 import { type Feed, feedsOf } from './hostile-feeds.js';
 

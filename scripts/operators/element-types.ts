@@ -1,5 +1,5 @@
-import type { ElementType, Tensor, TensorData } from '../../src/inference/tensor.js';
-import { allocate, sizeOf } from '../../src/inference/tensor.js';
+import type { ElementType, Tensor, TensorData } from '../../src/inference/tensors/tensor.js';
+import { allocate, sizeOf } from '../../src/inference/tensors/tensor.js';
 import { toFloat16 } from '../../test/helpers/onnx.js';
 
 /** The element types that a request can carry, by the names that ONNX's schemas give them. */

@@ -1,4 +1,4 @@
-import { sizeOf, type Tensor } from '../../src/inference/tensor.js';
+import { sizeOf, type Tensor } from '../../src/inference/tensors/tensor.js';
 import { createRandom } from '../../test/helpers/onnx/random.js';
 import { type Case, dynamicPlaces, soundTensor } from './cases.js';
 import { edgesOf, type Filling, placesOf, toTensor } from './element-types.js';

@@ -1,4 +1,4 @@
-import type { ElementType } from '../../src/inference/tensor.js';
+import type { ElementType } from '../../src/inference/tensors/tensor.js';
 import type { Encoded } from '../../test/helpers/onnx.js';
 import type { Filling } from './element-types.js';
 

@@ -11,7 +11,7 @@ import { describeRun } from './summary.js';
 import { writeTable } from './table.js';
 
 // Tries every operator of the recipes with hostile inputs, in children that may die of them, and writes the table of
-// those that survived: src/inference/proven-operators.json. Run it again after each upgrade of the engine. Operators
+// those that survived: src/inference/analysis/proven-operators.json. Run it again after each upgrade of the engine. Operators
 // as an argument, `npm run operators -- TopK,Div`, are tried alone: the others stay as the last run has found them.
 
 /** A run that takes longer is a finding. Text of 8 MiB has a bound of its own: see table.ts. */

@@ -28,7 +28,7 @@ interface Entry {
   readonly dies?: readonly string[];
 }
 
-/** Writes what survived: src/inference/proven-operators.json. */
+/** Writes what survived: src/inference/analysis/proven-operators.json. */
 export function writeTable(cases: readonly Case[], results: readonly Result[]): void {
   const all = cases.flatMap((it, place): Tried[] => {
     const result = results[place];
@@ -44,7 +44,7 @@ export function writeTable(cases: readonly Case[], results: readonly Result[]): 
   }
   const packageFile = new URL('../../node_modules/onnxruntime-node/package.json', import.meta.url);
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
-  const path = fileURLToPath(new URL('../../src/inference/proven-operators.json', import.meta.url));
+  const path = fileURLToPath(new URL('../../src/inference/analysis/proven-operators.json', import.meta.url));
   const header = { engine: version, schemas: schemaFile.onnx };
   writeFileSync(path, `${JSON.stringify({ ...header, operators }, null, 2)}\n`);
   spawnSync('npx', ['biome', 'format', '--write', path], { stdio: 'inherit' });

@@ -1,5 +1,5 @@
 import type { CallContext } from '../inference/batching/call-context.js';
-import type { Answer, CheckedRequest } from '../models/task.js';
+import type { Answer, CheckedRequest } from '../models/tasks/task.js';
 import type { AnswerCache, AnswerKey, NearCache } from './cache.js';
 import { CacheBenefit } from './cache-benefit.js';
 import { computeAt, lookUpAll } from './cached-rows.js';

@@ -1,5 +1,5 @@
 import { RowError } from '../errors.js';
-import type { Answer, CheckedRequest } from '../models/task.js';
+import type { Answer, CheckedRequest } from '../models/tasks/task.js';
 import type { AnswerCache, AnswerKey } from './cache.js';
 
 /** What is found of some keys; at once where all are in memory. */

@@ -1,4 +1,4 @@
-import type { Answer, AnswerValue } from '../models/task.js';
+import type { Answer, AnswerValue } from '../models/tasks/task.js';
 
 /** An answer as its version wrote it once: the members of its JSON object. */
 export class RememberedAnswer implements Answer {

@@ -1,6 +1,6 @@
 import { ServiceError } from '../errors.js';
 import type { CallContext } from '../inference/batching/call-context.js';
-import type { Answer } from '../models/task.js';
+import type { Answer } from '../models/tasks/task.js';
 
 /**
  * Equal requests that come while the first of them is being computed wait for that one run. A failure is shared by those

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { messageOf, RefusedError } from '../errors.js';
-import type { Aliases } from '../models/aliases.js';
-import { newestName, orderVersions } from '../models/version-order.js';
-import { replaceFile } from '../proposal/write-version.js';
+import { replaceFile } from '../models/proposal/write-version.js';
+import type { Aliases } from '../models/registry/aliases.js';
+import { newestName, orderVersions } from '../models/registry/version-order.js';
 import { toDefaultCommand } from './default-command.js';
 
 /** A version that has been added, and what lies beside it. */

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { messageOf } from '../errors.js';
-import type { LoadedModel } from '../models/loaded-model.js';
-import type { Feature } from '../models/manifest.js';
-import type { Proposal } from '../proposal/propose-manifest.js';
-import { printable, quoteForShell, toTable } from './text.js';
+import type { Feature } from '../models/manifest/manifest.js';
+import type { Proposal } from '../models/proposal/propose-manifest.js';
+import type { LoadedModel } from '../models/registry/loaded-model.js';
+import { printable, quoteForShell, toTable } from './terminal/text.js';
 
 export interface AdditionPlace {
   readonly root: string;

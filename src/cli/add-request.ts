@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { RefusedError } from '../errors.js';
-import type { Listing } from '../models/directory.js';
-import { modelNamePattern, versionNamePattern } from '../models/names.js';
-import { orderVersions } from '../models/version-order.js';
-import type { TaskName } from '../proposal/propose-task.js';
-import { type Args, UsageError } from './command.js';
+import { modelNamePattern, versionNamePattern } from '../models/manifest/names.js';
+import type { TaskName } from '../models/proposal/propose-task.js';
+import type { Listing } from '../models/registry/directory.js';
+import { orderVersions } from '../models/registry/version-order.js';
+import { type Args, UsageError } from './terminal/command.js';
 
 export const tasks = ['classification', 'regression', 'tensor'] as const;
 

@@ -1,15 +1,15 @@
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf } from '../errors.js';
-import type { ModelGraph } from '../inference/graph.js';
-import { readServedGraph } from '../inference/served-graph.js';
+import type { ModelGraph } from '../inference/onnx/graph.js';
+import { readServedGraph } from '../inference/onnx/served-graph.js';
 import { ColumnsError } from '../models/binding/several-columns.js';
-import { type Listing, listDirectory } from '../models/directory.js';
-import { parseGolden } from '../models/golden.js';
-import { nextVersion } from '../proposal/next-version.js';
-import { type Proposal, type ProposalRequest, proposeManifest } from '../proposal/propose-manifest.js';
-import { writeVersion } from '../proposal/write-version.js';
-import { untilSignalled } from '../stop-signals.js';
+import { parseGolden } from '../models/examples/golden.js';
+import { nextVersion } from '../models/proposal/next-version.js';
+import { type Proposal, type ProposalRequest, proposeManifest } from '../models/proposal/propose-manifest.js';
+import { writeVersion } from '../models/proposal/write-version.js';
+import { type Listing, listDirectory } from '../models/registry/directory.js';
+import { untilSignalled } from '../process/stop-signals.js';
 import { describeDefault, setDefault } from './add-default.js';
 import { type AdditionPlace, describeAddition } from './add-report.js';
 import {
@@ -23,9 +23,9 @@ import {
   toClass,
   toUniform,
 } from './add-request.js';
-import { type CliContext, type Command, UsageError } from './command.js';
 import { readModelFile } from './inspect.js';
 import { createCliLoader } from './loader.js';
+import { type CliContext, type Command, UsageError } from './terminal/command.js';
 
 const outputOptions = ['label', 'probabilities', 'value'] as const;
 

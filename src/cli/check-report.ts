@@ -1,8 +1,8 @@
-import type { Listing } from '../models/directory.js';
-import { findProblem } from '../models/readiness.js';
-import type { Registry } from '../models/registry.js';
-import { defaultVersion, type ModelState, type VersionState } from '../models/routing.js';
-import { suggestDefault } from '../models/unavailable.js';
+import type { Listing } from '../models/registry/directory.js';
+import { findProblem } from '../models/registry/readiness.js';
+import type { Registry } from '../models/registry/registry.js';
+import { defaultVersion, type ModelState, type VersionState } from '../models/registry/routing.js';
+import { suggestDefault } from '../models/registry/unavailable.js';
 import { toDefaultCommand } from './default-command.js';
 
 /** What `sardonyx check` found. */

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { messageOf, RefusedError } from '../errors.js';
-import { type Listing, listDirectory } from '../models/directory.js';
-import { Registry } from '../models/registry.js';
-import { findAbandonedDrafts } from '../proposal/drafts.js';
-import { untilSignalled } from '../stop-signals.js';
+import { findAbandonedDrafts } from '../models/proposal/drafts.js';
+import { type Listing, listDirectory } from '../models/registry/directory.js';
+import { Registry } from '../models/registry/registry.js';
+import { untilSignalled } from '../process/stop-signals.js';
 import { type CheckReport, type ModelReport, reportOn } from './check-report.js';
-import type { Command } from './command.js';
 import { createCliLoader } from './loader.js';
-import { printable, toPrintableJson, toTable } from './text.js';
+import type { Command } from './terminal/command.js';
+import { printable, toPrintableJson, toTable } from './terminal/text.js';
 
 export const check: Command = {
   summary: 'loads every model as the server would, and says what is wrong',

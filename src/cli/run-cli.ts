@@ -1,14 +1,14 @@
 import { messageOf, RefusedError, ServiceError } from '../errors.js';
-import { GraphError } from '../inference/graph.js';
+import { GraphError } from '../inference/onnx/graph.js';
 import { serverVersion } from '../version.js';
 import { add } from './add.js';
 import { check } from './check.js';
-import { type CliContext, type Command, parseCommand, suggest, UsageError } from './command.js';
 import { inspect } from './inspect.js';
-import { keys } from './keys.js';
+import { keys } from './keys/keys.js';
 import { predict } from './predict.js';
 import { serve } from './serve.js';
-import { printable } from './text.js';
+import { type CliContext, type Command, parseCommand, suggest, UsageError } from './terminal/command.js';
+import { printable } from './terminal/text.js';
 
 const commands: Readonly<Record<string, Command>> = { serve, check, add, predict, inspect, keys };
 

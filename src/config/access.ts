@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { windowPattern } from '../window.js';
+import { windowPattern } from '../time/window.js';
 import { Switch } from './kinds.js';
 
 /** Who may ask, and how often. */

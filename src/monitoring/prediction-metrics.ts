@@ -1,4 +1,4 @@
-import type { LoadEvent } from '../models/registry.js';
+import type { LoadEvent } from '../models/registry/registry.js';
 import type { PredictionEvent, Subscriber } from '../predictions.js';
 import type { Counter, Metrics } from './metrics.js';
 

@@ -1,4 +1,4 @@
-import { engineVersion } from '../inference/engine-version.js';
+import { engineVersion } from '../inference/engine/engine-version.js';
 import { serverVersion } from '../version.js';
 import type { Metrics } from './metrics.js';
 

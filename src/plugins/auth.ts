@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
-import { readAccessMode } from '../access/access-mode.js';
-import type { ApiKey, Scope } from '../access/api-key.js';
-import { createFailureLimit } from '../access/failure-limit.js';
-import { createGate, failureReasons, type Gate } from '../access/gate.js';
-import { openKeys } from '../access/key-source.js';
-import { readPresentedKey } from '../access/presented-key.js';
 import type { RawRequest } from '../addresses/forwarded-for.js';
-import type { Config } from '../config.js';
+import { readAccessMode } from '../auth/access-mode.js';
+import type { ApiKey, Scope } from '../auth/api-key.js';
+import { createFailureLimit } from '../auth/failure-limit.js';
+import { createGate, failureReasons, type Gate } from '../auth/gate.js';
+import { openKeys } from '../auth/key-source.js';
+import { readPresentedKey } from '../auth/presented-key.js';
+import type { Config } from '../config/config.js';
 
 type RouteScope = Scope | 'open';
 

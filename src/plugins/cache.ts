@@ -3,7 +3,7 @@ import type { AnswerCache, NearCache } from '../cache/cache.js';
 import { CachedAnswers } from '../cache/cached-answers.js';
 import { createMemoryCache } from '../cache/memory.js';
 import { createRedisCache } from '../cache/redis.js';
-import type { Config } from '../config.js';
+import type { Config } from '../config/config.js';
 import { ConfigError } from '../errors.js';
 import { redisPrefix } from './redis.js';
 

@@ -2,8 +2,8 @@ import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import { errorCatalogue, type ServiceError } from '../errors.js';
 import { LineLimit } from '../log/line-limit.js';
 import { toLoggedError } from '../log/logged-error.js';
-import { hideKeys } from '../messages.js';
-import type { Registry } from '../models/registry.js';
+import type { Registry } from '../models/registry/registry.js';
+import { hideKeys } from '../text/messages.js';
 
 /** What the log says of a request that is refused. */
 export interface RefusedRequest {

@@ -1,12 +1,12 @@
 import type { FastifyContextConfig, FastifyInstance, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
-import { isLoopback } from '../access/access-mode.js';
-import type { ApiKey } from '../access/api-key.js';
 import type { RawRequest } from '../addresses/forwarded-for.js';
-import type { Config } from '../config.js';
+import { isLoopback } from '../auth/access-mode.js';
+import type { ApiKey } from '../auth/api-key.js';
+import type { Config } from '../config/config.js';
 import { ServiceError } from '../errors.js';
-import type { Limiter, Verdict } from '../limits/limiter.js';
-import { createMemoryLimiter } from '../limits/memory.js';
+import type { Limiter, Verdict } from '../rate-limit/limiter.js';
+import { createMemoryLimiter } from '../rate-limit/memory.js';
 import {
   type CountedBy,
   choosePolicies,
@@ -14,10 +14,10 @@ import {
   type Policy,
   toRateLimit,
   toWholeSeconds,
-} from '../limits/policy.js';
-import { createRedisLimiter } from '../limits/redis.js';
-import { createSharedLimiter } from '../limits/shared.js';
-import { readWindowMs } from '../window.js';
+} from '../rate-limit/policy.js';
+import { createRedisLimiter } from '../rate-limit/redis.js';
+import { createSharedLimiter } from '../rate-limit/shared.js';
+import { readWindowMs } from '../time/window.js';
 import { limitPrefix } from './redis.js';
 
 /** What takes the headers of an answer. */

@@ -1,10 +1,10 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { type ErrorCode, ServiceError } from '../errors.js';
-import { pointerToken } from '../messages.js';
+import { discardBody } from '../http/discard-body.js';
 import { toErrorBody } from '../schemas/error-body.js';
 import type { ProblemSettings } from '../schemas/problem.js';
-import { discardBody } from './discard-body.js';
+import { pointerToken } from '../text/messages.js';
 import { describeRefused, type FaultLog } from './fault-log.js';
 
 declare module 'fastify' {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fp from 'fastify-plugin';
-import type { Config } from '../config.js';
+import type { Config } from '../config/config.js';
 import { ConfigError, messageOf } from '../errors.js';
-import { type RedisAddress, readRedisAddress } from '../redis/redis-address.js';
+import { type RedisAddress, readRedisAddress } from '../redis/connection/redis-address.js';
 import type { RedisLink } from '../redis/redis-link.js';
 
 declare module 'fastify' {

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import fp from 'fastify-plugin';
-import { type Config, limitsOf } from '../config.js';
+import { type Config, limitsOf } from '../config/config.js';
 import { RefusedError } from '../errors.js';
 import { LineLimit } from '../log/line-limit.js';
-import { listDirectory } from '../models/directory.js';
-import { createLoader } from '../models/load-version.js';
-import type { LoadFigures } from '../models/loaded-model.js';
-import { type LoadEvent, Registry } from '../models/registry.js';
+import { createLoader } from '../models/loading/load-version.js';
+import { listDirectory } from '../models/registry/directory.js';
+import type { LoadFigures } from '../models/registry/loaded-model.js';
+import { type LoadEvent, Registry } from '../models/registry/registry.js';
 import { createLoadMetrics } from '../monitoring/prediction-metrics.js';
 
 declare module 'fastify' {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import fp from 'fastify-plugin';
-import type { ApiKey } from '../access/api-key.js';
 import type { RawRequest } from '../addresses/forwarded-for.js';
+import type { ApiKey } from '../auth/api-key.js';
 import { ServiceError } from '../errors.js';
 import type { HeaderSink } from './limits.js';
 

@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin';
-import { findMissing } from '../models/readiness.js';
-import { createWhole, type Whole } from '../workers/whole.js';
-import type { WorkerLink } from '../workers/worker-link.js';
+import { createWhole, type Whole } from '../cluster/whole.js';
+import type { WorkerLink } from '../cluster/worker-link.js';
+import { findMissing } from '../models/registry/readiness.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

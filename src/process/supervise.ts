@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
-import type { Config } from '../config.js';
+import { Supervisor } from '../cluster/supervisor.js';
+import type { Config } from '../config/config.js';
 import { reopenLog } from '../log/destination.js';
-import type { ProcessSignals } from '../stop-signals.js';
-import { findFreePort } from '../workers/free-port.js';
-import { Supervisor } from '../workers/supervisor.js';
+import { findFreePort } from './free-port.js';
 import { resolveHost } from './listen.js';
 import type { StartEvents } from './start-events.js';
+import type { ProcessSignals } from './stop-signals.js';
 
 /** The life of the supervisor of several workers. Resolves once their models are loaded, or it has been stopped. */
 export async function supervise(

@@ -1,4 +1,4 @@
-import { noAnswer, withDeadline } from './deadline.js';
+import { noAnswer, withDeadline } from '../time/deadline.js';
 import type { LinkHealth } from './link-health.js';
 import { type Finding, noAnswerInTime } from './redis-fault.js';
 

@@ -1,10 +1,10 @@
+import { noAnswer, withDeadline } from '../time/deadline.js';
 import { createClusterConnection } from './connection/cluster-connection.js';
 import type { Commands, Connection, ConnectionEvents } from './connection/connection.js';
+import type { RedisAddress } from './connection/redis-address.js';
 import { createServerConnection, type SentinelLogin } from './connection/server-connection.js';
 import { readTlsFiles, type TlsFiles } from './connection/tls-files.js';
-import { noAnswer, withDeadline } from './deadline.js';
 import { type LinkChange, LinkHealth } from './link-health.js';
-import type { RedisAddress } from './redis-address.js';
 import {
   commandOf,
   connectionLost,

@@ -1,6 +1,6 @@
+import { noAnswer, withDeadline } from '../time/deadline.js';
 import type { Connection, ConnectionEvents } from './connection/connection.js';
 import { ConnectionProof } from './connection-proof.js';
-import { noAnswer, withDeadline } from './deadline.js';
 import type { LinkHealth } from './link-health.js';
 import { probe } from './probe.js';
 import { Prober } from './prober.js';

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
-import { canAnswer } from '../models/readiness.js';
-import { defaultVersion } from '../models/routing.js';
+import { canAnswer } from '../models/registry/readiness.js';
+import { defaultVersion } from '../models/registry/routing.js';
 import { HealthSchema, LiveSchema, NotReadySchema, ReadySchema } from '../schemas/health.js';
 
 export interface HealthOptions {

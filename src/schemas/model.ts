@@ -1,8 +1,13 @@
 import { type Static, Type } from '@sinclair/typebox';
-import type { LoadedModel } from '../models/loaded-model.js';
-import { ManifestSchema } from '../models/manifest.js';
-import { findProblem } from '../models/readiness.js';
-import { defaultVersion, findVersion, type ModelState, type VersionState } from '../models/routing.js';
+import { ManifestSchema } from '../models/manifest/manifest.js';
+import type { LoadedModel } from '../models/registry/loaded-model.js';
+import { findProblem } from '../models/registry/readiness.js';
+import {
+  defaultVersion,
+  findVersion,
+  type ModelState,
+  type VersionState,
+} from '../models/registry/routing.js';
 import { StringEnum } from './string-enum.js';
 
 const loadedMembers = {

@@ -1,5 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { defaultVersion, findVersion, type ModelState, type VersionState } from '../models/routing.js';
+import {
+  defaultVersion,
+  findVersion,
+  type ModelState,
+  type VersionState,
+} from '../models/registry/routing.js';
 import { StringEnum } from './string-enum.js';
 
 /** The models by name, as KServe lists them. */

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { ConfigError, messageOf } from '../errors.js';
-import type { FileContent } from '../watched-file.js';
+import type { FileContent } from '../files/watched-file.js';
 
 /** A certificate and the private key that fits it. */
 export interface KeyPair {

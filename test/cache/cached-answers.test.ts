@@ -5,7 +5,7 @@ import { CachedAnswers, type Caching } from '../../src/cache/cached-answers.js';
 import { createMemoryCache } from '../../src/cache/memory.js';
 import { ServiceError } from '../../src/errors.js';
 import { createCall } from '../../src/inference/batching/call-context.js';
-import type { Answer, CheckedRequest } from '../../src/models/task.js';
+import type { Answer, CheckedRequest } from '../../src/models/tasks/task.js';
 
 const memory = () => createMemoryCache({ ttlMs: 60_000, maxEntries: 100, maxBytes: 1_048_576 });
 

@@ -3,7 +3,7 @@ import type { AnswerCache } from '../../src/cache/cache.js';
 import { CachedAnswers } from '../../src/cache/cached-answers.js';
 import { createMemoryCache } from '../../src/cache/memory.js';
 import { RowError, ServiceError } from '../../src/errors.js';
-import type { Answer, CheckedRequest } from '../../src/models/task.js';
+import type { Answer, CheckedRequest } from '../../src/models/tasks/task.js';
 
 const createNear = () => createMemoryCache({ ttlMs: 60_000, maxEntries: 100, maxBytes: 1_048_576 });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCli } from '../../src/cli/run-cli.js';
-import { draftName } from '../../src/proposal/drafts.js';
+import { draftName } from '../../src/models/proposal/drafts.js';
 import * as models from '../helpers/onnx-models.js';
 import { childrenOf, isAlive } from '../helpers/processes.js';
 

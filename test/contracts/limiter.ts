@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Limit, Limiter, Verdict } from '../../src/limits/limiter.js';
+import type { Limit, Limiter, Verdict } from '../../src/rate-limit/limiter.js';
 import { createRandom } from '../helpers/onnx/random.js';
 
 /** A limiter, and the clock by which it counts: its own, or a real one that needs waiting. */

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { expect, test } from 'vitest';
 import { documents } from '../../docs/generate.js';
+import { readConfig } from '../../src/config/config.js';
 import { ConfigSchema } from '../../src/config/schema.js';
-import { readConfig } from '../../src/config.js';
 
 test.each(Object.entries(documents))('%s is what `npm run docs` makes', (path, write) => {
   expect(readFileSync(path, 'utf8')).toBe(write());

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { expect } from 'vitest';
-import { KeyRing } from '../../src/access/key-ring.js';
-import { toApiKey } from '../../src/access/keys-file.js';
+import { KeyRing } from '../../src/auth/key-ring.js';
+import { toApiKey } from '../../src/auth/keys-file.js';
 import { entry, secretOf, withKey } from '../helpers/keys.js';
 import { cpuMs } from '../helpers/processes.js';
 import type { ServerProcess } from '../helpers/server-process.js';

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect } from 'vitest';
-import { Registry } from '../../src/models/registry.js';
+import { Registry } from '../../src/models/registry/registry.js';
 import { answerBody, loadVersion } from '../helpers/one-version.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect } from 'vitest';
-import { Registry } from '../../src/models/registry.js';
+import { Registry } from '../../src/models/registry/registry.js';
 import { inParallel } from '../helpers/ask.js';
 import { answerBody, loaderOf } from '../helpers/one-version.js';
 import { initializer, int, model, node, tensorValue } from '../helpers/onnx.js';

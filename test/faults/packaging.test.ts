@@ -73,7 +73,7 @@ if (spawnSync('strace', ['-V']).status === 0) {
 faultWithoutServer('P01', 'turns the telemetry of the engine off before its first session', async () => {
   const probe = `
     const { binding } = await import('onnxruntime-node/dist/binding.js');
-    const { openSession } = await import(process.cwd() + '/dist/inference/session.js');
+    const { openSession } = await import(process.cwd() + '/dist/inference/engine/session.js');
     if (process.env.ORT_DISABLE_TELEMETRY !== '1') throw new Error('telemetry is on');
     if (typeof openSession !== 'function' || binding === undefined) throw new Error('no engine');
   `;

@@ -1,5 +1,5 @@
 import { afterAll } from 'vitest';
-import type { Manifest } from '../../src/models/manifest.js';
+import type { Manifest } from '../../src/models/manifest/manifest.js';
 import { linearRegression, slow } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type RegistryFolder } from '../helpers/registry-folder.js';
 

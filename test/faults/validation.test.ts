@@ -1,7 +1,7 @@
 import { afterAll, expect } from 'vitest';
-import { type ElementType, elementTypes, isFloatType } from '../../src/inference/tensor.js';
-import type { TypedFeature } from '../../src/models/feature-schema.js';
-import type { Feature } from '../../src/models/manifest.js';
+import { type ElementType, elementTypes, isFloatType } from '../../src/inference/tensors/tensor.js';
+import type { TypedFeature } from '../../src/models/features/feature-schema.js';
+import type { Feature } from '../../src/models/manifest/manifest.js';
 import { ask, inParallel, type Reply, readMetric } from '../helpers/ask.js';
 import { createNearBody, oddValues } from '../helpers/near-body.js';
 import { createRandom } from '../helpers/onnx/random.js';

@@ -1,7 +1,7 @@
 import { ServiceError } from '../../src/errors.js';
-import type { AliasFile } from '../../src/models/aliases.js';
-import type { ListedModel, Listing } from '../../src/models/directory.js';
-import { type LoadEvent, Registry } from '../../src/models/registry.js';
+import type { AliasFile } from '../../src/models/registry/aliases.js';
+import type { ListedModel, Listing } from '../../src/models/registry/directory.js';
+import { type LoadEvent, Registry } from '../../src/models/registry/registry.js';
 import { createFakeVersion, type FakeVersion } from './fake-version.js';
 
 export type Names = Readonly<Record<string, string>>;

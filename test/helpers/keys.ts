@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { KeyEntry } from '../../src/access/keys-file.js';
+import type { KeyEntry } from '../../src/auth/keys-file.js';
 
 /** Keys of tests are their names, made long enough to look like keys. */
 export const secretOf = (name: string): string => `sdx_${name.padEnd(43, 'x')}`;

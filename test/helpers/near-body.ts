@@ -1,5 +1,5 @@
-import type { TypedFeature } from '../../src/models/feature-schema.js';
-import { boundsOf, categoriesOf } from '../../src/models/feature-value.js';
+import type { TypedFeature } from '../../src/models/features/feature-schema.js';
+import { boundsOf, categoriesOf } from '../../src/models/manifest/feature-value.js';
 
 /** Values on both sides of what features take. */
 export const oddValues: readonly unknown[] = [

@@ -1,7 +1,7 @@
 import { messageOf, type Problem, RefusedError, ServiceError } from '../../src/errors.js';
-import { createLoader, type LoaderOptions } from '../../src/models/load-version.js';
-import type { LoadedModel } from '../../src/models/loaded-model.js';
-import type { Answer } from '../../src/models/task.js';
+import { createLoader, type LoaderOptions } from '../../src/models/loading/load-version.js';
+import type { LoadedModel } from '../../src/models/registry/loaded-model.js';
+import type { Answer } from '../../src/models/tasks/task.js';
 import { createRegistryFolder, type VersionParts } from './registry-folder.js';
 
 export type Manifest = VersionParts['manifest'];

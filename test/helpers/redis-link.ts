@@ -1,5 +1,5 @@
+import { readRedisAddress } from '../../src/redis/connection/redis-address.js';
 import type { LinkChange } from '../../src/redis/link-health.js';
-import { readRedisAddress } from '../../src/redis/redis-address.js';
 import {
   createRedisLink,
   type Part,

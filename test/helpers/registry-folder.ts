@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Manifest } from '../../src/models/manifest.js';
+import type { Manifest } from '../../src/models/manifest/manifest.js';
 
 export interface VersionParts {
   /** The whole manifest but name, version and digests, which follow from the rest; digests given here win. */

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { isLoopback, readAccessMode } from '../../src/access/access-mode.js';
+import { isLoopback, readAccessMode } from '../../src/auth/access-mode.js';
+import { readConfig } from '../../src/config/config.js';
 import { ConfigSchema } from '../../src/config/schema.js';
-import { readConfig } from '../../src/config.js';
 import { parseObjects, provideKustomize, render } from './kustomize.js';
 import {
   type Container,

@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { ApiKey, Scope } from '../../src/access/api-key.js';
+import type { ApiKey, Scope } from '../../src/auth/api-key.js';
 import { ServiceError } from '../../src/errors.js';
 import clientAddress from '../../src/plugins/client-address.js';
 import limits from '../../src/plugins/limits.js';

@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
 import { type ErrorCode, errorCatalogue } from '../../src/errors.js';
-import { listDirectory } from '../../src/models/directory.js';
+import { listDirectory } from '../../src/models/registry/directory.js';
 import { buildTestApp } from '../helpers/app.js';
 import { entry } from '../helpers/keys.js';
 import { echo, linearRegression, unknownRank } from '../helpers/onnx-models.js';

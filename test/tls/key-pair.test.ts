@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../src/errors.js';
+import type { FileContent } from '../../src/files/watched-file.js';
 import { describeValidity, toKeyPair } from '../../src/tls/key-pair.js';
-import type { FileContent } from '../../src/watched-file.js';
 import { createPair, moveDates, noCertificates } from '../helpers/certificates.js';
 
 const files = { certFile: '/tls.crt', keyFile: '/tls.key' };

@@ -1,4 +1,4 @@
-import { type ElementType, elementTypes } from '../../../src/inference/tensor.js';
+import { type ElementType, elementTypes } from '../../../src/inference/tensors/tensor.js';
 import { elementCode } from '../../../test/helpers/onnx/tensor.js';
 import { float } from '../../../test/helpers/onnx.js';
 import { of, type Recipe, x } from '../recipe.js';

@@ -1,4 +1,4 @@
-import type { ElementType } from '../../../src/inference/tensor.js';
+import type { ElementType } from '../../../src/inference/tensors/tensor.js';
 import { float, floats, initializer, ints, node, strings, tensor } from '../../../test/helpers/onnx.js';
 import { type Attributes, of, type Recipe, x } from '../recipe.js';
 

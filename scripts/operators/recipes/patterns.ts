@@ -1,4 +1,4 @@
-import { elementTypes } from '../../../src/inference/tensor.js';
+import { elementTypes } from '../../../src/inference/tensors/tensor.js';
 import { initializer, int, ints, node, string, tensor } from '../../../test/helpers/onnx.js';
 import { of, type Recipe, x } from '../recipe.js';
 

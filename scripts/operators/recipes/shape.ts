@@ -1,4 +1,4 @@
-import { elementTypes } from '../../../src/inference/tensor.js';
+import { elementTypes } from '../../../src/inference/tensors/tensor.js';
 import { elementCode } from '../../../test/helpers/onnx/tensor.js';
 import { floats, initializer, node, tensor } from '../../../test/helpers/onnx.js';
 import { absent, of, type Recipe, size, sizeScalar, x } from '../recipe.js';

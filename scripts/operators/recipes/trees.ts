@@ -1,4 +1,4 @@
-import type { ElementType } from '../../../src/inference/tensor.js';
+import type { ElementType } from '../../../src/inference/tensors/tensor.js';
 import type { ElementType as AnyType } from '../../../test/helpers/onnx.js';
 import { floats, initializer, ints, strings, tensor } from '../../../test/helpers/onnx.js';
 import { type Attributes, type Recipe, x } from '../recipe.js';

@@ -1,6 +1,6 @@
 import { ServiceError } from '../../errors.js';
-import { type Executor, RunEndedError } from '../executor.js';
-import type { Tensors } from '../tensor.js';
+import { type Executor, RunEndedError } from '../engine/executor.js';
+import type { Tensors } from '../tensors/tensor.js';
 import { FatalInputs } from './fatal-inputs.js';
 import type { RunTimes } from './run-times.js';
 import { expired, fail, type Waiter } from './waiter.js';

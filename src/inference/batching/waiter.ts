@@ -1,5 +1,5 @@
 import { ServiceError } from '../../errors.js';
-import type { Tensors } from '../tensor.js';
+import type { Tensors } from '../tensors/tensor.js';
 import type { CallContext } from './call-context.js';
 
 /** How an answer was computed. */

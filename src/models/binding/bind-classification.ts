@@ -1,16 +1,16 @@
 import { RefusedError } from '../../errors.js';
+import { findOrigin, holdsSeveralLabels } from '../../inference/analysis/graph-origin.js';
+import { listOwnOutputs } from '../../inference/analysis/graph-passing.js';
+import { countsColumns, findPlaceLabels } from '../../inference/analysis/graph-places.js';
+import type { ModelGraph } from '../../inference/onnx/graph.js';
+import { isFloatType, isIntegerType, type Tensor, type Tensors } from '../../inference/tensors/tensor.js';
 import {
   createClassificationDecoder,
   type LabelOutput,
   type ProbabilitiesOutput,
-} from '../../inference/decode.js';
-import type { ModelGraph } from '../../inference/graph.js';
-import { findOrigin, holdsSeveralLabels } from '../../inference/graph-origin.js';
-import { listOwnOutputs } from '../../inference/graph-passing.js';
-import { countsColumns, findPlaceLabels } from '../../inference/graph-places.js';
-import { isFloatType, isIntegerType, type Tensor, type Tensors } from '../../inference/tensor.js';
-import type { Manifest } from '../manifest.js';
-import type { Scalar } from '../task.js';
+} from '../features/decode.js';
+import type { Manifest } from '../manifest/manifest.js';
+import type { Scalar } from '../tasks/task.js';
 import { describeOutputs, isFloat, onlyOf, requireOutput, typeOf } from './graph-outputs.js';
 import { createColumnCounter, type OutputBinding } from './output-binding.js';
 import { ColumnsError, severalLabelsIn } from './several-columns.js';

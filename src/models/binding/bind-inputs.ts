@@ -1,14 +1,20 @@
 import { RefusedError } from '../../errors.js';
-import type { Column, EncodedInput } from '../../inference/encode.js';
-import type { GraphValue, ModelGraph } from '../../inference/graph.js';
-import { maxRank } from '../../inference/read-tensor.js';
-import { type ElementType, elementTypes, fitsType, isFloatType, sizeOf } from '../../inference/tensor.js';
-import { countArrays, mostArrays } from '../../inference/tensor-json.js';
-import { isEncodableText } from '../../inference/text.js';
-import { describeValue } from '../../messages.js';
-import type { TypedFeature } from '../feature-schema.js';
-import { categoriesOf, findValueFault, nearestToZero } from '../feature-value.js';
-import type { Feature, Manifest } from '../manifest.js';
+import type { GraphValue, ModelGraph } from '../../inference/onnx/graph.js';
+import { maxRank } from '../../inference/tensors/read-tensor.js';
+import {
+  type ElementType,
+  elementTypes,
+  fitsType,
+  isFloatType,
+  sizeOf,
+} from '../../inference/tensors/tensor.js';
+import { countArrays, mostArrays } from '../../inference/tensors/tensor-json.js';
+import { describeValue } from '../../text/messages.js';
+import { isEncodableText } from '../../text/text.js';
+import type { Column, EncodedInput } from '../features/encode.js';
+import type { TypedFeature } from '../features/feature-schema.js';
+import { categoriesOf, findValueFault, nearestToZero } from '../manifest/feature-value.js';
+import type { Feature, Manifest } from '../manifest/manifest.js';
 import { listed } from './graph-outputs.js';
 
 /** Which feature fills which column of which input, checked against the graph. */

@@ -1,5 +1,5 @@
-import type { ModelGraph } from '../../inference/graph.js';
-import type { Manifest } from '../manifest.js';
+import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { Manifest } from '../manifest/manifest.js';
 import { bindClassification } from './bind-classification.js';
 import { bindRegression } from './bind-regression.js';
 import type { OutputBinding } from './output-binding.js';

@@ -1,7 +1,7 @@
-import { createRegressionDecoder } from '../../inference/decode.js';
-import type { ModelGraph } from '../../inference/graph.js';
-import { listOwnOutputs } from '../../inference/graph-passing.js';
-import type { Manifest } from '../manifest.js';
+import { listOwnOutputs } from '../../inference/analysis/graph-passing.js';
+import type { ModelGraph } from '../../inference/onnx/graph.js';
+import { createRegressionDecoder } from '../features/decode.js';
+import type { Manifest } from '../manifest/manifest.js';
 import { isNumeric, onlyOf, requireOutput, typeOf } from './graph-outputs.js';
 import { createColumnCounter, type OutputBinding } from './output-binding.js';
 import { ColumnsError, columnNames } from './several-columns.js';

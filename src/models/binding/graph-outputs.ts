@@ -1,6 +1,11 @@
 import { RefusedError } from '../../errors.js';
-import { describeType, type GraphValue, type ModelGraph } from '../../inference/graph.js';
-import { type ElementType, elementTypes, isFloatType, isIntegerType } from '../../inference/tensor.js';
+import { describeType, type GraphValue, type ModelGraph } from '../../inference/onnx/graph.js';
+import {
+  type ElementType,
+  elementTypes,
+  isFloatType,
+  isIntegerType,
+} from '../../inference/tensors/tensor.js';
 
 /** What to do about an output that no tensor of ours can hold, in words that follow its name. */
 export function unservable(output: GraphValue): string | undefined {

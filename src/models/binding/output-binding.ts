@@ -1,7 +1,7 @@
 import { RefusedError } from '../../errors.js';
-import type { Decode } from '../../inference/decode.js';
-import type { Tensors } from '../../inference/tensor.js';
-import type { Scalar } from '../task.js';
+import type { Tensors } from '../../inference/tensors/tensor.js';
+import type { Decode } from '../features/decode.js';
+import type { Scalar } from '../tasks/task.js';
 
 /** Which outputs a version's answers come from, and how. */
 export interface OutputBinding {

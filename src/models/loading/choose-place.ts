@@ -1,8 +1,8 @@
-import type { Executor } from '../../inference/executor.js';
-import type { Trial } from '../../inference/trials.js';
-import type { CheckedModel } from '../open-executor.js';
-import { longestInlineRunMs } from '../runtime-settings.js';
-import type { WarmUp } from './warm-up.js';
+import type { Executor } from '../../inference/engine/executor.js';
+import type { Trial } from '../../inference/runner/trials.js';
+import { longestInlineRunMs } from '../manifest/runtime-settings.js';
+import type { WarmUp } from '../warm-up/warm-up.js';
+import type { CheckedModel } from './open-executor.js';
 
 /**
  * Opening a model holds the server's thread, and no probe may wait for more than 100 ms. It is the processor's time that

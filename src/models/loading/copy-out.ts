@@ -1,9 +1,9 @@
 import { RefusedError } from '../../errors.js';
-import type { ModelGraph } from '../../inference/graph.js';
+import type { ModelGraph } from '../../inference/onnx/graph.js';
 import type { Notify } from '../private-copy/notify.js';
 import { PrivateCopy } from '../private-copy/private-copy.js';
-import { readVersionFiles, type VersionFiles } from '../version-files.js';
 import { inspectGraph } from './inspect-graph.js';
+import { readVersionFiles, type VersionFiles } from './version-files.js';
 
 /** The copy that the engine opens of a version with external weights, which outlives its removal by others. */
 export function copyOut(

@@ -1,7 +1,11 @@
 import { RefusedError } from '../../errors.js';
-import { findSharedName, findTreeFaultInSlices } from '../../inference/graph-hazards.js';
-import { findZipMapFault, readServedGraphInSlices, type ServedGraph } from '../../inference/served-graph.js';
-import { nextTurn } from '../../inference/slices.js';
+import { findSharedName, findTreeFaultInSlices } from '../../inference/analysis/graph-hazards.js';
+import {
+  findZipMapFault,
+  readServedGraphInSlices,
+  type ServedGraph,
+} from '../../inference/onnx/served-graph.js';
+import { nextTurn } from '../../time/slices.js';
 
 /** Reads the graph and refuses what the engine would not survive. */
 export async function inspectGraph(model: Uint8Array): Promise<ServedGraph> {

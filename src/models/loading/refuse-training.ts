@@ -1,7 +1,7 @@
 import { RefusedError } from '../../errors.js';
-import type { ModelGraph } from '../../inference/graph.js';
-import { findRandomness, findTrainingMode, hasDropout } from '../../inference/graph-training.js';
-import type { Manifest } from '../manifest.js';
+import { findRandomness, findTrainingMode, hasDropout } from '../../inference/analysis/graph-training.js';
+import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { Manifest } from '../manifest/manifest.js';
 
 /**
  * Refuses a graph that runs in training mode or draws numbers, unless the manifest allows it: hardly anybody who

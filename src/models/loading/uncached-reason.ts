@@ -1,6 +1,6 @@
-import { findRandomness, findTrainingMode } from '../../inference/graph-training.js';
-import type { CheckedModel } from '../open-executor.js';
-import type { WarmUp } from './warm-up.js';
+import { findRandomness, findTrainingMode } from '../../inference/analysis/graph-training.js';
+import type { WarmUp } from '../warm-up/warm-up.js';
+import type { CheckedModel } from './open-executor.js';
 
 /**
  * A row that takes less of a full run costs less than looking its answer up: with each row found, a forest of 3 features

@@ -1,7 +1,7 @@
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { kernelNow } from '../../file-owner.js';
+import { kernelNow } from '../../files/file-owner.js';
 import { stateOfOwner } from './copy-name.js';
 import type { Notify } from './notify.js';
 

@@ -1,4 +1,4 @@
-import { isAlive, machine, startOf } from '../../file-owner.js';
+import { isAlive, machine, startOf } from '../../files/file-owner.js';
 
 /** `sardonyx-copy.4711.123456.0a1b2c3d.AbC123`: the process that made it, its start, its machine, and chance. */
 const pattern = /^sardonyx-copy\.(\d+)\.(\d+)\.([0-9a-f]{8})\.[A-Za-z0-9]{6}$/;

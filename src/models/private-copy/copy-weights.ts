@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import { codeOf, RefusedError } from '../../errors.js';
-import type { ModelGraph } from '../../inference/graph.js';
-import { findRangeFault } from '../external-ranges.js';
-import { placesOfVersion } from '../file-place.js';
-import type { Manifest } from '../manifest.js';
-import { checkRegularFile, openFlags } from '../regular-file.js';
+import { placesOfVersion } from '../../files/file-place.js';
+import { checkRegularFile, openFlags } from '../../files/regular-file.js';
+import { findRangeFault } from '../../inference/onnx/external-ranges.js';
+import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { Manifest } from '../manifest/manifest.js';
 import { toCopyRefusal } from './copy-fault.js';
 
 /** Which external weights a version has, and where. */

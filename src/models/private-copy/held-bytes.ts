@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ModelInput, ModelSource } from '../../inference/model-source.js';
+import type { ModelInput, ModelSource } from '../../inference/runner/model-source.js';
 import { copyPrefix } from './copy-name.js';
 
 /** Up to here the bytes of a model are kept in memory. */

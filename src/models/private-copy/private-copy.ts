@@ -3,7 +3,7 @@ import { lstat, mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RefusedError } from '../../errors.js';
-import type { ModelSource } from '../../inference/model-source.js';
+import type { ModelSource } from '../../inference/runner/model-source.js';
 import { toCopyRefusal } from './copy-fault.js';
 import { copyPrefix } from './copy-name.js';
 import { checkWeights, copyWeights, type Weights } from './copy-weights.js';

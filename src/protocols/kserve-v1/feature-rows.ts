@@ -1,7 +1,7 @@
 import { type Problem, ServiceError } from '../../errors.js';
-import { describeValue, pointerToken } from '../../messages.js';
-import type { LoadedModel } from '../../models/loaded-model.js';
-import type { CheckedRequest } from '../../models/task.js';
+import type { LoadedModel } from '../../models/registry/loaded-model.js';
+import type { CheckedRequest } from '../../models/tasks/task.js';
+import { describeValue, pointerToken } from '../../text/messages.js';
 import { isObject, readList, refuse, type V1Body } from './read-body.js';
 
 /** Where in the body a problem of one of its rows is: a pointer, for the pointer in the row. */

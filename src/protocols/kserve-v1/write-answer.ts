@@ -1,6 +1,6 @@
 import { ServiceError } from '../../errors.js';
-import type { LoadedModel } from '../../models/loaded-model.js';
-import type { Answer } from '../../models/task.js';
+import type { LoadedModel } from '../../models/registry/loaded-model.js';
+import type { Answer } from '../../models/tasks/task.js';
 import type { RowsResult } from '../../predictor.js';
 import { splitArray } from './json-array.js';
 import type { V1Body } from './read-body.js';

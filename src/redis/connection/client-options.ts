@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { RedisOptions } from 'ioredis';
-import type { RedisAddress } from '../redis-address.js';
 import { closeTimeoutMs, connectTimeoutMs } from './connection.js';
+import type { RedisAddress } from './redis-address.js';
 
 /** A router forgets a connection on which nothing came for some minutes. */
 const keepAliveMs = 10_000;

@@ -1,6 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
 import { Cluster, type Redis } from 'ioredis';
-import type { RedisAddress, RedisNode } from '../redis-address.js';
 import { createClientOptions } from './client-options.js';
 import {
   type Commands,
@@ -10,6 +9,7 @@ import {
   connectTimeoutMs,
 } from './connection.js';
 import { slotOf } from './key-slot.js';
+import type { RedisAddress, RedisNode } from './redis-address.js';
 
 /** Sockets to the masters of a cluster, which know of each other. */
 export function createClusterConnection(

@@ -1,4 +1,4 @@
-import type { Manifest } from '../../models/manifest.js';
+import type { Manifest } from '../../models/manifest/manifest.js';
 
 type Feature = NonNullable<Manifest['features']>[number];
 

@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox';
-import type { LoadedModel } from '../../models/loaded-model.js';
-import type { Task } from '../../models/task.js';
+import type { LoadedModel } from '../../models/registry/loaded-model.js';
+import type { Task } from '../../models/tasks/task.js';
 import { describeFeatures } from './feature-table.js';
 import type { Json } from './json.js';
 import { describeOperation, type Frame, refTo } from './predict-operation.js';

@@ -1,2 +1,2 @@
 /** Numbers in [0, 1) that are the same on each machine. */
-export { createRandom } from '../../../src/models/loading/random.js';
+export { createRandom } from '../../../src/models/warm-up/random.js';

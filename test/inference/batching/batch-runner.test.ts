@@ -3,8 +3,8 @@ import { ServiceError } from '../../../src/errors.js';
 import { Batcher, type BatcherOptions } from '../../../src/inference/batching/batcher.js';
 import { createCall } from '../../../src/inference/batching/call-context.js';
 import { RunTimes } from '../../../src/inference/batching/run-times.js';
-import { type Executor, RunEndedError } from '../../../src/inference/executor.js';
-import type { Tensor } from '../../../src/inference/tensor.js';
+import { type Executor, RunEndedError } from '../../../src/inference/engine/executor.js';
+import type { Tensor } from '../../../src/inference/tensors/tensor.js';
 
 /**
  * Stands for the process of a model, whose own tests are those of the isolated executor: a value below 0 ends it, and

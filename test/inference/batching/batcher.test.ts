@@ -3,9 +3,9 @@ import { ServiceError } from '../../../src/errors.js';
 import { Batcher, type BatcherOptions } from '../../../src/inference/batching/batcher.js';
 import { type Caller, createCall } from '../../../src/inference/batching/call-context.js';
 import { RunTimes } from '../../../src/inference/batching/run-times.js';
-import type { Encode, Row } from '../../../src/inference/encode.js';
-import type { Executor } from '../../../src/inference/executor.js';
-import type { Tensor, Tensors } from '../../../src/inference/tensor.js';
+import type { Executor } from '../../../src/inference/engine/executor.js';
+import type { Tensor, Tensors } from '../../../src/inference/tensors/tensor.js';
+import type { Encode, Row } from '../../../src/models/features/encode.js';
 import { createRandom } from '../../helpers/onnx/random.js';
 
 /** The sizes of the runs so far, and an executor that echoes X; rows with x below 0 make a run throw. */

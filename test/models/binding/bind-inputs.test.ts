@@ -1,10 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { createEncoder } from '../../../src/inference/encode.js';
-import { fromFloat16 } from '../../../src/inference/float16.js';
-import { readGraph } from '../../../src/inference/graph.js';
-import { type ElementType, elementTypes, isFloatType, type Tensor } from '../../../src/inference/tensor.js';
+import { readGraph } from '../../../src/inference/onnx/graph.js';
+import { fromFloat16 } from '../../../src/inference/tensors/float16.js';
+import {
+  type ElementType,
+  elementTypes,
+  isFloatType,
+  type Tensor,
+} from '../../../src/inference/tensors/tensor.js';
 import { bindInputs } from '../../../src/models/binding/bind-inputs.js';
-import type { Feature, Manifest } from '../../../src/models/manifest.js';
+import { createEncoder } from '../../../src/models/features/encode.js';
+import type { Feature, Manifest } from '../../../src/models/manifest/manifest.js';
 import {
   columnVector,
   echo,

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { kernelNow, machine, startOf } from '../../../src/file-owner.js';
+import { kernelNow, machine, startOf } from '../../../src/files/file-owner.js';
 import { removeAbandonedCopies } from '../../../src/models/private-copy/abandoned-copies.js';
 
 const { TMPDIR } = process.env;

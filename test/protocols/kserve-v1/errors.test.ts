@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readConfig } from '../../../src/config.js';
+import { readConfig } from '../../../src/config/config.js';
 import { buildServer } from '../../../src/server.js';
 import { sendRaw } from '../../faults/raw.js';
 import { buildTestApp, type TestAnswer, type TestApp } from '../../helpers/app.js';

@@ -1,0 +1,170 @@
+import cluster from 'node:cluster';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.js';
+import { ConfigError } from '../errors.js';
+import { Place, type WorkerEnd } from './place.js';
+import { WholeReport } from './whole-report.js';
+import type { Question, StartSummary, Subject, WholeFacts } from './worker-message.js';
+
+export type SupervisorConfig = Pick<
+  Config,
+  'WORKERS' | 'WORKER_SILENCE_TIMEOUT_MS' | 'SHUTDOWN_DELAY_MS' | 'SHUTDOWN_TIMEOUT_MS'
+>;
+
+/** What a worker may take for its end beyond the times that are configured. */
+const graceMs = 2_000;
+
+// From the sources, as `npm run dev` runs it, a worker gets the same loader as its supervisor.
+const entry = new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url);
+
+/**
+ * Keeps as many workers running as are wanted: a worker that ends is replaced, at once or after a pause, and one
+ * that is stuck is killed for it. It loads no model and answers no request. A worker that ends before any in its
+ * place has loaded its models ends the whole: the next would fail as well.
+ */
+export class Supervisor {
+  readonly #config: SupervisorConfig;
+  readonly #logger: Logger;
+  readonly #places: readonly Place[];
+  readonly #report: WholeReport;
+  #onListening: ((url: string) => void) | undefined;
+  #settleStart: { resolve(summary?: StartSummary): void; reject(error: Error): void } | undefined;
+  /** Why the whole cannot start. */
+  #failure: readonly string[] | undefined;
+  /** What it was stopped by; from then on no worker is replaced. */
+  #signal: NodeJS.Signals | undefined;
+  #stopped: Promise<boolean> | undefined;
+  #endedWell = true;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(config: SupervisorConfig, environment: NodeJS.ProcessEnv, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+    this.#places = Array.from({ length: config.WORKERS }, (_unused, k) => {
+      const place: Place = new Place(k + 1, environment, config.WORKER_SILENCE_TIMEOUT_MS, {
+        onListening: (url) => this.#tellListening(url),
+        onLoaded: (summary) => this.#onLoaded(summary),
+        onFailure: (lines) => this.#onFailure(place, lines),
+        onSilence: (pid) => this.#onSilence(place, pid),
+        onEnd: (end) => this.#onEnd(place, end),
+        onAsk: (question) => this.#answer(question),
+      });
+      return place;
+    });
+    this.#report = new WholeReport(this.#places);
+  }
+
+  get isStopping(): boolean {
+    return this.#signal !== undefined;
+  }
+
+  /**
+   * Starts the workers, and tells once all listen. Resolves once the models of all are loaded; with undefined when the
+   * supervisor was stopped before. Throws `ConfigError` when they cannot start: then none is left.
+   */
+  start(onListening: (url: string) => void): Promise<StartSummary | undefined> {
+    this.#onListening = onListening;
+    cluster.setupPrimary({ exec: fileURLToPath(entry), args: [] });
+    return new Promise((resolve, reject) => {
+      this.#settleStart = { resolve, reject };
+      for (const place of this.#places) place.start();
+    });
+  }
+
+  /** Has each worker read its files again. */
+  reload(): void {
+    for (const place of this.#places) place.reload();
+  }
+
+  /**
+   * Ends the workers as the signal ends a lone server, once, however many signals come. Resolves when none is left,
+   * with whether all ended well.
+   */
+  stop(signal: NodeJS.Signals): Promise<boolean> {
+    this.#signal ??= signal;
+    this.#stopped ??= this.#end(signal);
+    return this.#stopped;
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<boolean> {
+    const { SHUTDOWN_DELAY_MS, SHUTDOWN_TIMEOUT_MS } = this.#config;
+    const kill = setTimeout(
+      () => {
+        this.#logger.error('workers are killed: their shutdown took too long');
+        for (const place of this.#places) place.end('SIGKILL');
+      },
+      SHUTDOWN_DELAY_MS + SHUTDOWN_TIMEOUT_MS + graceMs,
+    );
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      for (const place of this.#places) place.end(signal);
+      this.#tellEmpty();
+    });
+    clearTimeout(kill);
+    if (this.#failure === undefined) this.#settleStart?.resolve();
+    else this.#settleStart?.reject(new ConfigError(this.#failure));
+    return this.#endedWell;
+  }
+
+  #tellListening(url: string): void {
+    if (!this.#places.every(({ isListening }) => isListening)) return;
+    this.#onListening?.(url);
+    this.#onListening = undefined;
+  }
+
+  #onLoaded(summary: StartSummary): void {
+    if (this.#places.every(({ isLoaded }) => isLoaded)) this.#settleStart?.resolve(summary);
+  }
+
+  #onFailure(place: Place, lines: readonly string[]): void {
+    if (place.hasLoaded) this.#logger.error({ worker: place.number, lines }, 'a worker cannot start');
+    else this.#fail(lines);
+  }
+
+  #onSilence(place: Place, worker_pid: number | undefined): void {
+    const told = { worker: place.number, worker_pid, silence_ms: this.#config.WORKER_SILENCE_TIMEOUT_MS };
+    this.#logger.error(told, 'a worker is killed: it answers nothing');
+  }
+
+  #onEnd(place: Place, { pid, how, code, signal }: WorkerEnd): void {
+    this.#report.retire(place);
+    if (this.isStopping) {
+      // The signal itself ends a worker that has not come as far as to handle it.
+      if (code !== 0 && signal !== this.#signal) this.#endedWell = false;
+      this.#tellEmpty();
+      return;
+    }
+    if (!place.hasLoaded && signal !== 'SIGHUP') {
+      const step = place.hasListened ? 'its models were loaded' : 'it listened';
+      this.#fail([`worker ${place.number} ended before ${step} (${how})`]);
+      return;
+    }
+    this.#report.countRestart();
+    const pause_ms = place.restart();
+    this.#logger.warn({ worker: place.number, ended_pid: pid, how, pause_ms }, 'a worker has ended');
+  }
+
+  #fail(lines: readonly string[]): void {
+    if (this.isStopping) return;
+    this.#failure = lines;
+    void this.stop('SIGTERM');
+  }
+
+  #tellEmpty(): void {
+    if (this.#places.every(({ isEmpty }) => isEmpty)) this.#onEmpty?.();
+  }
+
+  #answer({ subject, about = [] }: Question): Promise<WholeFacts[Subject]> {
+    switch (subject) {
+      case 'metrics':
+        return this.#report.metrics();
+      case 'readiness':
+        return this.#report.readiness(this.isStopping);
+      case 'forgotten':
+        return this.#report.forgotten(about);
+      default:
+        return subject satisfies never;
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import type { GraphNode, ModelGraph } from '../onnx/graph.js';
+
+/** Exporters write nodes in order: one pass is enough. A graph that needs more than these stays as it is. */
+const mostPasses = 20;
+
+/** The nodes such that each stands behind those whose outputs it takes, as the engine orders them itself. */
+export function nodesInOrder(graph: ModelGraph, given: ReadonlyMap<string, unknown>): readonly GraphNode[] {
+  const known = new Set(given.keys());
+  const ordered: GraphNode[] = [];
+  let waiting = graph.nodes;
+  for (let pass = 0; pass < mostPasses && waiting.length > 0; pass += 1) {
+    const left: GraphNode[] = [];
+    for (const node of waiting) {
+      if (node.inputs.every((name) => name === '' || known.has(name))) {
+        ordered.push(node);
+        for (const name of node.outputs) known.add(name);
+      } else left.push(node);
+    }
+    waiting = left;
+  }
+  return [...ordered, ...waiting];
+}
+
+/** In words, the first dimension beyond the first of an input that a request may choose; undefined where all are fixed. */
+export function findFreeDimension({ inputs }: ModelGraph): string | undefined {
+  for (const { name, shape } of inputs) {
+    if (shape === undefined) return `the number of dimensions of the input ${name} is free`;
+    const axis = shape.findIndex((dim, place) => place > 0 && typeof dim !== 'number');
+    if (axis > 0) return `the dimension ${axis} of the input ${name} is free: only the first may be`;
+  }
+  return undefined;
+}

@@ -1,0 +1,70 @@
+import type { GraphNode, ModelGraph } from '../onnx/graph.js';
+import { readConstant } from '../onnx/graph-types.js';
+import type { KnownValues } from './graph-judge.js';
+
+/**
+ * So often may a text of a request be copied in a run: one text may be as long as the body, 8 MiB, where those that
+ * the run was measured with are short. A copy of 8 MiB takes 1 to 3 ms.
+ */
+const mostCopies = 24;
+
+/** Operators that pick elements by places, which may be picked twice. */
+const picking: Readonly<Record<string, string>> = { Gather: 'places', ArrayFeatureExtractor: 'places' };
+/** Operators that may give an element several times. */
+const repeating = new Set(
+  'CenterCropPad Expand GatherElements GatherND OneHot Pad Resize ScatterElements ScatterND Scatter Tile Upsample Where'.split(
+    ' ',
+  ),
+);
+
+/** Why text that a request says may be copied too often; undefined where it may not. Numbers have a fixed length. */
+export function findTextRisk(
+  graph: ModelGraph,
+  nodes: readonly GraphNode[],
+  values: KnownValues,
+): string | undefined {
+  const isText = (name: string) => values.get(name)?.type === 'string' && values.get(name)?.level === 'data';
+  const handlers = nodes.filter(({ inputs, outputs }) => inputs.some(isText) && outputs.some(isText));
+  for (const node of handlers) {
+    if (repeating.has(node.opType)) return `${node.opType} may repeat a text of any length`;
+    if (node.opType in picking && !isText(node.inputs[1] ?? '') && !arePlacesDistinct(node, graph)) {
+      return `${node.opType} may repeat a text of any length`;
+    }
+  }
+  const tooMany = graph.inputs.some(
+    ({ name }) => isText(name) && countCopies(name, handlers, graph) > mostCopies,
+  );
+  return tooMany ? `the graph copies a text of any length over ${mostCopies} times` : undefined;
+}
+
+function arePlacesDistinct(node: GraphNode, graph: ModelGraph): boolean {
+  const places = readConstant(node.inputs[1] ?? '', graph);
+  return places !== undefined && new Set(places).size === places.length;
+}
+
+/** At most so many copies of an element of one input are made in a run. */
+function countCopies(input: string, handlers: readonly GraphNode[], graph: ModelGraph): number {
+  const copies = new Map([[input, 1]]);
+  /** Of picks from one value: how often each place was picked. */
+  const picked = new Map<string, number>();
+  let total = 0;
+  for (const node of handlers) {
+    const taken = node.inputs.reduce((sum, name) => sum + (copies.get(name) ?? 0), 0);
+    if (taken === 0) continue;
+    for (const name of node.outputs) copies.set(name, (copies.get(name) ?? 0) + taken);
+    const places = node.opType in picking ? readConstant(node.inputs[1] ?? '', graph) : undefined;
+    if (places === undefined) {
+      total += taken;
+      continue;
+    }
+    // Columns that are picked one by one are one copy together.
+    const before = places.map((place) => picked.get(`${node.inputs[0]} ${place}`) ?? 0);
+    const most = Math.max(0, ...before);
+    places.forEach((place, at) => {
+      picked.set(`${node.inputs[0]} ${place}`, (before[at] ?? 0) + 1);
+    });
+    total += most === 0 && picked.has(`${node.inputs[0]} any`) ? 0 : taken;
+    picked.set(`${node.inputs[0]} any`, 1);
+  }
+  return total;
+}

@@ -1,0 +1,79 @@
+import type { Steps } from '../../time/slices.js';
+import { toGraphError } from '../onnx/graph-error.js';
+import { counted, graphLimits } from '../protobuf/graph-limits.js';
+import { LimitError } from '../protobuf/protobuf.js';
+import { LOWEST_INT32 } from '../protobuf/protobuf-run.js';
+
+/** The nodes of an ensemble by their tree and their number in it. */
+export interface TreePlaces {
+  /** The place of node `id` in the tree of the node at `from`; undefined where there is none. */
+  find(from: number, id: number): number | undefined;
+}
+
+/** Work between two places where others may have the thread. */
+export const stride = 65_536;
+const NONE = -1;
+
+/** Undefined when the numbers tell no nodes apart. */
+export function* createTreePlaces(trees: Int32Array, ids: Int32Array): Steps<TreePlaces | undefined> {
+  if (yield* isInOrder(trees, ids)) {
+    return {
+      find(from, id) {
+        const place = from - (ids[from] as number) + id;
+        return id >= 0 && trees[place] === trees[from] ? place : undefined;
+      },
+    };
+  }
+  return yield* createTable(trees, ids);
+}
+
+/** As exporters write them: the trees in ascending order, the nodes of each counted from 0. No table is needed. */
+function* isInOrder(trees: Int32Array, ids: Int32Array): Steps<boolean> {
+  for (let i = 0; i < trees.length; i++) {
+    const isNext = i > 0 && trees[i] === trees[i - 1] && ids[i] === (ids[i - 1] as number) + 1;
+    const isFirst = ids[i] === 0 && (i === 0 || (trees[i] as number) > (trees[i - 1] as number));
+    if (!isNext && !isFirst) return false;
+    if (i % stride === 0) yield;
+  }
+  return true;
+}
+
+/**
+ * A table of places with open addressing: a `Map` would take some hundred bytes a node. The factors are drawn anew
+ * each time, so that no file can be made whose nodes all fall into one place.
+ */
+function* createTable(trees: Int32Array, ids: Int32Array): Steps<TreePlaces | undefined> {
+  const most = graphLimits.unorderedTreeNodes;
+  if (trees.length > most)
+    throw toGraphError(new LimitError(`has over ${counted(most)} nodes of trees in no order`));
+  const mask = 2 ** Math.ceil(Math.log2(trees.length * 2)) - 1;
+  const table = new Int32Array(mask + 1).fill(NONE);
+  const [first, second] = [drawFactor(), drawFactor()];
+  /** Where the node is in the table, or where it would be. */
+  const slotOf = (tree: number, id: number): number => {
+    let hash = Math.imul(tree, first) ^ Math.imul(id, second);
+    hash = Math.imul(hash ^ (hash >>> 15), second);
+    hash = Math.imul(hash ^ (hash >>> 13), first);
+    let slot = (hash ^ (hash >>> 16)) & mask;
+    for (;;) {
+      const place = table[slot] as number;
+      if (place === NONE || (trees[place] === tree && ids[place] === id)) return slot;
+      slot = (slot + 1) & mask;
+    }
+  };
+  for (let i = 0; i < trees.length; i++) {
+    const slot = slotOf(trees[i] as number, ids[i] as number);
+    if (table[slot] !== NONE || trees[i] === LOWEST_INT32 || ids[i] === LOWEST_INT32) return undefined;
+    table[slot] = i;
+    if (i % stride === 0) yield;
+  }
+  return {
+    find(from, id) {
+      const place = table[slotOf(trees[from] as number, id)] as number;
+      return place === NONE ? undefined : place;
+    },
+  };
+}
+
+/** Odd, as a factor that loses nothing must be. */
+const drawFactor = (): number => Math.floor(Math.random() * 2 ** 32) | 1;

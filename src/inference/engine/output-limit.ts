@@ -1,0 +1,22 @@
+import { ServiceError } from '../../errors.js';
+import type { Tensors } from '../tensors/tensor.js';
+import { countBytes } from '../tensors/tensor-bytes.js';
+import { countArrays, mostArrays } from '../tensors/tensor-json.js';
+
+/**
+ * Throws `output_too_large` where the outputs of a run have more bytes than are to be sent on, or more arrays as JSON
+ * than anybody should be sent.
+ */
+export function limitOutputs(outputs: Tensors, maxBytes: number): void {
+  const bytes = countBytes(outputs);
+  if (bytes > maxBytes) throw tooLarge(`have ${bytes} bytes, and ${maxBytes}`);
+  let arrays = 0;
+  for (const name in outputs) arrays += countArrays(outputs[name]?.dims ?? []);
+  if (arrays > mostArrays) throw tooLarge(`have as JSON ${arrays} arrays, and ${mostArrays}`);
+}
+
+function tooLarge(what: string): ServiceError {
+  return new ServiceError('output_too_large', {
+    detail: `The outputs of this run ${what} are allowed.`,
+  });
+}

@@ -1,0 +1,29 @@
+import { describeValue } from '../../text/messages.js';
+import type { ModelGraph } from './graph.js';
+
+type Ranges = NonNullable<ReturnType<ModelGraph['externalFiles']['get']>>;
+
+/**
+ * What is wrong with where tensors say that their bytes lie in a file of `size` bytes, in words: outside of it, or
+ * two that overlap without being the same, which no exporter writes. Undefined where nothing is.
+ */
+export function findRangeFault(ranges: Ranges, size: number): string | undefined {
+  const isWhole = (value: number) => Number.isSafeInteger(value) && value >= 0;
+  const odd = ranges.find(({ offset, length = 0 }) => !isWhole(offset) || !isWhole(length));
+  if (odd !== undefined) return `the offset or length of ${describeValue(odd.tensor)} is no whole number`;
+  const outside = ranges.find(({ offset, length = 0 }) => offset + length > size);
+  if (outside !== undefined) {
+    return `${describeValue(outside.tensor)} lies beyond the end of the file, which has ${size} bytes`;
+  }
+  const sorted = ranges
+    .map(({ tensor, offset, length = 0 }) => ({ tensor, offset, end: offset + length }))
+    .sort((a, b) => a.offset - b.offset || a.end - b.end);
+  for (const [index, range] of sorted.entries()) {
+    const before = sorted[index - 1];
+    if (before === undefined || range.offset >= before.end) continue;
+    // Tied weights are one range with two names.
+    if (range.offset === before.offset && range.end === before.end) continue;
+    return `${describeValue(before.tensor)} and ${describeValue(range.tensor)} overlap`;
+  }
+  return undefined;
+}

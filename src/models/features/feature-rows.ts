@@ -1,0 +1,96 @@
+import { RowError, ServiceError } from '../../errors.js';
+import type { Batcher, EntrySize, RunContext } from '../../inference/batching/batcher.js';
+import type { RunShare } from '../../inference/batching/waiter.js';
+import type { Row } from './encode.js';
+
+/** Rows of one request, which wait and run as one. */
+export class RowGroup {
+  readonly rows: readonly Row[];
+  readonly size: EntrySize;
+
+  constructor(rows: readonly Row[]) {
+    this.rows = rows;
+    this.size = { rows: rows.length, weight: rows.length, group: '' };
+  }
+}
+
+/** What waits for a run of features: a row, or several of one request. */
+export type RowEntry = Row | RowGroup;
+
+/** A row alone has no size of its own. */
+export const sizeOfEntry = (entry: RowEntry): EntrySize | undefined =>
+  entry instanceof RowGroup ? entry.size : undefined;
+
+/** The rows of a run, in the order of its entries. */
+export function flattenEntries(entries: readonly RowEntry[]): readonly Row[] {
+  // Most runs have no group: nothing is copied for them.
+  if (!entries.some((entry) => entry instanceof RowGroup)) return entries as readonly Row[];
+  const rows: Row[] = [];
+  for (const entry of entries) {
+    if (entry instanceof RowGroup) for (const row of entry.rows) rows.push(row);
+    else rows.push(entry as Row);
+  }
+  return rows;
+}
+
+/** Writes the text of an entry, equal for equal entries. */
+export function createEntryText(toText: (row: Row) => string): (entry: RowEntry) => string {
+  return (entry) =>
+    entry instanceof RowGroup
+      ? `${entry.rows.length}:${entry.rows.map(toText).join()}`
+      : toText(entry as Row);
+}
+
+/** Some rows of a request, and the run that answers them: the first of them stands at the index of its share. */
+export interface RowsShare {
+  readonly from: number;
+  readonly count: number;
+  readonly share: RunShare;
+}
+
+/**
+ * Runs the rows of one request in as few runs as their cap allows, in which other requests may have a share. Where a run
+ * fails for one of its rows, it is looked for by halves. Throws `RowError` for it, and else as `Batcher.run` does.
+ */
+export async function runRows(
+  batcher: Batcher<RowEntry>,
+  rows: readonly Row[],
+  { deadline, connection: ofClient, requestId }: RunContext,
+): Promise<readonly RowsShare[]> {
+  let hasFailed = false;
+  const connection = {
+    // What is left of a request is not run once a part of it has failed.
+    get destroyed() {
+      return hasFailed || ofClient?.destroyed === true;
+    },
+  };
+  const own = { deadline, connection, requestId };
+  const runPart = async (from: number, count: number): Promise<readonly RowsShare[]> => {
+    const entry = count === 1 ? (rows[from] as Row) : new RowGroup(rows.slice(from, from + count));
+    try {
+      return [{ from, count, share: await batcher.run(entry, own) }];
+    } catch (error) {
+      if (!isOfRow(error)) throw error;
+      if (count === 1) throw new RowError(from, error);
+      const half = Math.ceil(count / 2);
+      return [...(await runPart(from, half)), ...(await runPart(from + half, count - half))];
+    }
+  };
+  const most = batcher.maxBatchRows;
+  const parts: Promise<readonly RowsShare[]>[] = [];
+  for (let from = 0; from < rows.length; from += most) {
+    parts.push(runPart(from, Math.min(most, rows.length - from)));
+  }
+  try {
+    return (await Promise.all(parts)).flat();
+  } catch (error) {
+    hasFailed = true;
+    throw error;
+  }
+}
+
+/** Whether the engine refused a row of a run, or the outputs were too large: not where the process has ended. */
+function isOfRow(error: unknown): boolean {
+  if (!(error instanceof ServiceError)) return false;
+  return error.code === 'output_too_large' || (error.code === 'run_failed' && error.cause !== undefined);
+}

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { RefusedError } from '../../errors.js';
+import { placesOfVersion } from '../../files/file-place.js';
+import { digestOf, readRegularFile } from '../../files/regular-file.js';
+import type { Manifest } from '../manifest/manifest.js';
+import { parseManifest } from '../manifest/parse-manifest.js';
+
+/** The files of one version, read once and checked against the manifest's digests. */
+export interface VersionFiles {
+  readonly path: string;
+  readonly manifest: Manifest;
+  /** SHA-256 over the manifest, which holds every other digest: the version's identity. */
+  readonly identity: string;
+  readonly model: Buffer;
+  readonly golden?: Buffer;
+}
+
+const mebibyte = 1_048_576;
+const limits = {
+  'metadata.json': 4 * mebibyte,
+  // The format itself, a protobuf message, ends at 2 GiB; larger models have external weights.
+  'model.onnx': 2_048 * mebibyte - 1,
+  'golden.json': 64 * mebibyte,
+  'reference.json': 64 * mebibyte,
+} as const;
+
+/** Reads and checks a version folder. Throws `RefusedError` with what to do about it. */
+export async function readVersionFiles(path: string, model: string, version: string): Promise<VersionFiles> {
+  const within = await placesOfVersion(path);
+  const metadata = await readRegularFile(
+    join(path, 'metadata.json'),
+    'metadata.json',
+    limits['metadata.json'],
+    { within },
+  );
+  if (metadata === undefined) throw new RefusedError('metadata.json is not there');
+  const manifest = parseManifest(metadata);
+  if (manifest.name !== model)
+    throw new RefusedError(`metadata.json: /name is ${manifest.name}, the folder says ${model}`);
+  if (manifest.version !== version) {
+    throw new RefusedError(`metadata.json: /version is ${manifest.version}, the folder says ${version}`);
+  }
+  const bytes = await readChecked(path, within, manifest, 'model.onnx');
+  if (bytes === undefined) throw new RefusedError('model.onnx is not there');
+  const golden = await readChecked(path, within, manifest, 'golden.json');
+  await readChecked(path, within, manifest, 'reference.json');
+  return { path, manifest, identity: digestOf(metadata), model: bytes, ...(golden && { golden }) };
+}
+
+async function readChecked(
+  path: string,
+  within: readonly string[],
+  manifest: Manifest,
+  name: keyof typeof limits,
+): Promise<Buffer | undefined> {
+  // Hashed piece by piece: a large file in one go would hold up the loop for seconds.
+  const hash = createHash('sha256');
+  const bytes = await readRegularFile(join(path, name), name, limits[name], {
+    within,
+    onChunk: (chunk) => hash.update(chunk),
+  });
+  const wanted = manifest.sha256[name];
+  if (bytes === undefined && wanted === undefined) return undefined;
+  if (bytes === undefined)
+    throw new RefusedError(`${name} is not there, and metadata.json has a digest of it`);
+  if (wanted === undefined)
+    throw new RefusedError(`${name} has no digest in metadata.json: add it under /sha256`);
+  const digest = hash.digest('hex');
+  if (digest !== wanted) {
+    throw new RefusedError(
+      `${name} has SHA-256 ${digest}, metadata.json says ${wanted}: the file is damaged or was replaced`,
+    );
+  }
+  return bytes;
+}

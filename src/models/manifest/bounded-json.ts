@@ -1,0 +1,55 @@
+import { RefusedError } from '../../errors.js';
+
+/** How much a JSON file may hold. What stands within texts does not count. */
+export interface JsonBounds {
+  /** Arrays and objects within each other, and in all. */
+  readonly depth: number;
+  readonly containers: number;
+  /** Members of all objects: different names are what costs most. */
+  readonly members: number;
+  /** Elements of arrays and members of objects. */
+  readonly values: number;
+}
+
+const [quote, backslash, comma, colon] = ['"', '\\', ',', ':'].map((letter) => letter.charCodeAt(0));
+const [openArray, openObject, closeArray, closeObject] = [...'[{]}'].map((letter) => letter.charCodeAt(0));
+
+/**
+ * Parses JSON in UTF-8 from bytes that are not trusted, once a pass over them has shown that what is made of them
+ * stays small: 64 MB of "[" would become 2.6 GB. Throws `RefusedError` for more than the bounds, and what `JSON.parse`
+ * and `TextDecoder` throw for what is no JSON.
+ */
+export function parseBoundedJson(bytes: Uint8Array, label: string, bounds: JsonBounds): unknown {
+  checkBounds(bytes, label, bounds);
+  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+}
+
+function checkBounds(bytes: Uint8Array, label: string, bounds: JsonBounds): void {
+  let [depth, deepest, containers, members, commas] = [0, 0, 0, 0, 0];
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === quote) at = textEnd(bytes, at);
+    else if (byte === comma) commas += 1;
+    else if (byte === colon) members += 1;
+    else if (byte === closeArray || byte === closeObject) depth -= 1;
+    else if (byte === openArray || byte === openObject) {
+      containers += 1;
+      depth += 1;
+      if (depth > deepest) deepest = depth;
+    }
+  }
+  const refuse = (most: number, what: string) => {
+    throw new RefusedError(`${label} has over ${most.toLocaleString('en')} ${what}`);
+  };
+  if (deepest > bounds.depth) refuse(bounds.depth, 'arrays or objects within each other');
+  if (containers > bounds.containers) refuse(bounds.containers, 'arrays and objects');
+  if (members > bounds.members) refuse(bounds.members, 'members of objects');
+  if (commas > bounds.values) refuse(bounds.values, 'values');
+}
+
+/** Where the text that begins at `start` has its last quotation mark. */
+function textEnd(bytes: Uint8Array, start: number): number {
+  let at = start + 1;
+  while (at < bytes.length && bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1;
+  return at;
+}

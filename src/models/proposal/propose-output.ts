@@ -1,0 +1,202 @@
+import { RefusedError } from '../../errors.js';
+import { type Classes, findClasses, findMadeClasses } from '../../inference/analysis/graph-classes.js';
+import { holdsSeveralLabels } from '../../inference/analysis/graph-origin.js';
+import { findPassedOn } from '../../inference/analysis/graph-passing.js';
+import type { ModelGraph } from '../../inference/onnx/graph.js';
+import { columnNames, severalLabels } from '../binding/several-columns.js';
+import type { ManifestFile } from '../manifest/manifest.js';
+import { chooseLabel, chooseProbabilities, chooseValue, type WantedOutputs } from './choose-output.js';
+import {
+  examineOutputs,
+  isLogits,
+  isProbabilities,
+  isSeveralLabels,
+  type OutputEvidence,
+} from './propose-task.js';
+
+type Output = NonNullable<ManifestFile['output']>;
+
+export interface OutputProposal {
+  readonly output: Output;
+  /** What was guessed or left out, a sentence each. */
+  readonly remarks: readonly string[];
+}
+
+/** What the user knows better about the outputs. */
+export interface OutputWishes extends WantedOutputs {
+  readonly classes?: readonly (string | number | boolean)[] | undefined;
+  /** Names for the columns of a regression. */
+  readonly names?: readonly string[] | undefined;
+  /** Whether label and probabilities are only those that are named. */
+  readonly isComplete?: boolean;
+  /** Whether the user says what makes probabilities of the scores. */
+  readonly hasActivation?: boolean;
+}
+
+/** Names the value of a regression, and its columns where there are several. */
+export function proposeRegression(graph: ModelGraph, { value: wanted, names }: OutputWishes): OutputProposal {
+  const { output: value, remark } = chooseValue(examineOutputs(graph, wanted), wanted);
+  if (value === undefined)
+    throw new RefusedError('the graph has no numeric output that a regression could give');
+  const remarks = [remark, passedOnRemark(graph)].filter((it) => it !== undefined);
+  const { columns } = value;
+  const { name } = value.value;
+  if (names !== undefined) return { output: { value: name, names: [...names] }, remarks };
+  if (columns === undefined || columns < 2) return { output: { value: name }, remarks };
+  const proposed = columnNames(name, columns);
+  remarks.push(
+    `the ${columns} columns of ${name} are called ${proposed[0]} to ${proposed.at(-1)}; name them with --names`,
+  );
+  return { output: { value: name, names: proposed }, remarks };
+}
+
+/** Names the label, the probabilities and the classes, with the activation where the graph ends in logits. */
+export function proposeClassification(
+  graph: ModelGraph,
+  model: Uint8Array,
+  wishes: OutputWishes,
+): OutputProposal {
+  const outputs = examineOutputs(graph, wishes.label, wishes.probabilities);
+  const { classes: wanted, isComplete = false } = wishes;
+  const labels =
+    isComplete && wishes.label === undefined ? { output: undefined } : chooseLabel(outputs, wishes.label);
+  const label = labels.output;
+  const found =
+    isComplete && wishes.probabilities === undefined
+      ? { output: undefined }
+      : chooseProbabilities(outputs, label !== undefined, wishes.probabilities);
+  const probabilities = found.output;
+  refuseSeveralLabels(graph, outputs, label, probabilities);
+  if (wishes.hasActivation !== true) refuseScores(label, probabilities);
+  const activation = probabilities && activationOf(probabilities);
+  const remarks = [
+    ...[labels, found].map((it) => 'remark' in it && it.remark),
+    passedOnRemark(graph),
+    activation && `${probabilities?.value.name} holds logits, so the activation is ${activation}`,
+  ].filter((it) => typeof it === 'string');
+  const named = nameClasses(graph, model, label, probabilities, wanted);
+  const output = {
+    ...(label !== undefined && !named.isLabelOut && { label: label.value.name }),
+    ...(probabilities !== undefined && { probabilities: probabilities.value.name }),
+    ...(named.classes !== undefined && { classes: [...named.classes] as string[] }),
+    ...(named.labelIs && !named.isLabelOut && { labelIs: named.labelIs }),
+    ...(activation !== undefined && { activation }),
+  };
+  return { output, remarks: [...remarks, ...named.remarks] };
+}
+
+function nameClasses(
+  graph: ModelGraph,
+  model: Uint8Array,
+  label: OutputEvidence | undefined,
+  probabilities: OutputEvidence | undefined,
+  wanted: OutputWishes['classes'],
+) {
+  const remarks: string[] = [];
+  const prime = [probabilities, label].flatMap((it) => it?.value.name ?? []);
+  const found = findClasses(graph, model, prime, probabilities?.columns);
+  const classes = wanted ?? found ?? defaultClasses(label, probabilities);
+  const isRenamed = wanted !== undefined && found !== undefined && isLabelRenamed(label, found, wanted);
+  if (wanted !== undefined && found !== undefined) checkOrder(wanted, found);
+  if (isRenamed && probabilities === undefined) {
+    throw new RefusedError(`the label holds ${found.slice(0, 5).join(', ')}, which --classes cannot rename`);
+  }
+  if (isRenamed)
+    remarks.push(
+      `the label holds ${found.slice(0, 5).join(', ')} and is left out: the prediction is the likeliest class`,
+    );
+  else if (wanted === undefined && found === undefined && classes !== undefined) {
+    remarks.push('the graph does not name its classes, so they are numbers; name them with --classes');
+  }
+  if (wanted !== undefined || found === undefined || label === undefined || isRenamed)
+    return { classes, isLabelOut: isRenamed, remarks };
+  // Below a ZipMap with names of its own, the label may hold those of the classifier.
+  const own = findMadeClasses(graph, model, label.value.name);
+  if (own === undefined || own.every((it) => (found as readonly unknown[]).includes(it)))
+    return { classes, isLabelOut: false, remarks };
+  const isPlace = label.kind === 'integer' && own.every((it, k) => it === k);
+  if (isPlace) return { classes, isLabelOut: false, remarks, labelIs: 'position' as const };
+  if (probabilities !== undefined)
+    remarks.push(
+      `the label holds ${own.slice(0, 5).join(', ')}, which the ZipMap does not name, and is left out: the prediction is the likeliest class`,
+    );
+  return { classes, isLabelOut: probabilities !== undefined, remarks };
+}
+
+/** Scores that the user names as probabilities: which function makes those of them, the graph does not say. */
+function refuseScores(label: OutputEvidence | undefined, probabilities: OutputEvidence | undefined): void {
+  if (probabilities?.origin.is !== 'scores') return;
+  const made =
+    probabilities.origin.node === undefined ? '' : ` (made by ${probabilities.origin.node.opType})`;
+  const alone =
+    label === undefined
+      ? ''
+      : ` leave --probabilities out, and the label ${label.value.name} is served alone;`;
+  throw new RefusedError(
+    `${probabilities.value.name} holds scores${made} and no probabilities:${alone} export the model with probabilities; ` +
+      `or say what makes probabilities of them: --manifest FILE with {"output":{"activation":"sigmoid"}} or "softmax"`,
+  );
+}
+
+/** Several labels never become one class. */
+function refuseSeveralLabels(
+  graph: ModelGraph,
+  outputs: readonly OutputEvidence[],
+  label: OutputEvidence | undefined,
+  probabilities: OutputEvidence | undefined,
+): void {
+  const { value, columns = 1 } = probabilities ?? label ?? {};
+  if (value === undefined) return;
+  const isIndependent = probabilities !== undefined && holdsSeveralLabels(graph, value.name, columns);
+  const labels = label === undefined ? outputs.find(isSeveralLabels) : undefined;
+  if (isIndependent) throw severalLabels(value.name, columns);
+  if (labels !== undefined) throw severalLabels(labels.value.name, labels.columns ?? 2);
+}
+
+/** The inputs that the graph hands on, in a sentence. */
+function passedOnRemark(graph: ModelGraph): string | undefined {
+  const passed = [...findPassedOn(graph)];
+  if (passed.length === 0) return undefined;
+  const [is, hold] = passed.length === 1 ? ['output', 'holds'] : ['outputs', 'hold'];
+  return `the ${is} ${passed.slice(0, 10).join(', ')}${passed.length > 10 ? ', …' : ''} only ${hold} what went in, so ${passed.length === 1 ? 'it is' : 'they are'} no prediction`;
+}
+
+function activationOf(it: OutputEvidence): 'softmax' | 'sigmoid' | undefined {
+  const isLinear = it.origin.is === 'linear' || it.origin.is === 'regression';
+  if (isProbabilities(it) || !(isLogits(it) || isLinear)) return undefined;
+  return it.columns === 1 ? 'sigmoid' : 'softmax';
+}
+
+function defaultClasses(
+  label: OutputEvidence | undefined,
+  probabilities: OutputEvidence | undefined,
+): Classes | undefined {
+  if (probabilities?.columns === undefined) return undefined;
+  if (label?.kind === 'text') {
+    throw new RefusedError(
+      `the label ${label.value.name} holds texts that the graph does not list: give them with --classes, in the order of the columns`,
+    );
+  }
+  return Array.from({ length: Math.max(2, probabilities.columns) }, (_, k) => k);
+}
+
+/** The columns are in the graph's own order: other names may stand for its classes, and not the same ones shuffled. */
+function checkOrder(wanted: readonly unknown[], found: Classes): void {
+  const known = new Set<unknown>(found);
+  const isShuffled = wanted.every((it) => known.has(it)) && wanted.some((it, k) => it !== found[k]);
+  if (wanted.length === found.length && !isShuffled) return;
+  throw new RefusedError(
+    `the graph has ${found.length} classes, in this order: ${found.slice(0, 20).join(', ')}; --classes says otherwise`,
+  );
+}
+
+/** Whether an integer label holds classes of its own, so that other names cannot stand for its positions. */
+function isLabelRenamed(
+  label: OutputEvidence | undefined,
+  found: Classes,
+  wanted: readonly unknown[],
+): boolean {
+  if (label === undefined || wanted.every((value, k) => value === found[k])) return false;
+  if (label.kind === 'text') return true;
+  return typeof wanted[0] === 'number' || found.some((value, k) => value !== k);
+}

@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, rmdir } from 'node:fs/promises';
+import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import { codeOf, RefusedError } from '../../errors.js';
+import { checkRegularFile, digestOf } from '../../files/regular-file.js';
+import type { ManifestFile } from '../manifest/manifest.js';
+import { draftName, removeAbandonedDrafts } from './drafts.js';
+
+/** A version that is to be. `manifest` is without digests: they are those of what is written. */
+export interface NewVersion {
+  readonly root: string;
+  readonly manifest: Omit<ManifestFile, 'sha256'>;
+  readonly model: Uint8Array;
+  /** Golden rows and reference, by the name of their file. */
+  readonly companions: Readonly<Record<string, Uint8Array>>;
+  /** The files that the graph names as the place of its weights, below `weightsFolder`. */
+  readonly weights: readonly string[];
+  readonly weightsFolder: string;
+  /** Ends the work: what was written is removed. */
+  readonly signal: AbortSignal;
+  /** Called with the draft's folder before it is made. */
+  readonly onDraft?: (folder: string) => void;
+}
+
+const reserved = ['model.onnx', 'metadata.json', 'golden.json', 'reference.json'];
+const maxWeightBytes = 64 * 1024 ** 3;
+
+/**
+ * Writes a version whole or not at all: built in a folder whose name begins with a dot, `metadata.json` last, all of
+ * it on the disk, then `prove` is called with the folder, and only when it has not thrown does the folder get its
+ * name. Throws `RefusedError` where the version exists already, and the signal's reason; nothing is left behind then.
+ * Drafts that an earlier process left in the model's folder are removed.
+ */
+export async function writeVersion<T>(version: NewVersion, prove: (path: string) => Promise<T>): Promise<T> {
+  const { name, version: versionName } = version.manifest;
+  const parent = join(version.root, name);
+  const target = join(parent, versionName);
+  await refuseExisting(target);
+  await mkdir(parent, { recursive: true });
+  await removeAbandonedDrafts(parent);
+  const folder = join(parent, draftName(versionName));
+  version.onDraft?.(folder);
+  try {
+    await mkdir(folder);
+    await fill(folder, version);
+    version.signal.throwIfAborted();
+    const proof = await prove(folder);
+    version.signal.throwIfAborted();
+    await rename(folder, target).catch((cause) => {
+      if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(cause))) throw alreadyThere(target, cause);
+      throw cause;
+    });
+    await sync(parent);
+    return proof;
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    // Only where it is empty: then it was made for this version.
+    await rmdir(parent).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Writes a file whole or not at all, through a name that begins with a dot. */
+export async function replaceFile(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+  const draft = draftName(name);
+  try {
+    await writeSynced(join(folder, draft), bytes);
+    await rename(join(folder, draft), join(folder, name));
+    await sync(folder);
+  } catch (error) {
+    await rm(join(folder, draft), { force: true });
+    throw error;
+  }
+}
+
+async function refuseExisting(target: string): Promise<void> {
+  const isThere = await lstat(target).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) throw alreadyThere(target);
+}
+
+function alreadyThere(target: string, cause?: unknown): RefusedError {
+  return new RefusedError(
+    `${target} exists already, and a version is never overwritten: choose another --version`,
+    { cause },
+  );
+}
+
+async function fill(folder: string, version: NewVersion): Promise<void> {
+  const sha256: Record<string, string> = { 'model.onnx': digestOf(version.model) };
+  await writeSynced(join(folder, 'model.onnx'), version.model);
+  for (const location of version.weights) {
+    sha256[location] = await copyWeights(version, location, folder);
+  }
+  for (const [name, bytes] of Object.entries(version.companions)) {
+    sha256[name] = digestOf(bytes);
+    await writeSynced(join(folder, name), bytes);
+  }
+  const manifest: ManifestFile = { ...version.manifest, sha256 };
+  await writeSynced(join(folder, 'metadata.json'), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+  await sync(folder);
+}
+
+/** Copies a file of weights and gives its digest. It must lie below the model's own folder, links included. */
+async function copyWeights(
+  { weightsFolder: from, signal }: NewVersion,
+  location: string,
+  to: string,
+): Promise<string> {
+  const label = `external weights ${JSON.stringify(location)}`;
+  const isInside =
+    !isAbsolute(location) && normalize(location) === location && !location.split(sep).includes('..');
+  if (
+    location === '' ||
+    location === '.' ||
+    !isInside ||
+    location.includes('\0') ||
+    reserved.includes(location.split('/', 1)[0] as string)
+  ) {
+    throw new RefusedError(
+      `${label} must be a plain path below the model's folder, with a name of their own`,
+    );
+  }
+  const path = await realpath(join(from, location)).catch((cause) => {
+    throw new RefusedError(
+      `${label} cannot be found beside the model (${codeOf(cause)}): put the file that the exporter wrote there, under this name`,
+      { cause },
+    );
+  });
+  if (!path.startsWith(join(await realpath(from), sep)))
+    throw new RefusedError(`${label} lead out of the model's folder`);
+  const source = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const { mode, nlink } = await checkRegularFile(source, label, maxWeightBytes);
+    // Whose file it is besides, and who may read it there, is not known.
+    if (nlink > 1) throw new RefusedError(`${label} are a hard link to another file: copy them with cp`);
+    await mkdir(dirname(join(to, location)), { recursive: true });
+    const copy = await open(join(to, location), 'wx', mode & 0o666);
+    try {
+      return await copySynced(source, copy, signal);
+    } finally {
+      await copy.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+async function copySynced(source: FileHandle, copy: FileHandle, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of source.createReadStream({ autoClose: false })) {
+    signal.throwIfAborted();
+    hash.update(chunk as Buffer);
+    await copy.writeFile(chunk as Buffer);
+  }
+  await copy.sync();
+  return hash.digest('hex');
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Folders must reach the disk as well, or a rename may not outlive a power cut. */
+async function sync(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

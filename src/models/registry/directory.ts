@@ -1,0 +1,101 @@
+import type { Dirent } from 'node:fs';
+import { access, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf } from '../../errors.js';
+import { describeValue } from '../../text/messages.js';
+import { modelNamePattern, versionNamePattern } from '../manifest/names.js';
+import { type AliasFile, readAliases } from './aliases.js';
+
+export interface ListedVersion {
+  readonly name: string;
+  readonly path: string;
+}
+
+export interface ListedModel {
+  readonly name: string;
+  readonly versions: readonly ListedVersion[];
+  readonly aliases: AliasFile;
+  /** False where the folder could not be read, so that nothing is known of its versions. */
+  readonly isReadable: boolean;
+}
+
+/** What lies in a registry's folder: nothing is opened yet but `aliases.json`. */
+export interface Listing {
+  readonly models: readonly ListedModel[];
+  readonly aliases: AliasFile;
+  /** What was passed over, and why: for the log and for `sardonyx check`. */
+  readonly remarks: readonly string[];
+}
+
+/**
+ * Lists the models and versions below a folder. Names that begin with a dot are somebody's work in progress.
+ * Throws the file system's error when the folder itself cannot be read.
+ */
+export async function listDirectory(root: string): Promise<Listing> {
+  const remarks: string[] = [];
+  const names = await listFolders(root, modelNamePattern, 'a model', remarks, '');
+  const models = await Promise.all(names.map((name) => listModel(root, name, remarks)));
+  const aliases = await readAliases(join(root, 'aliases.json'), modelNamePattern, names);
+  if (aliases.problem !== undefined) remarks.push(aliases.problem);
+  return { models, aliases, remarks: remarks.sort() };
+}
+
+async function listModel(root: string, name: string, remarks: string[]): Promise<ListedModel> {
+  const folder = join(root, name);
+  const found = await listFolders(folder, versionNamePattern, 'a version', remarks, `${name}/`).catch(
+    (error) => {
+      remarks.push(`${name}: the folder cannot be read (${codeOf(error)})`);
+      return undefined;
+    },
+  );
+  const versions: ListedVersion[] = [];
+  for (const version of found ?? []) {
+    const path = join(folder, version);
+    // Any kind of metadata.json counts, so that a wrong one is refused by name and not passed over.
+    if (await exists(join(path, 'metadata.json'))) versions.push({ name: version, path });
+    else remarks.push(`${name}/${version}: has no metadata.json, so it is not a version yet`);
+  }
+  const names = versions.map((version) => version.name);
+  const aliases = await readAliases(join(folder, 'aliases.json'), versionNamePattern, names, root);
+  if (aliases.problem !== undefined) remarks.push(`${name}/${aliases.problem}`);
+  return { name, versions, aliases, isReadable: found !== undefined };
+}
+
+async function listFolders(
+  folder: string,
+  pattern: RegExp,
+  what: string,
+  remarks: string[],
+  prefix: string,
+): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names: string[] = [];
+  for (const entry of entries) {
+    if (entry.name.startsWith('.') || !(await isFolder(folder, entry))) continue;
+    if (pattern.test(entry.name)) names.push(entry.name);
+    else
+      remarks.push(
+        `${prefix}${toAscii(describeValue(entry.name))}: is not a name that ${what} can have (${pattern.source})`,
+      );
+  }
+  return names.sort();
+}
+
+/** A link to a folder counts: that is how volumes are mounted. */
+async function isFolder(parent: string, entry: Dirent): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  const target = await stat(join(parent, entry.name)).catch(() => undefined);
+  return target?.isDirectory() ?? false;
+}
+
+/** Spells out letters beyond ASCII: they may look like others. */
+function toAscii(text: string): string {
+  return text.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    (error) => codeOf(error) !== 'ENOENT',
+  );
+}

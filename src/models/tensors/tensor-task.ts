@@ -1,0 +1,201 @@
+import { type TSchema, Type } from '@sinclair/typebox';
+import { RefusedError, RowError } from '../../errors.js';
+import { findLookups } from '../../inference/analysis/graph-lookups.js';
+import type { Batcher } from '../../inference/batching/batcher.js';
+import type { CallContext } from '../../inference/batching/call-context.js';
+import type { RunShare } from '../../inference/batching/waiter.js';
+import type { ModelGraph } from '../../inference/onnx/graph.js';
+import {
+  allocate,
+  bytesOf,
+  isIntegerType,
+  sizeOf,
+  type Tensor,
+  type Tensors,
+} from '../../inference/tensors/tensor.js';
+import type { TensorSpec } from '../../inference/tensors/tensor-element.js';
+import { type NestedValue, toJsonText, toNestedArrays } from '../../inference/tensors/tensor-json.js';
+import { checkInputSize, tensorTypeOf } from '../binding/bind-inputs.js';
+import { unservable } from '../binding/graph-outputs.js';
+import { hashTensors } from '../tasks/row-hash.js';
+import type { Answer, AnswerValue, Task } from '../tasks/task.js';
+import { explainRefusal, type Ids, pointerTo } from '../tasks/value-refusal.js';
+import { readTensorRequest } from './tensor-request.js';
+import { countRows } from './tensor-rows.js';
+import { runWhole } from './tensor-run.js';
+import {
+  describeAsExample,
+  describeForms,
+  describeOutput,
+  describeTensorRequest,
+  describeTensors,
+  isShownAsBytes,
+} from './tensor-schema.js';
+import { toTensorText } from './tensor-text.js';
+
+/** One request as a run of the graph. */
+export interface TensorRun {
+  readonly feeds: Tensors;
+  readonly fetches: readonly string[];
+}
+
+/** A tensor of a request as its bytes. */
+export interface PackedTensor {
+  readonly shape: readonly number[];
+  readonly base64: string;
+}
+
+/** How requests and answers of a graph look. */
+export interface TensorForm {
+  readonly inputs: readonly TensorSpec[];
+  /** Those that are served, in the order in which an answer has them. */
+  readonly outputs: readonly TensorSpec[];
+  /** Throws `invalid_input` with every problem. */
+  read(body: unknown): TensorRun;
+  readonly example: { readonly inputs: Readonly<Record<string, NestedValue | PackedTensor>> };
+  readonly requestSchema: TSchema;
+  readonly documentSchema: TSchema;
+  readonly answerSchema: TSchema;
+  /** What a run has thrown, in words about the request where it is the request's fault. */
+  explain(error: unknown, run: TensorRun): unknown;
+}
+
+/** `emptyAxes` are those, by the name of their input, along which a request may have no elements. */
+export function createTensorForm(
+  graph: ModelGraph,
+  maxBatchRows?: number,
+  emptyAxes?: ReadonlyMap<string, ReadonlySet<number>>,
+): TensorForm {
+  const specs = graph.inputs.map((input) => ({ ...toSpec(input), emptyAxes: emptyAxes?.get(input.name) }));
+  for (const [k, input] of graph.inputs.entries()) checkInputSize(input, (specs[k] as TensorSpec).type);
+  const outputs = graph.outputs.filter((output) => isServable(output)).map(toSpec);
+  const unserved = graph.outputs.filter((output) => !isServable(output));
+  if (outputs.length === 0) {
+    const [first] = unserved;
+    const why = first && `: ${first.name} ${unservable(first) ?? 'cannot be served'}`;
+    throw new RefusedError(`no output of the graph is a tensor that can be served${why ?? ''}`);
+  }
+  const names = new Set(outputs.map((output) => output.name));
+  const asked = {
+    served: names,
+    unserved: new Map(unserved.map((output) => [output.name, unservable(output) ?? 'cannot be served'])),
+  };
+  const lookups = findLookups(graph);
+  return {
+    inputs: specs,
+    outputs,
+    explain: (error, { feeds }) =>
+      explainRefusal(
+        error,
+        () => listIds(feeds),
+        (node) => lookups.get(node),
+      ),
+    read: (body) => readTensorRequest(body, specs, asked, maxBatchRows),
+    example: { inputs: Object.fromEntries(specs.map((spec) => [spec.name, exampleOf(spec)])) },
+    requestSchema: describeTensorRequest(specs, [...names], (spec) => describeForms(spec, maxBatchRows)),
+    documentSchema: describeTensorRequest(specs, [...names], (spec) => describeAsExample(spec, maxBatchRows)),
+    answerSchema: Type.Object({ outputs: Type.Partial(describeTensors(outputs, describeOutput)) }),
+  };
+}
+
+/**
+ * The task `tensor`: the graph's inputs as JSON tensors, its outputs as nested arrays. Where rows were seen to be
+ * independent, the batcher gathers requests into runs of at most `mostRows`, and a request of more is cut into several
+ * runs; without `mostRows` each request is a run of its own.
+ */
+export function createTensorTask(
+  form: TensorForm,
+  batcher: Batcher<TensorRun>,
+  mostRows: number | undefined,
+): Task {
+  const { read, explain, example, requestSchema, documentSchema, answerSchema } = form;
+  const answer = async (run: TensorRun, call: CallContext): Promise<Answer> => {
+    batcher.admit(call, mostRows && countRows(run));
+    let share: RunShare;
+    try {
+      share =
+        mostRows === undefined ? await batcher.run(run, call) : await runWhole(batcher, run, mostRows, call);
+    } catch (error) {
+      throw explain(error, run);
+    }
+    const texts: string[] = [];
+    for (const name of run.fetches) {
+      texts.push(`${JSON.stringify(name)}:${await toJsonText(share.outputs[name] as Tensor, name)}`);
+    }
+    const members = `"outputs":{${texts.join(',')}}`;
+    return {
+      // Few want the values, and they may be many.
+      get value() {
+        return JSON.parse(`{${members}}`) as AnswerValue;
+      },
+      members,
+      timing: share.timing,
+    };
+  };
+  return {
+    requestSchema,
+    documentSchema,
+    answerSchema,
+    example,
+    tensors: { inputs: form.inputs, outputs: form.outputs },
+    // `inputs` and `outputs` in an object, and each input as an object of two members. Of numbers there may be any count.
+    bodyBounds: { names: 4 + 4 * form.inputs.length, items: Number.POSITIVE_INFINITY },
+    answerAll: (requests, call) =>
+      Promise.all(
+        requests.map((request, row) =>
+          request.answer(call).catch((error: unknown) => {
+            throw new RowError(row, error);
+          }),
+        ),
+      ),
+    check(body) {
+      const run = read(body);
+      return {
+        text: () => toTensorText(run),
+        hash: () => hashTensors(run.feeds),
+        answer: (call) => answer(run, call),
+      };
+    },
+  };
+}
+
+/** The values of a request that may be ids. */
+function listIds(feeds: Tensors): readonly Ids[] {
+  return Object.entries(feeds).flatMap(([name, { type, dims, data }]) => {
+    if (!isIntegerType(type)) return [];
+    const placeOf = (index: number) => ` at [${toPlace(index, dims).join(', ')}]`;
+    return [
+      { name, pointer: pointerTo('inputs', name), values: data as ArrayLike<number | bigint>, placeOf },
+    ];
+  });
+}
+
+function toPlace(index: number, dims: readonly number[]): readonly number[] {
+  return dims.map((dim, axis) => Math.floor(index / sizeOf(dims.slice(axis + 1))) % dim);
+}
+
+function toSpec(value: ModelGraph['inputs'][number]): TensorSpec {
+  return { name: value.name, type: tensorTypeOf(value), dims: value.shape };
+}
+
+function isServable(value: ModelGraph['outputs'][number]): boolean {
+  try {
+    tensorTypeOf(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A tensor of zeros, empty texts and falses, with 1 for each dimension that is not fixed. A large one is bytes.
+ */
+function exampleOf(spec: TensorSpec): NestedValue | PackedTensor {
+  const { name, type, dims: declared = [1] } = spec;
+  const dims = declared.map((dim) => (typeof dim === 'number' ? dim : 1));
+  const size = sizeOf(dims);
+  if (isShownAsBytes(spec)) {
+    return { shape: dims, base64: Buffer.alloc(size * (bytesOf(type) ?? 0)).toString('base64') };
+  }
+  return toNestedArrays({ type, dims, data: allocate(type, size) }, name);
+}

@@ -1,0 +1,50 @@
+import type { Trial } from '../../inference/runner/trials.js';
+import { sizeOf, type Tensor } from '../../inference/tensors/tensor.js';
+import type { TensorSpec } from '../../inference/tensors/tensor-element.js';
+import type { TensorRun } from '../tensors/tensor-task.js';
+import { isRefusal, renewIfEnded } from './try-samples.js';
+
+/** A graph has few open dimensions. Each is one run, and the first that ends the child is the last that is tried. */
+const mostTried = 16;
+
+/**
+ * The open axes of the inputs, but for the first, along which the version answers a request without elements: some
+ * operators of the engine end their process there (TopK by SIGFPE, onnxruntime 1.30). Axes of one name are one.
+ */
+export async function findEmptyAxes(
+  inputs: readonly TensorSpec[],
+  base: TensorRun,
+  trial: Trial,
+): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
+  const open = inputs.flatMap(({ name, dims = [] }) =>
+    dims.flatMap((dim, axis) => (axis > 0 && typeof dim !== 'number' ? [{ name, axis, dim }] : [])),
+  );
+  const found = new Map<string, Set<number>>();
+  const tried = new Set<string>();
+  for (const { name, axis, dim } of open.slice(0, mostTried)) {
+    if (dim !== undefined && tried.has(dim)) continue;
+    if (dim !== undefined) tried.add(dim);
+    const alike = open.filter((it) =>
+      dim === undefined ? it.name === name && it.axis === axis : it.dim === dim,
+    );
+    const feeds = Object.fromEntries(
+      Object.entries(base.feeds).map(([input, tensor]) => {
+        const axes = alike.filter((it) => it.name === input).map((it) => it.axis);
+        return [input, axes.length === 0 ? tensor : emptied(tensor, axes)];
+      }),
+    );
+    try {
+      await trial.run(feeds, base.fetches);
+      for (const it of alike) found.set(it.name, (found.get(it.name) ?? new Set()).add(it.axis));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (await renewIfEnded(trial, error)) break;
+    }
+  }
+  return found;
+}
+
+function emptied({ type, dims, data }: Tensor, axes: readonly number[]): Tensor {
+  const empty = dims.map((dim, axis) => (axes.includes(axis) ? 0 : dim));
+  return { type, dims: empty, data: data.slice(0, sizeOf(empty)) as Tensor['data'] };
+}

@@ -1,0 +1,179 @@
+import type { Trial } from '../../inference/runner/trials.js';
+import type { Tensors } from '../../inference/tensors/tensor.js';
+import { countBytes } from '../../inference/tensors/tensor-bytes.js';
+import type { TensorSpec } from '../../inference/tensors/tensor-element.js';
+import type { Golden } from '../examples/golden.js';
+import type { Manifest } from '../manifest/manifest.js';
+import { longestInlineRunMs, withDefaults } from '../manifest/runtime-settings.js';
+import { countRows, joinRows, shapeOf, sliceRows } from '../tensors/tensor-rows.js';
+import type { TensorForm } from '../tensors/tensor-task.js';
+import { countOrdinary } from './sample-rows.js';
+import { createSampleTensors } from './sample-tensors.js';
+import type { Base } from './tensor-warm-up.js';
+import { type CompanyVerdict, countSamples, judgeCompany, tryAlone } from './try-samples.js';
+import type { WarmUpLimits } from './warm-up.js';
+
+/** A size is as good as the fastest where its runs take this many times as long a row: the answers come sooner. */
+const goodEnough = 1.15;
+/** Sizes are tried until a run takes so long. */
+const longestTriedRunMs = 250;
+
+export interface GatheringTrial {
+  readonly form: TensorForm;
+  readonly base: Base;
+  readonly golden: Golden | undefined;
+  readonly trial: Trial;
+  /** Of the base request. */
+  readonly runMs: number;
+  readonly limits: WarmUpLimits;
+  readonly manifest: Manifest;
+}
+
+export interface Gathering extends Size {
+  /** Whether the rows of a request are independent of each other, so that they may share runs and be cut apart. */
+  readonly isIndependent: boolean;
+  /** Of a run of one row. */
+  readonly rowMs: number;
+  readonly verdict: CompanyVerdict;
+}
+
+/** The most rows of a run, and how long a run of so many takes. */
+interface Size {
+  readonly mostRows: number;
+  readonly batchRunMs: number;
+}
+
+/**
+ * Whether requests of tensors may share runs, and how many rows a run may have: from the declared shapes, then by
+ * running different rows alone and together.
+ */
+export async function judgeGathering(given: GatheringTrial): Promise<Gathering> {
+  const { form, base, trial, runMs, limits, manifest } = given;
+  const { maxBatchRows, timeoutMs } = withDefaults(manifest.runtime);
+  const alone = (verdict: CompanyVerdict): Gathering => ({
+    isIndependent: false,
+    mostRows: 1,
+    rowMs: runMs,
+    batchRunMs: runMs,
+    verdict,
+  });
+  const shapeReason = findShapeReason(form.inputs);
+  const names = Object.keys(base.outputs);
+  if (shapeReason !== undefined) {
+    const again = (): Promise<Tensors> => trial.run(base.run.feeds, names);
+    const single = {
+      alone: [base.outputs],
+      maxRows: 1,
+      run: again,
+      rowsOf: () => 1,
+      ordinary: 1,
+      isCut: false,
+    };
+    return alone({ ...(await judgeCompany(trial, undefined, single)), reason: shapeReason });
+  }
+  const samples = createSamples(given);
+  const tried = await tryAlone(trial, samples, (feeds) => trial.run(feeds, names, timeoutMs));
+  const misfit = tried
+    .flatMap(({ outputs }) => Object.entries(outputs))
+    .find(([, { dims }]) => dims[0] !== 1);
+  if (misfit !== undefined) {
+    const reason = `the first dimension of the output ${misfit[0]} does not count rows`;
+    return alone({ isRepeatable: true, reason });
+  }
+  const rows = tried.map(({ sample }) => sample);
+  const run = (numbers: readonly number[]) =>
+    trial.run(joinRows(numbers.map((k) => rows[k] as Tensors)), names);
+  const [first] = tried;
+  const size =
+    first === undefined || tried.length < 2
+      ? { mostRows: maxBatchRows, rowMs: runMs, batchRunMs: runMs }
+      : await findSize(trial, run, rows.length, countBytes(first.outputs), given);
+  const verdict = await judgeCompany(trial, limits.sharedReason, {
+    alone: tried.map(({ outputs }) => outputs),
+    maxRows: Math.max(2, size.mostRows),
+    run,
+    rowsOf: (samplesOfRun) => samplesOfRun,
+    ordinary: rows.filter((it) => samples.indexOf(it) < countOrdinary(samples.length)).length,
+    isCut: true,
+  });
+  return verdict.reason === undefined ? { ...size, isIndependent: true, verdict } : alone(verdict);
+}
+
+/** Why the declared shapes say that requests cannot share a run. */
+function findShapeReason(inputs: readonly TensorSpec[]): string | undefined {
+  const symbols = new Set<string | undefined>();
+  for (const { name, dims } of inputs) {
+    if (dims === undefined) return `the input ${name} does not declare its dimensions`;
+    const [first, ...others] = dims;
+    if (dims.length === 0) return `the input ${name} has no dimensions`;
+    if (typeof first === 'number') return `the graph fixes the first dimension of the input ${name}`;
+    if (first !== undefined && others.includes(first)) {
+      return `the first dimension of the input ${name}, ${first}, is another of its dimensions too`;
+    }
+    symbols.add(first);
+  }
+  // Requests are held to the same number where the inputs share a name.
+  if (inputs.length > 1 && symbols.has(undefined)) return 'the first dimensions of its inputs have no names';
+  return symbols.size > 1 ? 'the first dimensions of its inputs have different names' : undefined;
+}
+
+/** Rows of the golden requests that have the shape of the first, then rows with drawn values. */
+function createSamples({ form, base, golden, runMs }: GatheringTrial): readonly Tensors[] {
+  const count = countSamples(runMs / countRows(base.run));
+  const rows: Tensors[] = [];
+  for (const instance of golden?.instances ?? []) {
+    if (rows.length >= count / 2) break;
+    try {
+      const run = form.read(instance);
+      if (shapeOf(run) === shapeOf(base.run)) {
+        for (let k = 0; k < countRows(run); k += 1) rows.push(sliceRows(run.feeds, k, 1));
+      }
+    } catch {
+      // A golden request that does not fit is judged by the check of golden rows.
+    }
+  }
+  const known = rows.slice(0, Math.max(1, Math.floor(count / 2)));
+  return [...known, ...createSampleTensors(base.run.feeds, count - known.length)];
+}
+
+/**
+ * The rows of a run from which on more rows make it hardly faster a row. Of a version that may run on the server's
+ * thread, no run may take longer than is allowed there.
+ */
+async function findSize(
+  trial: Trial,
+  run: (numbers: readonly number[]) => Promise<unknown>,
+  samples: number,
+  bytesOfRow: number,
+  { limits, manifest }: GatheringTrial,
+): Promise<Size & { readonly rowMs: number }> {
+  const { maxBatchRows, timeoutMs } = withDefaults(manifest.runtime);
+  const isGiven = manifest.runtime?.maxBatchRows !== undefined;
+  const carried = bytesOfRow === 0 ? maxBatchRows : Math.floor(limits.maxOutputBytes / bytesOfRow);
+  const most = Math.max(1, Math.min(maxBatchRows, carried));
+  const measure = async (rows: number): Promise<number> => {
+    const numbers = Array.from({ length: rows }, (_unused, k) => k % samples);
+    let fastest = Number.POSITIVE_INFINITY;
+    for (let k = 0; k < 3 && (k === 0 || fastest * k < longestTriedRunMs); k += 1) {
+      await run(numbers);
+      fastest = Math.min(fastest, trial.lastRunMs);
+    }
+    return fastest;
+  };
+  const rowMs = await measure(1);
+  const isShort = limits.mayRunInline && rowMs <= longestInlineRunMs && !isGiven;
+  const longestMs = isShort
+    ? longestInlineRunMs
+    : Math.min(isGiven ? timeoutMs : longestTriedRunMs, timeoutMs / 2);
+  const sizes: Size[] = [{ mostRows: 1, batchRunMs: rowMs }];
+  for (let rows = 2; sizes.at(-1)?.mostRows !== most; rows *= 2) {
+    const mostRows = Math.min(rows, most);
+    const batchRunMs = await measure(mostRows);
+    if (batchRunMs > longestMs) break;
+    sizes.push({ mostRows, batchRunMs });
+  }
+  const perRow = ({ mostRows, batchRunMs }: Size) => batchRunMs / mostRows;
+  const best = Math.min(...sizes.map(perRow));
+  const chosen = isGiven ? sizes.at(-1) : sizes.find((size) => perRow(size) <= goodEnough * best);
+  return { ...(chosen as Size), rowMs };
+}

@@ -1,0 +1,144 @@
+import { ServiceError } from '../../errors.js';
+import { Batcher, type EntrySize } from '../../inference/batching/batcher.js';
+import { RunTimes } from '../../inference/batching/run-times.js';
+import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { Trial } from '../../inference/runner/trials.js';
+import type { Tensors } from '../../inference/tensors/tensor.js';
+import { countBytes } from '../../inference/tensors/tensor-bytes.js';
+import { listExamples } from '../examples/example-request.js';
+import type { Golden } from '../examples/golden.js';
+import type { Manifest } from '../manifest/manifest.js';
+import { withDefaults } from '../manifest/runtime-settings.js';
+import { countRows, joinRuns, shapeOf } from '../tensors/tensor-rows.js';
+import {
+  createTensorForm,
+  createTensorTask,
+  type TensorForm,
+  type TensorRun,
+} from '../tensors/tensor-task.js';
+import { toTensorText } from '../tensors/tensor-text.js';
+import { findEmptyAxes } from './empty-axes.js';
+import { judgeGathering } from './tensor-gathering.js';
+import { isFinal, isRefusal, mostRenewals, renewIfEnded } from './try-samples.js';
+import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
+
+/**
+ * Runs a version of tensors on its first golden request, or on zeros, then on different rows alone and together.
+ */
+export async function warmUpTensors(
+  manifest: Manifest,
+  graph: ModelGraph,
+  trial: Trial,
+  golden: Golden | undefined,
+  limits: WarmUpLimits,
+): Promise<WarmUp> {
+  const settings = withDefaults(manifest.runtime);
+  const form = createTensorForm(graph, manifest.runtime?.maxBatchRows);
+  const base = await findBase(form, golden, listExamples(manifest, graph, form.example), trial);
+  const baseMs =
+    base === undefined
+      ? Number.NaN
+      : await fastestOf(3, trial, () => trial.run(base.run.feeds, base.run.fetches));
+  if (baseMs > settings.timeoutMs) throw tooSlow(baseMs, settings.timeoutMs);
+  const gathering =
+    base && (await judgeGathering({ form, base, golden, trial, runMs: baseMs, limits, manifest }));
+  const { rowMs: runMs = baseMs, batchRunMs = baseMs, verdict } = gathering ?? {};
+  const mostRows = gathering?.isIndependent ? gathering.mostRows : undefined;
+  const emptyAxes = base && (await findEmptyAxes(form.inputs, base.run, trial));
+  const askedForm = createTensorForm(graph, manifest.runtime?.maxBatchRows, emptyAxes);
+  return {
+    createTask: (executor, options) =>
+      createTensorTask(
+        askedForm,
+        new Batcher({
+          ...settings,
+          ...options,
+          executor,
+          toRun: joinRuns,
+          textOf: toTensorText,
+          times: new RunTimes(
+            ...(base === undefined
+              ? []
+              : [
+                  { rows: 1, ms: runMs },
+                  { rows: mostRows ?? 1, ms: batchRunMs },
+                ]),
+          ),
+          maxBatchRows: mostRows ?? 1,
+          ...(base === undefined || mostRows === undefined
+            ? { maxBatchDelayMs: 0 }
+            : { sizeOf: createSizing(form, base.run) }),
+        }),
+        mostRows,
+      ),
+    runMs,
+    ...(mostRows !== undefined && { batchRunMs }),
+    batchRows: mostRows ?? 1,
+    batchReason: verdict?.reason,
+    companyFault: verdict?.fault,
+    isRepeatable: verdict?.isRepeatable ?? true,
+    unboundedReason: mostRows === undefined ? findUnboundedReason(form, verdict?.reason) : undefined,
+    outputBytes: base === undefined ? 0 : countBytes(base.outputs),
+    runs: base === undefined ? [] : [base.run],
+    answers: [],
+    strays: 0,
+  };
+}
+
+/**
+ * What a request takes of a run. Where only the first dimension is open, each row costs what was measured, and all may
+ * share runs. Elsewhere a row costs more the more elements it has, and only requests of one shape share a run.
+ */
+function createSizing({ inputs }: TensorForm, base: TensorRun): (run: TensorRun) => EntrySize {
+  const isFixed = inputs.every(({ dims }) => dims?.slice(1).every((dim) => typeof dim === 'number') ?? false);
+  const measured = countElements(base) / countRows(base);
+  return (run) => {
+    const rows = countRows(run);
+    if (isFixed) return { rows, weight: rows, group: '' };
+    return { rows, weight: Math.max(rows, Math.ceil(countElements(run) / measured)), group: shapeOf(run) };
+  };
+}
+
+function countElements({ feeds }: TensorRun): number {
+  let elements = 0;
+  for (const name in feeds) elements += feeds[name]?.data.length ?? 0;
+  return Math.max(1, elements);
+}
+
+/** Why a request may take any time: it has any number of rows, and they cannot be cut into short runs. */
+function findUnboundedReason({ inputs }: TensorForm, reason: string | undefined): string | undefined {
+  const open = inputs.find(
+    ({ dims }) => dims === undefined || (dims.length > 0 && typeof dims[0] !== 'number'),
+  );
+  if (open === undefined) return undefined;
+  return `a request may have any number of rows in one run: ${reason ?? 'no request was answered at the load'}`;
+}
+
+/** A request that the version answers, and the answer. */
+export interface Base {
+  readonly run: TensorRun;
+  readonly outputs: Tensors;
+}
+
+/** The first of the golden request and the examples that the engine answers: an example is a guess. */
+async function findBase(
+  form: TensorForm,
+  golden: Golden | undefined,
+  examples: Iterable<unknown>,
+  trial: Trial,
+): Promise<Base | undefined> {
+  let ends = 0;
+  for (const body of golden === undefined ? examples : [golden.instances[0]]) {
+    try {
+      const run = form.read(body);
+      return { run, outputs: await trial.run(run.feeds, run.fetches) };
+    } catch (error) {
+      // Golden rows are judged later.
+      if (isFinal(error)) throw error;
+      if (!isRefusal(error) && !(error instanceof ServiceError)) throw error;
+      if (isRefusal(error) && (await renewIfEnded(trial, error))) ends += 1;
+      if (ends === mostRenewals) break;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,10 @@
+import { expect, test } from 'vitest';
+import { findRandomness } from '../../../src/inference/analysis/graph-training.js';
+import { readGraph } from '../../../src/inference/onnx/graph.js';
+import { linearRegression, noisy, sineLayers } from '../../helpers/onnx-models.js';
+
+test('a graph that makes noise is found, and others are not', () => {
+  expect(findRandomness(readGraph(noisy()))).toBe('RandomNormalLike');
+  expect(findRandomness(readGraph(linearRegression([1])))).toBeUndefined();
+  expect(findRandomness(readGraph(sineLayers(1, 2)))).toBeUndefined();
+});

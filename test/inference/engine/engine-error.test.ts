@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { toRunError } from '../../../src/inference/engine/engine-error.js';
+
+test.each([
+  [
+    "Non-zero status code returned while running Gather node. Name:'value' Status Message: indices element out of data bounds, idx=4711 must be within the inclusive range [-4,3]",
+    "Non-zero status code returned while running Gather node. Name:'value' Status Message: indices element out of data bounds, idx=… must be within the inclusive range [-4,3]",
+  ],
+  [
+    "Non-zero status code returned while running Cast node. Name:'to_float' Status Message: Failed to parse 'Ada 3' as a float, got {1,3}",
+    "Non-zero status code returned while running Cast node. Name:'to_float' Status Message: Failed to parse '…' as a float, got {1,3}",
+  ],
+  ['the value -1.5e+30 and "Ada" are out of range', "the value … and '…' are out of range"],
+])('a run that failed is told without what the input was: %s', (thrown, told) => {
+  const error = toRunError(new Error(thrown));
+  expect(error.message).toBe(told);
+  expect(error.cause).toBe(undefined);
+});
+
+test.each([
+  ['letters', 'a'.repeat(60_000)],
+  ['open brackets', '['.repeat(60_000)],
+  ['places in sources', '/a.cc:1 '.repeat(60_000)],
+  ['open quotes and spaces', "' [ ".repeat(60_000)],
+])('a message of any length is told shortly, and soon: %s', (_, name) => {
+  const started = performance.now();
+  const { message } = toRunError(
+    new Error(`while running Gather node. Name:'${name}' Status Message: bad ${name}`),
+  );
+  // Looking through all of it took 4.2 s for 60,000 letters.
+  expect(performance.now() - started).toBeLessThan(200);
+  expect(message.length).toBeLessThan(4_100);
+});

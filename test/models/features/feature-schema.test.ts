@@ -1,0 +1,275 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect, test } from 'vitest';
+import type { Problem, ServiceError } from '../../../src/errors.js';
+import type { ElementType } from '../../../src/inference/tensors/tensor.js';
+import { createExampleRow } from '../../../src/models/features/example-row.js';
+import { createFeatureSchema, type TypedFeature } from '../../../src/models/features/feature-schema.js';
+import { findValueFault } from '../../../src/models/manifest/feature-value.js';
+import type { Feature } from '../../../src/models/manifest/manifest.js';
+import { createNearBody, oddValues } from '../../helpers/near-body.js';
+import { createRandom } from '../../helpers/onnx/random.js';
+
+const typed = (type: ElementType, feature: Partial<Feature> & Pick<Feature, 'type'>): TypedFeature => ({
+  feature: { name: 'f', ...feature },
+  type,
+});
+
+function problemsOf(features: readonly TypedFeature[], body: unknown): readonly Problem[] {
+  try {
+    createFeatureSchema('m', features).check(body);
+    return [];
+  } catch (error) {
+    return (error as ServiceError).problems ?? [];
+  }
+}
+
+/** One feature of each kind that the compiled check knows, in each tensor that takes it. */
+const everyKind: readonly TypedFeature[] = (
+  [
+    ['float32', { type: 'number' }],
+    ['float64', { type: 'number', minimum: -1.5, maximum: 1e300 }],
+    ['float16', { type: 'number', nullable: true }],
+    ['float32', { type: 'number', minimum: -3.4028235677973366e38, nullable: true }],
+    ['int8', { type: 'integer' }],
+    ['uint8', { type: 'number', default: 3 }],
+    ['int16', { type: 'integer', minimum: 0.5, maximum: 99.5 }],
+    ['uint16', { type: 'integer', nullable: true, missing: 0 }],
+    ['int32', { type: 'integer', minimum: -(2 ** 40) }],
+    ['uint32', { type: 'number' }],
+    ['int64', { type: 'integer' }],
+    ['uint64', { type: 'integer', maximum: 2 ** 60 }],
+    ['float32', { type: 'integer', minimum: 18, maximum: 100 }],
+    ['float32', { type: 'boolean' }],
+    ['bool', { type: 'boolean', nullable: true, missing: false, default: null }],
+    ['string', { type: 'string' }],
+    ['string', { type: 'string', nullable: true }],
+    ['string', { type: 'string', enum: ['north', "so'uth", 'a\\b', 'line\nbreak', ''] }],
+    ['int64', { type: 'string', codes: { north: 3, south: 7 }, default: 'north' }],
+    ['float32', { type: 'string', enum: ['only'], nullable: true }],
+  ] as const
+).map(([type, feature], k) => ({ feature: { name: `f${k}`, ...feature } as Feature, type }));
+
+const closed = everyKind.filter(({ feature }) => !feature.nullable && feature.default === undefined);
+
+test.each([
+  ['of every kind', everyKind],
+  ['all required', closed],
+])('the check refuses exactly what its explanation finds wrong (features %s)', (_, features) => {
+  const schema = createFeatureSchema('m', features);
+  const random = createRandom(20_261_123);
+  let accepted = 0;
+  for (let k = 0; k < 20_000; k += 1) {
+    const body = createNearBody(random, features);
+    let problems: readonly Problem[] | undefined;
+    try {
+      expect(schema.check(body)).toBe(body);
+      accepted += 1;
+    } catch (error) {
+      problems = (error as ServiceError).problems;
+      expect(problems?.length, JSON.stringify(body)).toBeGreaterThan(0);
+    }
+    expect(problems === undefined, JSON.stringify(body)).toBe(isSound(body, features));
+  }
+  // Near the schema means on both sides of it.
+  expect(accepted).toBeGreaterThan(2_000);
+  expect(accepted).toBeLessThan(18_000);
+});
+
+/** The rules once more, from the explanation's own parts. */
+function isSound(body: unknown, features: readonly TypedFeature[]): boolean {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return false;
+  const row = new Map(Object.entries(body));
+  for (const { feature, type } of features) {
+    const isGiven = row.delete(feature.name);
+    const value: unknown = (body as Record<string, unknown>)[feature.name];
+    if (!isGiven && !feature.nullable && feature.default === undefined) return false;
+    if (isGiven && findValueFault(value, feature, type) !== undefined) return false;
+  }
+  return row.size === 0;
+}
+
+test('each odd value alone is judged alike by the check and by the words', () => {
+  for (const it of everyKind) {
+    for (const value of oddValues) {
+      const said = findValueFault(value, it.feature, it.type);
+      const problems = problemsOf([it], { [it.feature.name]: value });
+      expect(
+        problems.map(({ message }) => message),
+        `${it.type} ${String(value)}`,
+      ).toEqual(said === undefined ? [] : [said]);
+    }
+  }
+});
+
+test('every kind has an example that passes', () => {
+  const schema = createFeatureSchema('m', everyKind);
+  expect(() => schema.check(createExampleRow(everyKind))).not.toThrow();
+});
+
+test.each<[string, TypedFeature, unknown]>([
+  ['its own', typed('float32', { type: 'number', example: 7, default: 8 }), 7],
+  ['its default', typed('float32', { type: 'number', default: 8 }), 8],
+  ['not one that its tensor does not hold', typed('uint8', { type: 'integer', example: 300, default: 3 }), 3],
+  ['zero within bounds', typed('float32', { type: 'number', minimum: -3, maximum: 4 }), 0],
+  ['the least number, without a greatest', typed('float32', { type: 'number', minimum: 5 }), 5],
+  ['the greatest number, without a least', typed('float64', { type: 'number', maximum: -5 }), -5],
+  ['a whole number above a fraction', typed('int64', { type: 'integer', minimum: 0.5 }), 1],
+  ['a whole number below a fraction', typed('int64', { type: 'integer', maximum: -0.5 }), -1],
+  ['the first category', typed('int64', { type: 'string', codes: { b: 1, a: 2 } }), 'b'],
+  ['a truth value', typed('bool', { type: 'boolean' }), false],
+  ['null', typed('float32', { type: 'number', nullable: true, example: null }), null],
+])('an example is %s', (_, feature, example) => {
+  expect(createExampleRow([feature])['f']).toBe(example);
+  expect(problemsOf([feature], { f: example })).toEqual([]);
+});
+
+test.each<[string, TypedFeature, unknown, string]>([
+  ['below', typed('float32', { type: 'integer', minimum: 18 }), 17, 'must be at least 18, got 17'],
+  ['above', typed('float32', { type: 'integer', maximum: 100 }), 130, 'must be at most 100, got 130'],
+  ['a fraction', typed('float32', { type: 'integer' }), 1.5, 'must be a whole number, got 1.5'],
+  [
+    'a fraction for whole numbers',
+    typed('int32', { type: 'number' }),
+    1.5,
+    'must be a whole number, got 1.5',
+  ],
+  [
+    'beyond 2^53',
+    typed('float64', { type: 'integer' }),
+    2 ** 53,
+    'must be from -9007199254740991 to 9007199254740991, got 9007199254740992',
+  ],
+  [
+    'beyond int32',
+    typed('int32', { type: 'integer' }),
+    2 ** 31,
+    'must be from -2147483648 to 2147483647, got 2147483648',
+  ],
+  ['below uint64', typed('uint64', { type: 'integer' }), -1, 'must be from 0 to 9007199254740991, got -1'],
+  ['beyond float32', typed('float32', { type: 'number' }), 1e39, 'must fit a float32, got 1e+39'],
+  ['beyond float16', typed('float16', { type: 'number' }), 65_520, 'must fit a float16, got 65520'],
+  [
+    'beyond numbers',
+    typed('float64', { type: 'number' }),
+    Number.POSITIVE_INFINITY,
+    'must be a finite number, got one beyond the range of numbers',
+  ],
+  ['a number as text', typed('float32', { type: 'number' }), '1', 'must be a number, got "1"'],
+  ['null', typed('float32', { type: 'number' }), null, 'must be a number, got null'],
+  [
+    'an unknown category',
+    typed('string', { type: 'string', enum: ['north', 'south'] }),
+    'nroth',
+    'must be one of "north", "south", got "nroth"',
+  ],
+  [
+    'of many categories',
+    typed('string', { type: 'string', enum: Array.from({ length: 12 }, (_, k) => `c${k}`) }),
+    'x',
+    'must be one of "c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", …, got "x"',
+  ],
+  ['NUL', typed('string', { type: 'string' }), 'a\0', 'must not hold NUL or half a surrogate pair'],
+  [
+    'long text',
+    typed('bool', { type: 'boolean' }),
+    '🙂'.repeat(1e6),
+    `must be true or false, got "${'🙂'.repeat(31)}\ufffd…"`,
+  ],
+])('%s: what is wrong, in words', (_, feature, value, message) => {
+  expect(problemsOf([feature], { f: value })).toEqual([{ pointer: '/f', message }]);
+});
+
+test('all problems come at once, with pointers and suggestions', () => {
+  const features: TypedFeature[] = ['age', 'income', 'a/b~c'].map((name) => ({
+    feature: { name, type: 'number' },
+    type: 'float32',
+  }));
+  expect(problemsOf(features, { age: '42', incme: 1, 'x/~': 2 })).toEqual([
+    { pointer: '/age', message: 'must be a number, got "42"' },
+    { pointer: '/income', message: 'is required' },
+    { pointer: '/a~1b~0c', message: 'is required' },
+    { pointer: '/incme', message: 'is not a feature of m; did you mean income?' },
+    { pointer: '/x~1~0', message: 'is not a feature of m' },
+  ]);
+  expect(problemsOf(features, undefined)).toEqual([
+    { pointer: '', message: 'must be an object of the features, got nothing' },
+  ]);
+});
+
+test('names that every object inherits are unknown features, given or not', () => {
+  const features = [typed('float32', { type: 'number' })];
+  for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+    expect(problemsOf(features, JSON.parse(`{"f": 1, "${name}": {"f": 1}}`))).toEqual([
+      { pointer: `/${name}`, message: 'is not a feature of m' },
+    ]);
+  }
+  expect(problemsOf(features, JSON.parse('{"__proto__": {"f": 1}}'))).toHaveLength(2);
+});
+
+/** What this process has computed, however long the machine ran others meanwhile. */
+function computedMs(started: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(started);
+  return (user + system) / 1_000;
+}
+
+test('an attack of unknown names costs little', () => {
+  const features = Array.from(
+    { length: 1_000 },
+    (_, k): TypedFeature => ({
+      feature: { name: `${'feature'.repeat(8)}_${k}`, type: 'number' },
+      type: 'float32',
+    }),
+  );
+  const schema = createFeatureSchema('m', features);
+  const body = Object.fromEntries(
+    Array.from({ length: 60_000 }, (_, k) => [`${'faeture'.repeat(8)}_${k}`, k]),
+  );
+  const started = process.cpuUsage();
+  expect(() => schema.check(body)).toThrow('61000 problems; the first 100 are listed');
+  expect(computedMs(started)).toBeLessThan(1_000);
+});
+
+test('a version with 3,000 features that may be left out is checked in a moment', () => {
+  const features = Array.from(
+    { length: 3_000 },
+    (_, k): TypedFeature => ({
+      feature: { name: `f${k}`, type: 'number', nullable: true },
+      type: 'float32',
+    }),
+  );
+  const { check } = createFeatureSchema('m', features);
+  const body = Object.fromEntries(features.map(({ feature }) => [feature.name, 1]));
+  const started = process.cpuUsage();
+  for (let k = 0; k < 20; k += 1) check(body);
+  expect(computedMs(started) / 20).toBeLessThan(20);
+  expect(() => check({ ...body, g: 1 })).toThrow('1 problem');
+});
+
+test('the schema for documents takes what the check takes', () => {
+  const ajv = new Ajv2020({ strict: false });
+  for (const it of everyKind) {
+    const { schema, check } = createFeatureSchema('m', [it]);
+    const isValid = ajv.compile(schema);
+    const isTaken = (body: unknown) => {
+      try {
+        return check(body) !== undefined;
+      } catch {
+        return false;
+      }
+    };
+    const bodies = [
+      {},
+      { unknown: 1 },
+      [],
+      null,
+      ...oddValues.map((value) => ({ [it.feature.name]: value })),
+    ];
+    expect(bodies.some(isTaken)).toBe(true);
+    // No schema says that half a surrogate pair is no letter.
+    const told = bodies.filter((body) => !/\\ud[89a-f]/.test(JSON.stringify(body)));
+    expect(
+      told.filter((body) => isValid(body) !== isTaken(body)),
+      JSON.stringify(it),
+    ).toEqual([]);
+  }
+});

@@ -1,0 +1,121 @@
+import { mkdirSync, renameSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { listDirectory } from '../../../src/models/registry/directory.js';
+import { createRegistryFolder, type RegistryFolder } from '../../helpers/registry-folder.js';
+
+async function list(folder: RegistryFolder) {
+  const { models, aliases, remarks } = await listDirectory(folder.path);
+  return {
+    names: Object.fromEntries(models.map((model) => [model.name, model.versions.map(({ name }) => name)])),
+    aliases: Object.fromEntries(aliases.aliases),
+    models,
+    remarks,
+  };
+}
+
+test('a folder with a metadata.json is a version, and one without is mentioned once', async () => {
+  using folder = createRegistryFolder();
+  folder.write('a/1/metadata.json', {});
+  folder.write('a/2/model.onnx', 'half of it');
+  folder.write('b/x/metadata.json', {});
+  const { names, remarks } = await list(folder);
+  expect(names).toEqual({ a: ['1'], b: ['x'] });
+  expect(remarks).toEqual(['a/2: has no metadata.json, so it is not a version yet']);
+});
+
+test('what begins with a dot is work in progress, and nobody hears of it', async () => {
+  using folder = createRegistryFolder();
+  folder.write('.tmp/1/metadata.json', {});
+  folder.write('a/.2.abc/metadata.json', {});
+  folder.write('a/..data/metadata.json', {});
+  folder.write('a/1/metadata.json', {});
+  expect(await list(folder)).toMatchObject({ names: { a: ['1'] }, remarks: [] });
+});
+
+test('files beside models and versions are no models and no versions', async () => {
+  using folder = createRegistryFolder();
+  folder.write('README', 'hello');
+  folder.write('a/notes.txt', 'hello');
+  folder.write('a/1/metadata.json', {});
+  expect(await list(folder)).toMatchObject({ names: { a: ['1'] }, remarks: [] });
+});
+
+test.each([
+  ['Credit', 'a model'],
+  ['-a', 'a model'],
+  ['a b', 'a model'],
+  ['a%2e', 'a model'],
+  ['a'.repeat(65), 'a model'],
+  ['a/1 2', 'a version'],
+  ['a/_1', 'a version'],
+  [`a/${'1'.repeat(65)}`, 'a version'],
+])('%s is not a name, and is mentioned', async (name, what) => {
+  using folder = createRegistryFolder();
+  folder.write(`${name}/metadata.json`, {});
+  const { names, remarks } = await list(folder);
+  expect(Object.values(names).flat()).toEqual([]);
+  expect(remarks).toHaveLength(1);
+  expect(remarks[0]).toContain(`is not a name that ${what} can have`);
+});
+
+test('letters that look like others are spelt out', async () => {
+  using folder = createRegistryFolder();
+  folder.write('а/1/metadata.json', {});
+  folder.write('a/2026110１_090000/metadata.json', {});
+  const { names, remarks } = await list(folder);
+  expect(names).toEqual({ a: [] });
+  expect(remarks[0]).toMatch(/^"\\u0430": is not a name/);
+  expect(remarks[1]).toMatch(/^a\/"2026110\\uff11_090000": is not a name/);
+});
+
+test('a link to a folder counts, as volumes are mounted; one that leads nowhere does not', async () => {
+  using folder = createRegistryFolder();
+  folder.write('elsewhere/1/metadata.json', {});
+  mkdirSync(join(folder.path, 'a'));
+  symlinkSync(join(folder.path, 'elsewhere/1'), join(folder.path, 'a/1'));
+  symlinkSync(join(folder.path, 'nowhere'), join(folder.path, 'a/2'));
+  symlinkSync(join(folder.path, 'elsewhere'), join(folder.path, 'b'));
+  expect((await list(folder)).names).toEqual({ a: ['1'], b: ['1'], elsewhere: ['1'] });
+});
+
+test('whatever stands in place of metadata.json makes it a version, to be refused by name', async () => {
+  using folder = createRegistryFolder();
+  mkdirSync(join(folder.path, 'a/1/metadata.json'), { recursive: true });
+  expect((await list(folder)).names).toEqual({ a: ['1'] });
+});
+
+test('aliases are read for the registry and for each model, and their faults are mentioned', async () => {
+  using folder = createRegistryFolder();
+  folder.write('a/1/metadata.json', {});
+  folder.write('aliases.json', { default: 'a' });
+  folder.write('a/aliases.json', { '1': '1' });
+  folder.write('b/aliases.json', '{');
+  const { aliases, models, remarks } = await list(folder);
+  expect(aliases).toEqual({ default: 'a' });
+  expect(models[0]?.aliases.problem).toContain('"1" is the name of something that exists');
+  expect(remarks).toEqual([
+    'a/aliases.json: "1" is the name of something that exists',
+    'b/aliases.json: is not valid JSON in UTF-8',
+  ]);
+});
+
+test('an alias of the registry may not be the name of a model', async () => {
+  using folder = createRegistryFolder();
+  folder.write('a/1/metadata.json', {});
+  folder.write('b/1/metadata.json', {});
+  folder.write('aliases.json', { b: 'a' });
+  expect((await list(folder)).remarks).toEqual(['aliases.json: "b" is the name of something that exists']);
+});
+
+test('a version that is renamed into place appears whole', async () => {
+  using folder = createRegistryFolder();
+  folder.write('a/.1.tmp/metadata.json', {});
+  expect((await list(folder)).names).toEqual({ a: [] });
+  renameSync(join(folder.path, 'a/.1.tmp'), join(folder.path, 'a/1'));
+  expect((await list(folder)).names).toEqual({ a: ['1'] });
+});
+
+test('a registry that cannot be read is an error, not an empty registry', async () => {
+  await expect(listDirectory('/nowhere/at/all')).rejects.toMatchObject({ code: 'ENOENT' });
+});

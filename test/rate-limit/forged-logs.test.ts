@@ -1,0 +1,104 @@
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { createRedisLimiter } from '../../src/rate-limit/redis.js';
+import { entry } from '../helpers/log-entry.js';
+import { createTestLink } from '../helpers/redis-link.js';
+import { openSharedRedis } from '../helpers/shared-redis.js';
+
+const shared = openSharedRedis();
+const opened = createTestLink(shared.url, shared.prefix, 2_000);
+await opened.become('up');
+afterAll(async () => {
+  await opened.link.close();
+  await shared[Symbol.asyncDispose]();
+});
+const limiter = createRedisLimiter(opened.link, shared.prefix);
+const minute = { max: 3, windowMs: 60_000 };
+
+// By the clock of Redis, which is the one that counts, and which another machine may have.
+const [seconds = 0, microseconds = 0] = (await shared.client.time()).map(Number);
+const readAt = performance.now();
+const now = () => Math.round(1e6 * seconds + microseconds + 1_000 * (performance.now() - readAt));
+const sound = () => entry(now() - 1_000_000, 0, 1);
+const notNumbers = [Number.NaN, Infinity, -Infinity, -1, 0.5, 1e300, 2 ** 60, -0.5];
+const forgeries: readonly (readonly [string, () => readonly (Buffer | string)[]])[] = [
+  ...notNumbers.flatMap(
+    (value) =>
+      [
+        [`a moment of ${value}`, () => [entry(value, 0, 3)]],
+        [`${value} before`, () => [entry(now(), value, 3)]],
+        [`${value} with these`, () => [entry(now(), 0, value)]],
+        [`a moment of ${value} behind a sound entry`, () => [sound(), entry(value, 1, 3)]],
+        [`a moment of ${value} before a sound entry`, () => [entry(value, 0, 1), entry(now(), 1, 3)]],
+      ] as const,
+  ),
+  ['an empty entry', () => ['']],
+  ['a short entry', () => ['a']],
+  ['a long entry', () => [Buffer.alloc(25)]],
+  ['an entry of 1 MB', () => [Buffer.alloc(1_048_576, 1)]],
+  ['a short entry behind a sound one', () => [sound(), 'short']],
+  ['an entry of ones', () => [Buffer.alloc(24, 0xff)]],
+  ['no more after it than before', () => [entry(now(), 3, 3)]],
+  ['fewer after it than before', () => [entry(now(), 9, 3)]],
+  ['an oldest entry after the newest', () => [entry(now() + 1e12, 0, 1), entry(now(), 1, 3)]],
+  ['an oldest count beyond the newest', () => [entry(now() - 1_000_000, 0, 9), entry(now(), 1, 3)]],
+];
+
+describe('a log of the limits that somebody has forged', () => {
+  test.each(forgeries)('with %s is made anew', async (name, forge) => {
+    const id = `forged ${name}`;
+    await shared.client.rpush(shared.prefix + id, ...forge());
+    const verdicts = await Promise.all(Array.from({ length: 4 }, () => limiter.take(id, minute, 1)));
+    expect(verdicts.map((it) => it?.isAdmitted)).toEqual([true, true, true, false]);
+    for (const verdict of verdicts) {
+      expect(verdict?.resetMs).toBeGreaterThan(0);
+      expect(verdict?.resetMs).toBeLessThanOrEqual(60_000);
+    }
+    expect(await shared.client.llen(shared.prefix + id)).toBe(1);
+    expect(await shared.client.pttl(shared.prefix + id)).toBeGreaterThan(60_000);
+    expect(opened.degraded.limits).toBe(0);
+  });
+
+  test.each(['short', entry(Number.NaN, 1, 2), entry(now(), 1, Number.NaN), entry(now() + 1e12, 1, 2)])(
+    'with a damaged entry in its midst (%j) is made anew where that is met',
+    async (middle) => {
+      const id = `midst ${String(middle)}`;
+      const limit = { max: 9, windowMs: 60_000 };
+      await shared.client.rpush(shared.prefix + id, sound(), middle, entry(now(), 2, 9));
+      // To say when there is room for three, it looks for the third.
+      const verdict = await limiter.take(id, limit, 3);
+      expect(verdict).toMatchObject({ isAdmitted: true, remaining: 6, resetMs: 60_000 });
+    },
+  );
+
+  test('is none that has left the window with a damaged entry in its midst', async () => {
+    const old = now() - 120_000_000;
+    const log = [entry(old, 0, 1), 'short', entry(Number.NaN, 1, 2), entry(old + 1, 2, 3)];
+    await shared.client.rpush(`${shared.prefix}left`, ...log);
+    expect(await limiter.take('left', minute, 1)).toMatchObject({ isAdmitted: true, remaining: 2 });
+  });
+
+  test('does not keep the other clients of its turn from being counted', async () => {
+    await shared.client.rpush(`${shared.prefix}bad`, entry(Number.NaN, 0, 3));
+    await shared.client.set(`${shared.prefix}text`, 'text');
+    const ids = ['good', 'bad', 'text', 'good', 'bad', 'text'];
+    const verdicts = await Promise.all(ids.map((id) => limiter.take(id, { max: 1, windowMs: 60_000 }, 1)));
+    expect(verdicts.map((it) => it?.isAdmitted)).toEqual([true, true, true, false, false, false]);
+  });
+});
+
+test('what no script of ours could answer is no verdict', async () => {
+  const replies = [
+    [0, 0, -1, 5],
+    [2, 0, 1, 1],
+    [1, 4, 1, 1],
+    [1, 2, 1, 6e7 + 1],
+    [1, 2, Number.NaN, 1],
+    [1, 2, 1],
+  ];
+  for (const reply of replies) {
+    const goOnWithout = vi.fn();
+    const odd = createRedisLimiter({ ask: async () => reply as never, goOnWithout }, '');
+    expect(await odd.take('id', minute, 1)).toBe(undefined);
+    expect(goOnWithout).toHaveBeenCalledOnce();
+  }
+});
