@@ -20,7 +20,7 @@ test.each(['docs/quickstart.md', 'docs/kubernetes.md'])(
 test('docker-compose.yml reads each variable that a page sets for it', () => {
   const compose = readFileSync('docker-compose.yml', 'utf8');
   const names = ['docs/quickstart.md', 'docs/deployment.md'].flatMap((page) =>
-    [...readFileSync(page, 'utf8').matchAll(/^(\w+)=\S+ docker compose/gm)].map(([, name]) => name),
+    [...readFileSync(page, 'utf8').matchAll(/^echo (\w+)=\S+ >> \.env$/gm)].map(([, name]) => name),
   );
   expect(names).toContain('SARDONYX_MODELS');
   for (const name of names) expect(compose).toContain(`\${${name}:-`);
