@@ -20,7 +20,8 @@ export interface Component {
 }
 
 export interface Bom {
-  readonly metadata: { readonly component: Component };
+  readonly metadata: { readonly component: Component; readonly timestamp?: string };
+  readonly serialNumber?: string;
   readonly components: readonly Component[];
 }
 
@@ -36,12 +37,14 @@ const isOfEngine = /onnxruntime/;
  * `linux/arm64` only the libraries of that one, as in the image.
  */
 export function createBom(platform?: string): Bom {
-  const bom = listPackages();
+  // A random number and the time would make each of two equal releases differ; CycloneDX asks for neither.
+  const { serialNumber: _, metadata: given, ...bom } = listPackages();
+  const { timestamp: __, ...metadata } = given;
   const { name } = readPackage('.');
   return {
     ...bom,
     // npm names it after the folder.
-    metadata: { ...bom.metadata, component: { ...bom.metadata.component, type: 'application', name } },
+    metadata: { ...metadata, component: { ...metadata.component, type: 'application', name } },
     components: bom.components.map((component) => {
       // Docker's word for it is not Node's.
       const parts = partsOf(component, platform?.replace('amd64', 'x64'));

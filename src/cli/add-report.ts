@@ -10,6 +10,8 @@ export interface AdditionPlace {
   readonly port: string;
   /** Whether the commands that are shown need --models. */
   readonly hasModelsOption: boolean;
+  /** How this command was called, as the commands that are shown begin. */
+  readonly program: string;
 }
 
 const longestBody = 1_500;
@@ -105,7 +107,7 @@ function wishesFor(features: readonly Feature[]): string {
 function commandsFor({ name, version }: LoadedModel, example: unknown, place: AdditionPlace): string {
   const body = JSON.stringify(example);
   const models = place.hasModelsOption ? ` --models ${quoteForShell(place.root)}` : '';
-  const predict = `sardonyx predict ${name}@${version}${models}`;
+  const predict = `${place.program} predict ${name}@${version}${models}`;
   const url = `http://127.0.0.1:${place.port}/models/${name}/versions/${version}/predict`;
   const curl = `curl -s -H 'content-type: application/json' ${url}`;
   if (body.length <= longestBody && printable(body) === body) {

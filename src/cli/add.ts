@@ -111,6 +111,7 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
       root,
       port: env['PORT'] || '8000',
       hasModelsOption: args.text('models') !== undefined,
+      program: env['npm_lifecycle_event'] === 'npx' ? 'npx sardonyx' : 'sardonyx',
     };
     const served = readServedGraph(model);
     let draft: string | undefined;

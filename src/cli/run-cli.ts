@@ -80,5 +80,6 @@ function titleOf({ code, detail, message }: ServiceError): string {
 function describeError(error: unknown): string {
   if (error instanceof RefusedError || !(error instanceof Error)) return messageOf(error);
   const { code, path } = error as NodeJS.ErrnoException;
-  return code !== undefined && path !== undefined ? `${path} cannot be used (${code})` : error.message;
+  if (code === undefined || path === undefined) return error.message;
+  return code === 'ENOENT' ? `${path} is not there` : `${path} cannot be used (${code})`;
 }

@@ -20,6 +20,14 @@ it('the lines to try hold a request that was answered, where zeros are not', asy
   expect((await run('predict', 'm', '--example')).out.split('\n')[0]).toBe(body);
 });
 
+it('the lines to try name npx where npx runs the command: there is no sardonyx on the path then', async () => {
+  await writeFile(join(cli.path, 'model.onnx'), nanAt());
+  const add = ['add', join(cli.path, 'model.onnx'), '--name', 'm'];
+  const { out } = await cli.runWith({ npm_lifecycle_event: 'npx' }, ...add, '--version', '1');
+  expect(out).toMatch(/^ {2}npx sardonyx predict m@1 /m);
+  expect((await cli.run(...add, '--version', '2')).out).toMatch(/^ {2}sardonyx predict m@2 /m);
+});
+
 it('there is no line to try where no request is answered, and one note says why', async () => {
   const { code, out } = await add(neverANumber());
   expect(code).toBe(0);

@@ -75,7 +75,7 @@ describe('predict', () => {
     [['predict', 'lin', '{}'], 'did you mean line?'],
     [['predict', 'line@2', '{}'], '"2" is none of the versions of line: 1'],
     [['predict', 'line', '{"a":'], 'the body is not valid JSON'],
-    [['predict', 'line', '@/no/such/file'], '/no/such/file cannot be used (ENOENT)'],
+    [['predict', 'line', '@/no/such/file'], '/no/such/file is not there'],
   ])('%j fails with 1', async (argv, message) => {
     const { code, err } = await run(...argv);
     expect(code).toBe(1);
@@ -124,7 +124,7 @@ describe('check', () => {
   });
 
   it('ends with 1 where there is no folder, and where it is empty', async () => {
-    expect((await run('check', join(folder, 'nothing'))).err).toContain('nothing cannot be used (ENOENT)');
+    expect((await run('check', join(folder, 'nothing'))).err).toContain('nothing is not there');
     await mkdir(join(folder, 'empty'));
     expect((await run('check', join(folder, 'empty'))).code).toBe(1);
   });

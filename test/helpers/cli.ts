@@ -16,6 +16,8 @@ export interface CliFolder {
   readonly path: string;
   /** Runs a command in this process, with the registry `models` in the folder. */
   run(...argv: string[]): Promise<CommandResult>;
+  /** The same with more environment variables. */
+  runWith(env: Readonly<Record<string, string>>, ...argv: string[]): Promise<CommandResult>;
 }
 
 /** The command line, with a folder that lasts as long as one test. */
@@ -25,19 +27,24 @@ export function useCliFolder(prefix: string, now?: () => Date): CliFolder {
     path = await mkdtemp(join(tmpdir(), prefix));
   });
   afterEach(() => rm(path, { recursive: true, force: true }));
+  async function runWith(
+    env: Readonly<Record<string, string>>,
+    ...argv: readonly string[]
+  ): Promise<CommandResult> {
+    let [out, err] = ['', ''];
+    const code = await runCli(argv, {
+      stdout: { write: (text) => (out += text) },
+      stderr: { write: (text) => (err += text) },
+      env: { MODELS_DIR: join(path, 'models'), ...env },
+      ...(now !== undefined && { now }),
+    });
+    return { code, out, err };
+  }
   return {
     get path() {
       return path;
     },
-    async run(...argv) {
-      let [out, err] = ['', ''];
-      const code = await runCli(argv, {
-        stdout: { write: (text) => (out += text) },
-        stderr: { write: (text) => (err += text) },
-        env: { MODELS_DIR: join(path, 'models') },
-        ...(now !== undefined && { now }),
-      });
-      return { code, out, err };
-    },
+    run: (...argv) => runWith({}, ...argv),
+    runWith,
   };
 }

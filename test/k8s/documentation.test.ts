@@ -6,8 +6,8 @@ import { readAccessMode } from '../../src/auth/access-mode.js';
 import { readConfig } from '../../src/config/config.js';
 import { parseObjects, provideKustomize, render, renderWith } from './kustomize.js';
 import { findObject, podOf, secretNamesOf, settingsOf } from './objects.js';
+import { additions, page } from './page.js';
 
-const page = readFileSync('docs/kubernetes.md', 'utf8');
 const kustomize = provideKustomize();
 
 describe('docs/kubernetes.md', () => {
@@ -49,6 +49,38 @@ describe('docs/kubernetes.md', () => {
     const names = secretNamesOf(objects);
     expect(names.length).toBe(4);
     for (const name of names) expect(page).toContain(`create secret generic ${name} `);
+  });
+
+  const withAddition = (title: string) =>
+    parseObjects(
+      renderWith(command, ['models-image-copy'], additions.find((it) => it.title === title)?.text),
+    );
+
+  test('has the patches for an ingress in front', () => {
+    const objects = withAddition('an ingress in front');
+    const { spec } = findObject(objects, 'Service');
+    expect(spec.type).toBe('ClusterIP');
+    // Kubernetes refuses it for a Service that has no address outside.
+    expect(spec).not.toHaveProperty('externalTrafficPolicy');
+    expect(readConfig(settingsOf(objects)).TRUST_PROXY).toBeDefined();
+  });
+
+  test('has the patches for TLS in the pods', () => {
+    const objects = withAddition('TLS in the pods');
+    const { containers, volumes } = podOf(objects);
+    const [{ startupProbe, readinessProbe, livenessProbe, volumeMounts = [] } = {} as never] = containers;
+    for (const probe of [startupProbe, readinessProbe, livenessProbe])
+      expect(probe.httpGet).toMatchObject({ scheme: 'HTTPS', port: 'http' });
+    const mount = volumeMounts.find(({ name }) => name === 'tls');
+    const config = readConfig(settingsOf(objects));
+    expect([config.TLS_CERT_FILE, config.TLS_KEY_FILE]).toEqual(
+      ['tls.crt', 'tls.key'].map((file) => `${mount?.mountPath}/${file}`),
+    );
+    const { secret } = volumes.find(({ name }) => name === 'tls') as { secret?: { secretName: string } };
+    expect(findObject(objects, 'Service').spec.ports).toEqual([
+      { name: 'http', port: 443, targetPort: 'http' },
+    ]);
+    expect(page).toContain(`create secret tls ${secret?.secretName} `);
   });
 
   test('has an overlay that kustomize builds, and a server would take', () => {

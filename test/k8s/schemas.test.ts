@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { parseObjects, provideKustomize, render, renderWith } from './kustomize.js';
 import type { KubeObject } from './objects.js';
+import { additions } from './page.js';
 import { installValidators } from './validators.js';
 
 const kustomize = provideKustomize();
@@ -30,6 +31,7 @@ if (kustomize.missing !== undefined || validators.missing !== undefined) {
     ...readdirSync('k8s/overlays').map((name) => [name, render(command, join('k8s/overlays', name))]),
     // Each component by itself: several sources of models exclude each other.
     ...readdirSync('k8s/components').map((name) => [name, renderWith(command, [name])]),
+    ...additions.map(({ title, text }) => [title, renderWith(command, ['models-image-copy'], text)]),
   ]);
   const files = Object.entries(texts).map(([name, text]) => {
     const file = join(temp, `${name}.yaml`);

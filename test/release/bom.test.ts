@@ -38,6 +38,10 @@ describe('the bill of materials', () => {
     expect(validate({ ...bom, components: [{ name: 'x' }] })).toBe(false);
   });
 
+  test('is the same each time that it is made', () => {
+    expect(createBom()).toEqual(bom);
+  });
+
   test('names the server as it names itself', () => {
     const { name, version } = JSON.parse(readFileSync('package.json', 'utf8'));
     expect(bom.metadata.component).toMatchObject({ type: 'application', name, version });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readKeyEntries } from '../../auth/edit-keys.js';
 import { defaultWindow, type KeyEntry } from '../../auth/keys-file.js';
 import { readTime } from '../../time/expiry.js';
@@ -12,7 +13,8 @@ export async function listKeys({ path, args, context, now }: KeysRequest): Promi
     return 0;
   }
   if (entries.length === 0) {
-    context.stdout.write(`no key is in ${printable(path)}\n`);
+    const reason = existsSync(path) ? '' : ': the file is not there';
+    context.stdout.write(`no key is in ${printable(path)}${reason}\n`);
     return 0;
   }
   const rows = entries.map((entry) => [

@@ -251,6 +251,8 @@ describe('keys list', () => {
   });
 
   test('says so where there are none', async () => {
-    expect((await run('list')).out).toContain('no key is in');
+    expect((await run('list')).out).toContain(`no key is in ${path}: the file is not there`);
+    await writeFile(path, '[]');
+    expect((await run('list')).out).toBe(`no key is in ${path}\n`);
   });
 });
