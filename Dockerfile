@@ -18,6 +18,15 @@ COPY package.json package-lock.json .npmrc ./
 COPY scripts/image/prune.sh /usr/local/bin/prune
 RUN npm ci --omit=dev --ignore-scripts && prune node_modules
 
+FROM ${NODE_IMAGE} AS files
+WORKDIR /app
+COPY package.json README.md LICENSE CHANGELOG.md SECURITY.md ./
+COPY models models
+COPY docs docs
+COPY --from=build /app/dist dist
+# A checkout may be readable by its owner alone, who is nobody here.
+RUN chmod -R a+rX .
+
 # What the server needs of Debian: the libraries of Node and of the engine, and the locale that scikit-learn's text
 # models name. There is no shell and no program beside node.
 FROM ${NODE_IMAGE} AS system
@@ -32,11 +41,9 @@ RUN collect /system /usr/local/bin/node /engine
 
 FROM scratch
 COPY --from=system /system /
-COPY --from=dependencies /app /app
-COPY package.json README.md LICENSE CHANGELOG.md SECURITY.md /app/
-COPY models /app/models
-COPY docs /app/docs
-COPY --from=build /app/dist /app/dist
+# Without .npmrc, which may hold a token.
+COPY --from=dependencies /app/node_modules /app/node_modules
+COPY --from=files /app /app
 
 ARG VERSION
 ARG REVISION

@@ -1,10 +1,15 @@
+import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildStandIns, type Compose, startCompose } from '../helpers/compose.js';
 import { buildImage, findNoContainers, podman } from '../helpers/containers.js';
+import type { ServerProcess } from '../helpers/server-process.js';
+import { startGoodClient } from './clients.js';
 import { faultWithoutServer } from './harness.js';
 import { runLoad } from './open-loop.js';
+import { exchangeRaw, openPlain, sendRaw } from './raw.js';
 import { isFullSize, sizeNote } from './size.js';
+import { refusedForms, soundForms } from './smuggling-forms.js';
 
 // docker-compose.yml as it is: three servers behind nginx, in containers of a network of their own.
 
@@ -59,6 +64,43 @@ row('S08', 'spreads requests over three servers, and loses none when one of them
   return `of ${asked}: ${counts.join(', ')}; killed: failed ${result.asked - result.ok} of ${result.asked}`;
 });
 
+/** How many requests of the route that smuggled ones ask for the servers have answered, as their metrics say. */
+function countSmuggled(): number {
+  const read = 'fetch("http://127.0.0.1:8000/metrics").then((r) => r.text()).then(console.log)';
+  const texts = compose.servers.map((server) => podman('exec', server, 'node', '-e', read));
+  const counts = texts.flatMap((text) => [
+    ...text.matchAll(/^http_request_duration_seconds_count\{.*route="\/health\/live".*\} (\d+)$/gm),
+  ]);
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+row('H06', 'takes for a request what nginx takes for one', async () => {
+  const before = { lines: compose.accessLines().length, smuggled: countSmuggled() };
+  const nginx = { port: compose.port, url: `http://127.0.0.1:${compose.port}` };
+  const good = startGoodClient(nginx as ServerProcess, path, JSON.stringify(body), {
+    expecting: '"model":"credit-risk"',
+  });
+  const forms = [...refusedForms, ...soundForms];
+  for (const { bytes } of forms) {
+    const end = bytes.indexOf('\r\n\r\n') + 4;
+    for (const pieces of [[bytes], [bytes.subarray(0, end), bytes.subarray(end)]])
+      await exchangeRaw(compose.port, pieces, 150);
+  }
+  // One of that route without any trick: else nothing counted would be nothing smuggled.
+  await (await fetch(`${nginx.url}/health/live`)).arrayBuffer();
+  const { failed, asked } = await good.stop();
+  const forwarded = compose
+    .accessLines()
+    .slice(before.lines)
+    .filter((line) => / to [0-9.]+:8000/.test(line));
+  const wanted = forwarded.filter((line) => line.includes('"GET /health/live"')).length;
+  const desyncs = countSmuggled() - before.smuggled - wanted;
+  expect(desyncs).toBe(0);
+  expect(failed).toBe(0);
+  expect(forwarded.length - asked).toBeGreaterThan(soundForms.length);
+  return `desyncs ${desyncs} of ${forwarded.length - asked} requests that nginx made of ${2 * forms.length}, between ${asked} of another client, of which failed ${failed}`;
+});
+
 row('S03', 'loses none when all three servers restart one after the other', async () => {
   const { ok, seconds } = await measureCapacity();
   const half = Math.floor(ok / seconds / 2);
@@ -101,4 +143,51 @@ row('P03', 'Prometheus scrapes all three servers, and Redis is used', async () =
   };
   expect([health.status, health.redis.state]).toEqual(['ok', 'up']);
   return `targets up ${up} of 3, Redis ${health.redis.state}`;
+});
+
+row('H07', 'has room for bodies beside 20 of the largest that never end', async () => {
+  const bytes = 8 * 1_048_576;
+  const head = (length: number) =>
+    `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
+  const held = await Promise.all(Array.from({ length: 20 }, () => openPlain(compose.port)));
+  try {
+    for (const socket of held) {
+      socket.on('error', () => undefined);
+      socket.resume();
+      if (!socket.write(head(bytes) + ' '.repeat(bytes - 1_000))) await once(socket, 'drain');
+    }
+    const loan = ' '.repeat(100_000) + JSON.stringify(body);
+    const { status, body: text } = await sendRaw(compose.port, head(loan.length) + loan, 3_000);
+    expect(status, text).toBe(200);
+    return `${held.length} of ${bytes / 1_048_576} MiB held, another answered ${status}`;
+  } finally {
+    for (const socket of held) socket.destroy();
+  }
+});
+
+row('C04', 'writes the file of a full Redis anew without its end', async () => {
+  const redis = 'sardonyx_redis_1';
+  const value = 'x'.repeat(900);
+  const fill = `timeout 8 redis-benchmark -q -n 600000 -r 100000000 -P 64 -c 8 set key:__rand_int__ ${value} EX 3600`;
+  const rewrite = 'redis-cli bgrewriteaof';
+  podman('exec', redis, 'sh', '-c', `for i in 1 2 3; do ${fill}; ${rewrite}; done > /dev/null; true`);
+  const ask = (...args: string[]) => podman('exec', redis, 'redis-cli', ...args);
+  const rewritten = /aof_last_cow_size:(\d+)/.exec(ask('info', 'persistence'))?.[1];
+  const evicted = Number(/evicted_keys:(\d+)/.exec(ask('info', 'stats'))?.[1]);
+  const state = podman('inspect', redis, '--format', '{{.State.Status}}').trim();
+  ask('flushall');
+  expect(state).toBe('running');
+  expect(evicted, 'keys that gave way').toBeGreaterThan(0);
+  const { ok, asked } = await load(100, 1);
+  expect(ok).toBe(asked);
+  return `${state}, evicted ${evicted}, ${Math.round(Number(rewritten) / 1_048_576)} MiB twice at most, failed ${asked - ok} of ${asked}`;
+});
+
+row('P03', 'bounds what each container may log', async () => {
+  const names = [...compose.servers, 'sardonyx_nginx_1', 'sardonyx_redis_1', 'sardonyx_prometheus_1'];
+  const sizes = names.map((name) =>
+    podman('inspect', name, '--format', '{{.HostConfig.LogConfig.Size}}').trim(),
+  );
+  expect(sizes).toEqual(names.map(() => '10MB'));
+  return `${sizes.length} of ${names.length} at ${sizes[0]}`;
 });

@@ -67,6 +67,9 @@ row('P03', 'is small, holds node alone, and nothing of it can be written or give
       ...find('!', '-user', '0'),
       ...find('-name', 'sh'),
       ...find('-name', '*.key'),
+      // A token for a registry of packages would be in it.
+      ...find('-name', '.npmrc'),
+      ...find('-type', 'f', '!', '-perm', '-0004'),
     ];
     expect(findings).toEqual([]);
     return `${megabytes.toFixed(0)} MB, programs beside node 0, findings 0`;

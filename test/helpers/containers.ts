@@ -1,5 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findFreePort } from './free-port.js';
 import { findOnPath, installByApt } from './programs.js';
@@ -40,10 +43,25 @@ export function run(command: string, args: readonly string[], env: Record<string
 /** Runs podman with the store of images of this project. */
 export const podman = (...args: readonly string[]): string => run(engine, ['podman', ...args]);
 
-/** Builds the image as `scripts/image/build.sh` does, and gives its name. */
+/**
+ * Builds the image as `scripts/image/build.sh` does, and gives its name: from a copy of the working tree that its owner
+ * alone may read, as a checkout under `umask 077` is.
+ */
 export function buildImage(): string {
   const name = 'localhost/sardonyx:test';
-  run('scripts/image/build.sh', [name]);
+  const folder = mkdtempSync(join(tmpdir(), 'sardonyx-checkout-'));
+  try {
+    const files = run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard']).split('\0');
+    for (const file of files.filter((each) => each !== '' && existsSync(each))) {
+      const copy = join(folder, file);
+      mkdirSync(dirname(copy), { recursive: true, mode: 0o700 });
+      copyFileSync(file, copy);
+      chmodSync(copy, statSync(file).mode & 0o700);
+    }
+    run(join(folder, 'scripts/image/build.sh'), [name]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
   return name;
 }
 

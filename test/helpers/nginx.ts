@@ -17,6 +17,8 @@ export interface TestNginx extends AsyncDisposable {
   readonly pid: number;
   /** The lines of its access log so far. */
   lines(): readonly string[];
+  /** The lines of its error log so far. */
+  errors(): readonly string[];
 }
 
 /** The path of an nginx, which is installed where it can be; undefined where there is none. */
@@ -66,6 +68,7 @@ export async function startNginx(path: string, ...upstreamPorts: readonly number
     port,
     pid: child.pid as number,
     lines: () => readFileSync(log, 'utf8').split('\n').filter(Boolean),
+    errors: () => said.split('\n').filter(Boolean),
     [Symbol.asyncDispose]: stop,
   };
 }
