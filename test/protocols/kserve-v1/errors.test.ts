@@ -68,7 +68,7 @@ describe('every failure is {"error": "…"}', () => {
       400,
       /instances\[0\] must have 3 values, in the order age, inc/,
     ],
-    ['no columns', { inputs: {} }, 400, /inputs.age must be an array of rows, got undefined$/],
+    ['no columns', { inputs: {} }, 400, /inputs.age is required: an array of rows$/],
     [
       'uneven columns',
       { inputs: { age: [42], income: [1, 2] } },
