@@ -131,7 +131,9 @@ function collectAddresses(app: FastifyInstance): (url: string) => Address {
     const source = url.replace(patternParts, (part, _name, expression) => {
       if (part === '*') return '.*';
       if (part === '::') return ':';
-      return part.startsWith(':') ? (expression ?? '[^/]*') : `\\${part}`;
+      if (!part.startsWith(':')) return `\\${part}`;
+      // The router gives an expression one segment; here it would take several.
+      return expression?.replaceAll('[^', '[^/') ?? '[^/]*';
     });
     // The root of a prefix answers with a slash too, which Fastify tells no hook.
     const pattern = new RegExp(`^${source}${url !== '' && url === prefix ? '/?' : ''}$`);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { readConfig } from '../../src/config.js';
 import { installKserve } from '../helpers/kserve-python.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
@@ -15,6 +16,7 @@ import { startServerProcess } from '../helpers/server-process.js';
 const kserve = installKserve();
 const runtimeFile = 'k8s/kserve/cluster-serving-runtime.yaml';
 const serviceFile = 'k8s/kserve/inference-service.yaml';
+const [container] = parse(readFileSync(runtimeFile, 'utf8')).spec.containers;
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-e2e-kserve-'));
 afterAll(() => rmSync(temp, { recursive: true }));
 
@@ -81,7 +83,6 @@ if ('missing' in kserve) {
     test('serves a model that KServe has fetched from storage', { timeout: 120_000 }, async () => {
       const service = parse(readFileSync(serviceFile, 'utf8'));
       const { name } = service.metadata;
-      const [container] = parse(readFileSync(runtimeFile, 'utf8')).spec.containers;
       const mount = join(temp, 'mnt-models');
       mkdirSync(mount);
       spawnSync('tar', ['-czf', join(temp, 'registry.tar.gz'), '-C', 'models', '.']);
@@ -117,8 +118,28 @@ if ('missing' in kserve) {
   });
 }
 
+test('k8s/kserve answers on after a stop has begun, and ends before it is killed', () => {
+  const environment = Object.fromEntries(
+    container.env.map((it: { name: string; value: string }) => [it.name, it.value.replace('{{.Name}}', 'm')]),
+  );
+  const config = readConfig(environment);
+  // Endpoints are removed within seconds, and Kubernetes kills after 30 s where nothing else is said.
+  expect(config.SHUTDOWN_DELAY_MS).toBeGreaterThanOrEqual(3_000);
+  expect(config.SHUTDOWN_DELAY_MS + config.SHUTDOWN_TIMEOUT_MS + 2_000).toBeLessThan(30_000);
+});
+
+test('k8s/kserve asks for no more than the Pod Security Standard "restricted" lets a container', () => {
+  expect(container.securityContext).toEqual({
+    allowPrivilegeEscalation: false,
+    privileged: false,
+    runAsNonRoot: true,
+    readOnlyRootFilesystem: true,
+    seccompProfile: { type: 'RuntimeDefault' },
+    capabilities: { drop: ['ALL'] },
+  });
+});
+
 test('k8s/kserve runs the image of this version', () => {
-  const [container] = parse(readFileSync(runtimeFile, 'utf8')).spec.containers;
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
   expect(container.image.split(':').at(-1)).toBe(version);
 });

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { findFreePort } from '../helpers/free-port.js';
@@ -41,6 +43,34 @@ if (kustomize.missing !== undefined || missing !== undefined) {
       return `${source}: 5 models, ready after ${(ms / 1_000).toFixed(1)} s`;
     });
   }
+
+  // A node that has started again, or an init container that has failed halfway.
+  faultWithoutServer(
+    'S04',
+    'read-only models are copied again when the init containers run again',
+    async () => {
+      const models = mkdtempSync(join(tmpdir(), 'sardonyx-models-'));
+      try {
+        cpSync('models', models, { recursive: true });
+        chmodSync(models, 0o755);
+        const files = readdirSync(models, { recursive: true, withFileTypes: true }).filter((it) =>
+          it.isFile(),
+        );
+        for (const { parentPath, name } of files) chmodSync(join(parentPath, name), 0o444);
+        const imageFolders = { 'sardonyx-models:1': { '/models': models } };
+        const objects = parseObjects(renderWith(command, ['models-image-copy']));
+        using pod = new Pod(objects, { ...surroundings, imageFolders });
+        for (let run = 0; run < 2; run += 1) {
+          const server = await pod.start();
+          server.kill('SIGKILL');
+          await once(server, 'close');
+        }
+        return `${files.length} files without a right to write, copied twice`;
+      } finally {
+        rmSync(models, { recursive: true });
+      }
+    },
+  );
 
   const row = hasRclone
     ? faultWithoutServer

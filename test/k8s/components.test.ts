@@ -35,6 +35,13 @@ if (kustomize.missing !== undefined) {
     );
   });
 
+  const pairs = Object.keys(sources).flatMap((first) =>
+    Object.keys(sources).flatMap((second) => (first === second ? [] : [[first, second] as const])),
+  );
+  test.each(pairs)('of %s and %s the later is the source of models', (first, second) => {
+    expect(podOf(objectsWith(first, second))).toEqual(podOf(objectsWith(second)));
+  });
+
   test('the image of models takes its name and tag from the overlay, as a volume and as an init container', () => {
     const images = 'images: [{ name: sardonyx-models, newName: registry.example.com/models, newTag: "7" }]';
     const podWith = (name: string) => podOf(parseObjects(renderWith(kustomize.command, [name], images)));

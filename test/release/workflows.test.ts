@@ -9,6 +9,7 @@ interface Step {
   readonly with?: Readonly<Record<string, unknown>>;
 }
 interface Job {
+  readonly needs?: string | readonly string[];
   readonly permissions?: Readonly<Record<string, string>>;
   readonly steps?: readonly Step[];
 }
@@ -55,4 +56,15 @@ test('the workflow of changes runs all that .ci/run runs', () => {
   const runs = stepsOf(parsed).map(({ run }) => run);
   expect(commands.length).toBeGreaterThan(4);
   expect(commands.filter((command) => !runs.includes(command))).toEqual([]);
+});
+
+test('a tag that package.json does not have reaches neither the image, nor the release, nor npm', () => {
+  const { parsed } = workflows.find(({ name }) => name === 'release.yml') as (typeof workflows)[number];
+  const before = (name: string): readonly string[] => {
+    const needs = [parsed.jobs[name]?.needs ?? []].flat();
+    return [...needs, ...needs.flatMap(before)];
+  };
+  const checks = stepsOf({ ...parsed, jobs: { package: parsed.jobs['package'] ?? {} } });
+  expect(checks.some(({ run }) => run?.includes('notes.ts "$GITHUB_REF_NAME"'))).toBe(true);
+  for (const name of ['sign', 'publish', 'npm']) expect(before(name), name).toContain('package');
 });

@@ -58,10 +58,11 @@ export function admit(
   const lateMs = now + waitMs - deadline;
   // Nothing stands before it, and the limit that is over is the caller's own: to come again would not help.
   if (isFirst && lateMs > 0 && isLimitOfClient) throw tooShort();
-  if (queuedRows < maxQueueRows && lateMs <= 0) return;
+  // All rows or none: requests of many rows would else keep the queue over its limit, and single rows out of it.
+  const hasRoom = queuedRows === 0 || queuedRows + ownRows <= maxQueueRows;
+  if (hasRoom && lateMs <= 0) return;
   throw new ServiceError('overloaded', {
-    detail:
-      queuedRows < maxQueueRows ? 'It could not be answered in time.' : 'The queue of this model is full.',
+    detail: hasRoom ? 'It could not be answered in time.' : 'The queue of this model is full.',
     retryAfterSeconds: Math.ceil(Math.max(lateMs, 1) / 1_000),
   });
 }

@@ -27,7 +27,8 @@ export function readBody(body: unknown): V1Body {
       message: 'is not a key of this request: "instances" and "parameters" are',
     }));
   const { instances, inputs, parameters, signature_name: signature } = body;
-  if (signature !== undefined && signature !== 'serving_default') {
+  // The empty name is that of the default, and what TensorFlow Serving's own metadata have.
+  if (signature !== undefined && signature !== '' && signature !== 'serving_default') {
     const message = `must be "serving_default", the one that each model has, got ${describeValue(signature)}`;
     problems.push({ pointer: '/signature_name', message });
   }
@@ -80,6 +81,7 @@ export function readList(value: unknown, pointer: string, mostRows: number): rea
 }
 
 function findListFault(value: unknown, mostRows: number): string | undefined {
+  if (value === undefined) return 'is required: an array of rows';
   if (!Array.isArray(value)) return `must be an array of rows, got ${describeValue(value)}`;
   if (value.length === 0) return 'must have at least one row';
   if (value.length <= mostRows) return undefined;

@@ -143,6 +143,21 @@ test('a full queue refuses at once, and takes rows again when it has room', asyn
   expect(await codeOf(ask(4))).toBe('ok');
 });
 
+test('many rows at once leave the room in the queue to requests that fit', async () => {
+  const gate = createGate();
+  const { executor } = createEcho(() => gate.opened);
+  const { ask, batcher } = createBatcher(executor, { maxQueueRows: 4 });
+  const admit = (rows: number) =>
+    codeOf((async () => batcher.admit({ arrivedAt: performance.now() }, rows))());
+  expect(await admit(6)).toBe('ok');
+  const running = ask(1);
+  await new Promise(setImmediate);
+  const waiting = [2, 3].map((x) => ask(x));
+  expect([await admit(3), await admit(2), await admit(1)]).toEqual(['overloaded', 'ok', 'ok']);
+  gate.open();
+  await Promise.all([running, ...waiting]);
+});
+
 test('with maxBatchDelayMs rows of different turns share a run, and a full one does not wait', async () => {
   const { runs, executor } = createEcho();
   const { ask } = createBatcher(executor, { maxBatchDelayMs: 30 });

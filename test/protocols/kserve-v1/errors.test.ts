@@ -68,7 +68,7 @@ describe('every failure is {"error": "…"}', () => {
       400,
       /instances\[0\] must have 3 values, in the order age, inc/,
     ],
-    ['no columns', { inputs: {} }, 400, /inputs.age must be an array of rows, got undefined$/],
+    ['no columns', { inputs: {} }, 400, /inputs.age is required: an array of rows$/],
     [
       'uneven columns',
       { inputs: { age: [42], income: [1, 2] } },
@@ -128,6 +128,8 @@ describe('every failure is {"error": "…"}', () => {
     ['/v1/models/credit-risk:explain', 404, /this server has :predict, and explains no prediction$/],
     ['/v1/models/credit-risk:else', 404, /^There is nothing at this address$/],
     ['/v1/models/credit-risk', 405, /: it takes GET, HEAD$/],
+    ['/v1/models/credit-risk/else:predict', 404, /^There is nothing at this address$/],
+    ['/v1/models/credit-risk/versions/1/else:predict', 404, /^There is nothing at this address$/],
     ['/v1/models', 405, /: it takes GET, HEAD$/],
     ['/v1/models/%', 400, /^The request is malformed$/],
     ['/v1', 404, /^There is nothing at this address$/],
@@ -137,6 +139,17 @@ describe('every failure is {"error": "…"}', () => {
     const answer = await shared.post(path, { instances: [loan] });
     expect(answer.status).toBe(status);
     expect(expectError(answer)).toMatch(wanted);
+  });
+
+  test.each([
+    '/v1/models/credit-risk/',
+    '/v1/models/credit-risk/else',
+    '/v1/models/credit-risk/versions/',
+    '/v1/models/credit-risk/versions/1/else',
+    '/v1/models/credit-risk/metadata/',
+  ])('GET %s', async (path) => {
+    const answer = await shared.get(path);
+    expect([answer.status, expectError(answer)]).toEqual([404, 'There is nothing at this address']);
   });
 
   test('a method that the address does not take, a type, a size, a header', async () => {

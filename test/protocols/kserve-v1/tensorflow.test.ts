@@ -134,6 +134,7 @@ describe("TensorFlow Serving's documented requests", () => {
       expect(await ask('line', { instances: [1, 2, 5] })).toEqual({ predictions: [3, 5, 11] });
       expect(await ask('line', { instances: [[1], { x: 2 }, 5] })).toEqual({ predictions: [3, 5, 11] });
       expect(await ask('line', { inputs: [1, 2] })).toEqual({ outputs: [3, 5] });
+      expect(await ask('line', { instances: [1], signature_name: '' })).toEqual({ predictions: [3] });
       // Several columns stand in the manifest's order, whatever an object of them would make of it.
       expect(await ask('two', { instances: [[5, 2]] })).toEqual({ predictions: [[7, 3]] });
     }));
