@@ -148,7 +148,7 @@ test('many rows at once leave the room in the queue to requests that fit', async
   const { executor } = createEcho(() => gate.opened);
   const { ask, batcher } = createBatcher(executor, { maxQueueRows: 4 });
   const admit = (rows: number) =>
-    codeOf((async () => batcher.admit({ arrivedAt: performance.now() }, rows))());
+    codeOf((async () => batcher.admit(createCall({ arrivedAt: performance.now() }, 1_000), rows))());
   expect(await admit(6)).toBe('ok');
   const running = ask(1);
   await new Promise(setImmediate);
