@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
-import { readConfig } from '../src/config/config.js';
-import { buildServer } from '../src/server.js';
+import { buildServer } from '../src/app.js';
+import { readConfig } from '../src/config/read-config.js';
 import { randomForest } from '../test/helpers/onnx-models.js';
 import type { RegistryFolder } from '../test/helpers/registry-folder.js';
 

@@ -3,9 +3,9 @@ import { pino } from 'pino';
 // The built server as it is by default, in a process that tells its processor time when asked. The build, since
 // what runs TypeScript as it is wraps each function that is made on the way of a request.
 const { readConfig } = (await import(
-  '../dist/config/config.js' as string
-)) as typeof import('../src/config/config.js');
-const { buildServer } = (await import('../dist/server.js' as string)) as typeof import('../src/server.js');
+  '../dist/config/read-config.js' as string
+)) as typeof import('../src/config/read-config.js');
+const { buildServer } = (await import('../dist/app.js' as string)) as typeof import('../src/app.js');
 const app = await buildServer(readConfig({ ...process.env, PORT: '0' }), pino({ level: 'info' }));
 await app.modelsLoaded;
 await app.listen({ port: 0, host: '127.0.0.1' });

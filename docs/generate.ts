@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TSchema } from '@sinclair/typebox';
-import { describeSchema } from '../src/config/config.js';
+import { describeSchema } from '../src/config/read-config.js';
 import { ConfigSchema } from '../src/config/schema.js';
 
 /** The documents that are made from the code; `npm run docs` writes them, and a test compares them. */

@@ -1,7 +1,7 @@
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { readConfig } from './config/config.js';
 import { addEnvFile } from './config/env-file.js';
+import { readConfig } from './config/read-config.js';
 import { messageOf } from './errors.js';
 
 /**

@@ -5,5 +5,5 @@ if (process.argv.length > 2) {
   process.stderr.write('sardonyx: main.js takes no arguments: the commands are those of cli.js\n');
   process.exit(1);
 }
-const { runServer } = await import('./process/process.js');
+const { runServer } = await import('./process/run-server.js');
 await runServer(process.env, signals);

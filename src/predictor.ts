@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { CachedAnswers, CacheResult } from './cache/cached-answers.js';
 import { RowError, ServiceError } from './errors.js';
 import type { CallContext, Caller } from './inference/batching/call-context.js';
-import type { LoadedModel } from './models/registry/loaded-model.js';
+import type { LoadedModel } from './models/registry/loaded-version.js';
 import type { Registry } from './models/registry/registry.js';
 import type { Answer, CheckedRequest } from './models/tasks/task.js';
-import type { Predictions } from './predictions.js';
+import type { Predictions } from './prediction-event.js';
 
 /** A prediction that some version has begun to answer. */
 export interface BegunPrediction {

@@ -33,9 +33,9 @@ const topOf = (file: string) => folderOf(file).split('/')[0] as string;
 const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ['process'],
   healthcheck: ['config'],
-  process: ['auth', 'cluster', 'config', 'log', 'models/registry', 'server'],
+  process: ['auth', 'cluster', 'config', 'log', 'models/registry', 'app'],
   cluster: ['config', 'log', 'monitoring', 'time'],
-  server: [
+  app: [
     'cluster',
     'config',
     'http',
@@ -59,7 +59,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/manifest',
     'models/proposal',
     'models/registry',
-    'predictions',
+    'prediction-event',
     'predictor',
     'process',
     'version',
@@ -77,7 +77,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/loading',
     'models/registry',
     'monitoring',
-    'predictions',
+    'prediction-event',
     'predictor',
     'rate-limit',
     'redis',
@@ -93,9 +93,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'protocols/kserve-v1': ['http', 'models/registry', 'models/tasks', 'predictor', 'schemas', 'text'],
   schemas: ['inference/tensors', 'models/manifest', 'models/registry'],
   'schemas/openapi': ['models/manifest', 'models/registry', 'models/tasks', 'schemas'],
-  predictor: ['cache', 'inference/batching', 'models/registry', 'models/tasks', 'predictions'],
-  predictions: ['cache', 'inference/batching'],
-  monitoring: ['inference/engine', 'models/registry', 'predictions', 'version'],
+  predictor: ['cache', 'inference/batching', 'models/registry', 'models/tasks', 'prediction-event'],
+  'prediction-event': ['cache', 'inference/batching'],
+  monitoring: ['inference/engine', 'models/registry', 'prediction-event', 'version'],
   auth: ['config', 'files', 'models/manifest', 'models/registry', 'rate-limit', 'text', 'time'],
   'rate-limit': ['redis'],
   cache: ['inference/batching', 'models/tasks', 'redis', 'redis/connection'],
@@ -273,8 +273,8 @@ describe('the folders of src', () => {
         'redis/connection/server-connection.ts',
       ],
     ],
-    ['lru-cache', ['cache/memory.ts']],
-    ['node:cluster', ['cluster/place.ts', 'cluster/supervisor.ts']],
+    ['lru-cache', ['cache/memory-cache.ts']],
+    ['node:cluster', ['cluster/supervisor.ts', 'cluster/worker-slot.ts']],
   ])('import %s nowhere else', (name, expected) => {
     const users = imports
       .filter(({ to }) => to === name || to.startsWith(`${name}/`))
@@ -286,7 +286,7 @@ describe('the folders of src', () => {
     const below = ['auth', 'rate-limit', 'cache', 'redis', 'models', 'inference', 'monitoring', 'predictor'];
     const wrong = imports.filter(
       ({ from, to }) =>
-        [...below, 'predictions', 'cluster'].includes(topOf(from)) && /^(@?fastify|node:http)/.test(to),
+        [...below, 'prediction-event', 'cluster'].includes(topOf(from)) && /^(@?fastify|node:http)/.test(to),
     );
     expect(wrong).toEqual([]);
   });
@@ -298,14 +298,14 @@ describe('the folders of src', () => {
       'healthcheck.ts',
       // What the engine is told, and what a child process gets of it.
       'inference/engine/session.ts',
-      'inference/runner/host-process.ts',
+      'inference/runner/runner-process.ts',
       'main.ts',
     ]);
     expect(users('process.on(')).toEqual([
       'cluster/worker-link.ts',
-      'inference/runner/host.ts',
+      'inference/runner/main.ts',
       'log/destination.ts',
-      'process/process.ts',
+      'process/run-server.ts',
       'process/stop-signals.ts',
     ]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { PredictionEvent } from '../src/predictions.js';
+import type { PredictionEvent } from '../src/prediction-event.js';
 import { buildTestApp } from './helpers/app.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };

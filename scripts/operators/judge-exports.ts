@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { judgeGraph } from '../../src/inference/analysis/graph-judge.js';
-import { readGraph } from '../../src/inference/onnx/graph.js';
+import { readGraph } from '../../src/inference/onnx/read-graph.js';
 
 // Judges each model of FOLDER/EXPORTER/*.onnx, as exporters.py writes them: which operators each exporter writes, and
 // why a model would not run on the server's thread. With a second argument, the operators of the models that may are

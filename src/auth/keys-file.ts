@@ -2,9 +2,9 @@ import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { RefusedError } from '../errors.js';
 import { modelNamePattern } from '../models/manifest/names.js';
-import { listShapeFaults } from '../text/shape-faults.js';
-import { readTime, timeForm } from '../time/expiry.js';
-import { readWindowMs, windowForm, windowPattern } from '../time/window.js';
+import { listShapeFaults } from '../text/schema-errors.js';
+import { readWindowMs, windowForm, windowPattern } from '../time/duration.js';
+import { readTime, timeForm } from '../time/timestamp.js';
 import type { ApiKey, Scope } from './api-key.js';
 
 const strict = { additionalProperties: false } as const;

@@ -1,4 +1,4 @@
-import type { RunTiming } from '../inference/batching/waiter.js';
+import type { RunTiming } from '../inference/batching/pending-row.js';
 
 export type CacheState = 'in_use' | 'aside';
 

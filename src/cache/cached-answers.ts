@@ -1,11 +1,11 @@
 import type { CallContext } from '../inference/batching/call-context.js';
 import type { Answer, CheckedRequest } from '../models/tasks/task.js';
-import type { AnswerCache, AnswerKey, NearCache } from './cache.js';
+import type { AnswerCache, AnswerKey, NearCache } from './answer-cache.js';
 import { CacheBenefit } from './cache-benefit.js';
 import { computeAt, lookUpAll } from './cached-rows.js';
 import { RememberedAnswer } from './remembered-answer.js';
 import { SingleFlight } from './single-flight.js';
-import { createTieredCache } from './tiered.js';
+import { createTieredCache } from './tiered-cache.js';
 
 /**
  * How an answer came about: remembered, shared with one that was under way, or computed; `aside` was computed without

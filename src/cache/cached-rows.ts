@@ -1,6 +1,6 @@
 import { RowError } from '../errors.js';
 import type { Answer, CheckedRequest } from '../models/tasks/task.js';
-import type { AnswerCache, AnswerKey } from './cache.js';
+import type { AnswerCache, AnswerKey } from './answer-cache.js';
 
 /** What is found of some keys; at once where all are in memory. */
 export async function lookUpAll(

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { messageOf } from '../errors.js';
 import type { Feature } from '../models/manifest/manifest.js';
 import type { Proposal } from '../models/proposal/propose-manifest.js';
-import type { LoadedModel } from '../models/registry/loaded-model.js';
-import { printable, quoteForShell, toTable } from './terminal/text.js';
+import type { LoadedModel } from '../models/registry/loaded-version.js';
+import { printable, quoteForShell, toTable } from './terminal/terminal-text.js';
 
 export interface AdditionPlace {
   readonly root: string;

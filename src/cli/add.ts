@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf } from '../errors.js';
-import type { ModelGraph } from '../inference/onnx/graph.js';
+import type { ModelGraph } from '../inference/onnx/read-graph.js';
 import { readServedGraph } from '../inference/onnx/served-graph.js';
 import { ColumnsError } from '../models/binding/several-columns.js';
 import { parseGolden } from '../models/examples/golden.js';

@@ -1,7 +1,7 @@
+import { defaultVersion, type ModelState, type VersionState } from '../models/registry/choose-version.js';
 import type { Listing } from '../models/registry/directory.js';
 import { findProblem } from '../models/registry/readiness.js';
 import type { Registry } from '../models/registry/registry.js';
-import { defaultVersion, type ModelState, type VersionState } from '../models/registry/routing.js';
 import { suggestDefault } from '../models/registry/unavailable.js';
 import { toDefaultCommand } from './default-command.js';
 

@@ -7,7 +7,7 @@ import { untilSignalled } from '../process/stop-signals.js';
 import { type CheckReport, type ModelReport, reportOn } from './check-report.js';
 import { createCliLoader } from './loader.js';
 import type { Command } from './terminal/command.js';
-import { printable, toPrintableJson, toTable } from './terminal/text.js';
+import { printable, toPrintableJson, toTable } from './terminal/terminal-text.js';
 
 export const check: Command = {
   summary: 'loads every model as the server would, and says what is wrong',

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Aliases } from '../models/registry/aliases.js';
 import { aliasesWithDefault } from '../models/registry/unavailable.js';
-import { quoteForShell } from './terminal/text.js';
+import { quoteForShell } from './terminal/terminal-text.js';
 
 /** The command that makes a version the default of its model, and leaves the model's other aliases as they are. */
 export function toDefaultCommand(root: string, model: string, aliases: Aliases, version: string): string {

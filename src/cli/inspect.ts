@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import { RefusedError } from '../errors.js';
 import { digestOf, readRegularFile } from '../files/regular-file.js';
-import { describeType, type GraphValue, type ModelGraph, readGraph } from '../inference/onnx/graph.js';
+import { describeType, type GraphValue, type ModelGraph, readGraph } from '../inference/onnx/read-graph.js';
 import { type Command, UsageError } from './terminal/command.js';
-import { printable, toPrintableJson, toTable } from './terminal/text.js';
+import { printable, toPrintableJson, toTable } from './terminal/terminal-text.js';
 
 /** The format itself, a protobuf message, ends at 2 GiB. */
 export const maxModelBytes = 2 ** 31 - 1;

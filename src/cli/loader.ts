@@ -1,5 +1,5 @@
-import { limitsOf, readConfig } from '../config/config.js';
-import { createLoader, type Loader } from '../models/loading/load-version.js';
+import { limitsOf, readConfig } from '../config/read-config.js';
+import { createLoader, type Loader } from '../models/loading/loader.js';
 
 /** What loads versions as a server with this environment would; a wrong variable of another kind is no matter here. */
 export function createCliLoader(env: Readonly<Record<string, string | undefined>>): Loader {

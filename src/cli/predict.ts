@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { messageOf, RefusedError, ServiceError } from '../errors.js';
-import type { Loader } from '../models/loading/load-version.js';
+import type { Loader } from '../models/loading/loader.js';
 import { listDirectory } from '../models/registry/directory.js';
 import { Registry } from '../models/registry/registry.js';
-import { createPredictions } from '../predictions.js';
+import { createPredictions } from '../prediction-event.js';
 import { createPredictor } from '../predictor.js';
 import { untilSignalled } from '../process/stop-signals.js';
 import { createCliLoader } from './loader.js';
 import { type CliContext, type Command, UsageError } from './terminal/command.js';
-import { escapeJson, toPrintableJson } from './terminal/text.js';
+import { escapeJson, toPrintableJson } from './terminal/terminal-text.js';
 
 const notAskedFor = 'not asked for';
 

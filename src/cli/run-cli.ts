@@ -1,5 +1,5 @@
 import { messageOf, RefusedError, ServiceError } from '../errors.js';
-import { GraphError } from '../inference/onnx/graph.js';
+import { GraphError } from '../inference/onnx/read-graph.js';
 import { serverVersion } from '../version.js';
 import { add } from './add.js';
 import { check } from './check.js';
@@ -8,7 +8,7 @@ import { keys } from './keys/keys.js';
 import { predict } from './predict.js';
 import { serve } from './serve.js';
 import { type CliContext, type Command, parseCommand, suggest, UsageError } from './terminal/command.js';
-import { printable } from './terminal/text.js';
+import { printable } from './terminal/terminal-text.js';
 
 const commands: Readonly<Record<string, Command>> = { serve, check, add, predict, inspect, keys };
 

@@ -31,7 +31,7 @@ All other settings are environment variables, or lines of that file: docs/config
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     const signals = catchSignals();
     // Only here: the other commands need no server, and start faster without one.
-    const { runServer } = await import('../process/process.js');
+    const { runServer } = await import('../process/run-server.js');
     await runServer(env, signals, Object.fromEntries(given));
     return Number(process.exitCode ?? 0);
   },

@@ -1,11 +1,11 @@
 import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.js';
+import type { Config } from '../config/read-config.js';
 import { ConfigError } from '../errors.js';
-import { Place, type WorkerEnd } from './place.js';
-import { WholeReport } from './whole-report.js';
-import type { Question, StartSummary, Subject, WholeFacts } from './worker-message.js';
+import { WholeReport } from './cluster-report.js';
+import type { Question, StartSummary, Subject, WholeFacts } from './messages.js';
+import { Place, type WorkerEnd } from './worker-slot.js';
 
 export type SupervisorConfig = Pick<
   Config,

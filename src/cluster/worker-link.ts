@@ -1,4 +1,4 @@
-import { Questions } from './questions.js';
+import { Questions } from './ipc-calls.js';
 import type {
   StartSummary,
   Subject,
@@ -6,7 +6,7 @@ import type {
   WholeFacts,
   WorkerFacts,
   WorkerMessage,
-} from './worker-message.js';
+} from './messages.js';
 
 /** What makes a process a worker: the number of its place, in the environment that its supervisor gave it. */
 export const workerVariable = 'SARDONYX_WORKER';

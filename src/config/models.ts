@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { Milliseconds } from './kinds.js';
+import { Milliseconds } from './setting-types.js';
 
 /** What is served, and what it may take. */
 export const modelsVariables = {

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { Milliseconds } from './kinds.js';
+import { Milliseconds } from './setting-types.js';
 
 /** The processes themselves: how many, what they say, how they end. */
 export const processVariables = {

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
-import { accessVariables } from './access.js';
+import { accessVariables } from './auth.js';
 import { cacheVariables } from './cache.js';
-import { edgeVariables } from './edge.js';
+import { edgeVariables } from './http.js';
 import { modelsVariables } from './models.js';
 import { processVariables } from './process.js';
 

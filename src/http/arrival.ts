@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import fp from 'fastify-plugin';
-import { createLoopClock } from './loop-clock.js';
+import { createLoopClock } from './arrival-clock.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

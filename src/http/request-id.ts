@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import fp from 'fastify-plugin';
-import { hideKeys } from '../text/messages.js';
+import { hideKeys } from '../text/describe-value.js';
 
 /** What a client may name its own request: printable, short, and safe in any log or header. */
 const sane = /^[A-Za-z0-9][A-Za-z0-9._:@/+=-]{0,127}$/;

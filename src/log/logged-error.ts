@@ -1,5 +1,5 @@
 import { stdSerializers } from 'pino';
-import { describeValue, hideKeys } from '../text/messages.js';
+import { describeValue, hideKeys } from '../text/describe-value.js';
 
 const longestMessage = 1_000;
 const longestStack = 4_000;

@@ -1,5 +1,5 @@
 import type { LoadEvent } from '../models/registry/registry.js';
-import type { PredictionEvent, Subscriber } from '../predictions.js';
+import type { PredictionEvent, Subscriber } from '../prediction-event.js';
 import type { Counter, Metrics } from './metrics.js';
 
 /** Seconds: from well under a run of a small model to the longest that anybody waits. */

@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import type { RawRequest } from '../addresses/forwarded-for.js';
-import { readAccessMode } from '../auth/access-mode.js';
 import type { ApiKey, Scope } from '../auth/api-key.js';
+import { readAccessMode } from '../auth/auth-mode.js';
+import { createGate, failureReasons, type Gate } from '../auth/authorizer.js';
+import { readPresentedKey } from '../auth/credential.js';
 import { createFailureLimit } from '../auth/failure-limit.js';
-import { createGate, failureReasons, type Gate } from '../auth/gate.js';
 import { openKeys } from '../auth/key-source.js';
-import { readPresentedKey } from '../auth/presented-key.js';
-import type { Config } from '../config/config.js';
+import type { Config } from '../config/read-config.js';
 
 type RouteScope = Scope | 'open';
 

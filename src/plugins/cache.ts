@@ -1,9 +1,9 @@
 import fp from 'fastify-plugin';
-import type { AnswerCache, NearCache } from '../cache/cache.js';
+import type { AnswerCache, NearCache } from '../cache/answer-cache.js';
 import { CachedAnswers } from '../cache/cached-answers.js';
-import { createMemoryCache } from '../cache/memory.js';
-import { createRedisCache } from '../cache/redis.js';
-import type { Config } from '../config/config.js';
+import { createMemoryCache } from '../cache/memory-cache.js';
+import { createRedisCache } from '../cache/redis-cache.js';
+import type { Config } from '../config/read-config.js';
 import { ConfigError } from '../errors.js';
 import { redisPrefix } from './redis.js';
 

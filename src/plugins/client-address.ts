@@ -2,8 +2,8 @@ import fp from 'fastify-plugin';
 import { findOrigin, type Source } from '../addresses/forwarded-for.js';
 import { toClient } from '../addresses/ip-address.js';
 import { readTrustedProxies } from '../addresses/trusted-proxies.js';
-import type { Config } from '../config/config.js';
-import { describeValue, hideKeys } from '../text/messages.js';
+import type { Config } from '../config/read-config.js';
+import { describeValue, hideKeys } from '../text/describe-value.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { readOrigins } from '../config/origins.js';
+import { readOrigins } from '../config/cors-origins.js';
 
 /** What clients may send, and what their pages may read of an answer. */
 const requestHeaders =

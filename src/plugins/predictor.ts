@@ -2,7 +2,7 @@ import fp from 'fastify-plugin';
 import { LineLimit } from '../log/line-limit.js';
 import { toLoggedError } from '../log/logged-error.js';
 import { createPredictionMetrics } from '../monitoring/prediction-metrics.js';
-import { createPredictions, type Predictions } from '../predictions.js';
+import { createPredictions, type Predictions } from '../prediction-event.js';
 import { type BegunPrediction, createPredictor, type Predictor } from '../predictor.js';
 
 declare module 'fastify' {

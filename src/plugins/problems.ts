@@ -4,8 +4,8 @@ import { type ErrorCode, ServiceError } from '../errors.js';
 import { discardBody } from '../http/discard-body.js';
 import { toErrorBody } from '../schemas/error-body.js';
 import type { ProblemSettings } from '../schemas/problem.js';
-import { pointerToken } from '../text/messages.js';
-import { describeRefused, type FaultLog } from './fault-log.js';
+import { pointerToken } from '../text/describe-value.js';
+import { describeRefused, type FaultLog } from './error-log.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

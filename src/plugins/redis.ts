@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import fp from 'fastify-plugin';
-import type { Config } from '../config/config.js';
+import type { Config } from '../config/read-config.js';
 import { ConfigError, messageOf } from '../errors.js';
 import { type RedisAddress, readRedisAddress } from '../redis/connection/redis-address.js';
 import type { RedisLink } from '../redis/redis-link.js';

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import fp from 'fastify-plugin';
-import { type Config, limitsOf } from '../config/config.js';
+import { type Config, limitsOf } from '../config/read-config.js';
 import { RefusedError } from '../errors.js';
 import { LineLimit } from '../log/line-limit.js';
-import { createLoader } from '../models/loading/load-version.js';
+import { createLoader } from '../models/loading/loader.js';
 import { listDirectory } from '../models/registry/directory.js';
-import type { LoadFigures } from '../models/registry/loaded-model.js';
+import type { LoadFigures } from '../models/registry/loaded-version.js';
 import { type LoadEvent, Registry } from '../models/registry/registry.js';
 import { createLoadMetrics } from '../monitoring/prediction-metrics.js';
 

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
-import { hideKeys } from '../text/messages.js';
+import { hideKeys } from '../text/describe-value.js';
 
 /** One line for each answered request, at the level `debug`; at any other level there is not even a hook. */
 export default fp(

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin';
 import type { RawRequest } from '../addresses/forwarded-for.js';
 import type { ApiKey } from '../auth/api-key.js';
 import { ServiceError } from '../errors.js';
-import type { HeaderSink } from './limits.js';
+import type { HeaderSink } from './rate-limit.js';
 
 /** An answer to a request that no route takes, or that the key or the limit of its client forbids. */
 export type Refused = (refusal: ServiceError, key: ApiKey | null) => void;

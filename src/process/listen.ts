@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import type { FastifyInstance } from 'fastify';
-import type { Config } from '../config/config.js';
+import type { Config } from '../config/read-config.js';
 
 /** Listens at the configured address. Where that cannot be, the server is closed, and what listening throws is thrown. */
 export async function listen(app: FastifyInstance, config: Config, isWorker: boolean): Promise<void> {

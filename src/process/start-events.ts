@@ -1,4 +1,4 @@
-import type { StartSummary } from '../cluster/worker-message.js';
+import type { StartSummary } from '../cluster/messages.js';
 
 /** The steps of a start, of one process or of several. */
 export interface StartEvents {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { WorkerLink } from '../cluster/worker-link.js';
-import type { Config } from '../config/config.js';
+import type { Config } from '../config/read-config.js';
 
 /** From the cut of the connections to the end of the process, if nothing else ends it. */
 const lastResortMs = 2_000;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { Supervisor } from '../cluster/supervisor.js';
-import type { Config } from '../config/config.js';
+import type { Config } from '../config/read-config.js';
 import { reopenLog } from '../log/destination.js';
 import { findFreePort } from './free-port.js';
 import { resolveHost } from './listen.js';

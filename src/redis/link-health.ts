@@ -1,5 +1,5 @@
 import { Breaker, longestPauseMs } from './breaker.js';
-import type { Absence, Finding } from './redis-fault.js';
+import type { Absence, Finding } from './redis-errors.js';
 
 /** A change between the two states, for the log. */
 export type LinkChange =

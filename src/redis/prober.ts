@@ -1,6 +1,6 @@
 import { noAnswer, withDeadline } from '../time/deadline.js';
 import type { LinkHealth } from './link-health.js';
-import { type Finding, noAnswerInTime } from './redis-fault.js';
+import { type Finding, noAnswerInTime } from './redis-errors.js';
 
 /** A probe that was answered after so long has met a Redis that stood still; sooner, one that is slow. */
 const thawMs = 500;

@@ -14,7 +14,7 @@ import {
   RefusedByRedis,
   readFault,
   toLoggable,
-} from './redis-fault.js';
+} from './redis-errors.js';
 import { type RefusalWatcher, RefusedCommands } from './refused-commands.js';
 import { WatchedConnection } from './watched-connection.js';
 

@@ -5,7 +5,7 @@ import type { LinkHealth } from './link-health.js';
 import { probe } from './probe.js';
 import { Prober } from './prober.js';
 import { ReconnectPace } from './reconnect-pace.js';
-import { connectionLost, type Finding, isCluster } from './redis-fault.js';
+import { connectionLost, type Finding, isCluster } from './redis-errors.js';
 import type { RefusedCommands } from './refused-commands.js';
 
 /** A connection that is not back after so long is an outage, although nobody has asked. */

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import { defaultVersion } from '../models/registry/choose-version.js';
 import { canAnswer } from '../models/registry/readiness.js';
-import { defaultVersion } from '../models/registry/routing.js';
 import { HealthSchema, LiveSchema, NotReadySchema, ReadySchema } from '../schemas/health.js';
 
 export interface HealthOptions {

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { readPredictionRequest, shownCacheResults } from '../http/prediction-headers.js';
+import { readPredictionRequest, shownCacheResults } from '../http/prediction-request.js';
 
 const contentType = 'application/json; charset=utf-8';
 

@@ -1,13 +1,13 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { ManifestSchema } from '../models/manifest/manifest.js';
-import type { LoadedModel } from '../models/registry/loaded-model.js';
-import { findProblem } from '../models/registry/readiness.js';
 import {
   defaultVersion,
   findVersion,
   type ModelState,
   type VersionState,
-} from '../models/registry/routing.js';
+} from '../models/registry/choose-version.js';
+import type { LoadedModel } from '../models/registry/loaded-version.js';
+import { findProblem } from '../models/registry/readiness.js';
 import { StringEnum } from './string-enum.js';
 
 const loadedMembers = {

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { Dimension, ElementType } from '../inference/tensors/tensor.js';
-import type { LoadedModel } from '../models/registry/loaded-model.js';
+import type { LoadedModel } from '../models/registry/loaded-version.js';
 
 const Tensor = Type.Object({
   dtype: Type.String(),

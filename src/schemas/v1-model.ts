@@ -4,7 +4,7 @@ import {
   findVersion,
   type ModelState,
   type VersionState,
-} from '../models/registry/routing.js';
+} from '../models/registry/choose-version.js';
 import { StringEnum } from './string-enum.js';
 
 /** The models by name, as KServe lists them. */

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { AnswerCache, AnswerKey } from '../../src/cache/cache.js';
+import type { AnswerCache, AnswerKey } from '../../src/cache/answer-cache.js';
 import { CachedAnswers, type Caching } from '../../src/cache/cached-answers.js';
-import { createMemoryCache } from '../../src/cache/memory.js';
+import { createMemoryCache } from '../../src/cache/memory-cache.js';
 import { ServiceError } from '../../src/errors.js';
 import { createCall } from '../../src/inference/batching/call-context.js';
 import type { Answer, CheckedRequest } from '../../src/models/tasks/task.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { AnswerCache } from '../../src/cache/cache.js';
+import type { AnswerCache } from '../../src/cache/answer-cache.js';
 import { CachedAnswers } from '../../src/cache/cached-answers.js';
-import { createMemoryCache } from '../../src/cache/memory.js';
+import { createMemoryCache } from '../../src/cache/memory-cache.js';
 import { RowError, ServiceError } from '../../src/errors.js';
 import type { Answer, CheckedRequest } from '../../src/models/tasks/task.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { AnswerCache, AnswerKey } from '../../src/cache/cache.js';
+import type { AnswerCache, AnswerKey } from '../../src/cache/answer-cache.js';
 
 /** An identity as a version has it. */
 export function identityOf(text: string): string {

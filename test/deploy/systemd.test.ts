@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readConfig } from '../../src/config/config.js';
+import { readConfig } from '../../src/config/read-config.js';
 
 const unit = readFileSync('deploy/systemd/sardonyx.service', 'utf8');
 const settings = readFileSync('deploy/systemd/sardonyx.env', 'utf8');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { expect, test } from 'vitest';
 import { documents } from '../../docs/generate.js';
-import { readConfig } from '../../src/config/config.js';
+import { readConfig } from '../../src/config/read-config.js';
 import { ConfigSchema } from '../../src/config/schema.js';
 
 test.each(Object.entries(documents))('%s is what `npm run docs` makes', (path, write) => {

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Redis } from 'ioredis';
 import { afterAll, expect, vi } from 'vitest';
-import { createMemoryCache } from '../../src/cache/memory.js';
+import { createMemoryCache } from '../../src/cache/memory-cache.js';
 import { entry } from '../helpers/log-entry.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { startRedis } from '../helpers/redis.js';

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { readConfig } from '../../src/config/config.js';
-import { buildServer } from '../../src/server.js';
+import { buildServer } from '../../src/app.js';
+import { readConfig } from '../../src/config/read-config.js';
 
 export interface TestApp extends AsyncDisposable {
   readonly app: FastifyInstance;

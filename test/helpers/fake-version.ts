@@ -1,4 +1,4 @@
-import { LoadedModel } from '../../src/models/registry/loaded-model.js';
+import { LoadedModel } from '../../src/models/registry/loaded-version.js';
 
 export interface FakeVersion {
   readonly loaded: LoadedModel;

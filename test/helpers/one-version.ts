@@ -1,6 +1,6 @@
 import { messageOf, type Problem, RefusedError, ServiceError } from '../../src/errors.js';
-import { createLoader, type LoaderOptions } from '../../src/models/loading/load-version.js';
-import type { LoadedModel } from '../../src/models/registry/loaded-model.js';
+import { createLoader, type LoaderOptions } from '../../src/models/loading/loader.js';
+import type { LoadedModel } from '../../src/models/registry/loaded-version.js';
 import type { Answer } from '../../src/models/tasks/task.js';
 import { createRegistryFolder, type VersionParts } from './registry-folder.js';
 

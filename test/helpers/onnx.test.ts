@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { openSession } from '../../src/inference/engine/session.js';
-import { readGraph } from '../../src/inference/onnx/graph.js';
+import { readGraph } from '../../src/inference/onnx/read-graph.js';
 import type { Tensors } from '../../src/inference/tensors/tensor.js';
 import { type ElementType, toFloat16 } from './onnx.js';
 import * as cast from './onnx-models.js';

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readAccessMode } from '../../src/auth/access-mode.js';
-import { readConfig } from '../../src/config/config.js';
+import { readAccessMode } from '../../src/auth/auth-mode.js';
+import { readConfig } from '../../src/config/read-config.js';
 import { parseObjects, provideKustomize, render, renderWith } from './kustomize.js';
 import { findObject, podOf, secretNamesOf, settingsOf } from './objects.js';
 import { additions, page } from './page.js';

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { isLoopback, readAccessMode } from '../../src/auth/access-mode.js';
-import { readConfig } from '../../src/config/config.js';
+import { isLoopback, readAccessMode } from '../../src/auth/auth-mode.js';
+import { readConfig } from '../../src/config/read-config.js';
 import { ConfigSchema } from '../../src/config/schema.js';
 import { parseObjects, provideKustomize, render } from './kustomize.js';
 import {

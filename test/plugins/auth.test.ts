@@ -1,7 +1,7 @@
 import Fastify from 'fastify';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { KeyEntry } from '../../src/auth/keys-file.js';
-import { readConfig } from '../../src/config/config.js';
+import { readConfig } from '../../src/config/read-config.js';
 import auth from '../../src/plugins/auth.js';
 import clientAddress from '../../src/plugins/client-address.js';
 import metrics from '../../src/plugins/metrics.js';

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { createRedisLimiter } from '../../src/rate-limit/redis.js';
+import { createRedisLimiter } from '../../src/rate-limit/redis-limiter.js';
 import { entry } from '../helpers/log-entry.js';
 import { createTestLink } from '../helpers/redis-link.js';
 import { openSharedRedis } from '../helpers/shared-redis.js';

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import { createRedisCache } from '../../src/cache/redis.js';
-import { createRedisLimiter } from '../../src/rate-limit/redis.js';
+import { createRedisCache } from '../../src/cache/redis-cache.js';
+import { createRedisLimiter } from '../../src/rate-limit/redis-limiter.js';
 import { keyOf } from '../contracts/answer-cache.js';
 import { createTestLink } from '../helpers/redis-link.js';
 import { openSharedRedis } from '../helpers/shared-redis.js';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { describe, expect, test, vi } from 'vitest';
-import { createRedisCache } from '../../src/cache/redis.js';
-import { createRedisLimiter } from '../../src/rate-limit/redis.js';
+import { createRedisCache } from '../../src/cache/redis-cache.js';
+import { createRedisLimiter } from '../../src/rate-limit/redis-limiter.js';
 import { buildTestApp } from '../helpers/app.js';
 import { entry } from '../helpers/log-entry.js';
 import { startRedis } from '../helpers/redis.js';

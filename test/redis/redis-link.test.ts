@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { describe, expect, test, vi } from 'vitest';
-import { RefusedByRedis } from '../../src/redis/redis-fault.js';
+import { RefusedByRedis } from '../../src/redis/redis-errors.js';
 import { defineScript, runScript } from '../../src/redis/script.js';
 import { startFakeRedis } from '../helpers/fake-redis.js';
 import { findFreePort } from '../helpers/free-port.js';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { describe, expect, test, vi } from 'vitest';
-import { createRedisCache } from '../../src/cache/redis.js';
-import { createRedisLimiter } from '../../src/rate-limit/redis.js';
+import { createRedisCache } from '../../src/cache/redis-cache.js';
+import { createRedisLimiter } from '../../src/rate-limit/redis-limiter.js';
 import { slotOf } from '../../src/redis/connection/key-slot.js';
 import { startRedis } from '../helpers/redis.js';
 import { startCluster } from '../helpers/redis-cluster.js';

@@ -1,9 +1,9 @@
 import { keyIdForm, keyIdPattern, keyPrefix } from '../../auth/keys-file.js';
 import { type Args, type CliContext, type Command, suggest, UsageError } from '../terminal/command.js';
-import { printable } from '../terminal/text.js';
-import { createKey } from './keys-create.js';
-import { listKeys } from './keys-list.js';
-import { revokeKeys } from './keys-revoke.js';
+import { printable } from '../terminal/terminal-text.js';
+import { createKey } from './create.js';
+import { listKeys } from './list.js';
+import { revokeKeys } from './revoke.js';
 
 /** What a subcommand works on. */
 export interface KeysRequest {

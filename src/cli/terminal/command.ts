@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { messageOf } from '../../errors.js';
-import { nearestNames } from '../../text/nearest-names.js';
+import { nearestNames } from '../../text/did-you-mean.js';
 
 type ParseArgsOptionsConfig = NonNullable<ParseArgsConfig['options']>;
 

@@ -1,5 +1,5 @@
-import type { GraphNode, ModelGraph } from '../onnx/graph.js';
 import { readConstant } from '../onnx/graph-types.js';
+import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
 /** Operators that work along axes, which an attribute or the second input lists: all of them where none is given. */
 const reductions = /^Reduce|^MeanVarianceNormalization$/;

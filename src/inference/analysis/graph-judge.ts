@@ -1,6 +1,6 @@
 import { runAtOnce, runInSlices, type Steps } from '../../time/slices.js';
-import type { GraphNode, ModelGraph } from '../onnx/graph.js';
 import { chooseOutputs, constantType, readConstant } from '../onnx/graph-types.js';
+import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 import { findFreeDimension, nodesInOrder } from './graph-order.js';
 import { findSizeRisk, followLevel, type Level } from './graph-sizes.js';
 import { findTextRisk } from './graph-text.js';

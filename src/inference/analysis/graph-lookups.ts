@@ -1,4 +1,4 @@
-import type { GraphNode, ModelGraph } from '../onnx/graph.js';
+import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
 /** Operators that look something up by whole numbers, and at which of their inputs those stand. */
 const indexInputs: Readonly<Record<string, readonly number[]>> = {

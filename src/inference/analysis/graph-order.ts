@@ -1,4 +1,4 @@
-import type { GraphNode, ModelGraph } from '../onnx/graph.js';
+import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
 /** Exporters write nodes in order: one pass is enough. A graph that needs more than these stays as it is. */
 const mostPasses = 20;

@@ -1,4 +1,4 @@
-import type { GraphNode, GraphValue, ModelGraph } from '../onnx/graph.js';
+import type { GraphNode, GraphValue, ModelGraph } from '../onnx/read-graph.js';
 
 /** Operators that hand values on: in another form, chosen or joined. Of the first group, only the first input counts. */
 const passing = new Set(

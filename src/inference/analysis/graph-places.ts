@@ -1,4 +1,4 @@
-import type { GraphNode, ModelGraph } from '../onnx/graph.js';
+import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
 const forms = new Set('Identity Cast Reshape Squeeze Unsqueeze Flatten Transpose'.split(' '));
 const classifiers = new Set(['LinearClassifier', 'SVMClassifier', 'TreeEnsembleClassifier']);

@@ -1,5 +1,5 @@
-import type { GraphNode } from '../onnx/graph.js';
-import { toElementType } from '../onnx/graph-value.js';
+import type { GraphNode } from '../onnx/read-graph.js';
+import { toElementType } from '../onnx/value-type.js';
 import type { ProvenOperator } from './operator-table.js';
 
 /**

@@ -1,5 +1,5 @@
-import type { GraphNode, ModelGraph } from '../onnx/graph.js';
 import { readConstant } from '../onnx/graph-types.js';
+import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 import type { KnownValues } from './graph-judge.js';
 
 /**

@@ -1,5 +1,5 @@
-import type { GraphNode, ModelGraph } from '../onnx/graph.js';
 import { readConstant } from '../onnx/graph-types.js';
+import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
 /** Operators of ONNX that give another output for the same input each time. */
 const random = new Set([

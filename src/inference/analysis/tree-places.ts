@@ -1,8 +1,8 @@
 import type { Steps } from '../../time/slices.js';
 import { toGraphError } from '../onnx/graph-error.js';
-import { counted, graphLimits } from '../protobuf/graph-limits.js';
-import { LimitError } from '../protobuf/protobuf.js';
-import { LOWEST_INT32 } from '../protobuf/protobuf-run.js';
+import { counted, graphLimits } from '../protobuf/limits.js';
+import { LOWEST_INT32 } from '../protobuf/packed-run.js';
+import { LimitError } from '../protobuf/protobuf-reader.js';
 
 /** The nodes of an ensemble by their tree and their number in it. */
 export interface TreePlaces {

@@ -1,7 +1,7 @@
 import { ServiceError } from '../../errors.js';
 import type { CallContext } from './call-context.js';
+import { tooShort } from './pending-row.js';
 import type { RunTimes } from './run-times.js';
-import { tooShort } from './waiter.js';
 
 /**
  * What is expected to take so long may take a quarter more: when the machine gets busy all runs of a queue get slower

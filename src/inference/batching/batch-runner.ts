@@ -2,8 +2,8 @@ import { ServiceError } from '../../errors.js';
 import { type Executor, RunEndedError } from '../engine/executor.js';
 import type { Tensors } from '../tensors/tensor.js';
 import { FatalInputs } from './fatal-inputs.js';
+import { expired, fail, type Waiter } from './pending-row.js';
 import type { RunTimes } from './run-times.js';
-import { expired, fail, type Waiter } from './waiter.js';
 
 export interface BatchRunnerOptions<Row> {
   readonly executor: Executor;

@@ -1,8 +1,8 @@
 import { admit } from './admission.js';
 import { BatchRunner, type BatchRunnerOptions } from './batch-runner.js';
 import type { CallContext } from './call-context.js';
+import { expired, type RunShare, tooShort, type Waiter } from './pending-row.js';
 import { RowQueue } from './row-queue.js';
-import { expired, type RunShare, tooShort, type Waiter } from './waiter.js';
 
 export interface BatcherOptions<Row> extends BatchRunnerOptions<Row> {
   readonly maxBatchRows: number;

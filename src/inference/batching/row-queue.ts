@@ -1,6 +1,6 @@
 import { ServiceError } from '../../errors.js';
+import { expired, fail, type Waiter } from './pending-row.js';
 import type { RunTimes } from './run-times.js';
-import { expired, fail, type Waiter } from './waiter.js';
 
 /** The entries that wait for a run, in order of arrival. */
 export class RowQueue<Row> {

@@ -1,7 +1,7 @@
 import { ServiceError } from '../../errors.js';
+import { countBytes } from '../tensors/bytes.js';
+import { countArrays, mostArrays } from '../tensors/json-write.js';
 import type { Tensors } from '../tensors/tensor.js';
-import { countBytes } from '../tensors/tensor-bytes.js';
-import { countArrays, mostArrays } from '../tensors/tensor-json.js';
 
 /**
  * Throws `output_too_large` where the outputs of a run have more bytes than are to be sent on, or more arrays as JSON

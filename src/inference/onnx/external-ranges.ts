@@ -1,5 +1,5 @@
-import { describeValue } from '../../text/messages.js';
-import type { ModelGraph } from './graph.js';
+import { describeValue } from '../../text/describe-value.js';
+import type { ModelGraph } from './read-graph.js';
 
 type Ranges = NonNullable<ReturnType<ModelGraph['externalFiles']['get']>>;
 

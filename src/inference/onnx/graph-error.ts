@@ -1,4 +1,4 @@
-import { LimitError, ProtobufError } from '../protobuf/protobuf.js';
+import { LimitError, ProtobufError } from '../protobuf/protobuf-reader.js';
 
 /** Bytes that are no ONNX model. The message reads on from the file's name: `is not an ONNX model: …`. */
 export class GraphError extends Error {

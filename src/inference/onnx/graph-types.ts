@@ -1,5 +1,5 @@
-import type { AttributeValue, GraphNode, ModelGraph } from './graph.js';
-import { toElementType } from './graph-value.js';
+import type { AttributeValue, GraphNode, ModelGraph } from './read-graph.js';
+import { toElementType } from './value-type.js';
 
 /** The type of what a Constant holds; undefined where two attributes say it, of which the engine takes one. */
 export function constantType({ attributes }: GraphNode): string | undefined {

@@ -1,6 +1,6 @@
-import { delimited } from '../protobuf/protobuf.js';
-import { delimitedField, type Field, fieldsOf, varintField } from '../protobuf/protobuf-fields.js';
-import { type GraphNode, type ModelGraph, readGraph, readGraphInSlices, type ZipMap } from './graph.js';
+import { delimitedField, type Field, fieldsOf, varintField } from '../protobuf/fields.js';
+import { delimited } from '../protobuf/protobuf-reader.js';
+import { type GraphNode, type ModelGraph, readGraph, readGraphInSlices, type ZipMap } from './read-graph.js';
 
 /** The bytes that the engine is given, and the graph in them. */
 export interface ServedGraph {

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
+import { fromBytes, toBytes } from '../tensors/bytes.js';
 import type { ElementType, Tensor, Tensors } from '../tensors/tensor.js';
-import { fromBytes, toBytes } from '../tensors/tensor-bytes.js';
 
 /** What crosses between a parent and its child: a small message, and tensors whose bytes are never turned into text. */
 export interface Frame<Message> {

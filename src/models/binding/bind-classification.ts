@@ -1,8 +1,8 @@
 import { RefusedError } from '../../errors.js';
-import { findOrigin, holdsSeveralLabels } from '../../inference/analysis/graph-origin.js';
 import { listOwnOutputs } from '../../inference/analysis/graph-passing.js';
 import { countsColumns, findPlaceLabels } from '../../inference/analysis/graph-places.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
+import { findOrigin, holdsSeveralLabels } from '../../inference/analysis/output-origin.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import { isFloatType, isIntegerType, type Tensor, type Tensors } from '../../inference/tensors/tensor.js';
 import {
   createClassificationDecoder,

@@ -1,6 +1,7 @@
 import { RefusedError } from '../../errors.js';
-import type { GraphValue, ModelGraph } from '../../inference/onnx/graph.js';
-import { maxRank } from '../../inference/tensors/read-tensor.js';
+import type { GraphValue, ModelGraph } from '../../inference/onnx/read-graph.js';
+import { maxRank } from '../../inference/tensors/json-read.js';
+import { countArrays, mostArrays } from '../../inference/tensors/json-write.js';
 import {
   type ElementType,
   elementTypes,
@@ -8,9 +9,8 @@ import {
   isFloatType,
   sizeOf,
 } from '../../inference/tensors/tensor.js';
-import { countArrays, mostArrays } from '../../inference/tensors/tensor-json.js';
-import { describeValue } from '../../text/messages.js';
-import { isEncodableText } from '../../text/text.js';
+import { describeValue } from '../../text/describe-value.js';
+import { isEncodableText } from '../../text/encodable-text.js';
 import type { Column, EncodedInput } from '../features/encode.js';
 import type { TypedFeature } from '../features/feature-schema.js';
 import { categoriesOf, findValueFault, nearestToZero } from '../manifest/feature-value.js';

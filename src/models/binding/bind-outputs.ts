@@ -1,4 +1,4 @@
-import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { bindClassification } from './bind-classification.js';
 import { bindRegression } from './bind-regression.js';

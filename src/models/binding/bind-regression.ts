@@ -1,5 +1,5 @@
 import { listOwnOutputs } from '../../inference/analysis/graph-passing.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import { createRegressionDecoder } from '../features/decode.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { isNumeric, onlyOf, requireOutput, typeOf } from './graph-outputs.js';

@@ -1,5 +1,5 @@
 import { RefusedError } from '../../errors.js';
-import { describeType, type GraphValue, type ModelGraph } from '../../inference/onnx/graph.js';
+import { describeType, type GraphValue, type ModelGraph } from '../../inference/onnx/read-graph.js';
 import {
   type ElementType,
   elementTypes,

@@ -1,9 +1,9 @@
 import { ServiceError } from '../../errors.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
-import { HostLostError } from '../../inference/runner/host-process.js';
-import { type Trial, TrialTimeoutError } from '../../inference/runner/trials.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
+import { HostLostError } from '../../inference/runner/runner-process.js';
+import { type Trial, TrialTimeoutError } from '../../inference/runner/sandbox.js';
+import type { NestedValue } from '../../inference/tensors/json-write.js';
 import { type ElementType, isIntegerType } from '../../inference/tensors/tensor.js';
-import type { NestedValue } from '../../inference/tensors/tensor-json.js';
 import { bindInputs, tensorTypeOf } from '../binding/bind-inputs.js';
 import { createOtherRows } from '../features/example-row.js';
 import type { Manifest } from '../manifest/manifest.js';

@@ -1,8 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf, RefusedError, ServiceError } from '../../errors.js';
-import { describeValue } from '../../text/messages.js';
-import { listShapeFaults } from '../../text/shape-faults.js';
+import { describeValue } from '../../text/describe-value.js';
+import { listShapeFaults } from '../../text/schema-errors.js';
 import { parseBoundedJson } from '../manifest/bounded-json.js';
 import type { Manifest } from '../manifest/manifest.js';
 import type { Answer } from '../tasks/task.js';

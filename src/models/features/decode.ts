@@ -1,5 +1,5 @@
 import { ServiceError } from '../../errors.js';
-import { notFinite, readNumber, readRaw, shortenFloat32 } from '../../inference/tensors/element.js';
+import { notFinite, readNumber, readRaw, shortenFloat32 } from '../../inference/tensors/json-number.js';
 import { type ElementType, roundTo, type Tensor, type Tensors } from '../../inference/tensors/tensor.js';
 import type { Prediction, Scalar } from '../tasks/task.js';
 

@@ -1,6 +1,6 @@
 import { RowError, ServiceError } from '../../errors.js';
 import type { Batcher, EntrySize, RunContext } from '../../inference/batching/batcher.js';
-import type { RunShare } from '../../inference/batching/waiter.js';
+import type { RunShare } from '../../inference/batching/pending-row.js';
 import type { Row } from './encode.js';
 
 /** Rows of one request, which wait and run as one. */

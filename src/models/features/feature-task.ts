@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { RowError } from '../../errors.js';
 import type { Batcher } from '../../inference/batching/batcher.js';
 import type { CallContext } from '../../inference/batching/call-context.js';
-import type { RunShare, RunTiming } from '../../inference/batching/waiter.js';
+import type { RunShare, RunTiming } from '../../inference/batching/pending-row.js';
 import type { Answer, BodyBounds, CheckedRequest, Prediction, Scalar, Task } from '../tasks/task.js';
 import { explainRefusal, type Ids, pointerTo } from '../tasks/value-refusal.js';
 import type { Decode } from './decode.js';

@@ -1,5 +1,5 @@
 import { RefusedError } from '../../errors.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import type { Notify } from '../private-copy/notify.js';
 import { PrivateCopy } from '../private-copy/private-copy.js';
 import { inspectGraph } from './inspect-graph.js';

@@ -1,5 +1,5 @@
 import { RefusedError } from '../../errors.js';
-import { findSharedName, findTreeFaultInSlices } from '../../inference/analysis/graph-hazards.js';
+import { findSharedName, findTreeFaultInSlices } from '../../inference/analysis/tree-faults.js';
 import {
   findZipMapFault,
   readServedGraphInSlices,

@@ -1,10 +1,10 @@
 import type { Executor } from '../../inference/engine/executor.js';
-import { createInlineExecutor } from '../../inference/engine/inline.js';
+import { createInlineExecutor } from '../../inference/engine/inline-executor.js';
 import { openSession, type Session } from '../../inference/engine/session.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
-import { IsolatedExecutor, type IsolatedOptions } from '../../inference/runner/isolated.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
+import { IsolatedExecutor, type IsolatedOptions } from '../../inference/runner/isolated-executor.js';
 import type { ModelSource } from '../../inference/runner/model-source.js';
-import type { Trial } from '../../inference/runner/trials.js';
+import type { Trial } from '../../inference/runner/sandbox.js';
 import { nextTurn } from '../../time/slices.js';
 import { holdBytes } from '../private-copy/held-bytes.js';
 import type { PrivateCopy } from '../private-copy/private-copy.js';

@@ -1,6 +1,6 @@
 import { RefusedError } from '../../errors.js';
 import { findRandomness, findTrainingMode, hasDropout } from '../../inference/analysis/graph-training.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import type { Manifest } from '../manifest/manifest.js';
 
 /**

@@ -1,9 +1,9 @@
 import { messageOf, RefusedError, ServiceError } from '../../errors.js';
 import { adviseOnCrash, withAdvice } from '../../inference/engine/engine-advice.js';
 import { EngineError } from '../../inference/engine/engine-error.js';
-import { GraphError, type ModelGraph } from '../../inference/onnx/graph.js';
-import { HostLostError } from '../../inference/runner/host-process.js';
-import { TrialTimeoutError } from '../../inference/runner/trials.js';
+import { GraphError, type ModelGraph } from '../../inference/onnx/read-graph.js';
+import { HostLostError } from '../../inference/runner/runner-process.js';
+import { TrialTimeoutError } from '../../inference/runner/sandbox.js';
 
 /** What a load has thrown, as a refusal in words that a client may read; anything else as it is. */
 export function toRefusal(error: unknown, graph: ModelGraph | undefined): unknown {

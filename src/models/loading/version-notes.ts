@@ -1,7 +1,7 @@
 import { RefusedError } from '../../errors.js';
-import { findOrigin } from '../../inference/analysis/graph-origin.js';
 import { listOwnOutputs } from '../../inference/analysis/graph-passing.js';
-import { describeType, type GraphValue, type ModelGraph } from '../../inference/onnx/graph.js';
+import { findOrigin } from '../../inference/analysis/output-origin.js';
+import { describeType, type GraphValue, type ModelGraph } from '../../inference/onnx/read-graph.js';
 import { isFloat, typeOf, unservable } from '../binding/graph-outputs.js';
 import type { Manifest } from '../manifest/manifest.js';
 

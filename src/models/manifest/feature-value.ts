@@ -1,6 +1,6 @@
 import { type ElementType, numberBounds } from '../../inference/tensors/tensor.js';
-import { describeValue } from '../../text/messages.js';
-import { isEncodableText } from '../../text/text.js';
+import { describeValue } from '../../text/describe-value.js';
+import { isEncodableText } from '../../text/encodable-text.js';
 import type { Feature } from './manifest.js';
 
 /** The categories of a string feature: its enum, or the keys of its codes. */

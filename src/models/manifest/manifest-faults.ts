@@ -1,5 +1,5 @@
-import { describeValue, pointerToken } from '../../text/messages.js';
-import { isEncodableText } from '../../text/text.js';
+import { describeValue, pointerToken } from '../../text/describe-value.js';
+import { isEncodableText } from '../../text/encodable-text.js';
 import { findValueFault } from './feature-value.js';
 import { type Feature, type Manifest, mostValues } from './manifest.js';
 

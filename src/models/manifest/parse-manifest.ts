@@ -1,7 +1,7 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf, RefusedError } from '../../errors.js';
-import { describeValue } from '../../text/messages.js';
-import { listShapeFaults } from '../../text/shape-faults.js';
+import { describeValue } from '../../text/describe-value.js';
+import { listShapeFaults } from '../../text/schema-errors.js';
 import { parseBoundedJson } from './bounded-json.js';
 import { type Manifest, ManifestSchema } from './manifest.js';
 import { findFeatureFaults, findTaskFaults } from './manifest-faults.js';

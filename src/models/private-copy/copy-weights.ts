@@ -5,7 +5,7 @@ import { codeOf, RefusedError } from '../../errors.js';
 import { placesOfVersion } from '../../files/file-place.js';
 import { checkRegularFile, openFlags } from '../../files/regular-file.js';
 import { findRangeFault } from '../../inference/onnx/external-ranges.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { toCopyRefusal } from './copy-fault.js';
 

@@ -1,6 +1,6 @@
 import { RefusedError } from '../../errors.js';
-import { countOf, listOf } from '../../inference/analysis/graph-origin.js';
-import type { GraphNode, GraphValue, ModelGraph } from '../../inference/onnx/graph.js';
+import { countOf, listOf } from '../../inference/analysis/output-origin.js';
+import type { GraphNode, GraphValue, ModelGraph } from '../../inference/onnx/read-graph.js';
 import { type Feature, type ManifestFile, mostFeatures } from '../manifest/manifest.js';
 
 export interface FeaturesProposal {

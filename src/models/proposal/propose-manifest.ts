@@ -1,5 +1,5 @@
 import { RefusedError } from '../../errors.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import { findValueFault } from '../manifest/feature-value.js';
 import type { Feature, ManifestFile } from '../manifest/manifest.js';
 import type { WantedOutputs } from './choose-output.js';

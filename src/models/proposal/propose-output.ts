@@ -1,8 +1,8 @@
 import { RefusedError } from '../../errors.js';
-import { type Classes, findClasses, findMadeClasses } from '../../inference/analysis/graph-classes.js';
-import { holdsSeveralLabels } from '../../inference/analysis/graph-origin.js';
+import { type Classes, findClasses, findMadeClasses } from '../../inference/analysis/class-labels.js';
 import { findPassedOn } from '../../inference/analysis/graph-passing.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
+import { holdsSeveralLabels } from '../../inference/analysis/output-origin.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import { columnNames, severalLabels } from '../binding/several-columns.js';
 import type { ManifestFile } from '../manifest/manifest.js';
 import { chooseLabel, chooseProbabilities, chooseValue, type WantedOutputs } from './choose-output.js';

@@ -1,6 +1,6 @@
-import { findOrigin, type Origin } from '../../inference/analysis/graph-origin.js';
 import { listOwnOutputs } from '../../inference/analysis/graph-passing.js';
-import type { GraphValue, ModelGraph } from '../../inference/onnx/graph.js';
+import { findOrigin, type Origin } from '../../inference/analysis/output-origin.js';
+import type { GraphValue, ModelGraph } from '../../inference/onnx/read-graph.js';
 import type { ManifestFile } from '../manifest/manifest.js';
 
 export type TaskName = ManifestFile['task'];

@@ -4,7 +4,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf } from '../../errors.js';
 import { placesOf } from '../../files/file-place.js';
 import { readRegularFile } from '../../files/regular-file.js';
-import { describeValue } from '../../text/messages.js';
+import { describeValue } from '../../text/describe-value.js';
 
 /** The second names that an `aliases.json` gives: alias → name. */
 export type Aliases = ReadonlyMap<string, string>;

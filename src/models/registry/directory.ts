@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../../errors.js';
-import { describeValue } from '../../text/messages.js';
+import { describeValue } from '../../text/describe-value.js';
 import { modelNamePattern, versionNamePattern } from '../manifest/names.js';
 import { type AliasFile, readAliases } from './aliases.js';
 

@@ -1,6 +1,6 @@
 import { type AliasFile, keepLastGood } from './aliases.js';
+import { type ModelState, newestVersion, type VersionState } from './choose-version.js';
 import type { ListedModel } from './directory.js';
-import { type ModelState, newestVersion, type VersionState } from './routing.js';
 import { orderVersions } from './version-order.js';
 
 type VersionStates = ReadonlyMap<string, VersionState>;

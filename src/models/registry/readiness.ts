@@ -1,6 +1,6 @@
 import { messageOf, ServiceError } from '../../errors.js';
+import { chooseVersion, type ModelState } from './choose-version.js';
 import type { Registry } from './registry.js';
-import { chooseVersion, type ModelState } from './routing.js';
 import { describeLoading } from './unavailable.js';
 
 /** One thing that keeps a registry from being ready. */

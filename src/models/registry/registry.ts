@@ -1,7 +1,9 @@
 import { type AliasFile, keepLastGood } from './aliases.js';
 import { attemptLoad } from './attempt-load.js';
+import { chooseVersion, type ModelState, type VersionState } from './choose-version.js';
 import type { ListedModel, Listing } from './directory.js';
-import type { LoadedModel } from './loaded-model.js';
+import type { LoadedModel } from './loaded-version.js';
+import { beginModel, settleModel, withVersion } from './model-state.js';
 import {
   defaultModelName,
   findDefaultModel,
@@ -9,9 +11,7 @@ import {
   hasDefaultModel,
   type ModelNames,
   resolveModel,
-} from './model-lookup.js';
-import { beginModel, settleModel, withVersion } from './model-state.js';
-import { chooseVersion, type ModelState, type VersionState } from './routing.js';
+} from './resolve-model.js';
 import { orderVersions } from './version-order.js';
 
 /** What happened to a version: for the log, the metrics and `sardonyx check`. */

@@ -1,5 +1,5 @@
 import { ServiceError } from '../../errors.js';
-import type { ModelState, VersionState } from './routing.js';
+import type { ModelState, VersionState } from './choose-version.js';
 
 /** What a loading version needs is a moment; what is refused or misnamed needs a person. */
 const loadingRetrySeconds = 1;

@@ -1,8 +1,8 @@
 import type { TSchema } from '@sinclair/typebox';
 import type { CallContext } from '../../inference/batching/call-context.js';
-import type { RunTiming } from '../../inference/batching/waiter.js';
-import type { TensorSpec } from '../../inference/tensors/tensor-element.js';
-import type { NestedValue } from '../../inference/tensors/tensor-json.js';
+import type { RunTiming } from '../../inference/batching/pending-row.js';
+import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
+import type { NestedValue } from '../../inference/tensors/json-write.js';
 
 export type Scalar = number | string | boolean;
 

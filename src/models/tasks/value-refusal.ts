@@ -1,6 +1,6 @@
 import { type Problem, ServiceError } from '../../errors.js';
 import { EngineError } from '../../inference/engine/engine-error.js';
-import { pointerToken } from '../../text/messages.js';
+import { pointerToken } from '../../text/describe-value.js';
 
 /** Values of one input, or one feature, that may be ids: whole numbers which the model looks something up by. */
 export interface Ids {

@@ -1,9 +1,9 @@
 import { type Problem, ServiceError } from '../../errors.js';
-import { readTensor } from '../../inference/tensors/read-tensor.js';
+import { readTensor } from '../../inference/tensors/json-read.js';
+import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
 import type { Tensor } from '../../inference/tensors/tensor.js';
-import type { TensorSpec } from '../../inference/tensors/tensor-element.js';
-import { describeValue, pointerToken } from '../../text/messages.js';
-import { createSearchBudget, nearestNames } from '../../text/nearest-names.js';
+import { describeValue, pointerToken } from '../../text/describe-value.js';
+import { createSearchBudget, nearestNames } from '../../text/did-you-mean.js';
 import { findForeignForm, sketchObject } from '../tasks/foreign-body.js';
 
 const maxProblems = 100;

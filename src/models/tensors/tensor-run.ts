@@ -1,5 +1,5 @@
 import type { Batcher, RunContext } from '../../inference/batching/batcher.js';
-import type { RunShare } from '../../inference/batching/waiter.js';
+import type { RunShare } from '../../inference/batching/pending-row.js';
 import { countRows, cutRun, joinRows, sliceRows } from './tensor-rows.js';
 import type { TensorRun } from './tensor-task.js';
 

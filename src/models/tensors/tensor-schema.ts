@@ -1,4 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox';
+import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
 import {
   bytesOf,
   type Dimension,
@@ -7,7 +8,6 @@ import {
   schemaBounds,
   sizeOf,
 } from '../../inference/tensors/tensor.js';
-import type { TensorSpec } from '../../inference/tensors/tensor-element.js';
 
 type Schema = Record<string, unknown>;
 

@@ -3,8 +3,10 @@ import { RefusedError, RowError } from '../../errors.js';
 import { findLookups } from '../../inference/analysis/graph-lookups.js';
 import type { Batcher } from '../../inference/batching/batcher.js';
 import type { CallContext } from '../../inference/batching/call-context.js';
-import type { RunShare } from '../../inference/batching/waiter.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
+import type { RunShare } from '../../inference/batching/pending-row.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
+import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
+import { type NestedValue, toJsonText, toNestedArrays } from '../../inference/tensors/json-write.js';
 import {
   allocate,
   bytesOf,
@@ -13,13 +15,12 @@ import {
   type Tensor,
   type Tensors,
 } from '../../inference/tensors/tensor.js';
-import type { TensorSpec } from '../../inference/tensors/tensor-element.js';
-import { type NestedValue, toJsonText, toNestedArrays } from '../../inference/tensors/tensor-json.js';
 import { checkInputSize, tensorTypeOf } from '../binding/bind-inputs.js';
 import { unservable } from '../binding/graph-outputs.js';
-import { hashTensors } from '../tasks/row-hash.js';
+import { hashTensors } from '../tasks/request-hash.js';
 import type { Answer, AnswerValue, Task } from '../tasks/task.js';
 import { explainRefusal, type Ids, pointerTo } from '../tasks/value-refusal.js';
+import { toTensorText } from './tensor-key.js';
 import { readTensorRequest } from './tensor-request.js';
 import { countRows } from './tensor-rows.js';
 import { runWhole } from './tensor-run.js';
@@ -31,7 +32,6 @@ import {
   describeTensors,
   isShownAsBytes,
 } from './tensor-schema.js';
-import { toTensorText } from './tensor-text.js';
 
 /** One request as a run of the graph. */
 export interface TensorRun {

@@ -1,6 +1,6 @@
-import type { Trial } from '../../inference/runner/trials.js';
+import type { Trial } from '../../inference/runner/sandbox.js';
+import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
 import { sizeOf, type Tensor } from '../../inference/tensors/tensor.js';
-import type { TensorSpec } from '../../inference/tensors/tensor-element.js';
 import type { TensorRun } from '../tensors/tensor-task.js';
 import { isRefusal, renewIfEnded } from './try-samples.js';
 

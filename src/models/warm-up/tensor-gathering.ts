@@ -1,10 +1,10 @@
-import type { Trial } from '../../inference/runner/trials.js';
+import type { Trial } from '../../inference/runner/sandbox.js';
+import { countBytes } from '../../inference/tensors/bytes.js';
+import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
 import type { Tensors } from '../../inference/tensors/tensor.js';
-import { countBytes } from '../../inference/tensors/tensor-bytes.js';
-import type { TensorSpec } from '../../inference/tensors/tensor-element.js';
 import type { Golden } from '../examples/golden.js';
 import type { Manifest } from '../manifest/manifest.js';
-import { longestInlineRunMs, withDefaults } from '../manifest/runtime-settings.js';
+import { longestInlineRunMs, withDefaults } from '../manifest/runtime-defaults.js';
 import { countRows, joinRows, shapeOf, sliceRows } from '../tensors/tensor-rows.js';
 import type { TensorForm } from '../tensors/tensor-task.js';
 import { countOrdinary } from './sample-rows.js';

@@ -1,14 +1,15 @@
 import { ServiceError } from '../../errors.js';
 import { Batcher, type EntrySize } from '../../inference/batching/batcher.js';
 import { RunTimes } from '../../inference/batching/run-times.js';
-import type { ModelGraph } from '../../inference/onnx/graph.js';
-import type { Trial } from '../../inference/runner/trials.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
+import type { Trial } from '../../inference/runner/sandbox.js';
+import { countBytes } from '../../inference/tensors/bytes.js';
 import type { Tensors } from '../../inference/tensors/tensor.js';
-import { countBytes } from '../../inference/tensors/tensor-bytes.js';
 import { listExamples } from '../examples/example-request.js';
 import type { Golden } from '../examples/golden.js';
 import type { Manifest } from '../manifest/manifest.js';
-import { withDefaults } from '../manifest/runtime-settings.js';
+import { withDefaults } from '../manifest/runtime-defaults.js';
+import { toTensorText } from '../tensors/tensor-key.js';
 import { countRows, joinRuns, shapeOf } from '../tensors/tensor-rows.js';
 import {
   createTensorForm,
@@ -16,7 +17,6 @@ import {
   type TensorForm,
   type TensorRun,
 } from '../tensors/tensor-task.js';
-import { toTensorText } from '../tensors/tensor-text.js';
 import { findEmptyAxes } from './empty-axes.js';
 import { judgeGathering } from './tensor-gathering.js';
 import { isFinal, isRefusal, mostRenewals, renewIfEnded } from './try-samples.js';

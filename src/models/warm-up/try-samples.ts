@@ -1,6 +1,6 @@
 import { EngineError } from '../../inference/engine/engine-error.js';
-import { HostLostError, tookTooMuchMemory } from '../../inference/runner/host-process.js';
-import { type Trial, TrialTimeoutError } from '../../inference/runner/trials.js';
+import { HostLostError, tookTooMuchMemory } from '../../inference/runner/runner-process.js';
+import { type Trial, TrialTimeoutError } from '../../inference/runner/sandbox.js';
 import type { Tensors } from '../../inference/tensors/tensor.js';
 import { type Company, type CompanyFault, findCompanyFault, isRepeatable } from './company.js';
 

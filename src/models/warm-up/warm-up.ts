@@ -1,7 +1,7 @@
 import { RefusedError } from '../../errors.js';
 import type { Executor } from '../../inference/engine/executor.js';
-import type { Trial } from '../../inference/runner/trials.js';
-import { longestInlineRunMs } from '../manifest/runtime-settings.js';
+import type { Trial } from '../../inference/runner/sandbox.js';
+import { longestInlineRunMs } from '../manifest/runtime-defaults.js';
 import type { AnswerValue, Scalar, Task } from '../tasks/task.js';
 import type { TensorRun } from '../tensors/tensor-task.js';
 import type { CompanyFault } from './company.js';

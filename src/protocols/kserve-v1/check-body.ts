@@ -1,4 +1,4 @@
-import type { LoadedModel } from '../../models/registry/loaded-model.js';
+import type { LoadedModel } from '../../models/registry/loaded-version.js';
 import type { CheckedRows, RowResult, RowsResult } from '../../predictor.js';
 import { checkFeatureRows } from './feature-rows.js';
 import { locateFailure } from './locate-failure.js';

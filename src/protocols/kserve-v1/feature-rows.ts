@@ -1,7 +1,7 @@
 import { type Problem, ServiceError } from '../../errors.js';
-import type { LoadedModel } from '../../models/registry/loaded-model.js';
+import type { LoadedModel } from '../../models/registry/loaded-version.js';
 import type { CheckedRequest } from '../../models/tasks/task.js';
-import { describeValue, pointerToken } from '../../text/messages.js';
+import { describeValue, pointerToken } from '../../text/describe-value.js';
 import { isObject, readList, refuse, type V1Body } from './read-body.js';
 
 /** Where in the body a problem of one of its rows is: a pointer, for the pointer in the row. */

@@ -1,5 +1,5 @@
 import { type Problem, ServiceError } from '../../errors.js';
-import { describeValue, pointerToken } from '../../text/messages.js';
+import { describeValue, pointerToken } from '../../text/describe-value.js';
 
 /** A body of the protocol, as it stands there. */
 export interface V1Body {

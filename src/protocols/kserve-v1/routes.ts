@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../../errors.js';
-import { readPredictionRequest, shownCacheResults } from '../../http/prediction-headers.js';
-import { chooseVersion } from '../../models/registry/routing.js';
+import { readPredictionRequest, shownCacheResults } from '../../http/prediction-request.js';
+import { chooseVersion } from '../../models/registry/choose-version.js';
 import type { RowResult } from '../../predictor.js';
 import { toV1Metadata } from '../../schemas/v1-metadata.js';
 import { toV1ModelStatus, V1AliveSchema, V1ModelListSchema } from '../../schemas/v1-model.js';

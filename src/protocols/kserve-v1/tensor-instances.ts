@@ -1,6 +1,6 @@
 import { type Problem, ServiceError } from '../../errors.js';
-import type { LoadedModel } from '../../models/registry/loaded-model.js';
-import { describeValue, pointerToken } from '../../text/messages.js';
+import type { LoadedModel } from '../../models/registry/loaded-version.js';
+import { describeValue, pointerToken } from '../../text/describe-value.js';
 import type { Locate, LocatedRows } from './feature-rows.js';
 import { isObject, readList, refuse, type V1Body } from './read-body.js';
 

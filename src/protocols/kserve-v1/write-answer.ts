@@ -1,5 +1,5 @@
 import { ServiceError } from '../../errors.js';
-import type { LoadedModel } from '../../models/registry/loaded-model.js';
+import type { LoadedModel } from '../../models/registry/loaded-version.js';
 import type { Answer } from '../../models/tasks/task.js';
 import type { RowsResult } from '../../predictor.js';
 import { splitArray } from './json-array.js';

@@ -3,8 +3,8 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { withDeadline } from '../../time/deadline.js';
 import { createClientOptions } from './client-options.js';
 import { type Connection, type ConnectionEvents, closeTimeoutMs, connectTimeoutMs } from './connection.js';
-import { createGatherer } from './gatherer.js';
 import type { RedisAddress } from './redis-address.js';
+import { createGatherer } from './write-batching.js';
 
 /** How Sentinels are logged in to: a list of users of their own. */
 export interface SentinelLogin {

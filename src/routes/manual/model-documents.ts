@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { chooseVersion, type ModelState } from '../../models/registry/routing.js';
+import { chooseVersion, type ModelState } from '../../models/registry/choose-version.js';
 import { type DocumentedModels, describeModels } from '../../schemas/openapi/document.js';
 import type { OpenApiDocument } from '../../schemas/openapi/json.js';
 import { toYaml } from '../../schemas/openapi/yaml.js';

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../errors.js';
-import type { LoadedModel } from '../../models/registry/loaded-model.js';
+import type { LoadedModel } from '../../models/registry/loaded-version.js';
 import { isV1 } from '../v1-error.js';
 import type { Json, OpenApiDocument } from './json.js';
 import { nameAll } from './operation-ids.js';

@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox';
 import type { ErrorCode } from '../../errors.js';
-import type { LoadedModel } from '../../models/registry/loaded-model.js';
+import type { LoadedModel } from '../../models/registry/loaded-version.js';
 import { describeFeatures } from './feature-table.js';
 import type { Json } from './json.js';
 import { describeResponses, header } from './responses.js';

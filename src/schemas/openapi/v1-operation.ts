@@ -1,5 +1,5 @@
 import type { TSchema } from '@sinclair/typebox';
-import type { LoadedModel } from '../../models/registry/loaded-model.js';
+import type { LoadedModel } from '../../models/registry/loaded-version.js';
 import type { Task } from '../../models/tasks/task.js';
 import { describeFeatures } from './feature-table.js';
 import type { Json } from './json.js';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { judgeGraph } from '../../../src/inference/analysis/graph-judge.js';
 import { findOutputs, findProven } from '../../../src/inference/analysis/operator-table.js';
 import table from '../../../src/inference/analysis/proven-operators.json' with { type: 'json' };
-import { readGraph } from '../../../src/inference/onnx/graph.js';
+import { readGraph } from '../../../src/inference/onnx/read-graph.js';
 import {
   type Dimension,
   type ElementType,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findLookups } from '../../../src/inference/analysis/graph-lookups.js';
-import { readGraph } from '../../../src/inference/onnx/graph.js';
+import { readGraph } from '../../../src/inference/onnx/read-graph.js';
 import { initializer, int, model, node, tensorValue } from '../../helpers/onnx.js';
 
 const lookupsOf = (nodes: Parameters<typeof model>[0]['nodes']) =>

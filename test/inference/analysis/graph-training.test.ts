@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findRandomness } from '../../../src/inference/analysis/graph-training.js';
-import { readGraph } from '../../../src/inference/onnx/graph.js';
+import { readGraph } from '../../../src/inference/onnx/read-graph.js';
 import { linearRegression, noisy, sineLayers } from '../../helpers/onnx-models.js';
 
 test('a graph that makes noise is found, and others are not', () => {

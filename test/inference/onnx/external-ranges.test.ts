@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findRangeFault } from '../../../src/inference/onnx/external-ranges.js';
-import { readGraph } from '../../../src/inference/onnx/graph.js';
+import { readGraph } from '../../../src/inference/onnx/read-graph.js';
 import { externalInitializer, model, node, tensorValue } from '../../helpers/onnx.js';
 
 const range = (tensor: string, offset: number, length?: number) => ({

@@ -1,6 +1,6 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { readGraph } from '../../../src/inference/onnx/graph.js';
+import { readGraph } from '../../../src/inference/onnx/read-graph.js';
 import * as cast from '../../helpers/onnx-models.js';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { openSession } from '../../../src/inference/engine/session.js';
-import { type ModelGraph, readGraph } from '../../../src/inference/onnx/graph.js';
+import { type ModelGraph, readGraph } from '../../../src/inference/onnx/read-graph.js';
 import { readServedGraph } from '../../../src/inference/onnx/served-graph.js';
 import { join, message, text } from '../../helpers/onnx/wire.js';
 import {

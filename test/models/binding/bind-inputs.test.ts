@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readGraph } from '../../../src/inference/onnx/graph.js';
+import { readGraph } from '../../../src/inference/onnx/read-graph.js';
 import { fromFloat16 } from '../../../src/inference/tensors/float16.js';
 import {
   type ElementType,

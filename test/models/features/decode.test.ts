@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { shortenFloat32 } from '../../../src/inference/tensors/element.js';
+import { shortenFloat32 } from '../../../src/inference/tensors/json-number.js';
 import type { Tensor } from '../../../src/inference/tensors/tensor.js';
 import { createClassificationDecoder, createRegressionDecoder } from '../../../src/models/features/decode.js';
 import { createRandom } from '../../helpers/onnx/random.js';

@@ -1,76 +1,98 @@
-import { afterAll, expect, test } from 'vitest';
-import type { Manifest } from '../../../src/models/manifest/manifest.js';
-import { answerBody, loaderOf } from '../../helpers/one-version.js';
-import { linearRegression, slow } from '../../helpers/onnx-models.js';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test } from 'vitest';
+import { toEngineError } from '../../../src/inference/engine/engine-error.js';
+import { loadOne, loadVersion, refusalOf } from '../../helpers/one-version.js';
+import { gatherByValue, linearRegression, opset99, randomForest, slow } from '../../helpers/onnx-models.js';
 import { createRegistryFolder } from '../../helpers/registry-folder.js';
 
-const folder = createRegistryFolder();
-const features = [{ name: 'x', type: 'number' as const, example: 1 }];
-let versions = 0;
-function add(model: Uint8Array, runtime: Manifest['runtime'] = {}): [string, string, string] {
-  versions += 1;
-  const version = String(versions);
-  const path = folder.addVersion('m', version, {
-    manifest: { task: 'regression', features, runtime },
-    model,
-  });
-  return [path, 'm', version];
+const regression = (count = 1) => ({
+  task: 'regression' as const,
+  features: Array.from({ length: count }, (_, k) => ({ name: `f${k}`, type: 'number' as const })),
+});
+
+test('a loaded version does not hold on to the bytes of its model', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  using registry = createRegistryFolder();
+  const model = linearRegression(new Array<number>(8).fill(1));
+  const padded = Buffer.concat([model, unusedField(64_000_000)]);
+  const folder = registry.addVersion('m', '1', { manifest: regression(8), model: padded });
+  const settle = async () => {
+    for (let k = 0; k < 5; k += 1) {
+      await new Promise(setImmediate);
+      collect();
+    }
+    return process.memoryUsage().arrayBuffers;
+  };
+  const before = await settle();
+  const loaded = await loadVersion(folder, 'm', '1');
+  expect((await settle()) - before).toBeLessThan(1_000_000);
+  loaded.retire();
+});
+
+/** The model's doc_string, field 6: text that nobody reads. */
+function unusedField(bytes: number): Buffer {
+  const length: number[] = [];
+  for (let rest = bytes; rest > 0; rest >>>= 7) length.push((rest & 127) | (rest > 127 ? 128 : 0));
+  return Buffer.concat([Buffer.from([(6 << 3) | 2, ...length]), Buffer.alloc(bytes, 'x')]);
 }
-const loader = loaderOf();
-afterAll(() => {
-  loader.close();
-  folder[Symbol.dispose]();
+
+test('why the engine refuses a model is told without its sources and without folders', async () => {
+  const reason = await refusalOf(regression(), opset99());
+  expect(reason).toMatch(/^the engine refuses model\.onnx: ONNX Runtime only \*guarantees\* support/);
+  expect(reason).toContain('Opset 99');
+  expect(reason).not.toMatch(/onnxruntime_src|\.h:\d|::|std::/);
 });
 
-test('tells what the child measured', async () => {
-  const loaded = await loader.load(...add(linearRegression([2])));
-  expect(loaded.executorKind).toBe('inline');
-  expect(loaded.figures).toMatchObject({ batchRows: 256, outputBytes: 1_024, goldenRows: 0 });
-  const { openMs, runMs, loadMs, memoryBytes } = loaded.figures;
-  expect(openMs).toBeGreaterThan(0);
-  expect(runMs).toBeGreaterThan(0);
-  expect(loadMs).toBeGreaterThan(openMs);
-  expect(memoryBytes).toBeGreaterThanOrEqual(0);
-  loaded.retire();
+test('why a golden row fails in the engine is told without its sources', async () => {
+  const golden = { instances: [{ f0: 1 }, { f0: 77 }], expected: [{ prediction: 20 }, { prediction: 1 }] };
+  const reason = await refusalOf(regression(), gatherByValue(), golden);
+  expect(reason).toMatch(/^1 of 2 golden rows fail \(row 1: .*out of data bounds/);
+  expect(reason).not.toMatch(/onnxruntime_src|\.cc:\d|::/);
 });
 
-test('goes on with the child that has tried an isolated version, whose whole memory is told', async () => {
-  const loaded = await loader.load(...add(linearRegression([2]), { executor: 'isolated' }));
-  expect(loaded.executorKind).toBe('isolated');
-  expect(loaded.figures.memoryBytes).toBeGreaterThan(1e7);
-  const { members } = await answerBody(loaded, { x: 4 });
-  expect(members).toBe('"prediction":8');
-  loaded.retire();
+test.each([
+  ['the manifest says so', { executor: 'isolated' as const }, linearRegression([2])],
+  ["Loop is not on the list of operators that are safe on the server's thread", {}, slow(3)],
+])('a version runs isolated when %s', async (reason, runtime, model) => {
+  using version = await loadOne({ ...regression(), runtime }, model);
+  expect(version.loaded.executorKind).toBe('isolated');
+  expect(version.loaded.figures.executorReason).toBe(reason);
 });
 
-test('lowers the rows of a batch to what its outputs may have', async () => {
-  const small = loaderOf({ maxOutputBytes: 40 });
-  const loaded = await small.load(...add(linearRegression([2]), { maxBatchRows: 100 }));
-  expect(loaded.figures.batchRows).toBe(10);
-  loaded.retire();
-  small.close();
-});
-
-test('refuses a version whose first run has no end, and goes on to the next', async () => {
-  const impatient = loaderOf({ loadTimeoutMs: 3_000 });
-  const manifest = { task: 'regression' as const, features: [{ ...features[0], example: 1e9 }] };
-  const path = folder.addVersion('m', '1000', { manifest: manifest as never, model: slow() });
-  await expect(impatient.load(path, 'm', '1000')).rejects.toThrow(
-    /does not survive model\.onnx: the engine took more than 3000 ms \(MODEL_LOAD_TIMEOUT_MS\)/,
+test('a version runs isolated when a full batch is measured to take long, and inline when the manifest insists', async () => {
+  const model = randomForest(100, 8, 1);
+  const manifest = { task: 'classification' as const, features: [{ name: 'f0', type: 'number' as const }] };
+  using isolated = await loadOne({ ...manifest, runtime: { maxBatchRows: 4_096 } }, model);
+  expect(isolated.loaded.executorKind).toBe('isolated');
+  expect(isolated.loaded.figures.executorReason).toMatch(/^a run of 4096 rows takes \d/);
+  using inline = await loadOne(
+    { ...manifest, runtime: { maxBatchRows: 4_096, executor: 'inline' as const } },
+    model,
   );
-  (await impatient.load(...add(linearRegression([2])))).retire();
-  impatient.close();
+  expect(inline.loaded.executorKind).toBe('inline');
 });
 
-test('refuses a version that takes more memory than a child may have', async () => {
-  const poor = loaderOf({ maxMemoryBytes: 1e6, loadTimeoutMs: 10_000 });
-  const manifest = { task: 'regression' as const, features: [{ ...features[0], example: 1e9 }] };
-  const path = folder.addVersion('m', '1001', { manifest: manifest as never, model: slow() });
-  await expect(poor.load(path, 'm', '1001')).rejects.toThrow(/MAX_MODEL_MEMORY_MB/);
-  poor.close();
-});
-
-test('refuses a row that takes longer than it may', async () => {
-  const path = add(slow(1_000), { timeoutMs: 1 });
-  await expect(loader.load(...path)).rejects.toThrow(/a run of one row takes \d+ ms, and timeoutMs is 1/);
+test.each([
+  [
+    '/onnxruntime_src/onnxruntime/core/graph/model.cc:202 onnxruntime::Model::Model(onnx::ModelProto&&, const std::function<void(int)>&) Unsupported model IR version: 99',
+    'Unsupported model IR version: 99',
+  ],
+  [
+    "Non-zero status code returned while running Gather node. Name:'/layer/Gather' Status Message: /onnxruntime_src/a.h:1 void ns::F(std::pair<int, char> (*)(int)) const [with T = float] indices (7) must be within [-4,3]",
+    "Non-zero status code returned while running Gather node. Name:'/layer/Gather' Status Message: indices (7) must be within [-4,3]",
+  ],
+  [
+    'tensorprotoutils.cc:1463 ValidateData Initializer W (float) is too large',
+    'Initializer W (float) is too large',
+  ],
+  ['File /tmp/sardonyx-abc/w.bin is too short', 'File w.bin is too short'],
+  ['Open /tmp/sardonyx-abc failed:\n no', 'Open . failed: no'],
+  ['No Op registered for my.domain::Thing (v2)', 'No Op registered for my.domain::Thing (v2)'],
+])('%s', (text, wanted) => {
+  const cause = new Error(text);
+  const error = toEngineError(cause, '/tmp/sardonyx-abc');
+  expect(error.message).toBe(wanted);
+  expect(error.cause).toBe(cause);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createInlineExecutor } from '../../../src/inference/engine/inline.js';
+import { createInlineExecutor } from '../../../src/inference/engine/inline-executor.js';
 import { openSession } from '../../../src/inference/engine/session.js';
 import { createFakeVersion } from '../../helpers/fake-version.js';
 import { linearRegression } from '../../helpers/onnx-models.js';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { RefusedError } from '../../../src/errors.js';
-import { defaultVersion } from '../../../src/models/registry/routing.js';
+import { defaultVersion } from '../../../src/models/registry/choose-version.js';
 import { createRegistry, listed, listing } from '../../helpers/fake-registry.js';
 
 const started = async () => {

@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readConfig } from '../../../src/config/config.js';
-import { buildServer } from '../../../src/server.js';
+import { buildServer } from '../../../src/app.js';
+import { readConfig } from '../../../src/config/read-config.js';
 import { sendRaw } from '../../faults/raw.js';
 import { buildTestApp, type TestAnswer, type TestApp } from '../../helpers/app.js';
 import { entry, secretOf, withKey } from '../../helpers/keys.js';

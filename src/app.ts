@@ -1,0 +1,175 @@
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { WorkerLink } from './cluster/worker-link.js';
+import type { Config } from './config/read-config.js';
+import arrival from './http/arrival.js';
+import { createClientErrorHandler, createConnectHandler, createRefuse } from './http/client-errors.js';
+import drain, { type Draining } from './http/drain.js';
+import jsonBody from './http/json-body.js';
+import pipelining from './http/pipelining.js';
+import requestId, { createRequestId } from './http/request-id.js';
+import { createResponseClass } from './http/server-response.js';
+import protocol from './http/strict-http.js';
+import auth from './plugins/auth.js';
+import cache from './plugins/cache.js';
+import clientAddress from './plugins/client-address.js';
+import whole from './plugins/cluster.js';
+import cors from './plugins/cors.js';
+import { createFaultLog } from './plugins/error-log.js';
+import metrics from './plugins/metrics.js';
+import predictor from './plugins/predictor.js';
+import problems, { sendProblem, toServiceError } from './plugins/problems.js';
+import limits from './plugins/rate-limit.js';
+import redis from './plugins/redis.js';
+import registry from './plugins/registry.js';
+import reload from './plugins/reload.js';
+import requestLog from './plugins/request-log.js';
+import unmatched from './plugins/unmatched.js';
+import kserveV1Routes from './protocols/kserve-v1/routes.js';
+import adminRoutes from './routes/admin.js';
+import docsRoutes from './routes/docs.js';
+import errorRoutes from './routes/errors.js';
+import healthRoutes from './routes/health.js';
+import metricsRoutes from './routes/metrics.js';
+import modelRoutes from './routes/models.js';
+import predictRoutes from './routes/predict.js';
+import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
+import { limitedMark, securitySchemes } from './schemas/openapi/document.js';
+import { ProblemSchema } from './schemas/problem.js';
+import { V1ErrorSchema } from './schemas/v1-error.js';
+import { V1MetadataSchema } from './schemas/v1-metadata.js';
+import { V1ModelStatusSchema } from './schemas/v1-model.js';
+import tlsPlugin, { readTls } from './tls/secure-server.js';
+import { serverVersion } from './version.js';
+
+/** What the document names, and routes refer to. */
+const schemas = [
+  ProblemSchema,
+  VersionSchema,
+  ModelSchema,
+  VersionDetailSchema,
+  V1ErrorSchema,
+  V1ModelStatusSchema,
+  V1MetadataSchema,
+];
+
+/**
+ * The whole server, not yet listening, its models about to be loaded: plugins and routes in the order in which they
+ * depend on each other, which is also the reverse of the order in which they close. With a link it is one of several workers.
+ */
+export async function buildServer(
+  config: Config,
+  logger: FastifyBaseLogger,
+  link?: WorkerLink,
+): Promise<FastifyInstance> {
+  const problemSettings = {
+    errorsUrl: `${config.PUBLIC_URL?.replace(/\/$/, '') ?? ''}/errors`,
+    showsProblems: config.ERROR_DETAIL === 'on',
+    logFault: createFaultLog(),
+  };
+  const draining: Draining = { isDraining: false };
+  const tls = await readTls(config);
+  // The headers are a part of the request: Node refuses a limit beyond that of the whole.
+  const headersTimeout = Math.min(config.HEADERS_TIMEOUT_MS, config.REQUEST_TIMEOUT_MS);
+  const http = {
+    ServerResponse: createResponseClass(draining, config.RESPONSE_TIMEOUT_MS),
+    requireHostHeader: false,
+    headersTimeout,
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    // Both limits are held by a look at every connection, each 30 s if nothing is said. Often, so that few are
+    // refused at once: a 408 takes 0.1 ms.
+    connectionsCheckingInterval: 100,
+  };
+  const refuse = createRefuse(problemSettings, (error, requestId, known) => {
+    app.observeUnmatched(error.status, 0);
+    problemSettings.logFault(app.log, error, () => ({ request_id: requestId, ...known }));
+  });
+  const app: FastifyInstance = Fastify({
+    // With `https` the server is of another type, which has all that is asked of this one.
+    ...(tls === undefined ? { http } : ({ https: { ...http, ...tls.options(headersTimeout) } } as object)),
+    loggerInstance: logger,
+    // A child logger for each request costs more than a prediction: what logs names the request itself.
+    childLoggerFactory: (parent) => parent,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: createRequestId,
+    bodyLimit: config.BODY_LIMIT_BYTES,
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
+    // A request that has come in is answered, even while the listener closes.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    // A folder of many models may lie on a slow disk.
+    pluginTimeout: 0,
+    frameworkErrors: (error, request, reply) => {
+      // No hook has seen such a request.
+      reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
+      app.refuseUnmatched(request.raw, toServiceError(error, undefined), reply, (refusal, key) => {
+        request.key = key;
+        sendProblem(refusal, request, reply, problemSettings);
+        app.observeUnmatched(reply.statusCode, reply.elapsedTime / 1_000);
+      });
+    },
+    clientErrorHandler: (fault, socket) => createClientErrorHandler(app, refuse)(fault, socket),
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+  });
+  app.server.on('connect', createConnectHandler(app, refuse));
+  // Response schemas are documentation: answers are made by our own code, and checked by tests.
+  app.setSerializerCompiler(() => JSON.stringify);
+  for (const schema of schemas) app.addSchema(schema);
+
+  await app.register(requestId);
+  await app.register(requestLog);
+  await app.register(metrics);
+  await app.register(pipelining);
+  await app.register(reload);
+  await app.register(redis, config);
+  await app.register(problems, problemSettings);
+  await app.register(protocol);
+  // Before the keys: a preflight has none.
+  if (config.CORS_ORIGINS !== undefined) await app.register(cors, { origins: config.CORS_ORIGINS });
+  await app.register(clientAddress, config);
+  await app.register(auth, config);
+  await app.register(jsonBody);
+  await app.register(drain, { draining });
+  await app.register(arrival);
+  if (tls !== undefined) await app.register(tlsPlugin, { tls });
+  await app.register(limits, config);
+  await app.register(unmatched);
+  await app.register(registry, config);
+  await app.register(cache, config);
+  await app.register(predictor);
+  await app.register(whole, { link, requiredModels: config.REQUIRED_MODELS });
+
+  if (config.DOCS === 'on') {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'Sardonyx',
+          version: serverVersion,
+          description: 'The models that this server answers with.',
+        },
+        ...(app.needsKeys && { components: { securitySchemes } }),
+        ...(config.PUBLIC_URL !== undefined && { servers: [{ url: config.PUBLIC_URL.replace(/\/$/, '') }] }),
+      },
+      // What a route counts is known of the route alone: the document is made of its schema.
+      transform: ({ schema, url, route }) => ({
+        url: route.config?.address ?? url,
+        schema: route.config?.isLimited ? { ...schema, [limitedMark]: true } : schema,
+      }),
+      refResolver: {
+        buildLocalReference: (json, _base, _fragment, index) => String(json['$id'] ?? `def-${index}`),
+      },
+    });
+  }
+  await app.register(predictRoutes);
+  await app.register(kserveV1Routes);
+  await app.register(modelRoutes);
+  await app.register(healthRoutes, { serverVersion });
+  await app.register(metricsRoutes);
+  await app.register(adminRoutes);
+  await app.register(errorRoutes);
+  if (config.DOCS === 'on') await app.register(docsRoutes);
+  await app.ready();
+  return app;
+}

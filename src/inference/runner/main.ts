@@ -1,0 +1,119 @@
+import { readSync, writeFileSync, writeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { messageOf, ServiceError } from '../../errors.js';
+import { limitOutputs } from '../engine/output-limit.js';
+import { openSession, type Session } from '../engine/session.js';
+import type { Tensor } from '../tensors/tensor.js';
+import { createFrameReader, type Frame, toFrame } from './frame.js';
+import type { HostReply, HostRequest } from './messages.js';
+import { mainThreadMs } from './thread-time.js';
+
+// The entry of an isolated executor's child process: it opens one model and runs what it is sent, one after the
+// other. A run blocks this thread for as long as it takes, and may never end: then the parent kills the process.
+// Between runs it waits in a blocking read, which answers sooner than an event loop does. When the parent ends,
+// the read does too.
+
+/**
+ * Ends the process when its parent has gone or when it has taken too much memory, from a thread of its own, since a
+ * run may hold the first one for ever. The signal tells the parent which: it does not send SIGUSR2 itself.
+ */
+const watch = `
+const { workerData, parentPort } = require('node:worker_threads');
+const { rmSync } = require('node:fs');
+const { maxMemoryBytes, parent } = workerData;
+let copy;
+parentPort.on('message', (folder) => { copy = folder; });
+setInterval(() => {
+  if (process.memoryUsage.rss() > maxMemoryBytes) process.kill(process.pid, 'SIGUSR2');
+  if (process.ppid === parent) return;
+  try { if (copy !== undefined) rmSync(copy, { recursive: true, force: true }); } catch {}
+  process.kill(process.pid, 'SIGKILL');
+}, 50);
+`;
+const channel = 3;
+const [, , maxMemoryBytes, parent] = process.argv;
+// The parent says its number itself: it may have ended before this process could ask who its parent is.
+const watcher = new Worker(watch, {
+  eval: true,
+  workerData: { maxMemoryBytes: Number(maxMemoryBytes), parent: Number(parent) },
+});
+watcher.unref();
+// A signal to the whole group, such as Ctrl-C, is the parent's to answer: it ends its children itself.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+preferForKilling();
+
+let session: Session | undefined;
+let maxOutputBytes = 0;
+let readBytes = 0;
+const mostUnswept = 1_048_576;
+const longestChunk = 262_144;
+
+const receive = createFrameReader<HostRequest>((frame) => write(answer(frame)));
+const chunk = Buffer.allocUnsafeSlow(longestChunk);
+for (;;) {
+  const taken = readSync(channel, chunk);
+  // The parent has closed its end.
+  if (taken === 0) process.exit(0);
+  readBytes += taken;
+  receive(chunk.subarray(0, taken));
+}
+
+function answer({ message, tensors }: Frame<HostRequest>): Frame<HostReply> {
+  try {
+    const started = performance.now();
+    switch (message.kind) {
+      case 'open': {
+        process.title = message.title;
+        watcher.postMessage(message.copy);
+        maxOutputBytes = message.maxOutputBytes;
+        const model = message.path ?? ((tensors['model'] as Tensor).data as Uint8Array);
+        const before = mainThreadMs();
+        session = openSession(model, message.threads);
+        const cpuMs = mainThreadMs() - before;
+        return reply({ kind: 'opened', ms: performance.now() - started, cpuMs });
+      }
+      case 'run': {
+        if (session === undefined) throw new Error('no model is open');
+        const outputs = session.run(tensors, message.fetches);
+        const ms = performance.now() - started;
+        limitOutputs(outputs, maxOutputBytes);
+        return { message: { kind: 'ran', ms }, tensors: outputs };
+      }
+      case 'measure':
+        // What was read of a large model is thrown away first: it is no part of what the model costs.
+        if (readBytes > mostUnswept) globalThis.gc?.();
+        readBytes = 0;
+        return reply({ kind: 'measured', residentBytes: process.memoryUsage.rss() });
+      case 'close':
+        process.title = 'sardonyx';
+        watcher.postMessage(undefined);
+        session?.release();
+        session = undefined;
+        return reply({ kind: 'closed' });
+      default:
+        return message satisfies never;
+    }
+  } catch (error) {
+    if (error instanceof ServiceError) return reply({ kind: 'too_large', detail: error.message });
+    return reply({ kind: 'failed', reason: messageOf(error) });
+  }
+}
+
+function reply(message: HostReply): Frame<HostReply> {
+  return { message, tensors: {} };
+}
+
+function write(frame: Frame<HostReply>): void {
+  for (const part of toFrame(frame)) {
+    for (let at = 0; at < part.length; ) at += writeSync(channel, part, at, part.length - at, null);
+  }
+}
+
+/** Where memory runs out, the kernel is to end this process and not the server (proc(5), oom_score_adj). */
+function preferForKilling(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch {
+    // Not Linux, or not allowed: the memory limit is what is left.
+  }
+}

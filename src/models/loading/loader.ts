@@ -1,0 +1,203 @@
+import { findSharedReason } from '../../inference/analysis/graph-company.js';
+import { judgeGraphInSlices } from '../../inference/analysis/graph-judge.js';
+import { createCall } from '../../inference/batching/call-context.js';
+import type { Executor } from '../../inference/engine/executor.js';
+import type { ModelGraph } from '../../inference/onnx/read-graph.js';
+import { Standby } from '../../inference/runner/runner-pool.js';
+import { type TrialOptions, Trials } from '../../inference/runner/sandbox.js';
+import { nextTurn } from '../../time/slices.js';
+import { findExample, listExamples } from '../examples/example-request.js';
+import { checkGolden, type Golden, parseGolden } from '../examples/golden.js';
+import { withDefaults } from '../manifest/runtime-defaults.js';
+import { removeAbandonedCopies } from '../private-copy/abandoned-copies.js';
+import type { Notify } from '../private-copy/notify.js';
+import type { PrivateCopy } from '../private-copy/private-copy.js';
+import { LoadedModel } from '../registry/loaded-version.js';
+import { warmUpFeatures } from '../warm-up/feature-warm-up.js';
+import { warmUpTensors } from '../warm-up/tensor-warm-up.js';
+import { choosePlace } from './choose-executor.js';
+import { copyOut } from './copy-out.js';
+import { refuseImprobable } from './improbable.js';
+import { inspectGraph } from './inspect-graph.js';
+import { doubtsOf, noteOnStrays } from './label-doubts.js';
+import { type CheckedModel, openInline, openIsolated } from './open-executor.js';
+import { refuseTraining, refuseUnrepeatable } from './refuse-training.js';
+import { toRefusal } from './to-refusal.js';
+import { findUncachedReason } from './uncached-reason.js';
+import { readVersionFiles } from './version-files.js';
+import { findNotes } from './version-notes.js';
+
+export interface LoaderOptions extends TrialOptions {
+  /** Told how a child of an isolated version ended that was not meant to. */
+  readonly onLost?: ((model: string, version: string, how: string) => void) | undefined;
+  /** Told what an operator should know of the files that versions are opened from: a sentence, and facts. */
+  readonly onNotice?: Notify | undefined;
+  /** Called when one request alone has ended the process of an isolated version. */
+  readonly onFatal?: ((event: FatalEvent) => void) | undefined;
+}
+
+/** A request has ended the process of its version: `how` is a signal or a reason. */
+export interface FatalEvent {
+  readonly model: string;
+  readonly version: string;
+  readonly requestId: string | undefined;
+  readonly how: string;
+  /** Of the version's graph. */
+  readonly operators: readonly string[];
+}
+
+/** Loads versions, and holds the children in which they are tried. */
+export interface Loader {
+  /**
+   * Loads one version: digests, graph, then in a child the engine, warm-up and golden rows, in this order, so that the
+   * engine opens only what is whole and no version answers before it has answered right. What the child measured
+   * says where it runs. Throws `RefusedError` for whatever is wrong with the version, in words fit for a client;
+   * whatever else it throws is not.
+   */
+  load(path: string, model: string, version: string): Promise<LoadedModel>;
+  /** Ends the children that serve no version, and loads that are still on their way. */
+  close(): void;
+}
+
+export function createLoader(options: LoaderOptions): Loader {
+  const trials = new Trials(options);
+  const standby = new Standby(options.maxMemoryBytes);
+  const closing = new AbortController();
+  let isSwept: Promise<void> | undefined;
+  return {
+    async load(path, model, version) {
+      const started = performance.now();
+      trials.prepare();
+      isSwept ??= removeAbandonedCopies(options.onNotice);
+      await isSwept;
+      let copy: PrivateCopy | undefined;
+      let graph: ModelGraph | undefined;
+      try {
+        closing.signal.throwIfAborted();
+        const read = await readVersionFiles(path, model, version);
+        const golden = read.golden && parseGolden(read.golden);
+        const served = await inspectGraph(read.model);
+        graph = served.graph;
+        await nextTurn();
+        refuseTraining(read.manifest, graph);
+        // From here on the bytes are those that the engine is given; the digest is that of the file.
+        const files = { ...read, model: served.model };
+        if (graph.externalData.length > 0)
+          copy = await copyOut(files, graph, closing.signal, options.onNotice);
+        closing.signal.throwIfAborted();
+        return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
+      } catch (error) {
+        await copy?.remove();
+        throw toRefusal(error, graph);
+      }
+    },
+    close() {
+      closing.abort();
+      trials.close();
+    },
+  };
+}
+
+async function loadChecked(
+  model: CheckedModel,
+  golden: Golden | undefined,
+  options: LoaderOptions & { readonly trials: Trials; readonly standby: Standby },
+  started: number,
+): Promise<LoadedModel> {
+  const { files, graph, copy } = model;
+  const { manifest, identity } = files;
+  const { intraOpNumThreads: threads, timeoutMs } = withDefaults(manifest.runtime);
+  const { trials, standby, loadTimeoutMs, maxOutputBytes } = options;
+  const about = { model: manifest.name, version: manifest.version };
+  const title = `sardonyx ${manifest.name}/${manifest.version}`;
+  const trial = await trials.begin({
+    model: (await copy?.provide()) ?? { bytes: files.model },
+    threads,
+    title,
+  });
+  let isKept = false;
+  try {
+    const freeInputs = manifest.task === 'tensor' ? 'declared' : 'rows';
+    const { unproven } = await judgeGraphInSlices(graph, { freeInputs });
+    await nextTurn();
+    const mayRunInline = unproven === undefined && manifest.runtime?.executor !== 'isolated';
+    const limits = { maxOutputBytes, sharedReason: findSharedReason(graph), mayRunInline };
+    await nextTurn();
+    const warm =
+      manifest.task === 'tensor'
+        ? await warmUpTensors(manifest, graph, trial, golden, limits)
+        : await warmUpFeatures(manifest, graph, trial, golden, limits);
+    if (!warm.isRepeatable) refuseUnrepeatable(manifest, graph);
+    const fetches = warm.runs[0]?.fetches ?? [];
+    refuseImprobable(fetches, warm.answers);
+    const leftNotes = findNotes(manifest, graph, fetches);
+    const strayNotes = noteOnStrays(fetches, warm);
+    const doubts = doubtsOf(manifest, fetches);
+    // Rows that were drawn say less than those that training saw.
+    if (golden === undefined) for (const value of warm.answers) doubts?.add(value);
+    const tried = warm.createTask(
+      { kind: 'inline', run: trial.run, close() {} },
+      { timeoutMs: loadTimeoutMs, maxQueueRows: golden?.instances.length ?? 1 },
+    );
+    const answer = async (body: unknown) => {
+      const call = createCall({ arrivedAt: performance.now() }, loadTimeoutMs);
+      const given = await tried.check(body).answer(call);
+      doubts?.add(given.value);
+      return given;
+    };
+    if (golden !== undefined) await checkGolden(golden, manifest.task, answer);
+    const candidates = listExamples(manifest, graph, tried.example);
+    const example = await findExample(candidates, golden, answer, trial);
+    const { addedBytes, residentBytes } = await trial.measure();
+    const { kind, reason } = choosePlace(model, warm, trial, unproven);
+    let executor: Executor;
+    if (kind === 'inline') executor = await openInline(model, threads, maxOutputBytes, warm.runs);
+    else {
+      isKept = true;
+      const onLost = (how: string) => options.onLost?.(manifest.name, manifest.version, how);
+      // `files` is in no closure that lives as long as the version: its bytes are large.
+      const bytes = files.model.length;
+      const onHeldInMemory = (fault: unknown) =>
+        options.onNotice?.('a model is held in memory: no file for it can be made in the temporary folder', {
+          ...about,
+          bytes,
+          err: fault,
+        });
+      executor = await openIsolated(model, trial, {
+        ...{ threads, timeoutMs, loadTimeoutMs, maxOutputBytes, residentBytes, standby, title, onLost },
+        onHeldInMemory,
+        warmUp: warm.runs[0],
+      });
+    }
+    const { runMs, batchRunMs, batchRows, batchReason, companyFault, outputBytes } = warm;
+    const isDependent = companyFault !== undefined || limits.sharedReason !== undefined;
+    const figures = {
+      loadMs: performance.now() - started,
+      openMs: trial.openMs,
+      runMs,
+      ...(batchRunMs !== undefined && { batchRunMs }),
+      batchRows,
+      ...(batchReason !== undefined && { batchReason }),
+      ...(companyFault !== undefined && { batchDifference: companyFault.difference }),
+      outputBytes,
+      // A child that has tried others may hold no more than before: what they left is used again.
+      memoryBytes: kind === 'inline' ? Math.max(addedBytes, files.model.length) : residentBytes,
+      goldenRows: golden?.instances.length ?? 0,
+      executorReason: reason,
+      uncachedReason: findUncachedReason(model, warm),
+      notes: [
+        ...leftNotes,
+        ...(doubts?.note === undefined ? [] : [doubts.note]),
+        ...strayNotes,
+        ...(isDependent ? [`requests do not share runs: ${batchReason}`] : []),
+      ],
+    };
+    const operators = [...graph.opTypes].sort();
+    const onFatal = (requestId: string | undefined, how: string) =>
+      options.onFatal?.({ ...about, requestId, how, operators });
+    const task = Object.assign(warm.createTask(executor, { onFatal }), example);
+    return new LoadedModel({ manifest, identity, task, figures, executor });
+  } finally {
+    if (!isKept) await trial.end();
+  }
+}

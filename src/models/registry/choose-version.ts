@@ -1,0 +1,105 @@
+import { type Problem, ServiceError } from '../../errors.js';
+import { describeValue, hideKeys } from '../../text/describe-value.js';
+import { nearestNames } from '../../text/did-you-mean.js';
+import type { Aliases } from './aliases.js';
+import type { LoadedModel } from './loaded-version.js';
+import { explainUnavailable } from './unavailable.js';
+import { newestName } from './version-order.js';
+
+/** Where a version stands. */
+export type VersionState =
+  | { readonly state: 'loading' }
+  | { readonly state: 'ready'; readonly loaded: LoadedModel }
+  | { readonly state: 'refused'; readonly reason: string };
+
+/** One model of the registry, as routing sees it. */
+export interface ModelState {
+  readonly name: string;
+  readonly versions: ReadonlyMap<string, VersionState>;
+  readonly aliases: Aliases;
+  /** Why the model's `aliases.json` is not in force. */
+  readonly aliasProblem?: string;
+  /** Whether that leaves what answers for the model alone unknown. */
+  readonly areAliasesUnknown?: boolean;
+  /** The newest sound version, by `newestVersion`. */
+  readonly latest?: string;
+  /** Where none is `latest`: the only sound version, whatever its name. */
+  readonly sole?: string;
+  /** Whether the registry is loaded for the first time: until all of it is, nothing answers. */
+  readonly isStarting?: boolean;
+}
+
+/** The newest ready version: a prerelease only where there is nothing else. `ascending` is oldest first. */
+export function newestVersion(
+  ascending: readonly string[],
+  versions: ReadonlyMap<string, VersionState>,
+): string | undefined {
+  return newestName(ascending.filter((name) => versions.get(name)?.state === 'ready'));
+}
+
+/**
+ * The name of the version that answers a request for the model alone: what the alias `default` names, else `latest`,
+ * else the only sound version. Undefined where none does, and where a broken file leaves the aliases unknown.
+ */
+export function defaultVersion(model: ModelState): string | undefined {
+  if (model.areAliasesUnknown) return undefined;
+  return model.aliases.get('default') ?? model.latest ?? model.sole;
+}
+
+/**
+ * The version that answers: by its name, by an alias, `latest`, or the model's default. Pure.
+ * Throws `version_not_found`, `not_ready` while the server starts, or `model_unavailable` where what was asked for
+ * exists and cannot answer: never another version in its place.
+ */
+export function chooseVersion(model: ModelState, selector?: string): LoadedModel {
+  const { state } = findVersion(model, selector);
+  if (state.state === 'ready' && !model.isStarting) return state.loaded;
+  throw explainUnavailable(model, selector);
+}
+
+/** The version that is asked for, whatever its state. Pure. Throws as `chooseVersion` does where there is none. */
+export function findVersion(
+  model: ModelState,
+  selector?: string,
+): { readonly name: string; readonly state: VersionState } {
+  const name = selector === undefined ? defaultVersion(model) : nameOf(model, selector);
+  if (name === undefined) throw explainUnavailable(model, selector);
+  const state = model.versions.get(name);
+  if (state !== undefined) return { name, state };
+  if (name === selector && !model.areAliasesUnknown) throw versionNotFound(model, selector);
+  throw explainUnavailable(model, selector);
+}
+
+function nameOf(model: ModelState, selector: string): string | undefined {
+  if (selector === 'latest') return model.latest;
+  return model.aliases.get(selector) ?? selector;
+}
+
+function versionNotFound(model: ModelState, selector: string): ServiceError {
+  const known = [...model.versions.keys(), ...model.aliases.keys(), 'latest'];
+  return new ServiceError('version_not_found', {
+    detail: `${describeValue(hideKeys(selector))} is none of the versions of ${model.name}: ${listSome(known)}.`,
+    problems: suggest(selector, known, '/version'),
+  });
+}
+
+export function modelNotFound(name: string, known: readonly string[]): ServiceError {
+  return new ServiceError('model_not_found', {
+    detail:
+      known.length === 0
+        ? 'No model is there.'
+        : `${describeValue(hideKeys(name))} is none of the models: ${listSome(known)}.`,
+    problems: suggest(name, known, '/model'),
+  });
+}
+
+function suggest(name: string, known: readonly string[], pointer: string): readonly Problem[] {
+  const nearest = nearestNames(name, known, 3);
+  return nearest.length === 0
+    ? []
+    : [{ pointer, message: `is not there; did you mean ${nearest.join(' or ')}?` }];
+}
+
+function listSome(names: readonly string[]): string {
+  return `${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`;
+}

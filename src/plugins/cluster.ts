@@ -1,0 +1,36 @@
+import fp from 'fastify-plugin';
+import { createWhole, type Whole } from '../cluster/cluster-view.js';
+import type { WorkerLink } from '../cluster/worker-link.js';
+import { findMissing } from '../models/registry/readiness.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly whole: Whole;
+  }
+}
+
+interface WholeOptions {
+  readonly link: WorkerLink | undefined;
+  readonly requiredModels: string | undefined;
+}
+
+/** Lends the routes what the server says of itself, whether it is this process alone or several. */
+export default fp<WholeOptions>(
+  async function wholePlugin(app, { link, requiredModels }) {
+    const listMissing = () => findMissing(app.registry, requiredModels);
+    const { metrics, isDraining, cachedAnswers } = app;
+    const forget = async (identities: readonly string[]) => {
+      const counts = await Promise.all(identities.map((it) => cachedAnswers?.clearNear(it) ?? 0));
+      return counts.reduce((sum, it) => sum + it, 0);
+    };
+    app.decorate('whole', createWhole({ metrics, isDraining, findMissing: listMissing, forget }, link));
+    const tellMissing = () => {
+      // Closed meanwhile.
+      if (app.registry.isStarting) return;
+      const reasons = listMissing().map(({ reason }) => reason);
+      if (reasons.length > 0) app.log.warn({ reasons }, 'not ready');
+    };
+    app.modelsLoaded.then(tellMissing, () => undefined);
+  },
+  { name: 'whole', fastify: '5.x', dependencies: ['cache', 'metrics', 'drain', 'registry'] },
+);

@@ -1,0 +1,127 @@
+import type { TSchema } from '@sinclair/typebox';
+import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors';
+import { describeValue } from './describe-value.js';
+import { nearestNames } from './did-you-mean.js';
+
+/**
+ * What TypeBox has found wrong with a file, one line an offending key: its path, what it takes and what it got.
+ * Of a union the branch that the value comes nearest to is told, and not that there is a union. What it got is left
+ * out where it may be a secret.
+ */
+export function listShapeFaults(
+  errors: Iterable<ValueError>,
+  { showsValues = true } = {},
+): readonly string[] {
+  const byPath = new Map<string, string>();
+  for (const error of collect(errors)) {
+    // Of several at one path the first says most: that it is absent, then its type, then its bounds.
+    if (!byPath.has(error.path))
+      byPath.set(error.path, `${error.path || '/'} ${describe(error, showsValues)}`);
+  }
+  return [...byPath.values()];
+}
+
+/** A file may have a fault in each of a million places: a few say enough. */
+const mostErrors = 1_000;
+
+function collect(errors: Iterable<ValueError>): readonly ValueError[] {
+  return take(errors).flatMap((error) => {
+    if (error.type !== ValueErrorType.Union) return [error];
+    const isSimple = branchesOf(error.schema).every((branch) => branch['type'] !== 'array');
+    return isSimple ? [error] : nearestBranch(error);
+  });
+}
+
+function take(errors: Iterable<ValueError>): readonly ValueError[] {
+  const taken: ValueError[] = [];
+  for (const error of errors) {
+    taken.push(error);
+    if (taken.length === mostErrors) break;
+  }
+  return taken;
+}
+
+const typeErrors: readonly ValueErrorType[] = [
+  ValueErrorType.Object,
+  ValueErrorType.String,
+  ValueErrorType.Integer,
+  ValueErrorType.Boolean,
+];
+
+/** The errors of the list that was meant: of the one in which the fewest elements are of a wrong type. */
+function nearestBranch({ path, errors }: ValueError): readonly ValueError[] {
+  const depthOf = (error: ValueError) => error.path.split('/').length;
+  const elements = path.split('/').length + 1;
+  const branches = errors.map((branch) => {
+    const found = collect(branch);
+    const wrong = found.filter((it) => typeErrors.includes(it.type) && depthOf(it) === elements);
+    return { found, wrong: wrong.length };
+  });
+  const [nearest] = branches.sort((a, b) => a.wrong - b.wrong);
+  return nearest?.found ?? [];
+}
+
+function describe(error: ValueError, showsValues: boolean): string {
+  const { schema, type, value } = error;
+  const got = showsValues ? `, got ${describeValue(value)}` : '';
+  switch (type) {
+    case ValueErrorType.ObjectRequiredProperty:
+      return 'is required';
+    case ValueErrorType.ObjectAdditionalProperties:
+      return `is not a known key${suggest(error)}`;
+    case ValueErrorType.Union:
+      return `must be ${wordsOf(schema)}${got}`;
+    case ValueErrorType.StringPattern:
+      return `must be ${schema['description'] ?? `of the form ${schema['pattern']}`}${got}`;
+    case ValueErrorType.StringMinLength:
+    case ValueErrorType.ObjectMinProperties:
+      return 'must not be empty';
+    case ValueErrorType.StringMaxLength:
+      return `must be at most ${schema['maxLength']} characters long`;
+    case ValueErrorType.ArrayMinItems:
+      return schema['minItems'] === 1
+        ? 'must not be empty'
+        : `must have at least ${schema['minItems']} elements`;
+    case ValueErrorType.ArrayMaxItems:
+      return `must have at most ${schema['maxItems']} elements`;
+    case ValueErrorType.ArrayUniqueItems:
+      return 'must not hold the same element twice';
+    case ValueErrorType.NumberMinimum:
+    case ValueErrorType.IntegerMinimum:
+      return `must be at least ${schema['minimum']}${got}`;
+    case ValueErrorType.NumberMaximum:
+    case ValueErrorType.IntegerMaximum:
+      return `must be at most ${schema['maximum']}${got}`;
+    default:
+      return `must be ${wordsOf(schema)}${got}`;
+  }
+}
+
+const typeWords: Readonly<Record<string, string>> = {
+  integer: 'a whole number',
+  number: 'a number',
+  string: 'text',
+  boolean: 'true or false',
+  array: 'an array',
+  object: 'an object',
+  null: 'null',
+};
+
+function wordsOf(schema: TSchema): string {
+  const branches = branchesOf(schema);
+  if (branches.length > 0) return branches.map(wordsOf).join(' or ');
+  if ('const' in schema) return describeValue(schema['const']);
+  return typeWords[schema['type']] ?? String(schema['type']);
+}
+
+function branchesOf(schema: TSchema): readonly TSchema[] {
+  return schema['anyOf'] ?? [];
+}
+
+function suggest({ path, schema }: ValueError): string {
+  const key = path.slice(path.lastIndexOf('/') + 1);
+  const known = Object.keys(schema['properties'] ?? {});
+  const nearest = nearestNames(key, known, 2);
+  if (nearest.length > 0) return `; did you mean ${nearest.join(' or ')}?`;
+  return known.length > 0 && known.length <= 8 ? `; known are ${known.join(', ')}` : '';
+}

@@ -1,0 +1,98 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import { createMemoryCache } from '../../src/cache/memory-cache.js';
+import { describeAnswerCache } from '../contracts/answer-cache.js';
+
+const identity = 'a'.repeat(64);
+const other = 'b'.repeat(64);
+const limits = { ttlMs: 60_000, maxEntries: 100, maxBytes: 1_048_576 };
+
+describeAnswerCache('memory', async () => {
+  const cache = createMemoryCache({ ...limits, maxEntries: 10_000, maxBytes: 16_777_216 });
+  return { cache, [Symbol.asyncDispose]: async () => cache.close() };
+});
+
+/** What a full cache of 8 MB holds in V8's own count, in MB. */
+function measureHeldMb(toEntry: (k: number) => readonly [row: string, members: string]): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const cache = createMemoryCache({ ...limits, maxEntries: 1_000_000, maxBytes: 8 * 1_048_576 });
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let k = 0; k < 30_000; k += 1) {
+    const [row, members] = toEntry(k);
+    // Of their own, as a parsed body and an answer are.
+    cache.set({ identity, row: JSON.parse(JSON.stringify(row)) }, JSON.parse(JSON.stringify(members)));
+  }
+  collect();
+  const held = (process.memoryUsage().heapUsed - before) / 1_048_576;
+  cache.close();
+  return held;
+}
+
+describe('the cache in memory', () => {
+  test.each([
+    ['of one byte a letter', (k: number) => [`[${k}]`, 'a'.repeat(2_000)] as const],
+    ['in Latin-1', (k: number) => [`[${k}]`, 'é'.repeat(2_000)] as const],
+    ['of two bytes a letter', (k: number) => [`[${k}]`, '雪'.repeat(2_000)] as const],
+    ['with one letter of two bytes', (k: number) => [`[${k}]`, `${'a'.repeat(2_000)}雪`] as const],
+    ['with rows of two bytes a letter', (k: number) => [`${'雪'.repeat(2_000)}${k}`, '1'] as const],
+    ['with half a surrogate pair', (k: number) => [`[${k}]`, `${'a'.repeat(2_000)}\ud800`] as const],
+  ])('holds no more memory than it may with answers %s', (_name, toEntry) => {
+    const held = measureHeldMb(toEntry);
+    expect(held).toBeGreaterThan(5);
+    expect(held).toBeLessThan(9);
+  });
+
+  test('can be told to hold more entries than memory has room for', () => {
+    const cache = createMemoryCache({ ...limits, maxEntries: 100_000_000 });
+    cache.set({ identity, row: 'x' }, 'x');
+    expect(cache.get({ identity, row: 'x' })).toBe('x');
+  });
+
+  test('finds what was set, of the same version and row alone', () => {
+    const cache = createMemoryCache(limits);
+    cache.set({ identity, row: 'x' }, '"prediction":1');
+    expect(cache.get({ identity, row: 'x' })).toBe('"prediction":1');
+    expect(cache.get({ identity, row: 'y' })).toBeUndefined();
+    expect(cache.get({ identity: other, row: 'x' })).toBeUndefined();
+  });
+
+  test('lets go of what was not asked for longest when there are too many', () => {
+    const cache = createMemoryCache({ ...limits, maxEntries: 2 });
+    for (const row of ['x', 'y']) cache.set({ identity, row }, row);
+    cache.get({ identity, row: 'x' });
+    cache.set({ identity, row: 'z' }, 'z');
+    expect(['x', 'y', 'z'].map((row) => cache.get({ identity, row }))).toEqual(['x', undefined, 'z']);
+  });
+
+  test('holds no more bytes than it may, and nothing that would put out too many others', () => {
+    const cache = createMemoryCache({ ...limits, maxEntries: 1_000_000, maxBytes: 100_000 });
+    for (let k = 0; k < 1_000; k += 1) cache.set({ identity, row: String(k) }, 'm'.repeat(1_000));
+    const kept = Array.from({ length: 1_000 }, (_unused, k) => cache.get({ identity, row: String(k) }));
+    const count = kept.filter((it) => it !== undefined).length;
+    expect(count).toBeGreaterThan(50);
+    expect(count).toBeLessThan(100);
+    cache.set({ identity, row: 'large' }, 'm'.repeat(20_000));
+    expect(cache.get({ identity, row: 'large' })).toBeUndefined();
+    expect(cache.get({ identity, row: '999' })).toBeDefined();
+  });
+
+  test('forgets after its time', async () => {
+    const cache = createMemoryCache({ ...limits, ttlMs: 1_000 });
+    cache.set({ identity, row: 'x' }, 'x');
+    await expect.poll(() => cache.get({ identity, row: 'x' }), { timeout: 15_000 }).toBeUndefined();
+  });
+
+  test('forgets one version and no other', async () => {
+    const cache = createMemoryCache(limits);
+    for (const row of ['x', 'y']) {
+      cache.set({ identity, row }, row);
+      cache.set({ identity: other, row }, row);
+    }
+    expect(await cache.clear(identity)).toBe(2);
+    expect(cache.get({ identity, row: 'x' })).toBeUndefined();
+    expect(cache.get({ identity: other, row: 'x' })).toBe('x');
+  });
+});

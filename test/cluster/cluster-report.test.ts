@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { WholeReport } from '../../src/cluster/cluster-report.js';
+import { createMetrics, type MetricsSnapshot } from '../../src/monitoring/metrics.js';
+
+/** A place whose worker tells this, or does not answer. */
+function createPlace(number: number, counted: number | undefined) {
+  return {
+    number,
+    counted,
+    isRunning: true,
+    hasListened: true,
+    async ask(subject: 'metrics' | 'readiness') {
+      if (this.counted === undefined) return undefined;
+      if (subject === 'readiness') return [];
+      const metrics = createMetrics({ includesProcess: false });
+      metrics.counter('asked_total', 'asked').series({}).add(this.counted);
+      metrics.gauge('loaded', 'loaded').series({}).set(1);
+      metrics.histogram('took_seconds', 'took', [1]).series({}).observe(this.counted);
+      // As it comes over a channel.
+      return JSON.parse(JSON.stringify(await metrics.snapshot())) as MetricsSnapshot;
+    },
+  };
+}
+type Place = Parameters<WholeReport['retire']>[0];
+const reportOf = (...places: ReturnType<typeof createPlace>[]) =>
+  new WholeReport(places as unknown as Place[]);
+
+test('counts and histograms are added, gauges are not', async () => {
+  const text = await reportOf(createPlace(1, 3), createPlace(2, 4)).metrics();
+  expect(text).toContain('asked_total 7\n');
+  expect(text).toContain('took_seconds_sum 7\n');
+  expect(text).toContain('took_seconds_bucket{le="+Inf"} 2\n');
+  expect(text).toContain('loaded 1\n');
+  expect(text).toContain('metrics_workers_answered 2\n');
+});
+
+test('what a worker counted stays after its end, and its gauges go', async () => {
+  const [one, two] = [createPlace(1, 3), createPlace(2, 4)];
+  const report = reportOf(one, two);
+  await report.metrics();
+  report.retire(two as unknown as Place);
+  two.isRunning = false;
+  const text = await report.metrics();
+  expect(text).toContain('asked_total 7\n');
+  expect(text).toContain('took_seconds_count 2\n');
+  expect(text).toContain('workers_running 1\n');
+  one.isRunning = false;
+  report.retire(one as unknown as Place);
+  const nobody = await report.metrics();
+  expect(nobody).toContain('asked_total 7\n');
+  expect(nobody).not.toContain('loaded 1');
+});
+
+test('a worker that does not answer counts as it last did, and is missing among those that answered', async () => {
+  const [one, two] = [createPlace(1, 3), createPlace(2, 4)];
+  const report = reportOf(one, two);
+  await report.metrics();
+  two.counted = undefined;
+  one.counted = 5;
+  const text = await report.metrics();
+  expect(text).toContain('asked_total 9\n');
+  expect(text).toContain('workers_running 2\n');
+  expect(text).toContain('metrics_workers_answered 1\n');
+});

@@ -1,0 +1,76 @@
+import { afterAll, expect, test } from 'vitest';
+import type { Manifest } from '../../../src/models/manifest/manifest.js';
+import { answerBody, loaderOf } from '../../helpers/one-version.js';
+import { linearRegression, slow } from '../../helpers/onnx-models.js';
+import { createRegistryFolder } from '../../helpers/registry-folder.js';
+
+const folder = createRegistryFolder();
+const features = [{ name: 'x', type: 'number' as const, example: 1 }];
+let versions = 0;
+function add(model: Uint8Array, runtime: Manifest['runtime'] = {}): [string, string, string] {
+  versions += 1;
+  const version = String(versions);
+  const path = folder.addVersion('m', version, {
+    manifest: { task: 'regression', features, runtime },
+    model,
+  });
+  return [path, 'm', version];
+}
+const loader = loaderOf();
+afterAll(() => {
+  loader.close();
+  folder[Symbol.dispose]();
+});
+
+test('tells what the child measured', async () => {
+  const loaded = await loader.load(...add(linearRegression([2])));
+  expect(loaded.executorKind).toBe('inline');
+  expect(loaded.figures).toMatchObject({ batchRows: 256, outputBytes: 1_024, goldenRows: 0 });
+  const { openMs, runMs, loadMs, memoryBytes } = loaded.figures;
+  expect(openMs).toBeGreaterThan(0);
+  expect(runMs).toBeGreaterThan(0);
+  expect(loadMs).toBeGreaterThan(openMs);
+  expect(memoryBytes).toBeGreaterThanOrEqual(0);
+  loaded.retire();
+});
+
+test('goes on with the child that has tried an isolated version, whose whole memory is told', async () => {
+  const loaded = await loader.load(...add(linearRegression([2]), { executor: 'isolated' }));
+  expect(loaded.executorKind).toBe('isolated');
+  expect(loaded.figures.memoryBytes).toBeGreaterThan(1e7);
+  const { members } = await answerBody(loaded, { x: 4 });
+  expect(members).toBe('"prediction":8');
+  loaded.retire();
+});
+
+test('lowers the rows of a batch to what its outputs may have', async () => {
+  const small = loaderOf({ maxOutputBytes: 40 });
+  const loaded = await small.load(...add(linearRegression([2]), { maxBatchRows: 100 }));
+  expect(loaded.figures.batchRows).toBe(10);
+  loaded.retire();
+  small.close();
+});
+
+test('refuses a version whose first run has no end, and goes on to the next', async () => {
+  const impatient = loaderOf({ loadTimeoutMs: 3_000 });
+  const manifest = { task: 'regression' as const, features: [{ ...features[0], example: 1e9 }] };
+  const path = folder.addVersion('m', '1000', { manifest: manifest as never, model: slow() });
+  await expect(impatient.load(path, 'm', '1000')).rejects.toThrow(
+    /does not survive model\.onnx: the engine took more than 3000 ms \(MODEL_LOAD_TIMEOUT_MS\)/,
+  );
+  (await impatient.load(...add(linearRegression([2])))).retire();
+  impatient.close();
+});
+
+test('refuses a version that takes more memory than a child may have', async () => {
+  const poor = loaderOf({ maxMemoryBytes: 1e6, loadTimeoutMs: 10_000 });
+  const manifest = { task: 'regression' as const, features: [{ ...features[0], example: 1e9 }] };
+  const path = folder.addVersion('m', '1001', { manifest: manifest as never, model: slow() });
+  await expect(poor.load(path, 'm', '1001')).rejects.toThrow(/MAX_MODEL_MEMORY_MB/);
+  poor.close();
+});
+
+test('refuses a row that takes longer than it may', async () => {
+  const path = add(slow(1_000), { timeoutMs: 1 });
+  await expect(loader.load(...path)).rejects.toThrow(/a run of one row takes \d+ ms, and timeoutMs is 1/);
+});

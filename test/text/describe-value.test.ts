@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest';
+import { hideKeys } from '../../src/text/describe-value.js';
+
+const key = 'sdx_4fT9-kQ_x1Z';
+const encode = (text: string) => text.replace(/./g, (it) => `%${it.charCodeAt(0).toString(16)}`);
+const encodeMarks = (text: string) => text.replaceAll('%', '%25');
+
+describe('a key in a text', () => {
+  test.each([
+    ['as it is', key],
+    ['its first letter encoded', key.replace('s', '%73')],
+    ['a letter behind its prefix encoded', key.replace('4', '%34')],
+    ['all of it encoded', encode(key)],
+    ['all of it encoded in capitals', encode(key).toUpperCase()],
+    ['encoded twice', encodeMarks(encode(key))],
+    ['encoded six times', [1, 2, 3, 4, 5].reduce(encodeMarks, encode(key))],
+    ['encoded in two ways, one over the other', encode(encode(key))],
+    ['encoded more often than is looked at', [...'123456789'].reduce((it) => encode(it), key.slice(0, 6))],
+  ])('is hidden: %s', (_how, text) => {
+    const hidden = hideKeys(`/models/${text}/predict`);
+    // Whoever reads the log may decode it as often as it takes.
+    let plain = hidden;
+    for (let k = 0; k < 20; k += 1)
+      plain = plain.replace(/%([0-9a-f]{2})/gi, (_all, it) => String.fromCharCode(Number.parseInt(it, 16)));
+    expect(plain).not.toContain('4fT9');
+    expect(plain).not.toContain('4F');
+    expect(hidden).toContain('…');
+  });
+
+  test.each(['/models/caf%C3%A9/predict', '/100%', '/%zz%', '/a%2525b', 'plain'])(
+    'is not seen in %s',
+    (text) => {
+      expect(hideKeys(text)).toBe(text);
+    },
+  );
+
+  test('leaves the rest of the text', () => {
+    expect(hideKeys(`/models/${key}/predict`)).toBe('/models/sdx_…/predict');
+    expect(hideKeys('/models/%73dx_abc/predict')).toBe('/models/sdx_…/predict');
+  });
+
+  test('is looked for in a time that does not depend on how a long text is encoded', () => {
+    const started = performance.now();
+    hideKeys(`/${'%25'.repeat(5_000)}`);
+    hideKeys(`/${'%2525'.repeat(3_000)}73`);
+    hideKeys(`/${'%'.repeat(16_000)}`);
+    expect(performance.now() - started).toBeLessThan(100);
+  });
+});
