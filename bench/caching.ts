@@ -25,7 +25,7 @@ interface Round {
   readonly cpuUs: number;
 }
 
-const mostEntries = 50;
+const maxEntries = 50;
 
 /** What an answer costs that is remembered, and one that was looked for in vain, for models of three lengths. */
 export async function benchCaching(table: Table): Promise<void> {
@@ -55,7 +55,7 @@ export async function benchCaching(table: Table): Promise<void> {
   const start = (environment: Record<string, string>) =>
     startServerProcess({ MODELS_DIR: folder.path, ...environment });
   await using off = await start({ CACHE: 'off' });
-  await using memory = await start({ CACHE: 'memory', CACHE_MAX_ENTRIES: String(mostEntries) });
+  await using memory = await start({ CACHE: 'memory', CACHE_MAX_ENTRIES: String(maxEntries) });
   await using redis = await startRedis();
   await using far = await start({ CACHE: 'redis', REDIS_URL: redis.url });
   const ways: Way[] = [
@@ -97,7 +97,7 @@ export async function benchCaching(table: Table): Promise<void> {
 
 /** Rows that differ in one number. */
 function rowsLike(row: Readonly<Record<string, number>>, feature: string): readonly string[] {
-  return Array.from({ length: 4 * mostEntries }, (_unused, k) =>
+  return Array.from({ length: 4 * maxEntries }, (_unused, k) =>
     JSON.stringify({ ...row, [feature]: (row[feature] as number) + k / 1_000 }),
   );
 }

@@ -9,7 +9,7 @@ import { type BenchServer, putLoad, startBenchServer } from './server-process.js
 import { atLeast, median, sleep, type Table } from './table.js';
 
 const rowsOfRequest = 100;
-const mostEntries = 50;
+const maxEntries = 50;
 const row = JSON.parse(loan) as Readonly<Record<string, number>>;
 /** Rows that differ, and more than the cache holds: none of them is ever found there. */
 const rows = Array.from({ length: 20 * rowsOfRequest }, (_unused, k) => ({
@@ -25,7 +25,7 @@ export async function benchKserve(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   addCreditRisk(folder);
   const path = '/v1/models/credit-risk:predict';
-  const environment = { MODELS_DIR: folder.path, CACHE_MAX_ENTRIES: String(mostEntries) };
+  const environment = { MODELS_DIR: folder.path, CACHE_MAX_ENTRIES: String(maxEntries) };
   for (const [name, cache] of [
     ['without a cache', 'off'],
     ['none found in memory', 'memory'],

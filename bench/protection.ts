@@ -18,7 +18,7 @@ const keys = Array.from({ length: 100 }, (_unused, k) => `bench-${k}-0123456789a
 /** More than any run of this bench asks for. */
 const ample = { max: 1_000_000, window: '1 day' };
 const few = 5_000;
-const mostEntries = 50;
+const maxEntries = 50;
 
 /** What keys, limits and a default start cost a request, by processor time. */
 export async function benchProtection(table: Table): Promise<void> {
@@ -43,10 +43,10 @@ export async function benchProtection(table: Table): Promise<void> {
     memory: await start({ CACHE: 'off', API_KEYS }),
     redis: await start({ CACHE: 'off', API_KEYS, REDIS_URL: redis.url }),
     default: await start({ CACHE: '' }),
-    everything: await start({ CACHE: 'memory', CACHE_MAX_ENTRIES: String(mostEntries), API_KEYS }),
+    everything: await start({ CACHE: 'memory', CACHE_MAX_ENTRIES: String(maxEntries), API_KEYS }),
   };
   const row = JSON.parse(of.body) as { income: number };
-  const others = Array.from({ length: 4 * mostEntries }, (_unused, k) =>
+  const others = Array.from({ length: 4 * maxEntries }, (_unused, k) =>
     JSON.stringify({ ...row, income: row.income + k }),
   );
   const load = {

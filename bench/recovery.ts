@@ -6,7 +6,7 @@ import { type ServerProcess, startServerProcess } from '../test/helpers/server-p
 import { below, median, percentile, sleep, type Table } from './table.js';
 
 const tries = 20;
-const longestMs = 30_000;
+const maxMs = 30_000;
 /** As many rounds of the loop as the row says: one, or more than anybody waits for. */
 const short = JSON.stringify({ rounds: 1 });
 const endless = JSON.stringify({ rounds: 1e9 });
@@ -59,7 +59,7 @@ async function late(server: ServerProcess, agent: Agent): Promise<number> {
 async function untilAnswered(server: ServerProcess, agent: Agent): Promise<number> {
   const started = performance.now();
   while ((await ask(server, agent, short)) !== 200) {
-    if (performance.now() - started > longestMs) throw new Error('no answer came any more');
+    if (performance.now() - started > maxMs) throw new Error('no answer came any more');
     await sleep(1);
   }
   return performance.now() - started;

@@ -13,7 +13,7 @@ import protocol from './http/strict-http.js';
 import auth from './plugins/auth.js';
 import cache from './plugins/cache.js';
 import clientAddress from './plugins/client-address.js';
-import whole from './plugins/cluster.js';
+import cluster from './plugins/cluster.js';
 import cors from './plugins/cors.js';
 import { createFaultLog } from './plugins/error-log.js';
 import metrics from './plugins/metrics.js';
@@ -138,7 +138,7 @@ export async function buildServer(
   await app.register(registry, config);
   await app.register(cache, config);
   await app.register(predictor);
-  await app.register(whole, { link, requiredModels: config.REQUIRED_MODELS });
+  await app.register(cluster, { link, requiredModels: config.REQUIRED_MODELS });
 
   if (config.DOCS === 'on') {
     await app.register(swagger, {

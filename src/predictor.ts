@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { CachedAnswers, CacheResult } from './cache/cached-answers.js';
 import { RowError, ServiceError } from './errors.js';
 import type { CallContext, Caller } from './inference/batching/call-context.js';
-import type { LoadedModel } from './models/registry/loaded-version.js';
+import type { LoadedVersion } from './models/registry/loaded-version.js';
 import type { Registry } from './models/registry/registry.js';
 import type { Answer, CheckedRequest } from './models/tasks/task.js';
 import type { Predictions } from './prediction-event.js';
@@ -58,7 +58,7 @@ export type RowResult = Omit<PredictionResult, 'text'>;
 /** A request that has borrowed its version. */
 interface Begun extends Pick<PredictionRequest, 'requestId' | 'keyId' | 'caching'> {
   readonly started: number;
-  readonly loaded: LoadedModel;
+  readonly loaded: LoadedVersion;
   readonly predictionId: string;
   readonly call: CallContext;
 }
@@ -82,7 +82,7 @@ export interface Predictor {
    */
   predictRows<Rows extends CheckedRows>(
     request: PredictionRequest,
-    check: (loaded: LoadedModel) => Rows,
+    check: (loaded: LoadedVersion) => Rows,
   ): Promise<RowsResult<Rows>>;
 }
 
@@ -188,6 +188,6 @@ export function createPredictor(
   }
 }
 
-function toText(answer: Answer, loaded: LoadedModel, predictionId: string): string {
-  return `{${answer.members},${loaded.origin},"prediction_id":"${predictionId}"}`;
+function toText(answer: Answer, loaded: LoadedVersion, predictionId: string): string {
+  return `{${answer.fieldsJson},${loaded.versionFieldsJson},"prediction_id":"${predictionId}"}`;
 }

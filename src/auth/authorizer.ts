@@ -1,7 +1,7 @@
 import { type ErrorCode, ServiceError, type ServiceErrorDetails } from '../errors.js';
 import { modelNotFound } from '../models/registry/choose-version.js';
 import type { ApiKey, Scope } from './api-key.js';
-import { isKeyForm } from './credential.js';
+import { isWellFormed } from './credential.js';
 import type { FailureLimit } from './failure-limit.js';
 import type { KeyRing } from './key-ring.js';
 
@@ -19,22 +19,22 @@ export interface ModelNames {
   readonly names: readonly string[];
 }
 
-export interface GateOptions {
+export interface AuthorizerOptions {
   readonly ring: KeyRing;
   readonly failures: FailureLimit;
   readonly onFailure: (reason: FailureReason) => void;
 }
 
 /** Decides who comes in and what they may do. What it throws is the answer. */
-export interface Gate {
+export interface Authorizer {
   /**
    * The key of whom a text is from. Throws `api_key_missing` where there is no text, or none that may be a key;
    * `api_key_invalid` for one that is unknown, has expired or was revoked; `rate_limited` in place of both where the
    * client has failed too often. `client` is asked for only then.
    */
-  identify(text: string | undefined, client: () => string): ApiKey;
+  authenticate(text: string | undefined, client: () => string): ApiKey;
   /** Throws `forbidden` where a key lacks a scope. */
-  checkScope(key: ApiKey, scope: Scope): void;
+  requireScope(key: ApiKey, scope: Scope): void;
   /** Throws `forbidden` where a key may not use a model, by its name or an alias; undefined for plain `/predict`. */
   checkModel(key: ApiKey, model: string | undefined, names: ModelNames): void;
   /** Throws `forbidden` where a key may not use every model. */
@@ -43,7 +43,7 @@ export interface Gate {
 
 const challenge = { 'www-authenticate': 'Bearer realm="sardonyx"' };
 
-export function createGate({ ring, failures, onFailure }: GateOptions): Gate {
+export function createGate({ ring, failures, onFailure }: AuthorizerOptions): Authorizer {
   const refuse = (reason: FailureReason, code: ErrorCode, details: ServiceErrorDetails = {}) => {
     onFailure(reason);
     return new ServiceError(code, details);
@@ -72,16 +72,17 @@ export function createGate({ ring, failures, onFailure }: GateOptions): Gate {
   const forbid = (detail: string) => refuse('forbidden', 'forbidden', { detail });
 
   return {
-    identify(text, client) {
+    authenticate(text, client) {
       if (text === undefined) throw refuse('missing', 'api_key_missing', { headers: challenge });
       const known = ring.recall(text);
       if (known !== undefined) return known;
-      if (!isKeyForm(text)) throw refuseWrong('missing', 'api_key_missing', client(), { headers: challenge });
+      if (!isWellFormed(text))
+        throw refuseWrong('missing', 'api_key_missing', client(), { headers: challenge });
       const found = ring.verify(text);
       if (found === undefined) throw refuseWrong('invalid', 'api_key_invalid', client());
       return found;
     },
-    checkScope({ scopes }, scope) {
+    requireScope({ scopes }, scope) {
       if (!scopes.has(scope)) throw forbid(`It lacks the scope ${scope}.`);
     },
     checkModel({ models }, model, names) {

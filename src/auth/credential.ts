@@ -1,5 +1,5 @@
 /** What of a request's headers may name a key. */
-export interface KeyHeaders {
+export interface CredentialHeaders {
   readonly 'x-api-key'?: string | string[] | undefined;
   readonly authorization?: string | undefined;
 }
@@ -12,7 +12,7 @@ const bearer = /^bearer +/i;
 const contradiction = ' ';
 
 /** Whether a text may be a key at all. */
-export function isKeyForm(text: string): boolean {
+export function isWellFormed(text: string): boolean {
   return keyForm.test(text);
 }
 
@@ -21,7 +21,10 @@ export function isKeyForm(text: string): boolean {
  * none. Where the headers name two different keys, or one header is there twice, it is one that no key is like: which
  * of them was meant, a proxy in front may have read in another way. `rawHeaders` is Node's list of names and values.
  */
-export function readPresentedKey(headers: KeyHeaders, rawHeaders: readonly string[]): string | undefined {
+export function readCredential(
+  headers: CredentialHeaders,
+  rawHeaders: readonly string[],
+): string | undefined {
   // Node joins two of them by a comma and a space, which is in no key.
   const plain = headers['x-api-key'];
   const { authorization } = headers;

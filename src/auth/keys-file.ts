@@ -2,7 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { RefusedError } from '../errors.js';
 import { modelNamePattern } from '../models/manifest/names.js';
-import { listShapeFaults } from '../text/schema-errors.js';
+import { describeSchemaErrors } from '../text/schema-errors.js';
 import { readWindowMs, windowForm, windowPattern } from '../time/duration.js';
 import { readTime, timeForm } from '../time/timestamp.js';
 import type { ApiKey, Scope } from './api-key.js';
@@ -67,7 +67,7 @@ const maxListed = 8;
 export function parseKeyEntries(bytes: Uint8Array): readonly KeyEntry[] {
   const file = parseJson(bytes);
   if (!compiled.Check(file)) {
-    throw refuse(listShapeFaults(compiled.Errors(file), { showsValues: false }).map(hideSecrets));
+    throw refuse(describeSchemaErrors(compiled.Errors(file), { showsValues: false }).map(hideSecrets));
   }
   const faults = [...findFaults(file)];
   if (faults.length > 0) throw refuse(faults);

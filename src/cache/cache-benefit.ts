@@ -9,7 +9,7 @@ const lookupsADecision = 256;
 /** A decision for the cache needs so much more than it costs: one that is in balance must not change again and again. */
 const marginToUse = 1.25;
 /** Decisions that are waited for before the cache is tried again, at most. */
-const longestPatience = 64;
+const maxPatience = 64;
 /** What a run costs beside the engine: admission, encoding, decoding, writing the answer (measured: 6 to 10 µs). */
 const runOverheadUs = 8;
 /** What an entry costs beside the call that keeps it: the collector moves it twice (measured: 5 to 8 µs). */
@@ -92,7 +92,7 @@ export class CacheBenefit {
       if (gainUs >= costUs) return;
       // The sample has more of the cache to itself while the others stay out: its share of hits may have been too good.
       const wasShort = this.#asideFor > 0 && this.#usedFor <= 8;
-      this.#patience = wasShort ? Math.min(longestPatience, 2 * this.#patience) : 1;
+      this.#patience = wasShort ? Math.min(maxPatience, 2 * this.#patience) : 1;
       this.#state = 'aside';
       this.#asideFor = 0;
     } else {

@@ -1,6 +1,6 @@
 import type { CallContext } from '../inference/batching/call-context.js';
 import type { Answer, CheckedRequest } from '../models/tasks/task.js';
-import type { AnswerCache, AnswerKey, NearCache } from './answer-cache.js';
+import type { AnswerCache, AnswerKey, LocalCache } from './answer-cache.js';
 import { CacheBenefit } from './cache-benefit.js';
 import { computeAt, lookUpAll } from './cached-rows.js';
 import { RememberedAnswer } from './remembered-answer.js';
@@ -35,7 +35,7 @@ export interface Caching {
  * (`SingleFlight`). A version for which the cache does not pay is computed without it (`CacheBenefit`).
  */
 export class CachedAnswers {
-  readonly #near: NearCache | undefined;
+  readonly #near: LocalCache | undefined;
   readonly #far: AnswerCache | undefined;
   readonly #cache: AnswerCache;
   readonly #cacheOfShortRuns: AnswerCache;
@@ -48,7 +48,7 @@ export class CachedAnswers {
    * Remembers in this process, in what it shares with others, or in both, one in front of the other. Then answers that
    * cost less than asking for them elsewhere are remembered here alone.
    */
-  constructor(...[near, far]: readonly [NearCache, AnswerCache?] | readonly [undefined, AnswerCache]) {
+  constructor(...[near, far]: readonly [LocalCache, AnswerCache?] | readonly [undefined, AnswerCache]) {
     this.#near = near;
     this.#far = far;
     if (near === undefined) this.#cache = far;
@@ -66,8 +66,8 @@ export class CachedAnswers {
     }
     const cache = this.#cacheFor(caching);
     const started = isSampled ? performance.now() : 0;
-    const row = request.text();
-    const key = { identity, row, name: identity + row };
+    const text = request.cacheKey();
+    const key = { identity, request: text, name: identity + text };
     let found = isBypassed ? undefined : cache.get(key);
     const lookupMs = isSampled ? performance.now() - started : 0;
     if (found instanceof Promise) found = await found;
@@ -81,13 +81,13 @@ export class CachedAnswers {
       const shared = await this.#flights.follow(key.name, call);
       if (shared === undefined) continue;
       if (isSampled) benefit?.observeLookup(lookupMs, true);
-      return { answer: new RememberedAnswer(shared.members), result: 'shared' };
+      return { answer: new RememberedAnswer(shared.fieldsJson), result: 'shared' };
     }
     const answer = await (isBypassed
       ? request.answer(call)
       : this.#flights.lead(key.name, () => request.answer(call)));
     const keepStarted = isSampled ? performance.now() : 0;
-    cache.set(key, answer.members);
+    cache.set(key, answer.fieldsJson);
     if (isSampled && answer.timing !== undefined) {
       benefit?.observeRun(answer.timing, performance.now() - keepStarted);
       if (!isBypassed) benefit?.observeLookup(lookupMs, false);
@@ -112,15 +112,18 @@ export class CachedAnswers {
     const sampled = requests.map((request) => benefit?.isInSample(request.hash()) === true);
     const keys = requests.map((request, k): AnswerKey | undefined => {
       if (isAside && !sampled[k]) return undefined;
-      const row = request.text();
-      return { identity, row, name: identity + row };
+      const row = request.cacheKey();
+      return { identity, request: row, name: identity + row };
     });
     const found = isBypassed ? [] : await lookUpAll(cache, keys);
     const missing: number[] = [];
     const answers: CachedAnswer[] = requests.map((_request, k) => {
-      const members = found[k];
-      if (members === undefined) missing.push(k);
-      return { answer: members === undefined ? unanswered : new RememberedAnswer(members), result: 'hit' };
+      const fieldsJson = found[k];
+      if (fieldsJson === undefined) missing.push(k);
+      return {
+        answer: fieldsJson === undefined ? unanswered : new RememberedAnswer(fieldsJson),
+        result: 'hit',
+      };
     });
     if (!isBypassed) {
       for (const [k, isSampled] of sampled.entries()) {
@@ -135,7 +138,7 @@ export class CachedAnswers {
     for (const [k, place] of missing.entries()) {
       const answer = computed[k] as Answer;
       const key = keys[place];
-      if (key !== undefined) cache.set(key, answer.members);
+      if (key !== undefined) cache.set(key, answer.fieldsJson);
       if (sampled[place] && answer.timing !== undefined) benefit?.observeRun(answer.timing, Number.NaN);
       answers[place] = { answer, result: isBypassed ? 'bypass' : key === undefined ? 'aside' : 'miss' };
     }

@@ -9,7 +9,7 @@ export async function lookUpAll(
 ): Promise<readonly (string | undefined)[]> {
   const looked = keys.map((key) => (key === undefined ? undefined : cache.get(key)));
   const isHere = (it: readonly unknown[]): it is readonly (string | undefined)[] =>
-    !it.some((members) => members instanceof Promise);
+    !it.some((fieldsJson) => fieldsJson instanceof Promise);
   return isHere(looked) ? looked : Promise.all(looked);
 }
 

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { NearCache } from './answer-cache.js';
+import type { LocalCache } from './answer-cache.js';
 
 export interface MemoryCacheOptions {
   readonly ttlMs: number;
@@ -18,22 +18,22 @@ function countBytes(text: string): number {
 }
 
 /** Remembers answers in this process. What was not asked for longest goes first, when entries or bytes are too many. */
-export function createMemoryCache({ ttlMs, maxEntries, maxBytes }: MemoryCacheOptions): NearCache {
+export function createMemoryCache({ ttlMs, maxEntries, maxBytes }: MemoryCacheOptions): LocalCache {
   const entries = new LRUCache<string, string>({
     // The slots of all are made at once, and no more entries than these fit into the bytes.
     max: Math.min(maxEntries, Math.ceil(maxBytes / overheadBytes)),
     maxSize: maxBytes,
     // Beyond this one entry would put out too many others.
     maxEntrySize: Math.max(1, Math.floor(maxBytes / 16)),
-    sizeCalculation: (members, key) => overheadBytes + countBytes(key) + countBytes(members),
+    sizeCalculation: (fieldsJson, key) => overheadBytes + countBytes(key) + countBytes(fieldsJson),
     ttl: ttlMs,
     // A look at the clock for each entry would cost more than the entry.
     ttlResolution: 1_000,
   });
   return {
-    get: ({ identity, row, name = identity + row }) => entries.get(name),
-    set({ identity, row, name = identity + row }, members) {
-      entries.set(name, members);
+    get: ({ identity, request: row, name = identity + row }) => entries.get(name),
+    set({ identity, request: row, name = identity + row }, fieldsJson) {
+      entries.set(name, fieldsJson);
     },
     async clear(identity) {
       let count = 0;

@@ -15,10 +15,10 @@ export interface RedisCacheOptions {
 }
 
 /** An entry that is longer is not stored, and not read whole whatever stands there. */
-const longestEntryBytes = 65_536;
+const maxEntryBytes = 65_536;
 /** Of the whole Redis, at each step of a search for the entries of one version. */
 const keysAStep = 1_000;
-/** `1:`, 22 characters of digest, `:`, the members. */
+/** `1:`, 22 characters of digest, `:`, the fields as JSON. */
 const membersAt = 2 + 22 + 1;
 
 /**
@@ -34,30 +34,30 @@ export function createRedisCache(
     `${prefix}c:{${identity.slice(0, 32)}}:${rowDigest}`;
 
   return {
-    async get({ identity, row }) {
+    async get({ identity, request: row }) {
       const rowDigest = digest(row).toString('base64url');
       const name = nameOf(identity, rowDigest);
       const entry = await link.ask(
         'cache',
-        async (redis) => requireForm(await redis.getrange(name, 0, longestEntryBytes), isText),
+        async (redis) => requireForm(await redis.getrange(name, 0, maxEntryBytes), isText),
         'read',
       );
       // An entry that is not there is an empty text here, and an empty entry is no answer either.
       if (entry === undefined || entry === '') return undefined;
       if (!(entry instanceof RefusedByRedis)) {
-        const members = readEntry(entry, identity, rowDigest);
-        if (members !== undefined) return members;
+        const fieldsJson = readEntry(entry, identity, rowDigest);
+        if (fieldsJson !== undefined) return fieldsJson;
       } else if (entry.code !== 'WRONGTYPE') return undefined;
       onCorrupt();
       void link.ask('cache', (redis) => redis.unlink(name));
       return undefined;
     },
-    set({ identity, row }, members) {
+    set({ identity, request: row }, fieldsJson) {
       // It would come back as another text.
-      if (!members.isWellFormed()) return;
+      if (!fieldsJson.isWellFormed()) return;
       const rowDigest = digest(row).toString('base64url');
-      const entry = `${headOf(identity, rowDigest, members)}${members}`;
-      if (Buffer.byteLength(entry) > longestEntryBytes) return;
+      const entry = `${headOf(identity, rowDigest, fieldsJson)}${fieldsJson}`;
+      if (Buffer.byteLength(entry) > maxEntryBytes) return;
       void link.ask('cache', async (redis) =>
         requireForm(await redis.set(nameOf(identity, rowDigest), entry, 'EX', ttlSeconds), isText),
       );
@@ -105,13 +105,13 @@ const isStep = (reply: unknown) =>
   Array.isArray(reply) && isText(reply[0]) && Array.isArray(reply[1]) && reply[1].every(isText);
 
 function readEntry(entry: string, identity: string, rowDigest: string): string | undefined {
-  const members = entry.slice(membersAt);
-  return entry.startsWith(headOf(identity, rowDigest, members)) ? members : undefined;
+  const fieldsJson = entry.slice(membersAt);
+  return entry.startsWith(headOf(identity, rowDigest, fieldsJson)) ? fieldsJson : undefined;
 }
 
 /** All parts but the last have a fixed length: no two sets of them have the same text. */
-function headOf(identity: string, rowDigest: string, members: string): string {
-  return `1:${digest(identity + rowDigest + members)
+function headOf(identity: string, rowDigest: string, fieldsJson: string): string {
+  return `1:${digest(identity + rowDigest + fieldsJson)
     .subarray(0, 16)
     .toString('base64url')}:`;
 }

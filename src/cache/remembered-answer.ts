@@ -1,14 +1,14 @@
 import type { Answer, AnswerValue } from '../models/tasks/task.js';
 
-/** An answer as its version wrote it once: the members of its JSON object. */
+/** An answer as its version wrote it once: the fields of its JSON object, without braces. */
 export class RememberedAnswer implements Answer {
-  readonly members: string;
+  readonly fieldsJson: string;
 
-  constructor(members: string) {
-    this.members = members;
+  constructor(fieldsJson: string) {
+    this.fieldsJson = fieldsJson;
   }
 
   get value(): AnswerValue {
-    return JSON.parse(`{${this.members}}`) as AnswerValue;
+    return JSON.parse(`{${this.fieldsJson}}`) as AnswerValue;
   }
 }

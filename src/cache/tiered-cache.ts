@@ -1,10 +1,10 @@
-import type { AnswerCache, NearCache } from './answer-cache.js';
+import type { AnswerCache, LocalCache } from './answer-cache.js';
 
 /**
  * A cache of this process in front of one that many share. What the far one has is remembered near as well, where its
  * time begins anew: an answer may be given for up to twice that time.
  */
-export function createTieredCache(near: NearCache, far: AnswerCache): AnswerCache {
+export function createTieredCache(near: LocalCache, far: AnswerCache): AnswerCache {
   return {
     get(key) {
       const hit = near.get(key);
@@ -12,14 +12,14 @@ export function createTieredCache(near: NearCache, far: AnswerCache): AnswerCach
       const found = far.get(key);
       if (typeof found === 'string') near.set(key, found);
       if (!(found instanceof Promise)) return found;
-      return found.then((members) => {
-        if (members !== undefined) near.set(key, members);
-        return members;
+      return found.then((fieldsJson) => {
+        if (fieldsJson !== undefined) near.set(key, fieldsJson);
+        return fieldsJson;
       });
     },
-    set(key, members) {
-      near.set(key, members);
-      far.set(key, members);
+    set(key, fieldsJson) {
+      near.set(key, fieldsJson);
+      far.set(key, fieldsJson);
     },
     async clear(identity) {
       // The near one last, and whatever becomes of the far one: what that gives meanwhile is remembered near again.

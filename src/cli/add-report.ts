@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { messageOf } from '../errors.js';
 import type { Feature } from '../models/manifest/manifest.js';
 import type { Proposal } from '../models/proposal/propose-manifest.js';
-import type { LoadedModel } from '../models/registry/loaded-version.js';
+import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { printable, quoteForShell, toTable } from './terminal/terminal-text.js';
 
 export interface AdditionPlace {
@@ -14,17 +14,17 @@ export interface AdditionPlace {
   readonly program: string;
 }
 
-const longestBody = 1_500;
+const maxBody = 1_500;
 
 /** What was proposed, what is left to do by hand, and lines to try it, with a body that has just been answered. */
 export async function describeAddition(
-  loaded: LoadedModel,
+  loaded: LoadedVersion,
   proposal: Proposal,
   place: AdditionPlace,
 ): Promise<string> {
-  const { manifest, figures, task } = loaded;
+  const { manifest, loadStats, task } = loaded;
   const trial = await tryExample(loaded);
-  const proof = `loads in ${figures.loadMs.toFixed(0)} ms${Number.isFinite(figures.runMs) ? `, a run takes ${(figures.runMs * 1_000).toFixed(0)} µs` : ''}${figures.goldenRows > 0 ? `, ${figures.goldenRows} golden rows pass` : ''}`;
+  const proof = `loads in ${loadStats.loadMs.toFixed(0)} ms${Number.isFinite(loadStats.runMs) ? `, a run takes ${(loadStats.runMs * 1_000).toFixed(0)} µs` : ''}${loadStats.goldenRows > 0 ? `, ${loadStats.goldenRows} golden rows pass` : ''}`;
   const facts = [
     ['folder', join(place.root, loaded.name, loaded.version)],
     [
@@ -34,9 +34,9 @@ export async function describeAddition(
     ...(manifest.features === undefined ? [] : [['features', describeFeatures(manifest.features)]]),
     ...(manifest.output === undefined ? [] : [['output', JSON.stringify(manifest.output)]]),
     ['proof', proof],
-    ['executor', `${loaded.executorKind} (${figures.executorReason})`],
+    ['executor', `${loaded.executorKind} (${loadStats.executorReason})`],
   ];
-  const notes = [...proposal.remarks, ...figures.notes, ...trial.doubts].map((remark) => `note: ${remark}`);
+  const notes = [...proposal.remarks, ...loadStats.notes, ...trial.doubts].map((remark) => `note: ${remark}`);
   const sections = [
     `Added ${loaded.name} ${loaded.version}`,
     toTable(facts.map((row) => row.map((cell) => printable(cell)))),
@@ -49,7 +49,7 @@ export async function describeAddition(
 }
 
 async function tryExample(
-  loaded: LoadedModel,
+  loaded: LoadedVersion,
 ): Promise<{ readonly line: string; readonly doubts: readonly string[] }> {
   const { task } = loaded;
   const nothing = (why: string) => ({
@@ -59,8 +59,8 @@ async function tryExample(
   if (task.exampleProblem !== undefined) return nothing(task.exampleProblem);
   try {
     const call = loaded.createCall({ arrivedAt: performance.now() });
-    const { value, members } = await task.check(task.example).answer(call);
-    const line = `It answered {${printable(members, longestBody)}}`;
+    const { value, fieldsJson } = await task.check(task.example).answer(call);
+    const line = `It answered {${printable(fieldsJson, maxBody)}}`;
     return { line, doubts: 'probabilities' in value ? doubtsAbout(value.probabilities ?? []) : [] };
   } catch (error) {
     return nothing(messageOf(error));
@@ -84,14 +84,14 @@ function describeFeatures(features: readonly Feature[]): string {
   return `${features.length}: ${listed.join(', ')}${features.length > 20 ? ', …' : ''}`;
 }
 
-function adviceFor({ name, version, manifest, figures }: LoadedModel, { root }: AdditionPlace): string {
+function adviceFor({ name, version, manifest, loadStats }: LoadedVersion, { root }: AdditionPlace): string {
   const wishes = [
     manifest.features === undefined ? [] : [wishesFor(manifest.features)],
     manifest.description === undefined ? ['description'] : [],
     manifest.metrics === undefined ? ['metrics'] : [],
   ].flat();
   const file = join(root, name, version, 'metadata.json');
-  const golden = figures.goldenRows > 0 ? '' : ' Golden rows (--golden) would prove its answers.';
+  const golden = loadStats.goldenRows > 0 ? '' : ' Golden rows (--golden) would prove its answers.';
   return wishes.length === 0 && golden === ''
     ? ''
     : `To fill in by hand, before it is served, in ${file}: ${wishes.join('; ')}.${golden}`;
@@ -104,13 +104,13 @@ function wishesFor(features: readonly Feature[]): string {
   return `${[...bounds, 'nullable, description'].join(', ')} and example of each feature`;
 }
 
-function commandsFor({ name, version }: LoadedModel, example: unknown, place: AdditionPlace): string {
+function commandsFor({ name, version }: LoadedVersion, example: unknown, place: AdditionPlace): string {
   const body = JSON.stringify(example);
   const models = place.hasModelsOption ? ` --models ${quoteForShell(place.root)}` : '';
   const predict = `${place.program} predict ${name}@${version}${models}`;
   const url = `http://127.0.0.1:${place.port}/models/${name}/versions/${version}/predict`;
   const curl = `curl -s -H 'content-type: application/json' ${url}`;
-  if (body.length <= longestBody && printable(body) === body) {
+  if (body.length <= maxBody && printable(body) === body) {
     return `Try it:\n  ${predict} ${quoteForShell(body)}\n  ${curl} -d ${quoteForShell(body)}`;
   }
   // Too long for a line: the command line has the example itself.

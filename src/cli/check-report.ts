@@ -34,7 +34,7 @@ interface VersionReport {
   readonly identity?: string;
   /** What to know of it, and what to do about it: no faults. */
   readonly notes?: readonly string[];
-  readonly figures?: { readonly loadMs: number; readonly runUs?: number; readonly goldenRows: number };
+  readonly loadStats?: { readonly loadMs: number; readonly runUs?: number; readonly goldenRows: number };
   /** The names beside its own that it answers to: `default`, `latest`, aliases. */
   readonly names: readonly string[];
 }
@@ -84,16 +84,16 @@ function toOutcome(outcome: VersionState) {
   if (outcome.state !== 'ready') {
     return { state: outcome.state, ...(outcome.state === 'refused' && { reason: outcome.reason }) };
   }
-  const { executorKind, identity, figures } = outcome.loaded;
-  const { loadMs, runMs, goldenRows } = figures;
+  const { executorKind, identity, loadStats } = outcome.loaded;
+  const { loadMs, runMs, goldenRows } = loadStats;
   // A tensor model may have no run to show: its example is a guess.
   const runUs = Number.isFinite(runMs) ? { runUs: runMs * 1_000 } : {};
   return {
     state: outcome.state,
     executor: executorKind,
     identity,
-    ...(figures.notes.length > 0 && { notes: figures.notes }),
-    figures: { loadMs, ...runUs, goldenRows },
+    ...(loadStats.notes.length > 0 && { notes: loadStats.notes }),
+    loadStats: { loadMs, ...runUs, goldenRows },
   };
 }
 

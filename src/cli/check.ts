@@ -100,15 +100,15 @@ function toText(report: CheckReport): string {
 }
 
 function toRow(model: ModelReport, version: ModelReport['versions'][number]): readonly string[] {
-  const { figures } = version;
+  const { loadStats } = version;
   return [
     model.name,
     version.version,
     version.state,
     version.executor ?? '',
-    figures?.loadMs.toFixed(1) ?? '',
-    figures?.runUs?.toFixed(0) ?? '',
-    figures === undefined ? '' : String(figures.goldenRows),
+    loadStats?.loadMs.toFixed(1) ?? '',
+    loadStats?.runUs?.toFixed(0) ?? '',
+    loadStats === undefined ? '' : String(loadStats.goldenRows),
     version.names.join(', '),
   ];
 }

@@ -69,19 +69,19 @@ const toFact = (value: GraphValue) => ({
   ...(value.shape && { shape: value.shape.map((dim) => dim ?? null) }),
 });
 
-const mostListed = 200;
+const maxListed = 200;
 
 function toText(facts: ReturnType<typeof describeModel>): string {
   const values = (list: typeof facts.inputs) =>
     list
-      .slice(0, mostListed)
+      .slice(0, maxListed)
       .map(
         ({ name, type, shape }) =>
           `${name}: ${type}${shape ? ` [${shape.map((dim) => dim ?? '?').join(', ')}]` : ', of any shape'}`,
       );
   const pairs = (record: Readonly<Record<string, unknown>>, join: string) =>
     Object.entries(record)
-      .slice(0, mostListed)
+      .slice(0, maxListed)
       .map(([key, value]) => `${key}${join}${value}`);
   const rows: [string, readonly string[]][] = [
     ['file', [`${basename(facts.file)}, ${facts.bytes.toLocaleString('en')} bytes`]],
@@ -95,7 +95,7 @@ function toText(facts: ReturnType<typeof describeModel>): string {
       'weights',
       facts.externalData.length === 0
         ? ['all in the file']
-        : facts.externalData.slice(0, mostListed).map((file) => `in ${file}`),
+        : facts.externalData.slice(0, maxListed).map((file) => `in ${file}`),
     ],
     ['metadata', pairs(facts.metadata, ': ')],
   ];

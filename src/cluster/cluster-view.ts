@@ -3,7 +3,7 @@ import type { Readiness } from './messages.js';
 import type { WorkerLink } from './worker-link.js';
 
 /** What the server says of itself, however many processes it is. */
-export interface Whole {
+export interface Cluster {
   /** The text that Prometheus scrapes. */
   metricsText(): Promise<string>;
   readiness(): Promise<Readiness>;
@@ -30,11 +30,11 @@ export interface Own {
  * A process that is alone speaks for itself. A worker asks its supervisor, and speaks for itself where that does
  * not answer: `metrics_workers_answered` is then missing.
  */
-export function createWhole(own: Own, link: WorkerLink | undefined): Whole {
+export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
   const listMissing = () => own.findMissing().map(({ reason }) => reason);
   // All processes have the same models: what one cannot answer with, none can.
   const passes = () => !own.findMissing().some(({ isLasting }) => isLasting);
-  const alone: Whole = {
+  const alone: Cluster = {
     passes,
     metricsText: () => own.metrics.text(),
     readiness: async () => ({

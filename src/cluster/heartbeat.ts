@@ -3,7 +3,7 @@ const asksUntilLost = 10;
 /** After which it counts as not running: by default, what blocks its thread for two seconds changes nothing. */
 const asksUntilSilent = 3;
 
-export interface WatchEvents {
+export interface HeartbeatEvents {
   /** Asks the worker anything. */
   onAsk(): void;
   /** It has been silent for too long. Told once; it is asked no more. */
@@ -14,14 +14,14 @@ export interface WatchEvents {
  * Asks a worker over and over whether it still answers. What counts is questions that this process has asked and
  * waited for, not time: when it was stopped itself, as when a whole machine sleeps, the worker owes one answer.
  */
-export class Watch {
+export class Heartbeat {
   readonly #intervalMs: number;
-  readonly #events: WatchEvents;
+  readonly #events: HeartbeatEvents;
   #timer: NodeJS.Timeout | undefined;
   #unanswered = 0;
   #heardAt = 0;
 
-  constructor(silenceTimeoutMs: number, events: WatchEvents) {
+  constructor(silenceTimeoutMs: number, events: HeartbeatEvents) {
     this.#intervalMs = silenceTimeoutMs / asksUntilLost;
     this.#events = events;
   }

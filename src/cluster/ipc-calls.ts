@@ -1,5 +1,5 @@
 /** Questions that were sent to the other side of a channel: each has an id, and a time after which nobody waits. */
-export class Questions<Answer> {
+export class IpcCalls<Answer> {
   readonly #limitMs: number;
   readonly #open = new Map<number, (answer: Answer | undefined) => void>();
   #lastId = 0;

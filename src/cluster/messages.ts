@@ -16,7 +16,7 @@ export interface WorkerFacts {
 }
 
 /** What a worker may ask the supervisor about all of them. */
-export interface WholeFacts {
+export interface ClusterFacts {
   /** The text that Prometheus scrapes. */
   readonly metrics: string;
   readonly readiness: Readiness;
@@ -31,7 +31,7 @@ export interface Readiness {
   readonly workers?: { readonly running: number; readonly wanted: number };
 }
 
-export type Subject = keyof WorkerFacts & keyof WholeFacts;
+export type Subject = keyof WorkerFacts & keyof ClusterFacts;
 
 /** A question; of `forgotten`, about which versions, by their identities. */
 export interface Question {
@@ -54,4 +54,4 @@ export type SupervisorMessage =
   | Question
   /** Files are to be read again: SIGHUP by another way, which ends no worker that is only starting. */
   | { readonly kind: 'reload' }
-  | { readonly kind: 'answer'; readonly id: number; readonly facts: WholeFacts[Subject] };
+  | { readonly kind: 'answer'; readonly id: number; readonly facts: ClusterFacts[Subject] };

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Config } from '../config/read-config.js';
 import { ConfigError } from '../errors.js';
-import { WholeReport } from './cluster-report.js';
-import type { Question, StartSummary, Subject, WholeFacts } from './messages.js';
-import { Place, type WorkerEnd } from './worker-slot.js';
+import { ClusterReport } from './cluster-report.js';
+import type { ClusterFacts, Question, StartSummary, Subject } from './messages.js';
+import { type WorkerEnd, WorkerSlot } from './worker-slot.js';
 
 export type SupervisorConfig = Pick<
   Config,
@@ -21,13 +21,13 @@ const entry = new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.
 /**
  * Keeps as many workers running as are wanted: a worker that ends is replaced, at once or after a pause, and one
  * that is stuck is killed for it. It loads no model and answers no request. A worker that ends before any in its
- * place has loaded its models ends the whole: the next would fail as well.
+ * slot has loaded its models ends the whole: the next would fail as well.
  */
 export class Supervisor {
   readonly #config: SupervisorConfig;
   readonly #logger: Logger;
-  readonly #places: readonly Place[];
-  readonly #report: WholeReport;
+  readonly #slots: readonly WorkerSlot[];
+  readonly #report: ClusterReport;
   #onListening: ((url: string) => void) | undefined;
   #settleStart: { resolve(summary?: StartSummary): void; reject(error: Error): void } | undefined;
   /** Why the whole cannot start. */
@@ -41,18 +41,18 @@ export class Supervisor {
   constructor(config: SupervisorConfig, environment: NodeJS.ProcessEnv, logger: Logger) {
     this.#config = config;
     this.#logger = logger;
-    this.#places = Array.from({ length: config.WORKERS }, (_unused, k) => {
-      const place: Place = new Place(k + 1, environment, config.WORKER_SILENCE_TIMEOUT_MS, {
+    this.#slots = Array.from({ length: config.WORKERS }, (_unused, k) => {
+      const slot: WorkerSlot = new WorkerSlot(k + 1, environment, config.WORKER_SILENCE_TIMEOUT_MS, {
         onListening: (url) => this.#tellListening(url),
         onLoaded: (summary) => this.#onLoaded(summary),
-        onFailure: (lines) => this.#onFailure(place, lines),
-        onSilence: (pid) => this.#onSilence(place, pid),
-        onEnd: (end) => this.#onEnd(place, end),
+        onFailure: (lines) => this.#onFailure(slot, lines),
+        onSilence: (pid) => this.#onSilence(slot, pid),
+        onEnd: (end) => this.#onEnd(slot, end),
         onAsk: (question) => this.#answer(question),
       });
-      return place;
+      return slot;
     });
-    this.#report = new WholeReport(this.#places);
+    this.#report = new ClusterReport(this.#slots);
   }
 
   get isStopping(): boolean {
@@ -68,13 +68,13 @@ export class Supervisor {
     cluster.setupPrimary({ exec: fileURLToPath(entry), args: [] });
     return new Promise((resolve, reject) => {
       this.#settleStart = { resolve, reject };
-      for (const place of this.#places) place.start();
+      for (const slot of this.#slots) slot.start();
     });
   }
 
   /** Has each worker read its files again. */
   reload(): void {
-    for (const place of this.#places) place.reload();
+    for (const slot of this.#slots) slot.reload();
   }
 
   /**
@@ -92,13 +92,13 @@ export class Supervisor {
     const kill = setTimeout(
       () => {
         this.#logger.error('workers are killed: their shutdown took too long');
-        for (const place of this.#places) place.end('SIGKILL');
+        for (const slot of this.#slots) slot.end('SIGKILL');
       },
       SHUTDOWN_DELAY_MS + SHUTDOWN_TIMEOUT_MS + graceMs,
     );
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
-      for (const place of this.#places) place.end(signal);
+      for (const slot of this.#slots) slot.end(signal);
       this.#tellEmpty();
     });
     clearTimeout(kill);
@@ -108,41 +108,41 @@ export class Supervisor {
   }
 
   #tellListening(url: string): void {
-    if (!this.#places.every(({ isListening }) => isListening)) return;
+    if (!this.#slots.every(({ isListening }) => isListening)) return;
     this.#onListening?.(url);
     this.#onListening = undefined;
   }
 
   #onLoaded(summary: StartSummary): void {
-    if (this.#places.every(({ isLoaded }) => isLoaded)) this.#settleStart?.resolve(summary);
+    if (this.#slots.every(({ isLoaded }) => isLoaded)) this.#settleStart?.resolve(summary);
   }
 
-  #onFailure(place: Place, lines: readonly string[]): void {
-    if (place.hasLoaded) this.#logger.error({ worker: place.number, lines }, 'a worker cannot start');
+  #onFailure(slot: WorkerSlot, lines: readonly string[]): void {
+    if (slot.hasLoaded) this.#logger.error({ worker: slot.number, lines }, 'a worker cannot start');
     else this.#fail(lines);
   }
 
-  #onSilence(place: Place, worker_pid: number | undefined): void {
-    const told = { worker: place.number, worker_pid, silence_ms: this.#config.WORKER_SILENCE_TIMEOUT_MS };
+  #onSilence(slot: WorkerSlot, worker_pid: number | undefined): void {
+    const told = { worker: slot.number, worker_pid, silence_ms: this.#config.WORKER_SILENCE_TIMEOUT_MS };
     this.#logger.error(told, 'a worker is killed: it answers nothing');
   }
 
-  #onEnd(place: Place, { pid, how, code, signal }: WorkerEnd): void {
-    this.#report.retire(place);
+  #onEnd(slot: WorkerSlot, { pid, how, code, signal }: WorkerEnd): void {
+    this.#report.retire(slot);
     if (this.isStopping) {
       // The signal itself ends a worker that has not come as far as to handle it.
       if (code !== 0 && signal !== this.#signal) this.#endedWell = false;
       this.#tellEmpty();
       return;
     }
-    if (!place.hasLoaded && signal !== 'SIGHUP') {
-      const step = place.hasListened ? 'its models were loaded' : 'it listened';
-      this.#fail([`worker ${place.number} ended before ${step} (${how})`]);
+    if (!slot.hasLoaded && signal !== 'SIGHUP') {
+      const step = slot.hasListened ? 'its models were loaded' : 'it listened';
+      this.#fail([`worker ${slot.number} ended before ${step} (${how})`]);
       return;
     }
     this.#report.countRestart();
-    const pause_ms = place.restart();
-    this.#logger.warn({ worker: place.number, ended_pid: pid, how, pause_ms }, 'a worker has ended');
+    const pause_ms = slot.restart();
+    this.#logger.warn({ worker: slot.number, ended_pid: pid, how, pause_ms }, 'a worker has ended');
   }
 
   #fail(lines: readonly string[]): void {
@@ -152,10 +152,10 @@ export class Supervisor {
   }
 
   #tellEmpty(): void {
-    if (this.#places.every(({ isEmpty }) => isEmpty)) this.#onEmpty?.();
+    if (this.#slots.every(({ isEmpty }) => isEmpty)) this.#onEmpty?.();
   }
 
-  #answer({ subject, about = [] }: Question): Promise<WholeFacts[Subject]> {
+  #answer({ subject, about = [] }: Question): Promise<ClusterFacts[Subject]> {
     switch (subject) {
       case 'metrics':
         return this.#report.metrics();

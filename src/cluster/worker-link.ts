@@ -1,24 +1,24 @@
-import { Questions } from './ipc-calls.js';
+import { IpcCalls } from './ipc-calls.js';
 import type {
+  ClusterFacts,
   StartSummary,
   Subject,
   SupervisorMessage,
-  WholeFacts,
   WorkerFacts,
   WorkerMessage,
 } from './messages.js';
 
-/** What makes a process a worker: the number of its place, in the environment that its supervisor gave it. */
+/** What makes a process a worker: the number of its slot, in the environment that its supervisor gave it. */
 export const workerVariable = 'SARDONYX_WORKER';
-/** Set for a worker in whose place another one was before: it takes no connection before its models are loaded. */
+/** Set for a worker in whose slot another one was before: it takes no connection before its models are loaded. */
 export const replacementVariable = 'SARDONYX_WORKER_REPLACES';
 
 /** Longer than the supervisor waits for a worker: beyond it the supervisor itself is stuck. */
-const longestWaitMs = 1_500;
+const maxWaitMs = 1_500;
 
 /** A worker's end of the channel to its supervisor. */
 export interface WorkerLink {
-  /** Of the worker's place, from 1; the next process in that place has it again. */
+  /** Of the worker's slot, from 1; the next process in that slot has it again. */
   readonly number: number;
   /** Whether it replaces another one, while the others answer. */
   readonly isReplacement: boolean;
@@ -29,7 +29,7 @@ export interface WorkerLink {
     },
   ): void;
   /** Asks about all workers. Resolves with undefined when the supervisor does not answer. */
-  ask<S extends Subject>(subject: S, about?: readonly string[]): Promise<WholeFacts[S] | undefined>;
+  ask<S extends Subject>(subject: S, about?: readonly string[]): Promise<ClusterFacts[S] | undefined>;
   tellListening(url: string): void;
   tellLoaded(summary: StartSummary): void;
   /** Tells why this worker cannot start, a line a problem. Resolves once that is sent. */
@@ -50,14 +50,14 @@ export function connectToSupervisor(
   const number = Number(environment[workerVariable] ?? 0);
   if (number === 0 || process.send === undefined) return undefined;
 
-  const questions = new Questions<WholeFacts[Subject]>(longestWaitMs);
+  const questions = new IpcCalls<ClusterFacts[Subject]>(maxWaitMs);
   let facts: Parameters<WorkerLink['answerWith']>[0] | undefined;
   // A message that is lost has lost its reader: this process ends when the channel does.
   const send = (message: WorkerMessage, then: () => void = () => undefined) =>
     process.send?.(message, undefined, {}, then);
   const ask = <S extends Subject>(subject: S, about?: readonly string[]) =>
     // The supervisor answers a question about a subject with the facts of that subject.
-    questions.ask((id) => send({ kind: 'ask', id, subject, about })) as Promise<WholeFacts[S] | undefined>;
+    questions.ask((id) => send({ kind: 'ask', id, subject, about })) as Promise<ClusterFacts[S] | undefined>;
   let isReloadDue = false;
   let reload = () => {
     isReloadDue = true;

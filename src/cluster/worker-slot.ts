@@ -1,21 +1,21 @@
 import cluster, { type Worker } from 'node:cluster';
 import { longLifeMs, pauseAfter } from '../time/backoff.js';
 import { noteHandedConnections } from './handed-connections.js';
-import { Watch } from './heartbeat.js';
-import { Questions } from './ipc-calls.js';
+import { Heartbeat } from './heartbeat.js';
+import { IpcCalls } from './ipc-calls.js';
 import type {
+  ClusterFacts,
   Question,
   StartSummary,
   Subject,
   SupervisorMessage,
-  WholeFacts,
   WorkerFacts,
   WorkerMessage,
 } from './messages.js';
 import { replacementVariable, workerVariable } from './worker-link.js';
 
 /** A worker that does not answer within this time is left out of what is said of the whole. */
-const longestAnswerMs = 500;
+const maxAnswerMs = 500;
 
 /** How a worker's process ended. */
 export interface WorkerEnd {
@@ -25,7 +25,7 @@ export interface WorkerEnd {
   readonly signal: string | null;
 }
 
-export interface PlaceEvents {
+export interface WorkerSlotEvents {
   onListening(url: string): void;
   onLoaded(summary: StartSummary): void;
   /** The worker cannot start, and ends. */
@@ -34,16 +34,16 @@ export interface PlaceEvents {
   onSilence(pid: number | undefined): void;
   onEnd(end: WorkerEnd): void;
   /** The worker asks about all of them. */
-  onAsk(question: Question): Promise<WholeFacts[Subject]>;
+  onAsk(question: Question): Promise<ClusterFacts[Subject]>;
 }
 
-/** One of the places for workers: a process, and after its end the next one. */
-export class Place {
+/** One of the slots for workers: a process, and after its end the next one. */
+export class WorkerSlot {
   readonly number: number;
   readonly #environment: NodeJS.ProcessEnv;
-  readonly #events: PlaceEvents;
-  readonly #watch: Watch;
-  readonly #questions = new Questions<WorkerFacts[Subject]>(longestAnswerMs);
+  readonly #events: WorkerSlotEvents;
+  readonly #watch: Heartbeat;
+  readonly #questions = new IpcCalls<WorkerFacts[Subject]>(maxAnswerMs);
   #worker: Worker | undefined;
   #listensSince: number | undefined;
   #hasListened = false;
@@ -54,11 +54,16 @@ export class Place {
   #timer: NodeJS.Timeout | undefined;
 
   /** A worker that answers nothing for `silenceTimeoutMs` after it has listened is killed. */
-  constructor(number: number, environment: NodeJS.ProcessEnv, silenceTimeoutMs: number, events: PlaceEvents) {
+  constructor(
+    number: number,
+    environment: NodeJS.ProcessEnv,
+    silenceTimeoutMs: number,
+    events: WorkerSlotEvents,
+  ) {
     this.number = number;
     this.#environment = { ...environment, [workerVariable]: String(number) };
     this.#events = events;
-    this.#watch = new Watch(silenceTimeoutMs, {
+    this.#watch = new Heartbeat(silenceTimeoutMs, {
       onAsk: () => void this.ask('readiness'),
       onLost: () => {
         this.#events.onSilence(this.#worker?.process.pid);
@@ -76,7 +81,7 @@ export class Place {
     return this.isListening && !this.#watch.isSilent;
   }
 
-  /** Whether any worker in this place has listened. */
+  /** Whether any worker in this slot has listened. */
   get hasListened(): boolean {
     return this.#hasListened;
   }
@@ -86,7 +91,7 @@ export class Place {
     return this.#isLoaded;
   }
 
-  /** The same of any worker that was in this place: it is then known that one can start. */
+  /** The same of any worker that was in this slot: it is then known that one can start. */
   get hasLoaded(): boolean {
     return this.#hasLoaded;
   }
@@ -168,7 +173,7 @@ export class Place {
         return;
       case 'ask':
         void this.#events.onAsk(message).then((facts) => {
-          // The place may have another worker by now, which has asked nothing.
+          // The slot may have another worker by now, which has asked nothing.
           if (worker === this.#worker) this.#send({ kind: 'answer', id: message.id, facts });
         });
         return;

@@ -15,7 +15,7 @@ export interface LoopClock {
 const markEveryMs = 200;
 
 /** Connections that the kernel keeps for a server that does not take them (Node's own backlog). */
-const mostWaiting = 511;
+const maxWaiting = 511;
 
 /**
  * A loop that was busy has let its sockets wait: for as long as it was, which is the time that passed since its last
@@ -71,7 +71,7 @@ export function createLoopClock(): LoopClock {
         taking = new Map();
         setImmediate(endTurn);
       }
-      if (inRow === mostWaiting) inRow = 0;
+      if (inRow === maxWaiting) inRow = 0;
       rowSince = inRow === 0 ? waitingSince() : Math.min(rowSince, waitingSince());
       inRow += 1;
       taking.set(connection, rowSince);

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
-const mostBytes = 64 * 1_024 * 1_024;
-const longestMs = 5_000;
+const maxBytes = 64 * 1_024 * 1_024;
+const maxMs = 5_000;
 
 /**
  * Reads on and throws away what a client still sends, up to a limit. A connection that is closed before that is
@@ -18,9 +18,9 @@ export function discardBody(request: IncomingMessage): Promise<void> {
     };
     const count = (chunk: Buffer): void => {
       bytes += chunk.length;
-      if (bytes > mostBytes) end();
+      if (bytes > maxBytes) end();
     };
-    const timer = setTimeout(end, longestMs);
+    const timer = setTimeout(end, maxMs);
     request.on('data', count).on('end', end).on('close', end).on('error', end).resume();
   });
 }

@@ -17,7 +17,7 @@ const escapeForm = /\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4})/y;
 const firstControl = 0x20;
 const endsEarly = 'The body ends early: send the whole of it.';
 /** Characters that are looked at: 10 ms at most. 8 MB of numbers would take 600 ms. */
-const mostExplained = 131_072;
+const maxExplained = 131_072;
 
 /** Bodies that are something else altogether, by how they begin. */
 const others: readonly (readonly [RegExp, string])[] = [
@@ -38,9 +38,9 @@ type Expected = 'value' | 'first value' | 'name' | 'first name' | 'colon' | 'sep
  */
 export function explainJsonFault(whole: string, found = ''): string {
   if (whole.trim() === '') return 'The body is empty: send JSON.';
-  if (whole.length <= mostExplained) return explain(whole) ?? endsEarly;
+  if (whole.length <= maxExplained) return explain(whole) ?? endsEarly;
   if (/^(Unexpected end|Unterminated)/.test(found)) return endsEarly;
-  return explain(whole.slice(0, mostExplained)) ?? `There is a fault behind character ${mostExplained}.`;
+  return explain(whole.slice(0, maxExplained)) ?? `There is a fault behind character ${maxExplained}.`;
 }
 
 /** The first fault of a text; undefined where it ends without one. */

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import fp from 'fastify-plugin';
 
 /** Requests of one connection that one turn of the loop takes: some milliseconds at most. */
-const mostInTurn = 32;
+const maxInTurn = 32;
 
 /** What tells Node's parser that what follows is no HTTP: the rest of what was read is then passed over. */
 const notHttp = 2;
@@ -34,8 +34,8 @@ export default fp(
       const count = (inTurn.get(socket) ?? 0) + 1;
       inTurn.set(socket, count);
       // Of a Node whose parser goes on all the same.
-      if (count > mostInTurn) return;
-      if (count === mostInTurn) {
+      if (count > maxInTurn) return;
+      if (count === maxInTurn) {
         closed.add(1);
         response.shouldKeepAlive = false;
         socket.pause();

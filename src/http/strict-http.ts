@@ -3,7 +3,7 @@ import fp from 'fastify-plugin';
 import { ServiceError } from '../errors.js';
 
 /** Beyond this many headers Node hides the rest, those that say where the body ends included. */
-const mostHeaders = 1_000;
+const maxHeaders = 1_000;
 const hostCharacters = /^[\w.~!$&'()*+,;=%:[\]-]*$/;
 
 /**
@@ -32,7 +32,7 @@ export default fp(
         return done();
       }
       const headers = { connection: 'close' };
-      const hasTooMany = raw.rawHeaders.length > 2 * mostHeaders;
+      const hasTooMany = raw.rawHeaders.length > 2 * maxHeaders;
       done(
         new ServiceError(hasTooMany ? 'headers_too_large' : 'invalid_request', { detail: fault, headers }),
       );
@@ -60,7 +60,7 @@ function findFault(
   { headers, rawHeaders, httpVersionMinor }: IncomingMessage,
   soundHost: string | undefined,
 ): string | undefined {
-  if (rawHeaders.length > 2 * mostHeaders) return `There are more than ${mostHeaders} headers.`;
+  if (rawHeaders.length > 2 * maxHeaders) return `There are more than ${maxHeaders} headers.`;
   const { host, 'transfer-encoding': coding } = headers;
   if (host === undefined) {
     if (httpVersionMinor !== 0) return 'The header Host is missing.';

@@ -27,11 +27,11 @@ const lists: ReadonlySet<string> = new Set(['x-api-key', 'x-forwarded-for']);
 /** The beginning of a request line, however little of it has come. */
 const requestLineBegin = /^[!#$%&'*+.^_`|~\w-]+(?: [!-~]*(?: [HTP/1.0]{0,8})?)?\r?$/;
 /** As many as Node lets headers have. */
-const longestHead = 16_384;
+const maxHead = 16_384;
 
 /** Whether more bytes may still make it a request that is sound but for its method. */
 export function mayBecomeUnknownMethod({ code, bytesParsed = 0, rawPacket }: ParserFault): boolean {
-  if (!Buffer.isBuffer(rawPacket) || !codes.has(code) || rawPacket.length > longestHead) return false;
+  if (!Buffer.isBuffer(rawPacket) || !codes.has(code) || rawPacket.length > maxHead) return false;
   const text = rawPacket.toString('latin1');
   const start = text.lastIndexOf('\n', Math.max(0, bytesParsed - 2)) + 1;
   if (text.includes('\r\n\r\n', start)) return false;

@@ -16,8 +16,8 @@ const fullPauseMs = 20;
 /** Until a write that failed is tried again. What fails once more is lost. */
 const faultPauseMs = 1_000;
 /** What the end of the process may wait for a reader in all, and for one that takes nothing. */
-const longestEndMs = 750;
-const longestStallMs = 250;
+const maxEndMs = 750;
+const maxStallMs = 250;
 /** A write that takes longer holds the end of the process for ever: Node waits for its threads. */
 const stuckMs = 500;
 /** So much is written in one turn of the event loop, so that a long queue holds nothing up. */
@@ -108,7 +108,7 @@ export class LogDestination {
     if (!this.#descriptor.isNonBlocking && this.#descriptor.file === undefined) {
       preventWaiting(this.#descriptor.fd);
     }
-    this.#drainSync(longestEndMs);
+    this.#drainSync(maxEndMs);
   }
 
   #flush(): void {
@@ -166,13 +166,13 @@ export class LogDestination {
   #drainSync(limitMs: number): void {
     const { fd, longestWrite } = this.#descriptor;
     const deadline = performance.now() + limitMs;
-    let stalledAt = performance.now() + Math.min(limitMs, longestStallMs);
+    let stalledAt = performance.now() + Math.min(limitMs, maxStallMs);
     for (;;) {
       const bytes = this.#next(longestWrite);
       if (bytes === undefined) return;
       try {
         this.#advance(writeSync(fd, bytes));
-        stalledAt = performance.now() + longestStallMs;
+        stalledAt = performance.now() + maxStallMs;
       } catch (error) {
         const isFull = (error as NodeJS.ErrnoException).code === 'EAGAIN';
         if (!isFull || performance.now() >= Math.min(deadline, stalledAt)) return;

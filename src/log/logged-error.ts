@@ -1,8 +1,8 @@
 import { stdSerializers } from 'pino';
 import { describeValue, hideKeys } from '../text/describe-value.js';
 
-const longestMessage = 1_000;
-const longestStack = 4_000;
+const maxMessage = 1_000;
+const maxStack = 4_000;
 
 /** What was thrown, as it may stand in the log: with its causes, but cut, and without the keys that may be in it. */
 export function toLoggedError(thrown: unknown): Readonly<Record<string, unknown>> {
@@ -11,8 +11,8 @@ export function toLoggedError(thrown: unknown): Readonly<Record<string, unknown>
   const { code } = thrown as NodeJS.ErrnoException;
   return {
     type,
-    message: tidy(message, longestMessage),
-    stack: tidy(stack ?? '', longestStack),
+    message: tidy(message, maxMessage),
+    stack: tidy(stack ?? '', maxStack),
     ...(code !== undefined && { code }),
   };
 }

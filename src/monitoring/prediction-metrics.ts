@@ -73,10 +73,10 @@ export function createLoadMetrics(metrics: Metrics): (event: LoadEvent) => void 
   return ({ model, version, outcome }) => {
     loads.series({ model, result: outcome.state }).add(1);
     if (outcome.state !== 'ready') return;
-    const { manifest, identity, executorKind, figures } = outcome.loaded;
+    const { manifest, identity, executorKind, loadStats } = outcome.loaded;
     const labels = { model, model_version: version };
     info.series({ ...labels, task: manifest.task, executor: executorKind, identity }).set(1);
-    loadSeconds.series(labels).set(figures.loadMs / 1_000);
+    loadSeconds.series(labels).set(loadStats.loadMs / 1_000);
     const claimed = manifest.metrics?.['accuracy'];
     if (claimed !== undefined) accuracy.series({ ...labels, source: 'manifest' }).set(claimed);
   };

@@ -3,8 +3,8 @@ import fp from 'fastify-plugin';
 import type { RawRequest } from '../addresses/forwarded-for.js';
 import type { ApiKey, Scope } from '../auth/api-key.js';
 import { readAccessMode } from '../auth/auth-mode.js';
-import { createGate, failureReasons, type Gate } from '../auth/authorizer.js';
-import { readPresentedKey } from '../auth/credential.js';
+import { type Authorizer, createGate, failureReasons } from '../auth/authorizer.js';
+import { readCredential } from '../auth/credential.js';
 import { createFailureLimit } from '../auth/failure-limit.js';
 import { openKeys } from '../auth/key-source.js';
 import type { Config } from '../config/read-config.js';
@@ -53,9 +53,9 @@ export default fp<AuthConfig>(
     app.decorate('needsKeys', gate !== undefined);
     const identify = (request: RawRequest, isNeeded: boolean): ApiKey | null => {
       if (gate === undefined) return null;
-      const presented = readPresentedKey(request.headers, request.rawHeaders);
+      const presented = readCredential(request.headers, request.rawHeaders);
       if (presented === undefined && !isNeeded) return null;
-      return gate.identify(presented, () => app.clientOf(request));
+      return gate.authenticate(presented, () => app.clientOf(request));
     };
     app.decorate('identify', identify);
     app.addHook('onRoute', function (route) {
@@ -74,11 +74,11 @@ export default fp<AuthConfig>(
         let refusal: Error | undefined;
         try {
           const { raw } = request;
-          const presented = readPresentedKey(raw.headers, raw.rawHeaders);
-          const key = gate.identify(presented, () => app.clientOf(raw));
+          const presented = readCredential(raw.headers, raw.rawHeaders);
+          const key = gate.authenticate(presented, () => app.clientOf(raw));
           // Also where it may not do this: then it is known who tried.
           request.key = key;
-          gate.checkScope(key, scope);
+          gate.requireScope(key, scope);
           if (key.models !== undefined) checkModel(key, request);
         } catch (error) {
           refusal = error as Error;
@@ -92,7 +92,7 @@ export default fp<AuthConfig>(
   { name: 'auth', fastify: '5.x', dependencies: ['metrics', 'client-address', 'reload'] },
 );
 
-async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Gate> {
+async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Authorizer> {
   const { log } = app;
   const source = await openKeys(config, {
     onReload: (keys) => log.info({ keys }, 'the file of API keys has changed'),
@@ -113,7 +113,11 @@ async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Gate>
 }
 
 /** Whether a key that may use some models alone may use that of a request. */
-function createModelCheck(app: FastifyInstance, gate: Gate, kind: 'params' | 'default' | 'query' | 'none') {
+function createModelCheck(
+  app: FastifyInstance,
+  gate: Authorizer,
+  kind: 'params' | 'default' | 'query' | 'none',
+) {
   return (key: ApiKey, { params, query }: FastifyRequest): void => {
     if (kind === 'none') return;
     const { model } = (kind === 'query' ? query : params) as { model?: unknown };

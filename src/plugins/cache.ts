@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import type { AnswerCache, NearCache } from '../cache/answer-cache.js';
+import type { AnswerCache, LocalCache } from '../cache/answer-cache.js';
 import { CachedAnswers } from '../cache/cached-answers.js';
 import { createMemoryCache } from '../cache/memory-cache.js';
 import { createRedisCache } from '../cache/redis-cache.js';
@@ -19,7 +19,7 @@ type CacheConfig = Pick<Config, 'CACHE' | 'CACHE_TTL_SECONDS' | 'CACHE_MAX_ENTRI
 /** Lends the predictor what remembers answers: this process, Redis, or one in front of the other. */
 export default fp<CacheConfig>(
   async function cachePlugin(app, config) {
-    const createNear = (): NearCache =>
+    const createNear = (): LocalCache =>
       createMemoryCache({
         ttlMs: config.CACHE_TTL_SECONDS * 1_000,
         maxEntries: config.CACHE_MAX_ENTRIES,
@@ -49,7 +49,7 @@ export default fp<CacheConfig>(
 
 function createCached(
   kind: NonNullable<Config['CACHE']>,
-  createNear: () => NearCache,
+  createNear: () => LocalCache,
   createFar: () => AnswerCache,
 ): CachedAnswers | undefined {
   switch (kind) {

@@ -1,11 +1,11 @@
 import fp from 'fastify-plugin';
-import { createWhole, type Whole } from '../cluster/cluster-view.js';
+import { type Cluster, createCluster } from '../cluster/cluster-view.js';
 import type { WorkerLink } from '../cluster/worker-link.js';
 import { findMissing } from '../models/registry/readiness.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    readonly whole: Whole;
+    readonly cluster: Cluster;
   }
 }
 
@@ -23,7 +23,7 @@ export default fp<WholeOptions>(
       const counts = await Promise.all(identities.map((it) => cachedAnswers?.clearNear(it) ?? 0));
       return counts.reduce((sum, it) => sum + it, 0);
     };
-    app.decorate('whole', createWhole({ metrics, isDraining, findMissing: listMissing, forget }, link));
+    app.decorate('cluster', createCluster({ metrics, isDraining, findMissing: listMissing, forget }, link));
     const tellMissing = () => {
       // Closed meanwhile.
       if (app.registry.isStarting) return;
@@ -32,5 +32,5 @@ export default fp<WholeOptions>(
     };
     app.modelsLoaded.then(tellMissing, () => undefined);
   },
-  { name: 'whole', fastify: '5.x', dependencies: ['cache', 'metrics', 'drain', 'registry'] },
+  { name: 'cluster', fastify: '5.x', dependencies: ['cache', 'metrics', 'drain', 'registry'] },
 );

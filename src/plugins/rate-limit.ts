@@ -5,7 +5,7 @@ import type { ApiKey } from '../auth/api-key.js';
 import { isLoopback } from '../auth/auth-mode.js';
 import type { Config } from '../config/read-config.js';
 import { ServiceError } from '../errors.js';
-import type { Limiter, Verdict } from '../rate-limit/limiter.js';
+import type { Limiter, LimitResult } from '../rate-limit/limiter.js';
 import { createMemoryLimiter } from '../rate-limit/memory-limiter.js';
 import {
   type CountedBy,
@@ -101,7 +101,7 @@ export default fp<LimitConfig>(
     };
 
     /** Tells an answer what is left, and gives the refusal, if it is one. */
-    const settle = (sink: HeaderSink, { by, policy }: Counted, verdict: Verdict) => {
+    const settle = (sink: HeaderSink, { by, policy }: Counted, verdict: LimitResult) => {
       sink.header('ratelimit-policy', policy.header);
       sink.header('ratelimit', toRateLimit(policy, verdict));
       if (verdict.isAdmitted) return undefined;

@@ -5,7 +5,7 @@ import { RefusedError } from '../errors.js';
 import { LineLimit } from '../log/line-limit.js';
 import { createLoader } from '../models/loading/loader.js';
 import { listDirectory } from '../models/registry/directory.js';
-import type { LoadFigures } from '../models/registry/loaded-version.js';
+import type { LoadStats } from '../models/registry/loaded-version.js';
 import { type LoadEvent, Registry } from '../models/registry/registry.js';
 import { createLoadMetrics } from '../monitoring/prediction-metrics.js';
 
@@ -21,7 +21,7 @@ declare module 'fastify' {
 const tellLoadEveryMs = 5_000;
 
 /** The longest that the end of a server waits for a load that it has abandoned. */
-const longestAbandonMs = 1_000;
+const maxAbandonMs = 1_000;
 
 /** Begins to load the models of a folder, and lends them out. A folder that cannot be read fails the start. */
 export default fp<Config>(
@@ -35,7 +35,7 @@ export default fp<Config>(
         app.log.error({ ...about, reason: outcome.reason, err: causeOf(error) }, 'version refused');
       }
       if (outcome.state !== 'ready') return;
-      const { executorKind: executor, figures, identity } = outcome.loaded;
+      const { executorKind: executor, loadStats: figures, identity } = outcome.loaded;
       app.log.info({ ...about, executor, identity, ...toLoggable(figures) }, 'version loaded');
     };
     const restarts = app.metrics.counter(
@@ -92,7 +92,7 @@ export default fp<Config>(
       loader.close();
       // It removes the files that it has made.
       const abandoned = new AbortController();
-      const limit = pause(longestAbandonMs, undefined, { signal: abandoned.signal });
+      const limit = pause(maxAbandonMs, undefined, { signal: abandoned.signal });
       await Promise.race([loading, limit]).catch(() => undefined);
       abandoned.abort();
     });
@@ -101,7 +101,7 @@ export default fp<Config>(
 );
 
 /** The figures as `GET /models` names and rounds its own. */
-function toLoggable(figures: LoadFigures): Readonly<Record<string, unknown>> {
+function toLoggable(figures: LoadStats): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(figures).map(([name, value]) => [
       name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

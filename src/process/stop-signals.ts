@@ -36,7 +36,7 @@ export function catchSignals(): ProcessSignals {
 
 const endSignals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 /** What has not come to its end after so long is left, and the process ends. */
-const longestEndMs = 3_000;
+const maxEndMs = 3_000;
 
 /**
  * Does the work of a command, which a signal ends in good order: its `AbortSignal` says so, and once the work has
@@ -56,7 +56,7 @@ export async function untilSignalled<T>(
   const end = (name: NodeJS.Signals) => {
     if (code !== undefined) exit();
     code = 128 + endSignals[name as keyof typeof endSignals];
-    setTimeout(exit, longestEndMs).unref();
+    setTimeout(exit, maxEndMs).unref();
     controller.abort(new Error(`ended by ${name}`));
   };
   const names = Object.keys(endSignals) as NodeJS.Signals[];

@@ -4,7 +4,7 @@ export interface Limit {
   readonly windowMs: number;
 }
 
-export interface Verdict {
+export interface LimitResult {
   readonly isAdmitted: boolean;
   /** What is left of the limit now. */
   readonly remaining: number;
@@ -21,6 +21,6 @@ export interface Verdict {
  */
 export interface Limiter {
   /** Takes `cost` of what is left to `id`, all or nothing. Never throws and never rejects. */
-  take(id: string, limit: Limit, cost: number): Verdict | Promise<Verdict>;
+  take(id: string, limit: Limit, cost: number): LimitResult | Promise<LimitResult>;
   close(): void;
 }

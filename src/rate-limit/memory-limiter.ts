@@ -1,5 +1,5 @@
 import type { Limiter } from './limiter.js';
-import { AdmissionLog } from './sliding-window.js';
+import { SlidingWindow } from './sliding-window.js';
 
 export interface MemoryLimiterOptions {
   /** The most that all logs may take together; then the log of the one that has not come for the longest goes. */
@@ -20,16 +20,16 @@ export function createMemoryLimiter({
   now = () => performance.now(),
 }: MemoryLimiterOptions): Limiter {
   /** In the order of their last use. */
-  const logs = new Map<string, AdmissionLog>();
-  let newest: AdmissionLog | undefined;
+  const logs = new Map<string, SlidingWindow>();
+  let newest: SlidingWindow | undefined;
   let bytes = 0;
 
-  const find = (id: string): AdmissionLog => {
+  const find = (id: string): SlidingWindow => {
     let log = logs.get(id);
     if (log !== undefined && log === newest) return log;
     if (log !== undefined) logs.delete(id);
     else {
-      log = new AdmissionLog();
+      log = new SlidingWindow();
       bytes += bytesOf(log);
     }
     logs.set(id, log);
@@ -70,6 +70,6 @@ export function createMemoryLimiter({
   };
 }
 
-function bytesOf(log: AdmissionLog): number {
+function bytesOf(log: SlidingWindow): number {
   return bytesOfLog + 8 * log.slots;
 }

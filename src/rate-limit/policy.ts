@@ -1,4 +1,4 @@
-import type { Limit, Verdict } from './limiter.js';
+import type { Limit, LimitResult } from './limiter.js';
 
 /**
  * By what is counted: the id of a key, or the address where there is no key. Documents are open to all, and counted by
@@ -40,7 +40,7 @@ export function createPolicy(limit: Limit, by: CountedBy): Policy {
  * The value of `RateLimit`: so many are left (`r`), and none more for so many seconds (`t`), which is never earlier
  * than what `Retry-After` says of the same verdict.
  */
-export function toRateLimit({ name }: Policy, { remaining, resetMs }: Verdict): string {
+export function toRateLimit({ name }: Policy, { remaining, resetMs }: LimitResult): string {
   return `"${name}";r=${remaining};t=${toWholeSeconds(resetMs)}`;
 }
 

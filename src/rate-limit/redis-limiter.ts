@@ -1,11 +1,11 @@
 import type { RedisLink } from '../redis/redis-link.js';
 import { runScript } from '../redis/script.js';
-import type { Limit, Verdict } from './limiter.js';
+import type { Limit, LimitResult } from './limiter.js';
 import { answersOfGroup, takeScript } from './sliding-window-script.js';
 
 /** Counts for all processes that ask the same Redis. Undefined where it did not answer; never rejects. */
 export interface RedisLimiter {
-  take(id: string, limit: Limit, cost: number): Promise<Verdict | undefined>;
+  take(id: string, limit: Limit, cost: number): Promise<LimitResult | undefined>;
 }
 
 /** Requests of one turn that differ in nothing: they are let in one after the other, as many as fit. */
@@ -13,7 +13,7 @@ interface Group {
   readonly id: string;
   readonly limit: Limit;
   readonly cost: number;
-  readonly waiting: ((verdict: Verdict | undefined) => void)[];
+  readonly waiting: ((verdict: LimitResult | undefined) => void)[];
 }
 
 /**
@@ -25,7 +25,7 @@ interface Group {
  * start it. A Redis Cluster would want each key where its hash says, and is not supported.
  */
 export function createRedisLimiter(
-  link: Pick<RedisLink, 'ask' | 'goOnWithout'>,
+  link: Pick<RedisLink, 'ask' | 'recordDegraded'>,
   prefix: string,
 ): RedisLimiter {
   let groups: Group[] = [];
@@ -47,7 +47,7 @@ export function createRedisLimiter(
       return runScript(redis, takeScript, keys, args);
     });
     const answers = areAnswers(reply, asked) ? reply : undefined;
-    if (answers === undefined && reply !== undefined) link.goOnWithout('limits');
+    if (answers === undefined && reply !== undefined) link.recordDegraded('limits');
     for (const [k, group] of asked.entries()) tell(group, answers, k * answersOfGroup);
   };
 

@@ -1,4 +1,4 @@
-import type { Limit, Limiter, Verdict } from './limiter.js';
+import type { Limit, Limiter, LimitResult } from './limiter.js';
 import type { RedisLimiter } from './redis-limiter.js';
 
 /** What Redis has said of who was refused, and until when it is taken for granted. */
@@ -11,7 +11,7 @@ interface Bar {
 }
 
 /** A second: so that two clocks that differ in speed do not matter, nor that somebody empties Redis. */
-const longestBarMs = 1_000;
+const maxBarMs = 1_000;
 const maxBars = 10_000;
 
 /**
@@ -31,14 +31,14 @@ export function createSharedLimiter(
 ): Limiter {
   const bars = new Map<string, Bar>();
 
-  const ask = async (id: string, limit: Limit, cost: number): Promise<Verdict> => {
+  const ask = async (id: string, limit: Limit, cost: number): Promise<LimitResult> => {
     const verdict = await redis.take(prefix + id, limit, cost);
     if (verdict === undefined) return memory.take(id, limit, cost);
     if (!verdict.isAdmitted) {
       const { remaining, resetMs } = verdict;
       const moment = now();
       if (bars.size >= maxBars) bars.clear();
-      const until = moment + Math.min(resetMs, longestBarMs);
+      const until = moment + Math.min(resetMs, maxBarMs);
       bars.set(id, { limit, cost, remaining, freeAt: moment + resetMs, until });
     }
     return verdict;

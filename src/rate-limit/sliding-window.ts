@@ -1,12 +1,12 @@
-const fewestSlots = 4;
+const minSlots = 4;
 
 /**
  * When the last ones were let in: a ring that grows by doubling, and never shrinks. Moments never go back. The ring
  * holds everything of the window, so that what is used is exact, and so is when it is free again.
  */
-export class AdmissionLog {
+export class SlidingWindow {
   /** Admission k, counted from the first one, stands at k modulo the length, which is a power of two. */
-  #moments = new Array<number>(fewestSlots).fill(Number.NEGATIVE_INFINITY);
+  #moments = new Array<number>(minSlots).fill(Number.NEGATIVE_INFINITY);
   /** How many were let in so far, and how many of them have left the window. */
   #taken = 0;
   #left = 0;

@@ -1,6 +1,6 @@
 const failuresToOpen = 3;
 export const firstPauseMs = 500;
-export const longestPauseMs = 5_000;
+export const maxPauseMs = 5_000;
 
 type State =
   /** All may be asked. `failures` counts those since the last answer. */
@@ -39,12 +39,12 @@ export class Breaker {
     if (this.#state.kind === 'closed') this.#state.failures = 0;
   }
 
-  /** A failure of what was asked while it was closed; a late one changes nothing. No pause is longer than `mostMs`. */
-  fail(now: number, isCertain: boolean, mostMs = longestPauseMs): void {
+  /** A failure of what was asked while it was closed; a late one changes nothing. No pause is longer than `maxMs`. */
+  fail(now: number, isCertain: boolean, mostMs = maxPauseMs): void {
     if (this.#state.kind !== 'closed') return;
     this.#state.failures += 1;
     if (!isCertain && this.#state.failures < failuresToOpen) return;
-    if (now - this.#state.since >= longestPauseMs) this.#pauseMs = firstPauseMs;
+    if (now - this.#state.since >= maxPauseMs) this.#pauseMs = firstPauseMs;
     this.#open(now, mostMs);
   }
 
@@ -54,7 +54,7 @@ export class Breaker {
   }
 
   /** From half-open to closed, or to open for a pause twice as long. */
-  endProbe(now: number, hasWorked: boolean, mostMs = longestPauseMs): void {
+  endProbe(now: number, hasWorked: boolean, mostMs = maxPauseMs): void {
     if (this.#state.kind !== 'half-open') return;
     if (hasWorked) this.#state = { kind: 'closed', failures: 0, since: now };
     else this.#open(now, mostMs);
@@ -62,6 +62,6 @@ export class Breaker {
 
   #open(now: number, mostMs: number): void {
     this.#state = { kind: 'open', probeAt: now + Math.min(this.#pauseMs, mostMs) };
-    this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, maxPauseMs);
   }
 }

@@ -1,5 +1,5 @@
-import { Breaker, longestPauseMs } from './breaker.js';
-import type { Absence, Finding } from './redis-errors.js';
+import { Breaker, maxPauseMs } from './breaker.js';
+import type { FaultReading, Outage } from './redis-errors.js';
 
 /** A change between the two states, for the log. */
 export type LinkChange =
@@ -8,7 +8,7 @@ export type LinkChange =
   | { readonly state: 'up'; readonly awayMs: number };
 
 /** Between two looks for the server that has become the master. */
-const longestSearchMs = 1_000;
+const maxSearchMs = 1_000;
 
 /**
  * Whether Redis may be asked: one breaker for all, and one for what writes, since a Redis that is out of memory or a
@@ -23,7 +23,7 @@ export class LinkHealth {
   #told: 'up' | 'down' | undefined;
   #downSince: number;
   /** What was found last, until it has served again. */
-  #found: Absence | undefined;
+  #found: Outage | undefined;
 
   constructor(now: () => number, onChange: (change: LinkChange) => void) {
     this.#now = now;
@@ -62,7 +62,7 @@ export class LinkHealth {
   }
 
   /** `isCertain` where one failure is enough: the connection is gone. */
-  fail(finding: Finding, isCertain: boolean): void {
+  fail(finding: FaultReading, isCertain: boolean): void {
     const { fault } = finding;
     const now = this.#now();
     this.#found = fault;
@@ -79,7 +79,7 @@ export class LinkHealth {
   }
 
   /** What the probe has found: undefined for a Redis that does everything. */
-  endProbe(found: Finding | undefined): void {
+  endProbe(found: FaultReading | undefined): void {
     const now = this.#now();
     this.#found = found?.fault;
     if (found === undefined) {
@@ -99,7 +99,7 @@ export class LinkHealth {
     this.#tellDown(found);
   }
 
-  #tellDown({ fault, error }: Finding): void {
+  #tellDown({ fault, error }: FaultReading): void {
     this.#tell({ state: 'down', reason: fault.reason, error });
   }
 
@@ -111,6 +111,6 @@ export class LinkHealth {
   }
 }
 
-function pauseOf({ isElsewhere }: Absence): number {
-  return isElsewhere ? longestSearchMs : longestPauseMs;
+function pauseOf({ isElsewhere }: Outage): number {
+  return isElsewhere ? maxSearchMs : maxPauseMs;
 }

@@ -1,6 +1,6 @@
 import { noAnswer, withDeadline } from '../time/deadline.js';
 import type { LinkHealth } from './link-health.js';
-import { type Finding, noAnswerInTime } from './redis-errors.js';
+import { type FaultReading, noAnswerInTime } from './redis-errors.js';
 
 /** A probe that was answered after so long has met a Redis that stood still; sooner, one that is slow. */
 const thawMs = 500;
@@ -9,13 +9,13 @@ const thawMs = 500;
  * by /health although nobody asks.
  */
 const wellMs = 1_000;
-const noAnswerFound: Finding = { fault: noAnswerInTime, error: undefined };
+const noAnswerFound: FaultReading = { fault: noAnswerInTime, error: undefined };
 
 /** What is probed. */
-export interface Probed {
+export interface ProbeTarget {
   isReady(): boolean;
   /** Asks for all that is needed. What is missing, or undefined; never rejects. */
-  findAbsence(): Promise<Finding | undefined>;
+  findOutage(): Promise<FaultReading | undefined>;
   /** Gives the connection up for a new one. */
   reconnect(): void;
 }
@@ -26,7 +26,7 @@ export interface Probed {
  * that a Redis that has become slow is away as well.
  */
 export class Prober {
-  readonly #probed: Probed;
+  readonly #probed: ProbeTarget;
   readonly #health: LinkHealth;
   readonly #timeoutMs: number;
   #timer: NodeJS.Timeout | undefined;
@@ -34,7 +34,7 @@ export class Prober {
   #open: object | undefined;
   #isStopped = false;
 
-  constructor(probed: Probed, health: LinkHealth, timeoutMs: number) {
+  constructor(probed: ProbeTarget, health: LinkHealth, timeoutMs: number) {
     this.#probed = probed;
     this.#health = health;
     this.#timeoutMs = timeoutMs;
@@ -74,7 +74,7 @@ export class Prober {
     const sentAt = performance.now();
     const open = {};
     this.#open = open;
-    const question = this.#probed.findAbsence();
+    const question = this.#probed.findOutage();
     void question.then(() => {
       if (this.#open !== open) return;
       this.#open = undefined;

@@ -1,5 +1,5 @@
 const firstDelayMs = 50;
-const longestDelayMs = 1_000;
+const maxDelayMs = 1_000;
 
 /** How long to wait until a connection is made again: not at all at first, then longer each time, up to a second. */
 export class ReconnectPace {
@@ -24,6 +24,6 @@ export class ReconnectPace {
     const tries = this.#tries;
     this.#tries += 1;
     if (tries === 0) return 0;
-    return Math.min(firstDelayMs * 2 ** (tries - 1), longestDelayMs) * (0.5 + Math.random() / 2);
+    return Math.min(firstDelayMs * 2 ** (tries - 1), maxDelayMs) * (0.5 + Math.random() / 2);
   }
 }

@@ -1,7 +1,7 @@
 import { OutOfStepError } from './out-of-step.js';
 
 /** Redis cannot serve at all, or refuses what would change something. `reason` is in our own words. */
-export interface Absence {
+export interface Outage {
   readonly kind: 'away' | 'no-writes';
   readonly reason: string;
   /** Another server may by now be found by the same address: only a new connection leads to it. */
@@ -9,14 +9,14 @@ export interface Absence {
 }
 
 /** An absence and what was behind it, as it may be logged. */
-export interface Finding {
-  readonly fault: Absence;
+export interface FaultReading {
+  readonly fault: Outage;
   readonly error: unknown;
 }
 
 /** What an error of Redis, or of the way to it, means for who asked. */
 export type RedisFault =
-  | Absence
+  | Outage
   /** The question does not fit what is there, or Redis does not know it: the next one may. */
   | { readonly kind: 'question'; readonly code: string };
 
@@ -31,17 +31,17 @@ export class RefusedByRedis extends Error {
   }
 }
 
-export const noAnswerInTime: Absence = { kind: 'away', reason: 'it does not answer in time' };
-export const connectionLost: Absence = { kind: 'away', reason: 'the connection was lost' };
-const outOfStep: Absence = {
+export const noAnswerInTime: Outage = { kind: 'away', reason: 'it does not answer in time' };
+export const connectionLost: Outage = { kind: 'away', reason: 'the connection was lost' };
+const outOfStep: Outage = {
   kind: 'away',
   reason: 'it answers something else than was asked',
   isElsewhere: true,
 };
-export const refusesAll: Absence = { kind: 'away', reason: 'it refuses what is needed' };
-const noNode: Absence = { kind: 'away', reason: 'none of the nodes of its cluster can be reached' };
+export const refusesAll: Outage = { kind: 'away', reason: 'it refuses what is needed' };
+const noNode: Outage = { kind: 'away', reason: 'none of the nodes of its cluster can be reached' };
 /** A cluster says so for the keys of its other nodes alone, so that a probe may succeed by chance. */
-export const isCluster: Absence = {
+export const isCluster: Outage = {
   kind: 'away',
   reason: 'it is a cluster, and sends elsewhere: REDIS_URL has to begin with redis+cluster://',
 };
@@ -51,7 +51,7 @@ export const isCluster: Absence = {
  * one lives on. What a server says that is no master, or that has lost sight of the others, is therefore a reason to
  * connect anew. What a master says of itself is none: the next connection would lead to the same server.
  */
-const faultsByCode: Readonly<Record<string, Absence>> = {
+const faultsByCode: Readonly<Record<string, Outage>> = {
   READONLY: { kind: 'no-writes', reason: 'it is a read-only replica', isElsewhere: true },
   // A master that is cut off from its replicas, of which one may have taken its place.
   NOREPLICAS: { kind: 'no-writes', reason: 'it has too few replicas', isElsewhere: true },
@@ -72,9 +72,9 @@ const faultsByCode: Readonly<Record<string, Absence>> = {
   CROSSSLOT: isCluster,
 };
 
-const faultsByText: readonly (readonly [RegExp, Absence])[] = [
+const faultsByText: readonly (readonly [RegExp, Outage])[] = [
   [/max number of clients/, { kind: 'away', reason: 'it has too many clients' }],
-  [/invalid password|invalid username-password/, faultsByCode['WRONGPASS'] as Absence],
+  [/invalid password|invalid username-password/, faultsByCode['WRONGPASS'] as Outage],
   [/DENIED Redis is running in protected mode/, { kind: 'away', reason: 'it takes local clients alone' }],
   [/DB index is out of range/, { kind: 'away', reason: 'it has no such database' }],
   [
@@ -87,8 +87,8 @@ const faultsByText: readonly (readonly [RegExp, Absence])[] = [
   ],
 ];
 
-const masterUnknown: Absence = { kind: 'away', reason: 'its Sentinels do not know the master' };
-const faultsOfSentinels: readonly (readonly [RegExp, Absence])[] = [
+const masterUnknown: Outage = { kind: 'away', reason: 'its Sentinels do not know the master' };
+const faultsOfSentinels: readonly (readonly [RegExp, Outage])[] = [
   [/NOAUTH/, { kind: 'away', reason: 'its Sentinels want a password: REDIS_SENTINEL_PASSWORD' }],
   [
     /WRONGPASS|invalid password/,
@@ -146,9 +146,9 @@ export function readFault(error: unknown): RedisFault {
 }
 
 /** What an error means where there is nothing that the question could be blamed for: that of a connection, a probe. */
-export function findAbsence(error: unknown, topology: 'server' | 'sentinel' | 'cluster'): Absence {
+export function findOutage(error: unknown, topology: 'server' | 'sentinel' | 'cluster'): Outage {
   const fault = readFault(error);
-  if (fault === isCluster && topology === 'cluster') return faultsByCode['TRYAGAIN'] as Absence;
+  if (fault === isCluster && topology === 'cluster') return faultsByCode['TRYAGAIN'] as Outage;
   if (fault.kind !== 'question') return fault;
   const command = commandOf(error);
   if (fault.code !== 'NOPERM' || command === undefined) return refusesAll;
@@ -191,6 +191,6 @@ function readReply(text: string): RedisFault {
   return faultsByCode[code] ?? { kind: 'question', code };
 }
 
-function findByText(faults: readonly (readonly [RegExp, Absence])[], text: string): Absence | undefined {
+function findByText(faults: readonly (readonly [RegExp, Outage])[], text: string): Outage | undefined {
   return faults.find(([pattern]) => pattern.test(text))?.[1];
 }

@@ -8,8 +8,8 @@ import { type LinkChange, LinkHealth } from './link-health.js';
 import {
   commandOf,
   connectionLost,
-  type Finding,
-  findAbsence,
+  type FaultReading,
+  findOutage,
   noAnswerInTime,
   RefusedByRedis,
   readFault,
@@ -40,7 +40,7 @@ export interface RedisLink {
     kind?: 'read' | 'write',
   ): Promise<T | RefusedByRedis | undefined>;
   /** Counts that a part goes on without Redis although it was answered: what it got was of no use. */
-  goOnWithout(part: Part): void;
+  recordDegraded(part: Part): void;
   /** Ends the connection within 0.2 s, whatever Redis does. Nothing may be asked afterwards. */
   close(): Promise<void>;
 }
@@ -80,17 +80,17 @@ export function createRedisLink(address: RedisAddress, options: RedisLinkOptions
   /** Questions that were given up, and whose answers have not come: what is asked now would wait behind them. */
   let overdue = 0;
 
-  function toFinding(error: unknown): Finding {
-    const fault = findAbsence(error, address.topology.kind);
+  function toFinding(error: unknown): FaultReading {
+    const fault = findOutage(error, address.topology.kind);
     return { fault, error: toLoggable(error, address.password, sentinelLogin.password) };
   }
 
-  function goOnWithout(part: Part): undefined {
+  function recordDegraded(part: Part): undefined {
     onDegraded(part);
     return undefined;
   }
 
-  function fail(finding: Finding): void {
+  function fail(finding: FaultReading): void {
     health.fail(finding, !connection.isReady || finding.fault.isElsewhere === true);
     connection.watch(finding);
   }
@@ -135,9 +135,9 @@ export function createRedisLink(address: RedisAddress, options: RedisLinkOptions
     async ask(part, command, kind = 'write') {
       const isWrite = kind === 'write';
       const may = () => !isClosing && overdue === 0 && (isWrite ? health.mayWrite : health.mayRead);
-      if (!may()) return goOnWithout(part);
+      if (!may()) return recordDegraded(part);
       const leftMs = connection.isProven ? answerTimeoutMs : await connection.waitUntilProven();
-      if (leftMs === 0 || !may()) return goOnWithout(part);
+      if (leftMs === 0 || !may()) return recordDegraded(part);
       connection.gather();
       try {
         const question = command(connection.commands);
@@ -147,12 +147,12 @@ export function createRedisLink(address: RedisAddress, options: RedisLinkOptions
           return reply;
         }
         giveUp(question);
-        return goOnWithout(part);
+        return recordDegraded(part);
       } catch (error) {
-        return judge(error, isWrite) ?? goOnWithout(part);
+        return judge(error, isWrite) ?? recordDegraded(part);
       }
     },
-    goOnWithout,
+    recordDegraded: recordDegraded,
     async close() {
       isClosing = true;
       await connection.close(health.mayRead && overdue === 0);

@@ -5,7 +5,7 @@ import type { LinkHealth } from './link-health.js';
 import { probe } from './probe.js';
 import { Prober } from './prober.js';
 import { ReconnectPace } from './reconnect-pace.js';
-import { connectionLost, type Finding, isCluster } from './redis-errors.js';
+import { connectionLost, type FaultReading, isCluster } from './redis-errors.js';
 import type { RefusedCommands } from './refused-commands.js';
 
 /** A connection that is not back after so long is an outage, although nobody has asked. */
@@ -15,7 +15,7 @@ export interface WatchedConnectionOptions {
   readonly db: number;
   /** From a question to its answer. */
   readonly answerTimeoutMs: number;
-  readonly toFinding: (error: unknown) => Finding;
+  readonly toFinding: (error: unknown) => FaultReading;
   /** It was closed while all was well, and is made again. */
   readonly onReconnect: () => void;
   readonly connect: (events: ConnectionEvents) => Connection;
@@ -35,7 +35,7 @@ export class WatchedConnection {
   #isDeliberate = false;
   #hasMoved = false;
   /** What has ended the last one, while the next has time to come. */
-  #grace: { readonly finding: Finding; readonly timer: NodeJS.Timeout } | undefined;
+  #grace: { readonly finding: FaultReading; readonly timer: NodeJS.Timeout } | undefined;
 
   constructor(health: LinkHealth, refused: RefusedCommands, options: WatchedConnectionOptions) {
     this.#health = health;
@@ -51,7 +51,7 @@ export class WatchedConnection {
     });
     const probed = {
       isReady: () => this.#connection.isReady,
-      findAbsence: () => this.#findAbsence(),
+      findOutage: () => this.#findOutage(),
       reconnect: () => void this.#reconnect(),
     };
     this.#prober = new Prober(probed, health, options.answerTimeoutMs);
@@ -75,7 +75,7 @@ export class WatchedConnection {
   }
 
   /** To be called after each failure of a question: plans the probe that finds out more. */
-  watch({ fault }: Finding): void {
+  watch({ fault }: FaultReading): void {
     if (fault === isCluster) this.#hasMoved = true;
     this.#prober.plan();
   }
@@ -138,12 +138,12 @@ export class WatchedConnection {
     if (this.#proof.isSteady) this.#pace.reset();
   }
 
-  #startGrace(finding: Finding): void {
+  #startGrace(finding: FaultReading): void {
     this.#grace ??= { finding, timer: setTimeout(() => this.#endGrace(finding), graceMs).unref() };
   }
 
   /** With a finding where the connection has not come back. */
-  #endGrace(finding?: Finding): void {
+  #endGrace(finding?: FaultReading): void {
     clearTimeout(this.#grace?.timer);
     if (finding !== undefined) this.#health.fail(this.#grace?.finding ?? finding, true);
     this.#grace = undefined;
@@ -156,7 +156,7 @@ export class WatchedConnection {
   }
 
   /** Why Redis does not do all that is needed; undefined where it does. Never rejects. */
-  async #findAbsence(): Promise<Finding | undefined> {
+  async #findOutage(): Promise<FaultReading | undefined> {
     try {
       if (this.#hasMoved && (await this.#connection.isNodeOfCluster())) {
         return { fault: isCluster, error: undefined };

@@ -27,7 +27,7 @@ const adminRoutes: FastifyPluginAsync = async (app) => {
       },
     },
     async ({ query }) => {
-      const { registry, cachedAnswers, whole } = app;
+      const { registry, cachedAnswers, cluster } = app;
       // What is remembered elsewhere of a version is known only once it is loaded.
       if (registry.isStarting)
         throw new ServiceError('not_ready', { detail: 'The models are being loaded.' });
@@ -36,7 +36,7 @@ const adminRoutes: FastifyPluginAsync = async (app) => {
       const identities = versions.flatMap((it) => (it.state === 'ready' ? [it.loaded.identity] : []));
       // What is shared first, so that nobody finds it there again; then what each process has for itself.
       const shared = await Promise.all(identities.map((it) => cachedAnswers?.clearShared(it) ?? 0));
-      const own = await whole.forget(identities);
+      const own = await cluster.forget(identities);
       if (own === undefined) throw new ServiceError('cache_unavailable');
       const entries = Math.max(
         own,

@@ -41,10 +41,10 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
       },
     },
     async (_request, reply) => {
-      const { reasons } = await app.whole.readiness();
+      const { reasons } = await app.cluster.readiness();
       if (reasons.length === 0) return { status: 'ready' };
       reply.code(503);
-      if (app.whole.passes()) reply.header('retry-after', '1');
+      if (app.cluster.passes()) reply.header('retry-after', '1');
       return { status: 'not_ready', reasons };
     },
   );
@@ -62,7 +62,7 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
     },
     async () => {
       const models = app.registry.list();
-      const { reasons, workers } = await app.whole.readiness();
+      const { reasons, workers } = await app.cluster.readiness();
       const isComplete = workers === undefined || workers.running >= workers.wanted;
       const { redis } = app;
       const isRedisWell = redis === null || (redis.state === 'up' && redis.refusedCommands.length === 0);

@@ -17,7 +17,7 @@ const metricsRoutes: FastifyPluginAsync = async (app) => {
     },
     async (_request, reply) => {
       reply.header('content-type', app.metrics.contentType);
-      return app.whole.metricsText();
+      return app.cluster.metricsText();
     },
   );
 };

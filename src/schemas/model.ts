@@ -6,7 +6,7 @@ import {
   type ModelState,
   type VersionState,
 } from '../models/registry/choose-version.js';
-import type { LoadedModel } from '../models/registry/loaded-version.js';
+import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { findProblem } from '../models/registry/readiness.js';
 import { StringEnum } from './string-enum.js';
 
@@ -158,36 +158,39 @@ function toVersion(
   return { version, state: 'ready', ...describeLoaded(state.loaded), ...describeCache(state.loaded, cache) };
 }
 
-function describeLoaded({ manifest, identity, executorKind, figures, fault }: LoadedModel) {
+function describeLoaded({ manifest, identity, executorKind, loadStats, fault }: LoadedVersion) {
   const { task, timestamp, description, metrics, training_samples } = manifest;
   return {
     identity,
     task,
     executor: executorKind,
-    executor_reason: figures.executorReason,
+    executor_reason: loadStats.executorReason,
     ...(timestamp !== undefined && { timestamp }),
     ...(description !== undefined && { description }),
     ...(metrics !== undefined && { metrics }),
     ...(training_samples !== undefined && { training_samples }),
-    load_ms: roundMs(figures.loadMs),
-    open_ms: roundMs(figures.openMs),
-    ...(Number.isFinite(figures.runMs) && { run_ms: roundMs(figures.runMs) }),
-    ...(figures.batchRunMs !== undefined && { batch_run_ms: roundMs(figures.batchRunMs) }),
-    batch_rows: figures.batchRows,
-    ...(figures.batchReason !== undefined && { batch_reason: figures.batchReason }),
+    load_ms: roundMs(loadStats.loadMs),
+    open_ms: roundMs(loadStats.openMs),
+    ...(Number.isFinite(loadStats.runMs) && { run_ms: roundMs(loadStats.runMs) }),
+    ...(loadStats.batchRunMs !== undefined && { batch_run_ms: roundMs(loadStats.batchRunMs) }),
+    batch_rows: loadStats.batchRows,
+    ...(loadStats.batchReason !== undefined && { batch_reason: loadStats.batchReason }),
     // Labels, texts and whole numbers differ or do not: JSON has no Infinity.
-    ...(figures.batchDifference !== undefined && {
-      batch_difference: Number.isFinite(figures.batchDifference) ? figures.batchDifference : null,
+    ...(loadStats.batchDifference !== undefined && {
+      batch_difference: Number.isFinite(loadStats.batchDifference) ? loadStats.batchDifference : null,
     }),
-    output_bytes: figures.outputBytes,
-    memory_mb: Math.round(figures.memoryBytes / 104_857.6) / 10,
+    output_bytes: loadStats.outputBytes,
+    memory_mb: Math.round(loadStats.memoryBytes / 104_857.6) / 10,
     ...(fault !== undefined && { fault }),
-    notes: [...figures.notes],
-    golden_rows: figures.goldenRows,
+    notes: [...loadStats.notes],
+    golden_rows: loadStats.goldenRows,
   };
 }
 
-function describeCache({ identity, figures: { uncachedReason } }: LoadedModel, cache: CacheView | undefined) {
+function describeCache(
+  { identity, loadStats: { uncachedReason } }: LoadedVersion,
+  cache: CacheView | undefined,
+) {
   if (cache === undefined) return { cache: 'off', cache_reason: 'the server runs with CACHE=off' } as const;
   if (uncachedReason !== undefined) return { cache: 'off', cache_reason: uncachedReason } as const;
   const { state, reason } = cache.stateOf(identity) ?? {};

@@ -11,7 +11,7 @@ export const V1ErrorSchema = Type.Object(
 export const v1ContentType = 'application/json';
 
 const v1Path = /^(?:https?:\/\/[^/?]*)?\/v1(?:[/?]|$)/i;
-const mostListed = 10;
+const maxListed = 10;
 
 /** Whether what is asked for belongs to the protocol: a path, or a whole address. */
 export function isV1(url: string): boolean {
@@ -34,7 +34,7 @@ function describe({ code, detail, problems, headers }: ServiceError): string | u
 }
 
 function describeProblems(problems: readonly Problem[] = []): string {
-  const listed = problems.slice(0, mostListed).map(({ pointer, message }) => {
+  const listed = problems.slice(0, maxListed).map(({ pointer, message }) => {
     const place = toPlace(pointer);
     return place === '' ? message : `${place} ${message}`;
   });

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { Dimension, ElementType } from '../inference/tensors/tensor.js';
-import type { LoadedModel } from '../models/registry/loaded-version.js';
+import type { LoadedVersion } from '../models/registry/loaded-version.js';
 
 const Tensor = Type.Object({
   dtype: Type.String(),
@@ -48,7 +48,7 @@ const featureTypes = {
 } as const;
 
 /** A feature is a tensor of one value a row. */
-export function toV1Metadata({ manifest, task }: LoadedModel): Static<typeof V1MetadataSchema> {
+export function toV1Metadata({ manifest, task }: LoadedVersion): Static<typeof V1MetadataSchema> {
   const { name, version, features = [] } = manifest;
   const inputs = task.tensors
     ? task.tensors.inputs.map((it) => [it.name, toTensor(it.name, typeNameOf(it.type), it.dims)] as const)
@@ -67,7 +67,7 @@ export function toV1Metadata({ manifest, task }: LoadedModel): Static<typeof V1M
   };
 }
 
-function describePrediction({ task, output }: LoadedModel['manifest'], answer: TSchema) {
+function describePrediction({ task, output }: LoadedVersion['manifest'], answer: TSchema) {
   const { enum: classes } = answer['properties'].prediction as { enum?: readonly unknown[] };
   const kinds: Readonly<Record<string, string>> = {
     string: 'DT_STRING',

@@ -21,7 +21,7 @@ export function hideKeys(text: string): string {
   return plain.includes('sdx_') ? plain.replace(/sdx_[^\s/"'?&]*/g, 'sdx_…') : text;
 }
 
-const mostDecodings = 8;
+const maxDecodings = 8;
 
 /**
  * A text without percent-encoding, however often it was applied: a log must not have the key for whoever decodes it.
@@ -29,7 +29,7 @@ const mostDecodings = 8;
  */
 function decodePercent(text: string): string | undefined {
   let plain = text;
-  for (let k = 0; k < mostDecodings; k += 1) {
+  for (let k = 0; k < maxDecodings; k += 1) {
     const next = plain.replace(/%(?:25)*([0-9a-f]{2})/gi, (_all, digits: string) =>
       String.fromCharCode(Number.parseInt(digits, 16)),
     );

@@ -1,7 +1,7 @@
 const maxLength = 64;
-const mostKnown = 1_000;
+const maxKnown = 1_000;
 /** More letters than these are another name, however long it is. */
-const mostApart = 8;
+const maxApart = 8;
 
 /**
  * How many cells of tables a search may still fill, by several searches of one request together: a nanosecond or two
@@ -22,7 +22,7 @@ export function nearestNames(
   name: string,
   known: readonly string[],
   most: number,
-  limit = Math.min(mostApart, Math.max(1, Math.floor(name.length / 3))),
+  limit = Math.min(maxApart, Math.max(1, Math.floor(name.length / 3))),
   budget = createSearchBudget(),
 ): readonly string[] {
   if (name.length > maxLength) return [];
@@ -30,7 +30,7 @@ export function nearestNames(
   const size = maxLength + limit + 2;
   const rows = [new Uint8Array(size), new Uint8Array(size)] as const;
   const found: { readonly candidate: string; readonly distance: number }[] = [];
-  for (const candidate of known.slice(0, mostKnown)) {
+  for (const candidate of known.slice(0, maxKnown)) {
     // Once there are enough, only a nearer one is of use.
     const last = found.length < most ? undefined : found[most - 1]?.distance;
     const within = last === undefined ? limit : last - 1;

@@ -8,7 +8,7 @@ import { nearestNames } from './did-you-mean.js';
  * Of a union the branch that the value comes nearest to is told, and not that there is a union. What it got is left
  * out where it may be a secret.
  */
-export function listShapeFaults(
+export function describeSchemaErrors(
   errors: Iterable<ValueError>,
   { showsValues = true } = {},
 ): readonly string[] {
@@ -22,7 +22,7 @@ export function listShapeFaults(
 }
 
 /** A file may have a fault in each of a million places: a few say enough. */
-const mostErrors = 1_000;
+const maxErrors = 1_000;
 
 function collect(errors: Iterable<ValueError>): readonly ValueError[] {
   return take(errors).flatMap((error) => {
@@ -36,7 +36,7 @@ function take(errors: Iterable<ValueError>): readonly ValueError[] {
   const taken: ValueError[] = [];
   for (const error of errors) {
     taken.push(error);
-    if (taken.length === mostErrors) break;
+    if (taken.length === maxErrors) break;
   }
   return taken;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isKeyForm, readPresentedKey } from '../../src/auth/credential.js';
+import { isWellFormed, readCredential } from '../../src/auth/credential.js';
 
 /** As Node shows them: of two equal names `authorization` keeps the first, `x-api-key` joins both. */
 function read(...lines: [string, string][]): string | undefined {
@@ -10,7 +10,7 @@ function read(...lines: [string, string][]): string | undefined {
     if (before === undefined) headers[key] = value;
     else if (key !== 'authorization') headers[key] = `${before}, ${value}`;
   }
-  return readPresentedKey(headers, lines.flat());
+  return readCredential(headers, lines.flat());
 }
 
 test.each<[string, [string, string][], string | undefined]>([
@@ -75,5 +75,5 @@ test.each<[string, [string, string][]]>([
   ['letters beyond ASCII', [['X-API-Key', 'ä']]],
   ['too long a text', [['X-API-Key', 'k'.repeat(257)]]],
 ])('%s is no key', (_, lines) => {
-  expect(isKeyForm(read(...lines) ?? '')).toBe(false);
+  expect(isWellFormed(read(...lines) ?? '')).toBe(false);
 });

@@ -17,7 +17,7 @@ interface Asked extends Partial<Caching> {
 function createRequest(answers: readonly (() => Promise<Answer>)[]) {
   let runs = 0;
   const request: CheckedRequest = {
-    text: () => 'row',
+    cacheKey: () => 'row',
     hash: () => 0,
     answer: () => {
       runs += 1;
@@ -40,7 +40,7 @@ function createRequest(answers: readonly (() => Promise<Answer>)[]) {
 
 const answerOf = (prediction: number): Answer => ({
   value: { prediction },
-  members: `"prediction":${prediction}`,
+  fieldsJson: `"prediction":${prediction}`,
   timing: { queueMs: 0, runMs: 1, batchRows: 1, batchIndex: 0, ownRows: 1 },
 });
 const late =
@@ -64,7 +64,7 @@ describe('cached answers', () => {
     const { result, answer } = await ask(cached);
     expect(result).toBe('hit');
     expect(answer.value).toEqual({ prediction: 1 });
-    expect(answer.members).toBe('"prediction":1');
+    expect(answer.fieldsJson).toBe('"prediction":1');
     expect(answer.timing).toBeUndefined();
     expect(runs()).toBe(1);
   });
@@ -75,7 +75,7 @@ describe('cached answers', () => {
     const all = await Promise.all(Array.from({ length: 100 }, () => ask(cached)));
     expect(runs()).toBe(1);
     expect(all.map(({ result }) => result)).toEqual(['miss', ...Array(99).fill('shared')]);
-    expect(new Set(all.map(({ answer }) => answer.members))).toEqual(new Set(['"prediction":1']));
+    expect(new Set(all.map(({ answer }) => answer.fieldsJson))).toEqual(new Set(['"prediction":1']));
   });
 
   test('are never failures: those who wait share one, and who comes later asks anew', async () => {

@@ -11,9 +11,9 @@ const createNear = () => createMemoryCache({ ttlMs: 60_000, maxEntries: 100, max
 function createFar(): AnswerCache & { readonly names: readonly string[] } {
   const known = new Map<string, string>();
   return {
-    get: async ({ row }) => known.get(row),
-    set: ({ row }, members) => {
-      known.set(row, members);
+    get: async ({ request: row }) => known.get(row),
+    set: ({ request: row }, fieldsJson) => {
+      known.set(row, fieldsJson);
     },
     clear: async () => 0,
     close: () => undefined,
@@ -24,7 +24,7 @@ function createFar(): AnswerCache & { readonly names: readonly string[] } {
 }
 
 const request = (row: string): CheckedRequest => ({
-  text: () => row,
+  cacheKey: () => row,
   hash: () => 1,
   answer: () => Promise.reject(new Error('not alone')),
 });
@@ -33,11 +33,11 @@ const request = (row: string): CheckedRequest => ({
 function createRows(failing?: string) {
   const computed: string[][] = [];
   const answerAll = async (requests: readonly CheckedRequest[]): Promise<readonly Answer[]> => {
-    const texts = requests.map((it) => it.text());
+    const texts = requests.map((it) => it.cacheKey());
     computed.push(texts);
     const at = texts.indexOf(failing ?? '');
     if (at >= 0) throw new RowError(at, new ServiceError('output_not_finite'));
-    return texts.map((text) => ({ value: { prediction: text }, members: `"prediction":"${text}"` }));
+    return texts.map((text) => ({ value: { prediction: text }, fieldsJson: `"prediction":"${text}"` }));
   };
   const ask = (cached: CachedAnswers, rows: readonly string[], isBypassed = false) =>
     cached.answerAll(rows.map(request), answerAll, {
@@ -50,7 +50,7 @@ function createRows(failing?: string) {
 }
 
 const show = (answers: Awaited<ReturnType<CachedAnswers['answerAll']>>) =>
-  answers.map(({ answer, result }) => `${result} ${answer.members} ${JSON.stringify(answer.value)}`);
+  answers.map(({ answer, result }) => `${result} ${answer.fieldsJson} ${JSON.stringify(answer.value)}`);
 
 test.each([
   ['memory', () => new CachedAnswers(createNear())],

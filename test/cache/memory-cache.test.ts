@@ -23,7 +23,7 @@ function measureHeldMb(toEntry: (k: number) => readonly [row: string, members: s
   for (let k = 0; k < 30_000; k += 1) {
     const [row, members] = toEntry(k);
     // Of their own, as a parsed body and an answer are.
-    cache.set({ identity, row: JSON.parse(JSON.stringify(row)) }, JSON.parse(JSON.stringify(members)));
+    cache.set({ identity, request: JSON.parse(JSON.stringify(row)) }, JSON.parse(JSON.stringify(members)));
   }
   collect();
   const held = (process.memoryUsage().heapUsed - before) / 1_048_576;
@@ -47,52 +47,56 @@ describe('the cache in memory', () => {
 
   test('can be told to hold more entries than memory has room for', () => {
     const cache = createMemoryCache({ ...limits, maxEntries: 100_000_000 });
-    cache.set({ identity, row: 'x' }, 'x');
-    expect(cache.get({ identity, row: 'x' })).toBe('x');
+    cache.set({ identity, request: 'x' }, 'x');
+    expect(cache.get({ identity, request: 'x' })).toBe('x');
   });
 
   test('finds what was set, of the same version and row alone', () => {
     const cache = createMemoryCache(limits);
-    cache.set({ identity, row: 'x' }, '"prediction":1');
-    expect(cache.get({ identity, row: 'x' })).toBe('"prediction":1');
-    expect(cache.get({ identity, row: 'y' })).toBeUndefined();
-    expect(cache.get({ identity: other, row: 'x' })).toBeUndefined();
+    cache.set({ identity, request: 'x' }, '"prediction":1');
+    expect(cache.get({ identity, request: 'x' })).toBe('"prediction":1');
+    expect(cache.get({ identity, request: 'y' })).toBeUndefined();
+    expect(cache.get({ identity: other, request: 'x' })).toBeUndefined();
   });
 
   test('lets go of what was not asked for longest when there are too many', () => {
     const cache = createMemoryCache({ ...limits, maxEntries: 2 });
-    for (const row of ['x', 'y']) cache.set({ identity, row }, row);
-    cache.get({ identity, row: 'x' });
-    cache.set({ identity, row: 'z' }, 'z');
-    expect(['x', 'y', 'z'].map((row) => cache.get({ identity, row }))).toEqual(['x', undefined, 'z']);
+    for (const row of ['x', 'y']) cache.set({ identity, request: row }, row);
+    cache.get({ identity, request: 'x' });
+    cache.set({ identity, request: 'z' }, 'z');
+    expect(['x', 'y', 'z'].map((row) => cache.get({ identity, request: row }))).toEqual([
+      'x',
+      undefined,
+      'z',
+    ]);
   });
 
   test('holds no more bytes than it may, and nothing that would put out too many others', () => {
     const cache = createMemoryCache({ ...limits, maxEntries: 1_000_000, maxBytes: 100_000 });
-    for (let k = 0; k < 1_000; k += 1) cache.set({ identity, row: String(k) }, 'm'.repeat(1_000));
-    const kept = Array.from({ length: 1_000 }, (_unused, k) => cache.get({ identity, row: String(k) }));
+    for (let k = 0; k < 1_000; k += 1) cache.set({ identity, request: String(k) }, 'm'.repeat(1_000));
+    const kept = Array.from({ length: 1_000 }, (_unused, k) => cache.get({ identity, request: String(k) }));
     const count = kept.filter((it) => it !== undefined).length;
     expect(count).toBeGreaterThan(50);
     expect(count).toBeLessThan(100);
-    cache.set({ identity, row: 'large' }, 'm'.repeat(20_000));
-    expect(cache.get({ identity, row: 'large' })).toBeUndefined();
-    expect(cache.get({ identity, row: '999' })).toBeDefined();
+    cache.set({ identity, request: 'large' }, 'm'.repeat(20_000));
+    expect(cache.get({ identity, request: 'large' })).toBeUndefined();
+    expect(cache.get({ identity, request: '999' })).toBeDefined();
   });
 
   test('forgets after its time', async () => {
     const cache = createMemoryCache({ ...limits, ttlMs: 1_000 });
-    cache.set({ identity, row: 'x' }, 'x');
-    await expect.poll(() => cache.get({ identity, row: 'x' }), { timeout: 15_000 }).toBeUndefined();
+    cache.set({ identity, request: 'x' }, 'x');
+    await expect.poll(() => cache.get({ identity, request: 'x' }), { timeout: 15_000 }).toBeUndefined();
   });
 
   test('forgets one version and no other', async () => {
     const cache = createMemoryCache(limits);
     for (const row of ['x', 'y']) {
-      cache.set({ identity, row }, row);
-      cache.set({ identity: other, row }, row);
+      cache.set({ identity, request: row }, row);
+      cache.set({ identity: other, request: row }, row);
     }
     expect(await cache.clear(identity)).toBe(2);
-    expect(cache.get({ identity, row: 'x' })).toBeUndefined();
-    expect(cache.get({ identity: other, row: 'x' })).toBe('x');
+    expect(cache.get({ identity, request: 'x' })).toBeUndefined();
+    expect(cache.get({ identity: other, request: 'x' })).toBe('x');
   });
 });

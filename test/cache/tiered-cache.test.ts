@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { AnswerCache, NearCache } from '../../src/cache/answer-cache.js';
+import type { AnswerCache, LocalCache } from '../../src/cache/answer-cache.js';
 import { createRedisCache } from '../../src/cache/redis-cache.js';
 import { createTieredCache } from '../../src/cache/tiered-cache.js';
 import { describeAnswerCache, keyOf } from '../contracts/answer-cache.js';
@@ -7,16 +7,16 @@ import { createTestLink } from '../helpers/redis-link.js';
 import { openSharedRedis } from '../helpers/shared-redis.js';
 
 /** The simplest cache there is, which counts what it is asked. */
-function createMapCache(): NearCache & { readonly asked: () => number } {
+function createMapCache(): LocalCache & { readonly asked: () => number } {
   const answers = new Map<string, Map<string, string>>();
   let asked = 0;
   return {
     asked: () => asked,
-    get({ identity, row }) {
+    get({ identity, request: row }) {
       asked += 1;
       return answers.get(identity)?.get(row);
     },
-    set({ identity, row }, members) {
+    set({ identity, request: row }, members) {
       answers.set(identity, (answers.get(identity) ?? new Map()).set(row, members));
     },
     async clear(identity) {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { WholeReport } from '../../src/cluster/cluster-report.js';
+import { ClusterReport } from '../../src/cluster/cluster-report.js';
 import { createMetrics, type MetricsSnapshot } from '../../src/monitoring/metrics.js';
 
-/** A place whose worker tells this, or does not answer. */
+/** A slot whose worker tells this, or does not answer. */
 function createPlace(number: number, counted: number | undefined) {
   return {
     number,
@@ -21,9 +21,9 @@ function createPlace(number: number, counted: number | undefined) {
     },
   };
 }
-type Place = Parameters<WholeReport['retire']>[0];
-const reportOf = (...places: ReturnType<typeof createPlace>[]) =>
-  new WholeReport(places as unknown as Place[]);
+type Place = Parameters<ClusterReport['retire']>[0];
+const reportOf = (...slots: ReturnType<typeof createPlace>[]) =>
+  new ClusterReport(slots as unknown as Place[]);
 
 test('counts and histograms are added, gauges are not', async () => {
   const text = await reportOf(createPlace(1, 3), createPlace(2, 4)).metrics();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Watch } from '../../src/cluster/heartbeat.js';
+import { Heartbeat } from '../../src/cluster/heartbeat.js';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -11,7 +11,7 @@ afterEach(() => {
 /** Watches a worker that answers at once for as long as it is not stuck. */
 function watchWorker() {
   const worker = { isStuck: false, asked: 0, lost: 0 };
-  const watch = new Watch(10_000, {
+  const watch = new Heartbeat(10_000, {
     onAsk: () => {
       worker.asked += 1;
       if (!worker.isStuck) watch.hear();

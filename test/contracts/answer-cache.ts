@@ -8,7 +8,7 @@ export function identityOf(text: string): string {
 }
 
 export function keyOf(row: string, identity = identityOf('one')): AnswerKey {
-  return { identity, row };
+  return { identity, request: row };
 }
 
 export interface OpenCache extends AsyncDisposable {
@@ -30,10 +30,10 @@ export function describeAnswerCache(name: string, open: () => Promise<OpenCache>
       ['what looks like an entry', `1:${'A'.repeat(22)}:"prediction":1`],
       ['many lines', '"a":1\r\n$5\r\nhello\r\n'],
       ['60,000 bytes', `"x":"${'x'.repeat(60_000)}"`],
-    ])('gives back %s', async (_name, members) => {
+    ])('gives back %s', async (_name, fieldsJson) => {
       await using opened = await open();
-      opened.cache.set(keyOf('[1]'), members);
-      expect(await opened.cache.get(keyOf('[1]'))).toBe(members);
+      opened.cache.set(keyOf('[1]'), fieldsJson);
+      expect(await opened.cache.get(keyOf('[1]'))).toBe(fieldsJson);
     });
 
     test('gives the last that was set', async () => {
@@ -76,7 +76,9 @@ export function describeAnswerCache(name: string, open: () => Promise<OpenCache>
         'ab',
         '\u6261',
       ];
-      const keys = identities.slice(0, 2).flatMap((identity) => rows.map((row) => ({ identity, row })));
+      const keys = identities
+        .slice(0, 2)
+        .flatMap((identity) => rows.map((row) => ({ identity, request: row })));
       for (const [k, key] of keys.entries()) opened.cache.set(key, `"prediction":${k}`);
       for (const [k, key] of keys.entries()) expect(await opened.cache.get(key)).toBe(`"prediction":${k}`);
       for (const row of rows) expect(await opened.cache.get(keyOf(row, identities[2]))).toBe(undefined);

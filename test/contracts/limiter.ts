@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Limit, Limiter, Verdict } from '../../src/rate-limit/limiter.js';
+import type { Limit, Limiter, LimitResult } from '../../src/rate-limit/limiter.js';
 import { createRandom } from '../helpers/onnx/random.js';
 
 /** A limiter, and the clock by which it counts: its own, or a real one that needs waiting. */
@@ -13,7 +13,7 @@ export interface LimiterWorld {
   readonly slackMs: number;
 }
 
-interface Asked extends Verdict {
+interface Asked extends LimitResult {
   readonly cost: number;
   readonly from: number;
   readonly to: number;

@@ -29,7 +29,7 @@ export interface ProbeRecords {
   readonly waits: readonly ControlWait[];
 }
 
-export const longestHealthMs = 100;
+export const maxHealthMs = 100;
 /** An idle process that is let run answers in a few ms, also when others compute. */
 const slowControlMs = 20;
 
@@ -71,7 +71,7 @@ export function judge({ asks, waits }: ProbeRecords): Judgement {
     const excusedMs = excuseMs(ask, waits);
     return { ms: lengthOf(ask), excusedMs, ownMs: lengthOf(ask) - excusedMs };
   });
-  const excused = judged.filter(({ ms, ownMs }) => ms >= longestHealthMs && ownMs < longestHealthMs);
+  const excused = judged.filter(({ ms, ownMs }) => ms >= maxHealthMs && ownMs < maxHealthMs);
   const slowest = excused.toSorted((a, b) => b.ms - a.ms)[0];
   return {
     answered: asks.filter(({ status }) => status !== 0).length,
@@ -89,7 +89,7 @@ export function judgeDelay(
   name: string,
   ms: number,
   excusedMs: number,
-  limitMs = longestHealthMs,
+  limitMs = maxHealthMs,
 ): { readonly ownMs: number; readonly note: string } {
   if (ms < limitMs) return { ownMs: ms, note: '' };
   return {

@@ -32,7 +32,7 @@ faultWithoutServer(
     const ask = async () => {
       const loaded = registry.lease('sound');
       try {
-        const { members } = await answerBody(loaded, soundBody);
+        const { fieldsJson: members } = await answerBody(loaded, soundBody);
         if (members !== `"prediction":${soundPrediction}`) wrong += 1;
       } catch {
         rejected += 1;

@@ -100,7 +100,7 @@ faultWithoutServer(
       expect(version?.state, JSON.stringify(version)).toBe('ready');
       const kind = version?.state === 'ready' ? version.loaded.executorKind : 'none';
       const loaded = registry.lease('large');
-      const { members } = await answerBody(loaded, { x: 5 });
+      const { fieldsJson: members } = await answerBody(loaded, { x: 5 });
       loaded.release();
       expect(members).toContain('"prediction":0');
       expect(during.asked).toBeGreaterThan(50);

@@ -114,7 +114,7 @@ faultWithoutServer('A09', 'remembers texts of two bytes a letter within CACHE_MA
   const before = process.memoryUsage().heapUsed;
   const identity = 'a'.repeat(64);
   for (let k = 0; k < 6_000; k += 1) {
-    cache.set({ identity, row: `[${k}]` }, JSON.parse(`"${'雪'.repeat(20_000)}${k}"`));
+    cache.set({ identity, request: `[${k}]` }, JSON.parse(`"${'雪'.repeat(20_000)}${k}"`));
   }
   collect();
   const mb = (process.memoryUsage().heapUsed - before) / 1_048_576;

@@ -1,7 +1,7 @@
-import { LoadedModel } from '../../src/models/registry/loaded-version.js';
+import { LoadedVersion } from '../../src/models/registry/loaded-version.js';
 
 export interface FakeVersion {
-  readonly loaded: LoadedModel;
+  readonly loaded: LoadedVersion;
   /** How often its session was released. */
   readonly closed: () => number;
 }
@@ -11,10 +11,10 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
   let closed = 0;
   const answer = async () => ({
     value: { prediction: version },
-    members: `"prediction":${JSON.stringify(version)}`,
+    fieldsJson: `"prediction":${JSON.stringify(version)}`,
     timing: { queueMs: 0, runMs: 0, batchRows: 1, batchIndex: 0, ownRows: 1 },
   });
-  const loaded = new LoadedModel({
+  const loaded = new LoadedVersion({
     manifest: { name: model, version, task: 'tensor', sha256: {} },
     identity: `${model}/${version}`,
     task: {
@@ -24,9 +24,9 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
       example: {},
       bodyBounds: { names: 1, items: 1 },
       answerAll: (requests) => Promise.all(requests.map(answer)),
-      check: (body) => ({ text: () => JSON.stringify(body), hash: () => 0, answer }),
+      check: (body) => ({ cacheKey: () => JSON.stringify(body), hash: () => 0, answer }),
     },
-    figures: {
+    loadStats: {
       loadMs: 1,
       runMs: 1,
       batchRows: 1,

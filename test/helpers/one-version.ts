@@ -1,6 +1,6 @@
 import { messageOf, type Problem, RefusedError, ServiceError } from '../../src/errors.js';
 import { createLoader, type LoaderOptions } from '../../src/models/loading/loader.js';
-import type { LoadedModel } from '../../src/models/registry/loaded-version.js';
+import type { LoadedVersion } from '../../src/models/registry/loaded-version.js';
 import type { Answer } from '../../src/models/tasks/task.js';
 import { createRegistryFolder, type VersionParts } from './registry-folder.js';
 
@@ -19,7 +19,7 @@ export interface OneVersion extends Disposable {
   ask(body: unknown): Promise<Outcome>;
   /** A body that the version itself proposes. */
   readonly example: unknown;
-  readonly loaded: LoadedModel;
+  readonly loaded: LoadedVersion;
 }
 
 /** Limits that no test of sound models meets. */
@@ -30,7 +30,7 @@ export const loaderOf = (options: Partial<LoaderOptions> = {}) => createLoader({
 const shared = loaderOf();
 export const loadVersion = shared.load;
 /** What the version answers to a body, without a cache in front. Throws as `Task` does. */
-export async function answerBody(loaded: LoadedModel, body: unknown): Promise<Answer> {
+export async function answerBody(loaded: LoadedVersion, body: unknown): Promise<Answer> {
   return loaded.task.check(body).answer(loaded.createCall({ arrivedAt: performance.now() }));
 }
 
@@ -44,7 +44,7 @@ export async function loadOne(manifest: Manifest, model: Uint8Array, golden?: un
     example: loaded.task.example,
     ask: (body) =>
       answerBody(loaded, body).then(
-        ({ members }): Outcome => ({ code: 'ok', ...JSON.parse(`{${members}}`) }),
+        ({ fieldsJson: members }): Outcome => ({ code: 'ok', ...JSON.parse(`{${members}}`) }),
         (error: unknown): Outcome => {
           if (!(error instanceof ServiceError)) throw error;
           return { code: error.code, detail: error.detail, problems: error.problems };

@@ -96,9 +96,9 @@ test('what no script of ours could answer is no verdict', async () => {
     [1, 2, 1],
   ];
   for (const reply of replies) {
-    const goOnWithout = vi.fn();
-    const odd = createRedisLimiter({ ask: async () => reply as never, goOnWithout }, '');
+    const recordDegraded = vi.fn();
+    const odd = createRedisLimiter({ ask: async () => reply as never, recordDegraded: recordDegraded }, '');
     expect(await odd.take('id', minute, 1)).toBe(undefined);
-    expect(goOnWithout).toHaveBeenCalledOnce();
+    expect(recordDegraded).toHaveBeenCalledOnce();
   }
 });

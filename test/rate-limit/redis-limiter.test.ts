@@ -65,7 +65,7 @@ test('the requests of one turn ask Redis once, and one key is one entry', async 
         asked.push(part);
         return link.ask(part, command);
       },
-      goOnWithout: () => undefined,
+      recordDegraded: () => undefined,
     },
     `${shared.prefix}turn:`,
   );
@@ -137,7 +137,7 @@ test('a flood of one client asks Redis once a second', async () => {
         asked += 1;
         return link.ask(part, command);
       },
-      goOnWithout: () => undefined,
+      recordDegraded: () => undefined,
     },
     `${shared.prefix}flood:`,
   );

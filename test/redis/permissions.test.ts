@@ -31,7 +31,7 @@ async function useAll({ link }: TestLink, client: Redis): Promise<void> {
     corrupt += 1;
   };
   const cache = createRedisCache(link, { prefix, ttlSeconds: 60, onCorrupt });
-  const key = { identity: 'a'.repeat(64), row: '[1]' };
+  const key = { identity: 'a'.repeat(64), request: '[1]' };
   cache.set(key, '"prediction":1');
   expect(await cache.get(key)).toBe('"prediction":1');
   const [name = ''] = await client.keys('sardonyx:c:*');
@@ -92,8 +92,8 @@ describe('a user with exactly the permissions of docs/redis.md', () => {
     const limiter = createRedisLimiter(test.link, `${prefix}{limit}:`);
     expect(await limiter.take('a', { max: 3, windowMs: 60_000 }, 1)).toMatchObject({ remaining: 2 });
     const cache = createRedisCache(test.link, { prefix, ttlSeconds: 60, onCorrupt: () => undefined });
-    cache.set({ identity: 'a'.repeat(64), row: '1' }, 'x');
-    expect(await cache.get({ identity: 'a'.repeat(64), row: '1' })).toBe('x');
+    cache.set({ identity: 'a'.repeat(64), request: '1' }, 'x');
+    expect(await cache.get({ identity: 'a'.repeat(64), request: '1' })).toBe('x');
     expect(await cache.clear('a'.repeat(64))).toBe(1);
     expect(test.refused).toEqual([]);
   });

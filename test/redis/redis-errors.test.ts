@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findAbsence, readFault, toLoggable } from '../../src/redis/redis-errors.js';
+import { findOutage, readFault, toLoggable } from '../../src/redis/redis-errors.js';
 
 /** An error as ioredis makes it of Redis's answer. */
 function replyError(text: string): Error {
@@ -83,7 +83,7 @@ describe('an error of Redis', () => {
     ['ERR something else', 'eval', 'it refuses what is needed'],
   ])('names what a probe was refused: %s', (text, name, reason) => {
     const error = Object.assign(replyError(text), { command: { name, args: [] } });
-    expect(findAbsence(error, 'server')).toEqual({ kind: 'away', reason });
+    expect(findOutage(error, 'server')).toEqual({ kind: 'away', reason });
   });
 
   test.each([

@@ -20,14 +20,14 @@ async function useAll({ link }: TestLink): Promise<void> {
   const cache = createRedisCache(link, { prefix, ttlSeconds: 60, onCorrupt: () => undefined });
   const versions = [...'0123456789abcdef'].map(identityOf);
   for (const [k, identity] of versions.entries()) {
-    for (let row = 0; row < 5; row += 1) cache.set({ identity, row: `${row}` }, `"prediction":${k}`);
+    for (let row = 0; row < 5; row += 1) cache.set({ identity, request: `${row}` }, `"prediction":${k}`);
   }
   for (const [k, identity] of versions.entries()) {
-    expect(await cache.get({ identity, row: '3' })).toBe(`"prediction":${k}`);
+    expect(await cache.get({ identity, request: '3' })).toBe(`"prediction":${k}`);
   }
   for (const identity of versions) {
     expect(await cache.clear(identity)).toBe(5);
-    expect(await cache.get({ identity, row: '3' })).toBe(undefined);
+    expect(await cache.get({ identity, request: '3' })).toBe(undefined);
   }
   const limiter = createRedisLimiter(link, `${prefix}{limit}:`);
   const run = randomUUID();

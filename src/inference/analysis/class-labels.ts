@@ -7,9 +7,9 @@ import { findOrigin, listOf } from './output-origin.js';
 export type Classes = readonly string[] | readonly number[];
 
 const attributes = ['classlabels_strings', 'classlabels_int64s', 'classlabels_ints'];
-const mostClasses = 10_000;
+const maxClasses = 10_000;
 /** Each may have long lists: a model for people has one. */
-const mostZipMaps = 16;
+const maxZipMaps = 16;
 
 /**
  * The classes that a graph itself names for its label or probabilities, nearest to the end first: those of the
@@ -26,7 +26,7 @@ export function findClasses(
   const zipMaps = outputs.map((output) => graph.zipMaps?.get(output)?.classes);
   const origins = outputs.map((output) => findOrigin(graph, output).node);
   const lookedUp = outputs.map((output) => findLookedUp(graph, output));
-  const others = [...(graph.zipMaps?.values() ?? [])].slice(0, mostZipMaps).map(({ classes }) => classes);
+  const others = [...(graph.zipMaps?.values() ?? [])].slice(0, maxZipMaps).map(({ classes }) => classes);
   return [...zipMaps, ...lookedUp, ...origins.map((node) => node && classesOf(node, model)), ...others].find(
     (classes) => classes !== undefined && classes.length > 0 && isSound(classes, columns),
   );
@@ -60,7 +60,7 @@ function findLookedUp(graph: ModelGraph, output: string): Classes | undefined {
 
 /** The values by their keys, where those count on from 0 or 1. */
 function inOrder(keys: readonly number[], values: Classes): Classes | undefined {
-  if (keys.length > mostClasses) return undefined;
+  if (keys.length > maxClasses) return undefined;
   const byKey = new Map(keys.map((key, k) => [key, values[k]]));
   const first = byKey.has(0) ? 0 : 1;
   const classes = keys.map((_, k) => byKey.get(first + k));
@@ -94,13 +94,13 @@ function readConstant(model: Uint8Array, wanted: string): Classes | undefined {
         (product, dim) => product * dim,
         1,
       );
-      if (size > mostClasses) return undefined;
+      if (size > maxClasses) return undefined;
       // TensorProto: string_data, int64_data, int32_data, raw_data.
-      const texts = readTexts(tensor.again(), 6, mostClasses);
+      const texts = readTexts(tensor.again(), 6, maxClasses);
       if (texts.length > 0) return texts;
       const numbers = [
-        ...readInts(tensor.again(), 7, mostClasses),
-        ...readInts(tensor.again(), 5, mostClasses),
+        ...readInts(tensor.again(), 7, maxClasses),
+        ...readInts(tensor.again(), 5, maxClasses),
       ];
       return numbers.length > 0 ? numbers : readRaw(tensor.again(), type);
     }
@@ -124,7 +124,7 @@ function readRaw(tensor: ProtobufReader, type: number): readonly number[] | unde
     if (tensor.tag !== delimited(9)) continue;
     const { bytes, start, end } = tensor.span;
     const size = (end - start) / width;
-    if ((type !== 6 && type !== 7) || !Number.isInteger(size) || size === 0 || size > mostClasses)
+    if ((type !== 6 && type !== 7) || !Number.isInteger(size) || size === 0 || size > maxClasses)
       return undefined;
     return Array.from({ length: size }, (_, k) =>
       width === 8 ? Number(bytes.readBigInt64LE(start + k * width)) : bytes.readInt32LE(start + k * width),

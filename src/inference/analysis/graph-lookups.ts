@@ -23,7 +23,7 @@ const passing = new Set([
 ]);
 
 /** A file from anywhere may chain 100,000 of these, and look up by each. */
-const longestChain = 32;
+const maxChain = 32;
 
 /**
  * Which input of the graph each node looks up by: node → input. Nodes that look up by what was computed, or by more
@@ -35,7 +35,7 @@ export function findLookups(graph: ModelGraph): ReadonlyMap<string, string> {
   for (const node of graph.nodes) for (const output of node.outputs) makers.set(output, node);
   const sourceOf = (value: string): string | undefined => {
     let name = value;
-    for (let steps = 0; steps < longestChain; steps += 1) {
+    for (let steps = 0; steps < maxChain; steps += 1) {
       if (inputs.has(name)) return name;
       const maker = makers.get(name);
       if (maker === undefined || maker.domain !== '' || !passing.has(maker.opType)) return undefined;

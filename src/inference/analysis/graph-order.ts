@@ -1,14 +1,14 @@
 import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
 /** Exporters write nodes in order: one pass is enough. A graph that needs more than these stays as it is. */
-const mostPasses = 20;
+const maxPasses = 20;
 
 /** The nodes such that each stands behind those whose outputs it takes, as the engine orders them itself. */
 export function nodesInOrder(graph: ModelGraph, given: ReadonlyMap<string, unknown>): readonly GraphNode[] {
   const known = new Set(given.keys());
   const ordered: GraphNode[] = [];
   let waiting = graph.nodes;
-  for (let pass = 0; pass < mostPasses && waiting.length > 0; pass += 1) {
+  for (let pass = 0; pass < maxPasses && waiting.length > 0; pass += 1) {
     const left: GraphNode[] = [];
     for (const node of waiting) {
       if (node.inputs.every((name) => name === '' || known.has(name))) {

@@ -6,7 +6,7 @@ import type { KnownValues } from './graph-judge.js';
  * So often may a text of a request be copied in a run: one text may be as long as the body, 8 MiB, where those that
  * the run was measured with are short. A copy of 8 MiB takes 1 to 3 ms.
  */
-const mostCopies = 24;
+const maxCopies = 24;
 
 /** Operators that pick elements by places, which may be picked twice. */
 const picking: Readonly<Record<string, string>> = { Gather: 'places', ArrayFeatureExtractor: 'places' };
@@ -32,9 +32,9 @@ export function findTextRisk(
     }
   }
   const tooMany = graph.inputs.some(
-    ({ name }) => isText(name) && countCopies(name, handlers, graph) > mostCopies,
+    ({ name }) => isText(name) && countCopies(name, handlers, graph) > maxCopies,
   );
-  return tooMany ? `the graph copies a text of any length over ${mostCopies} times` : undefined;
+  return tooMany ? `the graph copies a text of any length over ${maxCopies} times` : undefined;
 }
 
 function arePlacesDistinct(node: GraphNode, graph: ModelGraph): boolean {

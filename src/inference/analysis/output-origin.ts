@@ -40,8 +40,8 @@ const choices = new Set(['ArgMax', 'ArgMin', 'TopK', ...classifiers]);
 const lookups = new Set(['ArrayFeatureExtractor', 'Add']);
 const maxSteps = 10_000;
 /** Each step of a branch is a call within a call, and the stack holds some thousands. */
-const longestBranch = 500;
-const mostLabels = 64;
+const maxBranch = 500;
+const maxLabels = 64;
 
 type Producers = ReadonlyMap<string, GraphNode>;
 
@@ -59,7 +59,7 @@ export function holdsSeveralLabels(graph: ModelGraph, output: string, columns: n
   if (is !== 'independent' || columns <= parts) return false;
   const { producers } = graph;
   const labels = graph.outputs.filter(({ elementType = '' }) => /^u?int|^string$|^bool$/.test(elementType));
-  return !labels.slice(0, mostLabels).some(({ name }) => choosesOne(producers, name));
+  return !labels.slice(0, maxLabels).some(({ name }) => choosesOne(producers, name));
 }
 
 /** Whether an output follows from an operator that chooses one class for each row. */
@@ -91,7 +91,7 @@ interface Walk {
 
 function trace(producers: Producers, value: string, walk: Walk): Origin {
   const node = producers.get(value);
-  const isOver = walk.budget.left <= 0 || walk.seen.size >= longestBranch || walk.seen.has(value);
+  const isOver = walk.budget.left <= 0 || walk.seen.size >= maxBranch || walk.seen.has(value);
   if (node === undefined || isOver) return { is: 'unknown' };
   walk.budget.left -= 1;
   walk.seen.add(value);

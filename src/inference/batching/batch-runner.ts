@@ -2,7 +2,7 @@ import { ServiceError } from '../../errors.js';
 import { type Executor, RunEndedError } from '../engine/executor.js';
 import type { Tensors } from '../tensors/tensor.js';
 import { FatalInputs } from './fatal-inputs.js';
-import { expired, fail, type Waiter } from './pending-row.js';
+import { deadlineExceeded, type PendingRow, rejectRow } from './pending-row.js';
 import type { RunTimes } from './run-times.js';
 
 export interface BatchRunnerOptions<Row> {
@@ -19,9 +19,9 @@ export interface BatchRunnerOptions<Row> {
 }
 
 /** Entries that end their process are looked for one by one where that takes at most so long, else by halves. */
-const longestSearchMs = 250;
+const maxSearchMs = 250;
 /** An input that has ended its process so often is not tried again. */
-const mostKills = 2;
+const maxKills = 2;
 /** Ends that an operator or the kernel's memory killer causes, and not the input. */
 const foreignEnds = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP']);
 
@@ -49,21 +49,21 @@ export class BatchRunner<Row> {
     const { textOf } = this.#options;
     if (this.#fatal.isEmpty || textOf === undefined) return 0;
     const kills = this.#fatal.countOf(textOf(row));
-    if (kills < mostKills) return kills;
+    if (kills < maxKills) return kills;
     throw new ServiceError('run_failed', {
       detail: 'This input has ended the process of the model before, and is not tried again.',
     });
   }
 
   /** Begins a run in this very turn, and gives what settles its entries. Never rejects. */
-  async run(batch: readonly Waiter<Row>[]): Promise<() => void> {
+  async run(batch: readonly PendingRow<Row>[]): Promise<() => void> {
     if (batch.length === 0) return () => undefined;
     const outcome = await this.#attempt(batch, batch.length > 1 ? this.#shortLimitMs(batch) : undefined);
     return typeof outcome === 'function' ? outcome : this.#settleFailure(batch, outcome.error);
   }
 
   async #attempt(
-    batch: readonly Waiter<Row>[],
+    batch: readonly PendingRow<Row>[],
     limitMs: number | undefined,
   ): Promise<(() => void) | { readonly error: unknown }> {
     const { executor, toRun, times } = this.#options;
@@ -94,7 +94,7 @@ export class BatchRunner<Row> {
     }
   }
 
-  async #settleFailure(batch: readonly Waiter<Row>[], error: unknown): Promise<() => void> {
+  async #settleFailure(batch: readonly PendingRow<Row>[], error: unknown): Promise<() => void> {
     const ended = endOf(error);
     const [only, second] = batch;
     if (only !== undefined && second === undefined) {
@@ -114,10 +114,10 @@ export class BatchRunner<Row> {
    * Runs the entries of a run that has ended its process again, in smaller runs. One that takes too long while others
    * wait for it comes last, and has all the time there is then.
    */
-  async #rescue(batch: readonly Waiter<Row>[]): Promise<() => void> {
+  async #rescue(batch: readonly PendingRow<Row>[]): Promise<() => void> {
     for (const waiter of batch) waiter.kills += 1;
-    const isQuick = this.#options.times.expectMs(1) * weigh(batch) <= longestSearchMs;
-    const late: Waiter<Row>[] = [];
+    const isQuick = this.#options.times.expectMs(1) * weigh(batch) <= maxSearchMs;
+    const late: PendingRow<Row>[] = [];
     for (const piece of isQuick ? batch.map((waiter) => [waiter]) : halve(batch)) {
       await this.#rerun(piece, late);
     }
@@ -126,10 +126,10 @@ export class BatchRunner<Row> {
   }
 
   /** With `late`, a lone entry is ended at the limit of a shared run, and added there. */
-  async #rerun(piece: readonly Waiter<Row>[], late?: Waiter<Row>[]): Promise<void> {
+  async #rerun(piece: readonly PendingRow<Row>[], late?: PendingRow<Row>[]): Promise<void> {
     const now = performance.now();
     const waiting = piece.filter(({ deadline, connection }) => deadline > now && !connection?.destroyed);
-    for (const waiter of piece) if (!waiting.includes(waiter)) fail(waiter, expired());
+    for (const waiter of piece) if (!waiting.includes(waiter)) rejectRow(waiter, deadlineExceeded());
     const [only] = waiting;
     if (only === undefined) return;
     const limitMs = late === undefined ? undefined : this.#shortLimitMs(waiting);
@@ -143,14 +143,14 @@ export class BatchRunner<Row> {
    * A run for which others wait is ended early, so that there is time left to run those without an endless one: after
    * a quarter of the longest run, and several times what it is expected to take. Undefined where that is longer.
    */
-  #shortLimitMs(batch: readonly Waiter<Row>[]): number | undefined {
+  #shortLimitMs(batch: readonly PendingRow<Row>[]): number | undefined {
     const { times, timeoutMs } = this.#options;
     const rows = weigh(batch);
     const limitMs = Math.max(timeoutMs / 4, 4 * (times.expectMs(rows) + times.spreadMs(rows)));
     return limitMs < timeoutMs ? limitMs : undefined;
   }
 
-  #blame(waiter: Waiter<Row>, how: string): void {
+  #blame(waiter: PendingRow<Row>, how: string): void {
     const { onFatal, textOf } = this.#options;
     if (foreignEnds.has(how)) return;
     onFatal?.(waiter.requestId, how);
@@ -159,19 +159,19 @@ export class BatchRunner<Row> {
     this.#fatal.set(textOf(waiter.row), waiter.kills);
   }
 
-  #forgive(batch: readonly Waiter<Row>[]): void {
+  #forgive(batch: readonly PendingRow<Row>[]): void {
     const { textOf } = this.#options;
     if (textOf !== undefined) for (const { row } of batch) this.#fatal.forget(textOf(row));
   }
 }
 
-function countRows(batch: readonly Waiter<unknown>[]): number {
+function countRows(batch: readonly PendingRow<unknown>[]): number {
   let rows = 0;
   for (const waiter of batch) rows += waiter.rows;
   return rows;
 }
 
-function weigh(batch: readonly Waiter<unknown>[]): number {
+function weigh(batch: readonly PendingRow<unknown>[]): number {
   let weight = 0;
   for (const waiter of batch) weight += waiter.weight;
   return weight;
@@ -190,8 +190,8 @@ function toServiceError(error: unknown): ServiceError {
   return error instanceof ServiceError ? error : new ServiceError('run_failed', { cause: error });
 }
 
-function failAll(batch: readonly Waiter<unknown>[], error: ServiceError): () => void {
+function failAll(batch: readonly PendingRow<unknown>[], error: ServiceError): () => void {
   return () => {
-    for (const waiter of batch) fail(waiter, error);
+    for (const waiter of batch) rejectRow(waiter, error);
   };
 }

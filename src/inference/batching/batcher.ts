@@ -1,7 +1,7 @@
 import { admit } from './admission.js';
 import { BatchRunner, type BatchRunnerOptions } from './batch-runner.js';
 import type { CallContext } from './call-context.js';
-import { expired, type RunShare, tooShort, type Waiter } from './pending-row.js';
+import { deadlineExceeded, type PendingRow, type RowOutput, tooShort } from './pending-row.js';
 import { RowQueue } from './row-queue.js';
 
 export interface BatcherOptions<Row> extends BatchRunnerOptions<Row> {
@@ -16,10 +16,10 @@ export interface BatcherOptions<Row> extends BatchRunnerOptions<Row> {
 /** What a run needs of its request. */
 export type RunContext = Pick<CallContext, 'deadline' | 'connection' | 'requestId'>;
 
-export type EntrySize = Pick<Waiter<unknown>, 'rows' | 'weight' | 'group'>;
+export type EntrySize = Pick<PendingRow<unknown>, 'rows' | 'weight' | 'group'>;
 
 /** How long batches follow each other without a turn of the loop between them. */
-const longestTurnMs = 1;
+const maxTurnMs = 1;
 const oneRow = { rows: 1, weight: 1, group: '' } as const;
 
 /**
@@ -62,13 +62,13 @@ export class Batcher<Row> {
    * Throws `deadline_exceeded`; `client_closed` when its connection was closed before its run; `run_failed` when
    * the engine refuses this entry, or when equal ones have ended their processes; what the executor throws of itself.
    */
-  run(row: Row, { deadline, connection, requestId }: RunContext): Promise<RunShare> {
+  run(row: Row, { deadline, connection, requestId }: RunContext): Promise<RowOutput> {
     return new Promise((resolve, reject) => {
       const since = performance.now();
       const { rows, weight, group } = this.#options.sizeOf?.(row) ?? oneRow;
       const kills = this.#runner.countKills(row);
       // One literal: an object made by spreading another took 4 µs (Node 20.20).
-      const waiter: Waiter<Row> = {
+      const waiter: PendingRow<Row> = {
         row,
         rows,
         weight,
@@ -88,11 +88,11 @@ export class Batcher<Row> {
     });
   }
 
-  #watch(waiter: Waiter<Row>): void {
+  #watch(waiter: PendingRow<Row>): void {
     const { deadline, since } = waiter;
     waiter.timer = setTimeout(() => {
       const isQueued = this.#queue.remove(waiter);
-      waiter.reject(isQueued ? expired() : tooShort());
+      waiter.reject(isQueued ? deadlineExceeded() : tooShort());
     }, deadline - since);
   }
 
@@ -105,7 +105,7 @@ export class Batcher<Row> {
       return;
     }
     // A row that has waited for the run before this one has waited for others too, and none waits too long.
-    const oldest = (this.#queue.first as Waiter<Row>).since + maxBatchDelayMs;
+    const oldest = (this.#queue.first as PendingRow<Row>).since + maxBatchDelayMs;
     const due = Math.min(oldest, deadline - times.expectMs(queued) - times.spreadMs(queued));
     if (this.#timer !== undefined && this.#timerDue <= due) return;
     clearTimeout(this.#timer);
@@ -140,7 +140,7 @@ export class Batcher<Row> {
   async #runBatches(): Promise<void> {
     const { executor, maxBatchDelayMs, maxBatchRows, times } = this.#options;
     const isElsewhere = executor.kind === 'isolated';
-    const until = performance.now() + longestTurnMs;
+    const until = performance.now() + maxTurnMs;
     let settle = (): void => undefined;
     do {
       const run = this.#runner.run(this.#queue.take(times, maxBatchRows));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** Inputs are few that end a process; each is 32 bytes here. */
-const mostInputs = 1_000;
+const maxInputs = 1_000;
 /** A process may have ended for a reason that is over by then. */
 const lifetimeMs = 600_000;
 
@@ -32,7 +32,7 @@ export class FatalInputs {
     const digest = digestOf(text);
     this.#found.delete(digest);
     const [oldest] = this.#found.keys();
-    if (this.#found.size >= mostInputs && oldest !== undefined) this.#found.delete(oldest);
+    if (this.#found.size >= maxInputs && oldest !== undefined) this.#found.delete(oldest);
     this.#found.set(digest, { kills, until: performance.now() + lifetimeMs });
   }
 

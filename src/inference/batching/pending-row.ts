@@ -15,13 +15,13 @@ export interface RunTiming {
 }
 
 /** The outputs of a run, in which an entry's answer begins at row `timing.batchIndex`. */
-export interface RunShare {
+export interface RowOutput {
   readonly outputs: Tensors;
   readonly timing: RunTiming;
 }
 
 /** One entry in a batcher's queue, and the promise that it settles. Moments are by `performance.now()`. */
-export interface Waiter<Row> {
+export interface PendingRow<Row> {
   readonly row: Row;
   /** Rows of the run that the entry takes: 1 for a row of features. */
   readonly rows: number;
@@ -33,7 +33,7 @@ export interface Waiter<Row> {
   readonly deadline: number;
   readonly connection: CallContext['connection'];
   readonly requestId: string | undefined;
-  readonly resolve: (share: RunShare) => void;
+  readonly resolve: (share: RowOutput) => void;
   readonly reject: (error: unknown) => void;
   /** Where runs are not on this thread: what answers at the deadline, whatever the run does. */
   timer: NodeJS.Timeout | undefined;
@@ -41,8 +41,8 @@ export interface Waiter<Row> {
   kills: number;
 }
 
-export function fail(
-  { timer, reject }: Pick<Waiter<unknown>, 'timer' | 'reject'>,
+export function rejectRow(
+  { timer, reject }: Pick<PendingRow<unknown>, 'timer' | 'reject'>,
   error: ServiceError,
 ): void {
   clearTimeout(timer);
@@ -50,7 +50,7 @@ export function fail(
 }
 
 /** The time of a request was over while it waited for others: later it may be in time. */
-export function expired(): ServiceError {
+export function deadlineExceeded(): ServiceError {
   return new ServiceError('deadline_exceeded', { detail: expiredDetail, retryAfterSeconds: 1 });
 }
 

@@ -1,10 +1,10 @@
 import { ServiceError } from '../../errors.js';
-import { expired, fail, type Waiter } from './pending-row.js';
+import { deadlineExceeded, type PendingRow, rejectRow } from './pending-row.js';
 import type { RunTimes } from './run-times.js';
 
 /** The entries that wait for a run, in order of arrival. */
 export class RowQueue<Row> {
-  #waiters: Waiter<Row>[] = [];
+  #waiters: PendingRow<Row>[] = [];
   #rows = 0;
   #weight = 0;
 
@@ -17,17 +17,17 @@ export class RowQueue<Row> {
     return this.#weight;
   }
 
-  get first(): Waiter<Row> | undefined {
+  get first(): PendingRow<Row> | undefined {
     return this.#waiters[0];
   }
 
-  push(waiter: Waiter<Row>): void {
+  push(waiter: PendingRow<Row>): void {
     this.#waiters.push(waiter);
     this.#rows += waiter.rows;
     this.#weight += waiter.weight;
   }
 
-  remove(waiter: Waiter<Row>): boolean {
+  remove(waiter: PendingRow<Row>): boolean {
     const at = this.#waiters.indexOf(waiter);
     if (at < 0) return false;
     this.#waiters.splice(at, 1);
@@ -41,25 +41,25 @@ export class RowQueue<Row> {
    * Entries whose time is over and those whose caller has left are failed on the way. A run has at most `maxBatchRows`
    * rows, and no more than are expected to be answered before the first of their deadlines.
    */
-  take(times: RunTimes, maxBatchRows: number): Waiter<Row>[] {
+  take(times: RunTimes, maxBatchRows: number): PendingRow<Row>[] {
     const now = performance.now();
     const soonest = now + times.fastestMs;
     const alone = now + times.expectMs(1);
     const full = now + times.expectMs(maxBatchRows);
     let earliest = Number.POSITIVE_INFINITY;
-    const batch: Waiter<Row>[] = [];
-    const passedOver: Waiter<Row>[] = [];
+    const batch: PendingRow<Row>[] = [];
+    const passedOver: PendingRow<Row>[] = [];
     const count = this.#waiters.length;
     let rows = 0;
     let taken = 0;
     for (; taken < count && rows < maxBatchRows; taken += 1) {
-      const waiter = this.#waiters[taken] as Waiter<Row>;
+      const waiter = this.#waiters[taken] as PendingRow<Row>;
       if (waiter.connection?.destroyed) {
-        fail(waiter, new ServiceError('client_closed'));
+        rejectRow(waiter, new ServiceError('client_closed'));
       } else if (waiter.deadline < (taken + 1 < count ? alone : soonest)) {
         // One that is expected late is run for its luck, unless that is at the cost of those behind it.
-        fail(waiter, expired());
-      } else if (batch.length > 0 && !canShare(batch[0] as Waiter<Row>, waiter)) {
+        rejectRow(waiter, deadlineExceeded());
+      } else if (batch.length > 0 && !canShare(batch[0] as PendingRow<Row>, waiter)) {
         passedOver.push(waiter);
         continue;
       } else {
@@ -79,6 +79,6 @@ export class RowQueue<Row> {
   }
 }
 
-function canShare(a: Waiter<unknown>, b: Waiter<unknown>): boolean {
+function canShare(a: PendingRow<unknown>, b: PendingRow<unknown>): boolean {
   return a.group === b.group && a.kills === 0 && b.kills === 0;
 }

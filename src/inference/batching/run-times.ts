@@ -5,7 +5,7 @@ export interface MeasuredRun {
 }
 
 /** A run that was held up by something else must not count for more than this many of the usual ones. */
-const mostOff = 10;
+const maxOff = 10;
 
 /**
  * How long the next runs will take: a part that every run has and a part for each row, as measured at load, times
@@ -43,7 +43,7 @@ export class RunTimes {
   }
 
   observe({ rows, ms }: MeasuredRun): void {
-    const ratio = Math.min(ms / this.#measuredMs(rows), mostOff * this.#factor);
+    const ratio = Math.min(ms / this.#measuredMs(rows), maxOff * this.#factor);
     const difference = ratio - this.#factor;
     this.#factor += difference / 8;
     this.#deviation += (Math.abs(difference) - this.#deviation) / 4;

@@ -113,7 +113,7 @@ export function withAdvice(text: string): string {
   return advice === undefined ? text : `${text.replace(/\.?$/, '.')} ${advice}`;
 }
 
-const mostOperators = 40;
+const maxOperators = 40;
 
 /**
  * What may have ended the child and what to do about it, for the end of a sentence that says how it ended. Nothing
@@ -122,7 +122,7 @@ const mostOperators = 40;
 export function adviseOnCrash(how: string, operators: ReadonlySet<string> = new Set()): string {
   if (!/SIG[A-Z]+|exit code/.test(how) || /MAX_MODEL_MEMORY_MB|MODEL_LOAD_TIMEOUT_MS/.test(how)) return '';
   const names = [...operators].sort();
-  const listed = names.slice(0, mostOperators).join(', ') + (names.length > mostOperators ? ', …' : '');
+  const listed = names.slice(0, maxOperators).join(', ') + (names.length > maxOperators ? ', …' : '');
   const held = names.length === 0 ? '' : `, and the graph holds ${listed}`;
   return `. The engine is onnxruntime ${engineVersion}${held}: export with another opset, or without the operator that it does not survive.`;
 }

@@ -9,8 +9,8 @@ export class EngineError extends Error {
 }
 
 /** A file may give a node a name of any length, and what looks through a message must not take long with it. */
-const longestWord = 200;
-const longestMessage = 4_000;
+const maxWord = 200;
+const maxMessage = 4_000;
 
 /** `folder` is where the engine was told to look for files. */
 export function toEngineError(cause: unknown, folder?: string): EngineError {
@@ -31,10 +31,8 @@ export function toRunError(cause: unknown): EngineError {
 }
 
 function shorten(text: string): string {
-  const words = text.replace(/\S+/g, (word) =>
-    word.length > longestWord ? `${word.slice(0, longestWord)}…` : word,
-  );
-  return words.length > longestMessage ? `${words.slice(0, longestMessage)}…` : words;
+  const words = text.replace(/\S+/g, (word) => (word.length > maxWord ? `${word.slice(0, maxWord)}…` : word));
+  return words.length > maxMessage ? `${words.slice(0, maxMessage)}…` : words;
 }
 
 function hideValues(text: string): string {

@@ -1,6 +1,6 @@
 import { ServiceError } from '../../errors.js';
 import { countBytes } from '../tensors/bytes.js';
-import { countArrays, mostArrays } from '../tensors/json-write.js';
+import { countArrays, maxArrays } from '../tensors/json-write.js';
 import type { Tensors } from '../tensors/tensor.js';
 
 /**
@@ -12,7 +12,7 @@ export function limitOutputs(outputs: Tensors, maxBytes: number): void {
   if (bytes > maxBytes) throw tooLarge(`have ${bytes} bytes, and ${maxBytes}`);
   let arrays = 0;
   for (const name in outputs) arrays += countArrays(outputs[name]?.dims ?? []);
-  if (arrays > mostArrays) throw tooLarge(`have as JSON ${arrays} arrays, and ${mostArrays}`);
+  if (arrays > maxArrays) throw tooLarge(`have as JSON ${arrays} arrays, and ${maxArrays}`);
 }
 
 function tooLarge(what: string): ServiceError {

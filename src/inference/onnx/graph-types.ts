@@ -62,12 +62,12 @@ const isFilled = (value: AttributeValue | undefined) =>
 
 /** Operators that pass the elements of a short list on. A Cast may not: 2^32 is 0 as int32. */
 const passing = new Set(['Identity', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten']);
-const mostSteps = 8;
+const maxSteps = 8;
 
 /** The elements of a constant of the graph, where they are few integers in the model itself. */
 export function readConstant(name: string, graph: ModelGraph): readonly number[] | undefined {
   let at = name;
-  for (let step = 0; step < mostSteps; step += 1) {
+  for (let step = 0; step < maxSteps; step += 1) {
     const initializer = graph.initializers.get(at);
     if (initializer !== undefined) return initializer.readIntegers();
     const node = graph.producers.get(at);

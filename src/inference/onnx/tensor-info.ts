@@ -12,7 +12,7 @@ export interface GraphTensor {
 }
 
 /** Lists of axes, places and sizes are shorter. */
-const mostIntegers = 4_096;
+const maxIntegers = 4_096;
 
 /** Where in a file a tensor's bytes are said to lie. Without a length: as many as the tensor has. */
 export interface ExternalRange {
@@ -69,12 +69,12 @@ function readIntegers(reader: ProtobufReader, dataType: string): readonly number
   while (reader.next()) if (reader.tag === delimited(9)) raw = reader.bytes();
   if (raw === undefined) {
     const field = width === 8 ? 7 : 5;
-    if (countList(lists.again(), field, 'ints') > mostIntegers) return undefined;
+    if (countList(lists.again(), field, 'ints') > maxIntegers) return undefined;
     // As protobuf and the engine take them: an int32 is the low 32 bits of what is written.
-    const values = readInts(lists, field, mostIntegers);
+    const values = readInts(lists, field, maxIntegers);
     return width === 8 ? values : values.map((value) => value | 0);
   }
-  if (raw.length > mostIntegers * width) return undefined;
+  if (raw.length > maxIntegers * width) return undefined;
   const bytes = raw;
   return Array.from({ length: Math.floor(bytes.length / width) }, (_, place) => {
     if (width === 8) return Number(bytes.readBigInt64LE(place * 8));

@@ -19,10 +19,10 @@ interface TensorHead {
 const prefixBytes = 8;
 /** The body begins here or at a multiple of it, and so does each tensor: typed arrays can then look at it in place. */
 const alignment = 8;
-const mostBytes = 2 ** 32 - 1;
+const maxBytes = 2 ** 32 - 1;
 
 /** Up to here, to copy the tensors into one buffer with their head costs less than more writes would. */
-const mostCopiedBytes = 65_536;
+const maxCopiedBytes = 65_536;
 
 /**
  * The buffers of a frame, in order: lengths, head (the message and each tensor's name, type and dimensions as JSON),
@@ -40,11 +40,11 @@ export function toFrame<Message>({ message, tensors }: Frame<Message>): readonly
     body.push(bytes);
     bodyBytes += bytes.byteLength + gapAfter(bytes.byteLength);
   }
-  if (bodyBytes > mostBytes) throw new RangeError('the tensors of a run must have less than 4 GiB');
+  if (bodyBytes > maxBytes) throw new RangeError('the tensors of a run must have less than 4 GiB');
   const text = JSON.stringify([message, heads]);
   const textBytes = Buffer.byteLength(text);
   const headBytes = textBytes + gapAfter(textBytes);
-  const isCopied = bodyBytes <= mostCopiedBytes;
+  const isCopied = bodyBytes <= maxCopiedBytes;
   const first = Buffer.alloc(prefixBytes + headBytes + (isCopied ? bodyBytes : 0), ' ');
   first.writeUInt32LE(headBytes, 0);
   first.writeUInt32LE(bodyBytes, 4);

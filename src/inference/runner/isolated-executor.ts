@@ -1,13 +1,13 @@
 import { ServiceError } from '../../errors.js';
 import type { Executor } from '../engine/executor.js';
 import type { Tensors } from '../tensors/tensor.js';
-import { HostedModel, type HostedModelOptions } from './model-runner.js';
-import type { Standby } from './runner-pool.js';
-import type { HostProcess } from './runner-process.js';
+import { ModelRunner, type ModelRunnerOptions } from './model-runner.js';
+import type { RunnerPool } from './runner-pool.js';
+import type { RunnerProcess } from './runner-process.js';
 
-export interface IsolatedOptions extends HostedModelOptions {
+export interface IsolatedOptions extends ModelRunnerOptions {
   /** Where children come from. */
-  readonly standby: Standby;
+  readonly pool: RunnerPool;
   /** What a child is known to take of memory. */
   readonly residentBytes: number;
   /** Told how a child ended that was not meant to. */
@@ -15,9 +15,9 @@ export interface IsolatedOptions extends HostedModelOptions {
 }
 
 const firstBackoffMs = 100;
-const longestBackoffMs = 10_000;
+const maxBackoffMs = 10_000;
 /** What comes during a pause that is not longer waits for its end: the input that ended two children was another's. */
-const longestWaitMs = 500;
+const maxWaitMs = 500;
 
 /**
  * Runs in a child process, which can be killed: for models whose runs are long, or may never end. One run is under
@@ -28,8 +28,8 @@ const longestWaitMs = 500;
 export class IsolatedExecutor implements Executor {
   readonly kind = 'isolated';
   readonly #options: IsolatedOptions;
-  #current: HostedModel;
-  #spare: HostedModel | undefined;
+  #current: ModelRunner;
+  #spare: ModelRunner | undefined;
   #keepsSpare = false;
   #tail: Promise<unknown> = Promise.resolve();
   /** Under way and waiting. */
@@ -44,11 +44,11 @@ export class IsolatedExecutor implements Executor {
   #endPause = (): void => undefined;
   #isClosed = false;
 
-  private constructor(options: IsolatedOptions, first?: HostProcess) {
+  private constructor(options: IsolatedOptions, first?: RunnerProcess) {
     this.#options = options;
-    options.standby.join();
+    options.pool.retain();
     this.#current =
-      first === undefined ? this.#start() : this.#watch(new HostedModel(first, options, 'open'));
+      first === undefined ? this.#start() : this.#watch(new ModelRunner(first, options, 'open'));
   }
 
   /** Starts the first child. Throws `EngineError` when it refuses the model, `executor_lost` when it ends on it. */
@@ -64,7 +64,7 @@ export class IsolatedExecutor implements Executor {
   }
 
   /** Takes over a child that has the model open already. */
-  static adopt(first: HostProcess, options: IsolatedOptions): IsolatedExecutor {
+  static adopt(first: RunnerProcess, options: IsolatedOptions): IsolatedExecutor {
     return new IsolatedExecutor(options, first);
   }
 
@@ -106,11 +106,11 @@ export class IsolatedExecutor implements Executor {
     this.#endPause();
     this.#current.kill();
     this.#spare?.kill();
-    this.#options.standby.leave();
+    this.#options.pool.release();
   }
 
   async #runIn(
-    model: HostedModel,
+    model: ModelRunner,
     feeds: Tensors,
     fetches: readonly string[],
     limitMs: number | undefined,
@@ -121,7 +121,7 @@ export class IsolatedExecutor implements Executor {
   }
 
   /** The child with its model open: its successor, where it has ended. */
-  async #living(): Promise<HostedModel> {
+  async #living(): Promise<ModelRunner> {
     for (;;) {
       if (this.#isClosed) throw new ServiceError('executor_lost');
       if (this.#pause?.error !== undefined) throw this.#pause.error;
@@ -134,25 +134,25 @@ export class IsolatedExecutor implements Executor {
     }
   }
 
-  #start(): HostedModel {
-    const { standby } = this.#options;
-    const model = this.#watch(new HostedModel(standby.take(), this.#options));
+  #start(): ModelRunner {
+    const { pool } = this.#options;
+    const model = this.#watch(new ModelRunner(pool.take(), this.#options));
     model.opened.then(
       () => {
         this.#openFault = undefined;
-        standby.refill();
+        pool.warm();
       },
       () => undefined,
     );
     return model;
   }
 
-  #watch(model: HostedModel): HostedModel {
+  #watch(model: ModelRunner): ModelRunner {
     void model.ended.then((how) => this.#replace(model, how));
     return model;
   }
 
-  #replace(ended: HostedModel, how: string): void {
+  #replace(ended: ModelRunner, how: string): void {
     if (ended === this.#spare) this.#spare = undefined;
     if (this.#isClosed || ended !== this.#current) return;
     const { lateAfterMs, openFault } = ended;
@@ -164,9 +164,9 @@ export class IsolatedExecutor implements Executor {
       this.#restart();
       return;
     }
-    const pauseMs = Math.min(firstBackoffMs * 2 ** (this.#deaths - 2), longestBackoffMs);
+    const pauseMs = Math.min(firstBackoffMs * 2 ** (this.#deaths - 2), maxBackoffMs);
     const error =
-      pauseMs > longestWaitMs
+      pauseMs > maxWaitMs
         ? new ServiceError('executor_lost', { retryAfterSeconds: Math.ceil(pauseMs / 1_000) })
         : undefined;
     const over = new Promise<void>((resolve) => {
@@ -196,7 +196,7 @@ export class IsolatedExecutor implements Executor {
   }
 }
 
-function describeLoss(how: string, { openFault, lateAfterMs }: HostedModel): string {
+function describeLoss(how: string, { openFault, lateAfterMs }: ModelRunner): string {
   if (openFault !== undefined) return `it could not open the model: ${openFault}`;
   return lateAfterMs === undefined ? how : `${how}, for a run beyond ${lateAfterMs} ms`;
 }

@@ -5,7 +5,7 @@ import { limitOutputs } from '../engine/output-limit.js';
 import { openSession, type Session } from '../engine/session.js';
 import type { Tensor } from '../tensors/tensor.js';
 import { createFrameReader, type Frame, toFrame } from './frame.js';
-import type { HostReply, HostRequest } from './messages.js';
+import type { RunnerReply, RunnerRequest } from './messages.js';
 import { mainThreadMs } from './thread-time.js';
 
 // The entry of an isolated executor's child process: it opens one model and runs what it is sent, one after the
@@ -45,11 +45,11 @@ preferForKilling();
 let session: Session | undefined;
 let maxOutputBytes = 0;
 let readBytes = 0;
-const mostUnswept = 1_048_576;
-const longestChunk = 262_144;
+const maxUnswept = 1_048_576;
+const maxChunk = 262_144;
 
-const receive = createFrameReader<HostRequest>((frame) => write(answer(frame)));
-const chunk = Buffer.allocUnsafeSlow(longestChunk);
+const receive = createFrameReader<RunnerRequest>((frame) => write(answer(frame)));
+const chunk = Buffer.allocUnsafeSlow(maxChunk);
 for (;;) {
   const taken = readSync(channel, chunk);
   // The parent has closed its end.
@@ -58,7 +58,7 @@ for (;;) {
   receive(chunk.subarray(0, taken));
 }
 
-function answer({ message, tensors }: Frame<HostRequest>): Frame<HostReply> {
+function answer({ message, tensors }: Frame<RunnerRequest>): Frame<RunnerReply> {
   try {
     const started = performance.now();
     switch (message.kind) {
@@ -81,7 +81,7 @@ function answer({ message, tensors }: Frame<HostRequest>): Frame<HostReply> {
       }
       case 'measure':
         // What was read of a large model is thrown away first: it is no part of what the model costs.
-        if (readBytes > mostUnswept) globalThis.gc?.();
+        if (readBytes > maxUnswept) globalThis.gc?.();
         readBytes = 0;
         return reply({ kind: 'measured', residentBytes: process.memoryUsage.rss() });
       case 'close':
@@ -99,11 +99,11 @@ function answer({ message, tensors }: Frame<HostRequest>): Frame<HostReply> {
   }
 }
 
-function reply(message: HostReply): Frame<HostReply> {
+function reply(message: RunnerReply): Frame<RunnerReply> {
   return { message, tensors: {} };
 }
 
-function write(frame: Frame<HostReply>): void {
+function write(frame: Frame<RunnerReply>): void {
   for (const part of toFrame(frame)) {
     for (let at = 0; at < part.length; ) at += writeSync(channel, part, at, part.length - at, null);
   }

@@ -5,7 +5,7 @@
  * - `measure`: how much memory the child has taken so far.
  * - `close`: gives the model's memory back; another may be opened.
  */
-export type HostRequest =
+export type RunnerRequest =
   | {
       readonly kind: 'open';
       readonly path?: string | undefined;
@@ -22,7 +22,7 @@ export type HostRequest =
  * The answer to each, in the order asked. Times are the engine's own, without the way there and back; `cpuMs` is that
  * of the processor, which other work of the machine does not lengthen.
  */
-export type HostReply =
+export type RunnerReply =
   | { readonly kind: 'opened'; readonly ms: number; readonly cpuMs: number }
   | { readonly kind: 'ran'; readonly ms: number }
   | { readonly kind: 'measured'; readonly residentBytes: number }

@@ -2,9 +2,9 @@ import { messageOf, ServiceError } from '../../errors.js';
 import { RunEndedError } from '../engine/executor.js';
 import type { Tensors } from '../tensors/tensor.js';
 import { type ModelInput, type ModelSource, toOpening } from './model-source.js';
-import type { HostProcess } from './runner-process.js';
+import type { RunnerProcess } from './runner-process.js';
 
-export interface HostedModelOptions {
+export interface ModelRunnerOptions {
   readonly source: ModelSource;
   /** What the child is called where processes are listed. */
   readonly title: string;
@@ -19,35 +19,35 @@ export interface HostedModelOptions {
 }
 
 /** One child process with one model, which is killed when it takes longer than it may. */
-export class HostedModel {
+export class ModelRunner {
   /** Resolves when the model is open; throws `EngineError` when the engine refuses it, `executor_lost`. */
   readonly opened: Promise<unknown>;
-  readonly #host: HostProcess;
-  readonly #options: HostedModelOptions;
+  readonly #runner: RunnerProcess;
+  readonly #options: ModelRunnerOptions;
   #isOpen = false;
   #lateAfterMs: number | undefined;
   #openFault: string | undefined;
 
   /** Opens the model in a child without one, or goes on with a child that has it open. */
-  constructor(host: HostProcess, options: HostedModelOptions, state: 'blank' | 'open' = 'blank') {
-    this.#host = host;
+  constructor(runner: RunnerProcess, options: ModelRunnerOptions, state: 'blank' | 'open' = 'blank') {
+    this.#runner = runner;
     this.#options = options;
     this.#isOpen = state === 'open';
     this.opened = state === 'open' ? Promise.resolve() : this.#load();
     // A child without a model is of no use; why is told to those who wait for it.
     this.opened.catch((error: Error) => {
-      if (host.isAlive) this.#openFault = messageOf(error.cause ?? error);
-      host.kill();
+      if (runner.isAlive) this.#openFault = messageOf(error.cause ?? error);
+      runner.kill();
     });
   }
 
   get pid(): number | undefined {
-    return this.#host.pid;
+    return this.#runner.pid;
   }
 
   /** Whether a run can begin at once. */
   get isReady(): boolean {
-    return this.#isOpen && this.#host.isAlive;
+    return this.#isOpen && this.#runner.isAlive;
   }
 
   /** The limit that the child was killed at; undefined where it was not. */
@@ -62,7 +62,7 @@ export class HostedModel {
 
   /** Resolves with how the child ended. */
   get ended(): Promise<string> {
-    return this.#host.ended;
+    return this.#runner.ended;
   }
 
   /**
@@ -75,17 +75,19 @@ export class HostedModel {
     limitMs: number = this.#options.timeoutMs,
   ): Promise<Tensors> {
     try {
-      const { tensors } = await this.#within(limitMs, () => this.#host.ask({ kind: 'run', fetches }, feeds));
+      const { tensors } = await this.#within(limitMs, () =>
+        this.#runner.ask({ kind: 'run', fetches }, feeds),
+      );
       return tensors;
     } catch (error) {
-      if (this.#host.isAlive || !(error instanceof ServiceError)) throw error;
-      const cause = new RunEndedError(await this.#host.ended, this.#lateAfterMs !== undefined);
+      if (this.#runner.isAlive || !(error instanceof ServiceError)) throw error;
+      const cause = new RunEndedError(await this.#runner.ended, this.#lateAfterMs !== undefined);
       throw new ServiceError(error.code, { ...(error.detail && { detail: error.detail }), cause });
     }
   }
 
   kill(): void {
-    this.#host.kill();
+    this.#runner.kill();
   }
 
   async #load(): Promise<void> {
@@ -99,8 +101,8 @@ export class HostedModel {
   async #open(model: ModelInput): Promise<void> {
     const { title, threads, maxOutputBytes, warmUp } = this.#options;
     const { path, copy, tensors } = toOpening(model);
-    await this.#host.ask({ kind: 'open', path, copy, title, threads, maxOutputBytes }, tensors);
-    if (warmUp !== undefined) await this.#host.ask({ kind: 'run', fetches: warmUp.fetches }, warmUp.feeds);
+    await this.#runner.ask({ kind: 'open', path, copy, title, threads, maxOutputBytes }, tensors);
+    if (warmUp !== undefined) await this.#runner.ask({ kind: 'run', fetches: warmUp.fetches }, warmUp.feeds);
     this.#isOpen = true;
   }
 
@@ -109,7 +111,7 @@ export class HostedModel {
     const end = (): void => {
       if (isOver) return;
       this.#lateAfterMs = limitMs;
-      this.#host.kill();
+      this.#runner.kill();
     };
     // Where this thread was late itself, the answer may have come, and is read before the end of this turn.
     const timer = setTimeout(() => setImmediate(end), limitMs);
@@ -119,7 +121,7 @@ export class HostedModel {
       if (this.#lateAfterMs !== undefined) {
         throw new ServiceError('deadline_exceeded', { detail: `It was ended after ${limitMs} ms.`, cause });
       }
-      if (!this.#host.isAlive) throw new ServiceError('executor_lost', { cause });
+      if (!this.#runner.isAlive) throw new ServiceError('executor_lost', { cause });
       throw cause;
     } finally {
       isOver = true;

@@ -5,36 +5,36 @@ import { ServiceError } from '../../errors.js';
 import { EngineError } from '../engine/engine-error.js';
 import type { Tensors } from '../tensors/tensor.js';
 import { createFrameReader, type Frame, toFrame } from './frame.js';
-import type { HostReply, HostRequest } from './messages.js';
+import type { RunnerReply, RunnerRequest } from './messages.js';
 
 /** The child has ended, by itself or because it was killed: what it was asked has no answer. */
-export class HostLostError extends Error {
-  override readonly name = 'HostLostError';
+export class RunnerLostError extends Error {
+  override readonly name = 'RunnerLostError';
 }
 
 const memoryEnd = 'it took more memory than MAX_MODEL_MEMORY_MB allows';
 
 /** Whether a child has ended for the memory that it took. */
 export function tookTooMuchMemory(error: unknown): boolean {
-  return error instanceof HostLostError && error.message.includes(memoryEnd);
+  return error instanceof RunnerLostError && error.message.includes(memoryEnd);
 }
 
 /** The answer to a request of kind `open` is of kind `opened`, and so on. */
-type ReplyTo<Kind extends HostRequest['kind']> = Extract<
-  HostReply,
+type ReplyTo<Kind extends RunnerRequest['kind']> = Extract<
+  RunnerReply,
   { kind: { open: 'opened'; run: 'ran'; measure: 'measured'; close: 'closed' }[Kind] }
 >;
 
 /** One child process that holds one model at a time. */
-export interface HostProcess {
+export interface RunnerProcess {
   readonly pid: number | undefined;
   readonly isAlive: boolean;
   /**
    * Asks and waits, one question at a time. Throws `EngineError` for a refusal, `output_too_large`, and
-   * `HostLostError` when the child ends.
+   * `RunnerLostError` when the child ends.
    */
-  ask<Kind extends HostRequest['kind']>(
-    request: Extract<HostRequest, { kind: Kind }>,
+  ask<Kind extends RunnerRequest['kind']>(
+    request: Extract<RunnerRequest, { kind: Kind }>,
     tensors?: Tensors,
   ): Promise<Frame<ReplyTo<Kind>>>;
   /** Ends the child at once, whatever it does. */
@@ -53,7 +53,7 @@ const entry = fileURLToPath(new URL(`./main.${isSource ? 'ts' : 'js'}`, import.m
  * Starts a child, which ends itself when it takes more memory than `maxMemoryBytes`. It gets none of the parent's
  * environment but what a process needs, and no secrets with it.
  */
-export function startHostProcess(maxMemoryBytes: number): HostProcess {
+export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
   const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
   const child = spawn(
     process.execPath,
@@ -73,13 +73,13 @@ export function startHostProcess(maxMemoryBytes: number): HostProcess {
   // A socket pair, both ways: not what `stdio` of a child usually holds, hence the type.
   const channel = child.stdio[3] as Socket;
   let isAlive = true;
-  let waiting: { resolve: (reply: Frame<HostReply>) => void; reject: (error: Error) => void } | undefined;
+  let waiting: { resolve: (reply: Frame<RunnerReply>) => void; reject: (error: Error) => void } | undefined;
   const settle = (use: (waiter: NonNullable<typeof waiting>) => void): void => {
     const waiter = waiting;
     waiting = undefined;
     if (waiter !== undefined) use(waiter);
   };
-  const lose = (why: string) => settle(({ reject }) => reject(new HostLostError(why)));
+  const lose = (why: string) => settle(({ reject }) => reject(new RunnerLostError(why)));
   let end!: (how: string) => void;
   const ended = new Promise<string>((resolve) => {
     end = (how) => {
@@ -93,7 +93,7 @@ export function startHostProcess(maxMemoryBytes: number): HostProcess {
   });
   channel.on(
     'data',
-    createFrameReader<HostReply>((frame) => settle(({ resolve }) => resolve(frame))),
+    createFrameReader<RunnerReply>((frame) => settle(({ resolve }) => resolve(frame))),
   );
   // A child that goes while it is written to: that it has ended is told by `exit`.
   channel.on('error', () => undefined);
@@ -114,13 +114,13 @@ export function startHostProcess(maxMemoryBytes: number): HostProcess {
       child[change]();
       channel[change]();
     },
-    async ask<Kind extends HostRequest['kind']>(
-      request: Extract<HostRequest, { kind: Kind }>,
+    async ask<Kind extends RunnerRequest['kind']>(
+      request: Extract<RunnerRequest, { kind: Kind }>,
       tensors: Tensors = {},
     ) {
       const parts = toFrame({ message: request, tensors });
-      const { message, tensors: outputs } = await new Promise<Frame<HostReply>>((resolve, reject) => {
-        if (!isAlive) return reject(new HostLostError('the child has ended'));
+      const { message, tensors: outputs } = await new Promise<Frame<RunnerReply>>((resolve, reject) => {
+        if (!isAlive) return reject(new RunnerLostError('the child has ended'));
         waiting = { resolve, reject };
         channel.cork();
         for (const part of parts) channel.write(part);

@@ -1,8 +1,8 @@
 import type { Executor } from '../engine/executor.js';
 import { type ModelInput, toOpening } from './model-source.js';
-import { HostLostError, type HostProcess, startHostProcess } from './runner-process.js';
+import { RunnerLostError, type RunnerProcess, startRunnerProcess } from './runner-process.js';
 
-export interface TrialOptions {
+export interface SandboxOptions {
   readonly maxMemoryBytes: number;
   readonly maxOutputBytes: number;
   /** The longest that the engine may take to open a model, and for each run of it. */
@@ -10,23 +10,23 @@ export interface TrialOptions {
 }
 
 /** A model to be tried. */
-export interface TrialModel {
+export interface SandboxModel {
   readonly model: ModelInput;
   /** What the child is called meanwhile, where processes are listed. */
   readonly title: string;
   readonly threads: number;
 }
 
-/** Why a trial came to no end: the child was killed, since the engine took too long. */
-export class TrialTimeoutError extends Error {
-  override readonly name = 'TrialTimeoutError';
+/** A model took too long in its sandbox: the child was killed. */
+export class SandboxTimeoutError extends Error {
+  override readonly name = 'SandboxTimeoutError';
 }
 
 /**
- * One model open in a child that serves nobody. Runs throw as `HostProcess.ask` does, and `TrialTimeoutError` when one
+ * One model open in a child that serves nobody. Runs throw as `RunnerProcess.ask` does, and `SandboxTimeoutError` when one
  * takes longer than its limit, or than a load may take.
  */
-export interface Trial extends Pick<Executor, 'run'> {
+export interface Sandbox extends Pick<Executor, 'run'> {
   /** How long the engine took to open the model, and to make the last run, without the way there and back. */
   readonly openMs: number;
   readonly lastRunMs: number;
@@ -34,16 +34,16 @@ export interface Trial extends Pick<Executor, 'run'> {
   readonly openCpuMs: number;
   /** What the model has added to the child's memory, and all of that memory. */
   measure(): Promise<{ readonly addedBytes: number; readonly residentBytes: number }>;
-  /** Opens the model again, in another child, where a run has ended this one. Throws as `Trials.begin` does. */
+  /** Opens the model again, in another child, where a run has ended this one. Throws as `SandboxPool.open` does. */
   renew(): Promise<void>;
   /** Gives the child away, the model open in it. */
-  keep(): HostProcess;
-  /** Ends the trial: the child goes on to the next model, unless the last one may have left it in doubt. */
-  end(): Promise<void>;
+  adopt(): RunnerProcess;
+  /** The child goes on to the next model, unless the last one may have left it in doubt. */
+  close(): Promise<void>;
 }
 
 interface OpenChild {
-  readonly host: HostProcess;
+  readonly runner: RunnerProcess;
   /** Its memory before the model. */
   readonly before: number;
   readonly openMs: number;
@@ -51,19 +51,19 @@ interface OpenChild {
 }
 
 /** A child that has held so much more than it began with keeps too much of it to measure the next model in. */
-const mostAddedBytes = 256 * 1_024 * 1_024;
+const maxAddedBytes = 256 * 1_024 * 1_024;
 
 /**
  * The children in which models are tried before they are served, so that neither a slow nor a crashing load touches
  * traffic. One child tries one model after the other; a new one is started when it was given away, ended or is busy.
  */
-export class Trials {
-  readonly #options: TrialOptions;
-  readonly #hosts = new Set<HostProcess>();
-  #idle: HostProcess | undefined;
+export class SandboxPool {
+  readonly #options: SandboxOptions;
+  readonly #runners = new Set<RunnerProcess>();
+  #idle: RunnerProcess | undefined;
   #isClosed = false;
 
-  constructor(options: TrialOptions) {
+  constructor(options: SandboxOptions) {
     this.#options = options;
   }
 
@@ -72,11 +72,11 @@ export class Trials {
     this.#idle ??= this.#start();
   }
 
-  /** Opens a model in a child. Throws `EngineError`, `HostLostError` and `TrialTimeoutError`. */
-  async begin(tried: TrialModel): Promise<Trial> {
+  /** Opens a model in a child. Throws `EngineError`, `RunnerLostError` and `SandboxTimeoutError`. */
+  async open(tried: SandboxModel): Promise<Sandbox> {
     let child = await this.#open(tried);
-    // Let go of at the end: a trial may live as long as what was made with it, and a model is large.
-    let renewable: TrialModel | undefined = tried;
+    // Let go of at the end: a sandbox may live as long as what was made with it, and a model is large.
+    let renewable: SandboxModel | undefined = tried;
     let lastRunMs = 0;
     let addedBytes = 0;
     return {
@@ -90,27 +90,27 @@ export class Trials {
         return lastRunMs;
       },
       run: async (feeds, fetches, limitMs) => {
-        const ask = () => child.host.ask({ kind: 'run', fetches }, feeds);
-        const { message, tensors } = await this.#within(child.host, ask, limitMs);
+        const ask = () => child.runner.ask({ kind: 'run', fetches }, feeds);
+        const { message, tensors } = await this.#within(child.runner, ask, limitMs);
         lastRunMs = message.ms;
         return tensors;
       },
       measure: async () => {
-        const residentBytes = await this.#measure(child.host);
+        const residentBytes = await this.#measure(child.runner);
         addedBytes = Math.max(0, residentBytes - child.before);
         return { addedBytes, residentBytes };
       },
       renew: async () => {
-        if (!child.host.isAlive && renewable !== undefined) child = await this.#open(renewable);
+        if (!child.runner.isAlive && renewable !== undefined) child = await this.#open(renewable);
       },
-      keep: () => {
+      adopt: () => {
         renewable = undefined;
-        this.#hosts.delete(child.host);
-        return child.host;
+        this.#runners.delete(child.runner);
+        return child.runner;
       },
-      end: () => {
+      close: () => {
         renewable = undefined;
-        return this.#putBack(child.host, addedBytes);
+        return this.#putBack(child.runner, addedBytes);
       },
     };
   }
@@ -118,65 +118,65 @@ export class Trials {
   /** Ends every child that was not given away. */
   close(): void {
     this.#isClosed = true;
-    for (const host of this.#hosts) host.kill();
+    for (const runner of this.#runners) runner.kill();
   }
 
-  async #open({ model, title, threads }: TrialModel): Promise<OpenChild> {
-    if (this.#isClosed) throw new HostLostError('no model is tried any more');
+  async #open({ model, title, threads }: SandboxModel): Promise<OpenChild> {
+    if (this.#isClosed) throw new RunnerLostError('no model is tried any more');
     const { maxOutputBytes } = this.#options;
-    const host = this.#idle?.isAlive ? this.#idle : this.#start();
-    if (host === this.#idle) this.#idle = undefined;
-    host.hold(true);
+    const runner = this.#idle?.isAlive ? this.#idle : this.#start();
+    if (runner === this.#idle) this.#idle = undefined;
+    runner.hold(true);
     try {
-      const before = await this.#measure(host);
+      const before = await this.#measure(runner);
       const { path, copy, tensors } = toOpening(model);
       const open = { kind: 'open', path, copy, title, threads, maxOutputBytes } as const;
-      const { message } = await this.#within(host, () => host.ask(open, tensors));
-      return { host, before, openMs: message.ms, openCpuMs: message.cpuMs };
+      const { message } = await this.#within(runner, () => runner.ask(open, tensors));
+      return { runner, before, openMs: message.ms, openCpuMs: message.cpuMs };
     } catch (error) {
-      await this.#putBack(host, 0);
+      await this.#putBack(runner, 0);
       throw error;
     }
   }
 
-  async #measure(host: HostProcess): Promise<number> {
-    return (await this.#within(host, () => host.ask({ kind: 'measure' }))).message.residentBytes;
+  async #measure(runner: RunnerProcess): Promise<number> {
+    return (await this.#within(runner, () => runner.ask({ kind: 'measure' }))).message.residentBytes;
   }
 
-  #start(): HostProcess {
-    const host = startHostProcess(this.#options.maxMemoryBytes);
-    host.hold(false);
-    this.#hosts.add(host);
-    void host.ended.then(() => this.#hosts.delete(host));
-    return host;
+  #start(): RunnerProcess {
+    const runner = startRunnerProcess(this.#options.maxMemoryBytes);
+    runner.hold(false);
+    this.#runners.add(runner);
+    void runner.ended.then(() => this.#runners.delete(runner));
+    return runner;
   }
 
-  async #putBack(host: HostProcess, addedBytes: number): Promise<void> {
+  async #putBack(runner: RunnerProcess, addedBytes: number): Promise<void> {
     try {
-      if (!host.isAlive) return;
-      await this.#within(host, () => host.ask({ kind: 'close' }));
-      host.hold(false);
-      if (this.#idle === undefined && addedBytes < mostAddedBytes) this.#idle = host;
-      else host.kill();
+      if (!runner.isAlive) return;
+      await this.#within(runner, () => runner.ask({ kind: 'close' }));
+      runner.hold(false);
+      if (this.#idle === undefined && addedBytes < maxAddedBytes) this.#idle = runner;
+      else runner.kill();
     } catch {
       // It has ended, or does not answer: the next model gets another.
-      host.kill();
+      runner.kill();
     }
   }
 
-  async #within<T>(host: HostProcess, question: () => Promise<T>, limitMs?: number): Promise<T> {
+  async #within<T>(runner: RunnerProcess, question: () => Promise<T>, limitMs?: number): Promise<T> {
     const { loadTimeoutMs } = this.#options;
     const longestMs = Math.min(limitMs ?? loadTimeoutMs, loadTimeoutMs);
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
-      host.kill();
+      runner.kill();
     }, longestMs);
     try {
       return await question();
     } catch (cause) {
       throw isLate
-        ? new TrialTimeoutError(
+        ? new SandboxTimeoutError(
             `the engine took more than ${longestMs} ms${longestMs === loadTimeoutMs ? ' (MODEL_LOAD_TIMEOUT_MS)' : ''}`,
             { cause },
           )

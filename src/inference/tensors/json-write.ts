@@ -70,4 +70,4 @@ export function countArrays(dims: readonly number[]): number {
 }
 
 /** As many as an input, or the outputs of one run, may have. */
-export const mostArrays = 1_048_576;
+export const maxArrays = 1_048_576;

@@ -16,7 +16,7 @@ import { createColumnCounter, type OutputBinding } from './output-binding.js';
 import { ColumnsError, severalLabelsIn } from './several-columns.js';
 
 /** Outputs whose makers are looked for: more are refused, whatever made them. */
-const mostExamined = 64;
+const maxExamined = 64;
 
 /** Binds label and probabilities: those that are named, or those that fit by type and shape. Throws `RefusedError`. */
 export function bindClassification(manifest: Manifest, graph: ModelGraph): OutputBinding {
@@ -175,7 +175,7 @@ function findProbabilities(
     return columns === 1 ? (classes ?? 2) === 2 : columns === (classes ?? columns);
   });
   // Beside a label, what a machine without probabilities scores with is none.
-  const isScored = label !== undefined && candidates.length <= mostExamined;
+  const isScored = label !== undefined && candidates.length <= maxExamined;
   const found = isScored
     ? candidates.filter(({ name }) => findOrigin(graph, name).is !== 'scores')
     : candidates;

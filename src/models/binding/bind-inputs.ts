@@ -1,7 +1,7 @@
 import { RefusedError } from '../../errors.js';
 import type { GraphValue, ModelGraph } from '../../inference/onnx/read-graph.js';
 import { maxRank } from '../../inference/tensors/json-read.js';
-import { countArrays, mostArrays } from '../../inference/tensors/json-write.js';
+import { countArrays, maxArrays } from '../../inference/tensors/json-write.js';
 import {
   type ElementType,
   elementTypes,
@@ -27,7 +27,7 @@ export interface InputBinding {
 }
 
 /** As many as a manifest may ask for. */
-const mostRows = 65_536;
+const maxRows = 65_536;
 
 /** Binds the features of a manifest to the inputs of a graph. Throws `RefusedError`, naming what does not fit. */
 export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding {
@@ -59,8 +59,8 @@ export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding 
   if (batches.size > 1)
     throw new RefusedError(`the inputs fix different numbers of rows: ${[...batches].join(', ')}`);
   const [fixedRows] = batches;
-  if (fixedRows !== undefined && (fixedRows < 1 || fixedRows > mostRows)) {
-    const allowed = fixedRows < 1 ? '' : `, and ${mostRows} is the most`;
+  if (fixedRows !== undefined && (fixedRows < 1 || fixedRows > maxRows)) {
+    const allowed = fixedRows < 1 ? '' : `, and ${maxRows} is the most`;
     throw new RefusedError(`the graph fixes its batch at ${fixedRows} rows${allowed}`);
   }
   const typed = [...features.values()].map((feature) => ({
@@ -86,8 +86,8 @@ export function tensorTypeOf(value: GraphValue): ElementType {
 }
 
 /** What an input of one run may have: 64 MB of float32. Texts take more. */
-const mostElements = 16_777_216;
-const mostTexts = 1_048_576;
+const maxElements = 16_777_216;
+const maxTexts = 1_048_576;
 
 /**
  * Throws `RefusedError` for an input whose fixed dimensions alone ask for more than a request should bring: the first
@@ -99,8 +99,8 @@ export function checkInputSize({ name, shape = [] }: GraphValue, type: ElementTy
   const elements = sizeOf(fixed.map((dim) => dim || 1));
   const isSmall =
     shape.length <= maxRank &&
-    elements <= (type === 'string' ? mostTexts : mostElements) &&
-    countArrays(fixed) <= mostArrays;
+    elements <= (type === 'string' ? maxTexts : maxElements) &&
+    countArrays(fixed) <= maxArrays;
   if (isSmall) return;
   const shown = shape.map((dim) => dim ?? '?').join(', ');
   throw new RefusedError(`the input ${name} has shape [${shown}], which is too large to be served`);

@@ -6,7 +6,7 @@ import { isNumeric, onlyOf, requireOutput, typeOf } from './graph-outputs.js';
 import { createColumnCounter, type OutputBinding } from './output-binding.js';
 import { ColumnsError, columnNames } from './several-columns.js';
 
-const mostShown = 20;
+const maxShown = 20;
 
 /** Binds the value of a regression: the output that is named, or the only numeric one. Throws `RefusedError`. */
 export function bindRegression(manifest: Manifest, graph: ModelGraph): OutputBinding {
@@ -21,10 +21,10 @@ export function bindRegression(manifest: Manifest, graph: ModelGraph): OutputBin
     complete(outputs, rows) {
       const columns = countColumns(outputs, rows);
       if (columns !== (names?.length ?? 1)) {
-        const wanted = JSON.stringify({ names: columnNames(name, Math.min(columns, mostShown)) });
+        const wanted = JSON.stringify({ names: columnNames(name, Math.min(columns, maxShown)) });
         const advice = names
           ? `/output/names has ${names.length}`
-          : `name them in metadata.json, "output": ${wanted}${columns > mostShown ? ', and so on' : ''}`;
+          : `name them in metadata.json, "output": ${wanted}${columns > maxShown ? ', and so on' : ''}`;
         throw new ColumnsError(name, columns, `the output ${name} has ${columns} columns a row: ${advice}`);
       }
       return { decode: createRegressionDecoder(name, columns, names) };

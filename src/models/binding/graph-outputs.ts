@@ -59,12 +59,12 @@ export function describeOutputs(graph: ModelGraph): string {
   );
 }
 
-const mostListed = 20;
+const maxListed = 20;
 
 /** The first of some names or more, and how many others there are. */
 export function listed(texts: readonly string[]): string {
-  const rest = texts.length - mostListed;
-  return [...texts.slice(0, mostListed), ...(rest > 0 ? [`${rest} more`] : [])].join(', ');
+  const rest = texts.length - maxListed;
+  return [...texts.slice(0, maxListed), ...(rest > 0 ? [`${rest} more`] : [])].join(', ');
 }
 
 /** The element type of a tensor; undefined for whatever is none. */

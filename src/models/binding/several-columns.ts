@@ -12,7 +12,7 @@ export class ColumnsError extends RefusedError {
   }
 }
 
-const mostListed = 20;
+const maxListed = 20;
 
 /** Names for the columns of an output that has none. */
 export function columnNames(output: string, columns: number): string[] {
@@ -22,7 +22,7 @@ export function columnNames(output: string, columns: number): string[] {
 /** Why an output with several labels a row is no classification, and how it can be served: in options of `add`. */
 export function severalLabels(output: string, columns: number): RefusedError {
   const names = columnNames(output, columns);
-  const list = columns > mostListed ? '' : ` --names ${quote(names.join(','))}`;
+  const list = columns > maxListed ? '' : ` --names ${quote(names.join(','))}`;
   return new RefusedError(
     `${explain(output, columns)}: run the command again with --task regression --value ${quote(output)}${list} for a number by name for each, or with --task tensor for all outputs as they are`,
   );
@@ -30,7 +30,7 @@ export function severalLabels(output: string, columns: number): RefusedError {
 
 /** The same for a manifest. */
 export function severalLabelsIn(output: string, columns: number): ColumnsError {
-  const names = columns > mostListed ? '["…"]' : JSON.stringify(columnNames(output, columns));
+  const names = columns > maxListed ? '["…"]' : JSON.stringify(columnNames(output, columns));
   return new ColumnsError(
     output,
     columns,

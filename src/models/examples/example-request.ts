@@ -1,7 +1,7 @@
 import { ServiceError } from '../../errors.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
-import { HostLostError } from '../../inference/runner/runner-process.js';
-import { type Trial, TrialTimeoutError } from '../../inference/runner/sandbox.js';
+import { RunnerLostError } from '../../inference/runner/runner-process.js';
+import { type Sandbox, SandboxTimeoutError } from '../../inference/runner/sandbox.js';
 import type { NestedValue } from '../../inference/tensors/json-write.js';
 import { type ElementType, isIntegerType } from '../../inference/tensors/tensor.js';
 import { bindInputs, tensorTypeOf } from '../binding/bind-inputs.js';
@@ -13,7 +13,7 @@ import type { Golden } from './golden.js';
 type Example = Pick<Task, 'example' | 'exampleProblem'>;
 
 /** So many candidates may end the child that tries them. */
-const mostEnds = 3;
+const maxEnds = 3;
 
 /**
  * The example of a version: its first golden row, which has been answered right, else the first of `candidates` that
@@ -24,7 +24,7 @@ export async function findExample(
   candidates: Iterable<unknown>,
   golden: Golden | undefined,
   answer: (body: unknown) => Promise<unknown>,
-  trial: Pick<Trial, 'renew'>,
+  sandbox: Pick<Sandbox, 'renew'>,
 ): Promise<Example> {
   if (golden !== undefined) return { example: golden.instances[0] };
   let first: Example | undefined;
@@ -37,12 +37,12 @@ export async function findExample(
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       first ??= { example, exampleProblem: describe(error) };
-      if (error.cause instanceof TrialTimeoutError) throw error.cause;
-      if (!(error.cause instanceof HostLostError)) continue;
+      if (error.cause instanceof SandboxTimeoutError) throw error.cause;
+      if (!(error.cause instanceof RunnerLostError)) continue;
       lost = error.cause;
       ends += 1;
-      await trial.renew();
-      if (ends === mostEnds) break;
+      await sandbox.renew();
+      if (ends === maxEnds) break;
     }
   }
   // Nothing was answered, and the engine does not survive the trying.
@@ -59,7 +59,7 @@ export function* listExamples(manifest: Manifest, graph: ModelGraph, plain: unkn
 
 /** What dimensions that are free get: a convolution or a window may need more than one. The first counts requests. */
 const freeDims = [1, 2, 8, 32];
-const mostElements = 65_536;
+const maxElements = 65_536;
 
 function* listTensors({ inputs }: ModelGraph): Generator<unknown> {
   const withDims = (free: number) =>
@@ -71,7 +71,7 @@ function* listTensors({ inputs }: ModelGraph): Generator<unknown> {
   const size = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
   for (const free of freeDims) {
     const specs = withDims(free);
-    if (specs.some(({ dims }) => size(dims) > mostElements)) return;
+    if (specs.some(({ dims }) => size(dims) > maxElements)) return;
     for (const fill of [fillWithOnes, fillWithSmall]) {
       const entries = specs.map(({ name, type, dims }) => [name, nest(dims, fill(type))] as const);
       yield { inputs: Object.fromEntries(entries) };

@@ -2,7 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf, RefusedError, ServiceError } from '../../errors.js';
 import { describeValue } from '../../text/describe-value.js';
-import { listShapeFaults } from '../../text/schema-errors.js';
+import { describeSchemaErrors } from '../../text/schema-errors.js';
 import { parseBoundedJson } from '../manifest/bounded-json.js';
 import type { Manifest } from '../manifest/manifest.js';
 import type { Answer } from '../tasks/task.js';
@@ -41,7 +41,7 @@ const compiled = TypeCompiler.Compile(GoldenSchema);
 const defaultTolerance = 1e-5;
 /** Fifty rows are a good number. A tensor of numbers is cheap; objects are not. */
 const bounds = { depth: 64, containers: 500_000, members: 500_000, values: 8_000_000 };
-const mostRows = 100_000;
+const maxRows = 100_000;
 /** As they come from clients under load: together, sharing runs. */
 const goldenRowsAtOnce = 32;
 
@@ -55,10 +55,12 @@ export function parseGolden(bytes: Uint8Array): Golden {
     throw new RefusedError('golden.json is not valid JSON in UTF-8', { cause });
   }
   if (!compiled.Check(file)) {
-    throw new RefusedError(`golden.json: ${listShapeFaults(compiled.Errors(file)).slice(0, 5).join('; ')}`);
+    throw new RefusedError(
+      `golden.json: ${describeSchemaErrors(compiled.Errors(file)).slice(0, 5).join('; ')}`,
+    );
   }
-  if (file.instances.length > mostRows) {
-    throw new RefusedError(`golden.json has over ${mostRows.toLocaleString('en')} instances`);
+  if (file.instances.length > maxRows) {
+    throw new RefusedError(`golden.json has over ${maxRows.toLocaleString('en')} instances`);
   }
   if (file.instances.length !== file.expected.length) {
     throw new RefusedError(
@@ -78,12 +80,12 @@ export function parseGolden(bytes: Uint8Array): Golden {
 export async function checkGolden(
   golden: Golden,
   task: Manifest['task'],
-  answer: (body: unknown) => Promise<Pick<Answer, 'members'>>,
+  answer: (body: unknown) => Promise<Pick<Answer, 'fieldsJson'>>,
 ): Promise<void> {
   const tolerance = golden.tolerance ?? defaultTolerance;
-  const compare = (expected: Expected, { members }: Pick<Answer, 'members'>): string | undefined => {
+  const compare = (expected: Expected, { fieldsJson }: Pick<Answer, 'fieldsJson'>): string | undefined => {
     const { prediction, probability, probabilities, outputs } = expected;
-    const answered: Expected = JSON.parse(`{${members}}`);
+    const answered: Expected = JSON.parse(`{${fieldsJson}}`);
     if (task === 'classification' && prediction !== undefined && prediction !== answered.prediction) {
       return `/prediction is ${describeValue(answered.prediction)}, not ${describeValue(prediction)}`;
     }

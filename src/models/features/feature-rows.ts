@@ -1,6 +1,6 @@
 import { RowError, ServiceError } from '../../errors.js';
 import type { Batcher, EntrySize, RunContext } from '../../inference/batching/batcher.js';
-import type { RunShare } from '../../inference/batching/pending-row.js';
+import type { RowOutput } from '../../inference/batching/pending-row.js';
 import type { Row } from './encode.js';
 
 /** Rows of one request, which wait and run as one. */
@@ -45,7 +45,7 @@ export function createEntryText(toText: (row: Row) => string): (entry: RowEntry)
 export interface RowsShare {
   readonly from: number;
   readonly count: number;
-  readonly share: RunShare;
+  readonly share: RowOutput;
 }
 
 /**

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { RowError } from '../../errors.js';
 import type { Batcher } from '../../inference/batching/batcher.js';
 import type { CallContext } from '../../inference/batching/call-context.js';
-import type { RunShare, RunTiming } from '../../inference/batching/pending-row.js';
+import type { RowOutput, RunTiming } from '../../inference/batching/pending-row.js';
 import type { Answer, BodyBounds, CheckedRequest, Prediction, Scalar, Task } from '../tasks/task.js';
 import { explainRefusal, type Ids, pointerTo } from '../tasks/value-refusal.js';
 import type { Decode } from './decode.js';
@@ -33,7 +33,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
   const toMembers = createMemberWriter(parts.hasProbabilities ? parts.classes : undefined);
   const answer = async (row: Row, call: CallContext): Promise<Answer> => {
     batcher.admit(call);
-    let share: RunShare;
+    let share: RowOutput;
     try {
       share = await batcher.run(row, call);
     } catch (error) {
@@ -41,7 +41,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
     }
     const { outputs, timing } = share;
     const value = decode(outputs, timing.batchIndex);
-    return { value, members: toMembers(value), timing };
+    return { value, fieldsJson: toMembers(value), timing };
   };
   const way: RowWay = { toText, toHash, answer };
   return {
@@ -67,7 +67,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
     },
   };
 
-  function decodeShared({ outputs, timing }: RunShare, from: number, k: number): Answer {
+  function decodeShared({ outputs, timing }: RowOutput, from: number, k: number): Answer {
     const batchIndex = timing.batchIndex + k;
     try {
       return new RowAnswer(decode(outputs, batchIndex), toMembers, { ...timing, batchIndex, ownRows: 1 });
@@ -93,7 +93,7 @@ class CheckedRow implements CheckedRequest {
     this.#way = way;
   }
 
-  text(): string {
+  cacheKey(): string {
     return this.#way.toText(this.row);
   }
 
@@ -111,7 +111,7 @@ class RowAnswer implements Answer {
   readonly value: Prediction;
   readonly timing: RunTiming;
   readonly #toMembers: (value: Prediction) => string;
-  #members: string | undefined;
+  #fieldsJson: string | undefined;
 
   constructor(value: Prediction, toMembers: (value: Prediction) => string, timing: RunTiming) {
     this.value = value;
@@ -119,9 +119,9 @@ class RowAnswer implements Answer {
     this.#toMembers = toMembers;
   }
 
-  get members(): string {
-    this.#members ??= this.#toMembers(this.value);
-    return this.#members;
+  get fieldsJson(): string {
+    this.#fieldsJson ??= this.#toMembers(this.value);
+    return this.#fieldsJson;
   }
 }
 

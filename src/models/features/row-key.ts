@@ -7,7 +7,7 @@ const kindOf = { string: 's', boolean: 'b', undefined: 'u' } as const;
  * order of the features and the ways to write a number (`1`, `1.0`, `1e0`) make no difference. The numbers stand in it
  * as they lie in memory, eight characters each: written as digits they would cost more than the run of a small model.
  */
-export function createRowText(features: readonly string[]): (row: Row) => string {
+export function createRowKey(features: readonly string[]): (row: Row) => string {
   const count = features.length;
   const numbers = new Float64Array(count);
   const bytes = Buffer.from(numbers.buffer);

@@ -3,7 +3,7 @@ import type { AnswerValue } from '../tasks/task.js';
 
 /** What float32 rounding adds to a probability, with room for sums over many trees. */
 const tolerance = 1e-3;
-const mostShown = 5;
+const maxShown = 5;
 
 /**
  * Refuses an output that is served as probabilities and is none: a tried row has values below 0 or above 1. `fetches`
@@ -20,7 +20,7 @@ export function refuseImprobable(fetches: readonly string[], answers: readonly A
       ? ''
       : `name only "label": ${JSON.stringify(fetches[0])} in output of metadata.json, or `;
   throw new RefusedError(
-    `model.onnx: ${probabilities} holds no probabilities, since a tried row has ${wrong.slice(0, mostShown).join(', ')}: ` +
+    `model.onnx: ${probabilities} holds no probabilities, since a tried row has ${wrong.slice(0, maxShown).join(', ')}: ` +
       `${alone}give the output.activation that makes probabilities of them, or serve them with the task tensor`,
   );
 }

@@ -4,7 +4,7 @@ import type { AnswerValue, Scalar } from '../tasks/task.js';
 import type { WarmUp } from '../warm-up/warm-up.js';
 
 /** Classes in a sentence: of more it says how many. */
-const mostShown = 10;
+const maxShown = 10;
 
 /** Counts tried rows whose label is not the class with the highest probability. */
 export interface LabelDoubts {
@@ -65,6 +65,6 @@ export function noteOnStrays(
 }
 
 function listOf(classes: readonly Scalar[]): string {
-  const shown = classes.slice(0, mostShown).join(', ');
-  return classes.length > mostShown ? `${shown} and ${classes.length - mostShown} more` : shown;
+  const shown = classes.slice(0, maxShown).join(', ');
+  return classes.length > maxShown ? `${shown} and ${classes.length - maxShown} more` : shown;
 }

@@ -3,8 +3,8 @@ import { judgeGraphInSlices } from '../../inference/analysis/graph-judge.js';
 import { createCall } from '../../inference/batching/call-context.js';
 import type { Executor } from '../../inference/engine/executor.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
-import { Standby } from '../../inference/runner/runner-pool.js';
-import { type TrialOptions, Trials } from '../../inference/runner/sandbox.js';
+import { RunnerPool } from '../../inference/runner/runner-pool.js';
+import { type SandboxOptions, SandboxPool } from '../../inference/runner/sandbox.js';
 import { nextTurn } from '../../time/slices.js';
 import { findExample, listExamples } from '../examples/example-request.js';
 import { checkGolden, type Golden, parseGolden } from '../examples/golden.js';
@@ -12,10 +12,10 @@ import { withDefaults } from '../manifest/runtime-defaults.js';
 import { removeAbandonedCopies } from '../private-copy/abandoned-copies.js';
 import type { Notify } from '../private-copy/notify.js';
 import type { PrivateCopy } from '../private-copy/private-copy.js';
-import { LoadedModel } from '../registry/loaded-version.js';
+import { LoadedVersion } from '../registry/loaded-version.js';
 import { warmUpFeatures } from '../warm-up/feature-warm-up.js';
 import { warmUpTensors } from '../warm-up/tensor-warm-up.js';
-import { choosePlace } from './choose-executor.js';
+import { chooseExecutor } from './choose-executor.js';
 import { copyOut } from './copy-out.js';
 import { refuseImprobable } from './improbable.js';
 import { inspectGraph } from './inspect-graph.js';
@@ -27,7 +27,7 @@ import { findUncachedReason } from './uncached-reason.js';
 import { readVersionFiles } from './version-files.js';
 import { findNotes } from './version-notes.js';
 
-export interface LoaderOptions extends TrialOptions {
+export interface LoaderOptions extends SandboxOptions {
   /** Told how a child of an isolated version ended that was not meant to. */
   readonly onLost?: ((model: string, version: string, how: string) => void) | undefined;
   /** Told what an operator should know of the files that versions are opened from: a sentence, and facts. */
@@ -54,20 +54,20 @@ export interface Loader {
    * says where it runs. Throws `RefusedError` for whatever is wrong with the version, in words fit for a client;
    * whatever else it throws is not.
    */
-  load(path: string, model: string, version: string): Promise<LoadedModel>;
+  load(path: string, model: string, version: string): Promise<LoadedVersion>;
   /** Ends the children that serve no version, and loads that are still on their way. */
   close(): void;
 }
 
 export function createLoader(options: LoaderOptions): Loader {
-  const trials = new Trials(options);
-  const standby = new Standby(options.maxMemoryBytes);
+  const sandboxes = new SandboxPool(options);
+  const pool = new RunnerPool(options.maxMemoryBytes);
   const closing = new AbortController();
   let isSwept: Promise<void> | undefined;
   return {
     async load(path, model, version) {
       const started = performance.now();
-      trials.prepare();
+      sandboxes.prepare();
       isSwept ??= removeAbandonedCopies(options.onNotice);
       await isSwept;
       let copy: PrivateCopy | undefined;
@@ -85,7 +85,7 @@ export function createLoader(options: LoaderOptions): Loader {
         if (graph.externalData.length > 0)
           copy = await copyOut(files, graph, closing.signal, options.onNotice);
         closing.signal.throwIfAborted();
-        return await loadChecked({ files, graph, copy }, golden, { ...options, trials, standby }, started);
+        return await loadChecked({ files, graph, copy }, golden, { ...options, sandboxes, pool }, started);
       } catch (error) {
         await copy?.remove();
         throw toRefusal(error, graph);
@@ -93,7 +93,7 @@ export function createLoader(options: LoaderOptions): Loader {
     },
     close() {
       closing.abort();
-      trials.close();
+      sandboxes.close();
     },
   };
 }
@@ -101,16 +101,16 @@ export function createLoader(options: LoaderOptions): Loader {
 async function loadChecked(
   model: CheckedModel,
   golden: Golden | undefined,
-  options: LoaderOptions & { readonly trials: Trials; readonly standby: Standby },
+  options: LoaderOptions & { readonly sandboxes: SandboxPool; readonly pool: RunnerPool },
   started: number,
-): Promise<LoadedModel> {
+): Promise<LoadedVersion> {
   const { files, graph, copy } = model;
   const { manifest, identity } = files;
   const { intraOpNumThreads: threads, timeoutMs } = withDefaults(manifest.runtime);
-  const { trials, standby, loadTimeoutMs, maxOutputBytes } = options;
+  const { sandboxes, pool, loadTimeoutMs, maxOutputBytes } = options;
   const about = { model: manifest.name, version: manifest.version };
   const title = `sardonyx ${manifest.name}/${manifest.version}`;
-  const trial = await trials.begin({
+  const sandbox = await sandboxes.open({
     model: (await copy?.provide()) ?? { bytes: files.model },
     threads,
     title,
@@ -125,8 +125,8 @@ async function loadChecked(
     await nextTurn();
     const warm =
       manifest.task === 'tensor'
-        ? await warmUpTensors(manifest, graph, trial, golden, limits)
-        : await warmUpFeatures(manifest, graph, trial, golden, limits);
+        ? await warmUpTensors(manifest, graph, sandbox, golden, limits)
+        : await warmUpFeatures(manifest, graph, sandbox, golden, limits);
     if (!warm.isRepeatable) refuseUnrepeatable(manifest, graph);
     const fetches = warm.runs[0]?.fetches ?? [];
     refuseImprobable(fetches, warm.answers);
@@ -136,7 +136,7 @@ async function loadChecked(
     // Rows that were drawn say less than those that training saw.
     if (golden === undefined) for (const value of warm.answers) doubts?.add(value);
     const tried = warm.createTask(
-      { kind: 'inline', run: trial.run, close() {} },
+      { kind: 'inline', run: sandbox.run, close() {} },
       { timeoutMs: loadTimeoutMs, maxQueueRows: golden?.instances.length ?? 1 },
     );
     const answer = async (body: unknown) => {
@@ -147,9 +147,9 @@ async function loadChecked(
     };
     if (golden !== undefined) await checkGolden(golden, manifest.task, answer);
     const candidates = listExamples(manifest, graph, tried.example);
-    const example = await findExample(candidates, golden, answer, trial);
-    const { addedBytes, residentBytes } = await trial.measure();
-    const { kind, reason } = choosePlace(model, warm, trial, unproven);
+    const example = await findExample(candidates, golden, answer, sandbox);
+    const { addedBytes, residentBytes } = await sandbox.measure();
+    const { kind, reason } = chooseExecutor(model, warm, sandbox, unproven);
     let executor: Executor;
     if (kind === 'inline') executor = await openInline(model, threads, maxOutputBytes, warm.runs);
     else {
@@ -163,17 +163,17 @@ async function loadChecked(
           bytes,
           err: fault,
         });
-      executor = await openIsolated(model, trial, {
-        ...{ threads, timeoutMs, loadTimeoutMs, maxOutputBytes, residentBytes, standby, title, onLost },
+      executor = await openIsolated(model, sandbox, {
+        ...{ threads, timeoutMs, loadTimeoutMs, maxOutputBytes, residentBytes, pool, title, onLost },
         onHeldInMemory,
         warmUp: warm.runs[0],
       });
     }
     const { runMs, batchRunMs, batchRows, batchReason, companyFault, outputBytes } = warm;
     const isDependent = companyFault !== undefined || limits.sharedReason !== undefined;
-    const figures = {
+    const loadStats = {
       loadMs: performance.now() - started,
-      openMs: trial.openMs,
+      openMs: sandbox.openMs,
       runMs,
       ...(batchRunMs !== undefined && { batchRunMs }),
       batchRows,
@@ -196,8 +196,8 @@ async function loadChecked(
     const onFatal = (requestId: string | undefined, how: string) =>
       options.onFatal?.({ ...about, requestId, how, operators });
     const task = Object.assign(warm.createTask(executor, { onFatal }), example);
-    return new LoadedModel({ manifest, identity, task, figures, executor });
+    return new LoadedVersion({ manifest, identity, task, loadStats, executor });
   } finally {
-    if (!isKept) await trial.end();
+    if (!isKept) await sandbox.close();
   }
 }

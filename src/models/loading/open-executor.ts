@@ -4,7 +4,7 @@ import { openSession, type Session } from '../../inference/engine/session.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import { IsolatedExecutor, type IsolatedOptions } from '../../inference/runner/isolated-executor.js';
 import type { ModelSource } from '../../inference/runner/model-source.js';
-import type { Trial } from '../../inference/runner/sandbox.js';
+import type { Sandbox } from '../../inference/runner/sandbox.js';
 import { nextTurn } from '../../time/slices.js';
 import { holdBytes } from '../private-copy/held-bytes.js';
 import type { PrivateCopy } from '../private-copy/private-copy.js';
@@ -43,7 +43,7 @@ export async function openInline(
  */
 export async function openIsolated(
   { files, copy }: CheckedModel,
-  trial: Trial,
+  sandbox: Sandbox,
   {
     onHeldInMemory,
     ...options
@@ -54,7 +54,7 @@ export async function openIsolated(
   const held = copy === undefined ? await holdBytes(files.model) : undefined;
   if (held?.fault !== undefined) onHeldInMemory?.(held.fault);
   const source = copy ?? (held as ModelSource);
-  const executor = IsolatedExecutor.adopt(trial.keep(), { ...options, source });
+  const executor = IsolatedExecutor.adopt(sandbox.adopt(), { ...options, source });
   return {
     kind: executor.kind,
     get fault() {

@@ -2,14 +2,14 @@ import { messageOf, RefusedError, ServiceError } from '../../errors.js';
 import { adviseOnCrash, withAdvice } from '../../inference/engine/engine-advice.js';
 import { EngineError } from '../../inference/engine/engine-error.js';
 import { GraphError, type ModelGraph } from '../../inference/onnx/read-graph.js';
-import { HostLostError } from '../../inference/runner/runner-process.js';
-import { TrialTimeoutError } from '../../inference/runner/sandbox.js';
+import { RunnerLostError } from '../../inference/runner/runner-process.js';
+import { SandboxTimeoutError } from '../../inference/runner/sandbox.js';
 
 /** What a load has thrown, as a refusal in words that a client may read; anything else as it is. */
 export function toRefusal(error: unknown, graph: ModelGraph | undefined): unknown {
   const reason = messageOf(error);
   if (error instanceof GraphError) return new RefusedError(`model.onnx ${reason}`, { cause: error });
-  if (error instanceof HostLostError || error instanceof TrialTimeoutError) {
+  if (error instanceof RunnerLostError || error instanceof SandboxTimeoutError) {
     const advice = adviseOnCrash(reason, graph?.opTypes);
     return new RefusedError(`the engine does not survive model.onnx: ${reason}${advice}`, { cause: error });
   }

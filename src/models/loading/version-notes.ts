@@ -5,7 +5,7 @@ import { describeType, type GraphValue, type ModelGraph } from '../../inference/
 import { isFloat, typeOf, unservable } from '../binding/graph-outputs.js';
 import type { Manifest } from '../manifest/manifest.js';
 
-const mostNotes = 20;
+const maxNotes = 20;
 
 /**
  * What an owner should know of a version that is served: a sentence each, with what to do about it, and gone once that
@@ -28,9 +28,9 @@ export function findNotes(
       !(isWithoutLabel && isLabel(output)) &&
       !(manifest.task === 'tensor' && unservable(output) === undefined),
   );
-  const notes = left.slice(0, mostNotes).map((output) => noteOn(output, manifest, graph));
-  return left.length > mostNotes
-    ? [...notes, `${left.length - mostNotes} more outputs are left out: sardonyx inspect lists them all`]
+  const notes = left.slice(0, maxNotes).map((output) => noteOn(output, manifest, graph));
+  return left.length > maxNotes
+    ? [...notes, `${left.length - maxNotes} more outputs are left out: sardonyx inspect lists them all`]
     : notes;
 }
 

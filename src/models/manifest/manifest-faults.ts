@@ -1,7 +1,7 @@
 import { describeValue, pointerToken } from '../../text/describe-value.js';
 import { isEncodableText } from '../../text/encodable-text.js';
 import { findValueFault } from './feature-value.js';
-import { type Feature, type Manifest, mostValues } from './manifest.js';
+import { type Feature, type Manifest, maxValues } from './manifest.js';
 
 type OutputKey = keyof NonNullable<Manifest['output']>;
 
@@ -67,7 +67,7 @@ export function* findFeatureFaults(features: readonly Feature[]): Generator<stri
     (sum, { enum: list = [], codes = {} }) => sum + list.length + Object.keys(codes).length,
     0,
   );
-  if (values > mostValues) yield `/features have over ${mostValues} values in enum and codes`;
+  if (values > maxValues) yield `/features have over ${maxValues} values in enum and codes`;
   for (const [index, feature] of features.entries()) {
     const at = `/features/${index}`;
     const { name } = feature;

@@ -14,9 +14,9 @@ const record = <T extends TSchema>(values: T, minProperties = 0) =>
   Type.Unsafe<Record<string, Static<T>>>(Type.Object({}, { additionalProperties: values, minProperties }));
 
 /** What compiles in about a second; the graph itself may have 10,000 inputs. */
-export const mostFeatures = 16_384;
+export const maxFeatures = 16_384;
 /** Values of one list, and of all the lists of the features. */
-export const mostValues = 100_000;
+export const maxValues = 100_000;
 
 const Feature = Type.Object(
   {
@@ -34,7 +34,7 @@ const Feature = Type.Object(
     example: Type.Optional(Type.Union([Scalar, Type.Null()])),
     nullable: Type.Optional(Type.Boolean()),
     default: Type.Optional(Type.Union([Scalar, Type.Null()])),
-    enum: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: mostValues, uniqueItems: true })),
+    enum: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: maxValues, uniqueItems: true })),
     codes: Type.Optional(record(Type.Number(), 1)),
     missing: Type.Optional(Scalar),
   },
@@ -47,10 +47,10 @@ const Output = Type.Object(
     probabilities: Type.Optional(Name),
     classes: Type.Optional(
       Type.Union([
-        Type.Array(Type.String(), { minItems: 1, maxItems: mostValues, uniqueItems: true }),
+        Type.Array(Type.String(), { minItems: 1, maxItems: maxValues, uniqueItems: true }),
         Type.Array(Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }), {
           minItems: 1,
-          maxItems: mostValues,
+          maxItems: maxValues,
           uniqueItems: true,
         }),
         Type.Array(Type.Boolean(), { minItems: 1, uniqueItems: true }),
@@ -60,8 +60,8 @@ const Output = Type.Object(
     activation: Type.Optional(Type.Union([Type.Literal('softmax'), Type.Literal('sigmoid')])),
     labelIs: Type.Optional(Type.Union([Type.Literal('position'), Type.Literal('class')])),
     value: Type.Optional(Name),
-    leftOut: Type.Optional(Type.Array(Name, { minItems: 1, maxItems: mostFeatures, uniqueItems: true })),
-    names: Type.Optional(Type.Array(Name, { minItems: 2, maxItems: mostValues, uniqueItems: true })),
+    leftOut: Type.Optional(Type.Array(Name, { minItems: 1, maxItems: maxFeatures, uniqueItems: true })),
+    names: Type.Optional(Type.Array(Name, { minItems: 2, maxItems: maxValues, uniqueItems: true })),
   },
   strict,
 );
@@ -97,8 +97,8 @@ export const ManifestSchema = Type.Object(
     task: Type.Union([Type.Literal('classification'), Type.Literal('regression'), Type.Literal('tensor')]),
     features: Type.Optional(
       Type.Union([
-        Type.Array(Feature, { minItems: 1, maxItems: mostFeatures }),
-        Type.Array(Name, { minItems: 1, maxItems: mostFeatures }),
+        Type.Array(Feature, { minItems: 1, maxItems: maxFeatures }),
+        Type.Array(Name, { minItems: 1, maxItems: maxFeatures }),
       ]),
     ),
     inputs: Type.Optional(record(Type.Array(Name, { minItems: 1 }), 1)),

@@ -1,7 +1,7 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf, RefusedError } from '../../errors.js';
 import { describeValue } from '../../text/describe-value.js';
-import { listShapeFaults } from '../../text/schema-errors.js';
+import { describeSchemaErrors } from '../../text/schema-errors.js';
 import { parseBoundedJson } from './bounded-json.js';
 import { type Manifest, ManifestSchema } from './manifest.js';
 import { findFeatureFaults, findTaskFaults } from './manifest-faults.js';
@@ -21,7 +21,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
       'metadata.json has a text with half of a surrogate pair, such as "\\ud83d": leave it out',
     );
   }
-  if (!compiled.Check(file)) throw refuse(nameFeatures(listShapeFaults(compiled.Errors(file)), file));
+  if (!compiled.Check(file)) throw refuse(nameFeatures(describeSchemaErrors(compiled.Errors(file)), file));
   const { features: given, ...rest } = file;
   const features = given?.map((feature) =>
     typeof feature === 'string' ? { name: feature, type: 'number' as const } : feature,

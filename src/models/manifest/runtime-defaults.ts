@@ -1,7 +1,7 @@
 import type { Manifest } from './manifest.js';
 
 /** A full batch that takes longer, on the server's own thread, would be felt by every other model. */
-export const longestInlineRunMs = 1;
+export const maxInlineRunMs = 1;
 
 const defaults = {
   maxBatchRows: 256,

@@ -6,7 +6,7 @@ import { stateOfOwner } from './copy-name.js';
 import type { Notify } from './notify.js';
 
 /** A copy in use is touched each hour: see `PrivateCopy`. */
-const longestUntouchedMs = 86_400_000;
+const maxUntouchedMs = 86_400_000;
 
 /**
  * Removes the copies in the folder for temporary files whose process was killed. A copy whose
@@ -26,7 +26,7 @@ export async function removeAbandonedCopies(notify?: Notify, now = kernelNow()):
     const stats = await lstat(path).catch(() => undefined);
     if (stats === undefined || stats.uid !== process.geteuid?.()) continue;
     if (!stats.isDirectory() && !stats.isFile()) continue;
-    if (owner === 'unknown' && now - stats.mtimeMs < longestUntouchedMs) continue;
+    if (owner === 'unknown' && now - stats.mtimeMs < maxUntouchedMs) continue;
     await rm(path, { recursive: true, force: true }).then(
       () => copies.push(name),
       () => kept.push(name),

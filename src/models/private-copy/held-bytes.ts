@@ -7,7 +7,7 @@ import type { ModelInput, ModelSource } from '../../inference/runner/model-sourc
 import { copyPrefix } from './copy-name.js';
 
 /** Up to here the bytes of a model are kept in memory. */
-const mostInMemory = 8 * 1_048_576;
+const maxInMemory = 8 * 1_048_576;
 
 /** The bytes of a model for the children of its version, for as long as it is served. */
 export interface HeldBytes extends ModelSource {
@@ -24,7 +24,7 @@ export interface HeldBytes extends ModelSource {
  */
 export async function holdBytes(bytes: Uint8Array): Promise<HeldBytes> {
   let fault: unknown;
-  if (bytes.length > mostInMemory) {
+  if (bytes.length > maxInMemory) {
     try {
       return await holdInFile(bytes);
     } catch (error) {
@@ -58,7 +58,7 @@ async function holdInFile(bytes: Uint8Array): Promise<HeldBytes> {
     async provide() {
       const read = Buffer.allocUnsafeSlow(size);
       for (let at = 0; at < size; ) {
-        const { bytesRead } = await file.read(read, at, Math.min(size - at, mostInMemory), at);
+        const { bytesRead } = await file.read(read, at, Math.min(size - at, maxInMemory), at);
         if (bytesRead === 0) throw new Error('the file of the model has become shorter');
         at += bytesRead;
       }

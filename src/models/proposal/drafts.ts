@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isAlive, kernelNow, machine } from '../../files/file-owner.js';
 
 /** So old is no draft whose process is still at work: a trial ends with MODEL_LOAD_TIMEOUT_MS. */
-const longestWorkMs = 86_400_000;
+const maxWorkMs = 86_400_000;
 /** `.1.4711.0a1b2c3d.0123456789ab`: a name, the process that writes it, the machine of that process, chance. */
 const draftPattern = /^\..+\.(\d+)\.([0-9a-f]{8})\.[0-9a-f]{12}$/;
 
@@ -25,7 +25,7 @@ export async function findAbandonedDrafts(folder: string, now = kernelNow()): Pr
     if (pid === undefined) continue;
     const isOver = host === machine() && !isAlive(Number(pid));
     const stats = await stat(join(folder, name)).catch(() => undefined);
-    if (isOver || (stats !== undefined && now - stats.mtimeMs > longestWorkMs)) abandoned.push(name);
+    if (isOver || (stats !== undefined && now - stats.mtimeMs > maxWorkMs)) abandoned.push(name);
   }
   return abandoned;
 }

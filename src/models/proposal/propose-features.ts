@@ -1,7 +1,7 @@
 import { RefusedError } from '../../errors.js';
 import { countOf, listOf } from '../../inference/analysis/output-origin.js';
 import type { GraphNode, GraphValue, ModelGraph } from '../../inference/onnx/read-graph.js';
-import { type Feature, type ManifestFile, mostFeatures } from '../manifest/manifest.js';
+import { type Feature, type ManifestFile, maxFeatures } from '../manifest/manifest.js';
 
 export interface FeaturesProposal {
   readonly features: readonly Feature[];
@@ -13,8 +13,8 @@ export interface FeaturesProposal {
 const metadataKeys = /^(feature|column|input|x)[ _-]?(name|feature)s?(_in_?)?$|^features$|^columns$/i;
 
 /** What is longer than these is no list of names that a request could hold. */
-const longestKey = 100;
-const longestNames = 4_194_304;
+const maxKey = 100;
+const maxNames = 4_194_304;
 
 /** Proposes a feature for each column of each input: named as wanted, as the exporter wrote, or by its place. */
 export function proposeFeatures(
@@ -33,9 +33,9 @@ export function proposeFeatures(
       `the width of the input ${open.name} is not fixed: name its columns with --features`,
     );
   const width = widths.reduce<number>((sum, it) => sum + (it ?? 0), 0);
-  if (width > mostFeatures) {
+  if (width > maxFeatures) {
     throw new RefusedError(
-      `the graph takes ${width} columns, and features are ${mostFeatures} at most: use --task tensor`,
+      `the graph takes ${width} columns, and features are ${maxFeatures} at most: use --task tensor`,
     );
   }
   if (wanted !== undefined && wanted.length !== width) {
@@ -125,7 +125,7 @@ function guessWidth(graph: ModelGraph): number | undefined {
 
 function namesInMetadata({ metadata }: ModelGraph, width: number): readonly string[] | undefined {
   for (const [key, text] of metadata) {
-    if (key.length > longestKey || text.length > longestNames || !metadataKeys.test(key)) continue;
+    if (key.length > maxKey || text.length > maxNames || !metadataKeys.test(key)) continue;
     const names = parseNames(text);
     if (names.length === width && new Set(names).size === width && names.every((name) => name !== ''))
       return names;

@@ -2,14 +2,14 @@ import { type Problem, ServiceError } from '../../errors.js';
 import { describeValue, hideKeys } from '../../text/describe-value.js';
 import { nearestNames } from '../../text/did-you-mean.js';
 import type { Aliases } from './aliases.js';
-import type { LoadedModel } from './loaded-version.js';
+import type { LoadedVersion } from './loaded-version.js';
 import { explainUnavailable } from './unavailable.js';
 import { newestName } from './version-order.js';
 
 /** Where a version stands. */
 export type VersionState =
   | { readonly state: 'loading' }
-  | { readonly state: 'ready'; readonly loaded: LoadedModel }
+  | { readonly state: 'ready'; readonly loaded: LoadedVersion }
   | { readonly state: 'refused'; readonly reason: string };
 
 /** One model of the registry, as routing sees it. */
@@ -51,7 +51,7 @@ export function defaultVersion(model: ModelState): string | undefined {
  * Throws `version_not_found`, `not_ready` while the server starts, or `model_unavailable` where what was asked for
  * exists and cannot answer: never another version in its place.
  */
-export function chooseVersion(model: ModelState, selector?: string): LoadedModel {
+export function chooseVersion(model: ModelState, selector?: string): LoadedVersion {
   const { state } = findVersion(model, selector);
   if (state.state === 'ready' && !model.isStarting) return state.loaded;
   throw explainUnavailable(model, selector);

@@ -6,7 +6,7 @@ import { withDefaults } from '../manifest/runtime-defaults.js';
 import type { Task } from '../tasks/task.js';
 
 /** What was measured while a version was loaded. */
-export interface LoadFigures {
+export interface LoadStats {
   /** From the first byte read to the last golden row passed. */
   readonly loadMs: number;
   /** How long the engine took to open the model, in the child that tried it. */
@@ -39,11 +39,11 @@ export interface LoadFigures {
  * One version that may answer: past its digests and golden rows. It is lent out by leases; once retired, the
  * session is released when the last lease ends, and never before.
  */
-export class LoadedModel {
+export class LoadedVersion {
   readonly manifest: Manifest;
   readonly identity: string;
   readonly task: Task;
-  readonly figures: LoadFigures;
+  readonly loadStats: LoadStats;
   readonly executorKind: Executor['kind'];
   /** The longest from a request's arrival to its answer. */
   readonly timeoutMs: number;
@@ -53,7 +53,7 @@ export class LoadedModel {
    */
   readonly maxRows: number;
   /** The end of every answer's JSON object: which version gave it. The prediction's id follows. */
-  readonly origin: string;
+  readonly versionFieldsJson: string;
   readonly #executor: Executor;
   #leases = 0;
   #isRetired = false;
@@ -64,20 +64,20 @@ export class LoadedModel {
     manifest: Manifest;
     identity: string;
     task: Task;
-    figures: LoadFigures;
+    loadStats: LoadStats;
     executor: Executor;
   }) {
     this.manifest = parts.manifest;
     this.identity = parts.identity;
     this.task = parts.task;
-    this.figures = parts.figures;
+    this.loadStats = parts.loadStats;
     this.#executor = parts.executor;
     this.executorKind = parts.executor.kind;
     const { timeoutMs, maxQueueRows } = withDefaults(parts.manifest.runtime);
     this.timeoutMs = timeoutMs;
     this.maxRows = Math.ceil(maxQueueRows / 4);
     const { name, version } = parts.manifest;
-    this.origin = `"model":${JSON.stringify(name)},"model_version":${JSON.stringify(version)}`;
+    this.versionFieldsJson = `"model":${JSON.stringify(name)},"model_version":${JSON.stringify(version)}`;
   }
 
   get name(): string {
@@ -90,7 +90,7 @@ export class LoadedModel {
 
   /** Whether its answers may be remembered. */
   get isCacheable(): boolean {
-    return this.figures.uncachedReason === undefined;
+    return this.loadStats.uncachedReason === undefined;
   }
 
   /** The deadline of a request to this version. */

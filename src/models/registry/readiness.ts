@@ -32,14 +32,14 @@ export function findMissing(registry: Registry, required?: string): readonly Mis
   return required.split(',').flatMap((name) => faultsFrom(() => registry.find(name.trim())));
 }
 
-const mostListed = 20;
+const maxListed = 20;
 
 /** What the start waits for. */
 function listLoading(models: readonly ModelState[]): readonly Missing[] {
   const loading = models.flatMap((model) => describeLoading(model) ?? []);
-  const more = loading.length - mostListed;
+  const more = loading.length - maxListed;
   const reasons = [
-    ...loading.slice(0, mostListed),
+    ...loading.slice(0, maxListed),
     ...(more > 0 ? [`and ${more} more models are being loaded`] : []),
     ...(loading.length === 0 ? ['the models are being loaded'] : []),
   ];

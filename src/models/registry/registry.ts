@@ -2,7 +2,7 @@ import { type AliasFile, keepLastGood } from './aliases.js';
 import { attemptLoad } from './attempt-load.js';
 import { chooseVersion, type ModelState, type VersionState } from './choose-version.js';
 import type { ListedModel, Listing } from './directory.js';
-import type { LoadedModel } from './loaded-version.js';
+import type { LoadedVersion } from './loaded-version.js';
 import { beginModel, settleModel, withVersion } from './model-state.js';
 import {
   defaultModelName,
@@ -25,7 +25,7 @@ export interface LoadEvent {
 
 export interface RegistryOptions {
   /** Loads one version, or throws `RefusedError`. The words of any other error stay in the event. */
-  readonly load: (path: string, model: string, version: string) => Promise<LoadedModel>;
+  readonly load: (path: string, model: string, version: string) => Promise<LoadedVersion>;
   /** The model that plain `/predict` means, before any alias. */
   readonly defaultModel?: string | undefined;
   readonly onLoad?: (event: LoadEvent) => void;
@@ -108,7 +108,7 @@ export class Registry {
   }
 
   /** Lends the version that answers for a model; the caller releases it. Throws as `find` and `chooseVersion` do. */
-  lease(model: string | undefined, version?: string): LoadedModel {
+  lease(model: string | undefined, version?: string): LoadedVersion {
     const found = model === undefined ? this.findDefault() : this.find(model);
     return chooseVersion(found, version).lease();
   }

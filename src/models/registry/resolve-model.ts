@@ -11,7 +11,7 @@ export interface ModelNames {
   readonly defaultModel?: string | undefined;
 }
 
-const mostListed = 20;
+const maxListed = 20;
 
 /** A model by its name or alias. Throws `model_not_found`, or `model_unavailable` for an alias of nothing. */
 export function findModel({ models, aliases }: ModelNames, name: string): ModelState {
@@ -39,7 +39,7 @@ export function findDefaultModel(names: ModelNames): ModelState {
     detail:
       models.size === 0
         ? 'No model is loaded.'
-        : `No model is the default. POST /models/{model}/predict with one of ${[...models.keys()].slice(0, mostListed).join(', ')}.`,
+        : `No model is the default. POST /models/{model}/predict with one of ${[...models.keys()].slice(0, maxListed).join(', ')}.`,
   });
 }
 

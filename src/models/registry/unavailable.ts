@@ -3,7 +3,7 @@ import type { ModelState, VersionState } from './choose-version.js';
 
 /** What a loading version needs is a moment; what is refused or misnamed needs a person. */
 const loadingRetrySeconds = 1;
-const mostListed = 20;
+const maxListed = 20;
 
 /**
  * Why no version answers for `selector`, an alias, a version or nothing, and what mends that. Readiness, the 503 and
@@ -110,8 +110,8 @@ function namesIn(versions: ModelState['versions'], state: VersionState['state'])
 }
 
 function listNames(names: readonly string[]): string {
-  const shown = names.slice(0, mostListed);
-  if (names.length > mostListed) return `${shown.join(', ')}, …`;
+  const shown = names.slice(0, maxListed);
+  if (names.length > maxListed) return `${shown.join(', ')}, …`;
   return shown.length < 2 ? shown.join() : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
 }
 

@@ -1,9 +1,9 @@
 import type { Tensors } from '../../inference/tensors/tensor.js';
 
 /** So many values of a row are enough to tell most rows apart. */
-const mostValues = 16;
+const maxValues = 16;
 /** So many letters of a text are looked at. */
-const mostLetters = 8;
+const maxLetters = 8;
 
 const number = new Float64Array(1);
 const halves = new Int32Array(number.buffer);
@@ -23,7 +23,7 @@ function mixNumber(hash: number, value: number): number {
 
 function mixText(hash: number, text: string): number {
   let mixed = mix(hash, text.length);
-  const step = Math.max(1, Math.floor(text.length / mostLetters));
+  const step = Math.max(1, Math.floor(text.length / maxLetters));
   for (let k = 0; k < text.length; k += step) mixed = mix(mixed, text.charCodeAt(k));
   return mixed;
 }
@@ -39,7 +39,7 @@ function mixValue(hash: number, value: unknown): number {
 export function createRowHash(
   features: readonly string[],
 ): (row: Readonly<Record<string, unknown>>) => number {
-  const step = Math.max(1, Math.ceil(features.length / mostValues));
+  const step = Math.max(1, Math.ceil(features.length / maxValues));
   const looked = features.filter((_name, k) => k % step === 0);
   return (row) => {
     let hash = 0;
@@ -54,7 +54,7 @@ export function hashTensors(feeds: Tensors): number {
   for (const name in feeds) {
     const data = feeds[name]?.data ?? [];
     hash = mix(hash, data.length);
-    const step = Math.max(1, Math.ceil(data.length / mostValues));
+    const step = Math.max(1, Math.ceil(data.length / maxValues));
     for (let k = 0; k < data.length; k += step) hash = mixValue(hash, data[k]);
   }
   return hash >>> 0;

@@ -16,7 +16,7 @@ export interface Prediction {
 /** The answer to one request: as values, for those who compare, and as the members of a JSON object, for the wire. */
 export interface Answer {
   readonly value: AnswerValue;
-  readonly members: string;
+  readonly fieldsJson: string;
   /** Undefined where the answer was not computed for this request. */
   readonly timing?: RunTiming | undefined;
 }
@@ -26,7 +26,7 @@ export type AnswerValue = Prediction | { readonly outputs: Readonly<Record<strin
 /** A body past its check. */
 export interface CheckedRequest {
   /** Equal for two requests of a version if and only if they ask the same. */
-  text(): string;
+  cacheKey(): string;
   /** 32 bits, equal for two requests of a version that ask the same. It looks at a part of the request only. */
   hash(): number;
   /**

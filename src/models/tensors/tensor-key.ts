@@ -7,7 +7,7 @@ import type { TensorRun } from './tensor-task.js';
  * and elements of the inputs, and the outputs that are wanted, in their order. Tensors are large, and their texts are
  * kept.
  */
-export function toTensorText({ feeds, fetches }: TensorRun): string {
+export function toTensorKey({ feeds, fetches }: TensorRun): string {
   const names = Object.keys(feeds).sort();
   const head = names.map((name) => [name, feeds[name]?.type, feeds[name]?.dims]);
   const hash = createHash('sha256').update(JSON.stringify([head, fetches]));

@@ -1,5 +1,5 @@
 import type { Batcher, RunContext } from '../../inference/batching/batcher.js';
-import type { RunShare } from '../../inference/batching/pending-row.js';
+import type { RowOutput } from '../../inference/batching/pending-row.js';
 import { countRows, cutRun, joinRows, sliceRows } from './tensor-rows.js';
 import type { TensorRun } from './tensor-task.js';
 
@@ -12,7 +12,7 @@ export async function runWhole(
   run: TensorRun,
   mostRows: number,
   call: RunContext,
-): Promise<RunShare> {
+): Promise<RowOutput> {
   const rows = countRows(run);
   if (rows > mostRows) return runInPieces(batcher, cutRun(run, mostRows), call);
   const share = await batcher.run(run, call);
@@ -21,13 +21,13 @@ export async function runWhole(
 }
 
 /** So many pieces of a request wait at a time: what other clients ask comes between them. */
-const mostWaiting = 16;
+const maxWaiting = 16;
 
 async function runInPieces(
   batcher: Batcher<TensorRun>,
   pieces: readonly TensorRun[],
   call: RunContext,
-): Promise<RunShare> {
+): Promise<RowOutput> {
   let hasFailed = false;
   const connection = {
     // What is left of a request is not run once a piece of it has failed.
@@ -35,14 +35,14 @@ async function runInPieces(
       return hasFailed || call.connection?.destroyed === true;
     },
   };
-  const runPiece = async (piece: TensorRun): Promise<RunShare> => {
+  const runPiece = async (piece: TensorRun): Promise<RowOutput> => {
     const { outputs, timing } = await batcher.run(piece, { ...call, connection });
     return { outputs: sliceRows(outputs, timing.batchIndex, countRows(piece)), timing };
   };
-  const shares: RunShare[] = [];
+  const shares: RowOutput[] = [];
   try {
-    for (let k = 0; k < pieces.length; k += mostWaiting) {
-      shares.push(...(await Promise.all(pieces.slice(k, k + mostWaiting).map(runPiece))));
+    for (let k = 0; k < pieces.length; k += maxWaiting) {
+      shares.push(...(await Promise.all(pieces.slice(k, k + maxWaiting).map(runPiece))));
     }
   } catch (error) {
     hasFailed = true;
@@ -51,7 +51,7 @@ async function runInPieces(
   return {
     outputs: joinRows(shares.map(({ outputs }) => outputs)),
     timing: {
-      ...(shares[0] as RunShare).timing,
+      ...(shares[0] as RowOutput).timing,
       runMs: shares.reduce((sum, { timing }) => sum + timing.runMs, 0),
     },
   };

@@ -62,12 +62,12 @@ export function describeOutput({ type, dims }: TensorSpec): Schema {
 }
 
 /** As nested arrays more than so many elements would take tens of megabytes for good. */
-const mostNested = 1_048_576;
+const maxNested = 1_048_576;
 
 /** Whether an example of the tensor is bytes. Open dimensions are 1 in it. */
 export function isShownAsBytes({ type, dims = [] }: TensorSpec): boolean {
   return (
-    bytesOf(type) !== undefined && sizeOf(dims.map((dim) => (typeof dim === 'number' ? dim : 1))) > mostNested
+    bytesOf(type) !== undefined && sizeOf(dims.map((dim) => (typeof dim === 'number' ? dim : 1))) > maxNested
   );
 }
 

@@ -3,7 +3,7 @@ import { RefusedError, RowError } from '../../errors.js';
 import { findLookups } from '../../inference/analysis/graph-lookups.js';
 import type { Batcher } from '../../inference/batching/batcher.js';
 import type { CallContext } from '../../inference/batching/call-context.js';
-import type { RunShare } from '../../inference/batching/pending-row.js';
+import type { RowOutput } from '../../inference/batching/pending-row.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
 import { type NestedValue, toJsonText, toNestedArrays } from '../../inference/tensors/json-write.js';
@@ -20,7 +20,7 @@ import { unservable } from '../binding/graph-outputs.js';
 import { hashTensors } from '../tasks/request-hash.js';
 import type { Answer, AnswerValue, Task } from '../tasks/task.js';
 import { explainRefusal, type Ids, pointerTo } from '../tasks/value-refusal.js';
-import { toTensorText } from './tensor-key.js';
+import { toTensorKey } from './tensor-key.js';
 import { readTensorRequest } from './tensor-request.js';
 import { countRows } from './tensor-rows.js';
 import { runWhole } from './tensor-run.js';
@@ -46,7 +46,7 @@ export interface PackedTensor {
 }
 
 /** How requests and answers of a graph look. */
-export interface TensorForm {
+export interface TensorCodec {
   readonly inputs: readonly TensorSpec[];
   /** Those that are served, in the order in which an answer has them. */
   readonly outputs: readonly TensorSpec[];
@@ -61,11 +61,11 @@ export interface TensorForm {
 }
 
 /** `emptyAxes` are those, by the name of their input, along which a request may have no elements. */
-export function createTensorForm(
+export function createTensorCodec(
   graph: ModelGraph,
   maxBatchRows?: number,
   emptyAxes?: ReadonlyMap<string, ReadonlySet<number>>,
-): TensorForm {
+): TensorCodec {
   const specs = graph.inputs.map((input) => ({ ...toSpec(input), emptyAxes: emptyAxes?.get(input.name) }));
   for (const [k, input] of graph.inputs.entries()) checkInputSize(input, (specs[k] as TensorSpec).type);
   const outputs = graph.outputs.filter((output) => isServable(output)).map(toSpec);
@@ -104,14 +104,14 @@ export function createTensorForm(
  * runs; without `mostRows` each request is a run of its own.
  */
 export function createTensorTask(
-  form: TensorForm,
+  form: TensorCodec,
   batcher: Batcher<TensorRun>,
   mostRows: number | undefined,
 ): Task {
   const { read, explain, example, requestSchema, documentSchema, answerSchema } = form;
   const answer = async (run: TensorRun, call: CallContext): Promise<Answer> => {
     batcher.admit(call, mostRows && countRows(run));
-    let share: RunShare;
+    let share: RowOutput;
     try {
       share =
         mostRows === undefined ? await batcher.run(run, call) : await runWhole(batcher, run, mostRows, call);
@@ -122,13 +122,13 @@ export function createTensorTask(
     for (const name of run.fetches) {
       texts.push(`${JSON.stringify(name)}:${await toJsonText(share.outputs[name] as Tensor, name)}`);
     }
-    const members = `"outputs":{${texts.join(',')}}`;
+    const fieldsJson = `"outputs":{${texts.join(',')}}`;
     return {
       // Few want the values, and they may be many.
       get value() {
-        return JSON.parse(`{${members}}`) as AnswerValue;
+        return JSON.parse(`{${fieldsJson}}`) as AnswerValue;
       },
-      members,
+      fieldsJson,
       timing: share.timing,
     };
   };
@@ -138,7 +138,7 @@ export function createTensorTask(
     answerSchema,
     example,
     tensors: { inputs: form.inputs, outputs: form.outputs },
-    // `inputs` and `outputs` in an object, and each input as an object of two members. Of numbers there may be any count.
+    // `inputs` and `outputs` in an object, and each input as an object of two fieldsJson. Of numbers there may be any count.
     bodyBounds: { names: 4 + 4 * form.inputs.length, items: Number.POSITIVE_INFINITY },
     answerAll: (requests, call) =>
       Promise.all(
@@ -151,7 +151,7 @@ export function createTensorTask(
     check(body) {
       const run = read(body);
       return {
-        text: () => toTensorText(run),
+        cacheKey: () => toTensorKey(run),
         hash: () => hashTensors(run.feeds),
         answer: (call) => answer(run, call),
       };

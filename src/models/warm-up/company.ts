@@ -28,10 +28,10 @@ export interface CompanyFault {
  * The largest difference that rounding explains, as a share of the largest value in the column: kernels for one row and
  * for many add in another order. Measured: docs/decisions/rows-in-company.md.
  */
-export const mostRounding = 1e-5;
-const mostRounding16 = 1e-2;
+export const maxRounding = 1e-5;
+const maxRounding16 = 1e-2;
 /** Columns whose values are smaller than this share of the output's largest are compared with that. */
-const leastScale = 1e-6;
+const minScale = 1e-6;
 
 /**
  * Whether a row's answer depends on the rows that share its run: runs the samples two together and as many as a run may
@@ -99,7 +99,7 @@ function createJudge(
   const answers = alone.map(toComparable);
   const [first] = alone;
   const size = first?.data.length ?? 0;
-  const mostExplained = first?.type === 'float16' ? mostRounding16 : mostRounding;
+  const mostExplained = first?.type === 'float16' ? maxRounding16 : maxRounding;
   return (numbers, together, rows) => {
     if (together.data.length !== size * rows) return Number.POSITIVE_INFINITY;
     const { dims } = together;
@@ -149,5 +149,5 @@ function scalesOf(answers: readonly ArrayLike<number | bigint | string>[], size:
       largest = Math.max(largest, magnitude);
     }
   }
-  return scales.map((scale) => Math.max(scale, largest * leastScale));
+  return scales.map((scale) => Math.max(scale, largest * minScale));
 }

@@ -1,11 +1,11 @@
-import type { Trial } from '../../inference/runner/sandbox.js';
+import type { Sandbox } from '../../inference/runner/sandbox.js';
 import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
 import { sizeOf, type Tensor } from '../../inference/tensors/tensor.js';
 import type { TensorRun } from '../tensors/tensor-task.js';
 import { isRefusal, renewIfEnded } from './try-samples.js';
 
 /** A graph has few open dimensions. Each is one run, and the first that ends the child is the last that is tried. */
-const mostTried = 16;
+const maxTried = 16;
 
 /**
  * The open axes of the inputs, but for the first, along which the version answers a request without elements: some
@@ -14,14 +14,14 @@ const mostTried = 16;
 export async function findEmptyAxes(
   inputs: readonly TensorSpec[],
   base: TensorRun,
-  trial: Trial,
+  sandbox: Sandbox,
 ): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
   const open = inputs.flatMap(({ name, dims = [] }) =>
     dims.flatMap((dim, axis) => (axis > 0 && typeof dim !== 'number' ? [{ name, axis, dim }] : [])),
   );
   const found = new Map<string, Set<number>>();
   const tried = new Set<string>();
-  for (const { name, axis, dim } of open.slice(0, mostTried)) {
+  for (const { name, axis, dim } of open.slice(0, maxTried)) {
     if (dim !== undefined && tried.has(dim)) continue;
     if (dim !== undefined) tried.add(dim);
     const alike = open.filter((it) =>
@@ -34,11 +34,11 @@ export async function findEmptyAxes(
       }),
     );
     try {
-      await trial.run(feeds, base.fetches);
+      await sandbox.run(feeds, base.fetches);
       for (const it of alike) found.set(it.name, (found.get(it.name) ?? new Set()).add(it.axis));
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      if (await renewIfEnded(trial, error)) break;
+      if (await renewIfEnded(sandbox, error)) break;
     }
   }
   return found;

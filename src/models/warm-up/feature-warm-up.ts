@@ -3,7 +3,7 @@ import { Batcher } from '../../inference/batching/batcher.js';
 import { RunTimes } from '../../inference/batching/run-times.js';
 import { EngineError } from '../../inference/engine/engine-error.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
-import type { Trial } from '../../inference/runner/sandbox.js';
+import type { Sandbox } from '../../inference/runner/sandbox.js';
 import { countBytes } from '../../inference/tensors/bytes.js';
 import type { Tensors } from '../../inference/tensors/tensor.js';
 import { nextTurn } from '../../time/slices.js';
@@ -16,7 +16,7 @@ import { createExampleRow, createOtherRows } from '../features/example-row.js';
 import { createEntryText, flattenEntries, sizeOfEntry } from '../features/feature-rows.js';
 import { createFeatureSchema, type FeatureSchema } from '../features/feature-schema.js';
 import { createFeatureTask } from '../features/feature-task.js';
-import { createRowText } from '../features/row-key.js';
+import { createRowKey } from '../features/row-key.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { withDefaults } from '../manifest/runtime-defaults.js';
 import { createRowHash } from '../tasks/request-hash.js';
@@ -32,7 +32,7 @@ import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js
 export async function warmUpFeatures(
   manifest: Manifest,
   graph: ModelGraph,
-  trial: Trial,
+  sandbox: Sandbox,
   golden: Golden | undefined,
   limits: WarmUpLimits,
 ): Promise<WarmUp> {
@@ -44,17 +44,17 @@ export async function warmUpFeatures(
   const features = createFeatureSchema(manifest.name, typed);
   await nextTurn();
   const { fetches } = outputs;
-  const run = (rows: readonly Row[], limitMs?: number) => trial.run(encode(rows), fetches, limitMs);
+  const run = (rows: readonly Row[], limitMs?: number) => sandbox.run(encode(rows), fetches, limitMs);
 
   const known = soundRow(features, golden);
   const plain = createExampleRow(typed);
   const candidates = known === undefined ? [plain, ...createOtherRows(typed)] : [known];
-  const { row, outputs: one } = await findBase(trial, candidates, (candidate) => run([candidate]));
+  const { row, outputs: one } = await findBase(sandbox, candidates, (candidate) => run([candidate]));
   // Two rows show which elements belong to a row; one row shows that the graph takes it.
   const two = await run([row, row]);
   const { decode, classes } = outputs.complete(two, fixedRows ?? 2);
   outputs.complete(one, fixedRows ?? 1);
-  const runMs = await fastestOf(10, trial, () => run([row]));
+  const runMs = await fastestOf(10, sandbox, () => run([row]));
   if (runMs > settings.timeoutMs) throw tooSlow(runMs, settings.timeoutMs);
   // A full batch must fit well into the time that a run may take, and its outputs into what one may give.
   const affordableRows = Math.floor(settings.timeoutMs / 2 / runMs);
@@ -64,9 +64,9 @@ export async function warmUpFeatures(
 
   await nextTurn();
   const samples = createSampleRows(typed, features, row, golden?.instances ?? [], countSamples(runMs));
-  const tried = await tryAlone(trial, samples, (sample) => run([sample], settings.timeoutMs));
+  const tried = await tryAlone(sandbox, samples, (sample) => run([sample], settings.timeoutMs));
   const rows = tried.map((it) => it.sample);
-  const company = await judgeCompany(trial, limits.sharedReason, {
+  const company = await judgeCompany(sandbox, limits.sharedReason, {
     alone: tried.map((it) => it.outputs),
     maxRows: mostRows,
     run: (numbers) => run(numbers.map((k) => rows[k] as Row)),
@@ -78,10 +78,10 @@ export async function warmUpFeatures(
   const batchRows = company.reason === undefined ? mostRows : 1;
   const mixed = Array.from({ length: batchRows }, (_unused, k) => rows[k % rows.length] ?? row);
   const full = await run(mixed);
-  const batchRunMs = await fastestOf(3, trial, () => run(mixed));
+  const batchRunMs = await fastestOf(3, sandbox, () => run(mixed));
   const answers = tried.map((it) => decodeOrError(decode, it.outputs));
   const names = typed.map(({ feature }) => feature.name);
-  const toText = createRowText(names);
+  const toText = createRowKey(names);
   return {
     createTask: (executor, options) =>
       createFeatureTask({
@@ -129,7 +129,7 @@ function soundRow(features: FeatureSchema, golden: Golden | undefined): Row | un
 
 /** The first of the rows that the engine takes. Throws `RefusedError` with what it said of the first where it takes none. */
 async function findBase(
-  trial: Trial,
+  sandbox: Sandbox,
   rows: readonly Row[],
   run: (row: Row) => Promise<Tensors>,
 ): Promise<{ readonly row: Row; readonly outputs: Tensors }> {
@@ -140,7 +140,7 @@ async function findBase(
     } catch (error) {
       if (!isRefusal(error) || isFinal(error)) throw error;
       failures.push(error);
-      await renewIfEnded(trial, error);
+      await renewIfEnded(sandbox, error);
     }
   }
   const [cause] = failures;

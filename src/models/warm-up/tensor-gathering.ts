@@ -1,12 +1,12 @@
-import type { Trial } from '../../inference/runner/sandbox.js';
+import type { Sandbox } from '../../inference/runner/sandbox.js';
 import { countBytes } from '../../inference/tensors/bytes.js';
 import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
 import type { Tensors } from '../../inference/tensors/tensor.js';
 import type { Golden } from '../examples/golden.js';
 import type { Manifest } from '../manifest/manifest.js';
-import { longestInlineRunMs, withDefaults } from '../manifest/runtime-defaults.js';
+import { maxInlineRunMs, withDefaults } from '../manifest/runtime-defaults.js';
 import { countRows, joinRows, shapeOf, sliceRows } from '../tensors/tensor-rows.js';
-import type { TensorForm } from '../tensors/tensor-task.js';
+import type { TensorCodec } from '../tensors/tensor-task.js';
 import { countOrdinary } from './sample-rows.js';
 import { createSampleTensors } from './sample-tensors.js';
 import type { Base } from './tensor-warm-up.js';
@@ -16,13 +16,13 @@ import type { WarmUpLimits } from './warm-up.js';
 /** A size is as good as the fastest where its runs take this many times as long a row: the answers come sooner. */
 const goodEnough = 1.15;
 /** Sizes are tried until a run takes so long. */
-const longestTriedRunMs = 250;
+const maxTriedRunMs = 250;
 
-export interface GatheringTrial {
-  readonly form: TensorForm;
+export interface GatheringSandbox {
+  readonly form: TensorCodec;
   readonly base: Base;
   readonly golden: Golden | undefined;
-  readonly trial: Trial;
+  readonly sandbox: Sandbox;
   /** Of the base request. */
   readonly runMs: number;
   readonly limits: WarmUpLimits;
@@ -47,8 +47,8 @@ interface Size {
  * Whether requests of tensors may share runs, and how many rows a run may have: from the declared shapes, then by
  * running different rows alone and together.
  */
-export async function judgeGathering(given: GatheringTrial): Promise<Gathering> {
-  const { form, base, trial, runMs, limits, manifest } = given;
+export async function judgeGathering(given: GatheringSandbox): Promise<Gathering> {
+  const { form, base, sandbox, runMs, limits, manifest } = given;
   const { maxBatchRows, timeoutMs } = withDefaults(manifest.runtime);
   const alone = (verdict: CompanyVerdict): Gathering => ({
     isIndependent: false,
@@ -60,7 +60,7 @@ export async function judgeGathering(given: GatheringTrial): Promise<Gathering> 
   const shapeReason = findShapeReason(form.inputs);
   const names = Object.keys(base.outputs);
   if (shapeReason !== undefined) {
-    const again = (): Promise<Tensors> => trial.run(base.run.feeds, names);
+    const again = (): Promise<Tensors> => sandbox.run(base.run.feeds, names);
     const single = {
       alone: [base.outputs],
       maxRows: 1,
@@ -69,10 +69,10 @@ export async function judgeGathering(given: GatheringTrial): Promise<Gathering> 
       ordinary: 1,
       isCut: false,
     };
-    return alone({ ...(await judgeCompany(trial, undefined, single)), reason: shapeReason });
+    return alone({ ...(await judgeCompany(sandbox, undefined, single)), reason: shapeReason });
   }
   const samples = createSamples(given);
-  const tried = await tryAlone(trial, samples, (feeds) => trial.run(feeds, names, timeoutMs));
+  const tried = await tryAlone(sandbox, samples, (feeds) => sandbox.run(feeds, names, timeoutMs));
   const misfit = tried
     .flatMap(({ outputs }) => Object.entries(outputs))
     .find(([, { dims }]) => dims[0] !== 1);
@@ -82,13 +82,13 @@ export async function judgeGathering(given: GatheringTrial): Promise<Gathering> 
   }
   const rows = tried.map(({ sample }) => sample);
   const run = (numbers: readonly number[]) =>
-    trial.run(joinRows(numbers.map((k) => rows[k] as Tensors)), names);
+    sandbox.run(joinRows(numbers.map((k) => rows[k] as Tensors)), names);
   const [first] = tried;
   const size =
     first === undefined || tried.length < 2
       ? { mostRows: maxBatchRows, rowMs: runMs, batchRunMs: runMs }
-      : await findSize(trial, run, rows.length, countBytes(first.outputs), given);
-  const verdict = await judgeCompany(trial, limits.sharedReason, {
+      : await findSize(sandbox, run, rows.length, countBytes(first.outputs), given);
+  const verdict = await judgeCompany(sandbox, limits.sharedReason, {
     alone: tried.map(({ outputs }) => outputs),
     maxRows: Math.max(2, size.mostRows),
     run,
@@ -118,7 +118,7 @@ function findShapeReason(inputs: readonly TensorSpec[]): string | undefined {
 }
 
 /** Rows of the golden requests that have the shape of the first, then rows with drawn values. */
-function createSamples({ form, base, golden, runMs }: GatheringTrial): readonly Tensors[] {
+function createSamples({ form, base, golden, runMs }: GatheringSandbox): readonly Tensors[] {
   const count = countSamples(runMs / countRows(base.run));
   const rows: Tensors[] = [];
   for (const instance of golden?.instances ?? []) {
@@ -141,11 +141,11 @@ function createSamples({ form, base, golden, runMs }: GatheringTrial): readonly 
  * thread, no run may take longer than is allowed there.
  */
 async function findSize(
-  trial: Trial,
+  sandbox: Sandbox,
   run: (numbers: readonly number[]) => Promise<unknown>,
   samples: number,
   bytesOfRow: number,
-  { limits, manifest }: GatheringTrial,
+  { limits, manifest }: GatheringSandbox,
 ): Promise<Size & { readonly rowMs: number }> {
   const { maxBatchRows, timeoutMs } = withDefaults(manifest.runtime);
   const isGiven = manifest.runtime?.maxBatchRows !== undefined;
@@ -154,17 +154,15 @@ async function findSize(
   const measure = async (rows: number): Promise<number> => {
     const numbers = Array.from({ length: rows }, (_unused, k) => k % samples);
     let fastest = Number.POSITIVE_INFINITY;
-    for (let k = 0; k < 3 && (k === 0 || fastest * k < longestTriedRunMs); k += 1) {
+    for (let k = 0; k < 3 && (k === 0 || fastest * k < maxTriedRunMs); k += 1) {
       await run(numbers);
-      fastest = Math.min(fastest, trial.lastRunMs);
+      fastest = Math.min(fastest, sandbox.lastRunMs);
     }
     return fastest;
   };
   const rowMs = await measure(1);
-  const isShort = limits.mayRunInline && rowMs <= longestInlineRunMs && !isGiven;
-  const longestMs = isShort
-    ? longestInlineRunMs
-    : Math.min(isGiven ? timeoutMs : longestTriedRunMs, timeoutMs / 2);
+  const isShort = limits.mayRunInline && rowMs <= maxInlineRunMs && !isGiven;
+  const longestMs = isShort ? maxInlineRunMs : Math.min(isGiven ? timeoutMs : maxTriedRunMs, timeoutMs / 2);
   const sizes: Size[] = [{ mostRows: 1, batchRunMs: rowMs }];
   for (let rows = 2; sizes.at(-1)?.mostRows !== most; rows *= 2) {
     const mostRows = Math.min(rows, most);

@@ -2,24 +2,24 @@ import { ServiceError } from '../../errors.js';
 import { Batcher, type EntrySize } from '../../inference/batching/batcher.js';
 import { RunTimes } from '../../inference/batching/run-times.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
-import type { Trial } from '../../inference/runner/sandbox.js';
+import type { Sandbox } from '../../inference/runner/sandbox.js';
 import { countBytes } from '../../inference/tensors/bytes.js';
 import type { Tensors } from '../../inference/tensors/tensor.js';
 import { listExamples } from '../examples/example-request.js';
 import type { Golden } from '../examples/golden.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { withDefaults } from '../manifest/runtime-defaults.js';
-import { toTensorText } from '../tensors/tensor-key.js';
+import { toTensorKey } from '../tensors/tensor-key.js';
 import { countRows, joinRuns, shapeOf } from '../tensors/tensor-rows.js';
 import {
-  createTensorForm,
+  createTensorCodec,
   createTensorTask,
-  type TensorForm,
+  type TensorCodec,
   type TensorRun,
 } from '../tensors/tensor-task.js';
 import { findEmptyAxes } from './empty-axes.js';
 import { judgeGathering } from './tensor-gathering.js';
-import { isFinal, isRefusal, mostRenewals, renewIfEnded } from './try-samples.js';
+import { isFinal, isRefusal, maxRenewals, renewIfEnded } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
 /**
@@ -28,24 +28,24 @@ import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js
 export async function warmUpTensors(
   manifest: Manifest,
   graph: ModelGraph,
-  trial: Trial,
+  sandbox: Sandbox,
   golden: Golden | undefined,
   limits: WarmUpLimits,
 ): Promise<WarmUp> {
   const settings = withDefaults(manifest.runtime);
-  const form = createTensorForm(graph, manifest.runtime?.maxBatchRows);
-  const base = await findBase(form, golden, listExamples(manifest, graph, form.example), trial);
+  const form = createTensorCodec(graph, manifest.runtime?.maxBatchRows);
+  const base = await findBase(form, golden, listExamples(manifest, graph, form.example), sandbox);
   const baseMs =
     base === undefined
       ? Number.NaN
-      : await fastestOf(3, trial, () => trial.run(base.run.feeds, base.run.fetches));
+      : await fastestOf(3, sandbox, () => sandbox.run(base.run.feeds, base.run.fetches));
   if (baseMs > settings.timeoutMs) throw tooSlow(baseMs, settings.timeoutMs);
   const gathering =
-    base && (await judgeGathering({ form, base, golden, trial, runMs: baseMs, limits, manifest }));
+    base && (await judgeGathering({ form, base, golden, sandbox, runMs: baseMs, limits, manifest }));
   const { rowMs: runMs = baseMs, batchRunMs = baseMs, verdict } = gathering ?? {};
   const mostRows = gathering?.isIndependent ? gathering.mostRows : undefined;
-  const emptyAxes = base && (await findEmptyAxes(form.inputs, base.run, trial));
-  const askedForm = createTensorForm(graph, manifest.runtime?.maxBatchRows, emptyAxes);
+  const emptyAxes = base && (await findEmptyAxes(form.inputs, base.run, sandbox));
+  const askedForm = createTensorCodec(graph, manifest.runtime?.maxBatchRows, emptyAxes);
   return {
     createTask: (executor, options) =>
       createTensorTask(
@@ -55,7 +55,7 @@ export async function warmUpTensors(
           ...options,
           executor,
           toRun: joinRuns,
-          textOf: toTensorText,
+          textOf: toTensorKey,
           times: new RunTimes(
             ...(base === undefined
               ? []
@@ -89,7 +89,7 @@ export async function warmUpTensors(
  * What a request takes of a run. Where only the first dimension is open, each row costs what was measured, and all may
  * share runs. Elsewhere a row costs more the more elements it has, and only requests of one shape share a run.
  */
-function createSizing({ inputs }: TensorForm, base: TensorRun): (run: TensorRun) => EntrySize {
+function createSizing({ inputs }: TensorCodec, base: TensorRun): (run: TensorRun) => EntrySize {
   const isFixed = inputs.every(({ dims }) => dims?.slice(1).every((dim) => typeof dim === 'number') ?? false);
   const measured = countElements(base) / countRows(base);
   return (run) => {
@@ -106,7 +106,7 @@ function countElements({ feeds }: TensorRun): number {
 }
 
 /** Why a request may take any time: it has any number of rows, and they cannot be cut into short runs. */
-function findUnboundedReason({ inputs }: TensorForm, reason: string | undefined): string | undefined {
+function findUnboundedReason({ inputs }: TensorCodec, reason: string | undefined): string | undefined {
   const open = inputs.find(
     ({ dims }) => dims === undefined || (dims.length > 0 && typeof dims[0] !== 'number'),
   );
@@ -122,22 +122,22 @@ export interface Base {
 
 /** The first of the golden request and the examples that the engine answers: an example is a guess. */
 async function findBase(
-  form: TensorForm,
+  form: TensorCodec,
   golden: Golden | undefined,
   examples: Iterable<unknown>,
-  trial: Trial,
+  sandbox: Sandbox,
 ): Promise<Base | undefined> {
   let ends = 0;
   for (const body of golden === undefined ? examples : [golden.instances[0]]) {
     try {
       const run = form.read(body);
-      return { run, outputs: await trial.run(run.feeds, run.fetches) };
+      return { run, outputs: await sandbox.run(run.feeds, run.fetches) };
     } catch (error) {
       // Golden rows are judged later.
       if (isFinal(error)) throw error;
       if (!isRefusal(error) && !(error instanceof ServiceError)) throw error;
-      if (isRefusal(error) && (await renewIfEnded(trial, error))) ends += 1;
-      if (ends === mostRenewals) break;
+      if (isRefusal(error) && (await renewIfEnded(sandbox, error))) ends += 1;
+      if (ends === maxRenewals) break;
     }
   }
   return undefined;

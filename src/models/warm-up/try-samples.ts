@@ -1,17 +1,17 @@
 import { EngineError } from '../../inference/engine/engine-error.js';
-import { HostLostError, tookTooMuchMemory } from '../../inference/runner/runner-process.js';
-import { type Trial, TrialTimeoutError } from '../../inference/runner/sandbox.js';
+import { RunnerLostError, tookTooMuchMemory } from '../../inference/runner/runner-process.js';
+import { type Sandbox, SandboxTimeoutError } from '../../inference/runner/sandbox.js';
 import type { Tensors } from '../../inference/tensors/tensor.js';
 import { type Company, type CompanyFault, findCompanyFault, isRepeatable } from './company.js';
 
-const mostSamples = 16;
-const longestSamplingMs = 500;
+const maxSamples = 16;
+const maxSamplingMs = 500;
 /** So many samples may end the child that tries them; then no more are tried. */
-export const mostRenewals = 3;
+export const maxRenewals = 3;
 
 /** How many samples are run alone, where each run takes so long. */
 export function countSamples(runMs: number): number {
-  return Math.min(mostSamples, Math.max(2, Math.floor(longestSamplingMs / runMs)));
+  return Math.min(maxSamples, Math.max(2, Math.floor(maxSamplingMs / runMs)));
 }
 
 export interface TriedSample<Sample> {
@@ -24,7 +24,7 @@ export interface TriedSample<Sample> {
  * then: that is what the sample's clients would see, and no reason to refuse the version.
  */
 export async function tryAlone<Sample>(
-  trial: Trial,
+  sandbox: Sandbox,
   samples: readonly Sample[],
   run: (sample: Sample) => Promise<Tensors>,
 ): Promise<readonly TriedSample<Sample>[]> {
@@ -35,8 +35,8 @@ export async function tryAlone<Sample>(
       tried.push({ sample, outputs: await run(sample) });
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      if (await renewIfEnded(trial, error)) renewals += 1;
-      if (renewals === mostRenewals) break;
+      if (await renewIfEnded(sandbox, error)) renewals += 1;
+      if (renewals === maxRenewals) break;
     }
   }
   return tried;
@@ -52,7 +52,7 @@ export interface CompanyVerdict {
 
 /** Whether runs may gather rows of different requests. `knownReason` is what the graph says against it. */
 export async function judgeCompany(
-  trial: Trial,
+  sandbox: Sandbox,
   knownReason: string | undefined,
   company: Company,
 ): Promise<CompanyVerdict> {
@@ -71,7 +71,7 @@ export async function judgeCompany(
     return { isRepeatable: true, reason: knownReason ?? describe(fault), fault };
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    await renewIfEnded(trial, error);
+    await renewIfEnded(sandbox, error);
     const reason = knownReason ?? 'the engine refuses rows together that it takes alone';
     return { isRepeatable: true, reason };
   }
@@ -79,18 +79,20 @@ export async function judgeCompany(
 
 /** What the engine, or its end, says of an input: no fault of ours. */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof EngineError || error instanceof HostLostError || error instanceof TrialTimeoutError;
+  return (
+    error instanceof EngineError || error instanceof RunnerLostError || error instanceof SandboxTimeoutError
+  );
 }
 
 /** What no other row would do better at: the time that a load may take, and the memory of a child. */
 export function isFinal(error: unknown): boolean {
-  return error instanceof TrialTimeoutError || tookTooMuchMemory(error);
+  return error instanceof SandboxTimeoutError || tookTooMuchMemory(error);
 }
 
 /** Opens the model again where the failed run has ended its child; whether it has. */
-export async function renewIfEnded(trial: Trial, error: unknown): Promise<boolean> {
+export async function renewIfEnded(sandbox: Sandbox, error: unknown): Promise<boolean> {
   if (error instanceof EngineError) return false;
-  await trial.renew();
+  await sandbox.renew();
   return true;
 }
 

@@ -1,7 +1,7 @@
 import { RefusedError } from '../../errors.js';
 import type { Executor } from '../../inference/engine/executor.js';
-import type { Trial } from '../../inference/runner/sandbox.js';
-import { longestInlineRunMs } from '../manifest/runtime-defaults.js';
+import type { Sandbox } from '../../inference/runner/sandbox.js';
+import { maxInlineRunMs } from '../manifest/runtime-defaults.js';
 import type { AnswerValue, Scalar, Task } from '../tasks/task.js';
 import type { TensorRun } from '../tensors/tensor-task.js';
 import type { CompanyFault } from './company.js';
@@ -48,18 +48,22 @@ export interface WarmUpLimits {
   readonly mayRunInline: boolean;
 }
 
-const longestDoubtMs = 50;
+const maxDoubtMs = 50;
 
 /**
  * The shortest of some runs, in the engine's own milliseconds. What seems too long for the server's thread is tried
  * again for a while: a machine that was busy at the wrong moment must not decide where a version runs.
  */
-export async function fastestOf(times: number, trial: Trial, run: () => Promise<unknown>): Promise<number> {
+export async function fastestOf(
+  times: number,
+  sandbox: Sandbox,
+  run: () => Promise<unknown>,
+): Promise<number> {
   let fastest = Number.POSITIVE_INFINITY;
-  const until = performance.now() + longestDoubtMs;
-  for (let k = 0; k < times || (fastest > longestInlineRunMs && performance.now() < until); k += 1) {
+  const until = performance.now() + maxDoubtMs;
+  for (let k = 0; k < times || (fastest > maxInlineRunMs && performance.now() < until); k += 1) {
     await run();
-    fastest = Math.min(fastest, trial.lastRunMs);
+    fastest = Math.min(fastest, sandbox.lastRunMs);
   }
   return fastest;
 }

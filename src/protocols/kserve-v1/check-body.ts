@@ -1,4 +1,4 @@
-import type { LoadedModel } from '../../models/registry/loaded-version.js';
+import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import type { CheckedRows, RowResult, RowsResult } from '../../predictor.js';
 import { checkFeatureRows } from './feature-rows.js';
 import { locateFailure } from './locate-failure.js';
@@ -13,7 +13,7 @@ export interface V1Request extends CheckedRows {
 }
 
 /** Checks a body by the version that answers it. Throws `invalid_input` with every problem. */
-export function checkBody(body: unknown, loaded: LoadedModel): V1Request {
+export function checkBody(body: unknown, loaded: LoadedVersion): V1Request {
   const read = readBody(body);
   if (loaded.task.tensors !== undefined) {
     const { requests, locate, count } = checkTensors(read, loaded);

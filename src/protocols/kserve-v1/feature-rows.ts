@@ -1,5 +1,5 @@
 import { type Problem, ServiceError } from '../../errors.js';
-import type { LoadedModel } from '../../models/registry/loaded-version.js';
+import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import type { CheckedRequest } from '../../models/tasks/task.js';
 import { describeValue, pointerToken } from '../../text/describe-value.js';
 import { isObject, readList, refuse, type V1Body } from './read-body.js';
@@ -24,14 +24,14 @@ export interface LocatedRows extends Pick<Rows, 'locate'> {
 }
 
 /** Beyond so many rows with problems the rest is not looked at. */
-const mostBadRows = 20;
-const mostProblems = 100;
+const maxBadRows = 20;
+const maxProblems = 100;
 
 /**
  * Checks the rows of a version of features: objects by name, or arrays in the manifest's order. One bad row refuses the
  * request. Throws `invalid_input` with the problems of all bad rows.
  */
-export function checkFeatureRows(body: V1Body, { manifest, task, maxRows }: LoadedModel): LocatedRows {
+export function checkFeatureRows(body: V1Body, { manifest, task, maxRows }: LoadedVersion): LocatedRows {
   const { features = [] } = manifest;
   const shape: RowShape = {
     names: features.map(({ name }) => name),
@@ -40,7 +40,7 @@ export function checkFeatureRows(body: V1Body, { manifest, task, maxRows }: Load
   const { rows, locate } = readRows(body, shape, maxRows);
   const requests: CheckedRequest[] = [];
   const bad: { readonly row: number; readonly error: ServiceError }[] = [];
-  for (let row = 0; row < rows.length && bad.length < mostBadRows; row += 1) {
+  for (let row = 0; row < rows.length && bad.length < maxBadRows; row += 1) {
     try {
       requests.push(task.check(toNamed(rows[row], shape)));
     } catch (error) {
@@ -56,7 +56,7 @@ export function checkFeatureRows(body: V1Body, { manifest, task, maxRows }: Load
         ...findBytes(rows[row], (pointer) => locate(row, pointer)),
       ]);
       const detail = `${bad.length} of ${rows.length} rows do not fit`;
-      return { detail, problems: problems.slice(0, mostProblems) };
+      return { detail, problems: problems.slice(0, maxProblems) };
     },
   });
 }
@@ -74,7 +74,7 @@ function readColumns(
   maxRows: number,
 ): Rows {
   const [first = names[0] as string] = Object.keys(columns);
-  const given = Object.entries(columns).slice(0, names.length + mostProblems);
+  const given = Object.entries(columns).slice(0, names.length + maxProblems);
   const { length } = readList(columns[first], `/inputs/${pointerToken(first)}`, maxRows);
   const problems: Problem[] = given.flatMap(([name, column]) => {
     if (Array.isArray(column) && column.length === length) return [];
@@ -82,7 +82,7 @@ function readColumns(
     const message = `must be an array of ${length} values, as ${first} is, got ${got}`;
     return [{ pointer: `/inputs/${pointerToken(name)}`, message }];
   });
-  if (problems.length > 0) throw refuse(problems.slice(0, mostProblems));
+  if (problems.length > 0) throw refuse(problems.slice(0, maxProblems));
   return {
     rows: Array.from({ length }, (_unused, row) => {
       const values = given.map(([name, column]) => [name, (column as readonly unknown[])[row]] as const);
@@ -116,7 +116,7 @@ function toNamed(value: unknown, { names, optional }: RowShape): unknown {
 /** TensorFlow Serving has bytes in `{"b64": "…"}`. */
 function findBytes(row: unknown, locate: (pointer: string) => string): readonly Problem[] {
   const values = isObject(row) || Array.isArray(row) ? Object.entries(row) : [['', row] as const];
-  return values.slice(0, mostProblems).flatMap(([name, value]) => {
+  return values.slice(0, maxProblems).flatMap(([name, value]) => {
     if (!isObject(value) || typeof value['b64'] !== 'string') return [];
     const pointer = locate(name === '' ? '' : `/${pointerToken(name)}`);
     return [{ pointer, message: '{"b64": …} is not decoded here: send a text as it is' }];

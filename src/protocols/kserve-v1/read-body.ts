@@ -11,7 +11,7 @@ export interface V1Body {
 }
 
 const keys: readonly string[] = ['instances', 'inputs', 'parameters', 'signature_name'];
-const mostProblems = 20;
+const maxProblems = 20;
 
 /** Reads what holds the rows; the rows themselves are read by the version that answers. Throws `invalid_input`. */
 export function readBody(body: unknown): V1Body {
@@ -21,7 +21,7 @@ export function readBody(body: unknown): V1Body {
   }
   const problems: Problem[] = Object.keys(body)
     .filter((key) => !keys.includes(key))
-    .slice(0, mostProblems)
+    .slice(0, maxProblems)
     .map((key) => ({
       pointer: `/${pointerToken(key)}`,
       message: 'is not a key of this request: "instances" and "parameters" are',
@@ -52,7 +52,7 @@ function readParameters(parameters: unknown, problems: Problem[]): boolean {
     return false;
   }
   const { probabilities, ...others } = parameters;
-  for (const key of Object.keys(others).slice(0, mostProblems)) {
+  for (const key of Object.keys(others).slice(0, maxProblems)) {
     const message = 'is not a parameter: "probabilities" is';
     problems.push({ pointer: `/parameters/${pointerToken(key)}`, message });
   }

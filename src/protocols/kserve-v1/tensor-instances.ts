@@ -1,5 +1,5 @@
 import { type Problem, ServiceError } from '../../errors.js';
-import type { LoadedModel } from '../../models/registry/loaded-version.js';
+import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import { describeValue, pointerToken } from '../../text/describe-value.js';
 import type { Locate, LocatedRows } from './feature-rows.js';
 import { isObject, readList, refuse, type V1Body } from './read-body.js';
@@ -9,13 +9,13 @@ export interface TensorInstances extends LocatedRows {
   readonly count: number | undefined;
 }
 
-const mostProblems = 20;
+const maxProblems = 20;
 
 /**
  * Checks a body for the task `tensor`. `instances` are stacked along the first axis of each input: bare values where
  * the graph has one input, else objects by the inputs' names. `inputs` has that axis already. Throws `invalid_input`.
  */
-export function checkTensors(body: V1Body, { task, maxRows }: LoadedModel): TensorInstances {
+export function checkTensors(body: V1Body, { task, maxRows }: LoadedVersion): TensorInstances {
   const names = task.tensors?.inputs.map(({ name }) => name) ?? [];
   if (body.isWhole) {
     const message = 'is for a classification or a regression: this model answers with tensors';
@@ -62,7 +62,7 @@ function readInstances(value: unknown, names: readonly string[], maxRows: number
     const own = `/${pointerToken(only)}`;
     return { inputs: { [only]: rows }, count, place: (pointer) => `/instances${pointer.replace(own, '')}` };
   }
-  const problems = rows.flatMap((row, k) => findRowProblems(row, k, names)).slice(0, mostProblems);
+  const problems = rows.flatMap((row, k) => findRowProblems(row, k, names)).slice(0, maxProblems);
   if (problems.length > 0) throw refuse(problems);
   return {
     inputs: Object.fromEntries(
@@ -91,7 +91,7 @@ function findRowProblems(row: unknown, index: number, names: readonly string[]):
   const unknown = Object.keys(row).filter((name) => !names.includes(name));
   return [
     ...missing.map((name) => ({ pointer: `${pointer}/${pointerToken(name)}`, message: 'is required' })),
-    ...unknown.slice(0, mostProblems).map((name) => ({
+    ...unknown.slice(0, maxProblems).map((name) => ({
       pointer: `${pointer}/${pointerToken(name)}`,
       message: `is not an input: ${sketch}`,
     })),

@@ -1,5 +1,5 @@
 import { ServiceError } from '../../errors.js';
-import type { LoadedModel } from '../../models/registry/loaded-version.js';
+import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import type { Answer } from '../../models/tasks/task.js';
 import type { RowsResult } from '../../predictor.js';
 import { splitArray } from './json-array.js';
@@ -31,21 +31,21 @@ function toPredictionText({ value }: Answer, names: readonly string[] | undefine
  * stands there without its name. Throws `invalid_input` where an output has not one row an instance.
  */
 export async function writeTensors(
-  { members }: Answer,
+  { fieldsJson }: Answer,
   count: number | undefined,
-  { task }: LoadedModel,
+  { task }: LoadedVersion,
 ): Promise<string> {
   const names = (task.tensors?.outputs ?? []).map(({ name }) => name);
   const isOnly = names.length === 1;
   const opening = `"outputs":{`;
   if (count === undefined) {
-    if (!isOnly) return `{${members}}`;
-    return `{"outputs":${members.slice(opening.length + keyOf(names[0] as string).length, -1)}}`;
+    if (!isOnly) return `{${fieldsJson}}`;
+    return `{"outputs":${fieldsJson.slice(opening.length + keyOf(names[0] as string).length, -1)}}`;
   }
   const columns: (readonly string[])[] = [];
   let at = opening.length;
   for (const name of names) {
-    const split = await splitArray(members, at + keyOf(name).length);
+    const split = await splitArray(fieldsJson, at + keyOf(name).length);
     if (split?.elements.length !== count) throw unlike(name, split?.elements.length, count);
     columns.push(split.elements);
     // The comma, or the brace at the end.

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../errors.js';
-import type { LoadedModel } from '../../models/registry/loaded-version.js';
+import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import { isV1 } from '../v1-error.js';
 import type { Json, OpenApiDocument } from './json.js';
 import { nameAll } from './operation-ids.js';
@@ -16,14 +16,14 @@ export const securitySchemes = {
 /** A model, what answers for it now, and its ready versions. */
 export interface DocumentedModel {
   readonly name: string;
-  readonly current: LoadedModel | undefined;
-  readonly versions: readonly LoadedModel[];
+  readonly current: LoadedVersion | undefined;
+  readonly versions: readonly LoadedVersion[];
 }
 
 export interface DocumentedModels {
   readonly models: readonly DocumentedModel[];
   /** What answers plain `/predict`. */
-  readonly fallback: LoadedModel | undefined;
+  readonly fallback: LoadedVersion | undefined;
 }
 
 /** `predictWithModel`, `inferWithLabel` and their like are the general ways. */
@@ -111,7 +111,7 @@ export function describeModels(
   });
   return { ...base, tags: [...tags, ...fixedTags], paths, components: { ...base.components, schemas } };
 
-  function describeDefault(loaded: LoadedModel): Json {
+  function describeDefault(loaded: LoadedVersion): Json {
     const summary = `Predict with the default model, ${loaded.name}`;
     return { post: predict(loaded, names.get(loaded.name) as string, { operationId: 'predict', summary }) };
   }
@@ -154,7 +154,11 @@ export function describeModels(
     return [[path, { post: describeGeneralV1(path, id, named, security) }]];
   }
 
-  function predict(loaded: LoadedModel, name: string, frame: { operationId: string; summary: string }): Json {
+  function predict(
+    loaded: LoadedVersion,
+    name: string,
+    frame: { operationId: string; summary: string },
+  ): Json {
     const [request, answer] = [`${name}Request`, `${name}Answer`];
     schemas[request] = loaded.task.documentSchema;
     schemas[answer] = withOrigin(loaded.task.answerSchema, { type: 'string', const: loaded.name });
@@ -162,7 +166,7 @@ export function describeModels(
   }
 
   /** Its row and its answer are those of the model's own path. */
-  function predictRows(loaded: LoadedModel, name: string): Json {
+  function predictRows(loaded: LoadedVersion, name: string): Json {
     const [rows, answers] = [`${name}Instances`, `${name}Predictions`];
     const described = describeV1Schemas(loaded, `${name}Request`, `${name}Answer`);
     schemas[rows] = described.instances;
@@ -186,10 +190,10 @@ export function describeModels(
   }
 }
 
-function toTag({ manifest: { name, description } }: LoadedModel): Json {
+function toTag({ manifest: { name, description } }: LoadedVersion): Json {
   return { name, description: description ?? `Predictions of ${name}` };
 }
 
-function toVersionKey({ name, version }: LoadedModel): string {
+function toVersionKey({ name, version }: LoadedVersion): string {
   return `${name}/version/${version}`;
 }

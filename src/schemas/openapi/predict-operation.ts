@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox';
 import type { ErrorCode } from '../../errors.js';
-import type { LoadedModel } from '../../models/registry/loaded-version.js';
+import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import { describeFeatures } from './feature-table.js';
 import type { Json } from './json.js';
 import { describeResponses, header } from './responses.js';
@@ -53,7 +53,7 @@ export interface Frame {
 /** The prediction of one version: `request` and `answer` are the names of its schemas. */
 export function describePrediction(
   frame: Pick<Frame, 'operationId' | 'summary' | 'security'>,
-  { manifest, task }: LoadedModel,
+  { manifest, task }: LoadedVersion,
   request: string,
   answer: string,
 ): Json {

@@ -1,5 +1,5 @@
 import type { TSchema } from '@sinclair/typebox';
-import type { LoadedModel } from '../../models/registry/loaded-version.js';
+import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import type { Task } from '../../models/tasks/task.js';
 import { describeFeatures } from './feature-table.js';
 import type { Json } from './json.js';
@@ -7,7 +7,7 @@ import { describeOperation, type Frame, refTo } from './predict-operation.js';
 
 /** The schemas of a model's rows and of its answers to them, by the names of those of one row. */
 export function describeV1Schemas(
-  { task, manifest, maxRows }: LoadedModel,
+  { task, manifest, maxRows }: LoadedVersion,
   request: string,
   answer: string,
 ): { readonly instances: Json; readonly predictions: Json } {
@@ -75,7 +75,7 @@ function describePrediction(names: readonly string[] | undefined, answer: TSchem
 /** Many rows to a model by KServe's protocol: `instances` and `predictions` are the names of its schemas. */
 export function describeV1Prediction(
   frame: Pick<Frame, 'operationId' | 'summary' | 'security'>,
-  { manifest, task }: LoadedModel,
+  { manifest, task }: LoadedVersion,
   instances: string,
   predictions: string,
 ): Json {

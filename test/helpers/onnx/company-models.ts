@@ -19,8 +19,8 @@ export function dynamicallyQuantized(columns = 3): Uint8Array {
     ],
     nodes: [
       node('DynamicQuantizeLinear', ['X'], ['Xq', 'Xscale', 'Xzero']),
-      node('MatMulInteger', ['Xq', 'W', 'Xzero', 'Wzero'], ['whole']),
-      node('Cast', ['whole'], ['number'], { to: int(1) }),
+      node('MatMulInteger', ['Xq', 'W', 'Xzero', 'Wzero'], ['cluster']),
+      node('Cast', ['cluster'], ['number'], { to: int(1) }),
       node('Mul', ['Xscale', 'Wscale'], ['scale']),
       node('Mul', ['number', 'scale'], ['variable']),
     ],

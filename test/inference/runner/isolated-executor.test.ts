@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { IsolatedExecutor, type IsolatedOptions } from '../../../src/inference/runner/isolated-executor.js';
-import { Standby } from '../../../src/inference/runner/runner-pool.js';
-import type { HostProcess } from '../../../src/inference/runner/runner-process.js';
+import { RunnerPool } from '../../../src/inference/runner/runner-pool.js';
+import type { RunnerProcess } from '../../../src/inference/runner/runner-process.js';
 import type { Tensor, TensorData, Tensors } from '../../../src/inference/tensors/tensor.js';
 import { startLoopTime } from '../../helpers/loop-time.js';
 import { echo, gatherByValue, opset99, slow } from '../../helpers/onnx-models.js';
@@ -15,7 +15,7 @@ async function open(model: Uint8Array, options: Partial<IsolatedOptions> = {}) {
     loadTimeoutMs: 20_000,
     maxOutputBytes: 1e8,
     residentBytes: 1e8,
-    standby: new Standby(4e9),
+    pool: new RunnerPool(4e9),
     title: 'sardonyx test',
     onLost: (how) => lost.push(how),
     ...options,
@@ -70,18 +70,18 @@ describe('an isolated executor', () => {
   });
 
   test('keeps a child ready once one had to be killed, and the next answer waits for no load', async () => {
-    const standby = new Standby(4e9);
-    const taken = vi.spyOn(standby, 'take');
+    const pool = new RunnerPool(4e9);
+    const taken = vi.spyOn(pool, 'take');
     // It is called when a child of the executor has its model open.
-    const opened = vi.spyOn(standby, 'refill');
-    using it = await open(slow(), { timeoutMs: 1_000, standby });
+    const opened = vi.spyOn(pool, 'warm');
+    using it = await open(slow(), { timeoutMs: 1_000, pool });
     opened.mockClear();
     expect(await codeOf(it.executor.run(count(endless), ['value']))).toBe('deadline_exceeded');
     expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
     for (let k = 0; k < 3; k += 1) {
       // The successor of the first child that was killed, and a spare child beside each successor.
       await vi.waitUntil(() => opened.mock.calls.length === 2 + k, { timeout: 20_000 });
-      const spare = taken.mock.results.at(-1)?.value as HostProcess;
+      const spare = taken.mock.results.at(-1)?.value as RunnerProcess;
       expect(await codeOf(it.executor.run(count(endless), ['value']))).toBe('deadline_exceeded');
       expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
       expect(it.executor.pid, 'the child that was ready has answered').toBe(spare.pid);

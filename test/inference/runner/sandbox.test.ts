@@ -1,27 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { type TrialOptions, Trials } from '../../../src/inference/runner/sandbox.js';
+import { type SandboxOptions, SandboxPool } from '../../../src/inference/runner/sandbox.js';
 import { linearRegression, opset99, slow } from '../../helpers/onnx-models.js';
 import { isAlive } from '../../helpers/processes.js';
 
 const ample = { maxMemoryBytes: 4e9, maxOutputBytes: 1e6, loadTimeoutMs: 20_000 };
-const all: Trials[] = [];
+const all: SandboxPool[] = [];
 afterEach(() => vi.unstubAllEnvs());
 afterAll(() => {
-  for (const trials of all) trials.close();
+  for (const sandboxes of all) sandboxes.close();
 });
-function createTrials(options: Partial<TrialOptions> = {}): Trials {
-  const trials = new Trials({ ...ample, ...options });
-  all.push(trials);
-  return trials;
+function createTrials(options: Partial<SandboxOptions> = {}): SandboxPool {
+  const sandboxes = new SandboxPool({ ...ample, ...options });
+  all.push(sandboxes);
+  return sandboxes;
 }
 const column = (...values: number[]) => ({
   X: { type: 'float32' as const, dims: [values.length, 1], data: Float32Array.from(values) },
 });
 
 test('one child tries one model after the other, one that is refused among them', async () => {
-  const trials = createTrials();
-  const first = await trials.begin({
+  const sandboxes = createTrials();
+  const first = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
     threads: 1,
     title: 'sardonyx test',
@@ -30,18 +30,18 @@ test('one child tries one model after the other, one that is refused among them'
   expect(first.openMs).toBeGreaterThan(0);
   expect(first.lastRunMs).toBeGreaterThan(0);
   expect((await first.measure()).residentBytes).toBeGreaterThan(1e7);
-  await first.end();
+  await first.close();
   await expect(
-    trials.begin({ model: { bytes: opset99() }, threads: 1, title: 'sardonyx test' }),
+    sandboxes.open({ model: { bytes: opset99() }, threads: 1, title: 'sardonyx test' }),
   ).rejects.toThrow(/Opset 99/);
-  const second = await trials.begin({
+  const second = await sandboxes.open({
     model: { bytes: linearRegression([5]) },
     threads: 1,
     title: 'sardonyx test',
   });
   expect((await second.run(column(3), ['variable']))['variable']?.data[0]).toBe(15);
-  const third = second.keep();
-  await first.end();
+  const third = second.adopt();
+  await first.close();
   expect(third.isAlive).toBe(true);
   third.kill();
 });
@@ -49,13 +49,13 @@ test('one child tries one model after the other, one that is refused among them'
 test('a child has the locales of its parent and none of its secrets', async () => {
   vi.stubEnv('LC_ALL', 'en_US.UTF-8').stubEnv('LOCPATH', '/opt/locales').stubEnv('LANG', 'de_DE.UTF-8');
   vi.stubEnv('API_KEYS', 'secret').stubEnv('LCD', 'no locale');
-  const trials = createTrials();
-  const trial = await trials.begin({
+  const sandboxes = createTrials();
+  const sandbox = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
     threads: 1,
     title: 'sardonyx test',
   });
-  const child = trial.keep();
+  const child = sandbox.adopt();
   const variables = readFileSync(`/proc/${child.pid}/environ`, 'utf8').split('\0');
   child.kill();
   expect(variables).toEqual(
@@ -65,16 +65,16 @@ test('a child has the locales of its parent and none of its secrets', async () =
 });
 
 test('a child that was given away lives on, and the next model gets another', async () => {
-  const trials = createTrials();
+  const sandboxes = createTrials();
   const kept = (
-    await trials.begin({ model: { bytes: linearRegression([2]) }, threads: 1, title: 'sardonyx test' })
-  ).keep();
-  const next = await trials.begin({
+    await sandboxes.open({ model: { bytes: linearRegression([2]) }, threads: 1, title: 'sardonyx test' })
+  ).adopt();
+  const next = await sandboxes.open({
     model: { bytes: linearRegression([3]) },
     threads: 1,
     title: 'sardonyx test',
   });
-  trials.close();
+  sandboxes.close();
   await expect(next.run(column(1), ['variable'])).rejects.toThrow(/ended/);
   expect(isAlive(kept.pid as number)).toBe(true);
   kept.kill();
@@ -82,40 +82,44 @@ test('a child that was given away lives on, and the next model gets another', as
 });
 
 test('a run without end is ended, and says so', async () => {
-  const trials = createTrials({ loadTimeoutMs: 3_000 });
-  const trial = await trials.begin({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
-  await expect(trial.run(column(1e9), ['value'])).rejects.toThrow(/more than 3000 ms/);
-  await trial.end();
-  const next = await trials.begin({
+  const sandboxes = createTrials({ loadTimeoutMs: 3_000 });
+  const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
+  await expect(sandbox.run(column(1e9), ['value'])).rejects.toThrow(/more than 3000 ms/);
+  await sandbox.close();
+  const next = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
     threads: 1,
     title: 'sardonyx test',
   });
-  await next.end();
+  await next.close();
 });
 
 test('a run that is ended at a shorter limit names that limit, and not the one of a load', async () => {
-  const trials = createTrials();
-  const trial = await trials.begin({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
-  await expect(trial.run(column(1e9), ['value'], 200)).rejects.toThrow(/^the engine took more than 200 ms$/);
+  const sandboxes = createTrials();
+  const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
+  await expect(sandbox.run(column(1e9), ['value'], 200)).rejects.toThrow(
+    /^the engine took more than 200 ms$/,
+  );
 });
 
 test('a child that takes too much memory ends itself, and says why', async () => {
-  const trials = createTrials({ maxMemoryBytes: 1e6 });
+  const sandboxes = createTrials({ maxMemoryBytes: 1e6 });
   const trying = (async () => {
-    const trial = await trials.begin({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
-    await trial.run(column(1e9), ['value']);
+    const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
+    await sandbox.run(column(1e9), ['value']);
   })();
   await expect(trying).rejects.toThrow(/MAX_MODEL_MEMORY_MB/);
 });
 
 test('outputs beyond the limit are refused in the child', async () => {
-  const trials = createTrials({ maxOutputBytes: 8 });
-  const trial = await trials.begin({
+  const sandboxes = createTrials({ maxOutputBytes: 8 });
+  const sandbox = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
     threads: 1,
     title: 'sardonyx test',
   });
-  expect((await trial.run(column(1, 2), ['variable']))['variable']?.data).toHaveLength(2);
-  await expect(trial.run(column(1, 2, 3), ['variable'])).rejects.toMatchObject({ code: 'output_too_large' });
+  expect((await sandbox.run(column(1, 2), ['variable']))['variable']?.data).toHaveLength(2);
+  await expect(sandbox.run(column(1, 2, 3), ['variable'])).rejects.toMatchObject({
+    code: 'output_too_large',
+  });
 });

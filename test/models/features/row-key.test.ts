@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createRowText } from '../../../src/models/features/row-key.js';
+import { createRowKey } from '../../../src/models/features/row-key.js';
 
-const toText = createRowText(['a', 'b', 'c']);
+const toText = createRowKey(['a', 'b', 'c']);
 const parse = (text: string) => toText(JSON.parse(text));
 
 describe('the text of a row', () => {

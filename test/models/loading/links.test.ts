@@ -30,7 +30,7 @@ const names = ['metadata.json', 'model.onnx', 'golden.json', 'reference.json', '
 async function outcomeOf(folder: string): Promise<string> {
   try {
     const loaded = await loadVersion(folder, 'm', '1');
-    const { members } = await answerBody(loaded, { a: 2 });
+    const { fieldsJson: members } = await answerBody(loaded, { a: 2 });
     loaded.retire();
     return members;
   } catch (error) {

@@ -25,8 +25,8 @@ afterAll(() => {
 test('tells what the child measured', async () => {
   const loaded = await loader.load(...add(linearRegression([2])));
   expect(loaded.executorKind).toBe('inline');
-  expect(loaded.figures).toMatchObject({ batchRows: 256, outputBytes: 1_024, goldenRows: 0 });
-  const { openMs, runMs, loadMs, memoryBytes } = loaded.figures;
+  expect(loaded.loadStats).toMatchObject({ batchRows: 256, outputBytes: 1_024, goldenRows: 0 });
+  const { openMs, runMs, loadMs, memoryBytes } = loaded.loadStats;
   expect(openMs).toBeGreaterThan(0);
   expect(runMs).toBeGreaterThan(0);
   expect(loadMs).toBeGreaterThan(openMs);
@@ -37,8 +37,8 @@ test('tells what the child measured', async () => {
 test('goes on with the child that has tried an isolated version, whose whole memory is told', async () => {
   const loaded = await loader.load(...add(linearRegression([2]), { executor: 'isolated' }));
   expect(loaded.executorKind).toBe('isolated');
-  expect(loaded.figures.memoryBytes).toBeGreaterThan(1e7);
-  const { members } = await answerBody(loaded, { x: 4 });
+  expect(loaded.loadStats.memoryBytes).toBeGreaterThan(1e7);
+  const { fieldsJson: members } = await answerBody(loaded, { x: 4 });
   expect(members).toBe('"prediction":8');
   loaded.retire();
 });
@@ -46,7 +46,7 @@ test('goes on with the child that has tried an isolated version, whose whole mem
 test('lowers the rows of a batch to what its outputs may have', async () => {
   const small = loaderOf({ maxOutputBytes: 40 });
   const loaded = await small.load(...add(linearRegression([2]), { maxBatchRows: 100 }));
-  expect(loaded.figures.batchRows).toBe(10);
+  expect(loaded.loadStats.batchRows).toBe(10);
   loaded.retire();
   small.close();
 });

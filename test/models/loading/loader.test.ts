@@ -58,7 +58,7 @@ test.each([
 ])('a version runs isolated when %s', async (reason, runtime, model) => {
   using version = await loadOne({ ...regression(), runtime }, model);
   expect(version.loaded.executorKind).toBe('isolated');
-  expect(version.loaded.figures.executorReason).toBe(reason);
+  expect(version.loaded.loadStats.executorReason).toBe(reason);
 });
 
 test('a version runs isolated when a full batch is measured to take long, and inline when the manifest insists', async () => {
@@ -66,7 +66,7 @@ test('a version runs isolated when a full batch is measured to take long, and in
   const manifest = { task: 'classification' as const, features: [{ name: 'f0', type: 'number' as const }] };
   using isolated = await loadOne({ ...manifest, runtime: { maxBatchRows: 4_096 } }, model);
   expect(isolated.loaded.executorKind).toBe('isolated');
-  expect(isolated.loaded.figures.executorReason).toMatch(/^a run of 4096 rows takes \d/);
+  expect(isolated.loaded.loadStats.executorReason).toMatch(/^a run of 4096 rows takes \d/);
   using inline = await loadOne(
     { ...manifest, runtime: { maxBatchRows: 4_096, executor: 'inline' as const } },
     model,

@@ -25,7 +25,7 @@ const opposites = () =>
 
 async function notesOf(manifest: Manifest, bytes: Uint8Array, golden?: unknown): Promise<readonly string[]> {
   using version = await loadOne(manifest, bytes, golden);
-  return version.loaded.figures.notes;
+  return version.loaded.loadStats.notes;
 }
 
 describe('an output that is left out is named, until it is not', () => {
@@ -110,7 +110,7 @@ describe('an output that is left out is named, until it is not', () => {
     const fault =
       'is a sequence of float32, which cannot be served: export what it holds as one output a tensor';
     using version = await loadOne({ task: 'tensor' }, bytes);
-    expect(version.loaded.figures.notes).toEqual([`the output probabilities is left out: it ${fault}`]);
+    expect(version.loaded.loadStats.notes).toEqual([`the output probabilities is left out: it ${fault}`]);
     const answer = await version.ask({ inputs: { X: [[0, 0, 0, 0]] }, outputs: ['probabilities'] });
     expect(answer.problems).toEqual([{ pointer: '/outputs/0', message: `${fault}; there are label` }]);
     expect((await version.ask({ inputs: { X: [[0, 0, 0, 0]] }, outputs: ['nothing'] })).problems).toEqual([

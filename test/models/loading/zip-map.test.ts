@@ -64,8 +64,8 @@ describe('a ZipMap in a version without names for its outputs', () => {
   test('leaves the file and its digest as they are', async () => {
     // The manifest holds the digest of the file: it would not load otherwise.
     using version = await loadOne(two, zipMap());
-    expect(version.loaded.figures.memoryBytes).toBeGreaterThan(0);
-    expect(version.loaded.figures.notes).toEqual([]);
+    expect(version.loaded.loadStats.memoryBytes).toBeGreaterThan(0);
+    expect(version.loaded.loadStats.notes).toEqual([]);
   });
 });
 

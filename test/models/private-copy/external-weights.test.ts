@@ -49,7 +49,7 @@ async function outcomeOf(
   harm(folder);
   try {
     const loaded = await loadVersion(folder, 'm', '1');
-    const { members } = await answerBody(loaded, { a: 2 });
+    const { fieldsJson: members } = await answerBody(loaded, { a: 2 });
     loaded.retire();
     return members;
   } catch (error) {
@@ -149,6 +149,6 @@ test('a version that is linked as a whole is not behind a link', async () => {
   mkdirSync(join(registry.path, 'linked'));
   symlinkSync(folder, join(registry.path, 'linked/1'));
   const loaded = await loadVersion(join(registry.path, 'linked/1'), 'm', '1');
-  expect((await answerBody(loaded, { a: 1 })).members).toBe('"prediction":41');
+  expect((await answerBody(loaded, { a: 1 })).fieldsJson).toBe('"prediction":41');
   loaded.retire();
 });

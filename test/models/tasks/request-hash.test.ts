@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Row } from '../../../src/models/features/encode.js';
-import { createRowText } from '../../../src/models/features/row-key.js';
+import { createRowKey } from '../../../src/models/features/row-key.js';
 import { createRowHash, hashTensors } from '../../../src/models/tasks/request-hash.js';
 import { createRandom } from '../../helpers/onnx/random.js';
 
@@ -11,7 +11,7 @@ describe('the hash of a row', () => {
     const random = createRandom(11);
     const pool = [0, -0, 1, 1.5, -3e9, 2 ** 40, null, true, false, undefined, '', 'x', 'a long text, rather'];
     const pick = () => pool[Math.floor(random() * pool.length)];
-    const [toHash, toText] = [createRowHash(names), createRowText(names)];
+    const [toHash, toText] = [createRowHash(names), createRowKey(names)];
     const hashes = new Map<string, number>();
     for (let k = 0; k < 20_000; k += 1) {
       const row = Object.fromEntries(names.map((name) => [name, pick()])) as Row;

@@ -33,11 +33,11 @@ describe('features whose rows depend on each other', () => {
     for (const row of rows) alone.push((await version.ask(row))['prediction']);
     const together = await Promise.all(rows.map((row) => version.ask(row)));
     expect(together.map((it) => it['prediction'])).toEqual(alone);
-    expect(version.loaded.figures).toMatchObject({
+    expect(version.loaded.loadStats).toMatchObject({
       batchRows: 1,
       batchReason: expect.stringMatching(reason),
     });
-    expect(version.loaded.figures.batchDifference).toBeGreaterThan(1e-3);
+    expect(version.loaded.loadStats.batchDifference).toBeGreaterThan(1e-3);
   });
 });
 
@@ -46,13 +46,13 @@ describe('rows that do not depend on each other', () => {
     using version = await loadOne(regression, linearRegression([1, 2, 3]));
     const answers = await Promise.all(rows.map((row) => answerBody(version.loaded, row)));
     expect(Math.max(...answers.map(({ timing }) => timing?.batchRows ?? 0))).toBe(40);
-    expect(version.loaded.figures.batchReason).toBe(undefined);
+    expect(version.loaded.loadStats.batchReason).toBe(undefined);
   });
 
   test('share runs although a network adds up in another order for many rows', async () => {
     using version = await loadOne({ ...regression, features: numbers('abcd') }, network(4, 256));
-    expect(version.loaded.figures).toMatchObject({ batchRows: 256 });
-    expect(version.loaded.figures.batchReason).toBe(undefined);
+    expect(version.loaded.loadStats).toMatchObject({ batchRows: 256 });
+    expect(version.loaded.loadStats.batchReason).toBe(undefined);
   });
 });
 
@@ -66,7 +66,7 @@ describe('rows that differ from each other in more than their numbers', () => {
     });
     const features = [{ name: 'text', type: 'string' as const }];
     using version = await loadOne({ task: 'regression', features, output: { value: 'variable' } }, words);
-    expect(version.loaded.figures).toMatchObject({
+    expect(version.loaded.loadStats).toMatchObject({
       batchRows: 1,
       batchReason: expect.stringMatching(/StringSplit gives each row as many columns as the longest/),
     });
@@ -87,7 +87,7 @@ describe('rows that differ from each other in more than their numbers', () => {
       ],
     });
     using version = await loadOne({ task: 'regression', features: numbers('X') }, share);
-    expect(version.loaded.figures.batchRows).toBe(1);
+    expect(version.loaded.loadStats.batchRows).toBe(1);
   });
 
   test('tensors whose rows are the second dimension of an output run alone', async () => {
@@ -97,7 +97,7 @@ describe('rows that differ from each other in more than their numbers', () => {
       nodes: [node('Transpose', ['X'], ['variable'])],
     });
     using version = await loadOne({ task: 'tensor' }, turned);
-    expect(version.loaded.figures.batchRows).toBe(1);
+    expect(version.loaded.loadStats.batchRows).toBe(1);
     const answers = await Promise.all([1, 2, 3].map((x) => version.ask({ inputs: { X: [[x]] } })));
     expect(answers.map(({ outputs }) => outputs.variable)).toEqual([[[1]], [[2]], [[3]]]);
   });
@@ -129,7 +129,7 @@ describe('a graph that answers no row twice', () => {
     async (allow, manifest, model) => {
       using version = await loadOne({ ...manifest, allow: [allow] }, model);
       expect(version.loaded.isCacheable).toBe(false);
-      expect(version.loaded.figures.batchRows).toBe(1);
+      expect(version.loaded.loadStats.batchRows).toBe(1);
       expect((await version.ask(rows[3])).code).toBe('ok');
     },
   );
@@ -146,7 +146,7 @@ describe('requests of tensors', () => {
     for (const request of requests) alone.push((await version.ask(request))['outputs'].variable);
     const answers = await Promise.all(requests.map((request) => answerBody(version.loaded, request)));
     expect(Math.max(...answers.map(({ timing }) => timing?.batchRows ?? 0))).toBeGreaterThan(8);
-    for (const [k, { members }] of answers.entries()) {
+    for (const [k, { fieldsJson: members }] of answers.entries()) {
       const { variable } = JSON.parse(`{${members}}`).outputs;
       expect(variable).toHaveLength((alone[k] as unknown[]).length);
       for (const [row, [value]] of variable.entries()) {
@@ -157,7 +157,7 @@ describe('requests of tensors', () => {
 
   test('of more rows than a run may have are cut, and joined again', async () => {
     using version = await loadOne(tensor, network(2, 64));
-    const { batchRows } = version.loaded.figures;
+    const { batchRows } = version.loaded.loadStats;
     const X = Array.from({ length: 3 * batchRows + 1 }, (_unused, k) => [k % 11, k % 7, k % 5, k % 3]);
     const { variable } = (await version.ask({ inputs: { X } }))['outputs'];
     expect(variable).toHaveLength(X.length);
@@ -169,8 +169,8 @@ describe('requests of tensors', () => {
 
   test('of a graph whose rows depend on each other run alone, with the reason', async () => {
     using version = await loadOne(tensor, centredInDisguise());
-    const { figures, executorKind } = version.loaded;
-    expect(figures).toMatchObject({
+    const { loadStats, executorKind } = version.loaded;
+    expect(loadStats).toMatchObject({
       batchRows: 1,
       batchReason: expect.stringMatching(/changes with the other rows/),
     });
@@ -180,6 +180,8 @@ describe('requests of tensors', () => {
       [1, 2, 3].map((k) => answerBody(version.loaded, { inputs: { X: [[k, k, k]] } })),
     );
     expect(answers.map(({ timing }) => timing?.batchRows)).toEqual([1, 1, 1]);
-    expect(answers.map(({ members }) => members)).toEqual(new Array(3).fill('"outputs":{"variable":[[0]]}'));
+    expect(answers.map(({ fieldsJson: members }) => members)).toEqual(
+      new Array(3).fill('"outputs":{"variable":[[0]]}'),
+    );
   });
 });
