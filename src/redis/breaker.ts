@@ -40,12 +40,12 @@ export class Breaker {
   }
 
   /** A failure of what was asked while it was closed; a late one changes nothing. No pause is longer than `maxMs`. */
-  fail(now: number, isCertain: boolean, mostMs = maxPauseMs): void {
+  fail(now: number, isCertain: boolean, maxMs = maxPauseMs): void {
     if (this.#state.kind !== 'closed') return;
     this.#state.failures += 1;
     if (!isCertain && this.#state.failures < failuresToOpen) return;
     if (now - this.#state.since >= maxPauseMs) this.#pauseMs = firstPauseMs;
-    this.#open(now, mostMs);
+    this.#open(now, maxMs);
   }
 
   /** From open to half-open. */
@@ -54,14 +54,14 @@ export class Breaker {
   }
 
   /** From half-open to closed, or to open for a pause twice as long. */
-  endProbe(now: number, hasWorked: boolean, mostMs = maxPauseMs): void {
+  endProbe(now: number, hasWorked: boolean, maxMs = maxPauseMs): void {
     if (this.#state.kind !== 'half-open') return;
     if (hasWorked) this.#state = { kind: 'closed', failures: 0, since: now };
-    else this.#open(now, mostMs);
+    else this.#open(now, maxMs);
   }
 
-  #open(now: number, mostMs: number): void {
-    this.#state = { kind: 'open', probeAt: now + Math.min(this.#pauseMs, mostMs) };
+  #open(now: number, maxMs: number): void {
+    this.#state = { kind: 'open', probeAt: now + Math.min(this.#pauseMs, maxMs) };
     this.#pauseMs = Math.min(this.#pauseMs * 2, maxPauseMs);
   }
 }
