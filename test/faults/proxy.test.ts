@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { findFreePort } from '../helpers/free-port.js';
@@ -120,6 +122,29 @@ row('S08', 'asks another server for a prediction where one hangs', async (nginxP
     return `failed 0 of ${asks.length}, ${waited.length} after ${seconds.toFixed(1)} s`;
   } finally {
     frozen.child.kill('SIGCONT');
+  }
+});
+
+row('S08', 'gives up a prediction that three servers have died of', async (nginxPath) => {
+  let asked = 0;
+  const servers = Array.from({ length: 4 }, () =>
+    createServer((socket) =>
+      socket.once('data', () => {
+        asked += 1;
+        socket.resetAndDestroy();
+      }),
+    ).listen(0, '127.0.0.1'),
+  );
+  try {
+    await Promise.all(servers.map((server) => once(server, 'listening')));
+    const ports = servers.map((server) => (server.address() as AddressInfo).port);
+    await using nginx = await startNginx(nginxPath, ...ports);
+    const answer = await sendRaw(nginx.port, `${post(`Content-Length: ${loan.length}\r\n`)}${loan}`);
+    expect([answer.status, JSON.parse(answer.body).code]).toEqual([502, 'bad_gateway']);
+    expect(asked).toBe(3);
+    return `asked ${asked} of ${servers.length}`;
+  } finally {
+    for (const server of servers) server.close();
   }
 });
 
