@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { findFreePort } from '../helpers/free-port.js';
@@ -15,6 +17,7 @@ const row = (id: string, title: string, inflict: (path: string) => Promise<strin
 };
 
 const path = '/models/credit-risk/predict';
+const rows = '/v1/models/credit-risk:predict';
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const json = { 'content-type': 'application/json' };
 const environment = { TRUST_PROXY: '127.0.0.0/8' };
@@ -58,6 +61,7 @@ const refused: readonly [string, string, number, string][] = [
   ['HTTP/3.0 in words', get('/health', 'Host: a\r\n', '3.0'), 505, 'invalid_request'],
   ['9 MB', post('Content-Length: 9000000\r\n'), 413, 'body_too_large'],
   ['9 MB to another route', post('Content-Length: 9000000\r\n', '/models'), 413, 'body_too_large'],
+  ['9 MB of many rows', post('Content-Length: 9000000\r\n', rows), 413, 'body_too_large'],
   ['metrics', get('/metrics'), 404, 'not_found'],
   ['metrics, encoded', get('/x/..//%6detrics?a'), 404, 'not_found'],
 ];
@@ -65,6 +69,8 @@ const refused: readonly [string, string, number, string][] = [
 /** What nginx answers where no server is. */
 const unreachable: readonly [string, string, number, string][] = [
   ['a prediction', `${post(`Content-Length: ${loan.length}\r\n`)}${loan}`, 502, 'bad_gateway'],
+  ['many rows', `${post('Content-Length: 2\r\n', rows)}{}`, 502, 'bad_gateway'],
+  ['models of KServe', get('/v1/models'), 502, 'bad_gateway'],
   ['models', get('/models'), 502, 'bad_gateway'],
 ];
 
@@ -81,6 +87,8 @@ row('H10', 'answers errors of nginx itself as problems', async (nginxPath) => {
       const problem = isProblem ? JSON.parse(answer.body) : {};
       if (answer.status !== status || problem.status !== status || problem.code !== code)
         wrong.push(`${name}: ${answer.status} ${type} ${answer.body.slice(0, 80)}`);
+      // What clients of KServe read.
+      if ((problem.error !== undefined) !== bytes.includes(' /v1/')) wrong.push(`${name}: ${answer.body}`);
       if (status === 502 && !(Number(answer.headers.get('retry-after')) > 0))
         wrong.push(`${name}: no Retry-After`);
     }
@@ -114,6 +122,29 @@ row('S08', 'asks another server for a prediction where one hangs', async (nginxP
     return `failed 0 of ${asks.length}, ${waited.length} after ${seconds.toFixed(1)} s`;
   } finally {
     frozen.child.kill('SIGCONT');
+  }
+});
+
+row('S08', 'gives up a prediction that three servers have died of', async (nginxPath) => {
+  let asked = 0;
+  const servers = Array.from({ length: 4 }, () =>
+    createServer((socket) =>
+      socket.once('data', () => {
+        asked += 1;
+        socket.resetAndDestroy();
+      }),
+    ).listen(0, '127.0.0.1'),
+  );
+  try {
+    await Promise.all(servers.map((server) => once(server, 'listening')));
+    const ports = servers.map((server) => (server.address() as AddressInfo).port);
+    await using nginx = await startNginx(nginxPath, ...ports);
+    const answer = await sendRaw(nginx.port, `${post(`Content-Length: ${loan.length}\r\n`)}${loan}`);
+    expect([answer.status, JSON.parse(answer.body).code]).toEqual([502, 'bad_gateway']);
+    expect(asked).toBe(3);
+    return `asked ${asked} of ${servers.length}`;
+  } finally {
+    for (const server of servers) server.close();
   }
 });
 
