@@ -52,13 +52,13 @@ export function createRedisCache(
       void link.ask('cache', (redis) => redis.unlink(name));
       return undefined;
     },
-    set({ identity, row }, members) {
+    async set({ identity, row }, members) {
       // It would come back as another text.
       if (!members.isWellFormed()) return;
       const rowDigest = digest(row).toString('base64url');
       const entry = `${headOf(identity, rowDigest, members)}${members}`;
       if (Buffer.byteLength(entry) > longestEntryBytes) return;
-      void link.ask('cache', async (redis) =>
+      await link.ask('cache', async (redis) =>
         requireForm(await redis.set(nameOf(identity, rowDigest), entry, 'EX', ttlSeconds), isText),
       );
     },

@@ -19,7 +19,7 @@ export function createTieredCache(near: NearCache, far: AnswerCache): AnswerCach
     },
     set(key, members) {
       near.set(key, members);
-      far.set(key, members);
+      return far.set(key, members);
     },
     async clear(identity) {
       // The near one last, and whatever becomes of the far one: what that gives meanwhile is remembered near again.
