@@ -4,7 +4,7 @@ export interface AnswerKey {
   readonly identity: string;
   /** The canonical text of a request, of any length: equal requests have equal texts. */
   readonly request: string;
-  /** `identity` and `row` as one text, where it was made before: V8 hashes a text once. */
+  /** `identity` and `request` as one text, where it was made before: V8 hashes a text once. */
   readonly name?: string;
 }
 
@@ -15,8 +15,8 @@ export interface AnswerKey {
 export interface AnswerCache {
   /** What was remembered, or undefined; at once where it can be. Never throws and never rejects. */
   get(key: AnswerKey): string | undefined | Promise<string | undefined>;
-  /** Remembers, or does not: nobody waits for it. Never throws. */
-  set(key: AnswerKey, fieldsJson: string): void;
+  /** Remembers, or does not. Who has many may wait before the next ones. Never throws and never rejects. */
+  set(key: AnswerKey, fieldsJson: string): void | Promise<void>;
   /** Forgets all answers of a version, and gives their number. Throws `cache_unavailable` when not all are gone. */
   clear(identity: string): Promise<number>;
   close(): void;

@@ -2,7 +2,7 @@ import type { CallContext } from '../inference/batching/call-context.js';
 import type { Answer, CheckedRequest } from '../models/tasks/task.js';
 import type { AnswerCache, AnswerKey, LocalCache } from './answer-cache.js';
 import { CacheBenefit } from './cache-benefit.js';
-import { computeAt, lookUpAll } from './cached-rows.js';
+import { computeAt, keepAll, lookUpAll } from './cached-rows.js';
 import { RememberedAnswer } from './remembered-answer.js';
 import { SingleFlight } from './single-flight.js';
 import { createTieredCache } from './tiered-cache.js';
@@ -87,7 +87,7 @@ export class CachedAnswers {
       ? request.answer(call)
       : this.#flights.lead(key.name, () => request.answer(call)));
     const keepStarted = isSampled ? performance.now() : 0;
-    cache.set(key, answer.fieldsJson);
+    void cache.set(key, answer.fieldsJson);
     if (isSampled && answer.timing !== undefined) {
       benefit?.observeRun(answer.timing, performance.now() - keepStarted);
       if (!isBypassed) benefit?.observeLookup(lookupMs, false);
@@ -135,13 +135,18 @@ export class CachedAnswers {
       return answers;
     }
     const computed = await computeAt(missing, requests, compute);
+    const kept: { readonly keys: AnswerKey[]; readonly answers: Answer[] } = { keys: [], answers: [] };
     for (const [k, place] of missing.entries()) {
       const answer = computed[k] as Answer;
       const key = keys[place];
-      if (key !== undefined) cache.set(key, answer.fieldsJson);
+      if (key !== undefined) {
+        kept.keys.push(key);
+        kept.answers.push(answer);
+      }
       if (sampled[place] && answer.timing !== undefined) benefit?.observeRun(answer.timing, Number.NaN);
       answers[place] = { answer, result: isBypassed ? 'bypass' : key === undefined ? 'aside' : 'miss' };
     }
+    void keepAll(cache, kept.keys, kept.answers);
     return answers;
   }
 

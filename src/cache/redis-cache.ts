@@ -52,13 +52,13 @@ export function createRedisCache(
       void link.ask('cache', (redis) => redis.unlink(name));
       return undefined;
     },
-    set({ identity, request: row }, fieldsJson) {
+    async set({ identity, request: row }, fieldsJson) {
       // It would come back as another text.
       if (!fieldsJson.isWellFormed()) return;
       const rowDigest = digest(row).toString('base64url');
       const entry = `${headOf(identity, rowDigest, fieldsJson)}${fieldsJson}`;
       if (Buffer.byteLength(entry) > maxEntryBytes) return;
-      void link.ask('cache', async (redis) =>
+      await link.ask('cache', async (redis) =>
         requireForm(await redis.set(nameOf(identity, rowDigest), entry, 'EX', ttlSeconds), isText),
       );
     },

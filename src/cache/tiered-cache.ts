@@ -19,7 +19,7 @@ export function createTieredCache(near: LocalCache, far: AnswerCache): AnswerCac
     },
     set(key, fieldsJson) {
       near.set(key, fieldsJson);
-      far.set(key, fieldsJson);
+      return far.set(key, fieldsJson);
     },
     async clear(identity) {
       // The near one last, and whatever becomes of the far one: what that gives meanwhile is remembered near again.

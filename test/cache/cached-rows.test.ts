@@ -79,6 +79,34 @@ test.each([
   },
 );
 
+test('of many rows a cache elsewhere is asked for some at a time, and given some at a time', async () => {
+  const most = { get: 0, set: 0 };
+  const under = { get: 0, set: 0 };
+  const far = createFar();
+  const count = async <T>(kind: 'get' | 'set', act: () => T | Promise<T>): Promise<T> => {
+    under[kind] += 1;
+    most[kind] = Math.max(most[kind], under[kind]);
+    await new Promise(setImmediate);
+    under[kind] -= 1;
+    return act();
+  };
+  const cached = new CachedAnswers(undefined, {
+    ...far,
+    get: (key) => count('get', () => far.get(key)),
+    set: (key, members) => count('set', () => far.set(key, members)),
+  });
+  const { ask, computed } = createRows();
+  const rows = Array.from({ length: 1_000 }, (_unused, k) => `row ${k}`);
+  await ask(cached, rows);
+  await expect.poll(() => far.names.length).toBe(1_000);
+  const again = await ask(cached, rows);
+  expect(again.every(({ result }) => result === 'hit')).toBe(true);
+  expect(again.map(({ answer }) => answer.fieldsJson)).toEqual(rows.map((row) => `"prediction":"${row}"`));
+  expect(computed).toHaveLength(1);
+  expect(most.get).toBeLessThanOrEqual(100);
+  expect(most.set).toBeLessThanOrEqual(100);
+});
+
 test('a client that wants new answers gets them, and they are remembered', async () => {
   const cached = new CachedAnswers(createNear());
   const { ask, computed } = createRows();

@@ -118,10 +118,10 @@ if (kustomize.missing !== undefined || missing !== undefined) {
       const port = await findFreePort();
       // The port of Redis alone is another one: that of the pod may be taken on this machine.
       const text = render(command, 'k8s/overlays/with-redis').replaceAll(
-        'sardonyx-redis:6379',
-        `sardonyx-redis:${port}`,
+        '$(REDIS_HOST):6379',
+        `$(REDIS_HOST):${port}`,
       );
-      expect(text).toContain(`:$(REDIS_PASSWORD)@sardonyx-redis:${port}`);
+      expect(text).toContain(`:$(REDIS_PASSWORD)@$(REDIS_HOST):${port}`);
       const objects = parseObjects(text);
       const password = '0123456789abcdef';
       using samples = createCachedSamples();

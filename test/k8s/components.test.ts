@@ -93,6 +93,32 @@ if (kustomize.missing !== undefined) {
     });
   });
 
+  test('names of an overlay reach whatever names them', () => {
+    const prefix = 'namePrefix: team-\nlabels: [{ pairs: { team: a }, includeSelectors: true }]';
+    const objects = parseObjects(
+      renderWith(kustomize.command, ['models-volume', 'redis', 'keda', 'service-monitor'], prefix),
+    );
+    const namesOf = (kind: string) => objects.filter((it) => it.kind === kind).map((it) => it.metadata.name);
+    const { template } = findObject(objects, 'Deployment', 'team-sardonyx').spec;
+    const { env } = template.spec.containers[0];
+    const variable = (name: string) => env.find((it: { name: string }) => it.name === name).value;
+    expect(namesOf('Service')).toContain(variable('REDIS_HOST'));
+    expect(variable('REDIS_URL')).toBe('redis://:$(REDIS_PASSWORD)@$(REDIS_HOST):6379');
+    expect(findObject(objects, 'ScaledObject', 'team-sardonyx').spec.scaleTargetRef.name).toBe(
+      'team-sardonyx',
+    );
+    expect(namesOf('ServiceAccount')).toContain(template.spec.serviceAccountName);
+    expect(namesOf('ConfigMap')).toContain(template.spec.containers[0].envFrom[0].configMapRef.name);
+    const claims = template.spec.volumes.flatMap((it: { persistentVolumeClaim?: { claimName: string } }) =>
+      it.persistentVolumeClaim === undefined ? [] : [it.persistentVolumeClaim.claimName],
+    );
+    expect(namesOf('PersistentVolumeClaim')).toEqual(claims);
+    const service = findObject(objects, 'Service', 'team-sardonyx');
+    const monitor = findObject(objects, 'ServiceMonitor', 'team-sardonyx');
+    expect(selects(monitor.spec.selector, service.metadata.labels ?? {})).toBe(true);
+    expect(selects({ matchLabels: service.spec.selector }, template.metadata.labels)).toBe(true);
+  });
+
   test('replicas-by-hpa takes the number of replicas out of the Deployment', () => {
     expect(findObject(objectsWith('models-image-copy'), 'Deployment').spec.replicas).toBe(3);
     expect(

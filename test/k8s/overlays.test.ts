@@ -23,6 +23,9 @@ const overlays = readdirSync('k8s/overlays');
 /** What the server needs after SHUTDOWN_DELAY_MS and SHUTDOWN_TIMEOUT_MS until it ends itself (docs/operations.md). */
 const lastSeconds = 2;
 
+/** Variables that are no settings: of Node.js, and parts of the address of Redis. */
+const partsOfOthers = ['TMPDIR', 'REDIS_PASSWORD', 'REDIS_HOST'];
+
 if (kustomize.missing !== undefined) {
   test.skip(`the overlays are what they should be: ${kustomize.missing}`, () => undefined);
 } else {
@@ -39,7 +42,7 @@ if (kustomize.missing !== undefined) {
 
     test('sets only variables that there are, to values that the server takes', () => {
       const unknown = Object.keys(settings).filter(
-        (name) => name !== 'REDIS_PASSWORD' && name !== 'TMPDIR' && !(name in ConfigSchema.properties),
+        (name) => !partsOfOthers.includes(name) && !(name in ConfigSchema.properties),
       );
       expect(unknown).toEqual([]);
       expect(() => readAccessMode(config)).not.toThrow();
@@ -212,11 +215,13 @@ if (kustomize.missing !== undefined) {
     expect(selects(from[0].podSelector, { 'app.kubernetes.io/name': 'other' })).toBe(false);
     const { spec } = findObject(objects, 'Service', 'sardonyx-redis');
     expect(settingsOf(objects)['REDIS_URL']).toBe(
-      `redis://:$(REDIS_PASSWORD)@sardonyx-redis:${spec.ports[0].port}`,
+      `redis://:$(REDIS_PASSWORD)@$(REDIS_HOST):${spec.ports[0].port}`,
     );
+    expect(settingsOf(objects)['REDIS_HOST']).toBe('sardonyx-redis');
     // $(NAME) is filled in only where NAME stands before it.
     expect(podOf(objects).containers[0]?.env?.map(({ name }) => name)).toEqual([
       'REDIS_PASSWORD',
+      'REDIS_HOST',
       'REDIS_URL',
     ]);
   });
