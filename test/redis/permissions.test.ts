@@ -106,7 +106,10 @@ describe('a user with exactly the permissions of docs/redis.md', () => {
     await using test = createTestLink(sentinel.url, prefix, patient, { sentinelLogin });
     await test.become('up');
     expect(await sentinel.client.call('ACL', 'LOG')).toEqual([]);
-    expect(await sentinel.client.client('LIST')).toMatch(/sub=1.*cmd=subscribe user=me/);
+    // It subscribes after the master has answered.
+    await vi.waitUntil(async () =>
+      /sub=1.*cmd=subscribe user=me/.test(String(await sentinel.client.client('LIST'))),
+    );
   });
 
   test.each(permissions.filter((it) => it.startsWith('+') && !/info|quit/.test(it)).map((it) => it.slice(1)))(
