@@ -33,6 +33,7 @@ import healthRoutes from './routes/health.js';
 import metricsRoutes from './routes/metrics.js';
 import modelRoutes from './routes/models.js';
 import predictRoutes from './routes/predict.js';
+import rootRoutes from './routes/root.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
 import { limitedMark, securitySchemes } from './schemas/openapi/document.js';
 import { ProblemSchema } from './schemas/problem.js';
@@ -169,6 +170,7 @@ export async function buildServer(
   await app.register(metricsRoutes);
   await app.register(adminRoutes);
   await app.register(errorRoutes);
+  await app.register(rootRoutes, { hasManual: config.DOCS === 'on' });
   if (config.DOCS === 'on') await app.register(docsRoutes);
   await app.ready();
   return app;

@@ -13,8 +13,6 @@ export const V1ModelListSchema = Type.Object(
   { description: 'The names of the models, ready or not' },
 );
 
-export const V1AliveSchema = Type.Object({ status: Type.Literal('alive') }, { description: 'It does' });
-
 const VersionStatus = Type.Object({
   version: Type.String(),
   state: StringEnum(['LOADING', 'AVAILABLE', 'END']),

@@ -4,7 +4,7 @@ import { readPredictionRequest, shownCacheResults } from '../../http/prediction-
 import { chooseVersion } from '../../models/registry/choose-version.js';
 import type { RowResult } from '../../predictor.js';
 import { toV1Metadata } from '../../schemas/v1-metadata.js';
-import { toV1ModelStatus, V1AliveSchema, V1ModelListSchema } from '../../schemas/v1-model.js';
+import { toV1ModelStatus, V1ModelListSchema } from '../../schemas/v1-model.js';
 import { checkBody } from './check-body.js';
 
 interface Named {
@@ -46,19 +46,6 @@ const kserveV1Routes: FastifyPluginAsync = async (app) => {
       },
     },
     async ({ key }) => ({ models: app.registry.names.filter((name) => key?.models?.has(name) ?? true) }),
-  );
-  app.get(
-    '/',
-    {
-      config: { scope: 'open', limit: 'none' },
-      schema: {
-        operationId: 'v1GetLiveness',
-        summary: 'Whether the process answers, as the clients of KServe ask it',
-        tags,
-        response: { 200: V1AliveSchema },
-      },
-    },
-    async () => ({ status: 'alive' }),
   );
   for (const { path, name, of } of resources) {
     const address = `/v1/models/:model${path}`;

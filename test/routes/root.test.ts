@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { buildTestApp } from '../helpers/app.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
+
+const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+test('GET / leads a browser to the manual, and tells a program where the documents are', async () => {
+  using folder = createRegistryFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path });
+  const page = await server.get('/', { accept: browser });
+  expect([page.status, page.headers['location'], page.headers['vary']]).toEqual([302, 'docs', 'accept']);
+  const program = await server.get('/', { accept: '*/*' });
+  expect(program.body).toEqual({ status: 'alive', openapi: 'openapi.json', docs: 'docs' });
+  expect(program.headers['link']).toBe('<openapi.json>; rel="service-desc", <docs>; rel="service-doc"');
+  expect((await server.get('/docs', { accept: browser })).status).toBe(200);
+  expect((await server.get('/openapi.json')).status).toBe(200);
+});
+
+test('without a manual GET / says that the process answers, to a browser too', async () => {
+  using folder = createRegistryFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path, DOCS: 'off' });
+  const { status, body, headers } = await server.get('/', { accept: browser });
+  expect([status, body, headers['link']]).toEqual([200, { status: 'alive' }, undefined]);
+});
