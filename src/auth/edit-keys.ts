@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { messageOf, RefusedError } from '../errors.js';
 import { withLock } from '../files/file-lock.js';
+import { replaceFile } from '../files/replace-file.js';
 import { readContent } from '../files/watched-file.js';
 import { type KeyEntry, parseKeyEntries } from './keys-file.js';
 
@@ -39,36 +39,8 @@ export async function editKeys(
     const entries = edit(await readKeyEntries(target));
     const bytes = Buffer.from(`${JSON.stringify(entries, null, 2)}\n`);
     parseKeyEntries(bytes);
-    await replaceFile(target, bytes);
+    await replaceFile(target, bytes, 0o600);
   });
-}
-
-async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
-  const before = await stat(path).catch(() => undefined);
-  const draft = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
-  try {
-    const file = await open(draft, 'wx', 0o600);
-    try {
-      await file.writeFile(bytes);
-      if (before !== undefined) {
-        await keepOwner(file, before);
-        await file.chmod(before.mode & 0o777);
-      }
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
-}
-
-/** Root that edits the file of the server's user must not take it away from the server. */
-async function keepOwner(file: FileHandle, before: { readonly uid: number; readonly gid: number }) {
-  const { uid, gid } = await file.stat();
-  if (uid !== before.uid || gid !== before.gid) await file.chown(before.uid, before.gid);
 }
 
 async function exists(path: string): Promise<boolean> {

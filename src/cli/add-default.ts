@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { messageOf, RefusedError } from '../errors.js';
-import { replaceFile } from '../models/proposal/write-version.js';
-import type { Aliases } from '../models/registry/aliases.js';
+import { withLock } from '../files/file-lock.js';
+import { replaceFile } from '../files/replace-file.js';
+import { versionNamePattern } from '../models/manifest/names.js';
+import { type Aliases, readAliases } from '../models/registry/aliases.js';
 import { newestName, orderVersions } from '../models/registry/version-order.js';
 import { toDefaultCommand } from './default-command.js';
 
@@ -17,15 +19,23 @@ export interface Addition {
   readonly aliasProblem?: string | undefined;
 }
 
-/** Makes the added version the model's default. Throws `RefusedError` where `aliases.json` cannot be written. */
-export async function setDefault({ root, name, version, aliases, aliasProblem }: Addition): Promise<string> {
-  if (aliasProblem !== undefined)
-    throw new RefusedError(`the version is written, and names no default: mend ${name}/${aliasProblem}`);
-  const file = { ...Object.fromEntries(aliases), default: version };
+const patienceMs = 5_000;
+
+/**
+ * Makes the added version the model's default. The aliases are read again under a lock: the load took up to a minute, in
+ * which another command may have changed them. Throws `RefusedError` where `aliases.json` cannot be written.
+ */
+export async function setDefault({ root, name, version, existing }: Addition): Promise<string> {
+  const path = join(root, name, 'aliases.json');
   try {
-    await replaceFile(join(root, name), 'aliases.json', Buffer.from(`${JSON.stringify(file, null, 2)}\n`));
+    await withLock(path, patienceMs, async () => {
+      const { aliases, problem } = await readAliases(path, versionNamePattern, [...existing, version], root);
+      if (problem !== undefined) throw new RefusedError(`mend ${name}/${problem}`);
+      const file = { ...Object.fromEntries(aliases), default: version };
+      await replaceFile(path, Buffer.from(`${JSON.stringify(file, null, 2)}\n`), 0o666);
+    });
   } catch (cause) {
-    throw new RefusedError(`the version is written, but aliases.json is not: ${messageOf(cause)}`, { cause });
+    throw new RefusedError(`the version is written, and is not the default: ${messageOf(cause)}`, { cause });
   }
   return `\nThe alias default names ${version} now.\n`;
 }

@@ -4,6 +4,7 @@ import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, rmdir } from
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import { codeOf, RefusedError } from '../../errors.js';
 import { checkRegularFile, digestOf } from '../../files/regular-file.js';
+import { syncFolder } from '../../files/replace-file.js';
 import type { ManifestFile } from '../manifest/manifest.js';
 import { draftName, removeAbandonedDrafts } from './drafts.js';
 
@@ -51,25 +52,12 @@ export async function writeVersion<T>(version: NewVersion, prove: (path: string)
       if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(cause))) throw alreadyThere(target, cause);
       throw cause;
     });
-    await sync(parent);
+    await syncFolder(parent);
     return proof;
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     // Only where it is empty: then it was made for this version.
     await rmdir(parent).catch(() => undefined);
-    throw error;
-  }
-}
-
-/** Writes a file whole or not at all, through a name that begins with a dot. */
-export async function replaceFile(folder: string, name: string, bytes: Uint8Array): Promise<void> {
-  const draft = draftName(name);
-  try {
-    await writeSynced(join(folder, draft), bytes);
-    await rename(join(folder, draft), join(folder, name));
-    await sync(folder);
-  } catch (error) {
-    await rm(join(folder, draft), { force: true });
     throw error;
   }
 }
@@ -101,7 +89,7 @@ async function fill(folder: string, version: NewVersion): Promise<void> {
   }
   const manifest: ManifestFile = { ...version.manifest, sha256 };
   await writeSynced(join(folder, 'metadata.json'), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
-  await sync(folder);
+  await syncFolder(folder);
 }
 
 /** Copies a file of weights and gives its digest. It must lie below the model's own folder, links included. */
@@ -167,15 +155,5 @@ async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-/** Folders must reach the disk as well, or a rename may not outlive a power cut. */
-async function sync(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
