@@ -62,6 +62,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'prediction-event',
     'predictor',
     'process',
+    'text',
     'version',
   ],
   'cli/keys': ['auth', 'cli/terminal', 'models/manifest', 'time'],
@@ -116,6 +117,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/tasks',
     'models/tensors',
     'models/warm-up',
+    'text',
     'time',
   ],
   'models/warm-up': [
@@ -139,6 +141,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/binding',
     'models/manifest',
     'models/registry',
+    'text',
   ],
   'models/examples': [
     'inference/onnx',
