@@ -3,7 +3,7 @@ import type { CallContext } from './call-context.js';
 import { tooShort } from './pending-row.js';
 import type { RunTimes } from './run-times.js';
 
-/** When a machine gets busy, all queued runs slow down, and requests admitted before must still meet their deadlines. */
+/** On a busy machine all queued runs slow down, and the requests already admitted must still meet their deadlines. */
 const safetyFactor = 1.25;
 
 export interface Backlog {

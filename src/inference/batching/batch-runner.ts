@@ -101,14 +101,14 @@ export class BatchRunner<Row> {
       return failAll(batch, toServiceError(error));
     }
     if (ended !== undefined) return this.#rescue(batch);
-    // The executor's own errors are no entry's fault, so nothing is run again. Too large outputs may fit in smaller runs.
+    // The executor's own errors are no entry's fault, so nothing is run again. Smaller runs may have smaller outputs.
     if (error instanceof ServiceError && error.code !== 'output_too_large') return failAll(batch, error);
     const [left, right] = halve(batch);
     (await this.run(left))();
     return this.run(right);
   }
 
-  /** Runs the entries of a crashed run again, in smaller runs. A slow entry is run last, with all the time that is left. */
+  /** Runs the entries of a crashed run again, in smaller runs. A slow entry comes last, with all the time left. */
   async #rescue(batch: readonly PendingRow<Row>[]): Promise<() => void> {
     for (const entry of batch) entry.kills += 1;
     const isQuick = this.#options.times.expectMs(1) * weigh(batch) <= maxSearchMs;
@@ -134,7 +134,7 @@ export class BatchRunner<Row> {
     else (await this.#settleFailure(waiting, outcome.error))();
   }
 
-  /** A run is stopped early, so that an endless entry leaves time for the others. Undefined: the usual limit is shorter. */
+  /** A run is stopped early, so that an endless entry leaves time for the others. Undefined: at the usual limit. */
   #shortLimitMs(batch: readonly PendingRow<Row>[]): number | undefined {
     const { times, timeoutMs } = this.#options;
     const rows = weigh(batch);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 
-/** A child as a parent of this number would start it. */
+/** Starts a child as the process with the id `parent` would start it. */
 function startChild(parent: number) {
   const args = [
     '--expose-gc',
@@ -15,12 +15,12 @@ function startChild(parent: number) {
   return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
 }
 
-test('a child whose parent had gone before it could ask who that is ends itself', async () => {
+test('a child whose parent ended before the child was ready ends itself', async () => {
   const [code, signal] = await once(startChild(2 ** 22 + 1), 'exit');
   expect([code, signal]).toEqual([null, 'SIGKILL']);
 });
 
-test('a child of a parent that lives ends once that closes its end, and not before', async () => {
+test('a child ends when its parent closes the channel, and not before', async () => {
   const child = startChild(process.pid);
   const ended = once(child, 'exit');
   const early = new Promise((resolve) => setTimeout(() => resolve('lives'), 1_000));
