@@ -1,21 +1,19 @@
 import type { Tensors } from '../tensors/tensor.js';
 
-/** What a child opens: bytes, or a path where the engine looks for more files beside it. */
+/** A model as bytes, or as a path if the engine must find further files beside it. */
 export type ModelInput =
   | { readonly bytes: Uint8Array }
   | {
       readonly path: string;
-      /** The folder of the path, which the child removes should its parent be killed. */
+      /** The folder of the path, which the child removes if its parent is killed. */
       readonly copy: string;
     };
 
-/** Where each child of a version gets the model from. */
 export interface ModelSource {
-  /** The model, whole and unchanged. Throws what says why it cannot be had any more. */
+  /** Returns the model, complete and unchanged, for one child. Throws if it is no longer available. */
   provide(): Promise<ModelInput>;
 }
 
-/** What a child is asked with to open a model: bytes travel as the tensor `model`. */
 export function toOpening(model: ModelInput): {
   readonly path?: string;
   readonly copy?: string;

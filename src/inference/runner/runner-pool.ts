@@ -1,19 +1,17 @@
 import { type RunnerProcess, startRunnerProcess } from './runner-process.js';
 
-/** A child without a model takes some 60 MB. Where there is not several times as much, none is kept. */
+/** A child without a model takes some 60 MB. With less memory available than this, none is kept. */
 const minAvailableBytes = 256 * 1_024 * 1_024;
 
 /**
- * Where isolated executors get their children. While there are such executors one child is kept that has no model yet:
- * the start of a process takes longer than the load of most models, and whoever waits for a new child does not wait
- * for it.
+ * The source of children for isolated executors. While there are such executors, one child without a model is kept
+ * ready: starting a process takes longer than loading most models.
  */
 export class RunnerPool {
   readonly #maxMemoryBytes: number;
   #users = 0;
   #ready: RunnerProcess | undefined;
 
-  /** `maxMemoryBytes`: the most memory of each child. */
   constructor(maxMemoryBytes: number) {
     this.#maxMemoryBytes = maxMemoryBytes;
   }
@@ -23,7 +21,7 @@ export class RunnerPool {
     this.warm();
   }
 
-  /** Ends the child that was kept, once nobody is left who could want it. */
+  /** Ends the ready child when the last executor has closed. */
   release(): void {
     this.#users -= 1;
     if (this.#users > 0) return;
@@ -31,7 +29,7 @@ export class RunnerPool {
     this.#ready = undefined;
   }
 
-  /** A child without a model, which is the caller's from now on. */
+  /** Returns a child without a model. The caller must end it. */
   take(): RunnerProcess {
     const ready = this.#ready;
     this.#ready = undefined;
@@ -40,7 +38,7 @@ export class RunnerPool {
     return ready;
   }
 
-  /** Starts another in place of the one that was taken: called once that one has its model, to leave it the processor. */
+  /** Replaces a child that was taken. Call it when that child has its model, to leave it the processor. */
   warm(): void {
     if (this.#users === 0 || this.#ready?.isAlive || process.availableMemory() < minAvailableBytes) return;
     this.#ready = startRunnerProcess(this.#maxMemoryBytes);

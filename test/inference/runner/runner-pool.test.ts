@@ -7,10 +7,10 @@ const answers = async (runner: RunnerProcess) =>
   (await runner.ask({ kind: 'measure' })).message.residentBytes;
 const children = () => new Set(childrenOf(process.pid, 'runner/main.js'));
 
-test('while it has users, a child is there before it is wanted', async () => {
+test('while the pool has users, it keeps a started child ready', async () => {
   const pool = new RunnerPool(4e9);
   pool.retain();
-  // Once three others have started after it, one after the other, the one that is kept has had time enough.
+  // Three other children start one after the other, so that the ready child has had enough time.
   const begun = performance.now();
   for (let k = 0; k < 3; k += 1) {
     const later = startRunnerProcess(4e9);
@@ -18,18 +18,18 @@ test('while it has users, a child is there before it is wanted', async () => {
     later.kill();
   }
   const startMs = (performance.now() - begun) / 3;
-  const wanted = performance.now();
+  const takenAt = performance.now();
   const first = pool.take();
   const second = pool.take();
   expect(await answers(first)).toBeGreaterThan(1e6);
-  expect(performance.now() - wanted, 'no start of a process').toBeLessThan(startMs / 2);
+  expect(performance.now() - takenAt, 'no start of a process').toBeLessThan(startMs / 2);
   expect(second.pid).not.toBe(first.pid);
   expect(await answers(second)).toBeGreaterThan(1e6);
   for (const runner of [first, second]) runner.kill();
   pool.release();
 });
 
-test('the child that was kept ends with the last user, and one that was taken does not', async () => {
+test('the ready child ends with the last user, and a child that was taken does not', async () => {
   const pool = new RunnerPool(4e9);
   const before = children();
   pool.retain();
@@ -47,14 +47,14 @@ test('the child that was kept ends with the last user, and one that was taken do
   expect([...children()].filter((pid) => !before.has(pid) && isAlive(pid))).toEqual([]);
 });
 
-test('a child that was kept and has ended is not given to anybody', async () => {
+test('a ready child that has ended is not handed out', async () => {
   const pool = new RunnerPool(4e9);
   const before = children();
   pool.retain();
   const kept = [...children()].find((pid) => !before.has(pid)) as number;
   process.kill(kept, 'SIGKILL');
   await expect.poll(() => isAlive(kept), { timeout: 10_000 }).toBe(false);
-  // That it has ended is heard a turn after the process is gone.
+  // The event `exit` comes a turn after the process has ended.
   await new Promise((resolve) => setTimeout(resolve, 100));
   const runner = pool.take();
   expect(runner.pid).not.toBe(kept);

@@ -19,7 +19,7 @@ const column = (...values: number[]) => ({
   X: { type: 'float32' as const, dims: [values.length, 1], data: Float32Array.from(values) },
 });
 
-test('one child tries one model after the other, one that is refused among them', async () => {
+test('one child tries one model after the other, even after a refused model', async () => {
   const sandboxes = createTrials();
   const first = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
@@ -46,7 +46,7 @@ test('one child tries one model after the other, one that is refused among them'
   third.kill();
 });
 
-test('a child has the locales of its parent and none of its secrets', async () => {
+test('a child gets the locale variables of its parent, and no secrets', async () => {
   vi.stubEnv('LC_ALL', 'en_US.UTF-8').stubEnv('LOCPATH', '/opt/locales').stubEnv('LANG', 'de_DE.UTF-8');
   vi.stubEnv('API_KEYS', 'secret').stubEnv('LCD', 'no locale');
   const sandboxes = createTrials();
@@ -64,7 +64,7 @@ test('a child has the locales of its parent and none of its secrets', async () =
   expect(variables.filter((it) => it.startsWith('API_KEYS') || it.startsWith('LCD'))).toEqual([]);
 });
 
-test('a child that was given away lives on, and the next model gets another', async () => {
+test('an adopted child lives on when the pool closes, and the next model gets another child', async () => {
   const sandboxes = createTrials();
   const kept = (
     await sandboxes.open({ model: { bytes: linearRegression([2]) }, threads: 1, title: 'sardonyx test' })
@@ -81,7 +81,7 @@ test('a child that was given away lives on, and the next model gets another', as
   await kept.ended;
 });
 
-test('a run without end is ended, and says so', async () => {
+test('an endless run is killed, and the error names the limit', async () => {
   const sandboxes = createTrials({ loadTimeoutMs: 3_000 });
   const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
   await expect(sandbox.run(column(1e9), ['value'])).rejects.toThrow(/more than 3000 ms/);
@@ -94,7 +94,7 @@ test('a run without end is ended, and says so', async () => {
   await next.close();
 });
 
-test('a run that is ended at a shorter limit names that limit, and not the one of a load', async () => {
+test('a run that is killed at a shorter limit names that limit, not the limit of a load', async () => {
   const sandboxes = createTrials();
   const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
   await expect(sandbox.run(column(1e9), ['value'], 200)).rejects.toThrow(
@@ -102,7 +102,7 @@ test('a run that is ended at a shorter limit names that limit, and not the one o
   );
 });
 
-test('a child that takes too much memory ends itself, and says why', async () => {
+test('a child that takes too much memory ends itself, and the error names the limit', async () => {
   const sandboxes = createTrials({ maxMemoryBytes: 1e6 });
   const trying = (async () => {
     const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
@@ -111,7 +111,7 @@ test('a child that takes too much memory ends itself, and says why', async () =>
   await expect(trying).rejects.toThrow(/MAX_MODEL_MEMORY_MB/);
 });
 
-test('outputs beyond the limit are refused in the child', async () => {
+test('the child rejects outputs above the limit', async () => {
   const sandboxes = createTrials({ maxOutputBytes: 8 });
   const sandbox = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
