@@ -6,6 +6,8 @@ import type { RunnerPool } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
 
 export interface IsolatedOptions extends ModelRunnerOptions {
+  /** Called once, when the executor has been closed. */
+  readonly onClosed?: (() => void) | undefined;
   readonly pool: RunnerPool;
   /** The measured memory of one child. */
   readonly residentBytes: number;
@@ -43,9 +45,9 @@ export class IsolatedExecutor implements Executor {
 
   private constructor(options: IsolatedOptions, first?: RunnerProcess) {
     this.#options = options;
-    options.pool.retain();
     this.#current =
       first === undefined ? this.#start() : this.#watch(new ModelRunner(first, options, 'open'));
+    if (first !== undefined) options.pool.warm();
   }
 
   /** Throws `EngineError` if the engine refuses the model, `executor_lost` if the first child ends. */
@@ -98,7 +100,7 @@ export class IsolatedExecutor implements Executor {
     this.#endPause();
     this.#current.kill();
     this.#spare?.kill();
-    this.#options.pool.release();
+    this.#options.onClosed?.();
   }
 
   async #runIn(

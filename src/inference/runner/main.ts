@@ -7,36 +7,18 @@ import type { Tensor } from '../tensors/tensor.js';
 import { createFrameReader, type Frame, toFrame } from './frame.js';
 import type { RunnerReply, RunnerRequest } from './messages.js';
 import { mainThreadMs } from './thread-time.js';
+import { type WatchdogData, watchdogSource } from './watchdog.js';
 
 // The entry of an isolated executor's child process: it opens one model and runs one request after the other. A run
 // blocks this thread, and if it never ends, the parent kills the process. Between runs the process waits in a blocking
 // read, which returns sooner than an event loop would. The read also ends when the parent ends.
 
-/**
- * Ends the process if its parent has ended or if it takes too much memory. It has its own thread, since a run may block
- * the main one for ever. SIGUSR2 means too much memory: the parent never sends it.
- */
-const watch = `
-const { workerData, parentPort } = require('node:worker_threads');
-const { rmSync } = require('node:fs');
-const { maxMemoryBytes, parent } = workerData;
-let copy;
-parentPort.on('message', (folder) => { copy = folder; });
-setInterval(() => {
-  if (process.memoryUsage.rss() > maxMemoryBytes) process.kill(process.pid, 'SIGUSR2');
-  if (process.ppid === parent) return;
-  try { if (copy !== undefined) rmSync(copy, { recursive: true, force: true }); } catch {}
-  process.kill(process.pid, 'SIGKILL');
-}, 50);
-`;
 const channel = 3;
 const [, , maxMemoryBytes, parent] = process.argv;
 // The parent passes its own id: it may end before this process could read its parent's id.
-const watcher = new Worker(watch, {
-  eval: true,
-  workerData: { maxMemoryBytes: Number(maxMemoryBytes), parent: Number(parent) },
-});
-watcher.unref();
+const workerData: WatchdogData = { maxMemoryBytes: Number(maxMemoryBytes), parent: Number(parent) };
+const watchdog = new Worker(watchdogSource, { eval: true, workerData });
+watchdog.unref();
 // On a signal to the whole group, such as Ctrl-C, the parent ends its children itself.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 preferForKilling();
@@ -63,7 +45,7 @@ function answer({ message, tensors }: Frame<RunnerRequest>): Frame<RunnerReply> 
     switch (message.kind) {
       case 'open': {
         process.title = message.title;
-        watcher.postMessage(message.copy);
+        watchdog.postMessage(message.copy);
         maxOutputBytes = message.maxOutputBytes;
         const model = message.path ?? ((tensors['model'] as Tensor).data as Uint8Array);
         const before = mainThreadMs();
@@ -85,7 +67,7 @@ function answer({ message, tensors }: Frame<RunnerRequest>): Frame<RunnerReply> 
         return reply({ kind: 'measured', residentBytes: process.memoryUsage.rss() });
       case 'close':
         process.title = 'sardonyx';
-        watcher.postMessage(undefined);
+        watchdog.postMessage(undefined);
         session?.release();
         session = undefined;
         return reply({ kind: 'closed' });

@@ -1,15 +1,12 @@
 import { messageOf, ServiceError } from '../../errors.js';
 import { RunEndedError } from '../engine/executor.js';
 import type { Tensors } from '../tensors/tensor.js';
-import { type ModelInput, type ModelSource, toOpening } from './model-source.js';
+import { killAfter } from './kill-after.js';
+import { type ModelInput, type ModelSource, type OpenSettings, toOpenRequest } from './model-source.js';
 import type { RunnerProcess } from './runner-process.js';
 
-export interface ModelRunnerOptions {
+export interface ModelRunnerOptions extends OpenSettings {
   readonly source: ModelSource;
-  /** The process title of the child. */
-  readonly title: string;
-  readonly threads: number;
-  readonly maxOutputBytes: number;
   /** After this time in a run, the child is killed. */
   readonly timeoutMs: number;
   /** The limit of a load and its first run together. */
@@ -92,33 +89,24 @@ export class ModelRunner {
   }
 
   async #open(model: ModelInput): Promise<void> {
-    const { title, threads, maxOutputBytes, warmUp } = this.#options;
-    const { path, copy, tensors } = toOpening(model);
-    await this.#runner.ask({ kind: 'open', path, copy, title, threads, maxOutputBytes }, tensors);
+    const { warmUp } = this.#options;
+    await this.#runner.ask(...toOpenRequest(model, this.#options));
     if (warmUp !== undefined) await this.#runner.ask({ kind: 'run', fetches: warmUp.fetches }, warmUp.feeds);
     this.#isOpen = true;
   }
 
   async #within<T>(limitMs: number, ask: () => Promise<T>): Promise<T> {
-    let isOver = false;
-    const end = (): void => {
-      if (isOver) return;
+    const onLate = (): void => {
       this.#lateAfterMs = limitMs;
-      this.#runner.kill();
     };
-    // If this thread was busy, the answer may be waiting already: it is read before the end of this turn.
-    const timer = setTimeout(() => setImmediate(end), limitMs);
     try {
-      return await ask();
+      return await killAfter(this.#runner, limitMs, ask, onLate);
     } catch (cause) {
       if (this.#lateAfterMs !== undefined) {
         throw new ServiceError('deadline_exceeded', { detail: `It was ended after ${limitMs} ms.`, cause });
       }
       if (!this.#runner.isAlive) throw new ServiceError('executor_lost', { cause });
       throw cause;
-    } finally {
-      isOver = true;
-      clearTimeout(timer);
     }
   }
 }

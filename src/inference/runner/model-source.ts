@@ -1,4 +1,5 @@
 import type { Tensors } from '../tensors/tensor.js';
+import type { RunnerRequest } from './messages.js';
 
 /** A model as bytes, or as a path if the engine must find further files beside it. */
 export type ModelInput =
@@ -14,12 +15,22 @@ export interface ModelSource {
   provide(): Promise<ModelInput>;
 }
 
-export function toOpening(model: ModelInput): {
-  readonly path?: string;
-  readonly copy?: string;
-  readonly tensors: Tensors;
-} {
-  if ('path' in model) return { ...model, tensors: {} };
+/** How a child opens a model. */
+export interface OpenSettings {
+  /** The process title of the child. */
+  readonly title: string;
+  readonly threads: number;
+  readonly maxOutputBytes: number;
+}
+
+/** The request that opens a model in a child: its message, and its tensors. */
+export function toOpenRequest(
+  model: ModelInput,
+  { title, threads, maxOutputBytes }: OpenSettings,
+): [request: Extract<RunnerRequest, { kind: 'open' }>, tensors: Tensors] {
+  const request = { kind: 'open', title, threads, maxOutputBytes } as const;
+  if ('path' in model) return [{ ...request, ...model }, {}];
   const { bytes } = model;
-  return { tensors: { model: { type: 'uint8', dims: [bytes.length], data: bytes } } };
+  const tensors: Tensors = { model: { type: 'uint8', dims: [bytes.length], data: bytes } };
+  return [request, tensors];
 }

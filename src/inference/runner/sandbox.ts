@@ -1,18 +1,19 @@
 import type { Executor } from '../engine/executor.js';
-import { type ModelInput, toOpening } from './model-source.js';
-import { RunnerLostError, type RunnerProcess, startRunnerProcess } from './runner-process.js';
+import { killAfter } from './kill-after.js';
+import { type ModelInput, type OpenSettings, toOpenRequest } from './model-source.js';
+import type { RunnerPool } from './runner-pool.js';
+import { RunnerLostError, type RunnerProcess } from './runner-process.js';
 
 export interface SandboxOptions {
-  readonly maxMemoryBytes: number;
+  /** The source of the children. */
+  readonly pool: RunnerPool;
   readonly maxOutputBytes: number;
   /** The limit of opening a model, and of each run. */
   readonly loadTimeoutMs: number;
 }
 
-export interface SandboxModel {
+export interface SandboxModel extends Omit<OpenSettings, 'maxOutputBytes'> {
   readonly model: ModelInput;
-  readonly title: string;
-  readonly threads: number;
 }
 
 export class SandboxTimeoutError extends Error {
@@ -28,7 +29,7 @@ export interface Sandbox extends Pick<Executor, 'run'> {
   readonly openCpuMs: number;
   /** The memory that the model has added to the child, and the child's whole memory. */
   measure(): Promise<{ readonly addedBytes: number; readonly residentBytes: number }>;
-  /** If a run ended the child, opens the model in another one. Throws as `SandboxPool.open`. */
+  /** If a run ended the child, opens the model in another one. Throws as `Sandboxes.open`. */
   renew(): Promise<void>;
   /** Returns the child, with the model open. The caller must end it. */
   adopt(): RunnerProcess;
@@ -48,22 +49,16 @@ interface OpenChild {
 const maxAddedBytes = 256 * 1_024 * 1_024;
 
 /**
- * The children in which models are tried before they are served, so that no slow or crashing load affects requests. One
- * child tries one model after the other. A new child is started if the last one was adopted, has ended or is busy.
+ * Opens models in children before they are served, so that no slow or crashing load affects requests. A child goes back
+ * to the pool afterwards, and the next model is tried in it.
  */
-export class SandboxPool {
+export class Sandboxes {
   readonly #options: SandboxOptions;
   readonly #runners = new Set<RunnerProcess>();
-  #idle: RunnerProcess | undefined;
   #isClosed = false;
 
   constructor(options: SandboxOptions) {
     this.#options = options;
-  }
-
-  /** Starts a child early, while the first model is still being read. */
-  prepare(): void {
-    this.#idle ??= this.#start();
   }
 
   /** Opens a model in a child. Throws `EngineError`, `RunnerLostError` and `SandboxTimeoutError`. */
@@ -117,15 +112,13 @@ export class SandboxPool {
 
   async #open({ model, title, threads }: SandboxModel): Promise<OpenChild> {
     if (this.#isClosed) throw new RunnerLostError('the sandboxes are closed');
-    const { maxOutputBytes } = this.#options;
-    const runner = this.#idle?.isAlive ? this.#idle : this.#start();
-    if (runner === this.#idle) this.#idle = undefined;
-    runner.hold(true);
+    const { pool, maxOutputBytes } = this.#options;
+    const runner = pool.take();
+    this.#runners.add(runner);
     try {
       const before = await this.#measure(runner);
-      const { path, copy, tensors } = toOpening(model);
-      const open = { kind: 'open', path, copy, title, threads, maxOutputBytes } as const;
-      const { message } = await this.#within(runner, () => runner.ask(open, tensors));
+      const request = toOpenRequest(model, { title, threads, maxOutputBytes });
+      const { message } = await this.#within(runner, () => runner.ask(...request));
       return { runner, before, openMs: message.ms, openCpuMs: message.cpuMs };
     } catch (error) {
       await this.#putBack(runner, 0);
@@ -137,24 +130,17 @@ export class SandboxPool {
     return (await this.#within(runner, () => runner.ask({ kind: 'measure' }))).message.residentBytes;
   }
 
-  #start(): RunnerProcess {
-    const runner = startRunnerProcess(this.#options.maxMemoryBytes);
-    runner.hold(false);
-    this.#runners.add(runner);
-    void runner.ended.then(() => this.#runners.delete(runner));
-    return runner;
-  }
-
   async #putBack(runner: RunnerProcess, addedBytes: number): Promise<void> {
     try {
       if (!runner.isAlive) return;
       await this.#within(runner, () => runner.ask({ kind: 'close' }));
-      runner.hold(false);
-      if (this.#idle === undefined && addedBytes < maxAddedBytes) this.#idle = runner;
+      if (addedBytes < maxAddedBytes) this.#options.pool.giveBack(runner);
       else runner.kill();
     } catch {
       // The child has ended or does not answer: the next model gets another one.
       runner.kill();
+    } finally {
+      this.#runners.delete(runner);
     }
   }
 
@@ -162,12 +148,11 @@ export class SandboxPool {
     const { loadTimeoutMs } = this.#options;
     const effectiveLimitMs = Math.min(limitMs ?? loadTimeoutMs, loadTimeoutMs);
     let isLate = false;
-    const timer = setTimeout(() => {
+    const onLate = (): void => {
       isLate = true;
-      runner.kill();
-    }, effectiveLimitMs);
+    };
     try {
-      return await request();
+      return await killAfter(runner, effectiveLimitMs, request, onLate);
     } catch (cause) {
       throw isLate
         ? new SandboxTimeoutError(
@@ -175,8 +160,6 @@ export class SandboxPool {
             { cause },
           )
         : cause;
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

@@ -4,7 +4,7 @@ import { createCall } from '../../inference/batching/call-context.js';
 import type { Executor } from '../../inference/engine/executor.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import { RunnerPool } from '../../inference/runner/runner-pool.js';
-import { type SandboxOptions, SandboxPool } from '../../inference/runner/sandbox.js';
+import { Sandboxes, type SandboxOptions } from '../../inference/runner/sandbox.js';
 import { nextTurn } from '../../time/slices.js';
 import { findExample, listExamples } from '../examples/example-request.js';
 import { checkGolden, type Golden, parseGolden } from '../examples/golden.js';
@@ -27,7 +27,8 @@ import { findUncachedReason } from './uncached-reason.js';
 import { readVersionFiles } from './version-files.js';
 import { findNotes } from './version-notes.js';
 
-export interface LoaderOptions extends SandboxOptions {
+export interface LoaderOptions extends Omit<SandboxOptions, 'pool'> {
+  readonly maxMemoryBytes: number;
   /** Told how a child of an isolated version ended that was not meant to. */
   readonly onLost?: ((model: string, version: string, how: string) => void) | undefined;
   /** Told what an operator should know of the files that versions are opened from: a sentence, and facts. */
@@ -60,14 +61,14 @@ export interface Loader {
 }
 
 export function createLoader(options: LoaderOptions): Loader {
-  const sandboxes = new SandboxPool(options);
   const pool = new RunnerPool(options.maxMemoryBytes);
+  const sandboxes = new Sandboxes({ ...options, pool });
   const closing = new AbortController();
   let isSwept: Promise<void> | undefined;
   return {
     async load(path, model, version) {
       const started = performance.now();
-      sandboxes.prepare();
+      pool.warm();
       isSwept ??= removeAbandonedCopies(options.onNotice);
       await isSwept;
       let copy: PrivateCopy | undefined;
@@ -94,6 +95,7 @@ export function createLoader(options: LoaderOptions): Loader {
     close() {
       closing.abort();
       sandboxes.close();
+      pool.close();
     },
   };
 }
@@ -101,7 +103,7 @@ export function createLoader(options: LoaderOptions): Loader {
 async function loadChecked(
   model: CheckedModel,
   golden: Golden | undefined,
-  options: LoaderOptions & { readonly sandboxes: SandboxPool; readonly pool: RunnerPool },
+  options: LoaderOptions & { readonly sandboxes: Sandboxes; readonly pool: RunnerPool },
   started: number,
 ): Promise<LoadedVersion> {
   const { files, graph, copy } = model;

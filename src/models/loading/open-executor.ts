@@ -47,23 +47,13 @@ export async function openIsolated(
   {
     onHeldInMemory,
     ...options
-  }: Omit<IsolatedOptions, 'source'> & {
+  }: Omit<IsolatedOptions, 'source' | 'onClosed'> & {
     readonly onHeldInMemory?: ((fault: unknown) => void) | undefined;
   },
 ): Promise<Executor> {
   const held = copy === undefined ? await holdBytes(files.model) : undefined;
   if (held?.fault !== undefined) onHeldInMemory?.(held.fault);
   const source = copy ?? (held as ModelSource);
-  const executor = IsolatedExecutor.adopt(sandbox.adopt(), { ...options, source });
-  return {
-    kind: executor.kind,
-    get fault() {
-      return executor.fault;
-    },
-    run: (feeds, fetches) => executor.run(feeds, fetches),
-    close() {
-      executor.close();
-      void (copy?.remove() ?? held?.release())?.catch(() => undefined);
-    },
-  };
+  const onClosed = () => void (copy?.remove() ?? held?.release())?.catch(() => undefined);
+  return IsolatedExecutor.adopt(sandbox.adopt(), { ...options, source, onClosed });
 }

@@ -8,6 +8,7 @@ import { echo, gatherByValue, opset99, slow } from '../../helpers/onnx-models.js
 
 async function open(model: Uint8Array, options: Partial<IsolatedOptions> = {}) {
   const lost: string[] = [];
+  const pool = new RunnerPool(4e9);
   const executor = await IsolatedExecutor.open({
     source: { provide: async () => ({ bytes: model }) },
     threads: 1,
@@ -15,12 +16,16 @@ async function open(model: Uint8Array, options: Partial<IsolatedOptions> = {}) {
     loadTimeoutMs: 20_000,
     maxOutputBytes: 1e8,
     residentBytes: 1e8,
-    pool: new RunnerPool(4e9),
+    pool,
     title: 'sardonyx test',
     onLost: (how) => lost.push(how),
     ...options,
   });
-  return { executor, lost, [Symbol.dispose]: () => executor.close() };
+  const close = (): void => {
+    executor.close();
+    pool.close();
+  };
+  return { executor, lost, [Symbol.dispose]: close };
 }
 
 const column = (data: TensorData, type: Tensor['type'] = 'float32'): Tensors => ({

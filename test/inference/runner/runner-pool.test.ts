@@ -7,9 +7,9 @@ const answers = async (runner: RunnerProcess) =>
   (await runner.ask({ kind: 'measure' })).message.residentBytes;
 const children = () => new Set(childrenOf(process.pid, 'runner/main.js'));
 
-test('while the pool has users, it keeps a started child ready', async () => {
+test('a pool keeps a started child ready', async () => {
   const pool = new RunnerPool(4e9);
-  pool.retain();
+  pool.warm();
   // Three other children start one after the other, so that the ready child has had enough time.
   const begun = performance.now();
   for (let k = 0; k < 3; k += 1) {
@@ -26,20 +26,17 @@ test('while the pool has users, it keeps a started child ready', async () => {
   expect(second.pid).not.toBe(first.pid);
   expect(await answers(second)).toBeGreaterThan(1e6);
   for (const runner of [first, second]) runner.kill();
-  pool.release();
+  pool.close();
 });
 
-test('the ready child ends with the last user, and a child that was taken does not', async () => {
+test('the ready child ends with the pool, and a child that was taken does not', async () => {
   const pool = new RunnerPool(4e9);
   const before = children();
-  pool.retain();
-  pool.retain();
+  pool.warm();
   const taken = pool.take();
   pool.warm();
   const kept = [...children()].find((pid) => !before.has(pid) && pid !== taken.pid) as number;
-  pool.release();
-  expect(isAlive(kept)).toBe(true);
-  pool.release();
+  pool.close();
   await expect.poll(() => isAlive(kept), { timeout: 10_000 }).toBe(false);
   expect(await answers(taken)).toBeGreaterThan(1e6);
   taken.kill();
@@ -47,10 +44,22 @@ test('the ready child ends with the last user, and a child that was taken does n
   expect([...children()].filter((pid) => !before.has(pid) && isAlive(pid))).toEqual([]);
 });
 
+test('a child that is given back is ready again, unless another one is, or the pool has closed', async () => {
+  const pool = new RunnerPool(4e9);
+  const [first, second] = [pool.take(), pool.take()];
+  pool.giveBack(first);
+  pool.giveBack(second);
+  expect([first.isAlive, second.isAlive]).toEqual([true, false]);
+  expect(pool.take()).toBe(first);
+  pool.close();
+  pool.giveBack(first);
+  expect(first.isAlive).toBe(false);
+});
+
 test('a ready child that has ended is not handed out', async () => {
   const pool = new RunnerPool(4e9);
   const before = children();
-  pool.retain();
+  pool.warm();
   const kept = [...children()].find((pid) => !before.has(pid)) as number;
   process.kill(kept, 'SIGKILL');
   await expect.poll(() => isAlive(kept), { timeout: 10_000 }).toBe(false);
@@ -60,5 +69,5 @@ test('a ready child that has ended is not handed out', async () => {
   expect(runner.pid).not.toBe(kept);
   expect(await answers(runner)).toBeGreaterThan(1e6);
   runner.kill();
-  pool.release();
+  pool.close();
 });

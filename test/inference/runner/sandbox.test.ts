@@ -1,18 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { type SandboxOptions, SandboxPool } from '../../../src/inference/runner/sandbox.js';
+import { RunnerPool } from '../../../src/inference/runner/runner-pool.js';
+import { Sandboxes, type SandboxOptions } from '../../../src/inference/runner/sandbox.js';
 import { linearRegression, opset99, slow } from '../../helpers/onnx-models.js';
 import { isAlive } from '../../helpers/processes.js';
 
-const ample = { maxMemoryBytes: 4e9, maxOutputBytes: 1e6, loadTimeoutMs: 20_000 };
-const all: SandboxPool[] = [];
+const ample = { maxOutputBytes: 1e6, loadTimeoutMs: 20_000 };
+const all: { close(): void }[] = [];
 afterEach(() => vi.unstubAllEnvs());
 afterAll(() => {
-  for (const sandboxes of all) sandboxes.close();
+  for (const it of all) it.close();
 });
-function createTrials(options: Partial<SandboxOptions> = {}): SandboxPool {
-  const sandboxes = new SandboxPool({ ...ample, ...options });
-  all.push(sandboxes);
+function createSandboxes({
+  maxMemoryBytes = 4e9,
+  ...options
+}: Partial<SandboxOptions> & { readonly maxMemoryBytes?: number } = {}): Sandboxes {
+  const pool = new RunnerPool(maxMemoryBytes);
+  const sandboxes = new Sandboxes({ pool, ...ample, ...options });
+  all.push(sandboxes, pool);
   return sandboxes;
 }
 const column = (...values: number[]) => ({
@@ -20,7 +25,7 @@ const column = (...values: number[]) => ({
 });
 
 test('one child tries one model after the other, even after a refused model', async () => {
-  const sandboxes = createTrials();
+  const sandboxes = createSandboxes();
   const first = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
     threads: 1,
@@ -49,7 +54,7 @@ test('one child tries one model after the other, even after a refused model', as
 test('a child gets the locale variables of its parent, and no secrets', async () => {
   vi.stubEnv('LC_ALL', 'en_US.UTF-8').stubEnv('LOCPATH', '/opt/locales').stubEnv('LANG', 'de_DE.UTF-8');
   vi.stubEnv('API_KEYS', 'secret').stubEnv('LCD', 'no locale');
-  const sandboxes = createTrials();
+  const sandboxes = createSandboxes();
   const sandbox = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
     threads: 1,
@@ -65,7 +70,7 @@ test('a child gets the locale variables of its parent, and no secrets', async ()
 });
 
 test('an adopted child lives on when the pool closes, and the next model gets another child', async () => {
-  const sandboxes = createTrials();
+  const sandboxes = createSandboxes();
   const kept = (
     await sandboxes.open({ model: { bytes: linearRegression([2]) }, threads: 1, title: 'sardonyx test' })
   ).adopt();
@@ -82,7 +87,7 @@ test('an adopted child lives on when the pool closes, and the next model gets an
 });
 
 test('an endless run is killed, and the error names the limit', async () => {
-  const sandboxes = createTrials({ loadTimeoutMs: 3_000 });
+  const sandboxes = createSandboxes({ loadTimeoutMs: 3_000 });
   const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
   await expect(sandbox.run(column(1e9), ['value'])).rejects.toThrow(/more than 3000 ms/);
   await sandbox.close();
@@ -95,7 +100,7 @@ test('an endless run is killed, and the error names the limit', async () => {
 });
 
 test('a run that is killed at a shorter limit names that limit, not the limit of a load', async () => {
-  const sandboxes = createTrials();
+  const sandboxes = createSandboxes();
   const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
   await expect(sandbox.run(column(1e9), ['value'], 200)).rejects.toThrow(
     /^the engine took more than 200 ms$/,
@@ -103,7 +108,7 @@ test('a run that is killed at a shorter limit names that limit, not the limit of
 });
 
 test('a child that takes too much memory ends itself, and the error names the limit', async () => {
-  const sandboxes = createTrials({ maxMemoryBytes: 1e6 });
+  const sandboxes = createSandboxes({ maxMemoryBytes: 1e6 });
   const trying = (async () => {
     const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
     await sandbox.run(column(1e9), ['value']);
@@ -112,7 +117,7 @@ test('a child that takes too much memory ends itself, and the error names the li
 });
 
 test('the child rejects outputs above the limit', async () => {
-  const sandboxes = createTrials({ maxOutputBytes: 8 });
+  const sandboxes = createSandboxes({ maxOutputBytes: 8 });
   const sandbox = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
     threads: 1,

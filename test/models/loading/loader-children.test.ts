@@ -1,4 +1,5 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
+import { IsolatedExecutor } from '../../../src/inference/runner/isolated-executor.js';
 import type { Manifest } from '../../../src/models/manifest/manifest.js';
 import { answerBody, loaderOf } from '../../helpers/one-version.js';
 import { linearRegression, slow } from '../../helpers/onnx-models.js';
@@ -73,4 +74,14 @@ test('refuses a version that takes more memory than a child may have', async () 
 test('refuses a row that takes longer than it may', async () => {
   const path = add(slow(1_000), { timeoutMs: 1 });
   await expect(loader.load(...path)).rejects.toThrow(/a run of one row takes \d+ ms, and timeoutMs is 1/);
+});
+
+test('a run of several rows of an isolated version has a quarter of their time, which leaves the rest for a run of each', async () => {
+  const loaded = await loader.load(...add(linearRegression([2]), { executor: 'isolated', timeoutMs: 4_000 }));
+  const runs = vi.spyOn(IsolatedExecutor.prototype, 'run');
+  const answers = await Promise.all([1, 2].map((x) => answerBody(loaded, { x })));
+  expect(answers.map(({ timing }) => timing?.batchRows)).toEqual([2, 2]);
+  expect(runs.mock.calls.map(([, , limitMs]) => limitMs)).toEqual([1_000]);
+  runs.mockRestore();
+  loaded.retire();
 });
