@@ -86,7 +86,9 @@ faultWithoutServer(
         if ((await askTimed(server.url, name, k)).code !== 'ok') failed += 1;
       }
     }
-    const told = server.stdout.filter((line) => line.includes('private copy of a version was gone')).length;
+    const told = server.stdout.filter((line) =>
+      line.includes('private copy of a version was missing'),
+    ).length;
     expect(failed).toBe(0);
     expect(killed).toBeGreaterThanOrEqual(9);
     expect(told, 'each removal of the one copy is told').toBe(3);

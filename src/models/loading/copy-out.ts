@@ -20,6 +20,9 @@ export function copyOut(
     return (await inspectGraph(read.model)).model;
   };
   const onRemade = () =>
-    onNotice?.('the private copy of a version was gone, and is made again', { model: name, version });
+    onNotice?.('the private copy of a version was missing or changed, and was made again', {
+      model: name,
+      version,
+    });
   return PrivateCopy.make({ weights: { path, sha256, files }, reread }, model, { signal, onRemade });
 }

@@ -158,11 +158,14 @@ async function loadChecked(
       // `files` is in no closure that lives as long as the version: its bytes are large.
       const bytes = files.model.length;
       const onHeldInMemory = (fault: unknown) =>
-        options.onNotice?.('a model is held in memory: no file for it can be made in the temporary folder', {
-          ...about,
-          bytes,
-          err: fault,
-        });
+        options.onNotice?.(
+          'a model is held in memory, because no file can be made in the folder for temporary files',
+          {
+            ...about,
+            bytes,
+            err: fault,
+          },
+        );
       executor = await openIsolated(model, sandbox, {
         ...{ threads, timeoutMs, loadTimeoutMs, maxOutputBytes, residentBytes, pool, title, onLost },
         onHeldInMemory,
