@@ -122,7 +122,7 @@ describe('a graph whose answer to the same row changes', () => {
     ],
     ['Dropout in training mode', names, trainingDropout(), /Dropout runs in training mode.*"training_mode"/],
     ['Dropout in training mode, of tensors', tensors, trainingDropout(), /Dropout runs in training mode/],
-    ['a draw of numbers', regression, randomNoise(), /RandomNormalLike draws other numbers.*"randomness"/],
+    ['a draw of numbers', regression, randomNoise(), /RandomNormalLike draws new numbers.*"randomness"/],
   ] as const)('because of %s is refused with advice', async (_what, manifest, model, reason) => {
     expect(await refusalOf(manifest, model)).toMatch(reason);
   });
