@@ -36,7 +36,7 @@ export async function describeAddition(
     ['proof', proof],
     ['executor', `${loaded.executorKind} (${loadStats.executorReason})`],
   ];
-  const notes = [...proposal.remarks, ...loadStats.notes, ...trial.doubts].map((remark) => `note: ${remark}`);
+  const notes = [...proposal.notes, ...loadStats.notes, ...trial.doubts].map((note) => `note: ${note}`);
   const sections = [
     `Added ${loaded.name} ${loaded.version}`,
     toTable(facts.map((row) => row.map((cell) => printable(cell)))),

@@ -116,9 +116,9 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
     const served = readServedGraph(model);
     let draft: string | undefined;
     const write = (signal: AbortSignal) =>
-      proposeUntilSound(served.graph, async (graph, columnRemarks) => {
+      proposeUntilSound(served.graph, async (graph, columnNotes) => {
         const found = proposeManifest(graph, served.model, request);
-        const proposal = { ...found, remarks: [...found.remarks, ...columnRemarks] };
+        const proposal = { ...found, notes: [...found.notes, ...columnNotes] };
         const parts = {
           ...{ root, manifest: proposal.manifest, model, companions, signal },
           weights: graph.externalData,
@@ -170,15 +170,15 @@ async function prove(
  */
 async function proposeUntilSound<T>(
   declared: ModelGraph,
-  attempt: (graph: ModelGraph, remarks: readonly string[]) => Promise<T>,
+  attempt: (graph: ModelGraph, notes: readonly string[]) => Promise<T>,
 ): Promise<T> {
   let graph = declared;
-  const remarks = new Map<string, string>();
+  const notes = new Map<string, string>();
   for (;;) {
     try {
-      return await attempt(graph, [...remarks.values()]);
+      return await attempt(graph, [...notes.values()]);
     } catch (error) {
-      if (!(error instanceof ColumnsError) || remarks.has(error.output)) throw error;
+      if (!(error instanceof ColumnsError) || notes.has(error.output)) throw error;
       const { output, columns } = error;
       graph = {
         ...graph,
@@ -186,7 +186,10 @@ async function proposeUntilSound<T>(
           it.name === output ? { ...it, shape: [it.shape?.[0], columns] } : it,
         ),
       };
-      remarks.set(output, `a run gives ${columns} columns of ${output}, whatever the graph declares`);
+      notes.set(
+        output,
+        `a run gives ${columns} columns of ${output}, although the graph declares another number`,
+      );
     }
   }
 }

@@ -20,7 +20,7 @@ const example = { x0: 0, x1: 0, x2: 0, x3: 0 };
 it('CatBoost with its ZipMap: every row as in training', async () => {
   const { out } = await add('catboost-zipmap/model.onnx');
   expect(notesIn(out)).toContain(
-    'the graph ends in a ZipMap: the tensor that goes into it is served as probabilities',
+    'the graph ends in a ZipMap: the input of the ZipMap is served as probabilities',
   );
   const { rows, label, probabilities } = await readCase('catboost-zipmap/truth.json');
   const golden = {
@@ -45,7 +45,7 @@ describe('ML.NET, which hands its inputs on', () => {
       classes: [0, 1],
     });
     expect(notesIn(out)).toContain(
-      'the outputs temperature.output, vibration.output, Label.output, Features.output only hold what went in, so they are no prediction',
+      'the outputs temperature.output, vibration.output, Label.output, Features.output only repeat inputs, so they are not proposed as prediction',
     );
     const { rows } = await readCase('mlnet-passthrough-label/rows.json');
     for (const row of rows.slice(0, 2)) {
@@ -89,7 +89,7 @@ describe('outputs that are left out', () => {
       'the output probabilities is left out: it is a sequence of float32, which cannot be served: export what it holds as one output a tensor';
     const { out } = await add('multioutput-sequence/model.onnx');
     expect(notesIn(out)).toEqual([note]);
-    expect(out).toContain('label has 2 columns a row, so several labels at once');
+    expect(out).toContain('label has 2 columns a row, so it holds several labels');
     expect((await run('check')).out).toContain(`note: m/1: ${note}`);
     const report = JSON.parse((await run('check', '--json')).out);
     expect(report.models[0].versions[0].notes).toEqual([note]);
@@ -119,7 +119,9 @@ it('AdaBoost: the probabilities that its operators compute are served', async ()
 
 it('two columns that are declared as one get a name each, which can be better', async () => {
   const { out } = await add('two-columns-declared-as-one/model.onnx');
-  expect(notesIn(out)).toContain('a run gives 2 columns of variable, whatever the graph declares');
+  expect(notesIn(out)).toContain(
+    'a run gives 2 columns of variable, although the graph declares another number',
+  );
   expect((await readManifest()).output).toEqual({ value: 'variable', names: ['variable0', 'variable1'] });
   await add('two-columns-declared-as-one/model.onnx', '--version', '2', '--names', 'height,weight');
   expect(Object.keys((await predict(example)).prediction)).toEqual(['height', 'weight']);

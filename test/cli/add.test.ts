@@ -147,7 +147,7 @@ describe('what the graph says is proposed', () => {
     ]);
     const { code, err } = await add(models.linearRegression([1, 2]), '--features', 'height');
     expect(code).toBe(1);
-    expect(err).toBe('sardonyx: --features has 1 name, and the graph takes 2: X [N, 2]\n');
+    expect(err).toBe('sardonyx: --features has 1 name, but the graph takes 2 columns: X [N, 2]\n');
   });
 
   it('renames classes by position, and refuses what would mislabel', async () => {
