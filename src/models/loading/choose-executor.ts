@@ -5,8 +5,8 @@ import type { WarmUp } from '../warm-up/warm-up.js';
 import type { CheckedModel } from './open-executor.js';
 
 /**
- * Opening a model blocks the server's thread, and no probe may wait for more than 100 ms. The limit is processor time, so
- * that a busy machine does not change where a version runs.
+ * Opening a model blocks the server's thread, and no probe may wait for more than 100 ms. The limit is processor time,
+ * so that a busy machine does not change where a version runs.
  */
 const maxInlineOpenMs = 75;
 

@@ -5,7 +5,7 @@ import { PrivateCopy } from '../private-copy/private-copy.js';
 import { inspectGraph } from './inspect-graph.js';
 import { readVersionFiles, type VersionFiles } from './version-files.js';
 
-/** Makes the copy of a version with external weights that the engine opens. It is made again if its files are removed. */
+/** Makes the copy of a version with external weights for the engine. Removed files of the copy are made again. */
 export function copyOut(
   { path, manifest, identity, model }: VersionFiles,
   { externalFiles: files }: ModelGraph,

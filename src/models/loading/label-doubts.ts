@@ -46,7 +46,7 @@ export function doubtsOf(
 }
 
 /**
- * Returns a note with advice if tried rows have a label that is none of the classes: clients get an error for such rows.
+ * Returns a note with advice if tried rows have a label that is none of the classes, which clients see as an error.
  * Throws `RefusedError` if the classes are 0, 1, 2, …, as they are if nobody named them.
  */
 export function noteOnStrays(

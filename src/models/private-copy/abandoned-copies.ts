@@ -9,9 +9,9 @@ import type { Notify } from './notify.js';
 const maxUntouchedMs = 86_400_000;
 
 /**
- * Removes the private copies of killed processes from the folder for temporary files. If the process of a copy cannot be
- * looked up, because it runs in another container, the copy is removed a day after it was last touched. Files of other
- * users and files with other names stay.
+ * Removes the private copies of killed processes from the folder for temporary files. A process in another container
+ * cannot be looked up; its copy is removed a day after it was last touched. Files of other users and files with other
+ * names stay.
  */
 export async function removeAbandonedCopies(notify?: Notify, now = kernelNow()): Promise<void> {
   const folder = tmpdir();

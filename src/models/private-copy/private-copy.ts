@@ -43,7 +43,7 @@ export class PrivateCopy implements ModelSource {
     this.#touching.unref();
   }
 
-  /** Throws `RefusedError` or the signal's reason, and leaves no files behind if it does. The caller must `remove` it. */
+  /** The caller must `remove` the copy. Throws `RefusedError` or the signal's reason, and then leaves no files. */
   static async make(
     parts: CopyParts,
     model: Uint8Array,
@@ -52,7 +52,7 @@ export class PrivateCopy implements ModelSource {
     return new PrivateCopy(parts, await makePlace(parts.weights, model, signal), onRemade);
   }
 
-  /** Returns the copy, and first makes it again if files are missing or changed. Throws `RefusedError` if that fails. */
+  /** Returns the copy, which is made again if files are missing or changed. Throws `RefusedError` if that fails. */
   async provide(): Promise<{ readonly path: string; readonly copy: string }> {
     const before = this.#place;
     const place = await before.catch(() => undefined);
@@ -134,8 +134,8 @@ async function isWhole({ files }: Place): Promise<boolean> {
 }
 
 /**
- * Inode numbers are reused at once, so the identity includes the time of birth. A write into the file changes its ctime,
- * which no program can set.
+ * Inode numbers are reused at once, so the identity includes the time of birth. A write into the file changes its
+ * ctime, which no program can set.
  */
 async function identify(path: string): Promise<string> {
   const { ino, size, birthtimeNs, ctimeNs } = await lstat(path, { bigint: true });

@@ -33,8 +33,8 @@ const maxRounding16 = 1e-2;
 const minScale = 1e-6;
 
 /**
- * Checks whether a row's answer depends on the other rows of its run. Runs two samples together, then `maxRows`, each in
- * two orders, and compares each row with its answer alone. Returns the largest difference that rounding does not
+ * Checks whether a row's answer depends on the other rows of its run. Runs two samples together, then `maxRows`, each
+ * in two orders, and compares each row with its answer alone. Returns the largest difference that rounding does not
  * explain. Throws what a run throws.
  */
 export async function findCompanyFault(company: Company): Promise<CompanyFault | undefined> {
@@ -60,7 +60,7 @@ export async function findCompanyFault(company: Company): Promise<CompanyFault |
   return worst;
 }
 
-/** Whether a second run of each sample alone gives the same answer. A graph may draw numbers, or change with each run. */
+/** Whether a second run of each sample alone gives the same answer. A graph may draw numbers or keep a state. */
 export async function isRepeatable(company: Company): Promise<boolean> {
   const compare = createComparison(company);
   for (let k = 0; k < company.alone.length; k += 1) {

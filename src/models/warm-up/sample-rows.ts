@@ -12,7 +12,7 @@ const nullShare = 0.15;
 const spread = 0.5;
 
 /**
- * At most `count` different rows that pass the check, the same rows in each load: `base`, which the engine accepts, some
+ * At most `count` different rows that pass the check, the same in each load: `base`, which the engine accepts, some
  * golden rows, then rows drawn from ranges, categories and nulls.
  */
 export function createSampleRows(

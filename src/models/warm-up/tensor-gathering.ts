@@ -13,7 +13,7 @@ import type { Base } from './tensor-warm-up.js';
 import { type CompanyResult, countSamples, judgeCompany, tryAlone } from './try-samples.js';
 import type { WarmUpLimits } from './warm-up.js';
 
-/** A smaller size is preferred, since its answers come sooner, if a row takes at most this many times the shortest time. */
+/** The smallest size is chosen whose time per row is at most this many times the best: its answers come sooner. */
 const goodEnough = 1.15;
 /** Larger sizes are tried until a run takes longer. */
 const maxTriedRunMs = 250;
@@ -136,8 +136,8 @@ function createSamples({ form, base, golden, runMs }: GatheringSandbox): readonl
 }
 
 /**
- * The smallest size from which more rows hardly shorten the time per row. If the version may run on the server's thread,
- * no run takes longer than `maxInlineRunMs`.
+ * The smallest size from which more rows hardly shorten the time per row. If the version may run on the server's
+ * thread, no run takes longer than `maxInlineRunMs`.
  */
 async function findSize(
   sandbox: Sandbox,
