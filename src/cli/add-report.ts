@@ -91,10 +91,10 @@ function adviceFor({ name, version, manifest, loadStats }: LoadedVersion, { root
     manifest.metrics === undefined ? ['metrics'] : [],
   ].flat();
   const file = join(root, name, version, 'metadata.json');
-  const golden = loadStats.goldenRows > 0 ? '' : ' Golden rows (--golden) would check its answers.';
-  return wishes.length === 0 && golden === ''
-    ? ''
-    : `Before the version is served, add to ${file}: ${wishes.join('; ')}.${golden}`;
+  return [
+    ...(wishes.length === 0 ? [] : [`Before the version is served, add to ${file}: ${wishes.join('; ')}.`]),
+    ...(loadStats.goldenRows > 0 ? [] : ['Golden rows (--golden) would check its answers.']),
+  ].join(' ');
 }
 
 function wishesFor(features: readonly Feature[]): string {

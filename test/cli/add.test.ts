@@ -195,6 +195,21 @@ describe('the proposed manifest', () => {
   });
 });
 
+describe('the advice of add', () => {
+  it('names no file if golden rows are the only thing that is missing', async () => {
+    await writeFile(
+      join(cli.path, 'given.json'),
+      JSON.stringify({ description: 'Echo', metrics: { accuracy: 1 } }),
+    );
+    const { out } = await add(
+      models.echo('float32', ['N', 2]),
+      ...['--task', 'tensor', '--manifest', join(cli.path, 'given.json')],
+    );
+    expect(out).toContain('\n\nGolden rows (--golden) would check its answers.\n');
+    expect(out).not.toContain('metadata.json');
+  });
+});
+
 describe('a refused model leaves no files', () => {
   it.each([
     ['a ZipMap whose output is used', models.zipMap({ used: true }), "{'zipmap': False}"],
