@@ -5,10 +5,7 @@ import type { AnswerValue } from '../tasks/task.js';
 const tolerance = 1e-3;
 const maxShown = 5;
 
-/**
- * Throws `RefusedError` if a tried row has values below 0 or above 1 in an output that is served as probabilities.
- * `fetches` are the label, if there is one, and the probabilities.
- */
+/** Throws `RefusedError` if a tried row has a probability below 0 or above 1. `fetches` ends with the probabilities. */
 export function refuseImprobable(fetches: readonly string[], answers: readonly AnswerValue[]): void {
   const wrong = answers
     .flatMap((answer) => ('probabilities' in answer && answer.probabilities ? [answer.probabilities] : []))

@@ -3,7 +3,6 @@ import type { Manifest } from '../manifest/manifest.js';
 import type { AnswerValue, Scalar } from '../tasks/task.js';
 import type { WarmUp } from '../warm-up/warm-up.js';
 
-/** Classes that a sentence lists; of the rest it gives the number. */
 const maxShown = 10;
 
 /** Counts the tried rows whose label is not the class with the highest probability. */

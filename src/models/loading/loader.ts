@@ -50,7 +50,8 @@ export interface Loader {
   /**
    * Loads one version in this order: digests, graph, then, in a child, engine, warm-up and golden rows. So the engine
    * opens only undamaged files, and a version serves only after its golden rows pass. The measurements of the child
-   * decide where the version runs. Throws `RefusedError`, which clients may read, for a fault of the version.
+   * decide where the version runs. Throws `RefusedError`, which clients may read, for a fault of the version;
+   * clients must not see other errors.
    */
   load(path: string, model: string, version: string): Promise<LoadedVersion>;
   /** Ends the children that serve no version, and aborts loads that still run. */

@@ -19,7 +19,7 @@ export interface CheckedModel {
   copy?: PrivateCopy | undefined;
 }
 
-/** Opens a model on this thread and warms it up with `runs`. Other requests are served between these steps. */
+/** Opens a model and warms it up with `runs`. Each step blocks this thread; requests are served between the steps. */
 export async function openInline(
   { files, copy }: CheckedModel,
   threads: number,

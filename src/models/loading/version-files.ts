@@ -6,7 +6,7 @@ import { digestOf, readRegularFile } from '../../files/regular-file.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { parseManifest } from '../manifest/parse-manifest.js';
 
-/** The files of one version, checked against the digests of the manifest. */
+/** The files of one version, checked against the digests of its manifest. */
 export interface VersionFiles {
   readonly path: string;
   readonly manifest: Manifest;

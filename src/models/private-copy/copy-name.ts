@@ -7,10 +7,7 @@ export function copyPrefix(): string {
   return `sardonyx-copy.${process.pid}.${startOf(process.pid) ?? 0}.${machine()}.`;
 }
 
-/**
- * Whether the process that made a copy has ended; `unknown` if it belongs to another machine or container. Undefined if
- * the name is not the name of a copy.
- */
+/** `unknown` if the process belongs to another machine or container; undefined if the name is not that of a copy. */
 export function stateOfOwner(name: string): 'ended' | 'alive' | 'unknown' | undefined {
   const [, pid, start, owner] = pattern.exec(name) ?? [];
   if (pid === undefined) return undefined;

@@ -10,7 +10,6 @@ import type { Manifest } from '../manifest/manifest.js';
 import { toCopyRefusal } from './copy-fault.js';
 
 export interface Weights {
-  /** The folder of the version. */
   readonly path: string;
   readonly sha256: Manifest['sha256'];
   /** The ranges that tensors use of each file, by its location. */

@@ -24,9 +24,8 @@ interface Place {
 }
 
 /**
- * A private copy of a model and its external weights, which only the engine opens. The engine maps weights into memory:
- * if it mapped the registry's own files, a later change to them would change answers or end the process with SIGBUS.
- * If files of the copy are removed, it is made again from the registry.
+ * A private copy of a model and its external weights. The engine maps weights into memory: if it mapped the registry's
+ * own files, a later change to them would change answers or end the process with SIGBUS.
  */
 export class PrivateCopy implements ModelSource {
   readonly #parts: CopyParts;

@@ -25,10 +25,7 @@ import { countOrdinary, createSampleRows } from './sample-rows.js';
 import { countSamples, isFinal, isRefusal, judgeCompany, renewIfEnded, tryAlone } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
-/**
- * Runs a version with features: one row, two rows, different rows alone and together, a full batch.
- * Throws `RefusedError` if the engine accepts none of the rows.
- */
+/** Runs one row, two rows, different rows alone and together, a full batch. Throws `RefusedError` if every row fails. */
 export async function warmUpFeatures(
   manifest: Manifest,
   graph: ModelGraph,

@@ -11,10 +11,7 @@ const nullShare = 0.15;
 /** Deviation of the values drawn for a feature without bounds, as a share of its example. */
 const spread = 0.5;
 
-/**
- * At most `count` different rows that pass the check, the same in each load: `base`, which the engine accepts, some
- * golden rows, then rows drawn from ranges, categories and nulls.
- */
+/** At most `count` valid rows, the same in each load: `base`, some golden rows, then drawn rows. */
 export function createSampleRows(
   typed: readonly TypedFeature[],
   features: FeatureSchema,

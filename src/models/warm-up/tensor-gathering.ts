@@ -42,10 +42,7 @@ interface Size {
   readonly batchRunMs: number;
 }
 
-/**
- * Decides whether requests of tensors may share runs, and how many rows a run may have: first from the declared shapes,
- * then by running different rows alone and together.
- */
+/** Decides from declared shapes, then from runs, whether requests may share runs and how many rows a run may have. */
 export async function judgeGathering(given: GatheringSandbox): Promise<Gathering> {
   const { form, base, sandbox, runMs, limits, manifest } = given;
   const { maxBatchRows, timeoutMs } = withDefaults(manifest.runtime);
@@ -98,7 +95,6 @@ export async function judgeGathering(given: GatheringSandbox): Promise<Gathering
   return company.reason === undefined ? { ...size, isIndependent: true, company } : alone(company);
 }
 
-/** Why the declared shapes say that requests cannot share a run. */
 function findShapeReason(inputs: readonly TensorSpec[]): string | undefined {
   const symbols = new Set<string | undefined>();
   for (const { name, dims } of inputs) {
@@ -111,7 +107,7 @@ function findShapeReason(inputs: readonly TensorSpec[]): string | undefined {
     }
     symbols.add(first);
   }
-  // If the inputs share a name, the check requires the same number of rows in each of them.
+  // If the first dimensions share a name, the check of a request requires equal numbers of rows.
   if (inputs.length > 1 && symbols.has(undefined)) return 'the first dimensions of the inputs have no names';
   return symbols.size > 1 ? 'the first dimensions of the inputs have different names' : undefined;
 }

@@ -22,7 +22,7 @@ import { judgeGathering } from './tensor-gathering.js';
 import { isFinal, isRefusal, maxRenewals, renewIfEnded } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
-/** Runs a version with tensors on its first golden request or an example, then on different rows alone and together. */
+/** Runs the first golden request or an example, then different rows alone and together. */
 export async function warmUpTensors(
   manifest: Manifest,
   graph: ModelGraph,

@@ -19,8 +19,8 @@ export interface TriedSample<Sample> {
 }
 
 /**
- * Runs each sample alone. Leaves out samples that the engine refuses and samples that end the child, which is renewed.
- * A client that sends such a row would get an error; that is no reason to refuse the version.
+ * Runs each sample alone. Leaves out samples that the engine refuses or that end the child, which is renewed: a client
+ * gets an error for such a row, which is no reason to refuse the version.
  */
 export async function tryAlone<Sample>(
   sandbox: Sandbox,
@@ -76,7 +76,7 @@ export async function judgeCompany(
   }
 }
 
-/** Whether the engine refused the input or ended because of it. Any other error is a fault of the server. */
+/** Whether the engine refused the input or ended because of it. */
 export function isRefusal(error: unknown): boolean {
   return (
     error instanceof EngineError || error instanceof RunnerLostError || error instanceof SandboxTimeoutError

@@ -18,7 +18,7 @@ export interface WarmUp {
   readonly batchReason?: string | undefined;
   /** Whether the same row gets the same answer each time. */
   readonly isRepeatable: boolean;
-  /** Why the run time of a request has no bound, so that it must not run on the server's thread. */
+  /** Why the run time of a request has no bound, so that the version must not run on the server's thread. */
   readonly unboundedReason?: string | undefined;
   readonly companyFault?: CompanyFault | undefined;
   readonly outputBytes: number;
@@ -41,7 +41,6 @@ export interface WarmUpLimits {
   readonly maxOutputBytes: number;
   /** Why rows depend on each other in this graph, as text. */
   readonly sharedReason?: string | undefined;
-  /** Whether the graph may run on the server's thread if its runs are short. */
   readonly mayRunInline: boolean;
 }
 
