@@ -16,7 +16,7 @@ const metadataKeys = /^(feature|column|input|x)[ _-]?(name|feature)s?(_in_?)?$|^
 const maxKey = 100;
 const maxNames = 4_194_304;
 
-/** Proposes a feature for each column of each input. Its name is the wanted one, the exporter's, or its position. */
+/** Proposes a feature for each column. The names come from the user, the exporter, a golden row or the position. */
 export function proposeFeatures(
   graph: ModelGraph,
   wanted?: readonly string[],

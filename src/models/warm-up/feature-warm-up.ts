@@ -25,7 +25,7 @@ import { countOrdinary, createSampleRows } from './sample-rows.js';
 import { countSamples, isFinal, isRefusal, judgeCompany, renewIfEnded, tryAlone } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
-/** Runs one row, two rows, different rows alone and together, a full batch. Throws `RefusedError` if every row fails. */
+/** Runs one row, two rows, different rows alone and together, a full batch. Throws `RefusedError` if no row works. */
 export async function warmUpFeatures(
   manifest: Manifest,
   graph: ModelGraph,
