@@ -147,7 +147,7 @@ function expectTold(reasons: Readonly<Record<string, string | undefined>>, code:
   for (const name of withoutFile) expect(reasons[name], name).toBeUndefined();
   for (const name of withWeights) {
     expect(reasons[name], name).toMatch(code);
-    expect(reasons[name], name).toContain('set TMPDIR to a folder');
+    expect(reasons[name], name).toContain('set TMPDIR to a ');
     expect(reasons[name], name).not.toMatch(/log says more|\/tmp/);
   }
 }
