@@ -86,7 +86,9 @@ faultWithoutServer(
         if ((await askTimed(server.url, name, k)).code !== 'ok') failed += 1;
       }
     }
-    const told = server.stdout.filter((line) => line.includes('private copy of a version was gone')).length;
+    const told = server.stdout.filter((line) =>
+      line.includes('private copy of a version was missing'),
+    ).length;
     expect(failed).toBe(0);
     expect(killed).toBeGreaterThanOrEqual(9);
     expect(told, 'each removal of the one copy is told').toBe(3);
@@ -145,7 +147,7 @@ function expectTold(reasons: Readonly<Record<string, string | undefined>>, code:
   for (const name of withoutFile) expect(reasons[name], name).toBeUndefined();
   for (const name of withWeights) {
     expect(reasons[name], name).toMatch(code);
-    expect(reasons[name], name).toContain('set TMPDIR to a folder');
+    expect(reasons[name], name).toContain('set TMPDIR to a ');
     expect(reasons[name], name).not.toMatch(/log says more|\/tmp/);
   }
 }

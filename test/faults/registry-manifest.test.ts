@@ -51,7 +51,7 @@ fault(
       expect
         .soft(reasons.get(String(k + 1)), name)
         .toMatch(
-          /^\d of 2 golden rows fail \(row \d: .*\): (the model does not answer as in training|what they hold is no request that this version takes)$/,
+          /^\d of 2 golden rows fail \(row \d: .*\): (the model does not answer as in training|this version does not accept them as requests)$/,
         );
     expect((await refusalsOf(server, 'c')).get('1')).toContain('/prediction is "no", not "yes"');
     const { body } = await ask(server, '/models/m/predict');
