@@ -86,7 +86,7 @@ export class CachedAnswers {
     return { answer, result: isBypassed ? 'bypass' : 'miss' };
   }
 
-  /** Without single flight. `compute` gets the misses. A `RowError` by index of a miss is thrown by index in `requests`. */
+  /** Without single flight. `compute` gets the misses; its `RowError` is thrown again with the index in `requests`. */
   async answerAll(
     requests: readonly CheckedRequest[],
     compute: (missing: readonly CheckedRequest[]) => Promise<readonly Answer[]>,

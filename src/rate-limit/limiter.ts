@@ -7,7 +7,7 @@ export interface Limit {
 export interface LimitResult {
   readonly isAdmitted: boolean;
   readonly remaining: number;
-  /** Admitted: until `remaining` grows. Refused: until the request would pass (`windowMs` if its cost exceeds `max`). */
+  /** Admitted: until `remaining` grows. Refused: until the request would pass, or `windowMs` if it costs over `max`. */
   readonly resetMs: number;
 }
 

@@ -4,17 +4,17 @@ import { defineScript } from '../redis/script.js';
 export const resultsOfGroup = 4;
 
 /**
- * Takes from the limits of many ids in one step of Redis. The log of an id is a list, oldest first. An entry of 24 bytes
+ * Takes from the limits of many ids in one step of Redis. The log of an id is a list, oldest first. An entry (24 bytes)
  * holds a moment and the totals admitted before and after it. The use of a window is a difference of totals: O(log n).
  *
  *   KEYS     for each group: the log of its id; several groups may have one id
  *   ARGV     for each group: max, window in µs, cost of each request, number of requests
  *   returns  for each group: requests admitted, what is left, µs until more is left, µs until one more would pass
  *
- * Redis's clock counts for all processes. If it was set back, all entries of a log count as admitted now: no client gets
- * more than its limit, and none is refused for longer than a window. Other programs may write to this Redis, so entries
- * are checked: numbers are whole and at most 2^52, and neither moment nor total exceeds that of the newest entry. A
- * damaged log is removed and begins anew.
+ * Redis's clock counts for all processes. If it was set back, all entries of a log count as admitted now: no client
+ * gets more than its limit, and none is refused for longer than a window. Other programs may write to this Redis, so
+ * entries are checked: numbers are whole and at most 2^52, and neither moment nor total exceeds that of the newest
+ * entry. A damaged log is removed and begins anew.
  */
 export const takeScript = defineScript(`
 local call, unpack, floor = redis.call, struct.unpack, math.floor
