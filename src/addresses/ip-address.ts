@@ -34,7 +34,6 @@ function plainV6(address: string): string {
 }
 
 function groupsOf(address: string): readonly number[] {
-  // A trailing IPv4 address is two groups.
   const text = address.replace(
     /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
     (_, a, b, c, d) => `${toHex((+a << 8) | +b)}:${toHex((+c << 8) | +d)}`,

@@ -7,10 +7,7 @@ export const proxiesForm =
 /** Whether an address is a trusted proxy. Hop 0 is the peer. */
 export type TrustedProxies = (address: string, hop: number) => boolean;
 
-/**
- * Parses TRUST_PROXY; undefined for an invalid text. "true" and networks of all addresses are invalid. A number trusts
- * every peer: the operator asserts that only proxies can connect.
- */
+/** Undefined for an invalid TRUST_PROXY, such as "true" or a network of all addresses. A number trusts every peer. */
 export function readTrustedProxies(text: string): TrustedProxies | undefined {
   if (/^\d+$/.test(text)) {
     const count = Number(text);
@@ -21,7 +18,6 @@ export function readTrustedProxies(text: string): TrustedProxies | undefined {
   const list = new BlockList();
   for (const proxy of proxies) {
     const [address = '', prefix] = proxy.split('/');
-    // IPv4-mapped IPv6 addresses are treated as IPv4.
     const plain = readAddress(address) ?? address;
     const isMapped = isIP(plain) !== isIP(address);
     const family = isIP(plain) === 4 ? 'ipv4' : 'ipv6';

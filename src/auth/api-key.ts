@@ -1,6 +1,5 @@
 import type { Limit } from '../rate-limit/limiter.js';
 
-/** Each route names the scope that it needs. */
 export const scopes = ['predict', 'read', 'metrics', 'admin'] as const;
 
 export type Scope = (typeof scopes)[number];
@@ -9,7 +8,6 @@ export type Scope = (typeof scopes)[number];
 export interface ApiKey {
   /** Names the client in logs and metrics. Several keys may share an id, so that a client can change its key. */
   readonly id: string;
-  /** Hexadecimal. */
   readonly sha256: string;
   readonly scopes: ReadonlySet<Scope>;
   /** Undefined: all models. */

@@ -8,10 +8,7 @@ export type AccessMode =
   | { readonly mode: 'keys'; readonly warning?: never }
   | { readonly mode: 'open'; readonly warning: string };
 
-/**
- * Throws `ConfigError`, with a line for each problem, if settings contradict each other or would open the server to a
- * network by oversight. A key file without keys does not mean `open`: no client may send requests.
- */
+/** Throws `ConfigError` if settings contradict each other, or would open the server to a network by oversight. */
 export function readAccessMode(config: AccessConfig): AccessMode {
   const { HOST, AUTH, METRICS_AUTH } = config;
   const given = (['API_KEYS_FILE', 'API_KEYS'] as const).filter((name) => config[name] !== undefined);
@@ -29,6 +26,7 @@ export function readAccessMode(config: AccessConfig): AccessMode {
     );
   }
   if (lines.length > 0) throw new ConfigError(lines);
+  // A file without keys admits no client.
   if (given.length > 0) return { mode: 'keys' };
   const clients = isLoopback(HOST)
     ? 'every client on this machine'

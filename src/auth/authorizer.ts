@@ -9,11 +9,9 @@ export const failureReasons = ['missing', 'invalid', 'forbidden'] as const;
 
 export type FailureReason = (typeof failureReasons)[number];
 
-/** The part of the registry that authorization needs. */
 export interface ModelNames {
   /** Resolves an alias. Other names are returned unchanged, whether the model exists or not. */
   resolveName(name: string): string;
-  /** The model of plain `/predict`. */
   readonly defaultName: string | undefined;
   readonly names: readonly string[];
 }
@@ -30,7 +28,6 @@ export interface Authorizer {
    * for an unknown, expired or revoked key, and `rate_limited` instead of both if the client has failed too often.
    */
   authenticate(text: string | undefined, client: () => string): ApiKey;
-  /** Throws `forbidden`. */
   requireScope(key: ApiKey, scope: Scope): void;
   /** Throws `forbidden`. `model` is a name or an alias; undefined for plain `/predict`. */
   checkModel(key: ApiKey, model: string | undefined, names: ModelNames): void;
@@ -45,11 +42,9 @@ export function createGate({ ring, failures, onFailure }: AuthorizerOptions): Au
     onFailure(reason);
     return new ServiceError(code, details);
   };
-  /**
-   * A blocked address gets a 429 for a wrong key, but a right key is accepted: behind a proxy many clients share one
-   * address. So keys are hashed even then (2 µs). That is safe, since 256 bits cannot be guessed at any rate. The block
-   * only makes a client's mistake visible and its flood cheap.
-   */
+  // A blocked address gets a 429 for a wrong key, but a right key is accepted: behind a proxy many clients share one
+  // address. So keys are hashed even then (2 µs). 256 bits cannot be guessed at any rate: the block only makes a
+  // client's mistake visible and its flood cheap.
   const refuseWrong = (
     reason: FailureReason,
     code: ErrorCode,

@@ -3,7 +3,6 @@ const windowMs = 60_000;
 /** At most 3 MB. Beyond it the client whose last failure is the oldest is forgotten. */
 const maxClients = 10_000;
 
-/** Counts the wrong keys of each client. */
 export interface FailureLimit {
   /** How long the client stays blocked; undefined if it is not. */
   blockedMs(client: string): number | undefined;

@@ -9,7 +9,6 @@ export interface KeySettings {
 }
 
 export interface KeyWatcher {
-  /** The keys of the changed file are valid now. */
   onReload(count: number): void;
   /** The changed file cannot be used, so the previous keys stay valid. `problem` contains no key. */
   onBroken(problem: string): void;
@@ -17,7 +16,6 @@ export interface KeyWatcher {
 
 export interface KeySource {
   readonly ring: KeyRing;
-  /** Number of keys at the start. */
   readonly count: number;
   reload(): Promise<void>;
   close(): void;

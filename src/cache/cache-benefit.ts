@@ -2,13 +2,11 @@ import type { RunTiming } from '../inference/batching/pending-row.js';
 
 export type CacheState = 'in_use' | 'aside';
 
-/** One row in 32 is in the sample. */
 const sampleSize = 32;
 /** With 256 rows of the sample, a hit rate of 10 % is known to ±2 %. */
 const lookupsADecision = 256;
 /** Gain over cost from which the cache is used again. The margin avoids frequent changes near the balance. */
 const marginToUse = 1.25;
-/** Upper bound of `#patience`. */
 const maxPatience = 64;
 /** Cost of a run besides the engine: admission, encoding, decoding, writing the answer (measured: 6 to 10 µs). */
 const runOverheadUs = 8;

@@ -21,14 +21,10 @@ export interface Caching {
   readonly isShortRun: boolean;
   /** The client wants a new answer. It is stored nevertheless. */
   readonly isBypassed: boolean;
-  /** The cache is used even if it does not pay. */
   readonly isForced: boolean;
 }
 
-/**
- * Answers from the cache, and stores computed answers, but never failures. Equal requests share one run
- * (`SingleFlight`). Versions for which the cache does not pay are computed without it (`CacheBenefit`).
- */
+/** Stores answers but never failures. Equal requests share one run. Versions that gain nothing bypass the cache. */
 export class CachedAnswers {
   readonly #local: LocalCache | undefined;
   readonly #shared: AnswerCache | undefined;
@@ -182,5 +178,4 @@ export class CachedAnswers {
   }
 }
 
-/** Placeholder until the answer is computed. */
 const unanswered = new RememberedAnswer('');

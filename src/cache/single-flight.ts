@@ -21,10 +21,7 @@ export class SingleFlight {
     }
   }
 
-  /**
-   * Waits for the leader's answer until this call's deadline. Resolves with undefined if the leader failed for a reason
-   * of its own client. Throws `deadline_exceeded` and the error of the run.
-   */
+  /** Undefined if the leader failed for a reason of its own client. Throws `deadline_exceeded` and the run's error. */
   async follow(name: string, call: CallContext): Promise<Answer | undefined> {
     try {
       return await withinLimit(this.#flights.get(name) as Promise<Answer>, call);

@@ -19,7 +19,6 @@ export function createMemoryLimiter({
   maxBytes,
   now = () => performance.now(),
 }: MemoryLimiterOptions): Limiter {
-  /** Least recently used first. */
   const logs = new Map<string, SlidingWindow>();
   let newest: SlidingWindow | undefined;
   let bytes = 0;
@@ -57,7 +56,7 @@ export function createMemoryLimiter({
       }
       if (bytes > maxBytes) makeRoom();
       const { used } = log;
-      // Entries that must expire before `resetMs` is over; more than exist if the cost exceeds the limit.
+      // Admissions that must expire first. More than exist if the cost exceeds `max`.
       const expiring = isAdmitted ? 1 : used + cost - max;
       return {
         isAdmitted,

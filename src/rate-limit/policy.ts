@@ -3,10 +3,7 @@ import type { Limit, LimitResult } from './limiter.js';
 /** Requests with a key count by its id, others by address. Documents (open to all) have a count of their own. */
 export type CountedBy = 'key' | 'address' | 'documents';
 
-/**
- * A limit with its texts for clients, built once. Headers follow revision 11 of draft-ietf-httpapi-ratelimit-headers
- * (23 May 2026): lists of RFC 9651, each with one named policy.
- */
+/** Headers as in draft-ietf-httpapi-ratelimit-headers, revision 11 (23 May 2026): lists of RFC 9651, one policy each. */
 export interface Policy {
   readonly limit: Limit;
   readonly name: string;

@@ -25,7 +25,6 @@ export function createRedisLimiter(
   prefix: string,
 ): RedisLimiter {
   let groups: Group[] = [];
-  /** The newest group of each id. */
   let groupsById = new Map<string, Group>();
 
   const flush = async (): Promise<void> => {

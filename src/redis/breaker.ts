@@ -6,7 +6,6 @@ type State =
   /** `failures`: number since the last success. */
   | { readonly kind: 'closed'; failures: number; readonly since: number }
   | { readonly kind: 'open'; readonly probeAt: number }
-  /** A probe is running. */
   | { readonly kind: 'half-open' };
 
 /**
@@ -18,7 +17,6 @@ export class Breaker {
   #state: State;
   #pauseMs = firstPauseMs;
 
-  /** Starts open, with a probe due at once. */
   constructor(now: number) {
     this.#state = { kind: 'open', probeAt: now };
   }

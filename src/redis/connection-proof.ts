@@ -1,10 +1,7 @@
 /** A connection that served this long was not a failed attempt: its end is a single event. */
 const steadyMs = 1_000;
 
-/**
- * Whether a probe has proven that the current connection serves. No command is sent before, since a new connection may
- * lead to another server or database.
- */
+/** No command is sent before a probe has proven a connection: it may lead to another server or database. */
 export class ConnectionProof {
   #since: number | undefined;
   #waiting: (() => void)[] = [];
@@ -27,7 +24,6 @@ export class ConnectionProof {
     this.#since = undefined;
   }
 
-  /** Resolves on `give` or `release`. */
   wait(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

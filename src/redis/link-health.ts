@@ -43,7 +43,6 @@ export class LinkHealth {
     return this.#all.isClosed && this.#writes.isClosed;
   }
 
-  /** Undefined if no probe is due. */
   get probeInMs(): number | undefined {
     const at = this.#all.isClosed ? this.#writes.probeAt : this.#all.probeAt;
     return at === undefined ? undefined : Math.max(0, at - this.#now());

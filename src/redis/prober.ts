@@ -2,7 +2,7 @@ import { noAnswer, withDeadline } from '../time/deadline.js';
 import type { LinkHealth } from './link-health.js';
 import { type FaultReading, noAnswerInTime } from './redis-errors.js';
 
-/** A later reply means that Redis was frozen and has thawed; a sooner one, that it is slow. */
+/** A probe reply after this time means that Redis was frozen and has thawed; a sooner one, that Redis is slow. */
 const thawMs = 500;
 /** While Redis is up: keeps idle connections open, and shows a failover in /health without traffic. */
 const idleProbeMs = 1_000;
@@ -15,10 +15,7 @@ export interface ProbeTarget {
   reconnect(): void;
 }
 
-/**
- * Probes Redis on each new connection, each second while it is up, and after each pause of the breakers while it is
- * down. A probe has the same deadline as a command, so a slow Redis counts as away.
- */
+/** Probes Redis on each new connection, each second while it is up, and after each pause of the breakers while down. */
 export class Prober {
   readonly #target: ProbeTarget;
   readonly #health: LinkHealth;
@@ -47,7 +44,6 @@ export class Prober {
     this.#timer.unref();
   }
 
-  /** Probes now, unless a probe is running. */
   check(): void {
     if (!this.#isStopped && this.#unanswered === undefined && this.#target.isReady()) void this.#probe();
   }

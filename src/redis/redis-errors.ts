@@ -8,7 +8,6 @@ export interface Outage {
   readonly isElsewhere?: true;
 }
 
-/** An outage and its error in a form for the log. */
 export interface FaultReading {
   readonly fault: Outage;
   readonly error: unknown;
@@ -119,7 +118,6 @@ export function readFault(error: unknown): RedisFault {
     return fault === connectionLost ? noNode : fault;
   }
   if (name === 'ReplyError' || /Last error: /.test(message)) return readReply(message);
-  // A fault of the caller.
   if (error instanceof TypeError || error instanceof RangeError) return { kind: 'command', code: name };
   const code = 'code' in error ? String(error.code) : '';
   if (/CERTIFICATE_REQUIRED|alert certificate required/.test(code + message)) {
@@ -166,10 +164,7 @@ export function commandOf(error: unknown): string | undefined {
   return typeof command?.name === 'string' ? command.name.toLowerCase() : undefined;
 }
 
-/**
- * Removes the command and its arguments, which may hold a password: ioredis attaches them to the error, and old
- * versions of Redis repeat them in its text.
- */
+/** Removes the command, which may hold a password: ioredis attaches it, and old versions of Redis repeat it. */
 export function toLoggable(
   error: unknown,
   ...passwords: readonly (string | undefined)[]
@@ -183,7 +178,7 @@ export function toLoggable(
 function readReply(text: string): RedisFault {
   const found = findByText(faultsByText, text);
   if (found !== undefined) return found;
-  // Redis before 7 wraps the error of a command in a script: "ERR Error running script (…): @user_script: 1: -OOM command …"
+  // Redis before 7 wraps an error within a script: "ERR Error running script (…): @user_script: 1: -OOM command …"
   const inner = /Error running script.*?-([A-Z]+) /s.exec(text)?.[1];
   // ioredis wraps it too after too many redirections by a cluster.
   const outer = /Last error: (?:ReplyError: )?([A-Z]+)/.exec(text)?.[1];

@@ -44,7 +44,6 @@ export interface RedisLink {
 }
 
 export interface RedisLinkOptions extends RefusalWatcher {
-  /** Maximum time from a command to its reply. */
   readonly answerTimeoutMs: number;
   /** The only key that the link itself writes. In a cluster, other masters get keys derived from it. */
   readonly probeKey: string;
@@ -53,7 +52,6 @@ export interface RedisLinkOptions extends RefusalWatcher {
   readonly onChange: (change: LinkChange) => void;
   /** Redis was up and the other end closed the connection. It is made again. */
   readonly onReconnect: () => void;
-  /** A part continues without Redis. */
   readonly onDegraded: (part: Part) => void;
 }
 

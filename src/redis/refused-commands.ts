@@ -12,7 +12,6 @@ export interface RefusalWatcher {
 export class RefusedCommands {
   readonly #now: () => number;
   readonly #watcher: RefusalWatcher;
-  /** The moment until which a probe cannot clear the command. */
   readonly #until = new Map<string, number>();
 
   constructor(now: () => number, watcher: RefusalWatcher) {

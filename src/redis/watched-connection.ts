@@ -19,7 +19,6 @@ export interface WatchedConnectionOptions {
   readonly connect: (events: ConnectionEvents) => Connection;
 }
 
-/** The connection with its prober, its proof and its pace of reconnects. */
 export class WatchedConnection {
   readonly #health: LinkHealth;
   readonly #refused: RefusedCommands;

@@ -6,7 +6,6 @@ import type { RedisAddress } from './redis-address.js';
 /** Routers drop connections that are idle for some minutes. */
 const keepAliveMs = 10_000;
 
-/** Options of each socket, in every topology. */
 export function createClientOptions(
   { username, password }: RedisAddress,
   tls: ConnectionOptions | undefined,
@@ -22,7 +21,6 @@ export function createClientOptions(
     connectTimeout: connectTimeoutMs,
     disconnectTimeout: closeTimeoutMs / 2,
     keepAlive: keepAliveMs,
-    // The probe checks more.
     enableReadyCheck: false,
     // An old Redis, a proxy or narrow permissions could refuse HELLO and CLIENT SETINFO.
     protocol: 2,

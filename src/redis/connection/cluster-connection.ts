@@ -11,7 +11,6 @@ import {
 import { slotOf } from './key-slot.js';
 import type { RedisAddress, RedisNode } from './redis-address.js';
 
-/** Sockets to all masters of a cluster. */
 export function createClusterConnection(
   address: RedisAddress,
   nodes: readonly RedisNode[],

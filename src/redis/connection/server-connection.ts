@@ -6,7 +6,6 @@ import { type Connection, type ConnectionEvents, closeTimeoutMs, connectTimeoutM
 import type { RedisAddress } from './redis-address.js';
 import { createGatherer } from './write-batching.js';
 
-/** Sentinels have users of their own. */
 export interface SentinelLogin {
   readonly username?: string | undefined;
   readonly password?: string | undefined;

@@ -8,10 +8,7 @@ export interface TlsFiles {
   readonly keyFile?: string | undefined;
 }
 
-/**
- * Reads the files again at each connect, so that a renewed certificate is used. Throws if the first read fails; if a
- * later one fails, the previous content stays.
- */
+/** Reads the files again at each connect. Throws if the first read fails; later failures keep the previous content. */
 export function readTlsFiles(files: TlsFiles): ConnectionOptions {
   const lasts = new Map<string, Buffer>();
   const read = (file: string): Buffer => {
