@@ -83,7 +83,7 @@ export class CacheBenefit {
     if (this.#state === 'in_use') {
       this.#usedFor += 1;
       if (gainUs >= costUs) return;
-      // While other rows bypass the cache, the sample has it to itself: its hit rate may have been too high.
+      // While the cache is `aside`, the sample has it to itself: the hit rate may have been too high.
       const wasShort = this.#asideFor > 0 && this.#usedFor <= 8;
       this.#patience = wasShort ? Math.min(maxPatience, 2 * this.#patience) : 1;
       this.#state = 'aside';

@@ -24,7 +24,7 @@ export interface Caching {
   readonly isForced: boolean;
 }
 
-/** Stores answers but never failures. Equal requests share one run. Versions that gain nothing bypass the cache. */
+/** Stores answers but never failures. Equal requests share one run. Versions that gain nothing do not use the cache. */
 export class CachedAnswers {
   readonly #local: LocalCache | undefined;
   readonly #shared: AnswerCache | undefined;

@@ -3,7 +3,7 @@ import type { Limit, LimitResult } from './limiter.js';
 /** Requests with a key count by its id, others by address. Documents (open to all) have a count of their own. */
 export type CountedBy = 'key' | 'address' | 'documents';
 
-/** Headers as in draft-ietf-httpapi-ratelimit-headers, revision 11 (23 May 2026): lists of RFC 9651, one policy each. */
+/** Headers of draft-ietf-httpapi-ratelimit-headers, revision 11 (23 May 2026): lists of RFC 9651, one policy each. */
 export interface Policy {
   readonly limit: Limit;
   readonly name: string;

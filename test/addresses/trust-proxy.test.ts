@@ -83,14 +83,14 @@ describe('clients behind a proxy', () => {
     await using server = await buildTestApp(limits);
     const port = await listen(server);
     const statuses: number[] = [];
-    for (const who of [
+    for (const forwarded of [
       '203.0.113.7:PORT',
       '203.0.113.8:PORT',
       '[2001:db8:1::7]:PORT',
       '[2001:db8:2::7]:PORT',
     ]) {
       for (let k = 0; k < 3; k += 1) {
-        statuses.push(await ask(port, '127.0.0.1', who.replace('PORT', String(40_000 + k))));
+        statuses.push(await ask(port, '127.0.0.1', forwarded.replace('PORT', String(40_000 + k))));
       }
     }
     expect(statuses).toEqual([200, 200, 429, 200, 200, 429, 200, 200, 429, 200, 200, 429]);
@@ -101,8 +101,8 @@ describe('clients behind a proxy', () => {
     await using server = await buildTestApp(limits);
     const port = await listen(server);
     const statuses: number[] = [];
-    for (const who of ['unknown', '_a', `sdx_${'k'.repeat(40)}`, '203.0.113.7']) {
-      statuses.push(await ask(port, '127.0.0.1', who));
+    for (const forwarded of ['unknown', '_a', `sdx_${'k'.repeat(40)}`, '203.0.113.7']) {
+      statuses.push(await ask(port, '127.0.0.1', forwarded));
     }
     expect(statuses).toEqual([200, 200, 429, 200]);
     const lines = server.logs.filter(({ forwarded_for }) => forwarded_for !== undefined);

@@ -119,7 +119,7 @@ describe('cached answers', () => {
     expect(runs()).toBe(1);
   });
 
-  test('are computed anew if the client bypasses the cache, and stored afterwards', async () => {
+  test('are computed again if the client bypasses the cache, and then stored', async () => {
     const cached = new CachedAnswers(memory());
     const { ask } = createRequest([late(1), late(2)]);
     await ask(cached);

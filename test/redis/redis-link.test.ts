@@ -173,9 +173,9 @@ describe('the link to Redis', () => {
     expect(changes).toHaveLength(count);
   });
 
-  test.each(['nobody listens', 'nobody answers'])('can be closed while %s', async (how) => {
+  test.each(['no server listens', 'the server does not answer'])('can be closed while %s', async (how) => {
     await using fake = await startFakeRedis('');
-    const url = how === 'nobody listens' ? `redis://127.0.0.1:${await findFreePort()}` : fake.url;
+    const url = how === 'no server listens' ? `redis://127.0.0.1:${await findFreePort()}` : fake.url;
     const { link, become } = createTestLink(url);
     await become('down');
     using time = startLoopTime();
