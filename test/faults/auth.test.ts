@@ -253,8 +253,8 @@ faultWithoutServer(
       warnings.push(JSON.parse(lines[0] as string).msg);
     }
     expect(warnings).toEqual([
-      'whoever is on this machine may ask: there are no API keys',
-      'whoever reaches this address may ask: there are no API keys (AUTH=off)',
+      'every client on this machine may send requests: there are no API keys',
+      'every client that reaches this address may send requests: there are no API keys (AUTH=off)',
       'there is no API key yet: nobody may ask',
     ]);
     return `starts 0 of ${starts.length}, one line each`;

@@ -51,7 +51,7 @@ describe('keys create', () => {
   test('names the folder if it does not exist', async () => {
     const { code, err } = await run('create', 'a', '--file', join(folder, 'nowhere/keys.json'));
     expect(err).toContain(
-      `the folder ${join(folder, 'nowhere')} is not there: make it, or name another file with --file`,
+      `the folder ${join(folder, 'nowhere')} does not exist: create it, or name another file with --file`,
     );
     expect(code).toBe(1);
   });
@@ -155,7 +155,7 @@ describe('the file', () => {
       for (const argv of [['create', 'b'], ['revoke', 'a'], ['list']]) {
         const { code, out, err } = await run(...argv);
         expect({ code, out }).toEqual({ code: 1, out: '' });
-        expect(err).toMatch(/keys\.json is left as it is: /);
+        expect(err).toMatch(/keys\.json was not changed: /);
       }
       expect(await readFile(path, 'utf8')).toBe(text);
       expect(await readdir(folder)).toEqual(['keys.json']);
