@@ -5,9 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { fakeClock, noFakeClock, provideFakeClock } from '../helpers/fake-clock.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { holdClient } from './clients.js';
-import { faultWithoutServer } from './harness.js';
-import { createPlainRegistry, endless } from './plain-registry.js';
+import { holdClient } from './instruments/clients.js';
+import { faultWithoutServer } from './instruments/harness.js';
+import { createPlainRegistry, endless } from './instruments/plain-registry.js';
 
 const library = provideFakeClock();
 

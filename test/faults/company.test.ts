@@ -5,9 +5,9 @@ import {
   randomNoise,
   trainingNormalization,
 } from '../helpers/onnx-models.js';
-import { fault } from './harness.js';
-import { createPlainRegistry, plainGolden } from './plain-registry.js';
-import { refusalsOf } from './registry-under-fault.js';
+import { fault } from './instruments/harness.js';
+import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
+import { refusalsOf } from './instruments/registry-under-fault.js';
 
 const folder = createPlainRegistry();
 const features = [...'abc'].map((name) => ({ name, type: 'number' as const }));

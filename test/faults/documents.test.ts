@@ -5,9 +5,9 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { cpuMs } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { countDescriptors, openSocket, waitForDescriptors } from './clients.js';
-import { fault } from './harness.js';
-import { sendRaw } from './raw.js';
+import { countDescriptors, openSocket, waitForDescriptors } from './instruments/clients.js';
+import { fault } from './instruments/harness.js';
+import { sendRaw } from './instruments/raw.js';
 
 const modelCount = 40;
 const featureCount = 30;

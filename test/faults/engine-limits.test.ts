@@ -3,9 +3,9 @@ import { expect } from 'vitest';
 import { askTimed, readMetric } from '../helpers/ask.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { childOf, cpuMs } from '../helpers/processes.js';
-import { fault } from './harness.js';
-import { createPlainRegistry, features } from './plain-registry.js';
-import { refusalsOf, serving } from './registry-under-fault.js';
+import { fault } from './instruments/harness.js';
+import { createPlainRegistry, features } from './instruments/plain-registry.js';
+import { refusalsOf, serving } from './instruments/registry-under-fault.js';
 
 const folder = createPlainRegistry({
   patient: { executor: 'isolated', timeoutMs: 60_000, maxBatchRows: 1 },

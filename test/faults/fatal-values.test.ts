@@ -5,9 +5,9 @@ import { expect } from 'vitest';
 import { ask, inParallel, readMetric } from '../helpers/ask.js';
 import { sizedByValue, topScores, wholeRemainder } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { createPlainRegistry, plainGolden } from './plain-registry.js';
-import { refusalsOf } from './registry-under-fault.js';
+import { fault, faultWithoutServer } from './instruments/harness.js';
+import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
+import { refusalsOf } from './instruments/registry-under-fault.js';
 
 const features = ['a', 'b'].map((name) => ({ name, type: 'integer' as const, example: 6 }));
 const remainder = { task: 'regression' as const, features };

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { installGenerators, nodeTool, pythonTool } from './generator-tools.js';
-import { fault } from './harness.js';
-import { isFullSize, sizeNote } from './size.js';
+import { installGenerators, nodeTool, pythonTool } from './instruments/generator-tools.js';
+import { fault } from './instruments/harness.js';
+import { isFullSize, sizeNote } from './instruments/size.js';
 
 const tools = installGenerators();
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-clients-'));

@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { createBlocking } from './blocking.js';
-import { type Ask, excuseMs, judge, maxHealthMs } from './excuse.js';
-import { faultWithoutServer } from './harness.js';
-import { type Control, startControl, startProbe } from './health-probe.js';
-import { createPlainRegistry } from './plain-registry.js';
+import { createBlocking } from './instruments/blocking.js';
+import { type Ask, excuseMs, judge, maxHealthMs } from './instruments/excuse.js';
+import { faultWithoutServer } from './instruments/harness.js';
+import { type Control, startControl, startProbe } from './instruments/health-probe.js';
+import { createPlainRegistry } from './instruments/plain-registry.js';
 
 const folder = createPlainRegistry();
 const environment = { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };

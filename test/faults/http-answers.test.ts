@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { faultOver } from './over.js';
-import { rawPost, sendRaw } from './raw.js';
+import { fault, faultWithoutServer } from './instruments/harness.js';
+import { faultOver } from './instruments/over.js';
+import { rawPost, sendRaw } from './instruments/raw.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const problemType = 'application/problem+json; charset=utf-8';

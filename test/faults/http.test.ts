@@ -4,9 +4,9 @@ import { readMetric } from '../helpers/ask.js';
 import { stringEcho } from '../helpers/onnx-models.js';
 import { memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { judgeDelay } from './excuse.js';
-import { fault } from './harness.js';
-import { rawPost, sendRaw } from './raw.js';
+import { judgeDelay } from './instruments/excuse.js';
+import { fault } from './instruments/harness.js';
+import { rawPost, sendRaw } from './instruments/raw.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const json = { 'content-type': 'application/json' };

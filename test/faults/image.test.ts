@@ -15,9 +15,9 @@ import {
 import { model, node, string, tensorValue } from '../helpers/onnx.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { startGoodClient } from './clients.js';
-import { faultWithoutServer } from './harness.js';
-import { isFullSize, sizeNote } from './size.js';
+import { startGoodClient } from './instruments/clients.js';
+import { faultWithoutServer } from './instruments/harness.js';
+import { isFullSize, sizeNote } from './instruments/size.js';
 
 // The image, built from the Dockerfile as it is, and containers of it on this machine.
 

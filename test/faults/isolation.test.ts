@@ -4,9 +4,9 @@ import { expect } from 'vitest';
 import { askTimed, readMetric } from '../helpers/ask.js';
 import { childOf, childrenOf, isAlive } from '../helpers/processes.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { openSocket, startGoodClient } from './clients.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { createPlainRegistry, endless, plainGolden } from './plain-registry.js';
+import { openSocket, startGoodClient } from './instruments/clients.js';
+import { fault, faultWithoutServer } from './instruments/harness.js';
+import { createPlainRegistry, endless, plainGolden } from './instruments/plain-registry.js';
 
 const folder = createPlainRegistry({ runaway: { timeoutMs: 300 } });
 const options = {

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import { findFreePort } from '../helpers/free-port.js';
 import { provideNginx, startNginx } from '../helpers/nginx.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { startGoodClient } from './clients.js';
-import { faultWithoutServer } from './harness.js';
-import { createPlainRegistry, plainGolden, plainPrediction } from './plain-registry.js';
+import { startGoodClient } from './instruments/clients.js';
+import { faultWithoutServer } from './instruments/harness.js';
+import { createPlainRegistry, plainGolden, plainPrediction } from './instruments/plain-registry.js';
 
 const clients = 10;
 const folder = createPlainRegistry();

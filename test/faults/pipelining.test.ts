@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { readMetricText } from '../helpers/ask.js';
-import { startGoodClient } from './clients.js';
-import { faultOver } from './over.js';
-import { createPlainRegistry, plainGolden } from './plain-registry.js';
-import { type Open, sendRaw } from './raw.js';
+import { startGoodClient } from './instruments/clients.js';
+import { faultOver } from './instruments/over.js';
+import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
+import { type Open, sendRaw } from './instruments/raw.js';
 
 const folder = createPlainRegistry();
 const clients = 4;

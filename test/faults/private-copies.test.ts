@@ -11,8 +11,8 @@ import { externalData, linearRegression } from '../helpers/onnx-models.js';
 import { childrenOf } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './harness.js';
-import { features } from './plain-registry.js';
+import { faultWithoutServer } from './instruments/harness.js';
+import { features } from './instruments/plain-registry.js';
 
 const folder = createRegistryFolder();
 const manifest = { task: 'regression', features } as const;

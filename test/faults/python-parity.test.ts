@@ -5,11 +5,16 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { inParallel } from '../helpers/ask.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { float32Steps } from './float32-steps.js';
-import { faultWithoutServer } from './harness.js';
-import { type EngineOutputs, noPythonWithEngine, pythonWithEngine, runByPython } from './python-engine.js';
-import { isFullSize, sizeNote } from './size.js';
-import { createValidRows, type Metadata, readMetadata } from './valid-rows.js';
+import { float32Steps } from './instruments/float32-steps.js';
+import { faultWithoutServer } from './instruments/harness.js';
+import {
+  type EngineOutputs,
+  noPythonWithEngine,
+  pythonWithEngine,
+  runByPython,
+} from './instruments/python-engine.js';
+import { isFullSize, sizeNote } from './instruments/size.js';
+import { createValidRows, type Metadata, readMetadata } from './instruments/valid-rows.js';
 
 const versions = [
   'credit-risk/20261101_090000',

@@ -2,8 +2,15 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, expect } from 'vitest';
 import { createRandom } from '../helpers/onnx/random.js';
 import { createRegistryFolder, sha256 } from '../helpers/registry-folder.js';
-import { fault } from './harness.js';
-import { ask, refusalsOf, serving, soundParts, soundPrediction, versionsOf } from './registry-under-fault.js';
+import { fault } from './instruments/harness.js';
+import {
+  ask,
+  refusalsOf,
+  serving,
+  soundParts,
+  soundPrediction,
+  versionsOf,
+} from './instruments/registry-under-fault.js';
 
 const files = {
   'model.onnx': Buffer.from(soundParts.model),

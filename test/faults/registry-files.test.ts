@@ -19,8 +19,8 @@ import { externalInitializer, model, node, tensorValue } from '../helpers/onnx.j
 import { externalData } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
 import { putInPlace, unreadableKinds } from '../helpers/special-files.js';
-import { fault } from './harness.js';
-import { ask, refusalsOf, serving, soundParts } from './registry-under-fault.js';
+import { fault } from './instruments/harness.js';
+import { ask, refusalsOf, serving, soundParts } from './instruments/registry-under-fault.js';
 
 const hostile = createRegistryFolder();
 const later = createRegistryFolder();

@@ -1,8 +1,8 @@
 import { afterAll, expect } from 'vitest';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
-import { fault } from './harness.js';
-import { ask, refusalsOf, serving } from './registry-under-fault.js';
+import { fault } from './instruments/harness.js';
+import { ask, refusalsOf, serving } from './instruments/registry-under-fault.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());

@@ -4,8 +4,8 @@ import { createRandom } from '../helpers/onnx/random.js';
 import * as onnx from '../helpers/onnx.js';
 import * as models from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
-import { fault } from './harness.js';
-import { ask, refusalsOf, serving, versionsOf } from './registry-under-fault.js';
+import { fault } from './instruments/harness.js';
+import { ask, refusalsOf, serving, versionsOf } from './instruments/registry-under-fault.js';
 
 const broken = createRegistryFolder();
 const outputs = createRegistryFolder();

@@ -14,13 +14,13 @@ import {
   openSocket,
   startGoodClient,
   waitForDescriptors,
-} from './clients.js';
-import { judgeDelay } from './excuse.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { faultOver } from './over.js';
-import { createPlainRegistry, plainGolden } from './plain-registry.js';
-import { openSecure } from './raw.js';
-import { isFullSize, sizeNote } from './size.js';
+} from './instruments/clients.js';
+import { judgeDelay } from './instruments/excuse.js';
+import { fault, faultWithoutServer } from './instruments/harness.js';
+import { faultOver } from './instruments/over.js';
+import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
+import { openSecure } from './instruments/raw.js';
+import { isFullSize, sizeNote } from './instruments/size.js';
 
 const folder = createPlainRegistry();
 folder.addVersion('texts', '1', { manifest: { task: 'tensor' }, model: stringEcho() });

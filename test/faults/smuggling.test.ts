@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { provideNginx, startNginx } from '../helpers/nginx.js';
-import { startGoodClient } from './clients.js';
-import { fault } from './harness.js';
-import { faultOver } from './over.js';
-import { exchangeRaw } from './raw.js';
-import { refusedForms, smuggledId, soundForms } from './smuggling-forms.js';
+import { startGoodClient } from './instruments/clients.js';
+import { fault } from './instruments/harness.js';
+import { faultOver } from './instruments/over.js';
+import { exchangeRaw } from './instruments/raw.js';
+import { refusedForms, smuggledId, soundForms } from './instruments/smuggling-forms.js';
 
 faultOver('H06', 'answers a request that hides another once, and closes', async ({ server }, open) => {
   let desyncs = 0;

@@ -5,9 +5,9 @@ import { join, resolve } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { parse } from 'yaml';
 import { writeManifests } from '../../scripts/release/stage.js';
-import { faultWithoutServer } from './harness.js';
-import { npm } from './npm.js';
-import { startPackageRegistry } from './package-registry.js';
+import { faultWithoutServer } from './instruments/harness.js';
+import { npm } from './instruments/npm.js';
+import { startPackageRegistry } from './instruments/package-registry.js';
 
 /** `package.json` has the one, the lock file the other. */
 interface Manifest {

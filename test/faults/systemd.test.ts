@@ -6,8 +6,8 @@ import { findFreePort } from '../helpers/free-port.js';
 import { externalData } from '../helpers/onnx-models.js';
 import { type ReleasedPackage, releasePackage } from '../helpers/released-package.js';
 import { bootSystemd, findWhyNoSystemd, type TestSystemd } from '../helpers/systemd.js';
-import { faultWithoutServer } from './harness.js';
-import { createPlainRegistry, features, plainGolden, plainPrediction } from './plain-registry.js';
+import { faultWithoutServer } from './instruments/harness.js';
+import { createPlainRegistry, features, plainGolden, plainPrediction } from './instruments/plain-registry.js';
 
 const dropIns = '/etc/systemd/system/sardonyx.service.d';
 const whyNot = findWhyNoSystemd();

@@ -1,10 +1,10 @@
 import { pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
 import { startServerProcess } from '../helpers/server-process.js';
-import { startGoodClient } from './clients.js';
-import { fault, faultWithoutServer } from './harness.js';
+import { startGoodClient } from './instruments/clients.js';
+import { fault, faultWithoutServer } from './instruments/harness.js';
 
-const plugin = pathToFileURL('test/faults/throwing-plugin.mjs').href;
+const plugin = pathToFileURL('test/faults/instruments/throwing-plugin.mjs').href;
 const environment = { NODE_OPTIONS: `--import=${plugin}` };
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const hooks = ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'onSend', 'onResponse'];

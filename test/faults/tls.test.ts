@@ -6,9 +6,9 @@ import { askHttps } from '../helpers/ask-https.js';
 import { createPair, noCertificates, type Pair, PairFolder } from '../helpers/certificates.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { countDescriptors, errorLines, startGoodClient, waitForDescriptors } from './clients.js';
-import { fault } from './harness.js';
-import { isFullSize, sizeNote } from './size.js';
+import { countDescriptors, errorLines, startGoodClient, waitForDescriptors } from './instruments/clients.js';
+import { fault } from './instruments/harness.js';
+import { isFullSize, sizeNote } from './instruments/size.js';
 
 const folder = createRegistryFolder();
 folder.addVersion('plain', '1', {

@@ -3,10 +3,10 @@ import { expect, vi } from 'vitest';
 import { readMetric } from '../helpers/ask.js';
 import { childrenOf, isAlive, isRunning } from '../helpers/processes.js';
 import { type ServerProcess, startServerProcess, waitForLine } from '../helpers/server-process.js';
-import { startGoodClient } from './clients.js';
-import { startFlood } from './flood.js';
-import { faultWithoutServer } from './harness.js';
-import { createPlainRegistry, endless, plainGolden, plainPrediction } from './plain-registry.js';
+import { startGoodClient } from './instruments/clients.js';
+import { startFlood } from './instruments/flood.js';
+import { faultWithoutServer } from './instruments/harness.js';
+import { createPlainRegistry, endless, plainGolden, plainPrediction } from './instruments/plain-registry.js';
 
 const folder = createPlainRegistry({ runaway: { timeoutMs: 60_000 } });
 const environment = { WORKERS: '4', MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };

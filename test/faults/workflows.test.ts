@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { faultWithoutServer } from './harness.js';
-import { installLinters } from './workflow-linters.js';
+import { faultWithoutServer } from './instruments/harness.js';
+import { installLinters } from './instruments/workflow-linters.js';
 
 const linters = installLinters();
 const title = 'linters of workflows find nothing but what is planted';

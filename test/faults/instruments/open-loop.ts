@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { ServerProcess } from '../helpers/server-process.js';
+import type { ServerProcess } from '../../helpers/server-process.js';
 
 export interface LoadOptions {
   readonly path: string;

@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectSecurely } from 'node:tls';
 import { expect } from 'vitest';
-import type { ServerProcess } from '../helpers/server-process.js';
+import type { ServerProcess } from '../../helpers/server-process.js';
 import { p99 } from './percentile.js';
 
 export interface HeldClient {

@@ -1,4 +1,4 @@
-import { join, varint } from '../helpers/onnx/wire.js';
+import { join, varint } from '../../helpers/onnx/wire.js';
 
 /** A field of a message: its number, its wire type, and its value, which is a list of fields where it reads as one. */
 interface Field {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createRandom } from '../helpers/onnx/random.js';
+import { createRandom } from '../../helpers/onnx/random.js';
 
 interface Feature {
   readonly name: string;

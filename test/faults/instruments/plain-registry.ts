@@ -1,7 +1,7 @@
 import { afterAll } from 'vitest';
-import type { Manifest } from '../../src/models/manifest/manifest.js';
-import { linearRegression, slow } from '../helpers/onnx-models.js';
-import { createRegistryFolder, type RegistryFolder } from '../helpers/registry-folder.js';
+import type { Manifest } from '../../../src/models/manifest/manifest.js';
+import { linearRegression, slow } from '../../helpers/onnx-models.js';
+import { createRegistryFolder, type RegistryFolder } from '../../helpers/registry-folder.js';
 
 /** The one feature of each of these models. */
 export const features = [{ name: 'x', type: 'number' as const, example: 1 }];

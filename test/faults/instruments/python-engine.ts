@@ -26,7 +26,7 @@ export async function runByPython(
 ): Promise<readonly EngineOutputs[]> {
   const { stdout } = await promisify(execFile)(
     pythonWithEngine as string,
-    ['test/faults/engine_answers.py', folder, rowsFile, ...batchSizes.map(String)],
+    ['test/faults/instruments/engine_answers.py', folder, rowsFile, ...batchSizes.map(String)],
     { maxBuffer: 2 ** 29 },
   );
   const answers: Record<string, string | (number | string)[]>[] = JSON.parse(stdout);

@@ -29,7 +29,7 @@ export const harms: readonly Harm[] = [
   harm('digest-in-capitals', '/sha256/model.onnx', 'A'.repeat(64), /\/sha256\/model\.onnx /),
   harm('another-name', '/name', 'sound', /\/name is sound, the folder says m/),
   harm('another-version', '/version', '1', /\/version is 1, the folder says another-version/),
-  harm('name-of-a-path', '/name', '../m', /\/name /),
+  harm('name-of-a-path', '/name', '../../m', /\/name /),
   harm('unknown-task', '/task', 'clustering', /\/task must be .*"clustering"/),
   harm('feature-twice', '/features/2', { name: 'a', type: 'number' }, /\/features\/2\/name "a" stands twice/),
   harm('feature-of-no-type', '/features/0/type', undefined, /\/features\/0/),

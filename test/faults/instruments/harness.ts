@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { askHttps } from '../helpers/ask-https.js';
-import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { askHttps } from '../../helpers/ask-https.js';
+import { type ServerProcess, startServerProcess } from '../../helpers/server-process.js';
 import { judge, maxHealthMs } from './excuse.js';
 import { type Control, type Probe, startControl, startProbe } from './health-probe.js';
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { ServerProcess } from '../helpers/server-process.js';
+import type { ServerProcess } from '../../helpers/server-process.js';
 import { excuseMs, type ProbeRecords, type WatchedSpan } from './excuse.js';
 
 /** A process that does nothing but answer: what it is slow at, the machine is. */

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { readMetric } from '../helpers/ask.js';
-import { linearRegression } from '../helpers/onnx-models.js';
-import type { RegistryFolder, VersionParts } from '../helpers/registry-folder.js';
-import type { ServerProcess } from '../helpers/server-process.js';
+import { readMetric } from '../../helpers/ask.js';
+import { linearRegression } from '../../helpers/onnx-models.js';
+import type { RegistryFolder, VersionParts } from '../../helpers/registry-folder.js';
+import type { ServerProcess } from '../../helpers/server-process.js';
 import type { FaultOptions } from './harness.js';
 
 /** A version that is sound: 1·a + 2·b, with golden rows. */

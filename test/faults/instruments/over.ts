@@ -1,5 +1,5 @@
 import { afterAll, test } from 'vitest';
-import { createPair, noCertificates, PairFolder } from '../helpers/certificates.js';
+import { createPair, noCertificates, PairFolder } from '../../helpers/certificates.js';
 import { type FaultContext, type FaultOptions, fault } from './harness.js';
 import { type Open, openPlain, openSecure } from './raw.js';
 

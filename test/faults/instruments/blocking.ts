@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import type { ServerProcess } from '../helpers/server-process.js';
+import type { ServerProcess } from '../../helpers/server-process.js';
 
 export interface Blocking extends Disposable {
   /** What a server needs to be blocked. */
@@ -17,7 +17,7 @@ export function createBlocking(ms: number): Blocking {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-blocking-'));
   const done = join(folder, 'done');
   const count = () => (existsSync(done) ? Number(readFileSync(done, 'utf8')) : 0);
-  const plugin = pathToFileURL('test/faults/blocking-plugin.mjs').href;
+  const plugin = pathToFileURL('test/faults/instruments/blocking-plugin.mjs').href;
   return {
     environment: { NODE_OPTIONS: `--import=${plugin}`, BLOCK_MS: String(ms), BLOCK_DONE: done },
     async block(server) {
