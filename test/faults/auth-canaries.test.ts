@@ -3,8 +3,8 @@ import { entry, secretOf, sha256 } from '../helpers/keys.js';
 import { bigInt64, gatherByValue, linearRegression, nanAt, slow } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { type RawAnswer, sendRaw } from './instruments/raw.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { type RawAnswer, sendRaw } from './instruments/raw-http.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());

@@ -8,7 +8,7 @@ import { sha256 } from '../helpers/keys.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess, waitForLine } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 const folder = createRegistryFolder();
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-rotation-'));

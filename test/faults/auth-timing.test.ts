@@ -6,11 +6,11 @@ import { toApiKey } from '../../src/auth/keys-file.js';
 import { entry, secretOf, withKey } from '../helpers/keys.js';
 import { cpuMs } from '../helpers/processes.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { floodWithBadKeys } from './instruments/bad-keys.js';
+import { floodWithBadKeys } from './instruments/bad-key-flood.js';
 import { startGoodClient } from './instruments/clients.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 import { mannWhitneyP, median } from './instruments/mann-whitney.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
 
 const names = Array.from({ length: 100 }, (_, k) => `client-${k}`);
 const keys = names.map((name) => entry(name));

@@ -8,8 +8,8 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { listRoutes } from '../helpers/routes.js';
 import { runServerToItsEnd, startServerProcess, waitForLine } from '../helpers/server-process.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
-import { openFrom, sendRaw } from './instruments/raw.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { openFrom, sendRaw } from './instruments/raw-http.js';
 
 const folder = createRegistryFolder();
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-auth-'));

@@ -7,7 +7,7 @@ import { childrenOf, isRunning } from '../helpers/processes.js';
 import { startRedis } from '../helpers/redis.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
 
 const folder = createRegistryFolder();
 const features = ['a', 'b'].map((name) => ({ name, type: 'number' as const, example: 1 }));

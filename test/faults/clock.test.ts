@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { fakeClock, noFakeClock, provideFakeClock } from '../helpers/fake-clock.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { holdClient } from './instruments/clients.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 import { createPlainRegistry, endless } from './instruments/plain-registry.js';
 
 const library = provideFakeClock();

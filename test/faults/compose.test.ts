@@ -5,10 +5,10 @@ import { buildStandIns, type Compose, startCompose } from '../helpers/compose.js
 import { buildImage, findNoContainers, podman } from '../helpers/containers.js';
 import type { ServerProcess } from '../helpers/server-process.js';
 import { startGoodClient } from './instruments/clients.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { runLoad } from './instruments/open-loop.js';
-import { exchangeRaw, openPlain, sendRaw } from './instruments/raw.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { runLoad } from './instruments/load-generator.js';
+import { exchangeRaw, openPlain, sendRaw } from './instruments/raw-http.js';
 import { refusedForms, soundForms } from './instruments/smuggling-forms.js';
 
 // docker-compose.yml as it is: three servers behind nginx, in containers of a network of their own.

@@ -6,8 +6,8 @@ import { cpuMs } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
 import { countDescriptors, openSocket, waitForDescriptors } from './instruments/clients.js';
-import { fault } from './instruments/harness.js';
-import { sendRaw } from './instruments/raw.js';
+import { fault } from './instruments/fault.js';
+import { sendRaw } from './instruments/raw-http.js';
 
 const modelCount = 40;
 const featureCount = 30;

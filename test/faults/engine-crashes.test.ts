@@ -5,10 +5,10 @@ import { createRandom } from '../helpers/onnx/random.js';
 import { allocating } from '../helpers/onnx-models.js';
 import { childOf } from '../helpers/processes.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 import { p99 } from './instruments/percentile.js';
 import { createPlainRegistry, features, plainGolden } from './instruments/plain-registry.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
 
 const isolated = { executor: 'isolated', maxBatchRows: 1 } as const;
 const folder = createPlainRegistry();

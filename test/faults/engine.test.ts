@@ -6,8 +6,8 @@ import { createRandom } from '../helpers/onnx/random.js';
 import { bigInt64, echo, float16Linear, gatherByValue, infOut, nanAt } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { isStrictJson } from '../helpers/strict-json.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
 import { float32Steps } from './instruments/float32-steps.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
 
 const registry = createRegistryFolder();
 const number = { task: 'regression', features: [{ name: 'x', type: 'number', example: 1 }] } as const;

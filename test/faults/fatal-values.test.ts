@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { ask, inParallel, readMetric } from '../helpers/ask.js';
 import { sizedByValue, topScores, wholeRemainder } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
 import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
 import { refusalsOf } from './instruments/registry-under-fault.js';
 

@@ -5,7 +5,7 @@ import { bombs } from '../helpers/onnx/bombs.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder, sha256 } from '../helpers/registry-folder.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
 import { ask, refusalsOf, serving, soundPrediction, versionsOf } from './instruments/registry-under-fault.js';
 
 const folder = createRegistryFolder();

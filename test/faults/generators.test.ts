@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 import { installGenerators, nodeTool, pythonTool } from './instruments/generator-tools.js';
-import { fault } from './instruments/harness.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
 
 const tools = installGenerators();
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-clients-'));

@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { createBlocking } from './instruments/blocking.js';
-import { type Ask, excuseMs, judge, maxHealthMs } from './instruments/excuse.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 import { type Control, startControl, startProbe } from './instruments/health-probe.js';
+import { type Ask, judge, machineDelayMs, maxHealthMs } from './instruments/machine-delay.js';
 import { createPlainRegistry } from './instruments/plain-registry.js';
+import { createThreadBlocker } from './instruments/thread-blocker.js';
 
 const folder = createPlainRegistry();
 const environment = { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };
@@ -43,7 +43,7 @@ async function stopAWhile(...processes: readonly ChildProcess[]): Promise<void> 
 }
 
 faultWithoutServer('O03', 'the probe of every row sees a server that is blocked for 150 ms', async () => {
-  using blocking = createBlocking(1.2 * stopMs);
+  using blocking = createThreadBlocker(1.2 * stopMs);
   await using server = await startServerProcess({ ...environment, ...blocking.environment });
   using control = await startControl();
   const held = await judgeTries(server, control, () => blocking.block(server));
@@ -58,7 +58,7 @@ faultWithoutServer('O03', 'the probe of every row sees a server that is blocked 
 });
 
 faultWithoutServer('O03', 'the probe of every row excuses a server whose machine runs others', async () => {
-  using blocking = createBlocking(60);
+  using blocking = createThreadBlocker(60);
   await using server = await startServerProcess({ ...environment, ...blocking.environment });
   using control = await startControl();
   const halted = await judgeTries(server, control, () => stopAWhile(control.child, server.child));
@@ -112,7 +112,7 @@ faultWithoutServer('O03', 'the probe of every row excuses no more than the machi
   ];
   for (const [name, more, waits, expected] of rows) {
     const spans = waits.map(([from = 0, to = 0, waitedMs = 0]) => ({ from, to, waitedMs }));
-    expect(excuseMs({ ...slow, ...more }, spans), name).toBe(expected);
+    expect(machineDelayMs({ ...slow, ...more }, spans), name).toBe(expected);
   }
   const bad = judge({ asks: [slow, { ...slow, status: 503 }, { ...slow, status: 0 }], waits: [] });
   expect(bad).toEqual({ answered: 2, failed: 2, longestMs: 150, note: '' });

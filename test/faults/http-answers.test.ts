@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
-import { faultOver } from './instruments/over.js';
-import { rawPost, sendRaw } from './instruments/raw.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { faultPlainAndTls } from './instruments/plain-and-tls.js';
+import { rawPost, sendRaw } from './instruments/raw-http.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const problemType = 'application/problem+json; charset=utf-8';
@@ -10,7 +10,7 @@ const problemType = 'application/problem+json; charset=utf-8';
 /** Words that only the inside of the server would say. */
 const inside = /node_modules|\/work|\/src\/|\.js:\d|\bat \w+ \(|onnx|FST_|HPE_|Parse Error|secret/i;
 
-faultOver('H10', 'answers every fault on the wire with problem+json', async ({ server }, open) => {
+faultPlainAndTls('H10', 'answers every fault on the wire with problem+json', async ({ server }, open) => {
   const get = (target: string, ...more: string[]) =>
     `GET ${target} HTTP/1.1\r\n${['Host: a', 'Connection: close', ...more].join('\r\n')}\r\n\r\n`;
   const cases: [string | Buffer, number][] = [

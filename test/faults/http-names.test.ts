@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
-import { rawPost, sendRaw } from './instruments/raw.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { rawPost, sendRaw } from './instruments/raw-http.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const problemType = 'application/problem+json; charset=utf-8';

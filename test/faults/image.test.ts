@@ -16,8 +16,8 @@ import { model, node, string, tensorValue } from '../helpers/onnx.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
 import { startGoodClient } from './instruments/clients.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
 // The image, built from the Dockerfile as it is, and containers of it on this machine.
 

@@ -7,8 +7,8 @@ import { findDifferences } from '../../scripts/release/bom-differences.js';
 import { ask } from '../helpers/ask.js';
 import { installRelease, releasePackage } from '../helpers/released-package.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { npm } from './instruments/npm.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { npm } from './instruments/run-npm.js';
 
 const release = releasePackage();
 afterAll(() => release[Symbol.dispose]());

@@ -5,7 +5,7 @@ import { askTimed, readMetric } from '../helpers/ask.js';
 import { childOf, childrenOf, isAlive } from '../helpers/processes.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { openSocket, startGoodClient } from './instruments/clients.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
 import { createPlainRegistry, endless, plainGolden } from './instruments/plain-registry.js';
 
 const folder = createPlainRegistry({ runaway: { timeoutMs: 300 } });

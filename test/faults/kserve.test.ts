@@ -4,9 +4,9 @@ import { createRandom } from '../helpers/onnx/random.js';
 import { linearRegression, wholeRemainder } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 import { p99 } from './instruments/percentile.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
 
 const wide = Array.from({ length: 30 }, (_unused, k) => ({ name: `f${k}`, type: 'number' as const }));
 const integer = (name: string) => ({ name, type: 'integer' as const, example: 7 });

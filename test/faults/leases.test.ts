@@ -5,7 +5,7 @@ import { Registry } from '../../src/models/registry/registry.js';
 import { answerBody, loadVersion } from '../helpers/one-version.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 import { soundBody, soundParts, soundPrediction } from './instruments/registry-under-fault.js';
 
 const folder = createRegistryFolder();

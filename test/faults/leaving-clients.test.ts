@@ -5,9 +5,9 @@ import { expect } from 'vitest';
 import { ask, readMetric } from '../helpers/ask.js';
 import { childOf, cpuMs } from '../helpers/processes.js';
 import { countDescriptors, errorLines, openSocket, waitForDescriptors } from './instruments/clients.js';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const post = `POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${loan.length}\r\n\r\n`;

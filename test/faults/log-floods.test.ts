@@ -5,8 +5,8 @@ import { gatherByValue } from '../helpers/onnx/failing-models.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
 // What a client may have the server write: at the level info a flood of refusals has a line a second a code.
 

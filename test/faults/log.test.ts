@@ -19,8 +19,8 @@ import { findFreePort } from '../helpers/free-port.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { childrenOf, memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
 // The log of a real server on what cannot be written: each server is started by hand, since no row can read its log.
 
@@ -223,7 +223,7 @@ faultWithoutServer('L03', 'an error that nobody caught ends a server whose log n
   const fifo = join(folder, 'fatal');
   execFileSync('mkfifo', [fifo]);
   const fd = openSync(fifo, 'r+');
-  const plugin = join(process.cwd(), 'test/faults/instruments/throwing-log.mjs');
+  const plugin = join(process.cwd(), 'test/faults/instruments/throw-at-signal.mjs');
   const server = await startQuiet(fd, { NODE_OPTIONS: `--import ${plugin}` });
   try {
     expect(await countFailures(server, 1_500)).toBe(0);

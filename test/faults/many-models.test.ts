@@ -9,11 +9,11 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { countThreads, memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 import { p99 } from './instruments/percentile.js';
 import { features } from './instruments/plain-registry.js';
 import { ask, soundBody, soundParts } from './instruments/registry-under-fault.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());

@@ -8,8 +8,8 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess, waitForLine } from '../helpers/server-process.js';
 import { type VolumeFiles, writeMountedVolume } from '../k8s/mounted-volume.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { isFullSize } from './instruments/size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize } from './instruments/full-size.js';
 
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-volumes-'));
 const registry = createRegistryFolder();

@@ -4,7 +4,7 @@ import { findFreePort } from '../helpers/free-port.js';
 import { provideNginx, startNginx } from '../helpers/nginx.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { startGoodClient } from './instruments/clients.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 import { createPlainRegistry, plainGolden, plainPrediction } from './instruments/plain-registry.js';
 
 const clients = 10;

@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'vitest';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
 
 interface Operation {
   // biome-ignore lint/suspicious/noExplicitAny: a JSON schema, and whatever a body may be

@@ -4,13 +4,13 @@ import { afterAll, expect } from 'vitest';
 import { ask as askModel, readMetric } from '../helpers/ask.js';
 import { childOf, cpuMs } from '../helpers/processes.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { createBlocking } from './instruments/blocking.js';
 import { postOn } from './instruments/clients.js';
-import { fault } from './instruments/harness.js';
-import { type LoadResult, runLoad } from './instruments/open-loop.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { type LoadResult, runLoad } from './instruments/load-generator.js';
 import { p99 } from './instruments/percentile.js';
 import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { createThreadBlocker } from './instruments/thread-blocker.js';
 
 const timeoutMs = 300;
 const maxQueueRows = 5;
@@ -26,7 +26,7 @@ const options = {
   // Each load thrice at most, and in the full size of half a minute.
   timeoutMs: isFullSize ? 1_200_000 : 300_000,
 };
-const blocking = createBlocking(2_000);
+const blocking = createThreadBlocker(2_000);
 afterAll(() => blocking[Symbol.dispose]());
 const heavy = { path: '/models/heavy/predict', body: { x: 1 } };
 const heavier = { path: '/models/heavier/predict', body: { x: 1 } };

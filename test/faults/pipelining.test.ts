@@ -2,9 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { readMetricText } from '../helpers/ask.js';
 import { startGoodClient } from './instruments/clients.js';
-import { faultOver } from './instruments/over.js';
+import { faultPlainAndTls } from './instruments/plain-and-tls.js';
 import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
-import { type Open, sendRaw } from './instruments/raw.js';
+import { type Open, sendRaw } from './instruments/raw-http.js';
 
 const folder = createPlainRegistry();
 const clients = 4;
@@ -32,7 +32,7 @@ async function pipelineUntil(end: number, port: number, open: Open): Promise<num
   return connections;
 }
 
-faultOver(
+faultPlainAndTls(
   'H14',
   'answers others while some pipeline without an end',
   async ({ server }, open) => {

@@ -11,7 +11,7 @@ import { findOnPath, installByApt } from '../helpers/programs.js';
 import { parseObjects, provideKustomize, renderWith } from '../k8s/kustomize.js';
 import { canRunPods, Pod } from '../k8s/pod.js';
 import { askFor, predict, startPod, surroundings } from '../k8s/running-pod.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 const kustomize = provideKustomize();
 const hasRclone = findOnPath(['rclone']) !== undefined || installByApt('rclone');

@@ -12,7 +12,7 @@ import { parseObjects, provideKustomize, render } from '../k8s/kustomize.js';
 import { type Container, settingsOf } from '../k8s/objects.js';
 import { canRunPods, Pod } from '../k8s/pod.js';
 import { askFor, predict, probe, startPod, surroundings } from '../k8s/running-pod.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 const kustomize = provideKustomize();
 const missing =

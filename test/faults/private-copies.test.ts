@@ -11,7 +11,7 @@ import { externalData, linearRegression } from '../helpers/onnx-models.js';
 import { childrenOf } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 import { features } from './instruments/plain-registry.js';
 
 const folder = createRegistryFolder();

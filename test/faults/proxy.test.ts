@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { findFreePort } from '../helpers/free-port.js';
 import { provideNginx, startNginx } from '../helpers/nginx.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { sendRaw } from './instruments/raw.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { sendRaw } from './instruments/raw-http.js';
 
 // What nginx in front does by itself: whom it calls the client, what it answers where no server does.
 

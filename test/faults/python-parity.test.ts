@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { inParallel } from '../helpers/ask.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
+import { faultWithoutServer } from './instruments/fault.js';
 import { float32Steps } from './instruments/float32-steps.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 import {
   type EngineOutputs,
   noPythonWithEngine,
   pythonWithEngine,
   runByPython,
 } from './instruments/python-engine.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
 import { createValidRows, type Metadata, readMetadata } from './instruments/valid-rows.js';
 
 const versions = [

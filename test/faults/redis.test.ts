@@ -6,9 +6,9 @@ import { findFreePort } from '../helpers/free-port.js';
 import { startRedis } from '../helpers/redis.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { startTcpProxy } from '../helpers/tcp-proxy.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
-import { runLoad } from './instruments/open-loop.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { runLoad } from './instruments/load-generator.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const loanTo = { path: '/models/credit-risk/predict', body: loan };

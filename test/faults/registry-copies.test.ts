@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, expect } from 'vitest';
 import { createRandom } from '../helpers/onnx/random.js';
 import { createRegistryFolder, sha256 } from '../helpers/registry-folder.js';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
 import {
   ask,
   refusalsOf,

@@ -19,7 +19,7 @@ import { externalInitializer, model, node, tensorValue } from '../helpers/onnx.j
 import { externalData } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
 import { putInPlace, unreadableKinds } from '../helpers/special-files.js';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
 import { ask, refusalsOf, serving, soundParts } from './instruments/registry-under-fault.js';
 
 const hostile = createRegistryFolder();

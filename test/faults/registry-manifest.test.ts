@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, expect } from 'vitest';
 import * as models from '../helpers/onnx-models.js';
 import { createRegistryFolder, sha256, type VersionParts } from '../helpers/registry-folder.js';
-import { fault } from './instruments/harness.js';
-import { harms, spoil } from './instruments/manifest-harms.js';
+import { harms, spoil } from './instruments/broken-manifests.js';
+import { fault } from './instruments/fault.js';
 import { ask, refusalsOf, serving, soundParts, soundPrediction } from './instruments/registry-under-fault.js';
 
 const wrong = createRegistryFolder();

@@ -1,7 +1,7 @@
 import { afterAll, expect } from 'vitest';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
 import { ask, refusalsOf, serving } from './instruments/registry-under-fault.js';
 
 const folder = createRegistryFolder();

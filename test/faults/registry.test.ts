@@ -4,7 +4,7 @@ import { createRandom } from '../helpers/onnx/random.js';
 import * as onnx from '../helpers/onnx.js';
 import * as models from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
 import { ask, refusalsOf, serving, versionsOf } from './instruments/registry-under-fault.js';
 
 const broken = createRegistryFolder();

@@ -15,12 +15,12 @@ import {
   startGoodClient,
   waitForDescriptors,
 } from './instruments/clients.js';
-import { judgeDelay } from './instruments/excuse.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
-import { faultOver } from './instruments/over.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { subtractMachineDelay } from './instruments/machine-delay.js';
+import { faultPlainAndTls } from './instruments/plain-and-tls.js';
 import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
-import { openSecure } from './instruments/raw.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { openSecure } from './instruments/raw-http.js';
 
 const folder = createPlainRegistry();
 folder.addVersion('texts', '1', { manifest: { task: 'tensor' }, model: stringEcho() });
@@ -47,10 +47,10 @@ const echoOf = (bytes: number) => {
 // As much as the buffers of the system hold, and more, in files that are sent from memory.
 const manyFiles = 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(8);
 
-faultOver(
+faultPlainAndTls(
   'H07',
   'closes slow and half-sent requests at their limits, and destroys stopped readers',
-  async ({ server, measureExcuse }, open) => {
+  async ({ server, measureMachineDelay }, open) => {
     const count = isFullSize ? 2_000 : 200;
     const good = startGoodClient(server, golden.path, goldenText);
     // The probe and the good client connect first.
@@ -82,12 +82,12 @@ faultOver(
     let note = '';
     const close = async (clients: readonly HeldClient[], limitMs: number): Promise<number> => {
       const closing = Promise.all(clients.map(({ closed }) => closed));
-      const excusedMs = await measureExcuse(() => closing);
+      const excusedMs = await measureMachineDelay(() => closing);
       const ends = await closing;
       for (const { text } of ends) expect(text).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"request_timeout"/);
       const times = ends.map(({ ms }) => ms);
       expect(Math.min(...times)).toBeGreaterThan(limitMs - 50);
-      const late = judgeDelay('the limit', Math.max(...times), excusedMs, limitMs + lateMs);
+      const late = subtractMachineDelay('the limit', Math.max(...times), excusedMs, limitMs + lateMs);
       expect(late.ownMs).toBeLessThan(limitMs + lateMs);
       note += late.note;
       return Math.max(...times) / 1_000;

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { provideNginx, startNginx } from '../helpers/nginx.js';
 import { startGoodClient } from './instruments/clients.js';
-import { fault } from './instruments/harness.js';
-import { faultOver } from './instruments/over.js';
-import { exchangeRaw } from './instruments/raw.js';
+import { fault } from './instruments/fault.js';
+import { faultPlainAndTls } from './instruments/plain-and-tls.js';
+import { exchangeRaw } from './instruments/raw-http.js';
 import { refusedForms, smuggledId, soundForms } from './instruments/smuggling-forms.js';
 
-faultOver('H06', 'answers a request that hides another once, and closes', async ({ server }, open) => {
+faultPlainAndTls('H06', 'answers a request that hides another once, and closes', async ({ server }, open) => {
   let desyncs = 0;
   let accepted = 0;
   const wrong: string[] = [];

@@ -8,10 +8,10 @@ import { randomForest } from '../helpers/onnx-models.js';
 import { childrenOf, isAlive } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { runServerToItsEnd, type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { judge, maxHealthMs } from './instruments/excuse.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 import { type Control, startControl, startProbe } from './instruments/health-probe.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { judge, maxHealthMs } from './instruments/machine-delay.js';
 
 /** Forests, each of which takes a third of a second or more to be tried, and a table that takes as long to be opened. */
 const forests = isFullSize ? 100 : 10;

@@ -5,9 +5,9 @@ import { join, resolve } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { parse } from 'yaml';
 import { writeManifests } from '../../scripts/release/stage.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { npm } from './instruments/npm.js';
-import { startPackageRegistry } from './instruments/package-registry.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { startNpmRegistry } from './instruments/npm-registry.js';
+import { npm } from './instruments/run-npm.js';
 
 /** `package.json` has the one, the lock file the other. */
 interface Manifest {
@@ -99,7 +99,7 @@ faultWithoutServer(
       const entry = { version, integrity: integrityOf(sound), license: 'MIT' };
       const packages = { '': manifest, [`node_modules/${name}`]: entry };
       writeJson(join(folder, 'package-lock.json'), { ...manifest, lockfileVersion: 3, packages });
-      await using registry = await startPackageRegistry([{ name, version, integrity, tarball }]);
+      await using registry = await startNpmRegistry([{ name, version, integrity, tarball }]);
       const { code, said } = await npm(folder, ['ci', '--ignore-scripts', '--no-audit'], registry.url);
       expect(registry.requests, said).toContain(`GET /${name}`);
       return { code, said, isThere: existsSync(join(folder, 'node_modules', name, 'package.json')) };
@@ -137,7 +137,7 @@ faultWithoutServer(
       cvss: { score: 9.8, vectorString: '' },
     };
     const tarball = Buffer.alloc(0);
-    await using registry = await startPackageRegistry(
+    await using registry = await startNpmRegistry(
       [{ name, version: '0.0.8', integrity: integrityOf(tarball), tarball }],
       { [name]: [hole] },
     );

@@ -6,7 +6,7 @@ import { findFreePort } from '../helpers/free-port.js';
 import { externalData } from '../helpers/onnx-models.js';
 import { type ReleasedPackage, releasePackage } from '../helpers/released-package.js';
 import { bootSystemd, findWhyNoSystemd, type TestSystemd } from '../helpers/systemd.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 import { createPlainRegistry, features, plainGolden, plainPrediction } from './instruments/plain-registry.js';
 
 const dropIns = '/etc/systemd/system/sardonyx.service.d';

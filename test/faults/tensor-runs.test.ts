@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { ask, inParallel, type Reply, readMetric } from '../helpers/ask.js';
 import { createRandom } from '../helpers/onnx/random.js';
 import { echo, gatherByValue, network, slow } from '../helpers/onnx-models.js';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
 import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
 
 const tensor = { task: 'tensor' as const };

@@ -7,8 +7,8 @@ import { createPair, noCertificates, type Pair, PairFolder } from '../helpers/ce
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { countDescriptors, errorLines, startGoodClient, waitForDescriptors } from './instruments/clients.js';
-import { fault } from './instruments/harness.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
 const folder = createRegistryFolder();
 folder.addVersion('plain', '1', {

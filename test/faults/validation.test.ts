@@ -7,8 +7,8 @@ import { createNearBody, oddValues } from '../helpers/near-body.js';
 import { createRandom } from '../helpers/onnx/random.js';
 import { echo, linearRegression, perColumn, zerosOfShape } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { fault } from './instruments/harness.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
 const kinds: readonly Feature[] = [
   { name: 'age', type: 'integer', minimum: 18, maximum: 100 },

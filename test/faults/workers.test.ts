@@ -4,8 +4,8 @@ import { readMetric } from '../helpers/ask.js';
 import { childrenOf, isAlive, isRunning } from '../helpers/processes.js';
 import { type ServerProcess, startServerProcess, waitForLine } from '../helpers/server-process.js';
 import { startGoodClient } from './instruments/clients.js';
-import { startFlood } from './instruments/flood.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { startConnectionFlood } from './instruments/connection-flood.js';
+import { faultWithoutServer } from './instruments/fault.js';
 import { createPlainRegistry, endless, plainGolden, plainPrediction } from './instruments/plain-registry.js';
 
 const folder = createPlainRegistry({ runaway: { timeoutMs: 60_000 } });
@@ -56,7 +56,7 @@ faultWithoutServer('S07', 'replaces one of four workers that is killed', async (
 faultWithoutServer('S07', 'closes what a killed worker was handed and had not taken', async () => {
   await using server = await startServerProcess({ ...environment, WORKERS: '2' });
   const kills = 8;
-  const flood = startFlood(server.port, 32);
+  const flood = startConnectionFlood(server.port, 32);
   for (let k = 0; k < kills; k += 1) {
     // The two that are left are the last two that said so: the older of them.
     process.kill(listeningPids(server).at(-2) as number, 'SIGKILL');
@@ -76,7 +76,7 @@ faultWithoutServer('S07', 'replaces a worker that is stuck', async () => {
     WORKER_SILENCE_TIMEOUT_MS: '2000',
     NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}`,
   });
-  const flood = startFlood(server.port, 8);
+  const flood = startConnectionFlood(server.port, 8);
   const took: string[] = [];
   // Not run at all, and running without end.
   for (const [k, signal] of (['SIGSTOP', 'SIGUSR2'] as const).entries()) {

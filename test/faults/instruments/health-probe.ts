@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { ServerProcess } from '../../helpers/server-process.js';
-import { excuseMs, type ProbeRecords, type WatchedSpan } from './excuse.js';
+import { machineDelayMs, type ProbeRecords, type WatchedSpan } from './machine-delay.js';
 
 /** A process that does nothing but answer: what it is slow at, the machine is. */
 export interface Control extends Disposable {
@@ -22,7 +22,7 @@ export async function startControl(): Promise<Control> {
 
 export interface Probe extends AsyncDisposable {
   /** How much of the time that `run` took the machine, not the server, is to answer for. */
-  measureExcuse(run: () => Promise<unknown>): Promise<number>;
+  measureMachineDelay(run: () => Promise<unknown>): Promise<number>;
   stop(): Promise<ProbeRecords>;
 }
 
@@ -41,12 +41,12 @@ export function startProbe({ url, child }: ServerProcess, control: Control): Pro
     return answer;
   };
   return {
-    async measureExcuse(run) {
+    async measureMachineDelay(run) {
       await tell('begin');
       await run();
       const span = await tell<WatchedSpan>('end');
       const { waits } = await tell<ProbeRecords>('read');
-      return excuseMs(span, waits);
+      return machineDelayMs(span, waits);
     },
     stop: () => tell<ProbeRecords>('stop'),
     async [Symbol.asyncDispose]() {

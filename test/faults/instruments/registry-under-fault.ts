@@ -3,7 +3,7 @@ import { readMetric } from '../../helpers/ask.js';
 import { linearRegression } from '../../helpers/onnx-models.js';
 import type { RegistryFolder, VersionParts } from '../../helpers/registry-folder.js';
 import type { ServerProcess } from '../../helpers/server-process.js';
-import type { FaultOptions } from './harness.js';
+import type { FaultOptions } from './fault.js';
 
 /** A version that is sound: 1·a + 2·b, with golden rows. */
 export const soundParts: VersionParts = {

@@ -8,7 +8,7 @@ import { startCluster } from '../helpers/redis-cluster.js';
 import { startSentinel } from '../helpers/redis-sentinel.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { startTcpProxy } from '../helpers/tcp-proxy.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const max = 20;

@@ -8,7 +8,7 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { startRedis } from '../helpers/redis.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
 
 /** Halves of surrogate pairs, what UTF-8 makes of them, and what looks like them. */
 const letters = ['\ud800', '\ud801', '\udbff', '\udc00', '\ufffd', 'a\ud83d', 'a\ude00', '\u{1f600}'];

@@ -7,9 +7,9 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { startRedis } from '../helpers/redis.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
-import { type LoadResult, runLoad } from './instruments/open-loop.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { type LoadResult, runLoad } from './instruments/load-generator.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());

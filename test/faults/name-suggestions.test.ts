@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 const median = (times: number[]): number => times.sort((a, b) => a - b)[times.length >> 1] as number;
 const count = 1_000;

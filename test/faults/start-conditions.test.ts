@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { runServerToItsEnd, startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 const isRoot = process.getuid?.() === 0;
 

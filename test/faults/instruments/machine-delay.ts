@@ -43,7 +43,7 @@ const lengthOf = ({ from, to }: Span) => to - from;
  *   and threads took is no excuse, so no more counts than what others computed meanwhile.
  * While that thread ran, nobody kept it waiting, however slow the control was.
  */
-export function excuseMs(span: WatchedSpan, waits: readonly ControlWait[]): number {
+export function machineDelayMs(span: WatchedSpan, waits: readonly ControlWait[]): number {
   let stalledMs = 0;
   let countedMs = 0;
   for (const wait of waits) {
@@ -68,7 +68,7 @@ export interface Judgement {
 
 export function judge({ asks, waits }: ProbeRecords): Judgement {
   const judged = asks.map((ask) => {
-    const excusedMs = excuseMs(ask, waits);
+    const excusedMs = machineDelayMs(ask, waits);
     return { ms: lengthOf(ask), excusedMs, ownMs: lengthOf(ask) - excusedMs };
   });
   const excused = judged.filter(({ ms, ownMs }) => ms >= maxHealthMs && ownMs < maxHealthMs);
@@ -85,7 +85,7 @@ export function judge({ asks, waits }: ProbeRecords): Judgement {
 }
 
 /** What a row has timed itself, judged as /health/live is. */
-export function judgeDelay(
+export function subtractMachineDelay(
   name: string,
   ms: number,
   excusedMs: number,

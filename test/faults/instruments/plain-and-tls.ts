@@ -1,10 +1,10 @@
 import { afterAll, test } from 'vitest';
 import { createPair, noCertificates, PairFolder } from '../../helpers/certificates.js';
-import { type FaultContext, type FaultOptions, fault } from './harness.js';
-import { type Open, openPlain, openSecure } from './raw.js';
+import { type FaultContext, type FaultOptions, fault } from './fault.js';
+import { type Open, openPlain, openSecure } from './raw-http.js';
 
 /** A row twice: over plain HTTP, and over TLS, where the same must happen. */
-export function faultOver(
+export function faultPlainAndTls(
   id: string,
   title: string,
   inflict: (context: FaultContext, open: Open) => Promise<string>,

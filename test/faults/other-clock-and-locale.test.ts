@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { fakeClock, noFakeClock, provideFakeClock } from '../helpers/fake-clock.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
 const library = provideFakeClock();
 const title = 'passes its tests a year ahead, in another time zone and another language';

@@ -12,7 +12,7 @@ export interface RegistryPackage {
   readonly tarball: Uint8Array;
 }
 
-export interface PackageRegistry extends AsyncDisposable {
+export interface NpmRegistry extends AsyncDisposable {
   readonly url: string;
   /** Requests so far: `GET /name`, `POST /-/npm/v1/security/advisories/bulk`. */
   readonly requests: readonly string[];
@@ -22,10 +22,10 @@ export interface PackageRegistry extends AsyncDisposable {
  * A registry of npm on a free port of 127.0.0.1, in the place of the one behind a network: packages, their tarballs,
  * and advisories by the name of a package, which `npm audit` asks for with the versions of all that is installed.
  */
-export async function startPackageRegistry(
+export async function startNpmRegistry(
   packages: readonly RegistryPackage[],
   advisories: Readonly<Record<string, unknown>> = {},
-): Promise<PackageRegistry> {
+): Promise<NpmRegistry> {
   const requests: string[] = [];
   const server = createServer(async (request, response) => {
     requests.push(`${request.method} ${request.url}`);

@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 /** A model after a public report, and what its owner sees: an answer that is right, or a refusal that says what to do. */
 interface Case {

@@ -7,9 +7,9 @@ import * as models from '../helpers/onnx-models.js';
 import { slow } from '../helpers/onnx-models.js';
 import { memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 import { mutate } from './instruments/protobuf-mutants.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
 
 const one: Manifest = { task: 'regression', features: [{ name: 'x', type: 'number', example: 1 }] };
 const two: Manifest = {

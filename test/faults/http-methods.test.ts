@@ -5,8 +5,8 @@ import { entry, secretOf, withKey } from '../helpers/keys.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { listRoutes } from '../helpers/routes.js';
-import { fault } from './instruments/harness.js';
-import { openFrom, sendRaw } from './instruments/raw.js';
+import { fault } from './instruments/fault.js';
+import { openFrom, sendRaw } from './instruments/raw-http.js';
 
 const folder = createRegistryFolder();
 folder.addVersion('mine', '1', {

@@ -4,7 +4,7 @@ import { get } from 'node:http';
 const hungMs = 5_000;
 
 /** Clients that ask over and over, with a connection for each request. */
-export function startFlood(port: number, clients: number) {
+export function startConnectionFlood(port: number, clients: number) {
   const counts = { answered: 0, failed: 0, hung: 0 };
   let isOver = false;
   const ask = () =>

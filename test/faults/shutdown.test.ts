@@ -8,12 +8,12 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { postOn } from './instruments/clients.js';
-import { faultWithoutServer } from './instruments/harness.js';
-import { runLoad } from './instruments/open-loop.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { runLoad } from './instruments/load-generator.js';
 import { p99 } from './instruments/percentile.js';
 import { features } from './instruments/plain-registry.js';
 import { soundBody, soundParts } from './instruments/registry-under-fault.js';
-import { isFullSize, sizeNote } from './instruments/size.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
 import { startServerProcess } from '../helpers/server-process.js';
 import { startGoodClient } from './instruments/clients.js';
-import { fault, faultWithoutServer } from './instruments/harness.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
 
 const plugin = pathToFileURL('test/faults/instruments/throwing-plugin.mjs').href;
 const environment = { NODE_OPTIONS: `--import=${plugin}` };

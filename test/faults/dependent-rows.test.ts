@@ -5,7 +5,7 @@ import {
   randomNoise,
   trainingNormalization,
 } from '../helpers/onnx-models.js';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
 import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
 import { refusalsOf } from './instruments/registry-under-fault.js';
 

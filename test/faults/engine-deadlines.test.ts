@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { askTimed, readMetric } from '../helpers/ask.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { childOf, cpuMs } from '../helpers/processes.js';
-import { fault } from './instruments/harness.js';
+import { fault } from './instruments/fault.js';
 import { createPlainRegistry, features } from './instruments/plain-registry.js';
 import { refusalsOf, serving } from './instruments/registry-under-fault.js';
 

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { ServerProcess } from '../../helpers/server-process.js';
 
-export interface Blocking extends Disposable {
+export interface ThreadBlocker extends Disposable {
   /** What a server needs to be blocked. */
   readonly environment: Readonly<Record<string, string>>;
   /** Holds the server's thread until it has computed for the milliseconds that were given. Resolves when it is over. */
@@ -13,11 +13,11 @@ export interface Blocking extends Disposable {
 }
 
 /** Blocks the thread of a server, each time for so much of a processor's time. */
-export function createBlocking(ms: number): Blocking {
+export function createThreadBlocker(ms: number): ThreadBlocker {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-blocking-'));
   const done = join(folder, 'done');
   const count = () => (existsSync(done) ? Number(readFileSync(done, 'utf8')) : 0);
-  const plugin = pathToFileURL('test/faults/instruments/blocking-plugin.mjs').href;
+  const plugin = pathToFileURL('test/faults/instruments/thread-blocker-plugin.mjs').href;
   return {
     environment: { NODE_OPTIONS: `--import=${plugin}`, BLOCK_MS: String(ms), BLOCK_DONE: done },
     async block(server) {

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askHttps } from '../../helpers/ask-https.js';
 import { type ServerProcess, startServerProcess } from '../../helpers/server-process.js';
-import { judge, maxHealthMs } from './excuse.js';
 import { type Control, type Probe, startControl, startProbe } from './health-probe.js';
+import { judge, maxHealthMs } from './machine-delay.js';
 
 export interface FaultContext {
   readonly server: ServerProcess;
   /** Leaves out the check that /health/live answered in time: for rows that block or end the process themselves. */
   expectBlocked(): void;
   /** How much of some time the machine is to answer for: what a row that times the server itself leaves out. */
-  readonly measureExcuse: Probe['measureExcuse'];
+  readonly measureMachineDelay: Probe['measureMachineDelay'];
 }
 
 interface Golden {
@@ -69,7 +69,7 @@ export function fault(
       expectBlocked: () => {
         isBlocked = true;
       },
-      measureExcuse: probe.measureExcuse,
+      measureMachineDelay: probe.measureMachineDelay,
     });
     const { longestMs, failed, answered, note } = judge(await probe.stop());
     expect(figure, 'a row must report a figure').not.toBe('');

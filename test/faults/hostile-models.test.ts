@@ -9,7 +9,7 @@ import { initializer, int, model, node, tensorValue } from '../helpers/onnx.js';
 import { externalData, linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './instruments/harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 // What the author of a model may put into its files to hold the server, or to read what is not theirs.
 
