@@ -28,7 +28,7 @@ const rounds = 50;
 
 fault(
   'E10',
-  'a row is answered the same alone and among others, from the cache too',
+  'a row gets the same answer alone, together with others, and from the cache',
   async ({ server }) => {
     const ask = async (model: string, row: unknown, headers: Record<string, string> = {}) => {
       const answer = await fetch(`${server.url}/models/${model}/predict`, {
@@ -47,7 +47,7 @@ fault(
     for (const model of models) {
       const alone: string[] = [];
       for (const row of rows) alone.push(await ask(model, row, { 'cache-control': 'no-store' }));
-      // Every second round is computed anew; the others fill the cache in company, and are answered from it.
+      // Odd rounds bypass the cache. Even rounds use it: the first fills it with rows that share runs.
       for (let round = 0; round < rounds; round += 1) {
         const headers: Record<string, string> = round % 2 === 0 ? {} : { 'cache-control': 'no-store' };
         const answers = await Promise.all(rows.map((row) => ask(model, row, headers)));
@@ -57,7 +57,7 @@ fault(
       }
     }
     expect(wrong).toBe(0);
-    return `wrong answers ${wrong} of ${asked}, of which ${hits} from the cache, in ${models.length} graphs whose rows depend on each other; refused ${refused} of 2 that answer no row twice`;
+    return `wrong answers ${wrong} of ${asked}, of which ${hits} from the cache, in ${models.length} graphs whose rows depend on each other; refused ${refused} of 2 graphs that answer the same row differently`;
   },
   { environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain', CACHE: 'memory' }, golden: plainGolden },
 );

@@ -25,7 +25,7 @@ const options = serving(folder);
 
 fault(
   'E08',
-  'refuses a time limit that is none, and keeps one of a millisecond',
+  'an invalid timeoutMs is refused, and a timeoutMs of 1 ms is kept',
   async ({ server }) => {
     const reasons = await refusalsOf(server, 'wrong');
     expect(reasons.size).toBe(wrong.length);
@@ -38,7 +38,7 @@ fault(
     }
     const { ok = 0, overloaded = 0, deadline_exceeded = 0 } = codes;
     expect(ok + overloaded + deadline_exceeded, JSON.stringify(codes)).toBe(tries);
-    // On a busy machine many a request has waited for more than its millisecond when it is looked at.
+    // On a busy machine many requests have waited longer than 1 ms before the server sees them.
     expect(ok).toBeGreaterThan(tries / 5);
     return `refused ${reasons.size} of ${wrong.length}; with timeoutMs 1, ${ok} of ${tries} answered, overloaded ${overloaded}, deadline_exceeded ${deadline_exceeded}`;
   },
@@ -47,14 +47,14 @@ fault(
 
 fault(
   'E08',
-  'never runs a row whose time is over',
+  'a row whose deadline has passed never runs',
   async ({ server }) => {
     const child = childOf(server.child.pid as number, 'patient/1') as number;
-    // How much of the processor a row takes that is run: some hundreds of milliseconds.
+    // The processor time of one run: some hundreds of milliseconds.
     const before = cpuMs(child);
     expect((await askTimed(server.url, 'patient', 2_000)).code).toBe('ok');
     const rowMs = cpuMs(child) - before;
-    expect(rowMs, 'measured at the child that runs').toBeGreaterThan(50);
+    expect(rowMs, 'processor time of the child').toBeGreaterThan(50);
     const runsBefore = await readMetric(server.url, 'prediction_run_seconds_count', 'model="patient"');
     const busy = askTimed(server.url, 'patient', 10_000);
     await pause(50);
@@ -69,15 +69,15 @@ fault(
     const rows = expired.filter(({ code }) => code === 'deadline_exceeded').length;
     const longestMs = Math.max(...expired.map(({ ms }) => ms));
     expect(expired.map(({ code }) => code).filter((code) => code !== 'deadline_exceeded')).toEqual([]);
-    // The row that kept the child busy takes five times as much as one of these.
+    // The row that kept the child busy costs five times as much as one of these.
     const surplusMs = cpuMs(child) - cpuBefore - 5 * rowMs;
     const ran = Math.max(0, Math.round(surplusMs / rowMs));
     const counted = await readMetric(server.url, 'prediction_run_seconds_count', 'model="patient"');
-    expect(counted - runsBefore, 'runs that were counted').toBe(1);
-    expect(ran, `${surplusMs} ms of the processor too many, a row takes ${rowMs} ms`).toBeLessThan(2);
+    expect(counted - runsBefore, 'runs in the metric').toBe(1);
+    expect(ran, `${surplusMs} ms of processor time too many, a row costs ${rowMs} ms`).toBeLessThan(2);
     const next = await askTimed(server.url, 'patient', 1);
     expect(next.code).toBe('ok');
-    return `runs after deadline ${counted - runsBefore - 1}, by the child's processor time ${ran}, of ${rows} rows that expired in the queue, 504 after ${longestMs.toFixed(0)} ms at most (limit 200)`;
+    return `runs after the deadline ${counted - runsBefore - 1} (by the child's processor time: ${ran}) of ${rows} rows that expired in the queue, 504 after ${longestMs.toFixed(0)} ms at most (limit 200)`;
   },
   options,
 );

@@ -11,9 +11,9 @@ import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
 import { faultWithoutServer } from './instruments/fault.js';
 
-// What the author of a model may put into its files to hold the server, or to read what is not theirs.
+// What the author of a model may put into its files to block the server, or to read foreign files.
 
-/** The longest that a graph may have; the 60,000 of the first finding are refused when the version is loaded. */
+/** The maximum length of a name in a graph. The attack was found with 60,000, which are now refused at load. */
 const letters = 16_384;
 const longNames = {
   letters: 'a'.repeat(letters),
@@ -22,7 +22,7 @@ const longNames = {
   quotes: "' [ ".repeat(letters / 4),
 };
 
-/** A table of four values that is asked for a place. The node has `name`, which the engine repeats in its message. */
+/** Looks up a table of four values by position. The engine repeats `name`, the node's output, in its error message. */
 function gatherNamed(name: string): Uint8Array {
   return model({
     inputs: [tensorValue('X', 'float32', ['N', 1])],
@@ -43,7 +43,7 @@ const named = Object.entries({ short: 'short', ...longNames });
 for (const [kind, name] of named) registry.addVersion(kind, '1', { manifest, model: gatherNamed(name) });
 registry.addVersion('longer', '1', { manifest, model: gatherNamed('a'.repeat(60_000)) });
 
-/** An answer, and the milliseconds until it was there. */
+/** An answer, and the milliseconds until it came. */
 async function ask(url: string, body: string) {
   const started = performance.now();
   const headers = { 'content-type': 'application/json' };
@@ -56,7 +56,7 @@ const median = (times: number[]): number => times.sort((a, b) => a - b)[times.le
 
 faultWithoutServer(
   'A09',
-  'tells what the engine says of a node in a moment, however long its name is',
+  'an error of the engine is answered quickly, however long the name of the node is',
   async () => {
     await using server = await startServerProcess({ MODELS_DIR: registry.path });
     const figures: string[] = [];
@@ -72,50 +72,54 @@ faultWithoutServer(
       expect(median(times), kind).toBeLessThan(100);
       figures.push(`${kind} ${median(times).toFixed(1)} ms`);
     }
-    return `a failing request with a name of ${letters} letters: ${figures.join(', ')} (4,200 before with 60,000)`;
+    return `a failing request with a name of ${letters} letters: ${figures.join(', ')} (before the fix: 4,200 ms with 60,000)`;
   },
 );
 
 const outside = mkdtempSync(join(tmpdir(), 'sardonyx-authors-'));
 afterAll(() => rmSync(outside, { recursive: true }));
 
-faultWithoutServer('A09', 'shows nothing of a file that a version names by a link', async () => {
-  using folder = createRegistryFolder();
-  const secret = 'hunter2-is-a-secret';
-  const content = JSON.stringify({ name: secret, version: '1', default: secret });
-  writeFileSync(join(outside, 'secret'), content);
-  const files = ['metadata.json', 'model.onnx', 'golden.json', 'reference.json', 'w.bin'];
-  for (const file of files) {
-    const path = folder.addVersion(file.replace('.', '-'), '1', {
-      manifest,
-      model: externalData('w.bin'),
-      files: { 'w.bin': Buffer.from(new Float32Array([40]).buffer) },
-      golden: { instances: [{ x: 2 }], expected: [{ prediction: 42 }] },
-      reference: {},
-    });
-    rmSync(join(path, file));
-    symlinkSync(join(outside, 'secret'), join(path, file));
-  }
-  folder.addVersion('sound', '1', { manifest, model: linearRegression([1]) });
-  await using server = await startServerProcess({ MODELS_DIR: folder.path, DEFAULT_MODEL: 'sound' });
-  const pages = await Promise.all(
-    [
-      '/models',
-      '/health',
-      '/metrics',
-      '/openapi.json',
-      ...files.map((file) => `/models/${file.replace('.', '-')}`),
-    ].map(async (path) => (await fetch(server.url + path)).text()),
-  );
-  const told = [...pages, ...server.stdout].join('\n');
-  const digest = createHash('sha256').update(content).digest('hex');
-  const hits = told.split(secret).length + told.split(digest.slice(0, 12)).length - 2;
-  expect(hits).toBe(0);
-  for (const file of files) expect(told).toContain(`${file}: the link leads out of the registry`);
-  return `the secret and its digest in ${Math.round(told.length / 1_024)} kB of answers and log: ${hits} of ${files.length} links (2 before)`;
-});
+faultWithoutServer(
+  'A09',
+  'a file behind a symbolic link in a version appears in no answer and no log line',
+  async () => {
+    using folder = createRegistryFolder();
+    const secret = 'hunter2-is-a-secret';
+    const content = JSON.stringify({ name: secret, version: '1', default: secret });
+    writeFileSync(join(outside, 'secret'), content);
+    const files = ['metadata.json', 'model.onnx', 'golden.json', 'reference.json', 'w.bin'];
+    for (const file of files) {
+      const path = folder.addVersion(file.replace('.', '-'), '1', {
+        manifest,
+        model: externalData('w.bin'),
+        files: { 'w.bin': Buffer.from(new Float32Array([40]).buffer) },
+        golden: { instances: [{ x: 2 }], expected: [{ prediction: 42 }] },
+        reference: {},
+      });
+      rmSync(join(path, file));
+      symlinkSync(join(outside, 'secret'), join(path, file));
+    }
+    folder.addVersion('sound', '1', { manifest, model: linearRegression([1]) });
+    await using server = await startServerProcess({ MODELS_DIR: folder.path, DEFAULT_MODEL: 'sound' });
+    const pages = await Promise.all(
+      [
+        '/models',
+        '/health',
+        '/metrics',
+        '/openapi.json',
+        ...files.map((file) => `/models/${file.replace('.', '-')}`),
+      ].map(async (path) => (await fetch(server.url + path)).text()),
+    );
+    const output = [...pages, ...server.stdout].join('\n');
+    const digest = createHash('sha256').update(content).digest('hex');
+    const hits = output.split(secret).length + output.split(digest.slice(0, 12)).length - 2;
+    expect(hits).toBe(0);
+    for (const file of files) expect(output).toContain(`${file}: the link leads out of the registry`);
+    return `the secret or its digest in ${Math.round(output.length / 1_024)} kB of answers and log: ${hits} for ${files.length} links (before the fix: 2)`;
+  },
+);
 
-faultWithoutServer('A09', 'counts texts without letters as bytes of an answer', async () => {
+faultWithoutServer('A09', 'empty texts count as bytes of an answer', async () => {
   using folder = createRegistryFolder();
   const texts = 450_000;
   const expanding = model({
@@ -128,14 +132,14 @@ faultWithoutServer('A09', 'counts texts without letters as bytes of an answer', 
   await using server = await startServerProcess({ MODELS_DIR: folder.path, MAX_OUTPUT_BYTES: '1024' });
   const { status, text } = await ask(`${server.url}/predict`, '{"inputs":{"X":[[""]]}}');
   expect([status, JSON.parse(text).code], text.slice(0, 500)).toEqual([422, 'output_too_large']);
-  return `${texts} texts against 1,024 bytes: ${status} with ${text.length} bytes (all of them before)`;
+  return `${texts} empty texts, MAX_OUTPUT_BYTES=1024: ${status} with ${text.length} bytes (before the fix: all texts)`;
 });
 
 const cli = useCliFolder('sardonyx-authors-');
 
 faultWithoutServer(
   'A09',
-  'copies no hard link, keeps the mode of weights, and prints no control characters',
+  'the command line copies no hard link, keeps the mode of weights, and prints no control characters',
   async () => {
     const weights = join(cli.path, 'w.bin');
     const path = join(cli.path, 'model.onnx');
@@ -159,6 +163,6 @@ faultWithoutServer(
     expect(out).toContain('\\u009b2J\\u061c\\u2066');
     const others = [...out].filter((letter) => !/[\n -~]/.test(letter)).length;
     expect(others).toBe(0);
-    return `the copy of weights with mode 600 has ${mode.toString(8)} (644 before), a hard link is refused, other than printable ASCII in inspect --json: ${others}`;
+    return `the copy of weights with mode 600 has ${mode.toString(8)} (before the fix: 644), a hard link is refused, characters outside printable ASCII in inspect --json: ${others}`;
   },
 );

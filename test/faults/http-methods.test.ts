@@ -14,7 +14,7 @@ folder.addVersion('mine', '1', {
   model: linearRegression([2], 1),
 });
 
-/** Those of Node, those of RTSP and HTTP/2, which its parser knows and does not take, and unknown ones. */
+/** Node's methods, those of RTSP and HTTP/2 (its parser knows and refuses them), and unknown ones. */
 const methods = [
   ...METHODS,
   ...[
@@ -36,13 +36,13 @@ const unknownTargets = [
   '/v1/nope',
   '/predict/',
   '/predict?x=1',
-  // With "*" Node's parser takes OPTIONS alone.
+  // Node's parser accepts "*" with OPTIONS only.
   'http://other.example/predict',
   '//predict',
 ];
-const most = 3;
+const limit = 3;
 const isOpen = (url: string) => /^\/((health|docs|errors|openapi.json|metrics)(\/|$)|$)/.test(url);
-/** A target as a route has it. */
+/** The path of a target, as in a route. */
 const toRoute = (url: string) => url.replace(/^http:\/\/[^/]*|\?.*/g, '');
 const typeOf = (url: string) =>
   url.startsWith('/v1/') ? 'application/json' : 'application/problem+json; charset=utf-8';
@@ -54,7 +54,7 @@ const keys = JSON.stringify([
 const environment = { MODELS_DIR: folder.path, API_KEYS: keys };
 const golden = { path: '/models/mine/predict', body: { x: 2 }, headers: withKey('all') };
 
-/** A request by hand: no client sends most of these. */
+/** Writes the bytes of a request, since client libraries refuse most of these. */
 function write(method: string, target: string, key: string | undefined, body: string | undefined): string {
   const lines = [
     `${method} ${target} HTTP/1.1`,
@@ -71,7 +71,7 @@ const countUnmatched = (url: string) =>
 
 fault(
   'H15',
-  'answers every method that an address does not take behind the gates of all others',
+  'a method that an address does not support is authenticated, counted and refused',
   async ({ server }) => {
     const routes = await listRoutes({ MODELS_DIR: folder.path });
     const taken = new Set(routes.map(({ method, route }) => `${method} ${route}`));
@@ -112,17 +112,17 @@ fault(
     );
     const after = await countUnmatched(server.url);
     expect(others).toEqual([]);
-    expect(after - before, 'counted').toBe(asked.length);
+    expect(after - before, 'counted requests').toBe(asked.length);
     expect(server.stdout.filter((line) => /"stack"|"level":50/.test(line))).toEqual([]);
     const statuses = Object.entries(counts).map(([status, count]) => `${status}: ${count}`);
-    return `others ${others.length} of ${asked.length} (${statuses.join(', ')}), uncounted 0`;
+    return `unexpected answers ${others.length} of ${asked.length} (${statuses.join(', ')}), uncounted 0`;
   },
   { environment, golden, timeoutMs: 240_000 },
 );
 
 fault(
   'H15',
-  'counts what no route takes against the limit of its client',
+  'requests that match no route count against the rate limit of their client',
   async ({ server }) => {
     const forms = {
       QUERY: write('QUERY', '/predict', undefined, undefined),
@@ -137,15 +137,15 @@ fault(
     for (const [k, [name, bytes]] of Object.entries(forms).entries()) {
       const open = openFrom(`127.0.7.${k + 1}`);
       const statuses: number[] = [];
-      for (let n = 0; n < most + 2; n += 1) {
+      for (let n = 0; n < limit + 2; n += 1) {
         const { status, headers } = await sendRaw(server.port, bytes, 5_000, open);
         statuses.push(status);
         expect(headers.get('ratelimit'), name).toMatch(/^"default";r=\d+;t=\d+$/);
       }
-      const isRight = statuses.every((status, n) => (n < most ? status !== 429 : status === 429));
+      const isRight = statuses.every((status, n) => (n < limit ? status !== 429 : status === 429));
       if (!isRight) wrong += 1;
-      expect(statuses.slice(most), name).toEqual([429, 429]);
-      expect(statuses.slice(0, most), name).not.toContain(429);
+      expect(statuses.slice(limit), name).toEqual([429, 429]);
+      expect(statuses.slice(0, limit), name).not.toContain(429);
     }
     return `unlimited ${wrong} of ${Object.keys(forms).length}`;
   },

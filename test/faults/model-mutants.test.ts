@@ -33,7 +33,7 @@ const sound: readonly [Manifest, Uint8Array][] = [
 
 faultWithoutServer(
   'R04',
-  'refuses or serves models changed at random, and no more than a child dies of one',
+  'a randomly changed model is refused or served, and ends no more than a child',
   async () => {
     const count = isFullSize ? 10_000 : 300;
     const random = createRandom(4);
@@ -61,8 +61,8 @@ faultWithoutServer(
     }
     const unclear = Object.keys(ends).filter((end) => end.startsWith('unclear'));
     expect(unclear).toEqual([]);
-    expect(ends['served'], 'some change nothing of weight').toBeGreaterThan(0);
-    expect(ends['refused'], 'some change too much').toBeGreaterThan(count / 10);
+    expect(ends['served'], 'mutants that are served').toBeGreaterThan(0);
+    expect(ends['refused'], 'mutants that are refused').toBeGreaterThan(count / 10);
     const { served = 0, refused = 0, hang = 0, ...died } = ends;
     const deaths = Object.entries(died).map(([how, times]) => `${times} by ${how}`);
     return `of ${count} mutants refused ${refused}, served ${served}, children that died ${deaths.join(', ') || 0}, hangs ${hang}; this process lives, its peak RSS ${memoryBefore.toFixed(0)} → ${peakMb().toFixed(0)} MB${sizeNote}`;
@@ -74,7 +74,7 @@ async function judge(loader: ReturnType<typeof loaderOf>, path: string): Promise
   try {
     const loaded = await loader.load(path, 'm', '1');
     try {
-      // What is served must answer, or say why not, without harm to this process.
+      // A served mutant must answer or fail without harm to this process.
       await answerBody(loaded, loaded.task.example).catch(() => undefined);
     } finally {
       loaded.retire();

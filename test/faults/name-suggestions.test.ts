@@ -6,7 +6,7 @@ import { faultWithoutServer } from './instruments/fault.js';
 
 const median = (times: number[]): number => times.sort((a, b) => a - b)[times.length >> 1] as number;
 const count = 1_000;
-/** 64 letters, as many as are looked at, which differ in the middle alone. */
+/** Names of 64 letters, the maximum that is compared, which differ only in the middle. */
 const nameOf = (middle: string) => `${'feature_of_the_model_'.padEnd(30, 'x')}${middle}${'y'.repeat(30)}`;
 const names = Array.from({ length: count }, (_, k) => nameOf(String(k).padStart(4, '0')));
 const folder = createRegistryFolder();
@@ -18,7 +18,7 @@ folder.addVersion('wide', '1', {
   model: linearRegression(new Array<number>(count).fill(1), 0),
 });
 
-/** The first and the last letter are others, so that nothing of the two can be left out before they are compared. */
+/** The first and last letter differ, so that no common prefix or suffix can be skipped. */
 const misspelt = Object.fromEntries(
   Array.from({ length: 25 }, (_, k) => [`z${nameOf(`${String.fromCharCode(97 + k)}bcd`).slice(1, -1)}z`, 1]),
 );
@@ -27,7 +27,7 @@ const body = JSON.stringify(misspelt);
 for (const detail of ['on', 'off'] as const) {
   faultWithoutServer(
     'A09',
-    `looks for what names were meant in a moment, with ERROR_DETAIL=${detail}`,
+    `suggestions for misspelt names take little time, with ERROR_DETAIL=${detail}`,
     async () => {
       await using server = await startServerProcess({ MODELS_DIR: folder.path, ERROR_DETAIL: detail });
       const ask = async (text: string) => {
@@ -52,7 +52,7 @@ for (const detail of ['on', 'off'] as const) {
       }
       const own = median(times) - median(plain);
       expect(own).toBeLessThan(detail === 'on' ? 30 : 5);
-      return `${body.length} bytes: ${own.toFixed(1)} ms of the thread (600 before)`;
+      return `${body.length} bytes: ${own.toFixed(1)} ms on the server's thread (before the fix: 600)`;
     },
   );
 }

@@ -9,14 +9,14 @@ import { faultWithoutServer } from './instruments/fault.js';
 import { isFullSize, sizeNote } from './instruments/full-size.js';
 
 const library = provideFakeClock();
-const title = 'passes its tests a year ahead, in another time zone and another language';
+const title = 'the unit tests pass a year ahead, in another time zone and another locale';
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-elsewhere-'));
 afterAll(() => rmSync(temp, { recursive: true }));
 
-/** Those that have to do with days, keys, certificates and names; the full size has all. */
+/** The small size runs the tests that depend on days, keys, certificates and names; the full size runs all. */
 const files = isFullSize ? [] : ['test/access/', 'test/cli/', 'test/limits/', 'test/proposal/', 'test/tls/'];
 const limitMs = isFullSize ? 1_800_000 : 900_000;
-// A quarter of an hour beside whole hours; a language with an i of its own, and a comma in its numbers.
+// Kathmandu is 5:45 h ahead of UTC; Turkish has a dotless i, and a comma in its numbers.
 const place = { TZ: 'Asia/Kathmandu', LC_ALL: 'tr_TR.UTF-8', LANG: 'tr_TR.UTF-8' };
 
 if (library === undefined) {
@@ -32,12 +32,16 @@ if (library === undefined) {
     'S05',
     title,
     async () => {
-      const told = join(temp, 'there.txt');
+      const file = join(temp, 'there.txt');
       const ask = `require('fs').writeFileSync(process.argv[1], [Date.now(), new Date(0).getHours(), (0.5).toLocaleString()].join(' '))`;
-      await run(['-e', ask, told], environment);
-      const [now = 0, hours, half] = readFileSync(told, 'utf8').split(' ');
+      await run(['-e', ask, file], environment);
+      const [now = 0, hours, half] = readFileSync(file, 'utf8').split(' ');
       const days = (Number(now) - Date.now()) / 86_400_000;
-      expect([Math.round(days), hours, half], 'the child is elsewhere').toEqual([365, '5', '0,5']);
+      expect([Math.round(days), hours, half], 'days ahead, offset and locale of the child').toEqual([
+        365,
+        '5',
+        '0,5',
+      ]);
 
       const report = join(temp, 'report.json');
       const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit'];
@@ -54,7 +58,7 @@ if (library === undefined) {
       expect(testResults.filter(({ status }) => status !== 'passed')).toEqual([]);
       expect(numPassedTests).toBe(numTotalTests - numPendingTests);
       expect(numPassedTests).toBeGreaterThan(100);
-      return `passed ${numPassedTests} of ${numTotalTests} tests at +${Math.round(days)} d, ${Object.values(place).slice(0, 2).join(', ')}, skipped ${numPendingTests}; Redis keeps the machine's clock${sizeNote}`;
+      return `passed ${numPassedTests} of ${numTotalTests} tests at +${Math.round(days)} d, ${Object.values(place).slice(0, 2).join(', ')}, skipped ${numPendingTests}; Redis uses the machine's clock${sizeNote}`;
     },
     limitMs,
   );
@@ -82,12 +86,12 @@ function readReport(path: string, output: string): Report {
   }
 }
 
-/** Runs Node to its end, however it ends, and gives what it said. */
+/** Runs Node to its end, and returns its output whatever the exit code is. */
 async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
   const child = spawn(process.execPath, args, {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Nothing is left running when this row is over.
+    // The child must not outlive this row.
     timeout: limitMs - 10_000,
   });
   let output = '';

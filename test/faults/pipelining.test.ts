@@ -11,7 +11,7 @@ const clients = 4;
 const forMs = 3_000;
 const many = 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2_000);
 
-/** Pipelines without an end, and on a new connection when one is closed; gives how many it has had. */
+/** Pipelines without pause until `end`, and reconnects when it is closed. Returns the number of connections. */
 async function pipelineUntil(end: number, port: number, open: Open): Promise<number> {
   let connections = 0;
   while (performance.now() < end) {
@@ -34,7 +34,7 @@ async function pipelineUntil(end: number, port: number, open: Open): Promise<num
 
 faultPlainAndTls(
   'H14',
-  'answers others while some pipeline without an end',
+  'others are answered while some clients pipeline without pause',
   async ({ server }, open) => {
     const good = startGoodClient(server, plainGolden.path, JSON.stringify(plainGolden.body));
     await good.isFirstGood;
@@ -51,7 +51,7 @@ faultPlainAndTls(
     expect(failed).toBe(0);
     expect(asked).toBeGreaterThan(forMs / 100);
     expect(closed).toBeGreaterThan(clients);
-    return `${clients} clients on ${connections} connections, of which ${closed} were closed for it: others failed ${failed} of ${asked}, p99 ${p99.toFixed(1)} ms`;
+    return `${clients} clients on ${connections} connections, ${closed} closed by the server: others failed ${failed} of ${asked}, p99 ${p99.toFixed(1)} ms`;
   },
   { environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' }, golden: plainGolden },
 );

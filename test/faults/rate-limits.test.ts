@@ -29,7 +29,7 @@ interface Answer {
   readonly to: number;
 }
 
-/** One request, with an address in `X-Forwarded-For` that nobody has asked for. */
+/** Sends one request with a forged client address. */
 function ask(agent: Agent, { port }: ServerProcess, forged: string): Promise<Answer> {
   const body = '{"x":1}';
   const headers = {
@@ -52,8 +52,8 @@ function ask(agent: Agent, { port }: ServerProcess, forged: string): Promise<Ans
   });
 }
 
-/** The most that were surely let in within any one window: asked after it began and answered before its end. */
-function mostInWindow(answers: readonly Answer[], windowMs: number): number {
+/** The most requests that were certainly admitted in one window: sent after its start, answered before its end. */
+function maxInWindow(answers: readonly Answer[], windowMs: number): number {
   const taken = answers.filter(({ status }) => status === 200).sort((a, b) => a.from - b.from);
   return Math.max(
     ...taken.map(
@@ -64,7 +64,7 @@ function mostInWindow(answers: readonly Answer[], windowMs: number): number {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Four servers, each with a clock of its own, asked at once until the time is over. */
+/** Floods four servers with different clocks at the same time. */
 async function floodFour(redisUrl: string) {
   const max = 50;
   const windowMs = 2_000;
@@ -94,7 +94,7 @@ async function floodFour(redisUrl: string) {
       }
     };
     await Promise.all(servers.flatMap((server) => [hammer(server), hammer(server)]));
-    // Who is told to wait for so long, and does, is let in.
+    // A client that waits for Retry-After must be admitted.
     const waits: number[] = [];
     for (const server of servers) {
       let last: Answer;
@@ -108,7 +108,7 @@ async function floodFour(redisUrl: string) {
     const lost = await Promise.all(
       servers.map(({ url }) => readMetric(url, 'degraded_total', 'part="limits"')),
     );
-    return { max, answers, waits, lost, most: mostInWindow(answers, windowMs) };
+    return { max, answers, waits, lost, inWindow: maxInWindow(answers, windowMs) };
   } finally {
     agent.destroy();
     await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
@@ -117,20 +117,20 @@ async function floodFour(redisUrl: string) {
 
 faultWithoutServer(
   'A07',
-  'four processes and one Redis let in N in any window, whatever their clocks and whoever a client says it is',
+  'four processes with one Redis admit N in any window, whatever their clocks and forged addresses',
   async () => {
     await using redis = await startRedis();
-    // A Redis that gets no processor for 50 ms is away, and then each process holds the limit alone: thrice at most.
+    // If Redis gets no processor time for 50 ms, each process applies the limit alone. Then the flood is repeated.
     for (let tries = 1; ; tries += 1) {
-      const { max, answers, waits, lost, most } = await floodFour(redis.url);
+      const { max, answers, waits, lost, inWindow } = await floodFour(redis.url);
       expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
       const alone = lost.filter((it) => it > 0).length;
-      expect(most, 'let in within one window').toBeLessThanOrEqual(max * (1 + alone));
+      expect(inWindow, 'admitted within one window').toBeLessThanOrEqual(max * (1 + alone));
       if (alone > 0 && tries < 3) continue;
-      expect(alone, 'processes that went on without Redis').toBe(0);
-      expect(most, 'let in within one window').toBe(max);
+      expect(alone, 'processes that applied the limit alone').toBe(0);
+      expect(inWindow, 'admitted within one window').toBe(max);
       const admitted = answers.filter(({ status }) => status === 200).length;
-      return `over-admitted ${(100 * most) / max - 100} %: at most ${most} of ${max} in any 2 s of ${answers.length} asked, ${admitted} let in by 4 processes${clockNote}; Retry-After true in ${waits.length} of ${waits.length} (${waits.join(', ')} s); bypasses 0 of ${answers.length} forged X-Forwarded-For${sizeNote}`;
+      return `over-admitted ${(100 * inWindow) / max - 100} %: at most ${inWindow} of ${max} in any 2 s of ${answers.length} requests, ${admitted} admitted by 4 processes${clockNote}; Retry-After correct in ${waits.length} of ${waits.length} (${waits.join(', ')} s); bypasses 0 of ${answers.length} forged X-Forwarded-For${sizeNote}`;
     }
   },
   400_000,
@@ -143,7 +143,7 @@ async function expectRedis({ url }: ServerProcess): Promise<void> {
 
 fault(
   'A08',
-  'systematic queries by one key get no more rows than its limit',
+  'systematic queries with one key get no more rows than its limit',
   async ({ server }) => {
     const max = 100;
     const seconds = isFullSize ? 300 : 3;
@@ -163,14 +163,14 @@ fault(
     expect(codes['rate_limited']).toBe(asked - ok);
     expect(counted, 'rate_limited_total').toBe(asked - ok);
     expect(withoutRetryAfter).toBe(0);
-    return `rows got in an hour at most ${max * 60}: ${ok} of ${asked} queries in ${seconds} s, ${(asked / seconds).toFixed(0)}/s refused at ${load.refusedP99.toFixed(1)} ms p99; 10^6 queries would take ${(1e6 / (max * 60) / 24).toFixed(1)} days; rate_limited_total ${counted}${sizeNote}`;
+    return `at most ${max * 60} rows in an hour: ${ok} of ${asked} queries answered in ${seconds} s, ${(asked / seconds).toFixed(0)}/s sent, refused in ${load.refusedP99.toFixed(1)} ms p99; 10^6 queries would take ${(1e6 / (max * 60) / 24).toFixed(1)} days; rate_limited_total ${counted}${sizeNote}`;
   },
   {
     environment: {
       ...models,
       API_KEYS: JSON.stringify([entry('curious', { rateLimit: { max: 100, window: '1 minute' } })]),
     },
-    // Asked without a key.
+    // The golden request has no key.
     golden: undefined,
     timeoutMs: 400_000,
   },
@@ -178,26 +178,26 @@ fault(
 
 fault(
   'O02',
-  'a key that floods does not slow the others down',
+  'a key that floods does not slow other keys down',
   async ({ server, expectBlocked }) => {
     expectBlocked();
     const seconds = isFullSize ? 20 : 2;
     const plain = { path: '/models/plain/predict', body: { x: 1 } };
     const flooding = { ...plain, perSecond: 500, seconds: seconds + 0.5 };
     const other = { ...plain, perSecond: 100, seconds, key: secretOf('other') };
-    // Code that is still cold answers as if the machine were a slower one.
+    // Warms up the code.
     await runLoad(server, { ...other, seconds: 1 });
     const p99s = { calm: [] as number[], beside: [] as number[] };
-    const told: string[] = [];
+    const rounds: string[] = [];
     for (let k = 0; k < 3; k += 1) {
       const calm = await runLoad(server, other);
       const flood = runLoad(server, { ...flooding, key: secretOf('flooding') });
       await pause(250);
       const beside = await runLoad(server, other);
       const flooded = await flood;
-      expect(refusedOf(flooded), 'it was a flood').toBeGreaterThan(flooded.asked / 2);
-      told.push(`${calm.okP99.toFixed(1)} and ${beside.okP99.toFixed(1)} ms`);
-      // A machine that is busy with something else refuses some for their deadline: such a round says nothing.
+      expect(refusedOf(flooded), 'refused requests of the flood').toBeGreaterThan(flooded.asked / 2);
+      rounds.push(`${calm.okP99.toFixed(1)} and ${beside.okP99.toFixed(1)} ms`);
+      // A busy machine refuses some requests by their deadline; such a round does not count.
       const isSound = [calm, beside].every(({ ok, asked }) => ok === asked);
       if (!isSound) continue;
       p99s.calm.push(calm.okP99);
@@ -205,11 +205,11 @@ fault(
     }
     expect(
       p99s.calm.length,
-      `rounds in which all of the others were answered: ${told.join(', ')}`,
+      `rounds in which all requests of the other key were answered: ${rounds.join(', ')}`,
     ).toBeGreaterThan(0);
     const ratio = Math.min(...p99s.beside) / Math.min(...p99s.calm);
-    const figure = `p99 of the others calm and beside a key that floods with 500/s: ${told.join(', ')}; ratio of the best ${ratio.toFixed(2)} (aim 1.2)`;
-    // Some milliseconds are what the two generators and the server cost each other on two busy processors.
+    const figure = `p99 of the other key without and with a flood of 500/s: ${rounds.join(', ')}; ratio of the best ${ratio.toFixed(2)} (aim 1.2)`;
+    // On two busy processors the two generators and the server delay each other by some milliseconds.
     expect(ratio, figure).toBeLessThan(2);
     return figure + sizeNote;
   },

@@ -10,7 +10,7 @@ import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
 import { fault, faultWithoutServer } from './instruments/fault.js';
 
-/** Halves of surrogate pairs, what UTF-8 makes of them, and what looks like them. */
+/** Halves of surrogate pairs, their replacement in UTF-8, and similar strings. */
 const letters = ['\ud800', '\ud801', '\udbff', '\udc00', '\ufffd', 'a\ud83d', 'a\ude00', '\u{1f600}'];
 const folder = createRegistryFolder();
 folder.addVersion('codes', '1', {
@@ -58,7 +58,7 @@ const isUp = async (url: string) =>
 
 fault(
   'A09',
-  'gives each half of a surrogate pair the answer of its own row, with answers in Redis',
+  'each half of a surrogate pair gets the answer of its own row, with the cache in Redis',
   async ({ server }) => {
     await vi.waitUntil(() => isUp(server.url), { timeout: 5_000, interval: 20 });
     let wrong = 0;
@@ -70,14 +70,14 @@ fault(
         if (headers.get('x-cache') === 'hit') hits += 1;
       }
     }
-    // One of them was asked before, for what is golden.
+    // The golden request has cached one of them before.
     expect([wrong, hits]).toEqual([0, 2 * letters.length + 1]);
-    return `answers of another row: ${wrong} of ${3 * letters.length} (before: 15), ${hits} from Redis`;
+    return `answers of another row: ${wrong} of ${3 * letters.length} (before the fix: 15), ${hits} from Redis`;
   },
   { environment: { ...environment, CACHE: 'redis' }, golden },
 );
 
-faultWithoutServer('A09', 'lets nobody be shut out by a forged log of the limits', async () => {
+faultWithoutServer('A09', 'a forged limit log in Redis locks no client out', async () => {
   await using server = await startServerProcess({ ...environment, RATE_LIMIT_MAX: '3' });
   await vi.waitUntil(() => isUp(server.url), { timeout: 5_000, interval: 20 });
   const letter = letters[7] as string;
@@ -99,14 +99,14 @@ faultWithoutServer('A09', 'lets nobody be shut out by a forged log of the limits
     if (answers.map(({ status }) => status).join() !== '200,200,200,429') wrong += 1;
     const retryAfter = Number(answers[3]?.headers.get('retry-after'));
     if (!(retryAfter > 0 && retryAfter <= 60)) wrong += 1;
-    // What was said last is remembered for a second.
+    // The server remembers its last decision for a second.
     await new Promise((resolve) => setTimeout(resolve, 1_050));
   }
   expect(wrong).toBe(0);
-  return `shut out ${wrong} of ${Object.keys(forgeries).length} (${Object.keys(forgeries).join(', ')}); Retry-After 1 to 60`;
+  return `locked out ${wrong} of ${Object.keys(forgeries).length} (${Object.keys(forgeries).join(', ')}); Retry-After 1 to 60`;
 });
 
-faultWithoutServer('A09', 'remembers texts of two bytes a letter within CACHE_MAX_MB', async () => {
+faultWithoutServer('A09', 'cached texts with two bytes a letter stay within CACHE_MAX_MB', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const cache = createMemoryCache({ ttlMs: 3_600_000, maxEntries: 100_000, maxBytes: 64 * 1_048_576 });
@@ -121,5 +121,5 @@ faultWithoutServer('A09', 'remembers texts of two bytes a letter within CACHE_MA
   expect(mb).toBeLessThan(68);
   expect(mb).toBeGreaterThan(40);
   cache.close();
-  return `CACHE_MAX_MB=64 holds ${mb.toFixed(0)} MB (before: 126)`;
+  return `CACHE_MAX_MB=64 holds ${mb.toFixed(0)} MB (before the fix: 126)`;
 });

@@ -35,7 +35,7 @@ const become = (server: ServerProcess, state: 'up' | 'down') =>
     interval: 10,
   });
 
-/** How many of so many requests to several servers by turns are let in. */
+/** Sends `count` requests to the servers in turn, and counts the admitted ones. */
 async function countAdmitted(servers: readonly ServerProcess[], count: number): Promise<number> {
   let admitted = 0;
   for (let k = 0; k < count; k += 1) {
@@ -63,44 +63,40 @@ async function withServers(url: string, use: (servers: readonly ServerProcess[])
   }
 }
 
-faultWithoutServer(
-  'C08',
-  'holds one limit over two servers with exactly the documented permissions',
-  async () => {
-    await using redis = await startRedis();
-    const client = new Redis(redis.url);
-    await client.call('ACL', 'SETUSER', 'me', 'on', '>secret', '-@all', ...permissions);
-    const url = redis.url.replace('//', '//me:secret@');
-    let over = 0;
-    await withServers(url, async (servers) => {
-      over = (await countAdmitted(servers, 3 * max)) - max;
-      for (const server of servers) expect((await readHealth(server)).status).toBe('ok');
-    });
-    expect(over).toBe(0);
-    // A command less, and each of them says which.
-    await client.call('ACL', 'SETUSER', 'me', '-lindex');
-    await withServers(url, async (servers) => {
-      await countAdmitted(servers, 4);
-      for (const server of servers) {
-        expect(await readHealth(server)).toMatchObject({
-          status: 'degraded',
-          redis: { refused_commands: ['lindex'] },
-        });
-        expect(
-          await readMetric(server.url, 'redis_refused_commands_total', 'command="lindex"'),
-        ).toBeGreaterThan(0);
-        expect(await readMetric(server.url, 'degraded_total', 'part="limits"')).toBeGreaterThan(0);
-        expect(server.stdout.join()).toContain('Redis refuses what is needed: lindex');
-      }
-    });
-    client.disconnect();
-    return `over-admitted ${over} of ${3 * max}; without lindex: degraded, and named by /health, log and metric`;
-  },
-);
+faultWithoutServer('C08', 'two servers with exactly the documented permissions share one limit', async () => {
+  await using redis = await startRedis();
+  const client = new Redis(redis.url);
+  await client.call('ACL', 'SETUSER', 'me', 'on', '>secret', '-@all', ...permissions);
+  const url = redis.url.replace('//', '//me:secret@');
+  let over = 0;
+  await withServers(url, async (servers) => {
+    over = (await countAdmitted(servers, 3 * max)) - max;
+    for (const server of servers) expect((await readHealth(server)).status).toBe('ok');
+  });
+  expect(over).toBe(0);
+  // Without one of the commands, each server names it.
+  await client.call('ACL', 'SETUSER', 'me', '-lindex');
+  await withServers(url, async (servers) => {
+    await countAdmitted(servers, 4);
+    for (const server of servers) {
+      expect(await readHealth(server)).toMatchObject({
+        status: 'degraded',
+        redis: { refused_commands: ['lindex'] },
+      });
+      expect(
+        await readMetric(server.url, 'redis_refused_commands_total', 'command="lindex"'),
+      ).toBeGreaterThan(0);
+      expect(await readMetric(server.url, 'degraded_total', 'part="limits"')).toBeGreaterThan(0);
+      expect(server.stdout.join()).toContain('Redis refuses what is needed: lindex');
+    }
+  });
+  client.disconnect();
+  return `over-admitted ${over} of ${3 * max}; without lindex: degraded, and lindex named by /health, log and metric`;
+});
 
 faultWithoutServer(
   'C08',
-  'is back within two seconds of a failover behind one address, and forgets no limit',
+  'servers reconnect within 2 s after a failover behind one address, and limits hold',
   async () => {
     await using master = await startRedis();
     await using replica = await startRedis({ settings: ['--replicaof', '127.0.0.1', String(master.port)] });
@@ -130,12 +126,12 @@ faultWithoutServer(
     const [one = 0, two = 0, all = 0] = times;
     expect(Math.max(one, two)).toBeLessThan(2);
     expect(over).toBe(0);
-    return `over-admitted ${over}; up ${one.toFixed(2)} and ${two.toFixed(2)} s after READONLY was met, ${all.toFixed(1)} s after the failover with nobody asking`;
+    return `over-admitted ${over}; up ${one.toFixed(2)} and ${two.toFixed(2)} s after the servers saw READONLY, ${all.toFixed(1)} s after the failover, without requests`;
   },
   120_000,
 );
 
-faultWithoutServer('C08', 'never uses database 0 in the place of another', async () => {
+faultWithoutServer('C08', 'a database that cannot be selected is never replaced by database 0', async () => {
   await using redis = await startRedis();
   const client = new Redis(redis.url);
   await client.call('ACL', 'SETUSER', 'me', 'on', '>secret', '-@all', ...permissions);
@@ -151,12 +147,12 @@ faultWithoutServer('C08', 'never uses database 0 in the place of another', async
   const keys = await client.dbsize();
   expect(keys).toBe(0);
   client.disconnect();
-  return `keys in database 0: ${keys}; both degraded, with the reason`;
+  return `keys in database 0: ${keys}; both servers degraded, with the reason`;
 });
 
 faultWithoutServer(
   'C08',
-  'is not degraded by a Redis that closes idle connections',
+  'a Redis that closes idle connections does not degrade the server',
   async () => {
     const figures: string[] = [];
     for (const timeout of ['1', '6']) {
@@ -177,7 +173,7 @@ faultWithoutServer(
       const warnings = server.stdout.filter((line) => line.includes('Redis is down')).length;
       expect([degraded, decisions, warnings]).toEqual([0, 0, 0]);
       figures.push(
-        `timeout ${timeout}: ${reconnects} reconnects, ${degraded} of ${looks} looks degraded, ${warnings} warnings`,
+        `timeout ${timeout}: ${reconnects} reconnects, ${degraded} of ${looks} reads of /health degraded, ${warnings} warnings`,
       );
     }
     return figures.join('; ');
@@ -185,7 +181,7 @@ faultWithoutServer(
   60_000,
 );
 
-faultWithoutServer('C08', 'waits for a Redis that has just frozen once a request', async () => {
+faultWithoutServer('C08', 'a request waits only once for a Redis that has just frozen', async () => {
   await using redis = await startRedis();
   await using server = await startServerProcess({ ...common, REDIS_TIMEOUT_MS: '200', REDIS_URL: redis.url });
   await become(server, 'up');
@@ -198,15 +194,15 @@ faultWithoutServer('C08', 'waits for a Redis that has just frozen once a request
     times.push(performance.now() - startedAt);
   }
   redis.thaw();
-  // Twice the limit is what a wait each for the limit and the cache would take.
+  // Separate waits for the limit and for the cache would take twice the timeout.
   expect(times[0]).toBeGreaterThan(190);
   expect(times[0]).toBeLessThan(350);
-  return `REDIS_TIMEOUT_MS=200: the first four take ${times.map((ms) => ms.toFixed(0)).join(', ')} ms`;
+  return `REDIS_TIMEOUT_MS=200: the first four requests take ${times.map((ms) => ms.toFixed(0)).join(', ')} ms`;
 });
 
 faultWithoutServer(
   'C08',
-  'holds one limit over two servers on a cluster, and by way of Sentinel through a failover',
+  'two servers share one limit on a cluster, and through a failover of Sentinel',
   async () => {
     const figures: string[] = [];
     await using cluster = await startCluster();
@@ -221,7 +217,7 @@ faultWithoutServer(
       await sentinel.failOver();
       const client = new Redis(sentinel.replica.url);
       const startedAt = performance.now();
-      // Each connects anew when the Sentinels tell.
+      // Each server reconnects when the Sentinels announce the failover.
       const count = async () => ((await client.client('LIST')) as string).split('cmd=eval').length - 1;
       await vi.waitUntil(async () => (await count()) >= 2, { timeout: 20_000, interval: 20 });
       const seconds = (performance.now() - startedAt) / 1_000;

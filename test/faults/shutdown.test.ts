@@ -18,7 +18,7 @@ import { soundBody, soundParts } from './instruments/registry-under-fault.js';
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
 folder.addVersion('sound', '1', soundParts);
-// Enough of them that a load can be met half-way.
+// Enough models to send a signal halfway through the load.
 const many = createRegistryFolder();
 afterAll(() => many[Symbol.dispose]());
 for (let k = 0; k < 40; k += 1) {
@@ -60,7 +60,7 @@ async function stopOnce(
   const isLoad = phase === 'load';
   await using server = await startServerProcess(
     { MODELS_DIR: isLoad ? many.path : folder.path, DOCS: 'off', SHUTDOWN_DELAY_MS: '100' },
-    // Half-way through the load no port is asked for.
+    // The empty group matches no port, since none is needed halfway through the load.
     isLoad ? { listening: /"model":"m2\d?".*version loaded()/ } : {},
   );
   let isOver = false;
@@ -72,7 +72,7 @@ async function stopOnce(
   if (clients > 0) await pause(100 + 10 * (k % 20));
   const ended = server.ended.then(({ code, signal: by }) => String(code ?? by));
   const ending = endOf(server.child, signal, isTwice, ended);
-  // As behind a proxy that watches readiness: whoever asks on until the listener is gone cannot all be answered.
+  // As behind a proxy that watches readiness: requests that come while the listener closes cannot all be answered.
   await pause(20);
   isOver = true;
   const ms = await ending;
@@ -81,7 +81,7 @@ async function stopOnce(
   return { phase, end: await ended, ms, ...counts };
 }
 
-/** Signals, once or twice, and gives the milliseconds until the end. */
+/** Sends the signal once or twice. Returns the milliseconds until the process ends. */
 async function endOf(
   child: ChildProcess,
   signal: NodeJS.Signals,
@@ -105,7 +105,7 @@ const askOnce = (agent: Agent, port: number): Promise<boolean> =>
 
 faultWithoutServer(
   'S01',
-  'ends well, whenever it is told to and however often',
+  'a stop signal ends the server with 0 in every phase, also when sent twice',
   async () => {
     const kills = isFullSize ? 200 : 20;
     const stops: Stop[] = [];
@@ -113,14 +113,14 @@ faultWithoutServer(
       const signal = Math.floor(k / 4) % 2 === 0 ? 'SIGTERM' : 'SIGINT';
       stops.push(await stopOnce(phases[k % 4] as Phase, signal, Math.floor(k / 8) % 2 === 1, k));
     }
-    // Until Node itself has started, there is nobody to catch a signal.
+    // Before Node has started, nothing catches a signal.
     const early = stops.filter(({ phase, end }) => phase === 'boot' && /^SIG(TERM|INT)$/.test(end));
     const ends = stops.filter((it) => !early.includes(it)).map(({ end, phase }) => `${end} in ${phase}`);
     const bad = ends.filter((end) => !end.startsWith('0 '));
     const answered = stops.reduce((sum, it) => sum + it.answered, 0);
     const dropped = stops.reduce((sum, it) => sum + it.dropped, 0);
     const longMs = p99(stops.map(({ ms }) => ms));
-    const figure = `exits 0: ${ends.length - bad.length} of ${ends.length}, and ${early.length} that were ended before they had begun; dropped ${dropped} of ${answered + dropped}, p99 ${(longMs / 1_000).toFixed(2)} s, ${kills} kills${sizeNote}`;
+    const figure = `exits 0: ${ends.length - bad.length} of ${ends.length}, and ${early.length} ended before Node had started; dropped ${dropped} of ${answered + dropped}, p99 ${(longMs / 1_000).toFixed(2)} s, ${kills} kills${sizeNote}`;
     expect(bad, figure).toEqual([]);
     expect(answered).toBeGreaterThan(kills);
     expect(dropped, figure).toBe(0);
@@ -132,12 +132,12 @@ faultWithoutServer(
 
 interface Backend {
   server: ServerProcess;
-  /** What its readiness said, and since when: the proxy acts on it only after its delay. */
+  /** The last answer of /health/ready. The proxy acts on a change only `noticeMs` after `changedAt`. */
   isReady: boolean;
   changedAt: number;
 }
 
-/** A proxy that takes each request to the next of its servers that it holds to be ready. */
+/** Starts a proxy that forwards each request to the next server that it considers ready. */
 async function startProxy(backends: Backend[], noticeMs: number) {
   const agent = new Agent({ keepAlive: true });
   const seen = { closes: 0, none: 0 };
@@ -161,7 +161,7 @@ async function startProxy(backends: Backend[], noticeMs: number) {
       outgoing.writeHead(response.statusCode ?? 502, given);
       response.pipe(outgoing);
     });
-    // No request is tried twice: it would hide what is measured.
+    // A retry would hide the failures that are measured.
     onward.on('error', (error: NodeJS.ErrnoException) => {
       outgoing.writeHead(502).end(JSON.stringify({ code: `to the server: ${error.code}` }));
     });
@@ -198,11 +198,11 @@ async function startProxy(backends: Backend[], noticeMs: number) {
 
 faultWithoutServer(
   'S03',
-  'restarts in turn behind a proxy that notices late, and no request fails',
+  'no request fails when servers restart in turn behind a proxy that notices late',
   async () => {
     const noticeMs = isFullSize ? 5_000 : 1_000;
     const delayMs = noticeMs + 1_000;
-    // As many as leave processors for two servers, and for a proxy and a generator that share one thread of this process.
+    // Few enough that two servers, and the proxy and generator in this process, have processor time left.
     const perSecond = isFullSize ? 500 : 150;
     const seconds = isFullSize ? 200 : 12;
     const start = () =>
@@ -216,7 +216,7 @@ faultWithoutServer(
       await pause(500);
       const ends: string[] = [];
       const lasts: number[] = [];
-      // In turn, for as long as one more is over before the load is.
+      // Restarts in turn, as long as one more fits into the load.
       for (
         let k = 0;
         k < 2 || performance.now() - began + 1.5 * Math.max(...lasts) < 1_000 * seconds;
@@ -229,15 +229,15 @@ faultWithoutServer(
         const { code, signal } = await old.ended;
         ends.push(String(code ?? signal));
         backend.server = await start();
-        // It comes back only as late as it was noticed to go.
+        // The proxy notices its return as late as its end.
         while (!backend.isReady || performance.now() - backend.changedAt < noticeMs) await pause(50);
         lasts.push(performance.now() - stopped);
       }
       const restartedMs = performance.now() - began;
       const { asked, ok, codes } = await loading;
       expect(ends).toEqual(ends.map(() => '0'));
-      expect(restartedMs, 'all of it under load').toBeLessThan(seconds * 1_000 + 3_000);
-      const figure = `failed ${asked - ok} of ${asked} (${JSON.stringify(codes)}) in ${ends.length} restarts in turn behind a proxy that notices after ${noticeMs / 1_000} s (SHUTDOWN_DELAY_MS ${delayMs}); answers with Connection: close while draining ${proxy.seen.closes}${sizeNote}`;
+      expect(restartedMs, 'ms of all restarts, under load').toBeLessThan(seconds * 1_000 + 3_000);
+      const figure = `failed ${asked - ok} of ${asked} (${JSON.stringify(codes)}) in ${ends.length} restarts in turn behind a proxy that notices a change after ${noticeMs / 1_000} s (SHUTDOWN_DELAY_MS ${delayMs}); answers with Connection: close while draining ${proxy.seen.closes}${sizeNote}`;
       expect(asked - ok, figure).toBe(0);
       expect(proxy.seen.closes, figure).toBeGreaterThan(10);
       return figure;

@@ -12,7 +12,7 @@ import { faultWithoutServer } from './instruments/fault.js';
 
 const isRoot = process.getuid?.() === 0;
 
-/** Starts that cannot be: what is wrong, and the lines that say so. */
+/** Environments that prevent a start, and the expected lines. */
 async function startsThatFail(): Promise<[Record<string, string>, RegExp[]][]> {
   return [
     [{ PORT: 'x' }, [/^sardonyx: PORT: got "x", takes /]],
@@ -27,27 +27,31 @@ async function startsThatFail(): Promise<[Record<string, string>, RegExp[]][]> {
   ];
 }
 
-faultWithoutServer('S04', 'says in a line a problem why it does not start, and exits with 1', async () => {
-  const taken = createServer().listen(0, '127.0.0.1');
-  await once(taken, 'listening');
-  const { port } = taken.address() as { port: number };
-  const cases = await startsThatFail();
-  cases.push([{ PORT: String(port) }, [new RegExp(`^sardonyx: PORT: .*127\\.0\\.0\\.1:${port} is taken`)]]);
-  let lines = 0;
-  const started = performance.now();
-  for (const [environment, expected] of cases) {
-    const { code, stderr } = await runServerToItsEnd(environment);
-    expect(code, stderr.join()).toBe(1);
-    expect(stderr.length, stderr.join()).toBe(expected.length);
-    for (const [k, pattern] of expected.entries()) expect(stderr[k]).toMatch(pattern);
-    lines += stderr.length;
-  }
-  taken.close();
-  const seconds = (performance.now() - started) / 1_000 / cases.length;
-  return `${seconds.toFixed(2)} s a start, lines checked ${lines}`;
-});
+faultWithoutServer(
+  'S04',
+  'a server that cannot start prints one line for each problem, and exits with 1',
+  async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as { port: number };
+    const cases = await startsThatFail();
+    cases.push([{ PORT: String(port) }, [new RegExp(`^sardonyx: PORT: .*127\\.0\\.0\\.1:${port} is taken`)]]);
+    let lines = 0;
+    const started = performance.now();
+    for (const [environment, expected] of cases) {
+      const { code, stderr } = await runServerToItsEnd(environment);
+      expect(code, stderr.join()).toBe(1);
+      expect(stderr.length, stderr.join()).toBe(expected.length);
+      for (const [k, pattern] of expected.entries()) expect(stderr[k]).toMatch(pattern);
+      lines += stderr.length;
+    }
+    taken.close();
+    const seconds = (performance.now() - started) / 1_000 / cases.length;
+    return `${seconds.toFixed(2)} s a start, lines checked ${lines}`;
+  },
+);
 
-faultWithoutServer('S04', 'runs without a model, and is never ready', async () => {
+faultWithoutServer('S04', 'a server without a model runs, and is not ready', async () => {
   using folder = createRegistryFolder();
   await using server = await startServerProcess({ MODELS_DIR: folder.path });
   const ready = await fetch(`${server.url}/health/ready`);
@@ -58,7 +62,7 @@ faultWithoutServer('S04', 'runs without a model, and is never ready', async () =
   return 'ready 503, live 200';
 });
 
-/** Serves the samples under a command of its own, and gives the status of a prediction and the seconds to it. */
+/** Serves the sample models under a command. Returns the status of a prediction and the seconds until it came. */
 async function predictUnder(command: readonly string[], environment: Record<string, string>, cwd?: string) {
   const [file = '', ...more] = [...command, process.execPath, join(process.cwd(), 'dist/main.js')];
   const started = performance.now();
@@ -87,7 +91,7 @@ async function predictUnder(command: readonly string[], environment: Record<stri
   }
 }
 
-faultWithoutServer('S04', 'runs without HOME and in a folder that is not its own', async () => {
+faultWithoutServer('S04', 'the server runs without HOME and in another working folder', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-cwd-'));
   const { status, seconds } = await predictUnder([], {}, folder);
   rmSync(folder, { recursive: true });
@@ -100,36 +104,40 @@ const canBecomeAnother = isRoot && spawnSync('setpriv', [...other.slice(1), 'tru
 const canMount = isRoot && spawnSync('unshare', ['-m', 'true']).status === 0;
 
 if (canBecomeAnother) {
-  faultWithoutServer('S04', 'runs as uid 65532', async () => {
+  faultWithoutServer('S04', 'the server runs as uid 65532', async () => {
     const { status, seconds } = await predictUnder(other, { HOME: '/nonexistent' });
     expect(status).toBe(200);
     return `${seconds.toFixed(2)} s`;
   });
-} else test.skip('S04 runs as uid 65532: needs root and setpriv', () => undefined);
+} else test.skip('S04 the server runs as uid 65532: needs root and setpriv', () => undefined);
 
 if (canMount) {
-  faultWithoutServer('S04', 'runs on a root that cannot be written, with 64 MB of temp', async () => {
-    const script = [
-      'mount -t tmpfs -o size=64m tmpfs /mnt',
-      'mount -o remount,bind,ro / 2>/dev/null || mount -o remount,ro /',
-      '! touch /sardonyx-probe 2>/dev/null',
-      'exec "$@"',
-    ].join(' && ');
-    const command = ['unshare', '-m', 'sh', '-c', `mount --make-rprivate / && ${script}`, 'sh'];
-    const { status, seconds } = await predictUnder(command, {
-      PATH: process.env['PATH'] ?? '',
-      TMPDIR: '/mnt',
-    });
-    expect(status).toBe(200);
-    expect(existsSync('/sardonyx-probe')).toBe(false);
-    return `${seconds.toFixed(2)} s`;
-  });
-} else test.skip('S04 runs on a root that cannot be written: needs root and unshare', () => undefined);
+  faultWithoutServer(
+    'S04',
+    'the server runs on a read-only root, with 64 MB for temporary files',
+    async () => {
+      const script = [
+        'mount -t tmpfs -o size=64m tmpfs /mnt',
+        'mount -o remount,bind,ro / 2>/dev/null || mount -o remount,ro /',
+        '! touch /sardonyx-probe 2>/dev/null',
+        'exec "$@"',
+      ].join(' && ');
+      const command = ['unshare', '-m', 'sh', '-c', `mount --make-rprivate / && ${script}`, 'sh'];
+      const { status, seconds } = await predictUnder(command, {
+        PATH: process.env['PATH'] ?? '',
+        TMPDIR: '/mnt',
+      });
+      expect(status).toBe(200);
+      expect(existsSync('/sardonyx-probe')).toBe(false);
+      return `${seconds.toFixed(2)} s`;
+    },
+  );
+} else test.skip('S04 the server runs on a read-only root: needs root and unshare', () => undefined);
 
 for (const workers of ['1', '2']) {
   faultWithoutServer(
     'S04',
-    `ends at SIGTERM though a module keeps each process awake, workers ${workers}`,
+    `SIGTERM ends the server although a module keeps each process alive, workers ${workers}`,
     async () => {
       const folder = mkdtempSync(join(tmpdir(), 'sardonyx-awake-'));
       const module = join(folder, 'awake.cjs');
@@ -147,7 +155,7 @@ for (const workers of ['1', '2']) {
         const seconds = (performance.now() - started) / 1_000;
         expect(server.stdout.at(-1)).toContain('"msg":"stopped"');
         expect(seconds).toBeLessThan(2);
-        return `exit 0 after ${seconds.toFixed(2)} s (never before)`;
+        return `exit 0 after ${seconds.toFixed(2)} s (before the fix: never)`;
       } finally {
         rmSync(folder, { recursive: true });
       }
@@ -156,18 +164,22 @@ for (const workers of ['1', '2']) {
 }
 
 for (const workers of ['1', '2']) {
-  faultWithoutServer('S04', `takes no signal for another, workers ${workers}`, async () => {
-    await using server = await startServerProcess({ WORKERS: workers });
-    for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
-      server.child.kill(signal);
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      expect((await fetch(`${server.url}/health/ready`)).status, signal).toBe(200);
-    }
-    expect(server.stderr.join('\n')).not.toContain('Debugger');
-    const ended = once(server.child, 'close');
-    server.child.kill('SIGQUIT');
-    expect((await ended)[0]).toBe(0);
-    expect(server.stdout.at(-1)).toContain('"msg":"stopped"');
-    return 'SIGUSR1 and SIGUSR2 do nothing, SIGQUIT stops it in good order';
-  });
+  faultWithoutServer(
+    'S04',
+    `SIGUSR1 and SIGUSR2 do nothing and SIGQUIT stops the server, workers ${workers}`,
+    async () => {
+      await using server = await startServerProcess({ WORKERS: workers });
+      for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
+        server.child.kill(signal);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        expect((await fetch(`${server.url}/health/ready`)).status, signal).toBe(200);
+      }
+      expect(server.stderr.join('\n')).not.toContain('Debugger');
+      const ended = once(server.child, 'close');
+      server.child.kill('SIGQUIT');
+      expect((await ended)[0]).toBe(0);
+      expect(server.stdout.at(-1)).toContain('"msg":"stopped"');
+      return 'ready after SIGUSR1 and SIGUSR2, exit 0 after SIGQUIT';
+    },
+  );
 }

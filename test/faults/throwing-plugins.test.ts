@@ -11,7 +11,7 @@ const hooks = ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'onSend
 
 fault(
   'S06',
-  'answers 500 to the request whose hook, route or plugin fails, and every other as ever',
+  'a hook, route or subscriber that throws fails at most its own request, with 500',
   async ({ server }) => {
     const good = startGoodClient(server, '/predict', loan);
     const answers: { name: string; status: number; text: string }[] = [];
@@ -30,25 +30,25 @@ fault(
       await ask('/reject', {}, 'route reject');
     }
     for (const { name, status, text } of answers) {
-      // By then the answer is out.
+      // onResponse runs after the answer is sent.
       expect(status, `${name}: ${text}`).toBe(name.startsWith('onResponse') ? 200 : 500);
       if (status === 500) expect(JSON.parse(text)).toMatchObject({ code: 'internal', status: 500 });
       expect(text).not.toContain('secret');
     }
     const { failed, asked, p99 } = await good.stop();
     expect(failed).toBe(0);
-    // A flood of lines is limited: each says how many before it were left out.
-    const told = server.stdout.filter((line) => line.includes('a subscriber to predictions failed'));
+    // The log limits floods; each line says how many were left out before it.
+    const logged = server.stdout.filter((line) => line.includes('a subscriber to predictions failed'));
     const kinds = ['throws', 'rejects'].map((how) =>
-      told.filter((line) => line.includes(`subscriber ${how}`)),
+      logged.filter((line) => line.includes(`subscriber ${how}`)),
     );
     for (const lines of kinds) expect(lines.length).toBeGreaterThan(0);
-    return `${answers.length} faults in ${hooks.length} hooks and a route cost their own request alone; others failed ${failed} of ${asked} (p99 ${p99.toFixed(1)} ms), each with a subscriber that threw and one that rejected`;
+    return `${answers.length} faults in ${hooks.length} hooks and a route failed only their own request; others failed ${failed} of ${asked} (p99 ${p99.toFixed(1)} ms), each with one subscriber that threw and one that rejected`;
   },
   { environment },
 );
 
-faultWithoutServer('S06', 'ends with 1 and a fatal line after an error that nobody caught', async () => {
+faultWithoutServer('S06', 'an uncaught error ends the server with 1 and a fatal line', async () => {
   for (const [path, origin] of [
     ['/throw-later', 'uncaughtException'],
     ['/reject-later', 'unhandledRejection'],
@@ -60,5 +60,5 @@ faultWithoutServer('S06', 'ends with 1 and a fatal line after an error that nobo
     expect(fatal).toHaveLength(1);
     expect(JSON.parse(fatal[0] as string)).toMatchObject({ origin, err: { message: 'nobody catches this' } });
   }
-  return 'exit code 1, fatal lines 1 each, of a throw and a rejection outside any request';
+  return 'exit code 1 and one fatal line each for a throw and a rejection outside of any request';
 });

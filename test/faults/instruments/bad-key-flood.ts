@@ -33,7 +33,7 @@ for (let k = 0; k < connections; k += 1) {
 }
 const timer = setInterval(() => {
   const ms = Math.min(performance.now() - began, seconds * 1000);
-  // An answer that is late takes its connection out, so that there are never more requests on their way.
+  // A connection sends its next request only after its answer, so at most one is in flight on each.
   while (sent < (ms / 1000) * perSecond && free.length > 0) {
     sent += 1;
     const key = 'sdx_' + randomBytes(32).toString('base64url');
@@ -46,7 +46,7 @@ const timer = setInterval(() => {
 }, 1);
 `;
 
-/** Sends wrong keys at fixed times, one at a time on each connection, from a thread of its own. */
+/** Sends wrong keys at a fixed rate from its own thread, one request at a time on each connection. */
 export async function floodWithBadKeys(
   { port }: ServerProcess,
   options: { readonly perSecond: number; readonly seconds: number; readonly connections: number },

@@ -11,13 +11,13 @@ import { p99 } from './percentile.js';
 
 export interface HeldClient {
   readonly socket: Socket;
-  /** Resolves with what came and after how long, once the server has closed its side. */
+  /** Resolves with the received text and the elapsed time once the server has closed its side. */
   readonly closed: Promise<{ readonly text: string; readonly ms: number }>;
 }
 
 /**
- * A client that never closes its own side, whatever the server does: only the server's doing frees its descriptor
- * there. `reads` tells whether it takes what is sent.
+ * Opens a connection whose client side stays open, so that only the server can free its descriptor.
+ * A client with `reads` false never reads what the server sends.
  */
 export function holdClient(port: number, bytes: string, reads = true, isSecure = false): HeldClient {
   const started = performance.now();
@@ -38,17 +38,16 @@ export function holdClient(port: number, bytes: string, reads = true, isSecure =
   return { socket, closed };
 }
 
-/** What a client may do beside asking. */
-interface Manner {
-  /** Whether all on one connection, or each on one of its own. */
+interface GoodClientOptions {
+  /** True: all requests share one connection. False: each request opens its own. */
   readonly keepAlive?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
-  /** What an answer must hold to be a good one. */
+  /** A good answer contains this text. */
   readonly expecting?: string;
   readonly pauseMs?: number;
 }
 
-/** POSTs a JSON text on a connection of the agent, or on one of its own; rejects when no whole answer comes. */
+/** POSTs a JSON text through the agent, or on a new connection without one. Rejects if the answer is incomplete. */
 export function postOn(
   agent: Agent | undefined,
   port: number,
@@ -75,7 +74,7 @@ export function postOn(
   });
 }
 
-/** A connection that is open; what goes wrong with it later is not told. */
+/** Opens a connection, and ignores its later errors. */
 export async function openSocket(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
@@ -83,15 +82,15 @@ export async function openSocket(port: number): Promise<Socket> {
 }
 
 /**
- * One request after the other until stopped: an asker that does everything right. Whatever is not a 200 that holds the
- * text `expecting` has failed. `isFirstGood` tells it of the first, once it is there. Over TLS it trusts whatever
- * certificate it is shown, and begins each connection as a new client.
+ * A well-behaved client: it sends one request after the other until it is stopped. An answer fails unless it has status
+ * 200 and contains `expecting`. `isFirstGood` resolves with the outcome of the first request. Over TLS the client
+ * accepts any certificate and never resumes a session.
  */
 export function startGoodClient(
   { port, url }: ServerProcess,
   path: string,
   body: string,
-  { keepAlive = true, headers = {}, expecting = '', pauseMs = 2 }: Manner = {},
+  { keepAlive = true, headers = {}, expecting = '', pauseMs = 2 }: GoodClientOptions = {},
 ) {
   const settings = { keepAlive, maxSockets: 1 };
   const agent = url.startsWith('https:')
@@ -132,24 +131,24 @@ export const countDescriptors = (server: ServerProcess): number =>
   readdirSync(`/proc/${server.child.pid}/fd`).length;
 
 /**
- * Waits until the server has held no more descriptors than this for a while, and gives how many are too many at the
- * deadline. For a while: what a client has left behind may still open a file.
+ * Waits until the server holds at most `max` descriptors in ten looks in a row, since a request of a client that has
+ * left may still open a file. Returns the excess of the last look: 0, or more if the deadline has passed.
  */
 export async function waitForDescriptors(
   server: ServerProcess,
-  most: number,
+  max: number,
   deadlineMs: number,
 ): Promise<number> {
   const deadline = performance.now() + deadlineMs;
   let excess = 0;
   for (let calm = 0; calm < 10 && performance.now() < deadline; ) {
-    excess = Math.max(0, countDescriptors(server) - most);
+    excess = Math.max(0, countDescriptors(server) - max);
     calm = excess === 0 ? calm + 1 : 0;
     await pause(20);
   }
   return excess;
 }
 
-/** What the log says of errors: nothing that a client does is one. */
+/** The error and fatal lines of the log. Nothing that a client does may cause one. */
 export const errorLines = (server: ServerProcess): string[] =>
   server.stdout.filter((line) => /"level":[56]0/.test(line));

@@ -1,9 +1,9 @@
 import { get } from 'node:http';
 
-/** Many times what a busy machine takes: whoever has waited for so long is answered no more. */
+/** A request counts as hung after this time, which is many times what a busy machine takes. */
 const hungMs = 5_000;
 
-/** Clients that ask over and over, with a connection for each request. */
+/** Clients that probe /health/live without pause, each request on a new connection. */
 export function startConnectionFlood(port: number, clients: number) {
   const counts = { answered: 0, failed: 0, hung: 0 };
   let isOver = false;

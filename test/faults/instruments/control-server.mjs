@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 
-// Does nothing but answer, as the measure of what the machine lets anybody do; ends with whoever started it.
+// Answers every request at once: its delay is the machine's. Ends with its parent process.
 const server = createServer((_, response) => response.end('{}')).listen(0, '127.0.0.1', () => {
   process.send?.(server.address().port);
 });

@@ -1,7 +1,8 @@
 """Runs a version's graph by onnxruntime for Python: engine_answers.py VERSION_FOLDER ROWS.jsonl BATCH_SIZE...
 
-Feeds are made of the request bodies as docs/models.md says, with nothing of the server. Prints one JSON array with an
-entry a batch size: every output of all rows, floats as base64 of little-endian float32, anything else as a list."""
+Builds the feeds from request bodies by the rules of docs/models.md, without code of the server. Prints a JSON array
+with one entry for each batch size: every output of all rows. Floats are base64 of little-endian float32, the rest are
+lists."""
 
 import base64
 import json

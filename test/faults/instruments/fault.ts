@@ -2,13 +2,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askHttps } from '../../helpers/ask-https.js';
 import { type ServerProcess, startServerProcess } from '../../helpers/server-process.js';
 import { type Control, type Probe, startControl, startProbe } from './health-probe.js';
-import { judge, maxHealthMs } from './machine-delay.js';
+import { maxHealthMs, summarizeProbes } from './machine-delay.js';
 
 export interface FaultContext {
   readonly server: ServerProcess;
-  /** Leaves out the check that /health/live answered in time: for rows that block or end the process themselves. */
+  /** Skips the checks on /health/live: for rows that block or load the server themselves. */
   expectBlocked(): void;
-  /** How much of some time the machine is to answer for: what a row that times the server itself leaves out. */
+  /** How much the machine delayed the server while a function ran: for rows that time the server themselves. */
   readonly measureMachineDelay: Probe['measureMachineDelay'];
 }
 
@@ -19,9 +19,9 @@ interface Golden {
 }
 
 export interface FaultOptions {
-  /** Environment of the server under fault; the sample models unless MODELS_DIR says otherwise. */
+  /** Environment of the server under fault. Without MODELS_DIR it serves the sample models. */
   readonly environment?: Record<string, string>;
-  /** A path and body whose answer must be the same to the last bit before and after; none for no check. */
+  /** The request whose answer must be the same before and after the fault; undefined skips this check. */
   readonly golden?: Golden | undefined;
   readonly timeoutMs?: number;
 }
@@ -31,7 +31,7 @@ const sampleGolden = {
   body: { age: 42, income: 51234.5, credit_score: 688 },
 };
 
-/** One control a test file, and none where no row has a server under fault: it costs a process. */
+/** One control for each test file that has a `fault()` row: it costs a process. */
 let control: Control | undefined;
 let isControlUsed = false;
 
@@ -45,11 +45,10 @@ function useControl(): void {
 }
 
 /**
- * One row of the faults page: a real server process, something bad done to it, and a figure.
- * `inflict` asserts what must happen and gives the figure; it must have made at least one attempt.
- * Beside it: the process lives, /health/live answered 200 within 100 ms throughout, and a golden
- * prediction is still the same to the last bit. Time in which the machine ran others, or nobody, is not the server's:
- * a row that it excuses says so in its figure.
+ * Registers a row that inflicts a fault on a real server process. `inflict` asserts what must happen and returns the
+ * figure. The row also asserts that the process lives, that /health/live answered 200 within 100 ms throughout, and
+ * that the golden prediction is the same before and after. A delay of the machine is subtracted from slow probes; the
+ * figure then says so.
  */
 export function fault(
   id: string,
@@ -71,7 +70,7 @@ export function fault(
       },
       measureMachineDelay: probe.measureMachineDelay,
     });
-    const { longestMs, failed, answered, note } = judge(await probe.stop());
+    const { longestMs, failed, answered, note } = summarizeProbes(await probe.stop());
     expect(figure, 'a row must report a figure').not.toBe('');
     task.meta.figure = isBlocked ? figure : figure + note;
     expect(server.child.exitCode, 'the process lives').toBe(null);
@@ -85,7 +84,7 @@ export function fault(
   });
 }
 
-/** A row whose subject is not a running server: the figure alone is taken down. */
+/** Registers a row that starts its own processes, or none. Nothing is asserted beside what `inflict` asserts. */
 export function faultWithoutServer(
   id: string,
   title: string,
@@ -105,7 +104,7 @@ declare module 'vitest' {
   }
 }
 
-/** The answer without its id, which differs each time. */
+/** The body of a prediction without `prediction_id`, which differs each time. */
 async function predictStable(server: ServerProcess, { path, body, headers }: Golden): Promise<string> {
   const { status, text } = await askHttps(server.url + path, { body, headers: headers ?? {} });
   expect(status, text).toBe(200);

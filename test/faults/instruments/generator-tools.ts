@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What makes clients of an OpenAPI document, and what tries a server by it. Upgraded by hand, so that a run repeats. */
+/** Tools that generate clients from an OpenAPI document, and schemathesis, which tests a server against one. Pinned. */
 const pythonPackages = [
   'openapi-python-client==0.29.1',
   'datamodel-code-generator==0.89.0',
@@ -12,12 +12,12 @@ const pythonPackages = [
 ];
 const nodePackages = ['openapi-typescript@7.13.0', '@hey-api/openapi-ts@0.95.0', 'typescript@5.9.3'];
 
-/** A folder with the tools of Node.js, beside which those of Python are; or why there is none. */
+/** The folder of the tools for Node.js (those for Python lie beside it), or why they could not be installed. */
 export type GeneratorTools = { readonly folder: string } | { readonly missing: string };
 
 /**
- * Installs the tools once into the folder for temporary files, under a name that follows from their versions. It takes
- * half a minute and the registries of PyPI and npm.
+ * Installs the tools once, into a temporary folder whose name has a digest of their versions. The first call takes half
+ * a minute, and needs the registries of PyPI and npm.
  */
 export function installGenerators(): GeneratorTools {
   const digest = createHash('sha256')
@@ -31,7 +31,7 @@ export function installGenerators(): GeneratorTools {
   try {
     mkdirSync(draft);
     writeFileSync(join(draft, 'package.json'), '{"private":true}');
-    // A virtual environment holds its own path: it is made where it will be used.
+    // A virtual environment stores its own path, so it is created in its final place.
     run('python3', '-m', 'venv', `${folder}.python`);
     run(`${folder}.python/bin/pip`, 'install', '--quiet', ...pythonPackages);
     run('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', ...nodePackages);

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { ServerProcess } from '../../helpers/server-process.js';
 import { machineDelayMs, type ProbeRecords, type WatchedSpan } from './machine-delay.js';
 
-/** A process that does nothing but answer: what it is slow at, the machine is. */
+/** A process that answers every request at once: when it is slow, the machine is. */
 export interface Control extends Disposable {
   readonly child: ChildProcess;
   readonly url: string;
@@ -21,20 +21,20 @@ export async function startControl(): Promise<Control> {
 }
 
 export interface Probe extends AsyncDisposable {
-  /** How much of the time that `run` took the machine, not the server, is to answer for. */
+  /** How much the machine delayed the server while `run` ran, in ms. */
   measureMachineDelay(run: () => Promise<unknown>): Promise<number>;
   stop(): Promise<ProbeRecords>;
 }
 
 /**
- * Asks /health/live every 20 ms, and the control beside it, from a thread of its own, so that a busy test does not look
- * like a slow server, nor a busy machine.
+ * Probes /health/live every 20 ms and the control every 10 ms. It runs in its own thread, so that a busy test does not
+ * look like a slow server. The control shows when the machine is slow.
  */
 export function startProbe({ url, child }: ServerProcess, control: Control): Probe {
   const worker = new Worker(new URL('./probe-thread.mjs', import.meta.url), {
     workerData: { server: url, pid: child.pid, control: control.url },
   });
-  const tell = async <T>(message: 'begin' | 'end' | 'read' | 'stop'): Promise<T> => {
+  const send = async <T>(message: 'begin' | 'end' | 'read' | 'stop'): Promise<T> => {
     const answered = once(worker, 'message');
     worker.postMessage(message);
     const [answer] = await answered;
@@ -42,13 +42,13 @@ export function startProbe({ url, child }: ServerProcess, control: Control): Pro
   };
   return {
     async measureMachineDelay(run) {
-      await tell('begin');
+      await send('begin');
       await run();
-      const span = await tell<WatchedSpan>('end');
-      const { waits } = await tell<ProbeRecords>('read');
+      const span = await send<WatchedSpan>('end');
+      const { waits } = await send<ProbeRecords>('read');
       return machineDelayMs(span, waits);
     },
-    stop: () => tell<ProbeRecords>('stop'),
+    stop: () => send<ProbeRecords>('stop'),
     async [Symbol.asyncDispose]() {
       await worker.terminate();
     },

@@ -5,25 +5,25 @@ export interface LoadOptions {
   readonly path: string;
   readonly body: unknown;
   readonly seconds: number;
-  /** Requests a second at fixed times, whatever the answers do; without it, `clients` that ask again once answered. */
+  /** Open loop: requests a second, at fixed times. Without it: a closed loop of `clients` that wait for each answer. */
   readonly perSecond?: number;
   readonly clients?: number;
-  /** An API key to ask with. */
+  /** The API key. */
   readonly key?: string;
-  /** How often a request that was refused is sent again, 50 ms later each. */
+  /** Open loop: how often a failed request is sent again, each time after 50 ms. */
   readonly retries?: number;
 }
 
 export interface LoadResult {
   readonly asked: number;
   readonly ok: number;
-  /** Answers in time a second, of those that came before the last request was due. */
+  /** Answers with 200 a second, of those that came within `seconds`. */
   readonly goodput: number;
-  /** By the code of the problem, or of the connection's error. */
+  /** Requests by outcome: `ok`, the code of the problem, or the code of the socket's error. */
   readonly codes: Readonly<Record<string, number>>;
-  /** From when a request was due to its answer. */
+  /** In ms, from when a request was due until its answer. */
   readonly okP99: number;
-  /** The same by the server's own clock, which a thread that got no processor here does not lengthen. */
+  /** In ms, by `Server-Timing`: without the delays of the generator's own thread. */
   readonly serverP99: number;
   readonly refusedP99: number;
   readonly withoutRetryAfter: number;
@@ -70,10 +70,10 @@ function send(due, again, then) {
   request.end(body);
 }
 const p99 = (times) => { times.sort((a, b) => a - b); return times.length === 0 ? 0 : times[Math.floor(times.length * 0.99)]; };
-let isTold = false;
+let isReported = false;
 function finish() {
-  if (!isOver || pending > 0 || isTold) return;
-  isTold = true;
+  if (!isOver || pending > 0 || isReported) return;
+  isReported = true;
   parentPort.postMessage({
     asked, ok: okTimes.length, goodput: inTime / seconds, codes,
     okP99: p99(okTimes), serverP99: p99(serverTimes), refusedP99: p99(refusedTimes), withoutRetryAfter,
@@ -98,7 +98,7 @@ if (perSecond === undefined) {
 }
 `;
 
-/** Sends requests from a thread of its own, so that a busy test does not look like a slow server. */
+/** Sends requests from its own thread, so that a busy test does not look like a slow server. */
 export async function runLoad(
   { port }: Pick<ServerProcess, 'port'>,
   options: LoadOptions,

@@ -1,47 +1,50 @@
-/** A piece of time by the machine's monotonic clock, in ms. */
+/** An interval of the machine's monotonic clock, in ms. */
 export interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-/** A piece of time, how long a thread ran in it or was ready and not run, and how long others than its process computed. */
+/** An interval, and what the server's main thread and the rest of the machine did in it. */
 export interface WatchedSpan extends Span {
+  /** How long the thread ran. */
   readonly ranMs: number;
+  /** How long the thread was ready, but the kernel ran others. */
   readonly waitedMs: number;
-  /** The most that another thread of the process was ready and not run: this one may have waited for it. */
+  /** The same for the process's other thread that waited longest: the main thread may have waited for it. */
   readonly helperWaitedMs: number;
+  /** Processor time of everything but the server and its children. */
   readonly foreignMs: number;
 }
 
-/** An answer of /health/live; status 0 for none. */
-export interface Ask extends WatchedSpan {
+/** One probe of /health/live; status 0 if no answer came. */
+export interface HealthProbe extends WatchedSpan {
   readonly status: number;
 }
 
-/** What a process that does nothing but answer took, and how long the server's main thread was not run meanwhile. */
+/** One request to the control, and how long the server's main thread was ready but not run meanwhile. */
 export interface ControlWait extends Span {
   readonly waitedMs: number;
 }
 
 export interface ProbeRecords {
-  readonly asks: readonly Ask[];
-  /** Asked in a like rhythm by the same thread. */
+  readonly probes: readonly HealthProbe[];
+  /** Sent by the same thread as the probes. */
   readonly waits: readonly ControlWait[];
 }
 
 export const maxHealthMs = 100;
-/** An idle process that is let run answers in a few ms, also when others compute. */
+/** The control answers in a few ms, even on a busy machine, unless the kernel does not run it. */
 const slowControlMs = 20;
 
 const lengthOf = ({ from, to }: Span) => to - from;
 
 /**
- * How much of a piece of time the machine, not the server, is to answer for:
- * - The control was slow in the same moment: the machine ran nobody, or not the one who asks. A thread that is
- *   stopped, waits for a disk or computes makes nobody else slow.
- * - Else, the server's main thread was ready and not run, or one on which it waited. What the server's own children
- *   and threads took is no excuse, so no more counts than what others computed meanwhile.
- * While that thread ran, nobody kept it waiting, however slow the control was.
+ * How much of an interval was lost to the machine rather than to the server:
+ * - The time in which the control was slow too: the machine stalled, or the probing thread itself was not run. A
+ *   server that is stopped, waits for a disk or computes does not slow the control.
+ * - Apart from that, the time in which the server's main thread, or one that it may wait for, was ready but not run.
+ *   It counts up to the processor time of other processes: the server's own threads and children do not excuse it.
+ * Time in which the main thread ran never counts.
  */
 export function machineDelayMs(span: WatchedSpan, waits: readonly ControlWait[]): number {
   let stalledMs = 0;
@@ -57,34 +60,34 @@ export function machineDelayMs(span: WatchedSpan, waits: readonly ControlWait[])
   return Math.max(0, Math.min(stalledMs + waitedMs, lengthOf(span) - span.ranMs));
 }
 
-export interface Judgement {
+interface ProbeSummary {
   readonly answered: number;
   readonly failed: number;
-  /** The slowest answer, less what the machine is to answer for. */
+  /** The slowest probe, without the machine's delay. */
   readonly longestMs: number;
-  /** What a row that was excused has to say; else nothing. */
+  /** Text for the figure if a slow probe was excused; otherwise empty. */
   readonly note: string;
 }
 
-export function judge({ asks, waits }: ProbeRecords): Judgement {
-  const judged = asks.map((ask) => {
-    const excusedMs = machineDelayMs(ask, waits);
-    return { ms: lengthOf(ask), excusedMs, ownMs: lengthOf(ask) - excusedMs };
+export function summarizeProbes({ probes, waits }: ProbeRecords): ProbeSummary {
+  const measured = probes.map((probe) => {
+    const excusedMs = machineDelayMs(probe, waits);
+    return { ms: lengthOf(probe), excusedMs, ownMs: lengthOf(probe) - excusedMs };
   });
-  const excused = judged.filter(({ ms, ownMs }) => ms >= maxHealthMs && ownMs < maxHealthMs);
+  const excused = measured.filter(({ ms, ownMs }) => ms >= maxHealthMs && ownMs < maxHealthMs);
   const slowest = excused.toSorted((a, b) => b.ms - a.ms)[0];
   return {
-    answered: asks.filter(({ status }) => status !== 0).length,
-    failed: asks.filter(({ status }) => status !== 200).length,
-    longestMs: judged.reduce((longest, { ownMs }) => Math.max(longest, ownMs), 0),
+    answered: probes.filter(({ status }) => status !== 0).length,
+    failed: probes.filter(({ status }) => status !== 200).length,
+    longestMs: measured.reduce((longest, { ownMs }) => Math.max(longest, ownMs), 0),
     note:
       slowest === undefined
         ? ''
-        : `; excused ${excused.length} of ${asks.length} probes of /health/live, the slowest took ${slowest.ms.toFixed(0)} ms, of which the machine kept it waiting for ${slowest.excusedMs.toFixed(0)}`,
+        : `; excused ${excused.length} of ${probes.length} probes of /health/live: the slowest took ${slowest.ms.toFixed(0)} ms, the machine delayed it by ${slowest.excusedMs.toFixed(0)} ms`,
   };
 }
 
-/** What a row has timed itself, judged as /health/live is. */
+/** Excuses a delay that the row measured itself, in the way of a probe of /health/live. */
 export function subtractMachineDelay(
   name: string,
   ms: number,
@@ -94,6 +97,6 @@ export function subtractMachineDelay(
   if (ms < limitMs) return { ownMs: ms, note: '' };
   return {
     ownMs: Math.max(0, ms - excusedMs),
-    note: `; excused ${name}: ${ms.toFixed(0)} ms, of which the machine kept it waiting for ${excusedMs.toFixed(0)}`,
+    note: `; excused ${name}: ${ms.toFixed(0)} ms, the machine delayed it by ${excusedMs.toFixed(0)} ms`,
   };
 }

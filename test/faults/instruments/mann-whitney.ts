@@ -1,6 +1,5 @@
 /**
- * The two-sided p of the test of Mann and Whitney (1947), by its normal approximation with the correction for ties:
- * how often two samples of one distribution would differ as much in rank as these.
+ * The two-sided p-value of the Mann-Whitney U test (1947), by the normal approximation with the correction for ties.
  */
 export function mannWhitneyP(a: readonly number[], b: readonly number[]): number {
   const all = [...a.map((value) => [value, 0] as const), ...b.map((value) => [value, 1] as const)];

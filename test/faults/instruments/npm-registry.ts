@@ -6,9 +6,9 @@ import { gunzipSync } from 'node:zlib';
 export interface RegistryPackage {
   readonly name: string;
   readonly version: string;
-  /** What the registry says of the tarball. */
+  /** The digest that the registry publishes for the tarball. */
   readonly integrity: string;
-  /** What it sends as the tarball. */
+  /** The bytes that it sends. */
   readonly tarball: Uint8Array;
 }
 
@@ -19,8 +19,8 @@ export interface NpmRegistry extends AsyncDisposable {
 }
 
 /**
- * A registry of npm on a free port of 127.0.0.1, in the place of the one behind a network: packages, their tarballs,
- * and advisories by the name of a package, which `npm audit` asks for with the versions of all that is installed.
+ * Starts a fake npm registry on a free port of 127.0.0.1. It serves packages, their tarballs, and the advisories that
+ * `npm audit` asks for, by package name.
  */
 export async function startNpmRegistry(
   packages: readonly RegistryPackage[],

@@ -3,7 +3,7 @@ import { createPair, noCertificates, PairFolder } from '../../helpers/certificat
 import { type FaultContext, type FaultOptions, fault } from './fault.js';
 import { type Open, openPlain, openSecure } from './raw-http.js';
 
-/** A row twice: over plain HTTP, and over TLS, where the same must happen. */
+/** Registers a row twice, over plain HTTP and over TLS; the same must happen in both. */
 export function faultPlainAndTls(
   id: string,
   title: string,

@@ -3,20 +3,20 @@ import type { Manifest } from '../../../src/models/manifest/manifest.js';
 import { linearRegression, slow } from '../../helpers/onnx-models.js';
 import { createRegistryFolder, type RegistryFolder } from '../../helpers/registry-folder.js';
 
-/** The one feature of each of these models. */
+/** The features of each of these models. */
 export const features = [{ name: 'x', type: 'number' as const, example: 1 }];
 
-/** What `plain` is asked before and after a fault. */
+/** The golden request of `plain`, and its prediction. */
 export const plainGolden = { path: '/models/plain/predict', body: { x: 20 } };
 export const plainPrediction = 41;
 
-/** As the x of a slow model, more than any time limit allows. */
+/** An x with which a slow model runs longer than any time limit. */
 export const endless = 1e9;
 
-/** How a slow model runs, and how many steps it takes: as many as x says unless `iterations` does. */
+/** The `runtime` of a slow model, and its number of steps; without `iterations` it takes x steps. */
 export type SlowModel = NonNullable<Manifest['runtime']> & { readonly iterations?: number };
 
-/** A registry with the model `plain`, 2·x + 1, and slow ones by name. It goes after the tests of the file. */
+/** A registry with the model `plain` (2·x + 1) and slow models by name. It is removed after the tests of the file. */
 export function createPlainRegistry(slowModels: Readonly<Record<string, SlowModel>> = {}): RegistryFolder {
   const folder = createRegistryFolder();
   afterAll(() => folder[Symbol.dispose]());

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 
 const { server, pid, control } = workerData;
-const asks = [];
+const probes = [];
 const waits = [];
 let isOver = false;
 let begun;
@@ -21,12 +21,12 @@ const askOnce = (url, agent) =>
     }).on('error', () => resolve(0));
   });
 
-/** Schedstat of each thread, open: so read, it costs a few µs. */
+/** An open schedstat for each thread: a read then takes only a few µs. */
 const threads = new Map();
 
 /**
- * How long the main thread of the server ran so far, and how long it was ready and not run; for how long each of the
- * others was, on which it may wait: those that collect garbage with it, or compute a run.
+ * Reads from schedstat how long the server's main thread has run so far, and how long it was ready but not run. The
+ * second time is also read for the other threads (garbage collection, runs), since the main thread may wait for them.
  */
 function readThreads() {
   const main = String(pid);
@@ -59,7 +59,7 @@ function listFolder(path) {
   }
 }
 
-/** The empty text where the process has ended, or this is no Linux: nothing is excused by it. */
+/** Returns an empty text if the process has ended or this is not Linux; nothing is excused then. */
 function readText(path) {
   try {
     return readFileSync(path, 'utf8');
@@ -68,7 +68,7 @@ function readText(path) {
   }
 }
 
-/** The same, and how long all others than the server and its children have computed so far. */
+/** Adds the processor time of everything but the server and its children, from /proc/stat. */
 function readMachine() {
   const [line] = readText('/proc/stat').split('\n', 1);
   const [, user = 0, nice = 0, system = 0, , , ...interruptsAndStolen] = line.split(/ +/, 9).map(Number);
@@ -77,7 +77,7 @@ function readMachine() {
   return { ...readThreads(), foreignMs: 10 * (user + nice + system + sum(interruptsAndStolen) - own) };
 }
 
-/** The processor time of a process and of its children that have ended, in hundredths of a second. */
+/** The processor time of a process and of its ended children, in hundredths of a second. */
 const ticksOf = (of) =>
   sum((readText(`/proc/${of}/stat`).split(') ')[1] ?? '').split(' ').slice(11, 15).map(Number));
 
@@ -99,11 +99,11 @@ const loops = [
     const before = readMachine();
     const from = now();
     const status = await askOnce(`${server}/health/live`, agent);
-    // The first over TLS is mostly this thread's own handshake: that it was answered counts, and not when.
-    const isHandshake = asks.length === 0 && agent instanceof SecureAgent;
-    asks.push({ from, to: isHandshake ? from : now(), status, ...between(before, readMachine()) });
+    // The first probe over TLS is mostly this thread's own handshake: its status counts, its time does not.
+    const isHandshake = probes.length === 0 && agent instanceof SecureAgent;
+    probes.push({ from, to: isHandshake ? from : now(), status, ...between(before, readMachine()) });
   }),
-  // From when it was due: a thread that was not run for a while is late with its asking too.
+  // Timed from when it was due, since a stalled machine delays the sending as well.
   askOver(10, control, async (agent, due) => {
     const isAnswered = (await askOnce(control, agent)) === 200;
     const waitedMs = readThread(String(pid)).waitedMs;
@@ -138,9 +138,9 @@ const answers = {
     return { from, to: now(), ...between(before, readMachine()) };
   },
   async read() {
-    // What is on its way belongs to it.
+    // Requests in flight belong to the records.
     await Promise.all(loops.map(({ current }) => current));
-    return { asks, waits };
+    return { probes, waits };
   },
   stop() {
     isOver = true;

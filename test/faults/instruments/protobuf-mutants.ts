@@ -1,6 +1,6 @@
 import { join, varint } from '../../helpers/onnx/wire.js';
 
-/** A field of a message: its number, its wire type, and its value, which is a list of fields where it reads as one. */
+/** A field of a message. Its value is a list of fields if the bytes parse as a message. */
 interface Field {
   number: number;
   wire: number;
@@ -8,8 +8,8 @@ interface Field {
 }
 
 /**
- * Changes a protobuf message where its structure lies, so that what comes of it still reads as one: fields swapped,
- * doubled, deleted, renumbered, moved elsewhere, numbers and texts changed, bytes turned. `times` changes, by `random`.
+ * Applies `times` random changes to a protobuf message. They follow its structure, so that the result still parses:
+ * fields are swapped, doubled, deleted, renumbered or moved; numbers and bytes are changed.
  */
 export function mutate(bytes: Uint8Array, random: () => number, times: number): Uint8Array {
   const message = read(bytes);
@@ -68,7 +68,7 @@ function listsOf(message: Field[]): Field[][] {
   return message.length > 0 ? [message, ...nested] : nested;
 }
 
-/** The fields, or undefined where the bytes are not a message: a text, or numbers side by side. */
+/** Returns undefined if the bytes are not a message, but a text or packed numbers. */
 function read(bytes: Uint8Array): Field[] | undefined {
   const fields: Field[] = [];
   let at = 0;

@@ -4,21 +4,21 @@ import { promisify } from 'node:util';
 
 const { version } = JSON.parse(readFileSync('node_modules/onnxruntime-node/package.json', 'utf8'));
 
-/** A Python that has the engine in the version of ours; undefined where there is none. */
+/** A Python with the same version of onnxruntime; undefined if there is none. */
 export const pythonWithEngine = [process.env['PYTHON'], 'training/.venv/bin/python', 'python3']
   .filter((file) => file !== undefined)
   .find((file) => spawnSync(file, ['-c', check(version)], { stdio: 'ignore' }).status === 0);
 
-export const noPythonWithEngine = `needs Python with numpy and onnxruntime ${version}: training/train.sh makes it, or name it as PYTHON`;
+export const noPythonWithEngine = `needs Python with numpy and onnxruntime ${version}: run training/train.sh, or set PYTHON to one`;
 
 function check(wanted: string): string {
   return `import numpy, onnxruntime; assert onnxruntime.__version__ == '${wanted}'`;
 }
 
-/** The outputs of all rows by name: floats row by row, or labels. */
+/** The outputs of all rows by name: floats (rows × columns, row-major), or labels. */
 export type EngineOutputs = Readonly<Record<string, Float32Array | readonly (number | string)[]>>;
 
-/** What onnxruntime for Python gives for the bodies of a file, at each of these batch sizes. */
+/** Runs the bodies of a file through onnxruntime for Python, once for each batch size. */
 export async function runByPython(
   folder: string,
   rowsFile: string,

@@ -3,10 +3,10 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectSecurely } from 'node:tls';
 
-/** Opens a connection to a port of this machine, whose own side stays open until it is closed here. */
+/** Opens a connection to a port of this machine. Its client side stays open until the caller closes it. */
 export type Open = (port: number) => Promise<Socket>;
 
-/** From an address of its own, such as another of 127.0.0.0/8. */
+/** Connects from another local address, such as any of 127.0.0.0/8. */
 export const openFrom =
   (localAddress: string): Open =>
   async (port) => {
@@ -17,7 +17,7 @@ export const openFrom =
 
 export const openPlain = openFrom('127.0.0.1');
 
-/** Trusts whatever certificate it is shown. */
+/** Accepts any certificate. */
 export const openSecure: Open = async (port) => {
   const socket = connectSecurely({ socket: await openPlain(port), rejectUnauthorized: false });
   await once(socket, 'secureConnect');
@@ -30,7 +30,7 @@ export interface RawAnswer {
   readonly body: string;
 }
 
-/** Writes bytes to a socket and reads until the other side closes it, or has been silent for a while. */
+/** Sends bytes on a new connection and reads until the server closes it or is silent for `silenceMs`. */
 export async function sendRaw(
   port: number,
   bytes: string | Uint8Array,
@@ -44,20 +44,20 @@ export async function sendRaw(
   socket.on('error', () => socket.destroy());
   socket.setTimeout(silenceMs, () => socket.destroy());
   socket.write(bytes);
-  // Not once(): that rejects on an error, after which there may still be an answer.
+  // Not once(): it rejects on an error, but an answer may still have come.
   await new Promise((resolve) => socket.on('close', resolve));
   return parseAnswer(Buffer.concat(chunks).toString('latin1'));
 }
 
 export interface RawExchange {
-  /** The status of each answer that came, interim ones left out. */
+  /** The status of each answer, without interim ones (1xx). */
   readonly statuses: readonly number[];
   readonly text: string;
-  /** Whether the server closed its side, before it had been silent for a while. */
+  /** Whether the server closed its side before it was silent for `silenceMs`. */
   readonly isClosed: boolean;
 }
 
-/** Writes pieces to a socket, each in a segment of its own, and takes down all that comes back. */
+/** Sends pieces on a new connection, each in its own segment, and records all that comes back. */
 export async function exchangeRaw(
   port: number,
   pieces: readonly (string | Uint8Array)[],
@@ -100,7 +100,7 @@ function parseAnswer(text: string): RawAnswer {
   };
 }
 
-/** A POST of bytes by hand, so that nothing between changes them. */
+/** The bytes of a POST, written by hand so that no client library changes them. */
 export function rawPost(path: string, body: string | Uint8Array, headers: readonly string[] = []): Buffer {
   const bytes = Buffer.from(body);
   const head = [

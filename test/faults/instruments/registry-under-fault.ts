@@ -5,7 +5,7 @@ import type { RegistryFolder, VersionParts } from '../../helpers/registry-folder
 import type { ServerProcess } from '../../helpers/server-process.js';
 import type { FaultOptions } from './fault.js';
 
-/** A version that is sound: 1·a + 2·b, with golden rows. */
+/** A sound version: 1·a + 2·b, with golden rows. */
 export const soundParts: VersionParts = {
   manifest: {
     task: 'regression',
@@ -28,7 +28,7 @@ export const soundParts: VersionParts = {
 export const soundBody = { a: 3, b: 4 };
 export const soundPrediction = 11;
 
-/** A server on this registry, whose golden prediction is that of the sound version of `sound`. */
+/** Options of a row whose server serves this registry; its golden prediction comes from the added model `sound`. */
 export function serving(folder: RegistryFolder): FaultOptions {
   folder.addVersion('sound', '1', soundParts);
   return {
@@ -51,7 +51,7 @@ export async function versionsOf({ url }: ServerProcess, model: string): Promise
   return ((await response.json()) as { versions: VersionView[] }).versions;
 }
 
-/** The reasons of the refused versions, each of which is in the log as well, and counted. */
+/** The reason of each refused version. Asserts that the log has the same reasons and that the metric counts them. */
 export async function refusalsOf(server: ServerProcess, model: string): Promise<ReadonlyMap<string, string>> {
   const versions = await versionsOf(server, model);
   const refused = versions.filter(({ state }) => state === 'refused');
@@ -62,12 +62,14 @@ export async function refusalsOf(server: ServerProcess, model: string): Promise<
       .map((line) => [line.model_version, line.reason]),
   );
   const reasons = new Map(refused.map(({ version, reason = '' }) => [version, reason]));
-  expect(logged, 'what the log says').toEqual(reasons);
+  expect(logged, 'reasons in the log').toEqual(reasons);
   expect(await loadsOf(server, model, 'refused'), 'model_loads_total').toBe(reasons.size);
   expect(await loadsOf(server, model, 'ready')).toBe(versions.length - reasons.size);
   for (const [version, reason] of reasons) {
     expect(reason, `${model}/${version}`).toMatch(/\w{3,}.*\w{3,}/);
-    expect(reason, 'no path, no source of the engine').not.toMatch(/\/tmp\/|onnxruntime_src|\.cc:\d|std::/);
+    expect(reason, 'the reason shows no path and no source of the engine').not.toMatch(
+      /\/tmp\/|onnxruntime_src|\.cc:\d|std::/,
+    );
   }
   return reasons;
 }
@@ -81,6 +83,6 @@ export async function ask({ url }: ServerProcess, path: string, body: unknown = 
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
-  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever came back
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any answer
   return { status: response.status, body: (await response.json()) as any };
 }

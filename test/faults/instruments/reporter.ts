@@ -9,7 +9,7 @@ interface Row {
   readonly figure: string;
 }
 
-/** Ends a run of the faults with a table, and writes it to reports/faults.json. */
+/** Prints a table of all rows at the end of a run, and writes it to reports/faults.json. */
 export default class FaultsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const rows = modules

@@ -2,8 +2,11 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** npm in a folder: its exit code and all that it says. Without the registry and the settings of this machine where one is named. */
-export async function npm(folder: string, args: readonly string[], registry?: string) {
+/**
+ * Runs npm in a folder. Returns its exit code and all output. With `registry` it uses that registry and its own cache,
+ * and ignores the settings of this machine.
+ */
+export async function runNpm(folder: string, args: readonly string[], registry?: string) {
   const { PATH, HOME } = process.env;
   const own = {
     npm_config_registry: registry,
@@ -14,7 +17,7 @@ export async function npm(folder: string, args: readonly string[], registry?: st
   };
   const env = registry === undefined ? process.env : { PATH, HOME, ...own };
   return await promisify(execFile)('npm', args, { cwd: folder, env, maxBuffer: 2 ** 26 }).then(
-    ({ stdout, stderr }) => ({ code: 0, said: stdout + stderr }),
-    (error) => ({ code: error.code as number, said: `${error.stdout}${error.stderr}` }),
+    ({ stdout, stderr }) => ({ code: 0, output: stdout + stderr }),
+    (error) => ({ code: error.code as number, output: `${error.stdout}${error.stderr}` }),
   );
 }

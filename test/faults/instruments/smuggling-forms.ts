@@ -1,8 +1,8 @@
-/** A request in whose bytes another lies hidden, and what must come of it. */
+/** A request whose bytes hide a second request, and the status that it must get. */
 export interface SmugglingForm {
   readonly name: string;
   readonly bytes: Buffer;
-  /** 400 or 431, or of a message that RFC 9112 calls sound the one status that it gets. */
+  /** 400 or 431; for a message that is valid by RFC 9112, its one status. */
   readonly expected: number;
 }
 
@@ -20,7 +20,7 @@ const get = (headers: readonly string[], target = '/health', body = hidden) =>
   `GET ${target} HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n${body}`;
 const many = (count: number) => new Array<string>(count).fill('a:b');
 
-/** What is not sound: the hidden request follows, and must not be answered. */
+/** Invalid messages. The hidden request follows, and must not be answered. */
 const refused: Record<string, string> = {
   'Content-Length, then chunked': post([`Content-Length: ${chunks.length}`, chunked], chunks + hidden),
   'chunked, then Content-Length': post(
@@ -89,7 +89,7 @@ const tooMany: Record<string, string> = {
   ]),
 };
 
-/** Sound by RFC 9112: the hidden request is a part of the body, or comes after `Connection: close`. */
+/** Valid messages by RFC 9112: the hidden request is part of the body, or follows `Connection: close`. */
 const last = 'Connection: close';
 const sound: Record<string, [string, number]> = {
   'GET with a body': [get(['Host: a', last, `Content-Length: ${hidden.length}`]), 200],
@@ -103,7 +103,7 @@ const sound: Record<string, [string, number]> = {
   ],
   'a body where nothing is': [get(['Host: a', last, `Content-Length: ${hidden.length}`], '/nope'), 404],
   'absolute-form target': [get(['Host: a', last], 'http://other.example/health'), 200],
-  // It means /, which says that the server is alive, as KServe's clients ask.
+  // The target means /, where the server says that it lives, for clients of KServe.
   'absolute-form target without a path': [get(['Host: a', last], 'http://other.example'), 200],
   'a tab before chunked': [post([last, 'Transfer-Encoding:\tChunked'], chunks + hidden), 200],
   'a space after the length': [post([last, `${length} `], loan + hidden), 200],

@@ -1,5 +1,5 @@
-// Loaded into a server under test: SIGUSR2 holds its thread until it has computed for BLOCK_MS, as no model can that is
-// proven safe there. The file BLOCK_DONE is written then.
+// Loaded into a server under test. SIGUSR2 blocks the main thread until it has used BLOCK_MS of processor time, which
+// no model on that thread can do: only proven operators run there. Then the plugin writes the file BLOCK_DONE.
 import { writeFileSync } from 'node:fs';
 
 let blocks = 0;

@@ -6,13 +6,13 @@ import { pathToFileURL } from 'node:url';
 import type { ServerProcess } from '../../helpers/server-process.js';
 
 export interface ThreadBlocker extends Disposable {
-  /** What a server needs to be blocked. */
+  /** The environment of the server that is to be blocked. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Holds the server's thread until it has computed for the milliseconds that were given. Resolves when it is over. */
+  /** Blocks the server's main thread once. Resolves when the thread is free again. */
   block(server: ServerProcess): Promise<void>;
 }
 
-/** Blocks the thread of a server, each time for so much of a processor's time. */
+/** Blocks the main thread of a server; each block uses `ms` of processor time. */
 export function createThreadBlocker(ms: number): ThreadBlocker {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-blocking-'));
   const done = join(folder, 'done');

@@ -8,10 +8,10 @@ function shouldFail(request, fault) {
 }
 
 /**
- * Loaded into a server by `--import`, to stand for a plugin with faults: Fastify tells this channel of each server
- * before anything is registered. A request chooses its fault: by `x-throw: <hook> <how>`, or by its address.
- * Each prediction meets two subscribers that fail. A hook fails once a request: were `onSend` to fail for the answer
- * to its own error as well, Fastify would answer with what it has.
+ * Loaded into a server by `--import`, as a faulty plugin. Fastify publishes each new server on this channel before
+ * anything is registered. A request chooses its fault by `x-throw: <hook> <how>` or by its path. Two subscribers fail
+ * at each prediction. A hook fails once for each request: if `onSend` also failed for the answer to its own error,
+ * Fastify would send that answer as it is.
  */
 subscribe('fastify.initialization', ({ fastify }) => {
   for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'onSend', 'onResponse']) {
@@ -23,12 +23,12 @@ subscribe('fastify.initialization', ({ fastify }) => {
       if (shouldFail(request, `${hook} reject`)) throw new Error(`secret of ${hook}`);
     });
   }
-  // After the error handler, as any plugin's routes: those before it would have Fastify's own.
+  // Routes that are registered before the server's error handler would use Fastify's own.
   fastify.addHook('onRoute', function addRoutes({ url, method }) {
     if (url === '/health/live' && method === 'GET') registerRoutes(this);
   });
   fastify.addHook('onReady', async () => {
-    // The instance that the files of the manual are asked of answers no predictions.
+    // The instance that serves the files of the manual has no predictions.
     if (!fastify.hasDecorator('predictions')) return;
     fastify.predictions.subscribe(() => {
       throw new Error('subscriber throws');

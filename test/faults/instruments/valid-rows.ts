@@ -12,7 +12,7 @@ interface Feature {
   readonly default?: unknown;
 }
 
-/** What a version's `metadata.json` says that its rows and answers depend on. */
+/** The part of `metadata.json` that rows and answers depend on. */
 export interface Metadata {
   readonly task: 'classification' | 'regression' | 'tensor';
   readonly features?: readonly Feature[];
@@ -23,8 +23,8 @@ export const readMetadata = (folder: string): Metadata =>
   JSON.parse(readFileSync(`${folder}/metadata.json`, 'utf8'));
 
 /**
- * Bodies that a sample version takes, the same on each machine. Half lie anywhere in what the manifest allows, half
- * keep two thirds of a golden row. Numbers have all digits of a double, so that each is rounded to float32.
+ * Random valid bodies for a sample version, with a fixed seed. Half are drawn from the whole range of the manifest,
+ * half keep two thirds of a golden row. Numbers have all digits of a double, so that each must be rounded to float32.
  */
 export function createValidRows(folder: string, count: number): readonly Record<string, unknown>[] {
   const random = createRandom(5);

