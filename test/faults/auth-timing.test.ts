@@ -28,7 +28,7 @@ const options = {
 const kinds = ['unknown', 'wrong', 'near'] as const;
 type Kind = (typeof kinds)[number];
 
-/** A wrong key: it differs from a real one in full (unknown), in its second half (wrong) or its last character (near). */
+/** A wrong key. It differs from a real one in full (unknown), in its second half (wrong) or in one character (near). */
 function createText(kind: Kind): string {
   const sound = secretOf(names[Math.floor(Math.random() * names.length)] as string);
   const other = `sdx_${randomBytes(32).toString('base64url')}`;

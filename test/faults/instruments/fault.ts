@@ -76,7 +76,7 @@ export function fault(
     expect(server.child.exitCode, 'the process lives').toBe(null);
     expect(server.child.signalCode).toBe(null);
     if (!isBlocked) {
-      expect(answered, 'the probe asked').toBeGreaterThan(0);
+      expect(answered, 'answered probes of /health/live').toBeGreaterThan(0);
       expect(failed, 'failed probes of /health/live').toBe(0);
       expect(longestMs, 'slowest probe of /health/live').toBeLessThan(maxHealthMs);
     }
@@ -84,7 +84,7 @@ export function fault(
   });
 }
 
-/** Registers a row that starts its own processes, or none. Nothing is asserted beside what `inflict` asserts. */
+/** Registers a row that starts its own processes, or none. It adds no checks to those of `inflict`, but for a figure. */
 export function faultWithoutServer(
   id: string,
   title: string,
