@@ -84,7 +84,7 @@ export function fault(
   });
 }
 
-/** Registers a row that starts its own processes, or none. It adds no checks to those of `inflict`, but for a figure. */
+/** Registers a row that starts its own processes, or none. Beside the checks of `inflict` it only checks the figure. */
 export function faultWithoutServer(
   id: string,
   title: string,

@@ -103,7 +103,7 @@ const sound: Record<string, [string, number]> = {
   ],
   'a body where nothing is': [get(['Host: a', last, `Content-Length: ${hidden.length}`], '/nope'), 404],
   'absolute-form target': [get(['Host: a', last], 'http://other.example/health'), 200],
-  // The target means /, where the server says that it lives, for clients of KServe.
+  // The target means /, which clients of KServe probe.
   'absolute-form target without a path': [get(['Host: a', last], 'http://other.example'), 200],
   'a tab before chunked': [post([last, 'Transfer-Encoding:\tChunked'], chunks + hidden), 200],
   'a space after the length': [post([last, `${length} `], loan + hidden), 200],
