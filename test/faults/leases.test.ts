@@ -127,7 +127,7 @@ faultWithoutServer(
     expect(ends).toEqual(ends.map(() => '0'));
     expect(sums.answered).toBeGreaterThan(stops * clients);
     expect([sums.other, sums.cutGently]).toEqual([0, 0]);
-    return `exits 134: ${aborts} of ${stops} stops (small size), rejected runs ${sums.other} of ${sums.answered}; cut connections 0 if the clients stop, ${sums.cut} if they do not`;
+    return `exits 134: ${aborts} of ${stops} stops, rejected runs ${sums.other} of ${sums.answered}; cut connections 0 if the clients stop, ${sums.cut} if they do not`;
   },
   120_000,
 );
