@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { sendRaw } from '../faults/raw.js';
+import { sendRaw } from '../faults/instruments/raw-http.js';
 import { buildTestApp } from '../helpers/app.js';
 
 /** The addresses of the files that a page of this text loads, as a browser resolves them. */
