@@ -1,7 +1,6 @@
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-/** The number that an IEEE 754 binary16 bit pattern stands for. Exact. */
 export function fromFloat16(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;
@@ -12,8 +11,8 @@ export function fromFloat16(half: number): number {
 }
 
 /**
- * The IEEE 754 binary16 bit pattern nearest to a number, ties to even.
- * Whole multiples of the spacing at the number's magnitude are exact in a double, so one rounding is done.
+ * The IEEE 754 binary16 bit pattern nearest to a number, ties to even. Whole multiples of the spacing at its magnitude
+ * are exact in a double, so it is rounded once.
  */
 export function toFloat16(value: number): number {
   float[0] = value;
