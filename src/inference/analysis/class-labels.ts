@@ -114,7 +114,6 @@ function readHead(tensor: ProtobufReader): { name: string; type: number } {
   return head;
 }
 
-/** Raw int32 (6) or int64 (7) numbers. */
 function readRaw(tensor: ProtobufReader, type: number): readonly number[] | undefined {
   const width = type === 7 ? 8 : 4;
   while (tensor.next()) {

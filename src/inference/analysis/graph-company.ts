@@ -20,7 +20,7 @@ const movers = new Set(
 /** Only the first input of these operators passes its rows to the output. */
 const products = new Set(['MatMul', 'Gemm', 'Conv', 'Concat']);
 
-/** Why the answer to a row depends on other rows of its run, with advice. Trial runs of several rows find other cases. */
+/** Why the answer to a row depends on other rows of its run, with advice. Trial runs find the other cases. */
 export function findSharedReason(graph: ModelGraph): string | undefined {
   const nodes = [...graph.nodes, ...graph.nestedNodes];
   const dynamic = nodes.find(({ opType }) => /^Dynamic(Quantize|.*Quant)/.test(opType));

@@ -49,7 +49,6 @@ const READERS = new Map<string, (node: GraphNode, budget: Budget) => Steps<Edges
   ['TreeEnsemble', readForest],
 ]);
 
-/** Elements of lists that may still be read, for all ensembles together. */
 interface Budget {
   left: number;
 }

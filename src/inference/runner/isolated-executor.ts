@@ -30,7 +30,6 @@ export class IsolatedExecutor implements Executor {
   #spare: ModelRunner | undefined;
   #keepsSpare = false;
   #tail: Promise<unknown> = Promise.resolve();
-  /** Runs in progress and waiting. */
   #runs = 0;
   /** Children in a row that ended by themselves, without a successful run in between. */
   #deaths = 0;
@@ -60,7 +59,6 @@ export class IsolatedExecutor implements Executor {
     }
   }
 
-  /** Takes over a child that already has the model open. */
   static adopt(first: RunnerProcess, options: IsolatedOptions): IsolatedExecutor {
     return new IsolatedExecutor(options, first);
   }

@@ -6,7 +6,6 @@ import type { RunnerProcess } from './runner-process.js';
 
 export interface ModelRunnerOptions {
   readonly source: ModelSource;
-  /** The process title of the child. */
   readonly title: string;
   readonly threads: number;
   readonly maxOutputBytes: number;

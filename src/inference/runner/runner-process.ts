@@ -51,7 +51,6 @@ export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
   const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
   const child = spawn(
     process.execPath,
-    // The child collects garbage before it measures its memory.
     [
       '--expose-gc',
       ...(isSource ? ['--import', 'tsx'] : []),

@@ -5,7 +5,6 @@ import { RunnerLostError, type RunnerProcess, startRunnerProcess } from './runne
 export interface SandboxOptions {
   readonly maxMemoryBytes: number;
   readonly maxOutputBytes: number;
-  /** The limit of opening a model, and of each run. */
   readonly loadTimeoutMs: number;
 }
 
@@ -38,7 +37,6 @@ export interface Sandbox extends Pick<Executor, 'run'> {
 
 interface OpenChild {
   readonly runner: RunnerProcess;
-  /** Its memory before the model. */
   readonly before: number;
   readonly openMs: number;
   readonly openCpuMs: number;
