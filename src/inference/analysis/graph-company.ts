@@ -76,7 +76,7 @@ function worksAcross(node: GraphNode, graph: ModelGraph): boolean {
   }
   if (!alongAxis.has(opType)) return false;
   if (opType === 'CumSum') return readConstant(node.inputs[1] ?? '', graph)?.[0] === 0;
-  // Before opset 13, a softmax merged all axes from this one on.
+  // Before opset 13, a softmax merged all axes from `axis` on.
   const opset = graph.opsets.find((it) => it.domain === '')?.version ?? 1;
   const fallback = opset < 13 && /oftmax|Hardmax/.test(opType) ? 1 : alongAxis.get(opType);
   return (readInt(node, 'axis') ?? fallback) === 0;

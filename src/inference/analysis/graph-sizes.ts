@@ -4,7 +4,7 @@ import type { ProvenOperator } from './operator-table.js';
 
 /**
  * What decides the elements of a value. `constant`: the graph. `rows`: shapes, and more rows give no smaller elements.
- * `target`: as `rows`, with a -1 for a Reshape. `computed`: shapes in another way. `data`: elements of an input.
+ * `target`: as `rows`, with a -1 for a Reshape. `computed`: shapes in another way. `data`: an input, or chance.
  */
 export type Level = 'constant' | 'rows' | 'target' | 'computed' | 'data';
 

@@ -2,7 +2,7 @@ import { readConstant } from '../onnx/graph-types.js';
 import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 import type { KnownValues } from './graph-judge.js';
 
-/** Limit on copies of a text in a run. A text may be as long as a body, 8 MiB, and each copy then takes 1 to 3 ms. */
+/** Limit on copies of a text in a run. Measured texts are short, but a copy of 8 MiB takes 1 to 3 ms. */
 const maxCopies = 24;
 
 const picking: Readonly<Record<string, string>> = { Gather: 'places', ArrayFeatureExtractor: 'places' };

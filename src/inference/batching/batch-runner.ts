@@ -11,7 +11,7 @@ export interface BatchRunnerOptions<Row> {
   readonly toRun: (rows: readonly Row[]) => { readonly feeds: Tensors; readonly fetches: readonly string[] };
   readonly times: RunTimes;
   readonly timeoutMs: number;
-  /** Equal for equal entries. Without it, an input that crashes processes is run again in each request. */
+  /** Returns equal texts for equal entries. Without it, each request with a fatal input ends a process. */
   readonly textOf?: ((row: Row) => string) | undefined;
   /** Called after a run of one request alone ended the process. `how` is a signal or a reason. */
   readonly onFatal?: ((requestId: string | undefined, how: string) => void) | undefined;
@@ -131,7 +131,7 @@ export class BatchRunner<Row> {
     else (await this.#settleFailure(waiting, outcome.error))();
   }
 
-  /** A run is stopped early, so that an endless entry leaves time for the others. Undefined: at the usual limit. */
+  /** A lower limit, so that an endless entry leaves time for the others. Undefined if the usual limit is lower. */
   #shortLimitMs(batch: readonly PendingRow<Row>[]): number | undefined {
     const { times, timeoutMs } = this.#options;
     const rows = weigh(batch);

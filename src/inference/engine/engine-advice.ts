@@ -114,7 +114,7 @@ export function withAdvice(text: string): string {
 
 const maxOperators = 40;
 
-/** What to do about a crash, to append to how the child ended. Empty if a limit of the server ended it. */
+/** Advice on a crash, to append to a sentence about the child's end. Empty if a limit of the server ended it. */
 export function adviseOnCrash(how: string, operators: ReadonlySet<string> = new Set()): string {
   if (!/SIG[A-Z]+|exit code/.test(how) || /MAX_MODEL_MEMORY_MB|MODEL_LOAD_TIMEOUT_MS/.test(how)) return '';
   const names = [...operators].sort();

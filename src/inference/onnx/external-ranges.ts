@@ -3,7 +3,7 @@ import type { ModelGraph } from './read-graph.js';
 
 type Ranges = NonNullable<ReturnType<ModelGraph['externalFiles']['get']>>;
 
-/** A range outside a file of `size` bytes, or two unequal ranges that overlap, which no exporter writes. */
+/** Describes a range outside a file of `size` bytes, or two unequal ranges that overlap: no exporter writes them. */
 export function findRangeFault(ranges: Ranges, size: number): string | undefined {
   const isWhole = (value: number) => Number.isSafeInteger(value) && value >= 0;
   const odd = ranges.find(({ offset, length = 0 }) => !isWhole(offset) || !isWhole(length));

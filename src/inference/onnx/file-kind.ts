@@ -26,10 +26,7 @@ const zipMembers: readonly (readonly [mark: string, kind: string])[] = [
   ['.npy', 'arrays of NumPy'],
 ];
 
-/**
- * Names the kind of a file by its first kilobytes, with advice, to append to a sentence. Only for files that the graph
- * reader refused, since an ONNX model may begin with any field.
- */
+/** The kind of a file, with advice. Only for files that the reader refused: an ONNX model may begin with any field. */
 export function describeOtherFile(bytes: Uint8Array): string | undefined {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 4_096)).toString(
     'latin1',

@@ -55,8 +55,8 @@ export interface ModelGraph {
 }
 
 /**
- * Reads the structure of a model without the engine, from untrusted bytes: 100,000 fields take a millisecond. Throws
- * `GraphError`, as does reading a list later. A file above `graphLimits` is refused before it costs memory.
+ * Reads the structure of a model without the engine, from untrusted bytes: 100,000 fields take a millisecond, weights
+ * none. Throws `GraphError`, as does reading a list later. `graphLimits` are checked before anything costs memory.
  */
 export function readGraph(bytes: Uint8Array): ModelGraph {
   return guarded(() => runAtOnce(readSteps(bytes)));

@@ -47,9 +47,12 @@ function bufferOf(bytes: Uint8Array): Buffer {
 function replaceZipMaps(bytes: Buffer, graph: ModelGraph, zipMaps: ReadonlyMap<string, ZipMap>): Buffer {
   const parts: Uint8Array[] = [];
   // The output of a ZipMap is float32, but its input may be float64.
-  const stand = graph.inputs.some(({ elementType }) => elementType === 'float64') ? castNode : identityNode;
+  const replacement = graph.inputs.some(({ elementType }) => elementType === 'float64')
+    ? castNode
+    : identityNode;
   for (const field of fieldsOf(bytes, 0, bytes.length)) {
-    if (field.tag === delimited(7)) parts.push(delimitedField(7, rewriteGraph(bytes, field, zipMaps, stand)));
+    if (field.tag === delimited(7))
+      parts.push(delimitedField(7, rewriteGraph(bytes, field, zipMaps, replacement)));
     else parts.push(bytes.subarray(field.start, field.end));
   }
   const knowsIdentity = graph.opsets.some(({ domain }) => domain === '');
@@ -107,13 +110,13 @@ function rewriteGraph(
   bytes: Buffer,
   { content, end }: Field,
   zipMaps: ReadonlyMap<string, ZipMap>,
-  stand: readonly Uint8Array[],
+  replacement: readonly Uint8Array[],
 ): readonly Uint8Array[] {
   const parts: Uint8Array[] = [];
   // The fields between two changes are copied in one piece: a graph may have a million fields.
   let from = content;
   for (const field of fieldsOf(bytes, content, end)) {
-    const changed = rewriteField(bytes, field, zipMaps, stand);
+    const changed = rewriteField(bytes, field, zipMaps, replacement);
     if (changed === undefined) continue;
     parts.push(bytes.subarray(from, field.start), changed);
     from = field.end;
@@ -126,11 +129,11 @@ function rewriteField(
   bytes: Buffer,
   field: Field,
   zipMaps: ReadonlyMap<string, ZipMap>,
-  stand: readonly Uint8Array[],
+  replacement: readonly Uint8Array[],
 ): Uint8Array | undefined {
   switch (field.tag) {
     case delimited(1):
-      return rewriteNode(bytes, field, zipMaps, stand);
+      return rewriteNode(bytes, field, zipMaps, replacement);
     case delimited(12):
     case delimited(13): {
       const name = lastText(bytes, field, 1);
@@ -147,14 +150,14 @@ function rewriteNode(
   bytes: Buffer,
   field: Field,
   zipMaps: ReadonlyMap<string, ZipMap>,
-  stand: readonly Uint8Array[],
+  replacement: readonly Uint8Array[],
 ): Uint8Array | undefined {
   const isWanted = lastText(bytes, field, 4) === 'ZipMap' && zipMaps.has(lastText(bytes, field, 2));
   if (!isWanted) return undefined;
   const kept = [...fieldsOf(bytes, field.content, field.end)]
     .filter(({ tag }) => ![delimited(4), delimited(5), delimited(7)].includes(tag))
     .map(({ start, end }) => bytes.subarray(start, end));
-  return delimitedField(1, [...kept, ...stand]);
+  return delimitedField(1, [...kept, ...replacement]);
 }
 
 /** The TypeProto of a ValueInfoProto: float32 [?, C], the input of a ZipMap. */

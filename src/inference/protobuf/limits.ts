@@ -32,5 +32,4 @@ export const graphLimits = {
   treeElements: 25_000_000,
 } as const;
 
-/** `1,000,000` */
 export const counted = (count: number): string => count.toLocaleString('en');

@@ -1,9 +1,8 @@
 import { int64At, ProtobufError, varintEnd } from './varint.js';
 
 /**
- * A run is a sequence of fields with one tag, such as an unpacked list. Most bytes of a forest are runs, and loops this
- * small are fast from the first call. Each function begins behind a field and returns the place of the first field that
- * it did not read: the reader handles unusual fields.
+ * A run is a sequence of fields with one tag, such as an unpacked list. Most bytes of a forest are runs, and such small
+ * loops are fast from the first call. Each function returns the place of the first field that the reader must handle.
  */
 
 /** Larger tags have more than one byte, and the loops compare one. */
@@ -14,7 +13,7 @@ export interface Run {
   readonly count: number;
 }
 
-/** Skips a run of numbers, or of texts of under 128 bytes. Stops early after `max` elements or the byte `stop`. */
+/** Skips a run of numbers, or of texts of under 128 bytes. Stops early above `max` elements or the byte `stop`. */
 export function skipRun(
   bytes: Uint8Array,
   start: number,
@@ -130,7 +129,7 @@ export function putFlag(
   into.size += 1;
 }
 
-/** Counts the varints of a packed list by their last bytes. Stops after `max`. */
+/** Counts the varints of a packed list by their last bytes. Stops above `max`. */
 export function countPacked(bytes: Uint8Array, start: number, end: number, max: number): number {
   let count = 0;
   for (let at = start; at < end && count <= max; at++) if ((bytes[at] ?? 0) < 128) count += 1;

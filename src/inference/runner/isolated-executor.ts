@@ -7,7 +7,6 @@ import type { RunnerProcess } from './runner-process.js';
 
 export interface IsolatedOptions extends ModelRunnerOptions {
   readonly pool: RunnerPool;
-  /** The measured memory of one child. */
   readonly residentBytes: number;
   /** Called with the reason after a child ended unexpectedly. */
   readonly onLost?: ((how: string) => void) | undefined;
@@ -70,7 +69,9 @@ export class IsolatedExecutor implements Executor {
     this.#runs += 1;
     const turn = isNext
       ? this.#runIn(this.#current, feeds, fetches, limitMs)
-      : this.#tail.then(() => this.#living()).then((model) => this.#runIn(model, feeds, fetches, limitMs));
+      : this.#tail
+          .then(() => this.#waitForChild())
+          .then((model) => this.#runIn(model, feeds, fetches, limitMs));
     const end = (): void => {
       this.#runs -= 1;
     };
@@ -110,7 +111,7 @@ export class IsolatedExecutor implements Executor {
     return outputs;
   }
 
-  async #living(): Promise<ModelRunner> {
+  async #waitForChild(): Promise<ModelRunner> {
     for (;;) {
       if (this.#isClosed) throw new ServiceError('executor_lost');
       if (this.#pause?.error !== undefined) throw this.#pause.error;

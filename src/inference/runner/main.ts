@@ -13,8 +13,8 @@ import { mainThreadMs } from './thread-time.js';
 // read, which returns sooner than an event loop would. The read also ends when the parent ends.
 
 /**
- * Ends the process if its parent has ended or if it takes too much memory. It has its own thread, since a run may block
- * the main one for ever. SIGUSR2 means too much memory: the parent never sends it.
+ * Ends the process if its parent has ended, or with SIGUSR2 if it takes too much memory. The parent sends no SIGUSR2.
+ * It runs in a thread of its own, since a run may block the main one for ever.
  */
 const watch = `
 const { workerData, parentPort } = require('node:worker_threads');

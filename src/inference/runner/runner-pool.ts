@@ -3,10 +3,7 @@ import { type RunnerProcess, startRunnerProcess } from './runner-process.js';
 /** A child without a model takes some 60 MB. With less memory available than this, none is kept. */
 const minAvailableBytes = 256 * 1_024 * 1_024;
 
-/**
- * The source of children for isolated executors. While there are such executors, one child without a model is kept
- * ready: starting a process takes longer than loading most models.
- */
+/** Keeps one child without a model ready for isolated executors: starting a process takes longer than most loads. */
 export class RunnerPool {
   readonly #maxMemoryBytes: number;
   #users = 0;

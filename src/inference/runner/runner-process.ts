@@ -43,10 +43,7 @@ export interface RunnerProcess {
 const isSource = import.meta.url.endsWith('.ts');
 const entry = fileURLToPath(new URL(`./main.${isSource ? 'ts' : 'js'}`, import.meta.url));
 
-/**
- * Starts a child, which ends itself if it takes more than `maxMemoryBytes`. It gets only a few variables of the
- * parent's environment, and no secrets.
- */
+/** The child ends itself above `maxMemoryBytes`. It gets few variables of the parent's environment, and no secrets. */
 export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
   const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
   const child = spawn(
