@@ -20,18 +20,18 @@ import { shape } from './recipes/shape.js';
 import { trees } from './recipes/trees.js';
 import { domainOf, type SchemaVersion, schemaFile, versionsOf } from './schemas.js';
 
-/** One graph to be tried: an operator in one version, with types, attributes, and some inputs as constants. */
+/** One graph to try: an operator in one version, with types, attributes, and some inputs as constants. */
 export interface Case {
   readonly recipe: Recipe;
   readonly version: SchemaVersion;
   readonly types: readonly ElementType[];
   readonly attributes: Attributes;
   readonly constants: readonly number[];
-  /** Whether it is the first of its types: what takes long is tried with that one alone. */
+  /** Whether it is the first case of its types: slow feeds are tried only with that one. */
   readonly isFirst: boolean;
 }
 
-/** All cases, the same in each process: they are known by their places. */
+/** All cases, in one order in each process: processes name a case by its place. */
 export function listCases(): Case[] {
   return [...elementwise, ...shape, ...network, ...trees, ...ml, ...patterns].flatMap(casesOf);
 }
@@ -64,13 +64,13 @@ function casesOf(recipe: Recipe): Case[] {
 const takes = (inputs: readonly string[], count: number, recipe: Recipe) =>
   recipe.types !== undefined || count <= inputs.length || inputs.at(-1)?.endsWith('*') === true;
 
-/** Each combination of types of the inputs that the schema allows and a request can carry. */
+/** All combinations of input types that the schema allows and a request can carry. */
 function typesOf(recipe: Recipe, version: SchemaVersion): (readonly ElementType[])[] {
   if (recipe.types !== undefined) return [...recipe.types];
   const parameters = recipe.inputs.map((_, place) =>
     (version.inputs[place] ?? version.inputs.at(-1) ?? '').replace(/[?*]$/, ''),
   );
-  // What is left out of the node needs no type of its own.
+  // An omitted input needs no type.
   const names = [...new Set(parameters.filter((_, place) => recipe.inputs[place]?.isAbsent !== true))];
   let choices: ReadonlyMap<string, ElementType>[] = [new Map()];
   for (const name of names) {
@@ -86,16 +86,16 @@ function allowedTypes(parameter: string, version: SchemaVersion): ElementType[] 
   return elementTypes.filter((type) => names.some((name) => toElementType(name) === type));
 }
 
-/** The tensor that an input of a sound call holds. */
+/** The tensor of an input in a sound call. */
 export function soundTensor({ dims, values }: RecipeInput, type: ElementType): Tensor {
   return toTensor(type, dims, values ?? [1, 2, 3, 1, 2, 3, 1]);
 }
 
-/** The places of the inputs that a run gives. */
+/** The places of the inputs that are fed in a run. */
 export const dynamicPlaces = ({ recipe, constants }: Case): number[] =>
   recipe.inputs.flatMap(({ isAbsent }, place) => (isAbsent || constants.includes(place) ? [] : [place]));
 
-/** The model of a case. Inputs have no declared shape, so that the engine takes what it is given. */
+/** The model of a case. Its inputs have no declared shape, so that the engine accepts any shape. */
 export function toModel(tried: Case): Uint8Array {
   const { recipe, version, types, attributes } = tried;
   const names = recipe.inputs.map(({ isAbsent }, place) => (isAbsent ? '' : `X${place}`));

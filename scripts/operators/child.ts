@@ -4,9 +4,9 @@ import type { Tensor } from '../../src/inference/tensors/tensor.js';
 import { type Case, dynamicPlaces, listCases, toModel } from './cases.js';
 import { type Feed, feedsOf } from './hostile-feeds.js';
 
-// Tries cases in the real engine, one after the other, and is expected to die of some. It reads lines `case feed hazards`
-// (the place of a case, the feed to begin with, and the hazards to leave out) and notes each run in a file before
-// it begins, so that the parent knows of which it died.
+// Tries cases in the real engine, one after the other, and may crash. It reads lines `case feed hazards`: the place of
+// a case, the first feed, and the hazards to skip. Before each run it writes a note into a file, from which the parent
+// learns which run crashed.
 
 process.env['ORT_DISABLE_TELEMETRY'] = '1';
 initOrt();
@@ -15,7 +15,7 @@ const typeNumbers =
   'undefined float32 uint8 int8 uint16 int16 int32 int64 string bool float16 float64 uint32 uint64'.split(
     ' ',
   );
-/** Where the parent reads, after a death, which run it was. */
+/** The file of the note, which the parent reads after a crash. */
 const progress = openSync(process.argv[2] as string, 'w');
 const say = (line: string) => writeSync(1, `${line}\n`);
 
@@ -37,8 +37,8 @@ for (;;) {
 }
 
 function attempt(tried: Case, start: number, skipped: readonly string[]): void {
-  // As the server opens a model, but for the arena: without it each tensor is a piece of memory of its own, whose
-  // bounds the C library checks.
+  // The options of the server, but without the arena: so each tensor is one allocation, whose bounds the C library
+  // checks.
   const engine = new binding.InferenceSession();
   writeSync(progress, ''.padEnd(24), 0);
   try {
@@ -72,7 +72,7 @@ function attempt(tried: Case, start: number, skipped: readonly string[]): void {
       }),
     );
     writeSync(progress, `${number} ${feed.hazard}`.padEnd(24), 0);
-    // Of the processor and not of the clock: others may use the machine too.
+    // CPU time, which a busy machine does not lengthen.
     const before = process.cpuUsage();
     let dims: string | undefined;
     try {
@@ -95,7 +95,7 @@ function attempt(tried: Case, start: number, skipped: readonly string[]): void {
   engine.dispose();
 }
 
-/** Says so where the shape of an output is another though only the elements of an input are. */
+/** Reports an input whose elements alone changed the shape of an output. */
 function noteSize({ changed }: Feed, dims: string, soundDims: string, known: Map<string, string>): void {
   if (changed.length !== 1 || dims === soundDims) return;
   const key = String(changed[0]);

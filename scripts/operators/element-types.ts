@@ -2,7 +2,7 @@ import type { ElementType, Tensor, TensorData } from '../../src/inference/tensor
 import { allocate, sizeOf } from '../../src/inference/tensors/tensor.js';
 import { toFloat16 } from '../../test/helpers/onnx.js';
 
-/** The element types that a request can carry, by the names that ONNX's schemas give them. */
+/** The element types that a request can carry, by their names in ONNX's schemas. */
 const bySchemaName: Readonly<Record<string, ElementType>> = {
   'tensor(float)': 'float32',
   'tensor(double)': 'float64',
@@ -21,7 +21,7 @@ const bySchemaName: Readonly<Record<string, ElementType>> = {
 
 export const toElementType = (schemaName: string): ElementType | undefined => bySchemaName[schemaName];
 
-/** What a tensor of any type can be filled with; `toTensor` makes it fit. */
+/** A value for a tensor of any type: `toTensor` converts it. */
 export type Filling = number | bigint | string;
 
 const integerBounds: Partial<Record<ElementType, readonly [bigint, bigint]>> = {
@@ -41,7 +41,7 @@ const largestFloat: Partial<Record<ElementType, readonly [largest: number, small
   float64: [Number.MAX_VALUE, Number.MIN_VALUE],
 };
 
-/** Values at and beyond the edge of what an operator expects: each is tried alone, in pairs and mixed. */
+/** Values at and beyond the limits of what an operator expects, tried alone, in pairs and mixed. */
 export function edgesOf(type: ElementType): readonly Filling[] {
   const bounds = integerBounds[type];
   if (bounds !== undefined) {
@@ -54,12 +54,12 @@ export function edgesOf(type: ElementType): readonly Filling[] {
     const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
     return [nan, infinity, -infinity, largest, -largest, smallest, -0, -1];
   }
-  // A tensor of booleans given as bytes may hold any byte.
+  // A tensor of booleans may hold any byte if the request sends bytes.
   if (type === 'bool') return [0n, 1n, 2n, 255n];
   return ['', '\uD800', 'a\u0001\u0007', 'nan', '-1e400', '9223372036854775808', '\u{1F600}'.repeat(50)];
 }
 
-/** Further numbers, near the sizes of the small tensors and beyond any memory: places, counts, axes. */
+/** Numbers near the sizes of the small tensors, and beyond any memory: indices, counts, axes. */
 export function placesOf(type: ElementType): readonly Filling[] {
   const bounds = integerBounds[type];
   if (type in largestFloat) return [-3, 0.5, 7, 65_000, 2 ** 24, 2 ** 31, 1e12];
@@ -84,7 +84,7 @@ export function placesOf(type: ElementType): readonly Filling[] {
   return places.filter((it) => it >= bounds[0] && it <= bounds[1]);
 }
 
-/** A tensor whose elements repeat `values`; what does not fit its type is brought to the nearest that does. */
+/** A tensor whose elements repeat `values`, with numbers clamped to its type. */
 export function toTensor(type: ElementType, dims: readonly number[], values: readonly Filling[]): Tensor {
   const data: TensorData = allocate(type, sizeOf(dims));
   for (let index = 0; index < data.length; index += 1) {

@@ -1,4 +1,4 @@
-"""Exports what usual exporters write, as small as they come, into a folder: FOLDER/EXPORTER/NAME.onnx.
+"""Exports small models with the usual exporters: FOLDER/EXPORTER/NAME.onnx.
 
     pip install -r training/requirements-foreign.txt catboost
     python scripts/operators/exporters.py FOLDER
@@ -28,7 +28,7 @@ failures = []
 def save(exporter, name, make):
     try:
         model = make()
-    except Exception as error:  # noqa: BLE001: one estimator without a converter is no reason to stop
+    except Exception as error:  # noqa: BLE001: an estimator may have no converter
         failures.append(f"{exporter}/{name}: {type(error).__name__}: {str(error).splitlines()[0][:120]}")
         return
     path = FOLDER / exporter / f"{name}.onnx"
@@ -100,7 +100,7 @@ def sklearn_models():
                 if options and not hasattr(estimator, "predict_proba"):
                     continue
                 save("scikit-learn", f"{name}{suffix}{'' if options else '_default'}", make)
-    # Float64 as it comes from pandas, and every opset that is still written.
+    # Every opset that exporters still write, and then float64, as pandas gives it.
     for opset in range(9, 23):
         for name, estimator in (("logistic", linear_model.LogisticRegression()), ("forest", ensemble.RandomForestClassifier(3, max_depth=3)), ("mlp", neural_network.MLPClassifier((3,), max_iter=20)), ("boosting", ensemble.GradientBoostingClassifier(n_estimators=3)), ("pipeline", names["scaled_forest"]), ("kmeans", cluster.KMeans(3))):
             def make(estimator=estimator, opset=opset):
@@ -189,7 +189,7 @@ def boosted_models():
 
 
 def networks():
-    """As torch's exporters write them: the older one at opsets 11 to 17, the newer at 18 to 23."""
+    """Networks in the form of PyTorch's exporters: the older one at opsets 11 to 17, the newer one at 18 to 23."""
     from onnx import TensorProto, helper, numpy_helper
 
     def build(name, nodes, weights, shape, opset, result="y", kind=TensorProto.FLOAT):

@@ -5,25 +5,25 @@ import { edgesOf, type Filling, placesOf, toTensor } from './element-types.js';
 import type { RecipeInput } from './recipe.js';
 
 /**
- * What is wrong with a feed: elements (`value`), a dimension of 0 (`empty`), shapes that do not fit (`shape`),
- * another number of dimensions (`rank`), a value that sets the size of an output (`size`), text of 8 MiB (`text`).
+ * The hazard of a feed: elements (`value`), a dimension of 0 (`empty`), shapes that do not match (`shape`), another
+ * number of dimensions (`rank`), a value that sets the size of an output (`size`), text of 8 MiB (`text`).
  */
 export const hazards = ['sound', 'value', 'empty', 'shape', 'rank', 'size', 'text'] as const;
 export type Hazard = (typeof hazards)[number];
 
 export interface Feed {
   readonly hazard: Hazard;
-  /** By place, for each input that is no constant. */
+  /** By place, without the inputs that are constants. */
   readonly tensors: ReadonlyMap<number, Tensor>;
-  /** The inputs whose elements are not those of the sound call, where nothing else differs from it. */
+  /** The inputs whose elements differ from the sound call; empty if shapes differ. */
   readonly changed: readonly number[];
 }
 
-/** As long as a body may be. */
-const longestText = 8 * 1024 * 1024;
+/** The limit of a body. */
+const maxTextLength = 8 * 1024 * 1024;
 const mixedFeeds = 12;
 
-/** The sound call first, then hostile ones, in an order that is the same in each process. */
+/** The sound call first, then hostile ones, in one order in each process. */
 export function* feedsOf(tried: Case): Generator<Feed> {
   const places = dynamicPlaces(tried);
   const sound = new Map(
@@ -60,7 +60,7 @@ function* valueFeeds(tried: Case, places: readonly number[], sound: Sound, make:
     const edges = edgesOf(type);
     for (const value of [...edges, ...placesOf(type)]) {
       yield make(kindOf([place]), new Map([[place, filled(place, [value])]]), [place]);
-      // One element alone, and the last alone: the others are sound.
+      // Only the first element, and only the last one.
       const base = type === 'float16' ? [1, 2, 3, 1, 2, 3, 1] : soundOf(place);
       if (base.length < 2) continue;
       for (const at of [0, base.length - 1]) {
@@ -69,7 +69,7 @@ function* valueFeeds(tried: Case, places: readonly number[], sound: Sound, make:
     }
     if (type === 'string' && tried.isFirst) {
       const count = Math.max(1, (sound.get(place) as Tensor).data.length);
-      for (const text of ['b'.repeat(longestText), ' b'.repeat(longestText / 2)]) {
+      for (const text of ['b'.repeat(maxTextLength), ' b'.repeat(maxTextLength / 2)]) {
         yield make(
           'text',
           new Map([[place, filled(place, [text, ...new Array<string>(count - 1).fill('b')])]]),
@@ -130,7 +130,7 @@ function* shapeFeeds(tried: Case, places: readonly number[], sound: Sound, make:
       yield make(kindOf(dims, place), changes);
     }
   }
-  // One dimension of all inputs alike: 0 rows and 0 columns, then one and many.
+  // One axis of all inputs together: length 0, then 1, then many.
   for (const length of [0, 1, 1_000]) {
     for (const axis of [0, 1, -1]) {
       const changes = new Map(
@@ -140,7 +140,7 @@ function* shapeFeeds(tried: Case, places: readonly number[], sound: Sound, make:
       yield make(length === 0 ? 'empty' : 'shape', changes);
     }
   }
-  // What is empty, beside hostile counts, places and sizes.
+  // Empty inputs, together with hostile counts, indices and sizes.
   for (const changes of emptied) {
     for (const place of places) {
       const type = typeOf(tried, place);
@@ -157,7 +157,7 @@ function withLength(dims: readonly number[], axis: number, length: number): read
   return at < dims.length && at >= 0 ? dims.with(at, length) : dims;
 }
 
-/** Shapes near a sound one: each set of dimensions 0, each dimension 1 or larger, other ranks, no elements at all. */
+/** Shapes near a sound one: each set of dimensions 0, each dimension 1 or larger, other ranks, no elements. */
 function* otherShapes(dims: readonly number[]): Generator<readonly number[]> {
   const count = dims.length;
   for (let set = 1; set < 2 ** count; set += 1) {

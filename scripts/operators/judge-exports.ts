@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { judgeGraph } from '../../src/inference/analysis/graph-judge.js';
 import { readGraph } from '../../src/inference/onnx/read-graph.js';
 
-// Judges each model of FOLDER/EXPORTER/*.onnx, as exporters.py writes them: which operators each exporter writes, and
-// why a model would not run on the server's thread. With a second argument, the operators of the models that may are
-// written to that file: test/inference/exported-operators.json.
+// Judges the models FOLDER/EXPORTER/*.onnx that exporters.py wrote. Prints the operators of each exporter, and why a
+// model would not run on the server's thread. A second argument names the file for the operators of the other models:
+// test/inference/exported-operators.json.
 
 const [, , folder = '', output] = process.argv;
-/** By exporter, operator and types of the inputs, the opsets. */
+/** The opsets, by exporter, operator and types of the inputs. */
 const exported: Record<string, Record<string, Record<string, number[]>>> = {};
 
 for (const exporter of readdirSync(folder).sort()) {

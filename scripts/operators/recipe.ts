@@ -4,19 +4,19 @@ import type { Filling } from './element-types.js';
 
 export interface RecipeInput {
   readonly dims: readonly number[];
-  /** Repeated until the tensor is full; small positive numbers where absent. */
+  /** Repeated until the tensor is full. Small positive numbers by default. */
   readonly values?: readonly Filling[];
-  /** The value of this input is known to set the shape of an output. What else does so is found by trying. */
+  /** The value of this input is known to set the shape of an output. Trials find the other such inputs. */
   readonly isSize?: true;
-  /** Left out of the node, in the middle of others. */
+  /** Omitted, between other inputs of the node. */
   readonly isAbsent?: true;
 }
 
-/** A whole number becomes an integer attribute: `float` from the ONNX helper makes one of another type. */
+/** A number becomes an integer attribute. For a float, use `float` of the ONNX helper. */
 export type AttributeSource = number | string | readonly number[] | readonly string[] | Encoded<'attribute'>;
 export type Attributes = Readonly<Record<string, AttributeSource>>;
 
-/** What the nodes around the operator need to know, where there are any. */
+/** The arguments of `Recipe.nodes`. */
 export interface NodeNames {
   readonly inputs: readonly string[];
   readonly output: string;
@@ -24,32 +24,32 @@ export interface NodeNames {
   readonly types: readonly ElementType[];
 }
 
-/** How an operator is used rightly: a small sound call of it, from which hostile ones are made. */
+/** A small correct call of an operator, from which hostile calls are made. */
 export interface Recipe {
   /** `Gemm`, `ai.onnx.ml:Scaler`. */
   readonly op: string;
   readonly inputs: readonly RecipeInput[];
-  /** Sets of attributes that are tried, each with every type. */
+  /** Sets of attributes, each tried with every type. */
   readonly attributes?:
     | readonly Attributes[]
     | ((types: readonly ElementType[], version: number) => readonly Attributes[]);
   readonly outputs?: number;
-  /** Sets of inputs that are written into the graph as constants, as exporters do; none where absent. */
+  /** Sets of inputs that are constants of the graph, as exporters write them. None by default. */
   readonly constants?: readonly (readonly number[])[];
-  /** The versions of the operator's schema that this recipe is for. */
+  /** The versions of the operator's schema. All by default. */
   readonly versions?: readonly [first: number, last: number];
-  /** Types of the inputs, for operators without a schema here, or to try fewer of them. */
+  /** Types of the inputs, for operators without a schema, or to try fewer types. */
   readonly types?: readonly (readonly ElementType[])[];
-  /** The nodes, where the operator needs others beside it, or where several are to be fused into one. */
+  /** The nodes, if the operator needs further ones, or if the engine should fuse several. */
   readonly nodes?: (names: NodeNames) => readonly Encoded<'node'>[];
   /** Further outputs of the graph that are never fetched, such as maps. */
   readonly unfetched?: readonly string[];
-  /** What the operator takes and gives, where it is not what the graph does. */
+  /** The types of the operator, if they differ from those of the graph. */
   readonly signature?: (types: readonly ElementType[]) => {
     takes: readonly string[];
     gives: readonly string[];
   };
-  /** Several operators, which the engine may fuse: the name under which it is reported. It makes no row in the table. */
+  /** A name for several operators that the engine may fuse. They are reported under it, without a row in the table. */
   readonly pattern?: string;
 }
 

@@ -7,7 +7,7 @@ const path = 'reports/operators.json';
 
 type Lists = { deaths: [never, string[]][]; sizes: number[]; slowestMs: [never, number][] };
 
-/** Keeps what a run has found, so that some operators can be tried again, and the table written once more. */
+/** Keeps the results of a run, so that single operators can be tried again, and the table can be written again. */
 export function writeReport(cases: readonly Case[], results: readonly Result[]): void {
   mkdirSync('reports', { recursive: true });
   const entries = cases.map((it, place) => [keyOf(it), results[place]]);
@@ -15,7 +15,7 @@ export function writeReport(cases: readonly Case[], results: readonly Result[]):
   writeFileSync(path, JSON.stringify(Object.fromEntries(entries), toJson));
 }
 
-/** What the last run has found for each of these cases; nothing for those that are new. */
+/** Returns the results of the last run for these cases, empty for new ones. */
 export function readReport(cases: readonly Case[]): Result[] {
   const known = existsSync(path)
     ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, Result & Lists>)

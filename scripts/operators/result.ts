@@ -1,16 +1,16 @@
 import type { Case } from './cases.js';
 import type { Hazard } from './hostile-feeds.js';
 
-/** What became of one case. */
+/** The outcome of one case. */
 export interface Result {
-  /** The types of the outputs, as the engine infers them; none where it refuses the graph. */
+  /** The types of the outputs, as the engine infers them. None if it refuses the graph. */
   gives: readonly string[];
   isSound: boolean;
-  /** Why there is no sound run: a type that is not registered, or a recipe that is wrong. */
+  /** Why there is no sound run: the types have no kernel, or the recipe is wrong. */
   failure?: string;
-  /** How children ended, by what was wrong with the inputs. */
+  /** How children ended, by the hazard of the feed. */
   readonly deaths: Map<Hazard, string[]>;
-  /** The inputs by whose elements the shape of an output changed. */
+  /** The inputs whose elements changed the shape of an output. */
   readonly sizes: Set<number>;
   readonly slowestMs: Map<Hazard, number>;
 }
@@ -23,22 +23,19 @@ export const emptyResult = (): Result => ({
   slowestMs: new Map(),
 });
 
-/** Deaths by these are a condition of the whole operator; by others, of its types and constants. */
+/** A death by these hazards concerns the whole operator; a death by others, its types and constants. */
 const conditions: readonly Hazard[] = ['empty', 'rank', 'size'];
-/** So many groups of one operator that die of a condition speak for all of them. */
-const enoughGroups = 3;
+/** After this many groups of one operator died of a condition, all its groups count as dead of it. */
+const minGroups = 3;
 
-/**
- * What is known of an operator from its other cases, so that a death is not tried again in each version and with each
- * attribute: every one costs a new child.
- */
+/** Results of the operator's other cases, so that a death is not repeated in each version: each death costs a child. */
 export class Known {
   readonly #unregistered = new Set<string>();
   readonly #deaths = new Map<string, Set<Hazard>>();
   readonly #groups = new Map<string, Set<string>>();
 
   note(it: Case, { failure, deaths }: Result): void {
-    // As the engine words it where it has no kernel for the types.
+    // The engine's messages if it has no kernel for the types.
     if (failure?.includes('Could not find an implementation') || failure?.includes('Failed to find kernel')) {
       this.#unregistered.add(`${it.version.since} ${groupOf(it, false)}`);
     }
@@ -54,11 +51,11 @@ export class Known {
     return this.#unregistered.has(`${it.version.since} ${groupOf(it, false)}`);
   }
 
-  /** The hazards of which a case need not be tried: it counts as dead of them. */
+  /** The hazards that need not be tried: the case counts as dead of them. */
   hazardsOf(it: Case): Hazard[] {
     const found = [...(this.#deaths.get(groupOf(it, true)) ?? [])];
     const general = conditions.filter(
-      (hazard) => (this.#groups.get(`${nameOf(it)} ${hazard}`)?.size ?? 0) >= enoughGroups,
+      (hazard) => (this.#groups.get(`${nameOf(it)} ${hazard}`)?.size ?? 0) >= minGroups,
     );
     return [...new Set([...found, ...general])];
   }
@@ -66,7 +63,7 @@ export class Known {
 
 const nameOf = ({ recipe }: Case) => recipe.pattern ?? recipe.op;
 
-/** Cases whose deaths by elements are taken for the same: of one operator, with the same types and constants. */
+/** The group of a case: one operator with equal types and constants. A death by elements counts for the whole group. */
 export function groupOf(it: Case, withConstants: boolean): string {
   return `${nameOf(it)} ${it.types.join(' ')}${withConstants ? ` | ${it.constants}` : ''}`;
 }

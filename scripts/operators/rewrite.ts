@@ -3,7 +3,7 @@ import { readReport } from './report.js';
 import { describeRun } from './summary.js';
 import { writeTable } from './table.js';
 
-// Writes the table from the report of the last run: after a change of table.ts, which needs no new run.
+// Writes the table from the report of the last run. A change of table.ts needs no new run.
 
 const cases = listCases();
 const results = readReport(cases);

@@ -10,13 +10,13 @@ import { emptyResult, Known, type Result } from './result.js';
 import { describeRun } from './summary.js';
 import { writeTable } from './table.js';
 
-// Tries every operator of the recipes with hostile inputs, in children that may die of them, and writes the table of
-// those that survived: src/inference/analysis/proven-operators.json. Run it again after each upgrade of the engine. Operators
-// as an argument, `npm run operators -- TopK,Div`, are tried alone: the others stay as the last run has found them.
+// Tries all operators of the recipes with hostile inputs, in children that may crash, and writes a table of the ones
+// that survived: src/inference/analysis/proven-operators.json. Run it again after each upgrade of the engine.
+// `npm run operators -- TopK,Div` tries these operators only, and keeps the results of the last run for the others.
 
-/** A run that takes longer is a finding. Text of 8 MiB has a bound of its own: see table.ts. */
-const longestStepMs = 6_000;
-const mostMemoryBytes = 1.5e9;
+/** A longer run counts as a death. Text of 8 MiB has its own limit: see table.ts. */
+const maxStepMs = 6_000;
+const maxMemoryBytes = 1.5e9;
 
 const cases = listCases();
 const filter = process.argv[2];
@@ -34,7 +34,7 @@ let lost = 0;
 let children = 0;
 
 const progress = setInterval(() => {
-  console.error(`${queue.length} of ${results.length} cases to go, ${lost} children lost`);
+  console.error(`${queue.length} of ${results.length} cases left, ${lost} children lost`);
 }, 15_000);
 progress.unref();
 
@@ -49,7 +49,7 @@ async function work(): Promise<void> {
   while (queue.length > 0) await runChild();
 }
 
-/** The next case that has something left to be tried. */
+/** Returns the next case that must be tried. */
 function nextJob(): (typeof queue)[number] | undefined {
   for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
     const it = cases[job.place] as Case;
@@ -66,7 +66,7 @@ function nextJob(): (typeof queue)[number] | undefined {
   return undefined;
 }
 
-/** Runs one child until it dies or nothing is left to do. */
+/** Runs one child until it ends or no case is left. */
 function runChild(): Promise<void> {
   children += 1;
   const notes = join(folder, String(children));
@@ -79,7 +79,7 @@ function runChild(): Promise<void> {
       env: {
         ...process.env,
         ORT_DISABLE_TELEMETRY: '1',
-        // Where glibc has it: memory that was written beyond its bounds ends the child when it is freed.
+        // With this library of glibc, freeing memory that was written out of bounds ends the child.
         ...(existsSync(debug) && { LD_PRELOAD: debug, MALLOC_CHECK_: '3' }),
       },
     },
@@ -97,8 +97,8 @@ function runChild(): Promise<void> {
     const note = readNote(notes);
     if (note !== lastNote) lastLine = performance.now();
     lastNote = note;
-    if (isReady && performance.now() - lastLine > longestStepMs) kill('slow');
-    if (residentBytes(child.pid) > mostMemoryBytes) kill('memory');
+    if (isReady && performance.now() - lastLine > maxStepMs) kill('slow');
+    if (residentBytes(child.pid) > maxMemoryBytes) kill('memory');
   }, 50);
   const next = () => {
     if (job !== undefined) known.note(cases[job.place] as Case, results[job.place] as Result);

@@ -1,7 +1,7 @@
-"""Writes schemas.json: what ONNX says of each operator, version by version.
+"""Writes schemas.json: the schemas of ONNX's operators, by version.
 
-The engine gives no schemas to Node. Run it with the release of the package `onnx` whose newest opset is the
-newest that the engine takes:
+The engine has no schemas for Node. Run this with the release of the package `onnx` whose newest opset is the
+newest one that the engine supports:
 
     pip install onnx==1.21.0
     python scripts/operators/schemas.py
@@ -49,7 +49,7 @@ places = {}
 
 
 def place_of(types):
-    """Lists of types are few and long: each stands once, and the operators name its place."""
+    """Stores each list of types once, since there are few long ones. Operators name its place."""
     key = tuple(types)
     if key not in places:
         places[key] = len(sets)

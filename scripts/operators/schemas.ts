@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** What `schemas.py` wrote: ONNX's operators, version by version. */
+/** The file of `schemas.py`: ONNX's operators, by version. */
 interface SchemaFile {
   readonly onnx: string;
-  /** The newest opset of each domain: as new as the engine takes. */
+  /** The newest opset of each domain that the engine supports. */
   readonly newest: Readonly<Record<string, number>>;
   readonly typeSets: readonly string[];
   readonly operators: Readonly<Record<string, readonly Schema[]>>;
@@ -12,10 +12,10 @@ interface SchemaFile {
 export interface Schema {
   readonly since: number;
   readonly deprecated?: true;
-  /** The type parameter or type of each, with `?` for optional and `*` for any number. */
+  /** The type parameter or type of each input, with `?` for optional and `*` for any number. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** By type parameter, the place of its types in `typeSets`. */
+  /** The place in `typeSets`, by type parameter. */
   readonly types: Readonly<Record<string, number>>;
 }
 
@@ -23,17 +23,17 @@ export const schemaFile = JSON.parse(
   readFileSync(new URL('schemas.json', import.meta.url), 'utf8'),
 ) as SchemaFile;
 
-/** Exporters of today write this opset or a newer one. */
+/** Current exporters write this opset or a newer one. */
 const oldestOpset = 9;
 
 export interface SchemaVersion extends Schema {
-  /** The last opset of the domain for which this version stands. */
+  /** The last opset of the domain that uses this version. */
   readonly until: number;
 }
 
 export const domainOf = (op: string): string => op.slice(0, Math.max(0, op.lastIndexOf(':')));
 
-/** The versions of an operator that a graph of opset 9 or newer can mean; one without types where ONNX has none. */
+/** The versions that a graph of opset 9 or newer can use. An operator outside ONNX has one version, without types. */
 export function versionsOf(op: string): readonly SchemaVersion[] {
   const domain = domainOf(op);
   const all = schemaFile.operators[op];

@@ -1,7 +1,7 @@
 import type { Case } from './cases.js';
 import type { Result } from './result.js';
 
-/** The run in words: what was tried, what died of what, and what had no sound run. */
+/** Describes a run: what was tried, what died, and what had no sound run. */
 export function describeRun(
   cases: readonly Case[],
   results: readonly Result[],
@@ -35,7 +35,7 @@ export function describeRun(
       );
   });
   for (const [key, where] of [...deaths].sort()) {
-    lines.push(`died: ${key} | ${where.size} of them: ${[...where].slice(0, 4).join('; ')}`);
+    lines.push(`died: ${key} | ${where.size} cases: ${[...where].slice(0, 4).join('; ')}`);
   }
   for (const [name, failure] of without)
     if (!operators.has(name) && failure !== '') lines.push(`untried: ${name}: ${failure}`);

@@ -6,12 +6,12 @@ import type { Hazard } from './hostile-feeds.js';
 import { groupOf, type Result } from './result.js';
 import { schemaFile, versionsOf } from './schemas.js';
 
-/** A text of 8 MiB, which a single row may carry, takes up to 90 ms of the processor to be given and taken alone. */
-const longestTextMs = 250;
-/** Hostile elements of a tensor as small as those of the recipes. */
-const longestValueMs = 1_000;
+/** Limit for a text of 8 MiB, which a single row may carry. Its transfer alone takes up to 90 ms of CPU time. */
+const maxTextMs = 250;
+/** Limit for hostile elements, in the small tensors of the recipes. */
+const maxValueMs = 1_000;
 const deadly: readonly Hazard[] = ['sound', 'value', 'shape', 'text'];
-/** What the judge excludes: what is empty, or of another rank, at some number of rows only; sizes that a request says. */
+/** The judge excludes these: empty values or other ranks at some number of rows, and sizes that a request sets. */
 const excluded: readonly Hazard[] = ['empty', 'rank', 'size'];
 
 interface Tried {
@@ -28,7 +28,7 @@ interface Entry {
   readonly dies?: readonly string[];
 }
 
-/** Writes what survived: src/inference/analysis/proven-operators.json. */
+/** Writes the operators that survived: src/inference/analysis/proven-operators.json. */
 export function writeTable(cases: readonly Case[], results: readonly Result[]): void {
   const all = cases.flatMap((it, place): Tried[] => {
     const result = results[place];
@@ -50,7 +50,7 @@ export function writeTable(cases: readonly Case[], results: readonly Result[]): 
   spawnSync('npx', ['biome', 'format', '--write', path], { stdio: 'inherit' });
 }
 
-/** A remainder of floats takes up to 200 times as long by its values, which small tensors do not show. */
+/** The values of a remainder of floats make it up to 200 times slower, which small tensors do not show. */
 function isSlowByValue({ recipe, types }: Case): boolean {
   return recipe.op === 'Mod' && types[0]?.startsWith('float') === true;
 }
@@ -58,10 +58,10 @@ function isSlowByValue({ recipe, types }: Case): boolean {
 function isDeadly({ result }: Tried): boolean {
   const { deaths, slowestMs } = result;
   if (deadly.some((hazard) => deaths.has(hazard))) return true;
-  return (slowestMs.get('text') ?? 0) > longestTextMs || (slowestMs.get('value') ?? 0) > longestValueMs;
+  return (slowestMs.get('text') ?? 0) > maxTextMs || (slowestMs.get('value') ?? 0) > maxValueMs;
 }
 
-/** What one version of an operator may be used with, by the conditions. */
+/** The entries of one version of an operator, one for each set of inputs that must be constants. */
 function entriesOf(all: readonly Tried[], since: number, dead: ReadonlySet<string>): Entry[] {
   const tried = all.filter(({ it }) => it.version.since === since);
   const [first] = tried;
@@ -93,7 +93,7 @@ function entriesOf(all: readonly Tried[], since: number, dead: ReadonlySet<strin
   );
 }
 
-/** The inputs that must be constants for the operator to be safe; undefined where it is not, or was not tried. */
+/** The inputs that must be constants for the operator to be safe; undefined if it is unsafe, or was not tried. */
 function conditionOf(group: readonly Tried[], dead: ReadonlySet<string>): readonly number[] | undefined {
   const sets = [[], ...group.map(({ it }) => it.constants)].sort((a, b) => a.length - b.length);
   return sets.find((set) => {
@@ -112,7 +112,7 @@ function takesOf({ it: { recipe, types, version } }: Tried): string {
   return isVariadic ? `${takes[0]}*` : takes.join(' ');
 }
 
-/** Each way to give outputs, the longest where one is the beginning of another. */
+/** All combinations of output types, without those that are the beginning of another one. */
 function givesOf(group: readonly Tried[]): string {
   const ways = new Set(
     group
@@ -128,7 +128,7 @@ function givesOf(group: readonly Tried[]): string {
     .join(' | ');
 }
 
-/** Leaves out what is the beginning of another, or differs from it by an input that is left out. */
+/** Removes combinations that are the beginning of another one, or differ from it only by an omitted input. */
 function withoutCovered(types: Readonly<Record<string, string>>): Record<string, string> {
   const all = Object.entries(types).map(([takes, gives]) => ({ takes: takes.split(' '), gives }));
   const isCovered = ({ takes, gives }: (typeof all)[number]) =>
@@ -152,7 +152,7 @@ function withoutCovered(types: Readonly<Record<string, string>>): Record<string,
 
 const sizesOf = ({ recipe }: Case) => recipe.inputs.flatMap(({ isSize }, place) => (isSize ? [place] : []));
 
-/** The attributes that are one text, with the texts that were tried. */
+/** The attributes of one text, with the texts that were tried. */
 function textsOf(tried: readonly Tried[]): Record<string, string[]> {
   const found = new Map<string, Set<string>>();
   for (const { it, result } of tried) {
@@ -165,7 +165,7 @@ function textsOf(tried: readonly Tried[]): Record<string, string[]> {
   return Object.fromEntries([...found].sort().map(([name, values]) => [name, [...values].sort()]));
 }
 
-/** Versions one after the other that may be used alike are one entry. */
+/** Merges successive versions with equal entries. */
 function mergeVersions(versions: readonly (readonly Entry[])[]): Entry[] {
   const merged: Entry[][] = [];
   for (const entries of versions) {

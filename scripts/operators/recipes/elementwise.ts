@@ -10,7 +10,7 @@ const binary =
   'Add Sub Mul Pow And Or Xor Equal Greater GreaterOrEqual Less LessOrEqual BitwiseAnd BitwiseOr BitwiseXor PRelu StringConcat';
 const variadic = 'Max Min Mean Sum';
 
-/** What the second operand is when it is the divisor of every row: written into the graph, neither 0 nor -1. */
+/** A second operand that is the divisor of all rows: a constant of the graph, neither 0 nor -1. */
 const divisors = { dims: [1, 3], values: [2, 3, 7] };
 
 export const elementwise: readonly Recipe[] = [

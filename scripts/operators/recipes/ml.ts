@@ -6,7 +6,7 @@ const transforms = ['NONE', 'LOGISTIC', 'SOFTMAX', 'SOFTMAX_ZERO', 'PROBIT'];
 const kernels = ['LINEAR', 'POLY', 'RBF', 'SIGMOID'];
 const isText = (type: ElementType | undefined) => type === 'string';
 
-/** What scikit-learn's converters write, and their like. Text that is looked up is tried with 8 MiB of it. */
+/** Operators of scikit-learn's converters and similar ones. Text lookups are tried with 8 MiB of text. */
 export const ml: readonly Recipe[] = [
   { op: 'ai.onnx.ml:ArrayFeatureExtractor', inputs: [x(2, 4), of([2], [0, 2])], constants: [[], [0], [1]] },
   { op: 'ai.onnx.ml:ArrayFeatureExtractor', inputs: [x(1, 4), of([3, 1], [0, 2])], constants: [[], [0]] },

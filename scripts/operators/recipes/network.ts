@@ -296,7 +296,7 @@ export const network: readonly Recipe[] = [
     attributes: [{}, { inverse: 1 }, { onesided: 1 }],
   },
   { op: 'STFT', inputs: [x(1, 16, 1), sizeScalar(4), x(8)], constants: [[], [1, 2]] },
-  // What exporters and the engine's own tools write beyond ONNX.
+  // Operators outside ONNX, from exporters and the engine's own tools.
   ...['Gelu', 'QuickGelu', 'FastGelu'].map(
     (op): Recipe => ({ op: `com.microsoft:${op}`, inputs: [x(2, 4)], types: [['float32']] }),
   ),

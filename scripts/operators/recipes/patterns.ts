@@ -18,7 +18,7 @@ const activations = [
   'ThresholdedRelu',
 ];
 
-/** A chain of operators, each taking what the one before gives. */
+/** A chain of operators: each takes the output of the previous one. */
 function chain(
   pattern: string,
   inputs: Recipe['inputs'],
@@ -44,7 +44,7 @@ function chain(
 const image = x(1, 16, 6, 6);
 const filters = x(16, 16, 3, 3);
 
-/** Small graphs that the engine fuses into one kernel of its own on the CPU. They are judged as exported, and run as this. */
+/** Small graphs that the engine fuses into one CPU kernel: the judge sees the nodes, but the engine runs the kernel. */
 export const patterns: readonly Recipe[] = [
   ...activations.flatMap((it) => [
     chain(`Gemm ${it}`, [x(2, 3), x(3, 4), x(4)], 'Gemm', it, [1, 2]),

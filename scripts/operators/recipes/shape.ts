@@ -7,7 +7,7 @@ const reduces =
   'ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare';
 const axesAsInputSince = (op: string) => (op === 'ReduceSum' ? 13 : 18);
 
-/** Operators that look at shapes, move elements, or reduce along an axis. */
+/** Operators that read shapes, move elements, or reduce along an axis. */
 export const shape: readonly Recipe[] = [
   { op: 'Shape', inputs: [x(2, 3)] },
   { op: 'Shape', inputs: [x(2, 3)], versions: [15, 99], attributes: [{ start: 1 }, { end: -1 }] },

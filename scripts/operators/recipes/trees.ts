@@ -6,7 +6,7 @@ import { type Attributes, type Recipe, x } from '../recipe.js';
 const modes = ['BRANCH_LEQ', 'BRANCH_LT', 'BRANCH_GTE', 'BRANCH_GT', 'BRANCH_EQ', 'BRANCH_NEQ'];
 const transforms = ['NONE', 'LOGISTIC', 'SOFTMAX', 'SOFTMAX_ZERO', 'PROBIT'];
 
-/** Two trees of three nodes: the first asks feature 0, the second feature 2. `AS_TENSOR` is the form of float64. */
+/** Two trees of three nodes: the first compares feature 0, the second feature 2. `AS_TENSOR` is the form of float64. */
 const nodes = (mode: string, missing: number, asTensor: boolean): Attributes => ({
   nodes_treeids: [0, 0, 0, 1, 1, 1],
   nodes_nodeids: [0, 1, 2, 0, 1, 2],
@@ -48,7 +48,7 @@ function classifiers(types: readonly ElementType[], version: number): Attributes
           post_transform,
         })),
       ),
-      // Two classes of which only the second has weights, as exporters write them.
+      // Two classes, of which only the second one has weights, as exporters write them.
       ...transforms.map((post_transform) => ({
         ...nodes('BRANCH_LEQ', 1, asTensor),
         ...leaves('class', [0, 0, 0, 0], asTensor),
@@ -109,7 +109,7 @@ function ensembles(types: readonly ElementType[]): Attributes[] {
 export const trees: readonly Recipe[] = [
   { op: 'ai.onnx.ml:TreeEnsembleClassifier', inputs: [x(2, 3)], outputs: 2, attributes: classifiers },
   { op: 'ai.onnx.ml:TreeEnsembleRegressor', inputs: [x(2, 3)], attributes: regressors },
-  // Enough rows and one row: the engine has a loop for each.
+  // Many rows and one row: the engine has a loop for each.
   {
     op: 'ai.onnx.ml:TreeEnsembleRegressor',
     inputs: [x(1, 3)],

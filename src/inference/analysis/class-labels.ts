@@ -8,7 +8,7 @@ export type Classes = readonly string[] | readonly number[];
 
 const attributes = ['classlabels_strings', 'classlabels_int64s', 'classlabels_ints'];
 const maxClasses = 10_000;
-/** Each may have long lists. A real model has one. */
+/** Each ZipMap may have long lists, and a real model has one ZipMap. */
 const maxZipMaps = 16;
 
 /**
@@ -36,7 +36,7 @@ export function findMadeClasses(graph: ModelGraph, model: Uint8Array, output: st
   return node && classesOf(node, model);
 }
 
-/** ML.NET ends in a `LabelEncoder` from the place of a class, counted from 1, to its name. */
+/** A graph of ML.NET ends in a `LabelEncoder` from the index of a class, counted from 1, to its name. */
 function findLookedUp(graph: ModelGraph, output: string): Classes | undefined {
   let value = output;
   for (let step = 0; step < 8; step += 1) {
@@ -114,7 +114,6 @@ function readHead(tensor: ProtobufReader): { name: string; type: number } {
   return head;
 }
 
-/** Raw int32 (6) or int64 (7) numbers. */
 function readRaw(tensor: ProtobufReader, type: number): readonly number[] | undefined {
   const width = type === 7 ? 8 : 4;
   while (tensor.next()) {

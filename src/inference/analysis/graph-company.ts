@@ -20,7 +20,7 @@ const movers = new Set(
 /** Only the first input of these operators passes its rows to the output. */
 const products = new Set(['MatMul', 'Gemm', 'Conv', 'Concat']);
 
-/** Why the answer to a row depends on other rows of its run, with advice. Trial runs of several rows find other cases. */
+/** Why the answer to a row depends on other rows of its run, with advice. Trial runs find the other cases. */
 export function findSharedReason(graph: ModelGraph): string | undefined {
   const nodes = [...graph.nodes, ...graph.nestedNodes];
   const dynamic = nodes.find(({ opType }) => /^Dynamic(Quantize|.*Quant)/.test(opType));
@@ -76,7 +76,7 @@ function worksAcross(node: GraphNode, graph: ModelGraph): boolean {
   }
   if (!alongAxis.has(opType)) return false;
   if (opType === 'CumSum') return readConstant(node.inputs[1] ?? '', graph)?.[0] === 0;
-  // Before opset 13, a softmax merged all axes from this one on.
+  // Before opset 13, a softmax merged all axes from `axis` on.
   const opset = graph.opsets.find((it) => it.domain === '')?.version ?? 1;
   const fallback = opset < 13 && /oftmax|Hardmax/.test(opType) ? 1 : alongAxis.get(opType);
   return (readInt(node, 'axis') ?? fallback) === 0;

@@ -22,7 +22,7 @@ export interface Judgement {
 }
 
 export interface JudgeOptions {
-  /** The dimensions that a request may choose: only the rows, with widths fixed by the manifest, or all open ones. */
+  /** The dimensions that a request may choose: only the rows, if the manifest fixes all widths, or all open ones. */
   readonly freeInputs: 'rows' | 'declared';
 }
 

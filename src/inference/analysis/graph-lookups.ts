@@ -10,7 +10,6 @@ const indexInputs: Readonly<Record<string, readonly number[]>> = {
   'ai.onnx.ml:ArrayFeatureExtractor': [1],
   'com.microsoft:EmbedLayerNormalization': [0, 1],
 };
-/** Operators that pass the values of their first input on. */
 const passing = new Set([
   'Cast',
   'Expand',

@@ -4,12 +4,11 @@ import type { ProvenOperator } from './operator-table.js';
 
 /**
  * What decides the elements of a value. `constant`: the graph. `rows`: shapes, and more rows give no smaller elements.
- * `target`: as `rows`, with a -1 for a Reshape. `computed`: shapes in another way. `data`: elements of inputs, or chance.
+ * `target`: as `rows`, with a -1 for a Reshape. `computed`: shapes in another way. `data`: an input, or chance.
  */
 export type Level = 'constant' | 'rows' | 'target' | 'computed' | 'data';
 
 type Levels = readonly (Level | undefined)[];
-/** Returns the elements of a constant of few integers. */
 type ReadConstant = (name: string) => readonly number[] | undefined;
 
 /** Inputs that may set a size by the number of rows. Other inputs that set a size must be constants. */

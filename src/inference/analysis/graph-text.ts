@@ -2,10 +2,9 @@ import { readConstant } from '../onnx/graph-types.js';
 import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 import type { KnownValues } from './graph-judge.js';
 
-/** Limit on copies of a text in a run. A text may be as long as a body, 8 MiB, and each copy then takes 1 to 3 ms. */
+/** Limit on copies of a text in a run. Measured texts are short, but a copy of 8 MiB takes 1 to 3 ms. */
 const maxCopies = 24;
 
-/** Operators that pick elements by index, perhaps twice. */
 const picking: Readonly<Record<string, string>> = { Gather: 'places', ArrayFeatureExtractor: 'places' };
 const repeating = new Set(
   'CenterCropPad Expand GatherElements GatherND OneHot Pad Resize ScatterElements ScatterND Scatter Tile Upsample Where'.split(
@@ -54,11 +53,11 @@ function countCopies(input: string, handlers: readonly GraphNode[], graph: Model
     }
     // Different columns, picked one by one, count as one copy together.
     const before = places.map((place) => picked.get(`${node.inputs[0]} ${place}`) ?? 0);
-    const most = Math.max(0, ...before);
+    const max = Math.max(0, ...before);
     places.forEach((place, at) => {
       picked.set(`${node.inputs[0]} ${place}`, (before[at] ?? 0) + 1);
     });
-    total += most === 0 && picked.has(`${node.inputs[0]} any`) ? 0 : taken;
+    total += max === 0 && picked.has(`${node.inputs[0]} any`) ? 0 : taken;
     picked.set(`${node.inputs[0]} any`, 1);
   }
   return total;

@@ -16,9 +16,8 @@ export function findRandomness(graph: ModelGraph): string | undefined {
 }
 
 /**
- * The operator that runs in training mode, as far as attributes and constants show. BatchNormalization then uses the
- * mean and variance of the run, and the engine keeps them for later runs (onnxruntime 1.30): earlier rows change the
- * answers to later ones.
+ * The operator in training mode, as far as attributes and constants show. BatchNormalization then uses the mean and
+ * variance of the run, and the engine keeps them (onnxruntime 1.30): earlier rows change the answers to later ones.
  */
 export function findTrainingMode(graph: ModelGraph): string | undefined {
   const opset = graph.opsets.find(({ domain }) => domain === '')?.version ?? 1;

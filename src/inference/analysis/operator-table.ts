@@ -1,11 +1,9 @@
 import table from './proven-operators.json' with { type: 'json' };
 
-/** An operator in a range of opsets, with the types with which it was tried and survived. */
 export interface ProvenOperator {
   readonly opsets: readonly number[];
   /** Input → output types: `"float32 int64": "float32 | float64"`. `-` is an omitted input, `*` repeats the last. */
   readonly types: Readonly<Record<string, string>>;
-  /** The values that were tried, for attributes of one text. */
   readonly texts?: Readonly<Record<string, readonly string[]>>;
   /** The inputs whose values set the shape of an output. */
   readonly sizedBy?: readonly number[];

@@ -9,9 +9,8 @@ const MAX_TREE_DEPTH = 5_000;
 type Nodes = Pick<ModelGraph, 'nodes' | 'nestedNodes'>;
 
 /**
- * Finds the first fault in the tree ensembles of a model: a cycle, a missing node, or a tree that is too deep.
- * onnxruntime 1.30 refuses only cycles along false sides. With another cycle, a run may never end. Throws `GraphError`
- * if there are too many nodes to judge.
+ * Finds a cycle, a missing node or a tree that is too deep in the ensembles of a model. onnxruntime 1.30 refuses only
+ * cycles along false sides: with another one, a run may never end. Throws `GraphError` for too many nodes.
  */
 export function findTreeFault(graph: Nodes): string | undefined {
   return runAtOnce(findInSteps(graph));
@@ -49,7 +48,6 @@ const READERS = new Map<string, (node: GraphNode, budget: Budget) => Steps<Edges
   ['TreeEnsemble', readForest],
 ]);
 
-/** Elements of lists that may still be read, for all ensembles together. */
 interface Budget {
   left: number;
 }
@@ -77,7 +75,7 @@ function spend<T extends { readonly length: number }>(list: T, budget: Budget): 
 function* readTrees(node: GraphNode, budget: Budget): Steps<Edges | string> {
   const trees = yield* ints(node, 'nodes_treeids', budget);
   const ids = yield* ints(node, 'nodes_nodeids', budget);
-  // The lists hold numbers of nodes, which are replaced in place by places.
+  // The numbers of the next nodes. The loop below replaces them by places.
   const whenTrue = yield* ints(node, 'nodes_truenodeids', budget);
   const whenFalse = yield* ints(node, 'nodes_falsenodeids', budget);
   const leaves = yield* leavesOf(node, budget);

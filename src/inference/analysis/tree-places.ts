@@ -38,9 +38,9 @@ function* isInOrder(trees: Int32Array, ids: Int32Array): Steps<boolean> {
 
 /** An open-addressed hash table: a `Map` takes some 100 bytes per node. Random factors prevent provoked collisions. */
 function* createTable(trees: Int32Array, ids: Int32Array): Steps<TreePlaces | undefined> {
-  const most = graphLimits.unorderedTreeNodes;
-  if (trees.length > most)
-    throw toGraphError(new LimitError(`has over ${counted(most)} nodes of trees in no order`));
+  const max = graphLimits.unorderedTreeNodes;
+  if (trees.length > max)
+    throw toGraphError(new LimitError(`has over ${counted(max)} nodes of trees in no order`));
   const mask = 2 ** Math.ceil(Math.log2(trees.length * 2)) - 1;
   const table = new Int32Array(mask + 1).fill(NONE);
   const [first, second] = [drawFactor(), drawFactor()];

@@ -8,7 +8,6 @@ const safetyFactor = 1.25;
 
 export interface Backlog {
   readonly queuedRows: number;
-  /** Cost of the queued rows, in rows of the measured size. */
   readonly queuedWeight: number;
   /** The run in progress, with its start by `performance.now()`. */
   readonly run: { readonly rows: number; readonly since: number } | undefined;
@@ -21,7 +20,10 @@ export interface AdmissionRules {
   readonly timeoutMs: number;
 }
 
-/** Throws `overloaded` if a new request cannot meet its deadline, `deadline_exceeded` if its limit is below any run. */
+/**
+ * Checks whether a new request of `ownRows` rows can meet its deadline. Throws `overloaded`, with the time after which
+ * this request would be admitted, or `deadline_exceeded` if the request's limit is shorter than any run.
+ */
 export function admit(
   { deadline, limitMs, isLimitOfClient }: CallContext,
   ownRows: number,

@@ -10,9 +10,8 @@ export interface BatchRunnerOptions<Row> {
   /** Builds the run of some entries. If it throws, one of these entries is the cause. */
   readonly toRun: (rows: readonly Row[]) => { readonly feeds: Tensors; readonly fetches: readonly string[] };
   readonly times: RunTimes;
-  /** Limit of one run. */
   readonly timeoutMs: number;
-  /** Equal for equal entries. Without it, an input that crashes processes is run again in each request. */
+  /** Returns equal texts for equal entries. Without it, each request with a fatal input ends a process. */
   readonly textOf?: ((row: Row) => string) | undefined;
   /** Called after a run of one request alone ended the process. `how` is a signal or a reason. */
   readonly onFatal?: ((requestId: string | undefined, how: string) => void) | undefined;
@@ -38,7 +37,6 @@ export class BatchRunner<Row> {
     this.#options = options;
   }
 
-  /** The run in progress, with its start by `performance.now()`. */
   get current(): { readonly rows: number; readonly since: number } | undefined {
     return this.#current;
   }
@@ -120,7 +118,6 @@ export class BatchRunner<Row> {
     return () => undefined;
   }
 
-  /** With `late`, a lone entry is stopped at the limit of a shared run and added to `late`. */
   async #rerun(piece: readonly PendingRow<Row>[], late?: PendingRow<Row>[]): Promise<void> {
     const now = performance.now();
     const waiting = piece.filter(({ deadline, connection }) => deadline > now && !connection?.destroyed);
@@ -134,7 +131,7 @@ export class BatchRunner<Row> {
     else (await this.#settleFailure(waiting, outcome.error))();
   }
 
-  /** A run is stopped early, so that an endless entry leaves time for the others. Undefined: at the usual limit. */
+  /** A lower limit, so that an endless entry leaves time for the others. Undefined if the usual limit is lower. */
   #shortLimitMs(batch: readonly PendingRow<Row>[]): number | undefined {
     const { times, timeoutMs } = this.#options;
     const rows = weigh(batch);

@@ -121,7 +121,6 @@ export class Batcher<Row> {
     this.#timer = undefined;
     if (this.#isRunning || this.#queue.first === undefined) return;
     this.#isRunning = true;
-    // Never rejects: a failure rejects the entries that it concerns.
     void this.#runBatches().then(() => {
       this.#isRunning = false;
       const { first } = this.#queue;

@@ -13,13 +13,13 @@ const lowerOpset = 'a lower opset_version in torch.onnx.export, target_opset in 
 const table: readonly Advice[] = [
   {
     pattern: /Unsupported model IR version: \d+, max supported IR version: (\d+)/,
-    advise: ([, most]) =>
-      `This engine takes IR versions up to ${most}: export with ${lowerOpset}, or set model.ir_version = ${most} with the Python package onnx and save it again.`,
+    advise: ([, max]) =>
+      `This engine takes IR versions up to ${max}: export with ${lowerOpset}, or set model.ir_version = ${max} with the Python package onnx and save it again.`,
   },
   {
     pattern: /official support for domain ([\w.]+) is till opset (\d+)/i,
-    advise: ([, domain, most]) =>
-      `This engine takes opset ${most} of ${domain} and lower: export with ${lowerOpset}.`,
+    advise: ([, domain, max]) =>
+      `This engine takes opset ${max} of ${domain} and lower: export with ${lowerOpset}.`,
   },
   {
     pattern: /((?:ai\.onnx\.contrib|com\.microsoft\.extensions):\w+)\S* is not a registered function/,
@@ -107,7 +107,6 @@ export function adviseOn(text: string): string | undefined {
   return undefined;
 }
 
-/** The engine's message, with the advice appended. */
 export function withAdvice(text: string): string {
   const advice = adviseOn(text);
   return advice === undefined ? text : `${text.replace(/\.?$/, '.')} ${advice}`;
@@ -115,10 +114,7 @@ export function withAdvice(text: string): string {
 
 const maxOperators = 40;
 
-/**
- * What to do about a crash, to append to a sentence that says how the child ended. Empty if a limit of the server
- * ended the child, since that sentence names the limit.
- */
+/** Advice on a crash, to append to a sentence about the child's end. Empty if a limit of the server ended it. */
 export function adviseOnCrash(how: string, operators: ReadonlySet<string> = new Set()): string {
   if (!/SIG[A-Z]+|exit code/.test(how) || /MAX_MODEL_MEMORY_MB|MODEL_LOAD_TIMEOUT_MS/.test(how)) return '';
   const names = [...operators].sort();

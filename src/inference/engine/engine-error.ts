@@ -1,9 +1,6 @@
 import { messageOf } from '../../errors.js';
 
-/**
- * An error of the engine, with a message that clients may read as the reason of a refusal: it names no places in the
- * engine's sources and no folders of this machine. The engine's own error is the cause, for the log.
- */
+/** An engine error without source locations and folders, so that a client may read it. Its cause is for the log. */
 export class EngineError extends Error {
   override readonly name = 'EngineError';
 }

@@ -17,7 +17,6 @@ export interface Executor {
 /** The process of a run ended during the run: it crashed, such as by SIGFPE, or was killed at its limit. */
 export class RunEndedError extends Error {
   override readonly name = 'RunEndedError';
-  /** Whether the run was killed at its limit. */
   readonly isLate: boolean;
 
   /** `how` is a signal, an exit code, or a reason, in words for an operator. */

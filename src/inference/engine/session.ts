@@ -18,10 +18,7 @@ export interface Session {
   release(): void;
 }
 
-/**
- * Opens a model from its bytes, or from a path if the engine must find external weights beside it. Blocks for the whole
- * load. Throws `EngineError`.
- */
+/** Opens bytes, or a path with external weights beside it. Blocks for the whole load. Throws `EngineError`. */
 export function openSession(model: Uint8Array | string, intraOpNumThreads: number): Session {
   initOrt();
   const engine = new binding.InferenceSession();

@@ -14,8 +14,8 @@ import { type GraphTensor, readSparseTensor, readTensor } from './tensor-info.js
 import { toElementType } from './value-type.js';
 
 /**
- * What an operator is set to. Lists are decoded when read: those of a forest hold 100,000 numbers and more. `read`
- * throws `GraphError` for a list of over a million elements; `count` gives their number at a small cost.
+ * The value of an attribute. Lists are decoded only by `read`, since a forest has lists of 100,000 numbers and more. It
+ * throws `GraphError` for over a million elements. `count` is cheap.
  */
 export type AttributeValue =
   | { readonly kind: 'float' | 'int'; readonly value: number }
@@ -25,15 +25,14 @@ export type AttributeValue =
       readonly kind: 'ints';
       readonly count: () => number;
       readonly read: () => readonly number[];
-      /** For long lists: what is no int32 is the lowest of them. */
-      readonly readInt32: (most: number) => Int32Array;
+      /** For long lists. A number that is no int32 becomes the lowest int32. */
+      readonly readInt32: (max: number) => Int32Array;
     }
   | {
       readonly kind: 'strings';
       readonly count: () => number;
       readonly read: () => readonly string[];
-      /** For long lists: 1 for each text that is `wanted`, 0 for any other. */
-      readonly match: (wanted: string, most: number) => Uint8Array;
+      readonly match: (wanted: string, max: number) => Uint8Array;
     }
   | {
       readonly kind: 'tensor';
@@ -41,13 +40,12 @@ export type AttributeValue =
       readonly readDims: () => readonly number[];
       readonly readIntegers: () => readonly number[] | undefined;
     }
-  /** Subgraphs, types, lists of tensors, and texts longer than a name: searched, not kept. */
+  /** Subgraphs, types, lists of tensors, and texts longer than a name: they are searched, but not kept. */
   | { readonly kind: 'other' };
 
 /** AttributeProto.AttributeType, by number. */
 const KINDS = ['', 'float', 'int', 'string', 'tensor', 'graph', 'floats', 'ints', 'strings'];
 
-/** An AttributeProto. */
 export function readAttribute(
   reader: ProtobufReader,
   found: Findings,
@@ -71,7 +69,7 @@ export function readAttribute(
     else if (tag === delimited(22) || tag === delimited(23)) readSparseTensor(reader.message(), found.files);
     else if (tag === varint(20)) type = reader.enum();
   }
-  // The oldest models leave the type out; the fields 2 to 9 stand in the order of the types 1 to 8.
+  // The oldest models omit the type. The fields 2 to 9 have the order of the types 1 to 8.
   switch (KINDS[type || content - 1]) {
     case 'float':
       return [name, { kind: 'float', value: float }];
@@ -109,12 +107,12 @@ const toInts = (reader: ProtobufReader): AttributeValue => ({
   kind: 'ints',
   count: () => guarded(() => countList(reader.again(), 8, 'ints')),
   read: () => guarded(() => readInts(reader.again(), 8)),
-  readInt32: (most) => guarded(() => readInt32s(reader.again(), 8, most)),
+  readInt32: (max) => guarded(() => readInt32s(reader.again(), 8, max)),
 });
 
 const toStrings = (reader: ProtobufReader): AttributeValue => ({
   kind: 'strings',
   count: () => guarded(() => countList(reader.again(), 9, 'texts')),
   read: () => guarded(() => readTexts(reader.again(), 9)),
-  match: (wanted, most) => guarded(() => readMatches(reader.again(), 9, wanted, most)),
+  match: (wanted, max) => guarded(() => readMatches(reader.again(), 9, wanted, max)),
 });

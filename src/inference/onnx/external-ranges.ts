@@ -3,10 +3,7 @@ import type { ModelGraph } from './read-graph.js';
 
 type Ranges = NonNullable<ReturnType<ModelGraph['externalFiles']['get']>>;
 
-/**
- * What is wrong with where tensors say that their bytes lie in a file of `size` bytes, in words: outside of it, or
- * two that overlap without being the same, which no exporter writes. Undefined where nothing is.
- */
+/** Describes a range outside a file of `size` bytes, or two unequal ranges that overlap: no exporter writes them. */
 export function findRangeFault(ranges: Ranges, size: number): string | undefined {
   const isWhole = (value: number) => Number.isSafeInteger(value) && value >= 0;
   const odd = ranges.find(({ offset, length = 0 }) => !isWhole(offset) || !isWhole(length));

@@ -1,4 +1,4 @@
-/** What else people have in place of a model file, by its first bytes. */
+/** Other kinds of files that users take for a model, by their first bytes. */
 const kinds: readonly (readonly [start: string | RegExp, kind: string])[] = [
   [/^\x80[\x02-\x05]/, 'a pickle of Python (pickle, joblib or an old torch.save)'],
   [
@@ -26,10 +26,7 @@ const zipMembers: readonly (readonly [mark: string, kind: string])[] = [
   ['.npy', 'arrays of NumPy'],
 ];
 
-/**
- * What a file is that is no ONNX model, and what to do about it, for the end of a sentence; undefined where its first
- * kilobytes say nothing. Only for files that the graph reader has refused: an ONNX model may begin with any field.
- */
+/** The kind of a file, with advice. Only for files that the reader refused: an ONNX model may begin with any field. */
 export function describeOtherFile(bytes: Uint8Array): string | undefined {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 4_096)).toString(
     'latin1',
@@ -51,7 +48,7 @@ function nameKind(start: string): string | undefined {
   return undefined;
 }
 
-/** A SavedModel's schema version and first graph, or a frozen graph's first node. */
+/** A SavedModel begins with its schema version and first graph, a frozen graph with its first node. */
 function isTensorFlow(start: string): boolean {
   const isSaved =
     start.startsWith('\x08\x01\x12') && /MergeV2|tensorflow|serve|Placeholder|VarHandleOp/.test(start);

@@ -1,11 +1,10 @@
 import { LimitError, ProtobufError } from '../protobuf/protobuf-reader.js';
 
-/** Bytes that are no ONNX model. The message reads on from the file's name: `is not an ONNX model: …`. */
+/** A fault in an ONNX file. The message continues a sentence after the file's name: `is not an ONNX model: …`. */
 export class GraphError extends Error {
   override readonly name = 'GraphError';
 }
 
-/** Turns the fault that `read` finds in the bytes into one that names the model. */
 export function guarded<T>(read: () => T): T {
   try {
     return read();
@@ -14,7 +13,7 @@ export function guarded<T>(read: () => T): T {
   }
 }
 
-/** A fault in the bytes as one that names the model; anything else as it is. */
+/** Converts a `ProtobufError`. Other errors are returned unchanged. */
 export function toGraphError(cause: unknown): unknown {
   if (!(cause instanceof ProtobufError)) return cause;
   const what = cause instanceof LimitError ? 'is larger than a model can be' : 'is not an ONNX model';

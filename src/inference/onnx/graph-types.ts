@@ -1,7 +1,7 @@
 import type { AttributeValue, GraphNode, ModelGraph } from './read-graph.js';
 import { toElementType } from './value-type.js';
 
-/** The type of what a Constant holds; undefined where two attributes say it, of which the engine takes one. */
+/** The type of a Constant's value; undefined if it has two values, since only the engine knows which one it uses. */
 export function constantType({ attributes }: GraphNode): string | undefined {
   if (attributes.size !== 1) return undefined;
   const value = attributes.get('value');
@@ -17,10 +17,6 @@ export function constantType({ attributes }: GraphNode): string | undefined {
   }[name];
 }
 
-/**
- * Which of the ways in which an operator gives its outputs holds for a node, by the attribute that says so; undefined
- * where none does.
- */
 export function chooseOutputs(
   node: GraphNode,
   ways: readonly (readonly string[])[],
@@ -60,11 +56,11 @@ const isFilled = (value: AttributeValue | undefined) =>
   (value?.kind === 'strings' || value?.kind === 'floats' || value?.kind === 'ints') &&
   value.read().length > 0;
 
-/** Operators that pass the elements of a short list on. A Cast may not: 2^32 is 0 as int32. */
+/** Operators that pass elements on unchanged. A Cast is none: 2^32 is 0 as int32. */
 const passing = new Set(['Identity', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten']);
 const maxSteps = 8;
 
-/** The elements of a constant of the graph, where they are few integers in the model itself. */
+/** The elements of a constant, if they are few integers in the model file itself. */
 export function readConstant(name: string, graph: ModelGraph): readonly number[] | undefined {
   let at = name;
   for (let step = 0; step < maxSteps; step += 1) {

@@ -16,20 +16,16 @@ export interface GraphNode {
   readonly attributes: ReadonlyMap<string, AttributeValue>;
 }
 
-/** What a search through a whole model gathers along the way. */
 export interface Findings {
-  /** Of subgraphs, functions and training graphs. */
   readonly nested: GraphNode[];
-  /** Files that tensors name as the place of their bytes. */
   readonly files: ExternalFiles;
   nodeCount: number;
-  /** Subgraphs that are still to be searched: one after the other, and not one within the other. */
+  /** Subgraphs to be searched, one after the other instead of by recursion. */
   readonly graphs: ProtobufReader[];
-  /** Functions that the model brings along, as `domain:name`. */
   readonly functions: Set<string>;
 }
 
-/** An initializer. Of a sparse one only the name is known. */
+/** An initializer. Only the name of a sparse one is known. */
 export type GraphConstant = Pick<GraphTensor, 'dataType' | 'readIntegers'>;
 
 export interface GraphBody {
@@ -39,7 +35,7 @@ export interface GraphBody {
   readonly initializers: Map<string, GraphConstant>;
 }
 
-/** A GraphProto, added to `body`: a message in two pieces is one with the fields of both. */
+/** Adds a GraphProto to `body`: a message in two pieces has the fields of both. */
 export function* readBody(reader: ProtobufReader, body: GraphBody, found: Findings): Steps<void> {
   while (reader.next()) {
     reader.beginItem();
@@ -67,9 +63,8 @@ export function* readBody(reader: ProtobufReader, body: GraphBody, found: Findin
   }
 }
 
-/** Searches the subgraphs that were found, and those within them. */
 export function* searchGraphs(found: Findings): Steps<void> {
-  // Others are added while these are read.
+  // Inner subgraphs are added to the list meanwhile.
   for (const graph of found.graphs) {
     yield* readBody(graph, { nodes: found.nested, inputs: [], outputs: [], initializers: new Map() }, found);
   }
@@ -78,7 +73,7 @@ export function* searchGraphs(found: Findings): Steps<void> {
 const addConstant = (body: GraphBody, { name, dataType, readIntegers }: GraphTensor) =>
   body.initializers.set(name, { dataType, readIntegers: () => guarded(readIntegers) });
 
-/** A TrainingInfoProto: the engine ignores it, and its tensors may still name files. */
+/** A TrainingInfoProto. The engine ignores it, but its tensors may name files. */
 export function* searchTraining(reader: ProtobufReader, found: Findings): Steps<void> {
   while (reader.next()) {
     reader.beginItem();
@@ -87,7 +82,7 @@ export function* searchTraining(reader: ProtobufReader, found: Findings): Steps<
   }
 }
 
-/** A FunctionProto: its nodes, and the tensors among the defaults of its attributes. */
+/** A FunctionProto: its nodes, and the default values of its attributes. */
 export function* searchFunction(reader: ProtobufReader, found: Findings): Steps<void> {
   const [names, domain] = [reader.again(), reader.again()];
   found.functions.add(`${toDomain(readText(domain, 10))}:${readText(names, 1)}`);
@@ -99,7 +94,7 @@ export function* searchFunction(reader: ProtobufReader, found: Findings): Steps<
   }
 }
 
-/** The last text of a field, as protobuf takes a field that stands twice. */
+/** Reads the last text of a field: protobuf ignores the earlier ones. */
 function readText(reader: ProtobufReader, field: number): string {
   let text = '';
   while (reader.next()) if (reader.tag === delimited(field)) text = reader.text();
@@ -133,7 +128,7 @@ function* readNode(reader: ProtobufReader, found: Findings): Steps<GraphNode> {
       case delimited(5): {
         reader.beginItem();
         const [name, value] = readAttribute(reader.message(), found);
-        // Which of the two would count is the engine's affair; it refuses them as well.
+        // The engine refuses such a node as well.
         attributes ??= new Map();
         if (attributes.has(name)) throw new ProtobufError(`has a node with two attributes ${name}`);
         attributes.set(name, value);
@@ -148,5 +143,4 @@ function* readNode(reader: ProtobufReader, found: Findings): Steps<GraphNode> {
   return { ...texts, domain: toDomain(texts.domain), inputs, outputs, attributes: attributes ?? NONE };
 }
 
-/** ONNX's own domain has two names. */
 export const toDomain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);

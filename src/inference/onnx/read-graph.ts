@@ -22,52 +22,47 @@ export { GraphError } from './graph-error.js';
 export type { GraphConstant, GraphNode } from './node.js';
 export { describeType, type GraphValue } from './value-type.js';
 
-/** A ZipMap that ended the graph, and gave way to the tensor that went into it. */
+/** A ZipMap at the end of the graph, which its input tensor has replaced. */
 export interface ZipMap {
-  /** The value that went into it. */
   readonly input: string;
-  /** The names of its columns, in their order; empty where it does not say them. */
+  /** The names of its columns in order; empty if the ZipMap has none. */
   readonly classes: readonly string[] | readonly number[];
 }
 
-/** Holds on to the bytes it was read from, for its attributes: let go of it when done. */
+/** The structure of a model. It keeps the bytes of the file in memory, for the lists that are decoded later. */
 export interface ModelGraph {
   readonly irVersion: number;
   readonly producer: string;
   readonly opsets: readonly { readonly domain: string; readonly version: number }[];
-  /** Those a caller must give: initializers that are listed as inputs too are left out. */
+  /** The inputs that a caller must give, without the initializers among them. */
   readonly inputs: readonly GraphValue[];
   readonly outputs: readonly GraphValue[];
   readonly nodes: readonly GraphNode[];
-  /** The nodes by the values that they make. */
   readonly producers: ReadonlyMap<string, GraphNode>;
-  /** What the model holds itself, by name. */
   readonly initializers: ReadonlyMap<string, GraphConstant>;
-  /** Functions that the model brings along, as `domain:name`: the engine may put one in the place of its own. */
+  /** Functions of the model itself, as `domain:name`. The engine may use one instead of its own operator. */
   readonly functions: ReadonlySet<string>;
-  /** The nodes of subgraphs, functions and training graphs, however deep. */
+  /** The nodes of subgraphs, functions and training graphs, at any depth. */
   readonly nestedNodes: readonly GraphNode[];
-  /** Of all nodes, nested ones too: `Gemm`, `ai.onnx.ml:Scaler`. */
+  /** The operators of all nodes, including nested ones: `Gemm`, `ai.onnx.ml:Scaler`. */
   readonly opTypes: ReadonlySet<string>;
-  /** Each file that any tensor anywhere in the model names as the place of its bytes, once. */
+  /** The names of all files with external tensors. */
   readonly externalData: readonly string[];
-  /** The same files, with the range of each tensor in them. */
   readonly externalFiles: ReadonlyMap<string, readonly ExternalRange[]>;
   readonly metadata: ReadonlyMap<string, string>;
-  /** By output; only of a graph that `readServedGraph` has read. */
+  /** By output. Only `readServedGraph` sets it. */
   readonly zipMaps?: ReadonlyMap<string, ZipMap>;
 }
 
 /**
- * Reads the structure of an ONNX model without the engine, from bytes that are not trusted. Takes a millisecond
- * for each 100,000 fields; weights cost nothing. Throws `GraphError`, as does reading a list later; what goes beyond
- * `graphLimits` is refused before it costs memory.
+ * Reads the structure of a model without the engine, from untrusted bytes: 100,000 fields take a millisecond, weights
+ * none. Throws `GraphError`, as does reading a list later. `graphLimits` are checked before anything costs memory.
  */
 export function readGraph(bytes: Uint8Array): ModelGraph {
   return guarded(() => runAtOnce(readSteps(bytes)));
 }
 
-/** The same, on a thread that serves others meanwhile. */
+/** As `readGraph`, without blocking the thread. */
 export async function readGraphInSlices(bytes: Uint8Array): Promise<ModelGraph> {
   return runInSlices(readSteps(bytes)).catch((error) => {
     throw toGraphError(error);
@@ -82,7 +77,7 @@ function* readSteps(bytes: Uint8Array): Steps<ModelGraph> {
   if (start.startsWith('version https://git-lfs')) {
     throw new GraphError('is a Git LFS pointer and not the model itself: fetch it with git lfs pull');
   }
-  // The engine goes by this mark, so a file that is valid as both would run as what was not read here.
+  // The engine looks for this mark, so a file that is valid in both formats would run as a graph not read here.
   if (start.startsWith('ORTM', 4))
     throw new GraphError("is in the engine's own ORT format: export it as ONNX");
   try {

@@ -7,27 +7,23 @@ export interface GraphTensor {
   readonly name: string;
   readonly dataType: string;
   readonly readDims: () => readonly number[];
-  /** Its elements, where they are int32, int64 or bool, lie in the model itself, and are few; undefined otherwise. */
+  /** The elements, if they are a few of int32, int64 or bool in the model file itself; otherwise undefined. */
   readonly readIntegers: () => readonly number[] | undefined;
 }
 
-/** Lists of axes, places and sizes are shorter. */
+/** Lists of axes, indices and sizes are shorter. */
 const maxIntegers = 4_096;
 
-/** Where in a file a tensor's bytes are said to lie. Without a length: as many as the tensor has. */
+/** The declared place of a tensor's bytes in a file. Without `length`, it follows from the tensor. */
 export interface ExternalRange {
   readonly tensor: string;
   readonly offset: number;
   readonly length?: number;
 }
 
-/** The files that tensors name as the place of their bytes, and the range of each tensor in them. */
 export type ExternalFiles = Map<string, ExternalRange[]>;
 
-/**
- * A TensorProto, without its content. A file that it names counts also where the flag that makes it external is
- * missing: such a model is odd enough to be asked about.
- */
+/** A TensorProto without its content. A file that it names counts even without the flag that makes it external. */
 export function readTensor(reader: ProtobufReader, files: ExternalFiles): GraphTensor {
   let name = '';
   let dataType = toElementType(0);
@@ -35,14 +31,14 @@ export function readTensor(reader: ProtobufReader, files: ExternalFiles): GraphT
   const place = { offset: 0, length: Number.NaN };
   while (reader.next()) {
     const field = reader.tag >>> 3;
-    // Its content and shape are left alone: elements that are written one by one are passed over together.
+    // Content and shape are skipped, and elements written one by one are skipped together.
     if (field === 1 || (field >= 4 && field <= 7) || field === 10 || field === 11) reader.skipAlike();
     if (reader.tag === delimited(8)) name = reader.text();
     if (reader.tag === varint(2)) dataType = toElementType(reader.enum());
     if (reader.tag !== delimited(13)) continue;
     const [key, value] = readPair(reader.message());
     if (key === 'location') locations.push(value);
-    // As the engine reads them: what is no number is not one here either.
+    // As in the engine, a text that is no number becomes NaN.
     if (key === 'offset' || key === 'length') place[key] = Number(value);
   }
   for (const location of locations) {
@@ -60,7 +56,7 @@ export function readTensor(reader: ProtobufReader, files: ExternalFiles): GraphT
   };
 }
 
-/** From the raw bytes, or from the list of its type: int64_data and int32_data. */
+/** Reads the raw bytes, or the list of the type: int64_data or int32_data. */
 function readIntegers(reader: ProtobufReader, dataType: string): readonly number[] | undefined {
   const width = { bool: 1, int32: 4, int64: 8 }[dataType];
   if (width === undefined) return undefined;
@@ -70,7 +66,7 @@ function readIntegers(reader: ProtobufReader, dataType: string): readonly number
   if (raw === undefined) {
     const field = width === 8 ? 7 : 5;
     if (countList(lists.again(), field, 'ints') > maxIntegers) return undefined;
-    // As protobuf and the engine take them: an int32 is the low 32 bits of what is written.
+    // As in protobuf and the engine, an int32 is the low 32 bits of the number.
     const values = readInts(lists, field, maxIntegers);
     return width === 8 ? values : values.map((value) => value | 0);
   }
@@ -82,7 +78,7 @@ function readIntegers(reader: ProtobufReader, dataType: string): readonly number
   });
 }
 
-/** Its name is that of its values. */
+/** The values have the name of the sparse tensor. */
 export function readSparseTensor(reader: ProtobufReader, files: ExternalFiles): string {
   let name = '';
   while (reader.next()) {
@@ -92,15 +88,15 @@ export function readSparseTensor(reader: ProtobufReader, files: ExternalFiles): 
   return name;
 }
 
-/** A StringStringEntryProto, with a value of at most so many bytes. */
+/** A StringStringEntryProto. */
 export function readPair(
   reader: ProtobufReader,
-  most: number = graphLimits.nameBytes,
+  max: number = graphLimits.nameBytes,
 ): [key: string, value: string] {
   const pair: [string, string] = ['', ''];
   while (reader.next()) {
     if (reader.tag === delimited(1)) pair[0] = reader.text();
-    if (reader.tag === delimited(2)) pair[1] = reader.text(most);
+    if (reader.tag === delimited(2)) pair[1] = reader.text(max);
   }
   return pair;
 }

@@ -1,22 +1,19 @@
 import { counted, graphLimits } from '../protobuf/limits.js';
 import { delimited, LimitError, type ProtobufReader, varint } from '../protobuf/protobuf-reader.js';
 
-/** Fixed, symbolic, or unknown. */
 export type GraphDimension = number | string | undefined;
 
 export interface GraphType {
   readonly kind: 'tensor' | 'sparse' | 'sequence' | 'map' | 'optional' | 'opaque' | 'unknown';
-  /** Of a tensor: ONNX's name (`float32`, `int64`, `string`, `float8e4m3fn`); `unknown (99)` for one without. */
+  /** Of a tensor: ONNX's name (`float32`, `string`, `float8e4m3fn`), or `unknown (99)` for an unknown number. */
   readonly elementType?: string;
-  /** Of a tensor; absent when the rank is unknown, `[]` for a scalar. */
+  /** Of a tensor: absent if the rank is unknown, `[]` for a scalar. */
   readonly shape?: readonly GraphDimension[];
-  /** What a sequence or an optional holds, or a map's values. */
+  /** The type within a sequence or an optional, or of a map's values. */
   readonly element?: GraphType;
-  /** Of a map: the element type of its keys. */
   readonly keyType?: string;
 }
 
-/** An input or output of a graph. */
 export interface GraphValue extends GraphType {
   readonly name: string;
 }
@@ -48,7 +45,7 @@ export function readValue(reader: ProtobufReader): GraphValue {
   return { name, ...type };
 }
 
-/** A TypeProto: of its kinds only one is there. */
+/** A TypeProto. */
 function readType(reader: ProtobufReader): GraphType {
   let type: GraphType = { kind: 'unknown' };
   while (reader.next()) {
@@ -81,7 +78,7 @@ function readTensorType(kind: 'tensor' | 'sparse', reader: ProtobufReader): Grap
   let shape: GraphDimension[] | undefined;
   while (reader.next()) {
     if (reader.tag === varint(1)) elementType = toElementType(reader.enum());
-    // A message in two pieces is one with the fields of both.
+    // A message in two pieces has the fields of both.
     if (reader.tag === delimited(2)) shape = readShape(reader.message(), shape);
   }
   return { kind, elementType, ...(shape && { shape }) };
@@ -98,7 +95,7 @@ function readShape(reader: ProtobufReader, shape: GraphDimension[] = []): GraphD
   return shape;
 }
 
-/** A negative size and an empty name are what some exporters write for unknown. */
+/** Some exporters write a negative size or an empty name for an unknown dimension. */
 function readDimension(reader: ProtobufReader): GraphDimension {
   let size: GraphDimension;
   while (reader.next()) {

@@ -1,6 +1,6 @@
 import { int64At, varintEnd } from './varint.js';
 
-/** A field of a protobuf message by its places: the tag is [start, …), the content [content, end). */
+/** A field of a protobuf message. Its tag begins at `start`, its content is [content, end). */
 export interface Field {
   readonly tag: number;
   readonly start: number;
@@ -8,10 +8,7 @@ export interface Field {
   readonly end: number;
 }
 
-/**
- * The fields of the message in [start, limit), one after the other. It is meant for messages that `ProtobufReader` has
- * read already: a break in their form throws `ProtobufError`, without words on what it means.
- */
+/** The fields of the message in [start, limit), which `ProtobufReader` must have checked. Throws `ProtobufError`. */
 export function* fieldsOf(bytes: Uint8Array, start: number, limit: number): Generator<Field> {
   for (let at = start; at < limit; ) {
     const tagEnd = varintEnd(bytes, at, limit);
@@ -37,12 +34,11 @@ export function* fieldsOf(bytes: Uint8Array, start: number, limit: number): Gene
   }
 }
 
-/** A varint field of a number that is not negative. */
+/** `value` must not be negative. */
 export function varintField(field: number, value: number): Uint8Array {
   return Uint8Array.from([...varintOf(field * 8), ...varintOf(value)]);
 }
 
-/** A field with a length: a message made of its fields, or a text. */
 export function delimitedField(field: number, content: string | readonly Uint8Array[]): Uint8Array {
   const parts = typeof content === 'string' ? [Buffer.from(content)] : content;
   const length = parts.reduce((sum, part) => sum + part.length, 0);

@@ -1,12 +1,11 @@
 import { int64At, ProtobufError, varintEnd } from './varint.js';
 
 /**
- * Runs: fields that follow each other with the same tag, as unpacked lists do. The lists of a forest are nearly
- * all there is to its model, and loops this small are fast from the first call. Each begins behind a field and
- * gives the place of the first field that it leaves: whatever is not plain is the reader's own to judge.
+ * A run is a sequence of fields with one tag, such as an unpacked list. Most bytes of a forest are runs, and such small
+ * loops are fast from the first call. Each function returns the place of the first field that the reader must handle.
  */
 
-/** Larger tags take more than the one byte that the loops compare. */
+/** Larger tags have more than one byte, and the loops compare one. */
 const MAX_TAG = 127;
 
 export interface Run {
@@ -14,24 +13,21 @@ export interface Run {
   readonly count: number;
 }
 
-/**
- * Passes over a run of numbers, or of texts of under 128 bytes. Ends early behind more than `most` elements, and
- * behind the byte `stop`.
- */
+/** Skips a run of numbers, or of texts of under 128 bytes. Stops early above `max` elements or the byte `stop`. */
 export function skipRun(
   bytes: Uint8Array,
   start: number,
   limit: number,
   tag: number,
-  most: number,
+  max: number,
   stop: number,
 ): Run {
   if (tag > MAX_TAG) return { end: start, count: 0 };
-  if ((tag & 7) === 0) return skipVarints(bytes, start, limit, tag, most, stop);
+  if ((tag & 7) === 0) return skipVarints(bytes, start, limit, tag, max, stop);
   let at = start;
   let count = 0;
   if ((tag & 7) === 2) {
-    while (at < limit && at <= stop && bytes[at] === tag && count <= most) {
+    while (at < limit && at <= stop && bytes[at] === tag && count <= max) {
       const end = shortTextEnd(bytes, at, limit);
       if (end > limit) break;
       at = end;
@@ -40,7 +36,7 @@ export function skipRun(
     return { end: at, count };
   }
   const step = (tag & 7) === 1 ? 9 : 5;
-  const last = Math.min(limit - step, start + step * most);
+  const last = Math.min(limit - step, start + step * max);
   while (at <= last && bytes[at] === tag) at += step;
   return { end: at, count: (at - start) / step };
 }
@@ -50,12 +46,12 @@ function skipVarints(
   start: number,
   limit: number,
   tag: number,
-  most: number,
+  max: number,
   stop: number,
 ): Run {
   let at = start;
   let count = 0;
-  while (at < limit && at <= stop && bytes[at] === tag && count <= most) {
+  while (at < limit && at <= stop && bytes[at] === tag && count <= max) {
     // Most numbers of a forest take one to three bytes.
     if ((bytes[at + 1] as number) < 128 && at + 1 < limit) at += 2;
     else at = varintEnd(bytes, at + 1, limit);
@@ -64,13 +60,12 @@ function skipVarints(
   return { end: at, count };
 }
 
-/** Where the numbers of a list go: there is room for as many as were counted. */
 export interface Int32List {
   readonly values: Int32Array;
   size: number;
 }
 
-/** What is no int32 becomes the lowest of them, which names nothing in a model. */
+/** A number that is no int32 becomes the lowest int32, which is no valid id in a model. */
 export function putInt32(bytes: Uint8Array, at: number, into: Int32List): void {
   const value = int64At(bytes, at);
   into.values[into.size] = value === (value | 0) ? value : LOWEST_INT32;
@@ -96,7 +91,7 @@ export function readInt32Run(
   return at;
 }
 
-/** A forest says BRANCH_LEQ or LEAF for each node: no text is made of it where only one matters. */
+/** A forest has BRANCH_LEQ or LEAF for each node, and only one of them matters: no strings are created. */
 export interface FlagList {
   readonly values: Uint8Array;
   size: number;
@@ -121,7 +116,6 @@ export function readFlagRun(
   return at;
 }
 
-/** Puts 1 where the bytes are the wanted ones. */
 export function putFlag(
   bytes: Uint8Array,
   start: number,
@@ -135,15 +129,15 @@ export function putFlag(
   into.size += 1;
 }
 
-/** How many varints a packed list has: as many as there are bytes that end one. Counts no further than `most`. */
-export function countPacked(bytes: Uint8Array, start: number, end: number, most: number): number {
+/** Counts the varints of a packed list by their last bytes. Stops above `max`. */
+export function countPacked(bytes: Uint8Array, start: number, end: number, max: number): number {
   let count = 0;
-  for (let at = start; at < end && count <= most; at++) if ((bytes[at] ?? 0) < 128) count += 1;
+  for (let at = start; at < end && count <= max; at++) if ((bytes[at] ?? 0) < 128) count += 1;
   if (end > start && (bytes[end - 1] ?? 0) >= 128) throw new ProtobufError(`ends early at byte ${end}`);
   return count;
 }
 
-/** Of a text whose length fits one byte; beyond the limit for any other. */
+/** The end of a text whose length fits one byte; above `limit` for any other text. */
 function shortTextEnd(bytes: Uint8Array, at: number, limit: number): number {
   const length = at + 1 < limit ? (bytes[at + 1] ?? 128) : 128;
   return length < 128 ? at + 2 + length : limit + 1;

@@ -4,22 +4,20 @@ import { int32At, int64At, ProtobufError, varintEnd } from './varint.js';
 
 export { ProtobufError } from './varint.js';
 
-/** A field's tag: what to compare `reader.tag` with. A known number with another wire type is an unknown field. */
+/** Tags to compare with `reader.tag`. A known field number with another wire type is an unknown field. */
 export const varint = (field: number): number => field * 8;
 export const delimited = (field: number): number => field * 8 + 2;
 export const fixed32 = (field: number): number => field * 8 + 5;
 
-/** As many as protobuf itself allows: what nests deeper, the engine cannot read either. */
+/** The limit of protobuf itself, and so of the engine. */
 const MAX_DEPTH = 100;
 
-/** The bytes, and what has been taken of them so far. */
 class Source {
   readonly bytes: Buffer;
   fields = 0;
   elements = 0;
   textBytes = 0;
   parts = 0;
-  /** How many parts there were when the current item began. */
   partsBefore = 0;
 
   constructor(bytes: Buffer) {
@@ -28,14 +26,12 @@ class Source {
 }
 
 /**
- * Reads one protobuf message field by field, from bytes that are not trusted. Nothing is copied or decoded until
- * asked for, so that a field is passed over at the cost of its head. Each fault throws `ProtobufError`, and so does
- * what goes beyond `graphLimits`.
+ * Reads a protobuf message field by field, from untrusted bytes. Only requested fields are copied or decoded. Throws
+ * `ProtobufError` for a fault, and for anything above `graphLimits`.
  *
  *     while (reader.next()) if (reader.tag === varint(1)) version = reader.int();
  */
 export class ProtobufReader {
-  /** Of the current field; 0 before the first. */
   tag = 0;
   readonly #source: Source;
   readonly #first: number;
@@ -59,7 +55,6 @@ export class ProtobufReader {
     return new ProtobufReader(new Source(buffer), 0, buffer.length, 0);
   }
 
-  /** Moves to the next field; false at the message's end. */
   next(): boolean {
     if (this.#at >= this.#limit) return false;
     this.#source.fields += 1;
@@ -85,17 +80,16 @@ export class ProtobufReader {
     }
   }
 
-  /** The same message, from its first field. What has been counted so far no longer counts. */
+  /** Returns a reader of the same message, from its first field and with new counts. */
   again(): ProtobufReader {
     return new ProtobufReader(new Source(this.#source.bytes), this.#first, this.#limit, this.#depth);
   }
 
-  /** The bytes of the whole input, and the place of the current field in them. */
   get span(): { readonly bytes: Buffer; readonly start: number; readonly end: number } {
     return { bytes: this.#source.bytes, start: this.#start, end: this.#at };
   }
 
-  /** Begins an item: what is read in one piece has at most `graphLimits.itemParts`. */
+  /** Begins an item, which may have at most `graphLimits.itemParts` parts. */
   beginItem(): void {
     this.#source.partsBefore = this.#source.parts;
   }
@@ -105,7 +99,7 @@ export class ProtobufReader {
     return int64At(this.#source.bytes, this.#start);
   }
 
-  /** The current field as protobuf takes an enum: the low 32 bits of whatever is there. */
+  /** The low 32 bits of the current field, as protobuf reads an enum. */
   enum(): number {
     return int32At(this.#source.bytes, this.#start);
   }
@@ -114,23 +108,22 @@ export class ProtobufReader {
     return this.#source.bytes.readFloatLE(this.#start);
   }
 
-  /** How many bytes the current field has. */
   get length(): number {
     return this.#at - this.#start;
   }
 
-  /** The current field as UTF-8, with U+FFFD for what is not. */
-  text(most: number = graphLimits.nameBytes): string {
+  /** The current field as UTF-8, with U+FFFD for invalid bytes. */
+  text(max: number = graphLimits.nameBytes): string {
     this.#count();
     this.#source.textBytes += this.length;
-    if (this.length > most)
-      throw new LimitError(`has a text of over ${counted(most)} bytes at byte ${this.#start}`);
+    if (this.length > max)
+      throw new LimitError(`has a text of over ${counted(max)} bytes at byte ${this.#start}`);
     if (this.#source.textBytes > graphLimits.textBytes)
       throw tooMany('bytes of names and metadata', graphLimits.textBytes);
     return this.#source.bytes.toString('utf8', this.#start, this.#at);
   }
 
-  /** The content of the current field as it lies in the input. */
+  /** The content of the current field, without a copy. */
   bytes(): Buffer {
     return this.#source.bytes.subarray(this.#start, this.#at);
   }
@@ -143,7 +136,7 @@ export class ProtobufReader {
     return new ProtobufReader(this.#source, this.#start, this.#at, this.#depth + 1);
   }
 
-  /** Passes over the fields that follow with the same tag, as far as that is simple, and gives their number. */
+  /** Skips the plain fields of the same tag that follow, and returns their number. */
   skipAlike(): number {
     const { bytes } = this.#source;
     const { listBytes, listElements } = graphLimits;
@@ -158,7 +151,7 @@ export class ProtobufReader {
     return count;
   }
 
-  /** Goes on behind a run that begins behind the current field. */
+  /** Lets `read` read a run behind the current field, and continues after it. */
   passRun(read: (bytes: Buffer, start: number, limit: number, tag: number) => number): void {
     this.#at = read(this.#source.bytes, this.#at, this.#limit, this.tag);
   }
@@ -178,7 +171,7 @@ export class ProtobufReader {
     return true;
   }
 
-  /** A tag or a length at `at`, which protobuf keeps to 32 bits; leaves #at behind it. */
+  /** Reads a tag or a length of at most 32 bits at `at`, and moves #at behind it. */
   #size(at: number): number {
     const byte = this.#source.bytes[at];
     if (at < this.#limit && byte !== undefined && byte < 128) {
@@ -192,9 +185,9 @@ export class ProtobufReader {
   }
 }
 
-/** A limit is no fault of the format: what is said of it must not sound like one. */
+/** A file above a limit is not broken, so the message must not say that it is. */
 export class LimitError extends ProtobufError {}
 
-function tooMany(what: string, most: number): LimitError {
-  return new LimitError(`has over ${counted(most)} ${what}`);
+function tooMany(what: string, max: number): LimitError {
+  return new LimitError(`has over ${counted(max)} ${what}`);
 }

@@ -19,16 +19,16 @@ import {
 import { int64At, varintEnd } from './varint.js';
 
 /**
- * The repeated fields of a message, packed or not, as lists. Each call takes a reader before its first field, counts
- * the elements before it makes room for them, and throws `ProtobufError` where there are more than `most`.
+ * The repeated fields of a message, packed or not. Each function takes a reader before its first field, counts the
+ * elements before it allocates memory, and throws `ProtobufError` for more than `max` elements.
  */
 
-/** How many numbers or texts a list has. Costs a few nanoseconds an element. */
+/** Counts the elements of a list, in a few nanoseconds each. */
 export function countList(
   reader: ProtobufReader,
   field: number,
   kind: 'ints' | 'floats' | 'texts',
-  most: number = graphLimits.listElements,
+  max: number = graphLimits.listElements,
 ): number {
   const unpacked = { ints: varint, floats: fixed32, texts: delimited }[kind](field);
   let count = 0;
@@ -38,21 +38,21 @@ export function countList(
     else if (kind === 'floats') count += floatsIn(reader);
     else {
       const { bytes, start, end } = reader.span;
-      if (end - start > graphLimits.listBytes) throw tooLong(most);
-      count += countPacked(bytes, start, end, most);
+      if (end - start > graphLimits.listBytes) throw tooLong(max);
+      count += countPacked(bytes, start, end, max);
     }
-    if (count > most) throw tooLong(most);
+    if (count > max) throw tooLong(max);
   }
   return count;
 }
 
-/** Numbers as int64, rounded beyond ±2^53. */
+/** Numbers are int64, rounded beyond ±2^53. */
 export function readInts(
   reader: ProtobufReader,
   field: number,
-  most: number = graphLimits.readElements,
+  max: number = graphLimits.readElements,
 ): number[] {
-  countList(reader.again(), field, 'ints', most);
+  countList(reader.again(), field, 'ints', max);
   const values: number[] = [];
   while (reader.next()) {
     if (reader.tag === varint(field)) values.push(reader.int());
@@ -63,10 +63,9 @@ export function readInts(
   return values;
 }
 
-/** Numbers as int32; what is none becomes the lowest of them. */
-export function readInt32s(reader: ProtobufReader, field: number, most: number): Int32Array {
+export function readInt32s(reader: ProtobufReader, field: number, max: number): Int32Array {
   const into: Int32List = {
-    values: new Int32Array(countList(reader.again(), field, 'ints', most)),
+    values: new Int32Array(countList(reader.again(), field, 'ints', max)),
     size: 0,
   };
   while (reader.next()) {
@@ -93,13 +92,12 @@ export function readFloats(reader: ProtobufReader, field: number): number[] {
   return values;
 }
 
-/** Texts, of which each may be as long as a name. */
 export function readTexts(
   reader: ProtobufReader,
   field: number,
-  most: number = graphLimits.readElements,
+  max: number = graphLimits.readElements,
 ): string[] {
-  countList(reader.again(), field, 'texts', most);
+  countList(reader.again(), field, 'texts', max);
   const values: string[] = [];
   let bytesTaken = 0;
   while (reader.next()) {
@@ -114,11 +112,11 @@ export function readTexts(
   return values;
 }
 
-/** For each text of a list 1 where it is `wanted`, else 0: no text is made. */
-export function readMatches(reader: ProtobufReader, field: number, wanted: string, most: number): Uint8Array {
+/** 1 for each text equal to `wanted`, 0 for any other, without creating strings. */
+export function readMatches(reader: ProtobufReader, field: number, wanted: string, max: number): Uint8Array {
   const sought = Buffer.from(wanted);
   const into: FlagList = {
-    values: new Uint8Array(countList(reader.again(), field, 'texts', most)),
+    values: new Uint8Array(countList(reader.again(), field, 'texts', max)),
     size: 0,
   };
   while (reader.next()) {
@@ -137,4 +135,4 @@ function floatsIn(reader: ProtobufReader): number {
   return (end - start) / 4;
 }
 
-const tooLong = (most: number) => new LimitError(`has a list of over ${counted(most)} elements`);
+const tooLong = (max: number) => new LimitError(`has a list of over ${counted(max)} elements`);

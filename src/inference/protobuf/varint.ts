@@ -1,13 +1,12 @@
-/** Why bytes are no protobuf message, and where. */
 export class ProtobufError extends Error {
   override readonly name = 'ProtobufError';
 }
 
 const MAX_BYTES = 10;
-/** A number in three limbs of 28, 28 and 8 bits, each exact in 32: BigInt would take ten times as long. */
+/** Numbers are read in limbs of 28, 28 and 8 bits, each exact in 32 bits: BigInt would take ten times as long. */
 const LIMB = 2 ** 28;
 
-/** Where the varint that begins at `start` has ended; it must end before `limit`. */
+/** The end of the varint at `start`, which must lie before `limit`. */
 export function varintEnd(bytes: Uint8Array, start: number, limit: number): number {
   for (let at = start; at < limit; at++) {
     if (at - start === MAX_BYTES) throw new ProtobufError(`has a number of over 10 bytes at byte ${start}`);
@@ -16,7 +15,7 @@ export function varintEnd(bytes: Uint8Array, start: number, limit: number): numb
   throw new ProtobufError(`ends early at byte ${limit}`);
 }
 
-/** A varint whose end has been found, as an int64; rounded beyond ±2^53. */
+/** The varint at `start` as an int64, rounded beyond ±2^53. `varintEnd` must have checked it. */
 export function int64At(bytes: Uint8Array, start: number): number {
   const first = bytes[start] ?? 0;
   if (first < 128) return first;
@@ -26,11 +25,10 @@ export function int64At(bytes: Uint8Array, start: number): number {
   if (third < 128) return (first & 127) | ((second & 127) << 7) | (third << 14);
   const { low, middle, high } = limbsAt(bytes, start);
   if (high < 128) return (high * LIMB + middle) * LIMB + low;
-  // Two's complement by hand: the inverse of a small negative number is small, so that it stays exact.
+  // Two's complement: the inverse of a small negative number is small, so it stays exact.
   return -(((255 - high) * LIMB + (LIMB - 1 - middle)) * LIMB + (LIMB - 1 - low)) - 1;
 }
 
-/** A varint as protobuf takes an enum: the low 32 bits of whatever is there. */
 export function int32At(bytes: Uint8Array, start: number): number {
   const { low, middle } = limbsAt(bytes, start);
   return low | (middle << 28);

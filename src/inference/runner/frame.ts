@@ -2,7 +2,6 @@ import { Buffer } from 'node:buffer';
 import { fromBytes, toBytes } from '../tensors/bytes.js';
 import type { ElementType, Tensor, Tensors } from '../tensors/tensor.js';
 
-/** What a parent and its child exchange: a small message, and tensors as bytes. */
 export interface Frame<Message> {
   readonly message: Message;
   readonly tensors: Tensors;

@@ -9,7 +9,6 @@ export interface IsolatedOptions extends ModelRunnerOptions {
   /** Called once, when the executor has been closed. */
   readonly onClosed?: (() => void) | undefined;
   readonly pool: RunnerPool;
-  /** The measured memory of one child. */
   readonly residentBytes: number;
   /** Called with the reason after a child ended unexpectedly. */
   readonly onLost?: ((how: string) => void) | undefined;
@@ -32,7 +31,6 @@ export class IsolatedExecutor implements Executor {
   #spare: ModelRunner | undefined;
   #keepsSpare = false;
   #tail: Promise<unknown> = Promise.resolve();
-  /** Runs in progress and waiting. */
   #runs = 0;
   /** Children in a row that ended by themselves, without a successful run in between. */
   #deaths = 0;
@@ -62,7 +60,6 @@ export class IsolatedExecutor implements Executor {
     }
   }
 
-  /** Takes over a child that already has the model open. */
   static adopt(first: RunnerProcess, options: IsolatedOptions): IsolatedExecutor {
     return new IsolatedExecutor(options, first);
   }
@@ -74,7 +71,9 @@ export class IsolatedExecutor implements Executor {
     this.#runs += 1;
     const turn = isNext
       ? this.#runIn(this.#current, feeds, fetches, limitMs)
-      : this.#tail.then(() => this.#living()).then((model) => this.#runIn(model, feeds, fetches, limitMs));
+      : this.#tail
+          .then(() => this.#waitForChild())
+          .then((model) => this.#runIn(model, feeds, fetches, limitMs));
     const end = (): void => {
       this.#runs -= 1;
     };
@@ -114,7 +113,7 @@ export class IsolatedExecutor implements Executor {
     return outputs;
   }
 
-  async #living(): Promise<ModelRunner> {
+  async #waitForChild(): Promise<ModelRunner> {
     for (;;) {
       if (this.#isClosed) throw new ServiceError('executor_lost');
       if (this.#pause?.error !== undefined) throw this.#pause.error;

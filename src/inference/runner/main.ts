@@ -33,7 +33,6 @@ const receive = createFrameReader<RunnerRequest>((frame) => write(answer(frame))
 const chunk = Buffer.allocUnsafeSlow(maxChunk);
 for (;;) {
   const taken = readSync(channel, chunk);
-  // The parent has closed its end.
   if (taken === 0) process.exit(0);
   readBytes += taken;
   receive(chunk.subarray(0, taken));

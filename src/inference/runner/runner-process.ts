@@ -39,10 +39,7 @@ export interface RunnerProcess {
   readonly ended: Promise<string>;
 }
 
-/**
- * Starts a child, which ends itself if it takes more than `maxMemoryBytes`. It gets only a few variables of the
- * parent's environment, and no secrets.
- */
+/** The child ends itself above `maxMemoryBytes`. It gets few variables of the parent's environment, and no secrets. */
 export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
   const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
   const child = spawn(

@@ -8,7 +8,6 @@ export interface SandboxOptions {
   /** The source of the children. */
   readonly pool: RunnerPool;
   readonly maxOutputBytes: number;
-  /** The limit of opening a model, and of each run. */
   readonly loadTimeoutMs: number;
 }
 
@@ -39,7 +38,6 @@ export interface Sandbox extends Pick<Executor, 'run'> {
 
 interface OpenChild {
   readonly runner: RunnerProcess;
-  /** Its memory before the model. */
   readonly before: number;
   readonly openMs: number;
   readonly openCpuMs: number;

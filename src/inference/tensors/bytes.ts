@@ -2,8 +2,8 @@ import { Buffer } from 'node:buffer';
 import type { ElementType, TensorData, Tensors } from './tensor.js';
 
 /**
- * The elements of a tensor as they lie in memory, without a copy. Texts, which have no fixed size, are their lengths
- * in bytes, each an unsigned 32-bit number, and then their UTF-8, one after the other.
+ * The elements of a tensor as they lie in memory, without a copy. Texts become their number and their lengths in bytes,
+ * all as unsigned 32-bit numbers, and then their UTF-8.
  */
 export function toBytes(data: TensorData): Uint8Array {
   if (!Array.isArray(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -14,7 +14,7 @@ export function toBytes(data: TensorData): Uint8Array {
   return Buffer.concat([lengths, ...texts]);
 }
 
-/** The reverse: a view of `bytes`, which begin at a multiple of 8 in their buffer. Texts are read out of them. */
+/** The reverse of `toBytes`: a view of `bytes`, which must begin at a multiple of 8 in its buffer. Texts are copied. */
 export function fromBytes(type: ElementType, bytes: Buffer): TensorData {
   const { buffer, byteOffset: at, byteLength: length } = bytes;
   switch (type) {
@@ -47,10 +47,10 @@ export function fromBytes(type: ElementType, bytes: Buffer): TensorData {
   }
 }
 
-/** Quotes and comma: what a text of no letters takes in an answer. */
+/** Quotes and comma, which even an empty text takes in an answer. */
 const bytesAroundText = 3;
 
-/** How much memory the elements of some tensors take; a text counts as its characters and what stands around it. */
+/** Bytes of all elements. A text counts as its characters, quotes and comma. */
 export function countBytes(tensors: Tensors): number {
   let total = 0;
   for (const name in tensors) {

@@ -1,7 +1,6 @@
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-/** The number that an IEEE 754 binary16 bit pattern stands for. Exact. */
 export function fromFloat16(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;
@@ -11,10 +10,7 @@ export function fromFloat16(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/**
- * The IEEE 754 binary16 bit pattern nearest to a number, ties to even.
- * Whole multiples of the spacing at the number's magnitude are exact in a double, so one rounding is done.
- */
+/** IEEE 754 binary16, ties to even. Multiples of the spacing are exact in a double, so a number is rounded once. */
 export function toFloat16(value: number): number {
   float[0] = value;
   const sign = ((bits[0] as number) >>> 16) & 0x8000;

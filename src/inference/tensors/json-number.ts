@@ -2,10 +2,7 @@ import { ServiceError } from '../../errors.js';
 import { fromFloat16 } from './float16.js';
 import type { Tensor } from './tensor.js';
 
-/**
- * A short decimal that reads back as exactly this float32, so that an answer says 0.8083
- * and not 0.8082999587059021, which is the same number with false digits.
- */
+/** A short decimal that reads back as exactly this float32: 0.8083 instead of 0.8082999587059021. */
 export function shortenFloat32(value: number): number {
   for (let scale = 1e7; scale <= 1e9; scale *= 10) {
     const rounded = Math.round(value * scale) / scale;
@@ -15,17 +12,14 @@ export function shortenFloat32(value: number): number {
   return Number.isFinite(value) ? Number(value.toPrecision(9)) : value;
 }
 
-/**
- * The number at `index` of a numeric tensor, as JSON can carry it.
- * Throws `output_not_finite` for NaN and the infinities, `output_not_exact` for integers beyond ±(2^53 − 1).
- */
+/** Throws `output_not_finite` for NaN and infinities, `output_not_exact` for integers beyond ±(2^53 − 1). */
 export function readNumber(tensor: Tensor, index: number, output: string): number {
   const element = readRaw(tensor, index, output);
   if (!Number.isFinite(element)) throw notFinite(element, output);
   return tensor.type === 'float32' ? shortenFloat32(element) : element;
 }
 
-/** The same without the check that it is finite, and without shortening: for logits, and for comparisons. */
+/** As `readNumber`, but not shortened and perhaps not finite: for logits, and for comparisons. */
 export function readRaw(tensor: Tensor, index: number, output: string): number {
   const element = tensor.data[index];
   if (typeof element === 'number') return tensor.type === 'float16' ? fromFloat16(element) : element;

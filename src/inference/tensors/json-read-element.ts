@@ -12,16 +12,16 @@ import {
   toElement,
 } from './tensor.js';
 
-/** What a graph declares of one input: without `dims` the rank is unknown. */
+/** The declaration of one input. Without `dims`, the rank is unknown. */
 export interface TensorSpec {
   readonly name: string;
   readonly type: ElementType;
   readonly dims?: readonly Dimension[] | undefined;
-  /** Open axes along which a request may have no elements. */
+  /** Open axes that may have size 0 in a request. */
   readonly emptyAxes?: ReadonlySet<number> | undefined;
 }
 
-/** The first problem of a tensor, which ends its reading. The pointer is that of the request's body. */
+/** The first problem of a tensor, with a pointer into the request's body. */
 export class TensorFault extends Error {
   readonly pointer: string;
 
@@ -31,7 +31,7 @@ export class TensorFault extends Error {
   }
 }
 
-/** Puts a JSON value into a tensor's data. Throws `TensorFault` for what the type does not hold. */
+/** Writes a JSON value into a tensor's data. Throws `TensorFault` if it does not fit the type. */
 export function writeElement(
   data: TensorData,
   index: number,
@@ -63,10 +63,7 @@ function numberMessage(value: unknown, type: ElementType): string {
   return `must be a whole number from ${bounds.lowest} to ${bounds.highest}, got ${value}`;
 }
 
-/**
- * The elements that little-endian bytes in base64 hold. Floats may be NaN or infinite: this is the one form of
- * JSON that can say so. Throws `TensorFault`.
- */
+/** Reads little-endian bytes in base64, the only form in which floats may be NaN or infinite. Throws `TensorFault`. */
 export function readBase64(base64: unknown, size: number, type: ElementType, pointer: string): TensorData {
   const width = bytesOf(type);
   if (width === undefined) throw new TensorFault(pointer, 'is not possible for strings; use "data"');

@@ -3,16 +3,15 @@ import { describeShape, describeValue, isObject } from '../../text/describe-valu
 import { readBase64, TensorFault, type TensorSpec, writeElement } from './json-read-element.js';
 import { allocate, type Dimension, sizeOf, type Tensor } from './tensor.js';
 
-/** The engine's own limit is higher; nothing that people serve comes near. */
+/** The engine's own limit is higher, and real models have far fewer dimensions. */
 export const maxRank = 16;
-/** Of a tensor without elements, what its other dimensions multiply to at most: its answer has as many brackets. */
+/** Limit on the product of the other dimensions of an empty tensor: the answer has as many brackets. */
 const maxEmptySize = 65_536;
 
 /**
- * Reads a tensor from JSON: nested arrays (a bare value where it has no dimensions), `{shape, data}` with the
- * elements in one flat array, or `{shape, base64}` with little-endian bytes. `symbols` collects what each
- * symbolic dimension was, so that two inputs that share one agree. Takes no more room than the JSON did.
- * Gives the tensor, or the first problem with its pointer below `pointer`.
+ * Reads a tensor from JSON: nested arrays (a bare value for a scalar), `{shape, data}` with the elements in one flat
+ * array, or `{shape, base64}` with little-endian bytes. `symbols` collects the size of each symbolic dimension, so that
+ * the inputs that share it agree. Takes no more memory than the JSON. Returns the tensor or its first problem.
  */
 export function readTensor(
   value: unknown,
@@ -38,7 +37,7 @@ function readNested(value: unknown, spec: TensorSpec, pointer: string, symbols: 
     dims.push(level.length);
     if (dims.length > (spec.dims?.length ?? maxRank)) throw new TensorFault(pointer, rankMessage(spec));
   }
-  // Before there is room for as many elements as the first row promises: a ragged body may promise 10^12.
+  // Before the allocation: the first rows of a ragged body may promise 10^12 elements.
   checkRegular(value, dims, 0, pointer);
   checkDims(dims, spec, pointer, symbols);
   const data = allocate(spec.type, sizeOf(dims));
@@ -50,7 +49,7 @@ function readNested(value: unknown, spec: TensorSpec, pointer: string, symbols: 
     }
     const items = level as readonly unknown[];
     let index = 0;
-    // One for all: there may be millions of items.
+    // One closure for all items: there may be millions.
     const itemPath = () => `${path()}/${index}`;
     if (depth + 1 === dims.length) {
       for (; index < items.length; index += 1) writeElement(data, next++, items[index], spec.type, itemPath);
@@ -60,7 +59,7 @@ function readNested(value: unknown, spec: TensorSpec, pointer: string, symbols: 
   return { type: spec.type, dims, data };
 }
 
-/** Throws unless every array of one depth is as long as the first of that depth. */
+/** Throws unless all arrays of one depth have the same length. */
 function checkRegular(level: unknown, dims: readonly number[], depth: number, pointer: string): void {
   if (depth === dims.length) return;
   if (!Array.isArray(level) || level.length !== dims[depth]) {

@@ -5,13 +5,12 @@ import { sizeOf, type Tensor } from './tensor.js';
 type NestedArray = readonly (NestedArray | number | string | boolean)[];
 export type NestedValue = NestedArray | number | string | boolean;
 
-/** Elements that are written in one turn of the loop: a millisecond or two. */
+/** Elements written in one turn of the loop, which takes a millisecond or two. */
 const perTurn = 16_384;
 
 /**
- * A tensor as JSON: nested arrays, a bare value where it has no dimensions; float16 as numbers, bool as true and
- * false. A large one is written over many turns of the loop, so that others are answered meanwhile.
- * Rejects with `output_not_finite` and `output_not_exact`, naming the output.
+ * A tensor as JSON: nested arrays, or a bare value for a scalar; float16 as numbers, bool as true and false. A large
+ * tensor is written over many turns of the loop. Rejects with `output_not_finite` and `output_not_exact`.
  */
 export async function toJsonText(tensor: Tensor, output: string): Promise<string> {
   const pieces: string[] = [];
@@ -22,20 +21,18 @@ export async function toJsonText(tensor: Tensor, output: string): Promise<string
   return pieces.join(',');
 }
 
-/** The same as values, at once. */
 export function toNestedArrays(tensor: Tensor, output: string): NestedValue {
   return JSON.parse([...writePieces(tensor, output)].join(',')) as NestedValue;
 }
 
-/** The JSON of a tensor in pieces, between which a comma belongs. */
 function* writePieces(tensor: Tensor, output: string): Generator<string> {
   const { dims } = tensor;
   const axis = dims.indexOf(0);
-  // Without elements the arrays of that axis, which are empty, are what is to be written.
+  // In a tensor without elements, the arrays of that axis are empty and take the place of elements.
   const shape = axis === -1 ? dims : dims.slice(0, axis);
   const write = axis === -1 ? createWriter(tensor, output) : () => '[]';
   const size = sizeOf(shape);
-  // Elements that an array of each axis spans: it begins at every multiple, and ends before the next.
+  // Elements in one array of each axis. Such an array begins at each multiple of them.
   const spans = shape.map((_dim, k) => sizeOf(shape.slice(k)));
   for (let from = 0; from < size; from += perTurn) {
     const to = Math.min(size, from + perTurn);
@@ -58,7 +55,7 @@ function createWriter(tensor: Tensor, output: string): (index: number) => string
   return (index) => String(readNumber(tensor, index, output));
 }
 
-/** How many arrays the nested form has: a tensor without a single element may have 10^9 of them. */
+/** Counts the arrays of the nested form: a tensor without elements may have 10^9 of them. */
 export function countArrays(dims: readonly number[]): number {
   let arrays = 0;
   let ofThisLevel = 1;
@@ -69,5 +66,5 @@ export function countArrays(dims: readonly number[]): number {
   return arrays;
 }
 
-/** As many as an input, or the outputs of one run, may have. */
+/** The limit for an input, and for the outputs of one run together. */
 export const maxArrays = 1_048_576;

@@ -1,6 +1,5 @@
 import { fromFloat16, toFloat16 } from './float16.js';
 
-/** The element types that the engine takes and gives, by their ONNX names. */
 export const elementTypes = [
   'float32',
   'float64',
@@ -42,7 +41,7 @@ export interface Tensor {
   readonly data: TensorData;
 }
 
-/** Tensors by the name of the graph's input or output. */
+/** By the name of the graph's input or output. */
 export type Tensors = Readonly<Record<string, Tensor>>;
 
 /** A declared dimension: fixed, symbolic by name, or unknown. */
@@ -55,7 +54,7 @@ const integerBounds = {
   uint16: [0, 65_535],
   int32: [-2_147_483_648, 2_147_483_647],
   uint32: [0, 4_294_967_295],
-  // What JSON can carry exactly is narrower than the tensor.
+  // The range that JSON carries exactly, which is narrower than the type.
   int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
   uint64: [0, Number.MAX_SAFE_INTEGER],
 } as const satisfies Partial<Record<ElementType, readonly [number, number]>>;
@@ -75,10 +74,7 @@ export function isFloatType(type: ElementType): type is keyof typeof floatLimits
   return type in floatLimits;
 }
 
-/**
- * The numbers that a tensor of this type holds without wrapping or overflow, as JSON can give them.
- * Float bounds are exclusive, integer bounds inclusive.
- */
+/** JSON numbers within these bounds fit the type. Float bounds are exclusive, integer bounds inclusive. */
 export function numberBounds(
   type: ElementType,
 ): { integer: boolean; lowest: number; highest: number } | undefined {
@@ -90,7 +86,6 @@ export function numberBounds(
   return undefined;
 }
 
-/** The same in the words of JSON Schema. */
 export function schemaBounds(type: ElementType): Readonly<Record<string, number>> {
   const bounds = numberBounds(type);
   if (bounds === undefined || !Number.isFinite(bounds.highest)) return {};
@@ -100,7 +95,6 @@ export function schemaBounds(type: ElementType): Readonly<Record<string, number>
     : { exclusiveMinimum: lowest, exclusiveMaximum: highest };
 }
 
-/** Whether a JSON number fits the type without being wrapped, cut or made infinite. */
 export function fitsType(value: number, type: ElementType): boolean {
   const bounds = numberBounds(type);
   if (bounds === undefined) return false;
@@ -108,7 +102,6 @@ export function fitsType(value: number, type: ElementType): boolean {
   return value > bounds.lowest && value < bounds.highest;
 }
 
-/** Bytes of one element; undefined for strings, which have no fixed size. */
 export function bytesOf(type: ElementType): number | undefined {
   if (type === 'string') return undefined;
   if (type === 'float64' || type === 'int64' || type === 'uint64') return 8;
@@ -116,7 +109,6 @@ export function bytesOf(type: ElementType): number | undefined {
   return type === 'float16' || type === 'int16' || type === 'uint16' ? 2 : 1;
 }
 
-/** Room for `size` elements, zeroed. */
 export function allocate(type: ElementType, size: number): TensorData {
   switch (type) {
     case 'float32':
@@ -148,12 +140,11 @@ export function allocate(type: ElementType, size: number): TensorData {
   }
 }
 
-/** The product of the dimensions: 1 for a scalar. */
+/** 1 for a scalar. */
 export function sizeOf(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
-/** A JSON scalar as an element of this type. The value has been checked to fit. */
 export function toElement(value: number | string | boolean, type: ElementType): number | bigint | string {
   if (type === 'string') return String(value);
   const number = Number(value);
@@ -161,7 +152,6 @@ export function toElement(value: number | string | boolean, type: ElementType): 
   return type === 'float16' ? toFloat16(number) : number;
 }
 
-/** A number rounded as a tensor of this type would round it. */
 export function roundTo(value: number, type: ElementType): number {
   if (type === 'float32') return Math.fround(value);
   return type === 'float16' ? fromFloat16(toFloat16(value)) : value;

@@ -14,7 +14,7 @@ const safetensors = Buffer.concat([
 const savedModel = latin1('\x08\x01\x12\x20\x0a\x10\x12\x05serve*\x072.16.1');
 const frozen = latin1('\x0a\x20\x0a\x01x\x12\x0bPlaceholder*\x0e');
 
-describe('a file that is no ONNX model is named, with what to do', () => {
+describe('a file that is no ONNX model is named, with advice', () => {
   test.each<[what: string, bytes: Uint8Array, words: string]>([
     ['pickle', pickle, 'a pickle of Python (pickle, joblib or an old torch.save); export it with skl2onnx'],
     [
@@ -30,7 +30,7 @@ describe('a file that is no ONNX model is named, with what to do', () => {
     ],
     ['Keras 3', zip('config.json'), 'a Keras model; export it with tf2onnx'],
     ['NumPy arrays', zip('weights.npy'), 'arrays of NumPy'],
-    ['a zip', zip('readme.txt'), 'a zip archive; export the model as ONNX'],
+    ['a zip archive', zip('readme.txt'), 'a zip archive; export the model as ONNX'],
     ['Keras 2', latin1('\x89HDF\r\n\x1a\n\0\0'), 'an HDF5 file (Keras); export it with tf2onnx'],
     ['TensorFlow SavedModel', savedModel, 'a graph of TensorFlow; export it with tf2onnx'],
     ['TensorFlow frozen graph', frozen, 'a graph of TensorFlow; export it with tf2onnx'],
@@ -49,7 +49,7 @@ describe('a file that is no ONNX model is named, with what to do', () => {
     ['XGBoost', latin1('{"learner":{"attributes":{}}}'), 'JSON text; export it with onnxmltools'],
     ['PMML', latin1('<?xml version="1.0"?><PMML/>'), 'XML text'],
     [
-      'a page',
+      'a page of HTML',
       latin1('<!DOCTYPE html><html>'),
       'a page of HTML, perhaps from a download that needs a login; download it again',
     ],
@@ -62,13 +62,13 @@ describe('a file that is no ONNX model is named, with what to do', () => {
     expect(() => readGraph(bytes)).toThrow(`is not an ONNX model: it is ${words}`);
   });
 
-  test('a file of an unknown kind gets the reason of the reader', () => {
+  test('a file of an unknown kind is refused with the reason of the reader', () => {
     expect(() => readGraph(latin1('hello there'))).toThrow(/^is not an ONNX model: it (?!is )/);
   });
 
-  test('a model is a model whatever its first bytes', () => {
+  test('a model that begins like another kind of file is read', () => {
     const { buffer } = Uint8Array.from(cast.binaryClassifier());
-    // A field that the format does not know yet comes first, and its bytes look like a zip.
+    // The first field is unknown to the format, and its bytes look like a zip archive.
     const bytes = Buffer.concat([latin1('PK'), Buffer.from(buffer)]);
     expect(readGraph(bytes).outputs).toHaveLength(2);
   });

@@ -23,7 +23,7 @@ function faultOf(bytes: Uint8Array): unknown {
   return undefined;
 }
 
-/** Reads the lists too, which are left alone otherwise. */
+/** Reads the lists of a graph as well. */
 function readAll(graph: ModelGraph): void {
   findTreeFault(graph);
   for (const { attributes } of [...graph.nodes, ...graph.nestedNodes]) {
@@ -58,7 +58,7 @@ describe('constants', () => {
     });
   });
 
-  test('what is no small list of integers, or lies elsewhere, is not read', () => {
+  test('floats, long lists and external tensors are not read', () => {
     expect(constantOf(inside)).toEqual({ dataType: 'float32', integers: undefined });
     const large = onnx.initializer('W', 'int64', [5_000], new Uint8Array(40_000));
     expect(constantOf(large).integers).toBeUndefined();
@@ -67,7 +67,7 @@ describe('constants', () => {
     ).toBeUndefined();
   });
 
-  test('functions of the model are known by domain and name', () => {
+  test('functions of the model are listed by domain and name', () => {
     const body = { inputs: [], outputs: [], nodes: [] };
     const { functions } = of({
       functions: [
@@ -95,7 +95,7 @@ describe('values', () => {
     expect(inputOf(onnx.tensorValue('X', 'float32', [-1, '', 0]))?.shape).toEqual([undefined, undefined, 0]);
   });
 
-  test('what is no tensor says what it holds', () => {
+  test('sequences, maps, optionals and sparse tensors have the type of their elements', () => {
     const element = { kind: 'tensor', elementType: 'float32', shape: ['N'] };
     const map = { kind: 'map', keyType: 'int64', element: { ...element, shape: [] } };
     const kinds = of({
@@ -116,7 +116,7 @@ describe('values', () => {
     ]);
   });
 
-  test('initializers that are listed as inputs are none', () => {
+  test('initializers that are listed as inputs are left out of the inputs', () => {
     const weights = onnx.tensorValue('W', 'float32', [1]);
     const sparse = onnx.sparseInitializer(
       onnx.initializer('S', 'float32', [1], [1]),
@@ -162,7 +162,7 @@ describe('the model', () => {
     expect(node?.attributes.get('n')).toEqual({ kind: 'int', value: -7 });
   });
 
-  test('names ONNX its own domain in one way', () => {
+  test("has one name for ONNX's own domain", () => {
     const graph = of({ nodes: [onnx.node('ai.onnx:Identity', ['X'], ['Y'])] });
     expect(graph.nodes[0]?.domain).toBe('');
     expect([...graph.opTypes]).toEqual(['Identity']);
@@ -181,7 +181,7 @@ describe('the model', () => {
     expect(graph.opTypes).toEqual(new Set(['Loop', 'If', 'Sin', 'mine:G']));
   });
 
-  test('in two pieces is read as one, as the engine does', () => {
+  test('is read as one graph if the graph is in two pieces, as in the engine', () => {
     const rest = wire.message(7, wire.message(1, onnx.node('Abs', ['Y'], ['Z']).bytes));
     const split = wire.join([onnx.model({ inputs: [X], nodes: [onnx.node('Neg', ['X'], ['Y'])] }), rest]);
     expect(readGraph(split).nodes.map(({ opType }) => opType)).toEqual(['Neg', 'Abs']);
@@ -230,7 +230,7 @@ describe('attributes', () => {
     expect(value && 'read' in value && value.read()).toEqual(values);
   });
 
-  test('packed lists are the same lists', () => {
+  test('packed lists have the elements of unpacked ones', () => {
     const ints = wire.message(8, Uint8Array.from(NUMBERS.flatMap((value) => wire.varint(BigInt(value)))));
     const floats = wire.message(7, new Uint8Array(Float32Array.of(1, 2.5).buffer));
     const read = (bytes: Uint8Array) => {
@@ -241,13 +241,13 @@ describe('attributes', () => {
     expect(read(floats)).toEqual([1, 2.5]);
   });
 
-  test('a tensor is its type and shape', () => {
+  test('a tensor has its type and shape', () => {
     const value = attributesOf({ a: onnx.tensor(onnx.initializer('', 'int64', [2, 1], [1, 2])) })?.get('a');
     expect(value).toMatchObject({ kind: 'tensor', dataType: 'int64' });
     expect(value?.kind === 'tensor' && value.readDims()).toEqual([2, 1]);
   });
 
-  test('twice the same is refused', () => {
+  test('a node with two attributes of one name is refused', () => {
     const { bytes } = onnx.node('Cast', [], [], { to: onnx.int(1) });
     const twice = wire.join([bytes, wire.message(5, [wire.text(1, 'to'), wire.integer(3, 7)])]);
     expect(faultOf(onnx.model({ nodes: [{ kind: 'node', bytes: twice }] }))).toBeInstanceOf(GraphError);
@@ -284,7 +284,7 @@ describe('external data is found', () => {
     expect(of({}).externalData).toEqual([]);
   });
 
-  test('once a file, and whatever the flag beside it says', () => {
+  test('each file once, even without the flag of external data', () => {
     const flagless = wire.message(13, [wire.text(1, 'location'), wire.text(2, 'g')]);
     const odd = wire.message(7, wire.message(5, [flagless, wire.integer(14, 2n ** 32n + 1n)]));
     const model = wire.join([onnx.model({ initializers: [outside('f'), outside('f')] }), odd]);
@@ -292,13 +292,13 @@ describe('external data is found', () => {
   });
 });
 
-describe('bytes that are no model', () => {
+describe('bytes that are no model are refused', () => {
   const small = cast.binaryClassifier();
   const nested = (depth: number): onnx.GraphSource =>
     depth === 0 ? {} : { nodes: [onnx.node('If', [], [], { a: onnx.graph(nested(depth - 1)) })] };
 
   test.each([
-    ['nothing', new Uint8Array(), 'is empty'],
+    ['an empty file', new Uint8Array(), 'is empty'],
     ['text', Buffer.from('<!doctype html><title>404'), 'is not an ONNX model'],
     ['a pointer of Git LFS', Buffer.from('version https://git-lfs.github.com/spec/v1\n'), 'git lfs pull'],
     ['the ORT format', Buffer.from('\x20\0\0\0ORTM\0\0\0\0', 'latin1'), 'ORT format'],
@@ -308,7 +308,7 @@ describe('bytes that are no model', () => {
     ['a group', Uint8Array.of(0x0b), 'a field of an unknown kind at byte 1'],
     ['an endless number', new Uint8Array(20).fill(0xff).fill(0x08, 0, 1), 'over 10 bytes at byte 1'],
     ['a length of 2^63', Uint8Array.of(0x3a, 255, 255, 255, 255, 255, 255, 255, 255, 127), 'at byte 1'],
-    ['33 subgraphs, one in the other', onnx.model(nested(34)), 'nests over 100 messages deep'],
+    ['33 nested subgraphs', onnx.model(nested(34)), 'nests over 100 messages deep'],
     [
       'over 100,000 nodes',
       wire.message(
@@ -323,18 +323,18 @@ describe('bytes that are no model', () => {
     expect(String(fault)).toContain(reason);
   });
 
-  test('as many subgraphs as the engine takes are taken', () => {
+  test('32 nested subgraphs are read, as in the engine', () => {
     expect(faultOf(onnx.model(nested(32)))).toBeUndefined();
   });
 
-  test('a model cut at any byte is refused, or read as what is left', () => {
+  test('a model cut at any byte is refused, or read without the rest', () => {
     let refused = 0;
     for (let end = 0; end < small.length; end++) {
       const fault = faultOf(small.subarray(0, end));
       expect(fault === undefined || fault instanceof GraphError, `${fault}`).toBe(true);
       if (fault !== undefined) refused += 1;
     }
-    // The imports of opsets come last: what ends between them is whole.
+    // The imports of opsets come last: a file that ends between them is complete.
     expect(refused).toBeGreaterThan(small.length - 5);
   });
 

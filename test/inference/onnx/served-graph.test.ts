@@ -30,7 +30,7 @@ function run(bytes: Uint8Array, output: string) {
 const shapeOf = (graph: ModelGraph, name: string) => graph.outputs.find((it) => it.name === name);
 
 describe('a ZipMap that ends a graph', () => {
-  test('gives way to the tensor that goes into it, under its own name', () => {
+  test('is replaced by its input tensor, and the output keeps its name', () => {
     const { graph } = readServedGraph(zipMap());
     expect(shapeOf(graph, 'output_probability')).toEqual({
       name: 'output_probability',
@@ -48,14 +48,14 @@ describe('a ZipMap that ends a graph', () => {
     expect(run(zipMap(), 'output_probability')).toEqual(run(binaryClassifier(), 'probabilities'));
   });
 
-  test('names its columns in its own order: texts, and numbers that begin anywhere', () => {
+  test('names its columns in its own order, by texts or by any numbers', () => {
     const classesOf = (classes: readonly string[] | readonly number[]) =>
       readServedGraph(zipMap({ classes })).graph.zipMaps?.get('output_probability')?.classes;
     expect(classesOf(['b', 'a'])).toEqual(['b', 'a']);
     expect(classesOf([20, -5])).toEqual([20, -5]);
   });
 
-  test('is replaced where the file names no set of ONNX’s own operators', () => {
+  test('is replaced even if the file imports no opset of ONNX itself', () => {
     const bytes = readFileSync('test/cases/catboost-zipmap/model.onnx');
     expect(readGraph(bytes).opsets).toEqual([{ domain: 'ai.onnx.ml', version: 2 }]);
     const { graph, model: served } = readServedGraph(bytes);
@@ -65,7 +65,7 @@ describe('a ZipMap that ends a graph', () => {
     expect([answer['label']?.type, answer['probabilities']?.type]).toEqual(['int64', 'float32']);
   });
 
-  test('is replaced beside others of its kind, and where the graph stands in two pieces', () => {
+  test('is replaced beside other ZipMaps, and in a graph in two pieces', () => {
     const names = ['one', 'two'];
     const zips = names.map((name) =>
       node('ai.onnx.ml:ZipMap', ['X'], [name], { classlabels_strings: strings(['a', 'b']) }),
@@ -88,7 +88,7 @@ describe('a ZipMap that ends a graph', () => {
     expect(graph.nodes.map(({ opType }) => opType)).toEqual(['Identity', 'Identity']);
   });
 
-  test('gives float32 after float64, as a ZipMap does', () => {
+  test('is replaced by a tensor of float32 in a graph of float64', () => {
     const bytes = model({
       inputs: [tensorValue('X', 'float64', ['N', 2])],
       outputs: [sequenceOfMapsValue('maps', 'int64', 'float32')],
@@ -101,25 +101,25 @@ describe('a ZipMap that ends a graph', () => {
   });
 });
 
-describe('what is left as it is', () => {
+describe('a model stays unchanged', () => {
   test.each([
-    ['a graph without a ZipMap', binaryClassifier()],
-    ['a ZipMap whose maps go into another node', zipMap({ used: true })],
+    ['without a ZipMap', binaryClassifier()],
+    ['with a ZipMap whose maps go into another node', zipMap({ used: true })],
     [
-      'an operator of that name from another domain',
+      'with an operator of that name from another domain',
       model({
         inputs: [tensorValue('X', 'float32', ['N', 2])],
         outputs: [tensorValue('Y', 'float32')],
         nodes: [node('com.example:ZipMap', ['X'], ['Y'])],
       }),
     ],
-  ])('%s: the very same bytes', (_, bytes) => {
+  ])('%s', (_, bytes) => {
     const served = readServedGraph(bytes);
     expect(served.model.equals(bytes)).toBe(true);
     expect(served.graph.zipMaps).toBeUndefined();
   });
 
-  test('every other part of a graph with a ZipMap', () => {
+  test('except for the ZipMap that is replaced', () => {
     const classify = node('ai.onnx.ml:Scaler', ['X'], ['p'], {
       offset: floats([0, 0]),
       scale: floats([1, 2]),

@@ -6,7 +6,7 @@ import * as wire from '../../helpers/onnx/wire.js';
 import * as onnx from '../../helpers/onnx.js';
 import * as cast from '../../helpers/onnx-models.js';
 
-describe('a file that is a bomb is refused', () => {
+describe('a file made to exhaust memory or time is refused', () => {
   test.each(bombs)('$name', async ({ make, reason }) => {
     const bytes = make();
     let error: unknown;
@@ -22,18 +22,18 @@ describe('a file that is a bomb is refused', () => {
   });
 });
 
-describe('what is large and sound is read', () => {
-  test('a forest of 100 trees and 100,000 nodes, in order or not', async () => {
+describe('a large and valid file is read', () => {
+  test('a forest of 100 trees and 100,000 nodes, in any order', async () => {
     const graph = readGraph(forest(100, 1_023));
     expect(findTreeFault(graph)).toBeUndefined();
     expect(await findTreeFaultInSlices(readGraph(forest(100, 1_023, true)))).toBeUndefined();
   });
 
-  test('a cycle in a forest whose nodes are in no order is found', () => {
+  test('a cycle is found in a forest with nodes in no order', () => {
     expect(findTreeFault(readGraph(forest(50, 1_023, true, true)))).toContain('leads back to itself');
   });
 
-  test('a text attribute of 20 MB is left alone', () => {
+  test('a text attribute of 20 MB is not decoded', () => {
     const long = wire.message(4, new Uint8Array(20_000_000));
     const model = onnx.model({
       nodes: [
@@ -43,12 +43,12 @@ describe('what is large and sound is read', () => {
     expect(readGraph(model).nodes[0]?.attributes.get('a')).toEqual({ kind: 'other' });
   });
 
-  test('metadata of 5 MB', () => {
+  test('metadata of 5 MB is decoded', () => {
     const value = 'é'.repeat(2_500_000);
     expect(readGraph(onnx.model({ metadata: { value } })).metadata.get('value')).toBe(value);
   });
 
-  test('a list of a million weights is counted without being read', () => {
+  test('a list of over a million weights can be counted, but not read', () => {
     const model = onnx.model({
       nodes: [onnx.node('Op', [], [], { w: onnx.floats(new Float32Array(1_200_000)) })],
     });
@@ -57,17 +57,17 @@ describe('what is large and sound is read', () => {
     expect(() => value?.kind === 'floats' && value.read()).toThrow('a list of over 1,000,000 elements');
   });
 
-  test('a model read in slices is the model read at once', async () => {
+  test('reading in slices and reading at once give one result', async () => {
     const model = cast.binaryClassifier();
     expect(JSON.stringify(await readGraphInSlices(model))).toBe(JSON.stringify(readGraph(model)));
     await expect(readGraphInSlices(model.subarray(0, 100))).rejects.toThrow('ends early at byte 100');
   });
 });
 
-/** Complete trees; `isShuffled` deals their nodes out among each other. */
+/** Complete trees. `isShuffled` mixes the nodes of all trees. */
 function forest(trees: number, nodes: number, isShuffled = false, hasCycle = false): Uint8Array {
   const count = trees * nodes;
-  // The step has no factor in common with the count, so that each node comes once.
+  // The step and the count have no common factor, so that each node comes once.
   const order = Array.from({ length: count }, (_, k) => (isShuffled ? (k * 1_000_003) % count : k));
   const isLeaf = (k: number) => 2 * (k % nodes) + 2 >= nodes;
   const next = (side: 1 | 2) => (k: number) => (hasCycle && k === 1 ? 0 : 2 * (k % nodes) + side);

@@ -10,7 +10,7 @@ function count(type: ElementType, dims: readonly number[]): Tensor {
   return { type, dims, data } as Tensor;
 }
 
-/** The same in the plainest way. */
+/** The expected nested arrays, built by recursion. */
 function nest(tensor: Tensor): unknown {
   let next = 0;
   const level = (depth: number): unknown => {
@@ -35,7 +35,7 @@ test.each<[ElementType, readonly number[]]>([
   ['float32', [2, 0]],
   ['float32', [2, 0, 3]],
   ['float32', [3, 2, 0]],
-  // Around what is written in one turn, and over several.
+  // Around the limit of one turn, and over several turns.
   ['int32', [16_383]],
   ['int32', [16_384]],
   ['int32', [16_385]],
@@ -49,13 +49,13 @@ test.each<[ElementType, readonly number[]]>([
   expect(toNestedArrays(tensor, 'y')).toEqual(nest(tensor));
 });
 
-test('what JSON has no number for is refused wherever it stands', async () => {
+test('a NaN at any place is rejected', async () => {
   const tensor = count('float64', [40_000]);
   (tensor.data as Float64Array)[39_999] = Number.NaN;
   await expect(toJsonText(tensor, 'y')).rejects.toMatchObject({ code: 'output_not_finite' });
 });
 
-test('a large one leaves the thread to others meanwhile', async () => {
+test('writing a large tensor does not block the thread', async () => {
   let turns = 0;
   const timer = setInterval(() => {
     turns += 1;
@@ -71,6 +71,6 @@ test.each<[readonly number[], number]>([
   [[5, 3], 6],
   [[2, 3, 4], 9],
   [[1e9, 0], 1e9 + 1],
-])('of %j there are %d arrays', (dims, arrays) => {
+])('a tensor of dims %j has %d arrays', (dims, arrays) => {
   expect(countArrays(dims)).toBe(arrays);
 });

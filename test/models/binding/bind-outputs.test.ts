@@ -316,7 +316,7 @@ describe('what is refused names what there is', () => {
       'a ZipMap that another node takes from',
       classification(2),
       zipMap({ used: true }),
-      'model.onnx: the maps that the ZipMap "output_probability" makes go into a SequenceLength, and only as an output of the graph can they be served: export without ZipMap, with options={id(model): {\'zipmap\': False}} in skl2onnx or zipmap=False in onnxmltools',
+      'model.onnx: the maps of the ZipMap "output_probability" go into the operator SequenceLength, but they can be served only as an output of the graph: export without ZipMap, with options={id(model): {\'zipmap\': False}} in skl2onnx or zipmap=False in onnxmltools',
     ],
     [
       'fewer classes than columns',
