@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { RawRequest } from '../addresses/forwarded-for.js';
 import { type ErrorCode, ServiceError } from '../errors.js';
+import { responseInProgress } from '../node-internals.js';
 import { toErrorBody } from '../schemas/error-body.js';
 import type { ProblemSettings } from '../schemas/problem.js';
 import { createRequestId } from './request-id.js';
@@ -30,9 +31,6 @@ const reasons: Readonly<Record<number, string>> = {
 const lingerMs = 2_000;
 /** Time for the rest of a request with an unknown method, from its first bytes on. */
 const restMs = 1_000;
-
-/** `_httpMessage` is Node's name for the response that a connection is sending. Node's default handler reads it too. */
-type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
 interface Refused {
   readonly url?: string | undefined;
@@ -85,7 +83,7 @@ const waiting = new WeakMap<Socket, Beginning>();
 
 /** Answers when Node's HTTP parser rejects bytes, and closes the connection: no later byte on it can be trusted. */
 export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
-  return (found: ParserFault, socket: AnsweringSocket): void => {
+  return (found: ParserFault, socket: Socket): void => {
     let fault = found;
     const before = waiting.get(socket);
     if (before !== undefined) {
@@ -101,7 +99,7 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
       return;
     }
     // The answer has already begun. The client would take a second answer for that of its next request.
-    if (socket._httpMessage?.headersSent) {
+    if (responseInProgress(socket)?.headersSent) {
       socket.destroySoon();
       return;
     }
@@ -112,7 +110,7 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
       if (request !== undefined) refuseUnmatched(app, { ...request, socket }, refuse, socket);
       else {
         // A broken or late body belongs to the request that is being answered.
-        const url = socket._httpMessage?.req.url;
+        const url = responseInProgress(socket)?.req.url;
         refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket, { url });
       }
     };
