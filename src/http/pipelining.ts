@@ -28,7 +28,7 @@ export default fp(
       if (inTurn.size === 0) setImmediate(endTurn);
       const count = (inTurn.get(socket) ?? 0) + 1;
       inTurn.set(socket, count);
-      // In case a version of Node does not stop its parser at `notHttp`.
+      // In case a version of Node does not skip the remaining requests.
       if (count > maxInTurn) return;
       if (count === maxInTurn) {
         closed.add(1);

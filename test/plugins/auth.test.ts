@@ -250,7 +250,7 @@ describe('the start', () => {
   test('says when there is no key yet, and lets nobody in', async () => {
     await using server = await build([]);
     expect(server.logs).toContainEqual(
-      expect.objectContaining({ level: 40, msg: 'there is no API key yet: nobody may ask' }),
+      expect.objectContaining({ level: 40, msg: 'there is no API key yet: each route that needs one answers 401' }),
     );
     expect((await server.post('/predict', loan)).status).toBe(401);
   });

@@ -11,8 +11,8 @@ test('a start that waits for a version says so until it is loaded or refused', a
   folder.addVersion('endless', '1', { manifest, model: slow(1e9) });
   await using server = await buildTestApp({ MODELS_DIR: folder.path, MODEL_LOAD_TIMEOUT_MS: '6000' });
   expect(server.logs.map(({ msg }) => msg)).toEqual(
-    expect.arrayContaining(['a version is still being loaded', 'version refused']),
+    expect.arrayContaining(['a version is still loading', 'version refused']),
   );
-  const told = server.logs.filter(({ msg }) => msg === 'a version is still being loaded');
+  const told = server.logs.filter(({ msg }) => msg === 'a version is still loading');
   expect(told).toMatchObject([{ model: 'endless', model_version: '1', seconds: 5 }]);
 }, 20_000);
