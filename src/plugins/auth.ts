@@ -100,7 +100,7 @@ async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Autho
   });
   app.onReload(() => source.reload());
   app.addHook('onClose', async () => source.close());
-  if (source.count === 0) log.warn('there is no API key yet: each route that needs one answers 401');
+  if (source.count === 0) log.warn('there is no API key yet: requests to routes that need one are refused');
   const counter = app.metrics.counter(
     'auth_failures_total',
     'Requests that the check of keys refused, by reason',

@@ -255,7 +255,7 @@ faultWithoutServer(
     expect(warnings).toEqual([
       'whoever is on this machine may ask: there are no API keys',
       'whoever reaches this address may ask: there are no API keys (AUTH=off)',
-      'there is no API key yet: each route that needs one answers 401',
+      'there is no API key yet: requests to routes that need one are refused',
     ]);
     return `starts 0 of ${starts.length}, one line each`;
   },
