@@ -28,7 +28,7 @@ const loadedMembers = {
   batch_difference: Type.Optional(
     Type.Union([Type.Number(), Type.Null()], {
       description:
-        'The largest difference between an answer in a shared run and the same answer alone, as a share of the largest value in its column; null for a label',
+        'The difference between an answer in a shared run and the same answer alone, as a share of the largest value in its column; null for a label',
     }),
   ),
   output_bytes: Type.Integer({ description: 'The size of the output tensors of a full batch' }),
