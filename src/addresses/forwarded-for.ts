@@ -1,29 +1,28 @@
 import { readAddress } from './ip-address.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 
-/** Of a request, what says where it comes from. */
 export interface Source {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
-/** A request, or what could be read of one that Node's parser refuses. */
+/** A request, or the readable part of one that Node's parser rejects. */
 export interface RawRequest extends Source {
   readonly headers: NodeJS.Dict<string | string[]>;
   readonly rawHeaders: string[];
 }
 
 export interface Origin {
-  /** Undefined where the connection has ended: then the system does not tell its address any more. */
+  /** Undefined if the connection has ended, since the system no longer has its address. */
   readonly address: string | undefined;
-  /** What a trusted proxy named as the client and is no address: `address` is then the proxy's own. */
+  /** An item of a trusted proxy that is not an address. `address` is then the proxy's own. */
   readonly unread?: string;
 }
 
 /**
- * Where a request comes from: the last address of `X-Forwarded-For` that no trusted proxy has, or that of the
- * connection. A client may write what it likes in front of what the proxies add, so that it is read from its end.
- * `Forwarded` (RFC 7239) is not read: a proxy that does not know it hands on a client's own.
+ * Finds the last address in `X-Forwarded-For` that is not a trusted proxy, or else the peer's. The list is read from
+ * its end, since proxies append to the client's own text. `Forwarded` (RFC 7239) is ignored: a proxy that does not
+ * know it passes the client's header on.
  */
 export function findOrigin({ headers, socket }: Source, isTrusted: TrustedProxies | undefined): Origin {
   const peer = socket.remoteAddress === undefined ? undefined : readAddress(socket.remoteAddress);
@@ -40,7 +39,7 @@ export function findOrigin({ headers, socket }: Source, isTrusted: TrustedProxie
     if (item === '') continue;
     hop += 1;
     const next = readAddress(item);
-    // Proxies that are trusted by their number alone may hide their address: only that of the client is needed.
+    // Proxies trusted by their number may hide their address: only the client's is needed.
     if (next === undefined && end > 0 && isTrusted(item, hop)) continue;
     if (next === undefined) return { address, unread: item };
     address = next;

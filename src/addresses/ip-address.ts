@@ -1,12 +1,11 @@
 import { isIP } from 'node:net';
 
-/** What proxies write of a client: an address, in brackets or not, with its port or without. */
 const bracketed = /^\[([^\]]*)\](?::\d{1,5})?$/;
 const withPort = /^(.+):\d{1,5}$/;
 
 /**
- * The IP address in one item of `X-Forwarded-For`, without the port that Azure, HAProxy and IIS add, the brackets and
- * the zone; an IPv4 address that is mapped into IPv6 as IPv4. Undefined for what is none, such as `unknown` or `_x`.
+ * Reads the IP address in an item of `X-Forwarded-For`, without brackets, zone, or the port that Azure, HAProxy and
+ * IIS add. An IPv4-mapped IPv6 address becomes IPv4. Undefined for other texts, such as `unknown` or `_x`.
  */
 export function readAddress(item: string): string | undefined {
   if (isIP(item) === 4) return item;
@@ -19,7 +18,7 @@ export function readAddress(item: string): string | undefined {
   return family === 4 ? before : family === 6 ? plainV6(before) : undefined;
 }
 
-/** What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 one, since every host gets as many below. */
+/** One client is an IPv4 address or an IPv6 /64 network, since each host usually gets a whole /64. */
 export function toClient(address: string): string {
   if (!address.includes(':')) return address;
   return `${groupsOf(address).slice(0, 4).map(toHex).join(':')}::/64`;

@@ -4,14 +4,10 @@ import { readAddress } from './ip-address.js';
 export const proxiesForm =
   'addresses or networks with commas between, such as "10.0.0.0/8,::1", or the number of proxies, from 1 to 32';
 
-/** Whether to believe an address, by how many have passed the request on before it. */
+/** Whether an address is a trusted proxy. Hop 0 is the peer. */
 export type TrustedProxies = (address: string, hop: number) => boolean;
 
-/**
- * What TRUST_PROXY says; undefined for a text that says nothing. Nobody is believed without being named: neither
- * "true" nor a network of everybody is taken. A number believes whoever connects, as the operator says that only
- * proxies can.
- */
+/** Undefined for an invalid TRUST_PROXY, such as "true" or a network of all addresses. A number trusts every peer. */
 export function readTrustedProxies(text: string): TrustedProxies | undefined {
   if (/^\d+$/.test(text)) {
     const count = Number(text);
@@ -22,7 +18,6 @@ export function readTrustedProxies(text: string): TrustedProxies | undefined {
   const list = new BlockList();
   for (const proxy of proxies) {
     const [address = '', prefix] = proxy.split('/');
-    // An IPv4 address that is mapped into IPv6 is an IPv4 address everywhere here.
     const plain = readAddress(address) ?? address;
     const isMapped = isIP(plain) !== isIP(address);
     const family = isIP(plain) === 4 ? 'ipv4' : 'ipv6';

@@ -8,7 +8,7 @@ import { type KeyEntry, parseKeyEntries } from './keys-file.js';
 
 const patienceMs = 5_000;
 
-/** The entries of a file of keys; none where there is no file. Throws `RefusedError` for one that is broken. */
+/** Returns no entries if there is no file. Throws `RefusedError` for a broken one. */
 export async function readKeyEntries(path: string): Promise<readonly KeyEntry[]> {
   const { bytes, isThere, problem } = { isThere: await exists(path), ...(await readContent(path)) };
   if (!isThere) return [];
@@ -16,25 +16,26 @@ export async function readKeyEntries(path: string): Promise<readonly KeyEntry[]>
     if (bytes === undefined) throw new RefusedError(problem);
     return parseKeyEntries(bytes);
   } catch (error) {
-    throw new RefusedError(`${path} is left as it is: ${messageOf(error)}`, { cause: error });
+    throw new RefusedError(`${path} was not changed: ${messageOf(error)}`, { cause: error });
   }
 }
 
 /**
- * Changes a file of keys, one process after the other: what `edit` makes of the entries is checked, written beside the
- * file and renamed to it, so that whoever reads it sees it whole, before or after. It keeps its mode and owner; a new
- * one is for its owner alone. Throws `RefusedError` for a file that is broken, and where `edit` does; then nothing has
- * changed.
+ * Edits a key file under a lock. The new entries are checked, written to a temporary file and renamed, so readers never
+ * see a partial file. Mode and owner are kept; a new file is readable by its owner only. Throws `RefusedError` for a
+ * broken file, or as `edit` does; the file is then unchanged.
  */
 export async function editKeys(
   path: string,
   edit: (entries: readonly KeyEntry[]) => readonly KeyEntry[],
 ): Promise<void> {
-  // Where the name is a link, the file behind it is what is replaced.
+  // For a symbolic link, the file behind it is replaced.
   const target = await realpath(path).catch(() => path);
   const folder = dirname(target);
   if (!(await exists(folder)))
-    throw new RefusedError(`the folder ${folder} is not there: make it, or name another file with --file`);
+    throw new RefusedError(
+      `the folder ${folder} does not exist: create it, or name another file with --file`,
+    );
   await withLock(target, patienceMs, async () => {
     const entries = edit(await readKeyEntries(target));
     const bytes = Buffer.from(`${JSON.stringify(entries, null, 2)}\n`);

@@ -1,32 +1,27 @@
-/** Wrong keys of each client that has no right one: so many in any minute. */
 const maxFailures = 20;
 const windowMs = 60_000;
-/** 3 MB at most. Beyond it the client that has failed the longest ago is forgotten. */
+/** At most 3 MB. Beyond it the client whose last failure is the oldest is forgotten. */
 const maxClients = 10_000;
 
-/** Counts the wrong keys of each client, so that nobody can go on trying. */
 export interface FailureLimit {
-  /** The milliseconds until the client may fail again; undefined where it may now. */
-  isBarred(client: string): number | undefined;
-  /** The client has failed. Not to be told while it is barred: then the bar ends when it was said to. */
-  tell(client: string): void;
+  /** How long the client stays blocked; undefined if it is not. */
+  blockedMs(client: string): number | undefined;
+  /** Records a failure. Do not call while the client is blocked, or the block would be extended. */
+  record(client: string): void;
 }
 
-/**
- * Exact for every stretch of a minute, in this process alone. `now` never goes back: nobody's change of the time of
- * day touches a limit.
- */
+/** Exact for every period of a minute, in this process only. `now` is a monotonic clock. */
 export function createFailureLimit(now: () => number = () => performance.now()): FailureLimit {
-  /** When the last 20 failures of each were, the oldest first; in the order of the last failure. */
+  /** Moments of each client's last 20 failures, oldest first. Clients are in the order of their last failure. */
   const failures = new Map<string, readonly number[]>();
   return {
-    isBarred(client) {
+    blockedMs(client) {
       const moments = failures.get(client) ?? [];
       if (moments.length < maxFailures) return undefined;
       const leftMs = (moments[0] as number) + windowMs - now();
       return leftMs > 0 ? leftMs : undefined;
     },
-    tell(client) {
+    record(client) {
       const before = failures.get(client) ?? [];
       failures.delete(client);
       failures.set(client, [...before.slice(1 - maxFailures), now()]);

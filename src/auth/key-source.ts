@@ -3,32 +3,27 @@ import { type FileContent, readContent, watchFile } from '../files/watched-file.
 import { KeyRing } from './key-ring.js';
 import { parseKeyEntries, toApiKey } from './keys-file.js';
 
-/** Where the keys come from: the names of their variables. */
 export interface KeySettings {
   readonly API_KEYS_FILE?: string;
   readonly API_KEYS?: string;
 }
 
 export interface KeyWatcher {
-  /** The file has changed, and its keys are in force. */
   onReload(count: number): void;
-  /** The file has changed and cannot be used: the keys from before stay in force. It names no key. */
+  /** The changed file cannot be used, so the previous keys stay valid. `problem` contains no key. */
   onBroken(problem: string): void;
 }
 
-/** The keys of a server, kept up to date. */
 export interface KeySource {
   readonly ring: KeyRing;
-  /** As many as there were at the start. */
   readonly count: number;
-  /** Looks at the file now. */
   reload(): Promise<void>;
   close(): void;
 }
 
 const intervalMs = 1_000;
 
-/** Reads the keys and watches their file. Throws `ConfigError` with one line where there are no keys to be read. */
+/** Reads the keys and watches their file. Throws `ConfigError` with one line if they cannot be read. */
 export async function openKeys(settings: KeySettings, watcher: KeyWatcher): Promise<KeySource> {
   const { API_KEYS_FILE: path, API_KEYS: text = '' } = settings;
   if (path === undefined) {

@@ -12,7 +12,7 @@ export const keyIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const keyIdForm =
   'up to 64 of the characters A-Z a-z 0-9 . _ -, beginning with a letter or digit; the name of a client, and not a key';
 
-/** What every key that we make begins with: nothing else may, so that no key stands where a name belongs. */
+/** Prefix of our keys. An id must not begin with it, so that no key is used as an id by mistake. */
 export const keyPrefix = 'sdx_';
 
 const RateLimit = Type.Object(
@@ -54,16 +54,12 @@ const KeyEntry = Type.Object(
   strict,
 );
 
-/** One entry of the file of keys, as it stands there. */
 export type KeyEntry = Static<typeof KeyEntry>;
 
 const compiled = TypeCompiler.Compile(Type.Array(KeyEntry));
 const maxListed = 8;
 
-/**
- * Parses and checks the file of keys. Throws `RefusedError` that names every problem by its JSON pointer, in one line,
- * and shows nothing of what it got: a key could stand anywhere.
- */
+/** Throws `RefusedError` with all problems by JSON pointer, in one line, without values: any of them may be a key. */
 export function parseKeyEntries(bytes: Uint8Array): readonly KeyEntry[] {
   const file = parseJson(bytes);
   if (!compiled.Check(file)) {
@@ -94,7 +90,7 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    // The parser's own words quote the text, so they are not passed on, nor as a cause.
+    // The parser's message quotes the file, so it is dropped, and no cause is set.
     const position = error instanceof SyntaxError ? /position (\d+)/.exec(error.message)?.[1] : undefined;
     throw refuse([
       position === undefined
@@ -110,7 +106,7 @@ function* findFaults(entries: readonly KeyEntry[]): Generator<string> {
   for (const [index, { id, sha256, models, rateLimit, expires }] of entries.entries()) {
     if (id.startsWith(keyPrefix)) yield `/${index}/id must not begin with ${keyPrefix}, as keys do`;
     const twin = digests.get(sha256);
-    if (twin !== undefined) yield `/${index}/sha256 stands in /${twin} already`;
+    if (twin !== undefined) yield `/${index}/sha256 is already in /${twin}`;
     else digests.set(sha256, index);
     if (models?.includes('*') && models.length > 1) yield `/${index}/models must have "*" alone, or no "*"`;
     if (expires !== undefined && readTime(expires) === undefined)

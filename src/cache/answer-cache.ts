@@ -1,26 +1,22 @@
-/** What an answer depends on, and nothing else. */
 export interface AnswerKey {
-  /** Of the version: 64 hexadecimal digits, over its manifest and every digest in it. */
+  /** Identity of the version: 64 hexadecimal digits. */
   readonly identity: string;
-  /** The canonical text of a request, of any length: equal requests have equal texts. */
+  /** Equal requests have equal texts. */
   readonly request: string;
-  /** `identity` and `request` as one text, where it was made before: V8 hashes a text once. */
+  /** `identity + request`, if the caller has built it already: V8 hashes a string once. */
   readonly name?: string;
 }
 
-/**
- * Remembers answers, each as the fields of its JSON object: without what differs from one asker to the next. One that
- * cannot be found, for whatever reason, is computed again.
- */
+/** Stores the fields of each answer's JSON object, without those that differ between equal requests. */
 export interface AnswerCache {
-  /** What was remembered, or undefined; at once where it can be. Never throws and never rejects. */
+  /** The stored fields, without a promise if possible; undefined for a miss. Never throws and never rejects. */
   get(key: AnswerKey): string | undefined | Promise<string | undefined>;
-  /** Remembers, or does not. Who has many may wait before the next ones. Never throws and never rejects. */
+  /** Best effort. Await the promise before the next part of many entries. Never throws and never rejects. */
   set(key: AnswerKey, fieldsJson: string): void | Promise<void>;
-  /** Forgets all answers of a version, and gives their number. Throws `cache_unavailable` when not all are gone. */
+  /** Removes all answers of a version, and resolves with their number. Throws `cache_unavailable` if some remain. */
   clear(identity: string): Promise<number>;
   close(): void;
 }
 
-/** A cache that answers at once. */
+/** A cache whose `get` returns no promise. */
 export type LocalCache = AnswerCache & { get(key: AnswerKey): string | undefined };

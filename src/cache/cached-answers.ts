@@ -7,10 +7,7 @@ import { RememberedAnswer } from './remembered-answer.js';
 import { SingleFlight } from './single-flight.js';
 import { createTieredCache } from './tiered-cache.js';
 
-/**
- * How an answer came about: remembered, shared with one that was under way, or computed; `aside` was computed without
- * being looked for, since the cache does not pay for this version.
- */
+/** `shared`: from the run of an equal request. `aside`: computed without a lookup, since the cache does not pay. */
 export type CacheResult = 'hit' | 'shared' | 'miss' | 'bypass' | 'aside';
 
 export interface CachedAnswer {
@@ -18,45 +15,35 @@ export interface CachedAnswer {
   readonly result: CacheResult;
 }
 
-/** How the cache is used for a request. */
 export interface Caching {
-  /** Of the version that answers. */
   readonly identity: string;
-  /** Whether a run costs less than a question to the shared cache. */
+  /** A run costs less than a lookup in the shared cache. */
   readonly isShortRun: boolean;
-  /** Whether the client wants a new answer, which is remembered all the same. */
+  /** The client wants a new answer. It is stored nevertheless. */
   readonly isBypassed: boolean;
-  /** Whether the version's answers are looked up even where that does not pay. */
   readonly isForced: boolean;
 }
 
-/**
- * Answers from the cache, and remembers what had to be computed, which a failure never is. Equal requests share one run
- * (`SingleFlight`). A version for which the cache does not pay is computed without it (`CacheBenefit`).
- */
+/** Stores answers but never failures. Equal requests share one run. Versions that gain nothing do not use the cache. */
 export class CachedAnswers {
-  readonly #near: LocalCache | undefined;
-  readonly #far: AnswerCache | undefined;
+  readonly #local: LocalCache | undefined;
+  readonly #shared: AnswerCache | undefined;
   readonly #cache: AnswerCache;
   readonly #cacheOfShortRuns: AnswerCache;
   readonly #flights = new SingleFlight();
-  /** By identity: small, and one for each version that was ever asked. */
+  /** By identity; entries of removed versions stay. */
   readonly #benefits = new Map<string, CacheBenefit>();
   #turn: Promise<void> | undefined;
 
-  /**
-   * Remembers in this process, in what it shares with others, or in both, one in front of the other. Then answers that
-   * cost less than asking for them elsewhere are remembered here alone.
-   */
-  constructor(...[near, far]: readonly [LocalCache, AnswerCache?] | readonly [undefined, AnswerCache]) {
-    this.#near = near;
-    this.#far = far;
-    if (near === undefined) this.#cache = far;
-    else this.#cache = far === undefined ? near : createTieredCache(near, far);
-    this.#cacheOfShortRuns = near ?? this.#cache;
+  /** With both caches, answers of short runs are stored in the local one only. */
+  constructor(...[local, shared]: readonly [LocalCache, AnswerCache?] | readonly [undefined, AnswerCache]) {
+    this.#local = local;
+    this.#shared = shared;
+    if (local === undefined) this.#cache = shared;
+    else this.#cache = shared === undefined ? local : createTieredCache(local, shared);
+    this.#cacheOfShortRuns = local ?? this.#cache;
   }
 
-  /** Throws as `CheckedRequest.answer` does. */
   async answer(request: CheckedRequest, call: CallContext, caching: Caching): Promise<CachedAnswer> {
     const { identity, isBypassed } = caching;
     const benefit = this.#benefitOf(caching);
@@ -76,7 +63,7 @@ export class CachedAnswers {
       await this.#endOfTurn();
       return { answer: new RememberedAnswer(found), result: 'hit' };
     }
-    // Several who waited for one that failed go on one after the other: the first of them leads.
+    // After the leader has failed, the first of the waiting requests leads the next run.
     while (!isBypassed && this.#flights.has(key.name)) {
       const shared = await this.#flights.follow(key.name, call);
       if (shared === undefined) continue;
@@ -95,11 +82,7 @@ export class CachedAnswers {
     return { answer, result: isBypassed ? 'bypass' : 'miss' };
   }
 
-  /**
-   * The same for several requests: `compute` gets those that are not found, and throws `RowError` by a request's place
-   * among those. They wait for nobody else's run, and nobody waits for theirs. Throws `RowError` by a request's place
-   * among all, and as `compute` does.
-   */
+  /** Without single flight. `compute` gets the misses; its `RowError` is thrown again with the index in `requests`. */
   async answerAll(
     requests: readonly CheckedRequest[],
     compute: (missing: readonly CheckedRequest[]) => Promise<readonly Answer[]>,
@@ -150,15 +133,12 @@ export class CachedAnswers {
     return answers;
   }
 
-  /** Whether the answers of a version are looked up at the moment, and what that rests on. */
   stateOf(identity: string): Pick<CacheBenefit, 'state' | 'reason'> | undefined {
     return this.#benefits.get(identity);
   }
 
-  /**
-   * Answers that leave together, after the sockets have been read, cost much less than each at its own moment: with 64
-   * connections 40 µs of processor time a request in place of 66, and 49 of a bare route.
-   */
+  // Replies sent together, after all sockets were read, cost less CPU than one by one: with 64 connections 40 µs a
+  // request instead of 66 (a bare route: 49).
   #endOfTurn(): Promise<void> {
     this.#turn ??= new Promise((resolve) => {
       setImmediate(() => {
@@ -169,14 +149,13 @@ export class CachedAnswers {
     return this.#turn;
   }
 
-  /** Forgets the answers of a version that this process has for itself, and gives how many there were. */
-  async clearNear(identity: string): Promise<number> {
-    return this.#near?.clear(identity) ?? 0;
+  async clearLocal(identity: string): Promise<number> {
+    return this.#local?.clear(identity) ?? 0;
   }
 
-  /** Forgets those that all processes share. Throws `cache_unavailable` when not all are gone. */
+  /** Throws `cache_unavailable` if some answers remain. */
   async clearShared(identity: string): Promise<number> {
-    return this.#far?.clear(identity) ?? 0;
+    return this.#shared?.clear(identity) ?? 0;
   }
 
   close(): void {
@@ -191,7 +170,7 @@ export class CachedAnswers {
     if (isForced) return undefined;
     let benefit = this.#benefits.get(identity);
     if (benefit === undefined) {
-      const isShared = this.#far !== undefined && !(isShortRun && this.#near !== undefined);
+      const isShared = this.#shared !== undefined && !(isShortRun && this.#local !== undefined);
       benefit = new CacheBenefit(isShared);
       this.#benefits.set(identity, benefit);
     }
@@ -199,5 +178,4 @@ export class CachedAnswers {
   }
 }
 
-/** Stands where an answer is still to be computed. */
 const unanswered = new RememberedAnswer('');

@@ -7,24 +7,23 @@ import type { RedisLink } from '../redis/redis-link.js';
 import type { AnswerCache } from './answer-cache.js';
 
 export interface RedisCacheOptions {
-  /** Begins the name of each entry. */
   readonly prefix: string;
   readonly ttlSeconds: number;
-  /** An entry was found that is none of ours, or is damaged. It has been removed, and counts as a miss. */
+  /** Called for a foreign or damaged entry. The entry is removed and counts as a miss. */
   readonly onCorrupt: () => void;
 }
 
-/** An entry that is longer is not stored, and not read whole whatever stands there. */
+/** Longer entries are not stored, and no more than this is read of an entry. */
 const maxEntryBytes = 65_536;
-/** Of the whole Redis, at each step of a search for the entries of one version. */
+/** Keys of the whole Redis that one step of `clear` scans. */
 const keysAStep = 1_000;
 /** `1:`, 22 characters of digest, `:`, the fields as JSON. */
 const membersAt = 2 + 22 + 1;
 
 /**
- * Remembers answers in a Redis that many processes share. One that is away costs a hit, never an answer. An entry
- * holds a digest over what it answers and what it says, so that whatever else gets under its name is never taken for
- * an answer: damage, not malice, since who may write there can make a digest too.
+ * A cache in a Redis that many processes share. While Redis is away, answers are computed. Each entry holds a digest of
+ * its key and its fields, so that other data under its name is never an answer. That protects against damage, not
+ * against malice: a client that can write to Redis can compute the digest too.
  */
 export function createRedisCache(
   link: RedisLink,
@@ -42,7 +41,7 @@ export function createRedisCache(
         async (redis) => requireForm(await redis.getrange(name, 0, maxEntryBytes), isText),
         'read',
       );
-      // An entry that is not there is an empty text here, and an empty entry is no answer either.
+      // GETRANGE replies with an empty string for a missing key.
       if (entry === undefined || entry === '') return undefined;
       if (!(entry instanceof RefusedByRedis)) {
         const fieldsJson = readEntry(entry, identity, rowDigest);
@@ -53,7 +52,7 @@ export function createRedisCache(
       return undefined;
     },
     async set({ identity, request: row }, fieldsJson) {
-      // It would come back as another text.
+      // UTF-8 cannot represent half a surrogate pair: another text would come back.
       if (!fieldsJson.isWellFormed()) return;
       const rowDigest = digest(row).toString('base64url');
       const entry = `${headOf(identity, rowDigest, fieldsJson)}${fieldsJson}`;
@@ -75,13 +74,13 @@ export function createRedisCache(
         const [next, names] = found;
         cursor = next;
         if (names.length === 0) continue;
-        const gone = await askTwice(
+        const removed = await askTwice(
           link,
           async (redis) => requireForm(await redis.unlink(names), isCount),
           'write',
         );
-        if (gone === undefined) throw new ServiceError('cache_unavailable');
-        cleared += gone;
+        if (removed === undefined) throw new ServiceError('cache_unavailable');
+        cleared += removed;
       } while (cursor !== '0');
       return cleared;
     },
@@ -89,7 +88,7 @@ export function createRedisCache(
   };
 }
 
-/** One answer that comes late must not end a search of thousands of steps. */
+/** Retries once: a single late reply must not end a scan of thousands of steps. */
 async function askTwice<T>(
   link: RedisLink,
   command: (redis: Commands) => Promise<T>,
@@ -109,14 +108,14 @@ function readEntry(entry: string, identity: string, rowDigest: string): string |
   return entry.startsWith(headOf(identity, rowDigest, fieldsJson)) ? fieldsJson : undefined;
 }
 
-/** All parts but the last have a fixed length: no two sets of them have the same text. */
+/** Of the digest's three parts the first two have a fixed length, so the concatenation is unambiguous. */
 function headOf(identity: string, rowDigest: string, fieldsJson: string): string {
   return `1:${digest(identity + rowDigest + fieldsJson)
     .subarray(0, 16)
     .toString('base64url')}:`;
 }
 
-/** Of the letters as they are held: UTF-8 has one and the same form for every half of a surrogate pair. */
+/** Hashes UTF-16: in UTF-8, all unpaired surrogates would have the same bytes. */
 function digest(text: string): Buffer {
   return createHash('sha256').update(text, 'utf16le').digest();
 }

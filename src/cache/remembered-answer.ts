@@ -1,6 +1,6 @@
 import type { Answer, AnswerValue } from '../models/tasks/task.js';
 
-/** An answer as its version wrote it once: the fields of its JSON object, without braces. */
+/** An answer from the cache: the fields of its JSON object, without braces. */
 export class RememberedAnswer implements Answer {
   readonly fieldsJson: string;
 

@@ -1,37 +1,34 @@
 import type { AnswerCache, LocalCache } from './answer-cache.js';
 
-/**
- * A cache of this process in front of one that many share. What the far one has is remembered near as well, where its
- * time begins anew: an answer may be given for up to twice that time.
- */
-export function createTieredCache(near: LocalCache, far: AnswerCache): AnswerCache {
+/** Answers found in the shared cache are copied to the local one with a new lifetime: they may live twice as long. */
+export function createTieredCache(local: LocalCache, shared: AnswerCache): AnswerCache {
   return {
     get(key) {
-      const hit = near.get(key);
+      const hit = local.get(key);
       if (hit !== undefined) return hit;
-      const found = far.get(key);
-      if (typeof found === 'string') near.set(key, found);
+      const found = shared.get(key);
+      if (typeof found === 'string') local.set(key, found);
       if (!(found instanceof Promise)) return found;
       return found.then((fieldsJson) => {
-        if (fieldsJson !== undefined) near.set(key, fieldsJson);
+        if (fieldsJson !== undefined) local.set(key, fieldsJson);
         return fieldsJson;
       });
     },
     set(key, fieldsJson) {
-      near.set(key, fieldsJson);
-      return far.set(key, fieldsJson);
+      local.set(key, fieldsJson);
+      return shared.set(key, fieldsJson);
     },
     async clear(identity) {
-      // The near one last, and whatever becomes of the far one: what that gives meanwhile is remembered near again.
-      const [farCleared] = await Promise.allSettled([far.clear(identity)]);
-      const nearCleared = await near.clear(identity);
-      if (farCleared.status === 'rejected') throw farCleared.reason;
-      // Nearly all that is near is far too.
-      return Math.max(nearCleared, farCleared.value);
+      // The local cache is cleared last, since `get` copies answers of the shared one to it meanwhile.
+      const [sharedCleared] = await Promise.allSettled([shared.clear(identity)]);
+      const localCleared = await local.clear(identity);
+      if (sharedCleared.status === 'rejected') throw sharedCleared.reason;
+      // Most local answers are in the shared cache too, so the counts are not added.
+      return Math.max(localCleared, sharedCleared.value);
     },
     close() {
-      near.close();
-      far.close();
+      local.close();
+      shared.close();
     },
   };
 }

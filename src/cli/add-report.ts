@@ -8,15 +8,15 @@ import { printable, quoteForShell, toTable } from './terminal/terminal-text.js';
 export interface AdditionPlace {
   readonly root: string;
   readonly port: string;
-  /** Whether the commands that are shown need --models. */
+  /** Whether the shown commands need --models. */
   readonly hasModelsOption: boolean;
-  /** How this command was called, as the commands that are shown begin. */
+  /** The program in the shown commands: `sardonyx`, or `npx sardonyx` if npx runs this one. */
   readonly program: string;
 }
 
 const maxBody = 1_500;
 
-/** What was proposed, what is left to do by hand, and lines to try it, with a body that has just been answered. */
+/** The proposal, what is left to fill in by hand, and commands to try the version with a body that gets an answer. */
 export async function describeAddition(
   loaded: LoadedVersion,
   proposal: Proposal,
@@ -29,14 +29,14 @@ export async function describeAddition(
     ['folder', join(place.root, loaded.name, loaded.version)],
     [
       'task',
-      `${manifest.task}${proposal.taskReason === undefined ? '' : ` (guessed: ${proposal.taskReason}; --task says otherwise)`}`,
+      `${manifest.task}${proposal.taskReason === undefined ? '' : ` (guessed: ${proposal.taskReason}; --task changes it)`}`,
     ],
     ...(manifest.features === undefined ? [] : [['features', describeFeatures(manifest.features)]]),
     ...(manifest.output === undefined ? [] : [['output', JSON.stringify(manifest.output)]]),
     ['proof', proof],
     ['executor', `${loaded.executorKind} (${loadStats.executorReason})`],
   ];
-  const notes = [...proposal.remarks, ...loadStats.notes, ...trial.doubts].map((remark) => `note: ${remark}`);
+  const notes = [...proposal.notes, ...loadStats.notes, ...trial.doubts].map((note) => `note: ${note}`);
   const sections = [
     `Added ${loaded.name} ${loaded.version}`,
     toTable(facts.map((row) => row.map((cell) => printable(cell)))),
@@ -54,7 +54,7 @@ async function tryExample(
   const { task } = loaded;
   const nothing = (why: string) => ({
     line: '',
-    doubts: [`no line to try is shown, since none of the requests that were tried is answered (${why})`],
+    doubts: [`no command to try is shown, because no tried request gets an answer (${why})`],
   });
   if (task.exampleProblem !== undefined) return nothing(task.exampleProblem);
   try {
@@ -67,13 +67,13 @@ async function tryExample(
   }
 }
 
-/** What does not add up on a plain row is no distribution; the load has seen that each is a probability. */
+/** Probabilities of the example that do not add up to 1. The load has checked that each is from 0 to 1. */
 function doubtsAbout(probabilities: readonly number[]): readonly string[] {
   const sum = probabilities.reduce((a, b) => a + b, 0);
   if (Math.abs(sum - 1) < 1e-3) return [];
   return [
-    `the probabilities of the example are ${probabilities.slice(0, 5).join(', ')}${probabilities.length > 5 ? ', …' : ''}, with a sum of ${sum.toFixed(4)}: ` +
-      'if these are scores, name output.label alone, or an output.activation (--manifest)',
+    `the probabilities of the example are ${probabilities.slice(0, 5).join(', ')}${probabilities.length > 5 ? ', …' : ''}, and their sum is ${sum.toFixed(4)}: ` +
+      'if these are scores, name only output.label, or add an output.activation (--manifest)',
   ];
 }
 
@@ -91,10 +91,10 @@ function adviceFor({ name, version, manifest, loadStats }: LoadedVersion, { root
     manifest.metrics === undefined ? ['metrics'] : [],
   ].flat();
   const file = join(root, name, version, 'metadata.json');
-  const golden = loadStats.goldenRows > 0 ? '' : ' Golden rows (--golden) would prove its answers.';
-  return wishes.length === 0 && golden === ''
-    ? ''
-    : `To fill in by hand, before it is served, in ${file}: ${wishes.join('; ')}.${golden}`;
+  return [
+    ...(wishes.length === 0 ? [] : [`Before the version is served, add to ${file}: ${wishes.join('; ')}.`]),
+    ...(loadStats.goldenRows > 0 ? [] : ['Golden rows (--golden) would check its answers.']),
+  ].join(' ');
 }
 
 function wishesFor(features: readonly Feature[]): string {
@@ -113,6 +113,6 @@ function commandsFor({ name, version }: LoadedVersion, example: unknown, place: 
   if (body.length <= maxBody && printable(body) === body) {
     return `Try it:\n  ${predict} ${quoteForShell(body)}\n  ${curl} -d ${quoteForShell(body)}`;
   }
-  // Too long for a line: the command line has the example itself.
+  // The body is too long for a command line.
   return `Try it:\n  ${predict} --example\n  ${predict} --example | head -n 1 | ${curl} -d @-`;
 }

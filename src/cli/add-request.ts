@@ -20,7 +20,7 @@ export async function readGiven(path: string | undefined): Promise<Readonly<Reco
   }
   if (typeof file !== 'object' || file === null || Array.isArray(file))
     throw new RefusedError(`${path} must hold an object`);
-  // Digests are those of the files that are written.
+  // The digests are computed from the written files.
   const { sha256: _, ...given } = file as Record<string, unknown>;
   return given;
 }
@@ -32,7 +32,7 @@ export function chooseName(args: Args, given: Readonly<Record<string, unknown>>)
   for (const key of ['name', 'version', 'task'] as const) {
     const [option, file] = [args.text(key), textOf(given, key)];
     if (option !== undefined && file !== undefined && option !== file) {
-      throw new UsageError(`--${key} is ${option}, and the manifest says ${file}`);
+      throw new UsageError(`--${key} is ${option}, but the manifest says ${file}`);
     }
   }
   const name = args.text('name') ?? textOf(given, 'name');
@@ -57,7 +57,7 @@ export async function readCompanions(args: Args): Promise<Record<string, Buffer>
   return companions;
 }
 
-/** Refuses names that would break what is there: a version too many can cost a model its `latest`. */
+/** Throws if a name is invalid, or would break the order of the existing versions and so their `latest`. */
 export function checkNames(name: string, version: string, listing: Listing): void {
   if (!modelNamePattern.test(name)) throw new UsageError(`--name must match ${modelNamePattern.source}`);
   if (!versionNamePattern.test(version))
@@ -80,7 +80,7 @@ export function toClass(text: string): string | number | boolean {
   return text === 'true' || text === 'false' ? text === 'true' : text;
 }
 
-/** Classes are of one type: where they differ, they are texts. */
+/** Classes have one type: mixed types become texts. */
 export function toUniform(
   classes: readonly (string | number | boolean)[],
 ): readonly (string | number | boolean)[] {

@@ -30,24 +30,25 @@ import { type CliContext, type Command, UsageError } from './terminal/command.js
 const outputOptions = ['label', 'probabilities', 'value'] as const;
 
 export const add: Command = {
-  summary: 'makes a version of a model file, with a manifest proposed from its graph',
+  summary: 'adds a model file as a version, with a manifest proposed from its graph',
   help: `Usage: sardonyx add MODEL.onnx --name NAME [OPTION …]
 
-Writes MODEL.onnx, its external weights and a proposed manifest as a new version, after proving that it loads.
+Writes MODEL.onnx, its external weights and a proposed manifest as a new version. Loads the version first: if it does
+not load, nothing is written.
 
-  --name NAME        the model's name
-  --version V        the version's (the next number or patch, else the time as YYYYMMDD_HHMMSS)
-  --task TASK        ${tasks.join(', ')} (guessed)
-  --features a,b,c   the names of the columns, in the order of training
-  --classes x,y      the names of the classes, in the order of the probabilities
+  --name NAME        name of the model
+  --version V        name of the version (the next number or patch, else the time as YYYYMMDD_HHMMSS)
+  --task TASK        ${tasks.join(', ')} (guessed from the graph)
+  --features a,b,c   names of the columns, in the order of training
+  --classes x,y      names of the classes, in the order of the probabilities
   --label NAME, --probabilities NAME, --value NAME
-                     which output is which, where the graph leaves several
-  --names x,y        the names of the columns of a regression with several
+                     the output with this role, if the graph has several candidates
+  --names x,y        names of the columns of a regression with several columns
   --golden FILE      rows with the answers of training, which the version must give
-  --reference FILE   a profile of the training data, for drift
-  --manifest FILE    a metadata.json whose keys win over the proposal
-  --default          makes it the version that answers for the model
-  --models DIR       the registry (MODELS_DIR, else models)
+  --reference FILE   profile of the training data, for drift
+  --manifest FILE    metadata.json whose keys override the proposal
+  --default          makes the version the default of the model
+  --models DIR       folder of the models (MODELS_DIR, else models)
 `,
   options: {
     ...Object.fromEntries(
@@ -116,9 +117,9 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
     const served = readServedGraph(model);
     let draft: string | undefined;
     const write = (signal: AbortSignal) =>
-      proposeUntilSound(served.graph, async (graph, columnRemarks) => {
+      proposeUntilSound(served.graph, async (graph, columnNotes) => {
         const found = proposeManifest(graph, served.model, request);
-        const proposal = { ...found, remarks: [...found.remarks, ...columnRemarks] };
+        const proposal = { ...found, notes: [...found.notes, ...columnNotes] };
         const parts = {
           ...{ root, manifest: proposal.manifest, model, companions, signal },
           weights: graph.externalData,
@@ -141,7 +142,7 @@ Writes MODEL.onnx, its external weights and a proposed manifest as a new version
   },
 };
 
-/** Loads a version that is about to be, and says what it turned out to be. */
+/** Loads a draft of a version, and describes it. */
 async function prove(
   folder: string,
   proposal: Proposal,
@@ -165,20 +166,20 @@ async function prove(
 }
 
 /**
- * Tries a proposal, and tries again where a run has shown that an output has other columns than the graph declares,
- * once for each output: what is declared is often a guess of the exporter.
+ * Tries a proposal. If a run gives another number of columns for an output than the graph declares, tries again with
+ * that number, once per output: the declared shape is often a guess of the exporter.
  */
 async function proposeUntilSound<T>(
   declared: ModelGraph,
-  attempt: (graph: ModelGraph, remarks: readonly string[]) => Promise<T>,
+  attempt: (graph: ModelGraph, notes: readonly string[]) => Promise<T>,
 ): Promise<T> {
   let graph = declared;
-  const remarks = new Map<string, string>();
+  const notes = new Map<string, string>();
   for (;;) {
     try {
-      return await attempt(graph, [...remarks.values()]);
+      return await attempt(graph, [...notes.values()]);
     } catch (error) {
-      if (!(error instanceof ColumnsError) || remarks.has(error.output)) throw error;
+      if (!(error instanceof ColumnsError) || notes.has(error.output)) throw error;
       const { output, columns } = error;
       graph = {
         ...graph,
@@ -186,12 +187,15 @@ async function proposeUntilSound<T>(
           it.name === output ? { ...it, shape: [it.shape?.[0], columns] } : it,
         ),
       };
-      remarks.set(output, `a run gives ${columns} columns of ${output}, whatever the graph declares`);
+      notes.set(
+        output,
+        `a run gives ${columns} columns of ${output}, although the graph declares another number`,
+      );
     }
   }
 }
 
-/** The registry may have no folder yet. */
+/** An empty listing if the folder of the models does not exist yet. */
 async function listOrNothing(root: string): Promise<Listing> {
   return listDirectory(root).catch((error) => {
     if (codeOf(error) === 'ENOENT') return { models: [], aliases: { aliases: new Map() }, remarks: [] };

@@ -5,19 +5,18 @@ import type { Registry } from '../models/registry/registry.js';
 import { suggestDefault } from '../models/registry/unavailable.js';
 import { toDefaultCommand } from './default-command.js';
 
-/** What `sardonyx check` found. */
 export interface CheckReport {
   readonly folder: string;
   readonly models: readonly ModelReport[];
-  /** The model that plain /predict means; a registry of several need not have one. */
+  /** The model that plain /predict means, if there is one. */
   readonly defaultModel?: string;
-  /** A sentence for each thing that is wrong. */
+  /** One sentence per fault. */
   readonly faults: readonly string[];
 }
 
 export interface ModelReport {
   readonly name: string;
-  /** The version that answers who asks for the model alone. */
+  /** The version that answers requests for the model alone. */
   readonly defaultVersion?: string;
   /** Why a request for the model alone gets no answer. */
   readonly problem?: string;
@@ -32,14 +31,14 @@ interface VersionReport {
   readonly reason?: string;
   readonly executor?: string;
   readonly identity?: string;
-  /** What to know of it, and what to do about it: no faults. */
+  /** Hints with advice, which are no faults. */
   readonly notes?: readonly string[];
   readonly loadStats?: { readonly loadMs: number; readonly runUs?: number; readonly goldenRows: number };
-  /** The names beside its own that it answers to: `default`, `latest`, aliases. */
+  /** Its other names: `default`, `latest`, aliases. */
   readonly names: readonly string[];
 }
 
-/** Makes the report of a registry that has applied a listing. */
+/** `registry` must have applied the listing. */
 export function reportOn(
   folder: string,
   listing: Listing,
@@ -86,7 +85,7 @@ function toOutcome(outcome: VersionState) {
   }
   const { executorKind, identity, loadStats } = outcome.loaded;
   const { loadMs, runMs, goldenRows } = loadStats;
-  // A tensor model may have no run to show: its example is a guess.
+  // A tensor model may have no measured run, since its example is a guess.
   const runUs = Number.isFinite(runMs) ? { runUs: runMs * 1_000 } : {};
   return {
     state: outcome.state,
@@ -120,15 +119,15 @@ function aliasFaults({ name, aliases, versions }: ModelState): readonly string[]
 }
 
 /**
- * That nothing answers for the model alone, in the words of readiness and of the 503, with the command that mends it.
- * What a refused version or an alias has said already is not said again.
+ * The fault that no version answers for the model alone, in the words of readiness and the 503, with a command.
+ * Empty if a fault of a version or an alias explains it already.
  */
 function defaultFaults(root: string, state: ModelState): readonly string[] {
   const { name, aliases, versions } = state;
   const problem = findProblem(state)?.reason;
   const suggested = suggestDefault(state);
-  const isSaid = aliases.has('default') || (versions.size > 0 && suggested === undefined);
-  if (problem === undefined || isSaid) return [];
+  const isExplained = aliases.has('default') || (versions.size > 0 && suggested === undefined);
+  if (problem === undefined || isExplained) return [];
   const command =
     suggested === undefined ? '' : ` As a command: ${toDefaultCommand(root, name, aliases, suggested)}`;
   return [`${name}: ${problem}${command}`];

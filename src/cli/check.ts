@@ -10,13 +10,13 @@ import type { Command } from './terminal/command.js';
 import { printable, toPrintableJson, toTable } from './terminal/terminal-text.js';
 
 export const check: Command = {
-  summary: 'loads every model as the server would, and says what is wrong',
+  summary: 'loads every model as the server does, and reports faults',
   help: `Usage: sardonyx check [DIR] [--json]
 
-Loads every version below DIR (MODELS_DIR, else models), golden rows included. Ends with 1 when a version is refused,
-an alias leads nowhere, a model has no version that answers for it, or anything was passed over.
+Loads every version below DIR (MODELS_DIR, else models) and checks its golden rows. The exit code is 1 if a version is
+refused, an alias names no ready version or model, a model has no default version, or a file or folder is skipped.
 
-  --json   the same as JSON
+  --json   prints the report as JSON
 `,
   options: { json: { type: 'boolean' } },
   maxPositionals: 1,
@@ -28,7 +28,7 @@ an alias leads nowhere, a model has no version that answers for it, or anything 
     const registry = new Registry({
       load: loader.load,
       defaultModel,
-      // A reason is what clients may read; whoever runs this may read the rest.
+      // Clients may read only the text of a `RefusedError`; the operator may read every error.
       onLoad: ({ model, version, error }) => {
         if (error === undefined || error instanceof RefusedError) return;
         stderr.write(`sardonyx: ${model}/${version}: ${printable(messageOf(error))}\n`);
@@ -49,18 +49,18 @@ an alias leads nowhere, a model has no version that answers for it, or anything 
   },
 };
 
-/** Names what an addition left that was killed; one that is still at work is passed over. */
+/** Adds abandoned drafts of `add` commands to the listing. */
 async function withDrafts(root: string, listing: Listing): Promise<Listing> {
   const remarks: string[] = [];
   for (const { name } of listing.models) {
     for (const draft of await findAbandonedDrafts(join(root, name))) {
-      remarks.push(`${name}/${draft}: was left by an addition that did not come to its end: remove it`);
+      remarks.push(`${name}/${draft}: was left behind by an add command that did not finish: remove it`);
     }
   }
   return { ...listing, remarks: [...listing.remarks, ...remarks] };
 }
 
-/** The model that plain /predict means. That there is none is a fault where one is named. */
+/** The model that plain /predict means. It is a fault if DEFAULT_MODEL names one that does not exist. */
 function findDefault(
   registry: Registry,
   named: string | undefined,

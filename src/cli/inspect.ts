@@ -6,17 +6,17 @@ import { describeShape } from '../text/describe-value.js';
 import { type Command, UsageError } from './terminal/command.js';
 import { printable, toPrintableJson, toTable } from './terminal/terminal-text.js';
 
-/** The format itself, a protobuf message, ends at 2 GiB. */
+/** A protobuf message has at most 2 GiB. */
 export const maxModelBytes = 2 ** 31 - 1;
 
 export const inspect: Command = {
-  summary: 'shows what a model file takes and gives',
+  summary: 'shows the inputs, outputs and operators of a model file',
   help: `Usage: sardonyx inspect MODEL.onnx [--json]
 
-Reads the graph without the engine, so that a file of unknown origin can do nothing: inputs, outputs, operators,
-opsets, producer, external weights, metadata, size and SHA-256.
+Shows inputs, outputs, operators, opsets, producer, external weights, metadata, size and SHA-256. The engine does not
+open the file, so that a file of unknown origin can do no harm.
 
-  --json   the same as JSON
+  --json   prints the facts as JSON
 `,
   options: { json: { type: 'boolean' } },
   maxPositionals: 1,
@@ -30,7 +30,7 @@ opsets, producer, external weights, metadata, size and SHA-256.
   },
 };
 
-/** Reads a model file whole. Throws `RefusedError` where there is none. */
+/** Throws `RefusedError` if there is no such file or it is over the limit. */
 export async function readModelFile(path: string): Promise<Buffer> {
   const bytes = await readRegularFile(path, path, maxModelBytes).catch((cause) => {
     const isTooLarge = cause instanceof RefusedError && cause.message.includes('over the limit of');

@@ -11,19 +11,19 @@ import { createCliLoader } from './loader.js';
 import { type CliContext, type Command, UsageError } from './terminal/command.js';
 import { escapeJson, toPrintableJson } from './terminal/terminal-text.js';
 
-const notAskedFor = 'not asked for';
+const notRequested = 'not requested';
 
 export const predict: Command = {
   summary: 'answers one request without a server',
   help: `Usage: sardonyx predict MODEL[@VERSION] JSON|@FILE|- [--models DIR] [--pretty]
        sardonyx predict MODEL[@VERSION] --example
 
-Loads one model and prints the answer, as the server would give it. The body is given as JSON, as a file, or on
-standard input. VERSION may be an alias or latest.
+Loads one model and prints its answer, as the server does. The body is JSON, a file (@FILE) or standard input (-).
+VERSION may be an alias or latest.
 
-  --example      takes the model's own example as the body, and prints both
-  --pretty       spreads the answer over lines
-  --models DIR   the registry (MODELS_DIR, else models)
+  --example      uses the model's example as the body, and prints body and answer
+  --pretty       prints the answer on several lines
+  --models DIR   folder of the models (MODELS_DIR, else models)
 `,
   options: { models: { type: 'string' }, pretty: { type: 'boolean' }, example: { type: 'boolean' } },
   maxPositionals: 2,
@@ -78,7 +78,7 @@ async function readBody(source: string, { stdin }: CliContext): Promise<unknown>
   }
 }
 
-/** A registry in which all is listed, as routing needs it, and only what may be asked for is loaded. */
+/** A registry that lists all versions, as routing needs, but loads only those that the request can mean. */
 async function loadOne(
   loader: Loader,
   root: string,
@@ -93,7 +93,7 @@ async function loadOne(
   const isOne = selected !== undefined && selected !== 'latest';
   const registry = new Registry({
     async load(path, ofModel, ofVersion) {
-      if (ofModel !== name || (isOne && ofVersion !== selected)) throw new RefusedError(notAskedFor);
+      if (ofModel !== name || (isOne && ofVersion !== selected)) throw new RefusedError(notRequested);
       return loader.load(path, ofModel, ofVersion);
     },
   });
@@ -106,19 +106,19 @@ function exampleOf(registry: Registry, model: string, version: string | undefine
   try {
     const { example, exampleProblem } = loaded.task;
     if (exampleProblem === undefined) return example;
-    throw new RefusedError(`no example is known that the model answers (${exampleProblem}): give a body`);
+    throw new RefusedError(`the model has no example that gets an answer (${exampleProblem}): give a body`);
   } finally {
     loaded.release();
   }
 }
 
-/** Says of a version that cannot answer why it was refused: here there is no address to ask. */
+/** Adds the reasons of refused versions to the error, in place of the address that a server would name. */
 function withReasons(error: unknown, registry: Registry, model: string): unknown {
   if (!(error instanceof ServiceError) || error.code !== 'model_unavailable') return error;
   const states = registry.list().find((it) => it.name === model)?.versions ?? new Map();
   const reasons: string[] = [];
   for (const [name, state] of states) {
-    if (state.state === 'refused' && state.reason !== notAskedFor)
+    if (state.state === 'refused' && state.reason !== notRequested)
       reasons.push(`${name} is refused: ${state.reason}`);
   }
   const sentences = (error.detail ?? error.message).replace(/ GET \S+ says why\./, '');

@@ -20,11 +20,11 @@ ${Object.entries(commands)
   .map(([name, { summary }]) => `  ${name.padEnd(9)}${summary}`)
   .join('\n')}
 
-  sardonyx COMMAND --help   says more about one of them
+  sardonyx COMMAND --help   shows the options of a command
   sardonyx --version
 `;
 
-/** Runs one command and gives the exit code: 0, 1 for a failure, 2 for a wrong call. Never throws. */
+/** Returns the exit code: 0, 1 for a failure, 2 for wrong usage. Never throws. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
   try {
     return await dispatch(argv, context);
@@ -61,7 +61,7 @@ function print(context: CliContext, text: string): number {
   return 0;
 }
 
-/** Lines for a person: the failure first, then a line for each problem of a body. */
+/** The failure, then one line for each problem of a body. */
 function describeFailure(error: unknown): readonly string[] {
   if (error instanceof ServiceError) {
     const { code, cause, problems = [] } = error;

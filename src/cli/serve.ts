@@ -2,17 +2,17 @@ import { catchSignals } from '../process/stop-signals.js';
 import type { Command } from './terminal/command.js';
 
 export const serve: Command = {
-  summary: 'answers over HTTP',
+  summary: 'starts a server that answers over HTTP',
   help: `Usage: sardonyx serve [--models DIR] [--host HOST] [--port PORT] [--env-file FILE]
 
 Loads every model and answers over HTTP until SIGTERM or SIGINT.
 
-  --models DIR     the registry (MODELS_DIR, else models)
-  --host HOST      the address to listen on (HOST, else 127.0.0.1)
-  --port PORT      the port; 0 for any free one (PORT, else 8000)
-  --env-file FILE  the file of settings (ENV_FILE, else .env where it is there)
+  --models DIR     folder of the models (MODELS_DIR, else models)
+  --host HOST      address to listen on (HOST, else 127.0.0.1)
+  --port PORT      port, or 0 for any free port (PORT, else 8000)
+  --env-file FILE  file of settings (ENV_FILE, else .env if it exists)
 
-All other settings are environment variables, or lines of that file: docs/configuration.md.
+All other settings are environment variables, or lines of that file: see docs/configuration.md.
 `,
   options: {
     models: { type: 'string' },
@@ -30,7 +30,7 @@ All other settings are environment variables, or lines of that file: docs/config
     };
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     const signals = catchSignals();
-    // Only here: the other commands need no server, and start faster without one.
+    // Imported here, so that the other commands start faster.
     const { runServer } = await import('../process/run-server.js');
     await runServer(env, signals, Object.fromEntries(given));
     return Number(process.exitCode ?? 0);

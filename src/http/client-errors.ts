@@ -9,7 +9,6 @@ import type { ProblemSettings } from '../schemas/problem.js';
 import { createRequestId } from './request-id.js';
 import { mayBecomeUnknownMethod, type ParserFault, readUnknownMethod } from './unknown-method.js';
 
-/** Error codes of Node's parser, for bytes that never became a request. */
 const codes: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
   HPE_HEADER_OVERFLOW: 'headers_too_large',
@@ -92,7 +91,7 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
       waiting.delete(socket);
       fault = appendBytes(before.fault, found);
     }
-    // Bytes after a request with `Connection: close` are ignored: the answer to that request is still to be sent.
+    // Bytes after a request with `Connection: close` are ignored, so that its answer can still be sent.
     if (fault.code === 'HPE_CLOSED_CONNECTION') return;
     if (fault.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();

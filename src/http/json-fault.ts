@@ -107,7 +107,7 @@ function explain(text: string): string | undefined {
   }
 }
 
-/** The fault of a bare word or number; undefined if JSON has it. */
+/** Undefined if the word or number is JSON. */
 function explainWord(word: string, place: string): string | undefined {
   if (word === 'true' || word === 'false' || word === 'null' || number.test(word)) return undefined;
   const meant = words[word.replace(/^[+-]/, '').toLowerCase()];

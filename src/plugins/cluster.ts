@@ -20,7 +20,7 @@ export default fp<ClusterOptions>(
     const listMissing = () => findMissing(app.registry, requiredModels);
     const { metrics, isDraining, cachedAnswers } = app;
     const forget = async (identities: readonly string[]) => {
-      const counts = await Promise.all(identities.map((it) => cachedAnswers?.clearNear(it) ?? 0));
+      const counts = await Promise.all(identities.map((it) => cachedAnswers?.clearLocal(it) ?? 0));
       return counts.reduce((sum, it) => sum + it, 0);
     };
     app.decorate('cluster', createCluster({ metrics, isDraining, findMissing: listMissing, forget }, link));

@@ -2,24 +2,23 @@ import type { Limiter } from './limiter.js';
 import { SlidingWindow } from './sliding-window.js';
 
 export interface MemoryLimiterOptions {
-  /** The most that all logs may take together; then the log of the one that has not come for the longest goes. */
+  /** Bound for all logs together. Beyond it the least recently used log is dropped. */
   readonly maxBytes: number;
-  /** A clock that never goes back, in milliseconds: nobody's change of the time of day touches a limit. */
+  /** A monotonic clock in milliseconds: a change of the time of day does not affect limits. */
   readonly now?: () => number;
 }
 
-/** What an id takes beside the slots of its ring, of 8 bytes each: measured on Node 20 with addresses as ids. */
+/** Memory of an id besides its ring (8 bytes a slot): measured on Node 20 with addresses as ids. */
 const bytesOfLog = 340;
 
 /**
- * Counts in this process alone, by a log of all that was let in: exact for every stretch of time, and O(1) on
- * average. An id takes at most 340 bytes and 16 for each of its `max`.
+ * Counts in this process only, with a log of every admitted request: exact for every period, and O(1) on average.
+ * A client takes at most 340 bytes plus 16 for each request of its `max`.
  */
 export function createMemoryLimiter({
   maxBytes,
   now = () => performance.now(),
 }: MemoryLimiterOptions): Limiter {
-  /** In the order of their last use. */
   const logs = new Map<string, SlidingWindow>();
   let newest: SlidingWindow | undefined;
   let bytes = 0;
@@ -57,13 +56,13 @@ export function createMemoryLimiter({
       }
       if (bytes > maxBytes) makeRoom();
       const { used } = log;
-      // So many must leave before something changes for who asks; as many as there are not, where nothing ever will.
-      const leaving = isAdmitted ? 1 : used + cost - max;
+      // Admissions that must expire first. More than exist if the cost exceeds `max`.
+      const expiring = isAdmitted ? 1 : used + cost - max;
       return {
         isAdmitted,
         remaining: Math.max(0, max - used),
-        // In this order: a moment that is added and taken away again leaves a rest, and a second more is announced.
-        resetMs: leaving > used ? windowMs : windowMs - (moment - log.momentOf(leaving)),
+        // This order avoids a rounding error of the sum, which would add a second to `Retry-After`.
+        resetMs: expiring > used ? windowMs : windowMs - (moment - log.momentOf(expiring)),
       };
     },
     close: () => logs.clear(),

@@ -1,21 +1,14 @@
 import type { Limit, LimitResult } from './limiter.js';
 
-/**
- * By what is counted: the id of a key, or the address where there is no key. Documents are open to all, and counted by
- * the address, apart from the rest.
- */
+/** Requests with a key count by its id, others by address. Documents (open to all) have a count of their own. */
 export type CountedBy = 'key' | 'address' | 'documents';
 
-/**
- * A limit, and what clients are told of it, made once. The headers are those of revision 11 of
- * draft-ietf-httpapi-ratelimit-headers (23 May 2026): lists of RFC 9651, with one policy each by its name.
- */
+/** Headers of draft-ietf-httpapi-ratelimit-headers, revision 11 (23 May 2026): lists of RFC 9651, one policy each. */
 export interface Policy {
   readonly limit: Limit;
   readonly name: string;
-  /** The value of `RateLimit-Policy`: so many requests (`q`) in a window of so many seconds (`w`). */
+  /** `RateLimit-Policy`: at most `q` requests in `w` seconds. */
   readonly header: string;
-  /** For who is refused. */
   readonly detail: string;
 }
 
@@ -36,36 +29,29 @@ export function createPolicy(limit: Limit, by: CountedBy): Policy {
   };
 }
 
-/**
- * The value of `RateLimit`: so many are left (`r`), and none more for so many seconds (`t`), which is never earlier
- * than what `Retry-After` says of the same verdict.
- */
+/** `RateLimit`: `r` requests are left, and more after `t` seconds. `t` is never below `Retry-After`. */
 export function toRateLimit({ name }: Policy, { remaining, resetMs }: LimitResult): string {
   return `"${name}";r=${remaining};t=${toWholeSeconds(resetMs)}`;
 }
 
-/** Rounded up: who waits that long has waited long enough. */
+/** Rounds up, so that a client that waits this long is admitted. */
 export function toWholeSeconds(ms: number): number {
   return Math.ceil(ms / 1_000);
 }
 
-/** The policy of addresses where nothing is configured. */
 const defaultMax = 100;
 
-/** The manual is a page and seven files: even with a limit of 1 it can be opened. */
+/** The manual is a page and seven files, so it opens even with a limit of 1. */
 const documentsPerRequest = 10;
 
-/**
- * What holds for those without a limit of their own, by the configuration. On a loopback host everybody has the same
- * address, and addresses have a limit there only if one was set.
- */
+/** On a loopback host all clients share one address, so addresses have a limit there only if one is configured. */
 export function choosePolicies(
   max: number | undefined,
   windowMs: number,
   isLoopback: boolean,
 ): Readonly<Record<CountedBy, Policy | undefined>> {
-  const policyOf = (most: number | undefined, by: CountedBy) =>
-    most === undefined || most === 0 ? undefined : createPolicy({ max: most, windowMs }, by);
+  const policyOf = (maxOf: number | undefined, by: CountedBy) =>
+    maxOf === undefined || maxOf === 0 ? undefined : createPolicy({ max: maxOf, windowMs }, by);
   const ofAddress = max ?? (isLoopback ? undefined : defaultMax);
   return {
     key: policyOf(max, 'key'),

@@ -1,44 +1,39 @@
 import type { RedisLink } from '../redis/redis-link.js';
 import { runScript } from '../redis/script.js';
 import type { Limit, LimitResult } from './limiter.js';
-import { answersOfGroup, takeScript } from './sliding-window-script.js';
+import { resultsOfGroup, takeScript } from './sliding-window-script.js';
 
-/** Counts for all processes that ask the same Redis. Undefined where it did not answer; never rejects. */
+/** Counts for all processes on one Redis. Resolves with undefined if Redis does not answer in time; never rejects. */
 export interface RedisLimiter {
   take(id: string, limit: Limit, cost: number): Promise<LimitResult | undefined>;
 }
 
-/** Requests of one turn that differ in nothing: they are let in one after the other, as many as fit. */
+/** Requests of one turn with equal id, limit and cost. They are admitted in order of arrival, as many as fit. */
 interface Group {
   readonly id: string;
   readonly limit: Limit;
   readonly cost: number;
-  readonly waiting: ((verdict: LimitResult | undefined) => void)[];
+  readonly waiting: ((result: LimitResult | undefined) => void)[];
 }
 
 /**
- * Keeps the promise of a limit over all processes, by one log an id in Redis and by Redis's clock. What is asked for in
- * one turn of the loop is asked of Redis with one command: a busy server asks once for dozens of requests, and those
- * of one id are one entry of its log.
- *
- * One script with many keys, rather than a pipeline of scripts with one: half of Redis's work for a script is to
- * start it. A Redis Cluster would want each key where its hash says, and is not supported.
+ * Enforces limits across all processes, with one log per id in Redis. All requests of one turn of the loop become one
+ * command, since half of Redis's work for a script is to start it. So `prefix` must put all keys in one cluster slot.
  */
 export function createRedisLimiter(
   link: Pick<RedisLink, 'ask' | 'recordDegraded'>,
   prefix: string,
 ): RedisLimiter {
   let groups: Group[] = [];
-  /** The last group of an id. */
   let groupsById = new Map<string, Group>();
 
   const flush = async (): Promise<void> => {
-    const asked = groups;
+    const sent = groups;
     groups = [];
     groupsById = new Map();
     const reply = await link.ask('limits', (redis) => {
-      const keys = asked.map(({ id }) => prefix + id);
-      const args = asked.flatMap(({ limit: { max, windowMs }, cost, waiting }) => [
+      const keys = sent.map(({ id }) => prefix + id);
+      const args = sent.flatMap(({ limit: { max, windowMs }, cost, waiting }) => [
         max,
         windowMs * 1_000,
         cost,
@@ -46,15 +41,15 @@ export function createRedisLimiter(
       ]);
       return runScript(redis, takeScript, keys, args);
     });
-    const answers = areAnswers(reply, asked) ? reply : undefined;
-    if (answers === undefined && reply !== undefined) link.recordDegraded('limits');
-    for (const [k, group] of asked.entries()) tell(group, answers, k * answersOfGroup);
+    const results = areResults(reply, sent) ? reply : undefined;
+    if (results === undefined && reply !== undefined) link.recordDegraded('limits');
+    for (const [k, group] of sent.entries()) resolveGroup(group, results, k * resultsOfGroup);
   };
 
   return {
     take: (id, limit, cost) =>
       new Promise((resolve) => {
-        // The sockets have been read when this comes, and with them the requests of this turn.
+        // By then the sockets are read, so all requests of this turn have arrived.
         if (groups.length === 0) setImmediate(flush);
         const known = groupsById.get(id);
         if (known !== undefined && known.limit === limit && known.cost === cost) {
@@ -68,11 +63,10 @@ export function createRedisLimiter(
   };
 }
 
-/** Each its own verdict: the first that came are those that are let in. */
-function tell({ cost, waiting }: Group, answers: readonly number[] | undefined, at: number): void {
-  const [taken = 0, left = 0, moreInUs = 0, freeInUs = 0] = answers?.slice(at, at + answersOfGroup) ?? [];
+function resolveGroup({ cost, waiting }: Group, results: readonly number[] | undefined, at: number): void {
+  const [taken = 0, left = 0, moreInUs = 0, freeInUs = 0] = results?.slice(at, at + resultsOfGroup) ?? [];
   for (const [k, resolve] of waiting.entries()) {
-    if (answers === undefined) resolve(undefined);
+    if (results === undefined) resolve(undefined);
     else if (k >= taken) resolve({ isAdmitted: false, remaining: left, resetMs: freeInUs / 1_000 });
     else {
       const remaining = left + (taken - 1 - k) * cost;
@@ -81,16 +75,16 @@ function tell({ cost, waiting }: Group, answers: readonly number[] | undefined, 
   }
 }
 
-/** Whether Redis gave what the script can give: no more than was asked for, and no time beyond the window. */
-function areAnswers(reply: unknown, asked: readonly Group[]): reply is readonly number[] {
-  if (!Array.isArray(reply) || reply.length !== asked.length * answersOfGroup) return false;
-  return asked.every(({ limit, waiting }, k) => {
-    const mostUs = limit.windowMs * 1_000;
-    const most = [waiting.length, limit.max, mostUs, mostUs];
-    return most.every((limitOf, n) => isWithin(reply[k * answersOfGroup + n], limitOf));
+/** Whether the script can have returned this reply: no count above the request's, no time beyond the window. */
+function areResults(reply: unknown, sent: readonly Group[]): reply is readonly number[] {
+  if (!Array.isArray(reply) || reply.length !== sent.length * resultsOfGroup) return false;
+  return sent.every(({ limit, waiting }, k) => {
+    const maxUs = limit.windowMs * 1_000;
+    const maxima = [waiting.length, limit.max, maxUs, maxUs];
+    return maxima.every((max, n) => isWithin(reply[k * resultsOfGroup + n], max));
   });
 }
 
-function isWithin(value: unknown, most: number): boolean {
-  return typeof value === 'number' && value >= 0 && value <= most;
+function isWithin(value: unknown, max: number): boolean {
+  return typeof value === 'number' && value >= 0 && value <= max;
 }

@@ -1,40 +1,36 @@
 import { defineScript } from '../redis/script.js';
 
-/** What a group of equal requests of one turn got: numbers that the script gives for each. */
-export const answersOfGroup = 4;
+/** Numbers that the script returns for each group of equal requests. */
+export const resultsOfGroup = 4;
 
 /**
- * Takes for many ids at once, as one step of Redis. An id's log is a list, oldest first, of what was let in together:
- * the moment, how many there were before, and how many with these, in 24 bytes. So what is in the window is the last
- * count less the first, however many there are, and no step takes longer than the logarithm of the list.
+ * Takes from the limits of many ids in one step of Redis. The log of an id is a list, oldest first. An entry (24 bytes)
+ * holds a moment and the totals admitted before and after it. The use of a window is a difference of totals: O(log n).
  *
- *   KEYS     for each group: the log of its id; an id may come again with another limit or cost
- *   ARGV     for each group: max, window in µs, cost of each request, how many requests
- *   returns  for each group: how many of them are let in, what is left, and two times in µs: until more is left, and
- *            until one more of this cost would be let in
+ *   KEYS     for each group: the log of its id; several groups may have one id
+ *   ARGV     for each group: max, window in µs, cost of each request, number of requests
+ *   returns  for each group: requests admitted, what is left, µs until more is left, µs until one more would pass
  *
- * The clock is Redis's own, for all processes. It is the time of day: where it was set back, all that is in a log
- * counts as let in now, so that nobody gets more than the limit, and nobody is shut out for longer than a window.
- *
- * Whoever else writes to this Redis may have written anything there. Each entry that is read is checked: whole numbers
- * that a double holds exactly, no moment after that of the newest entry, no count beyond its own. A log with another
- * entry is removed, and its id counted anew.
+ * Redis's clock counts for all processes. If it was set back, all entries of a log count as admitted now: no client
+ * gets more than its limit, and none is refused for longer than a window. Other programs may write to this Redis, so
+ * entries are checked: numbers are whole and at most 2^52, and neither moment nor total exceeds that of the newest
+ * entry. A damaged log is removed and begins anew.
  */
 export const takeScript = defineScript(`
 local call, unpack, floor = redis.call, struct.unpack, math.floor
--- What is no list is a log that is damaged. In a log that was made anew, an error is Redis's own.
+-- pcall: a value that is not a list is a damaged log. In a log that begins anew, an error is Redis's own.
 local look = redis.pcall
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 local mostWhole = 2 ^ 52
 local isDamaged = false
 
--- False for NaN, too, which is less than nothing and more than nothing.
+-- False for NaN too: each comparison with NaN is false.
 local function isWhole(value, most)
   return value >= 0 and value <= most and value == floor(value)
 end
 
--- The three numbers of an entry; nothing where there is none, or where they cannot be ours.
+-- Returns the moment and both totals of an entry; nil if it is absent or damaged.
 local function read(key, index, mostMoment, mostCount)
   local packed = look('LINDEX', key, index)
   if not packed then return nil end
@@ -47,7 +43,7 @@ local function read(key, index, mostMoment, mostCount)
   isDamaged = true
 end
 
--- How many entries come before the first that is after the moment and brings the count that far.
+-- Returns the index of the first entry that is later than the moment and reaches the count.
 local function seek(key, moment, count, newest, last)
   local function isBefore(index)
     local at, _, total = read(key, index, newest, last)
@@ -64,10 +60,10 @@ local function seek(key, moment, count, newest, last)
   return to
 end
 
--- Gives nothing where it has met what is damaged.
+-- Returns nil if the log is damaged.
 local function take(key, max, window, cost, asking)
   local newest, _, total = read(key, -1, mostWhole, mostWhole)
-  -- The oldest entry of the window: its moment, and the counts before and with it.
+  -- The oldest entry of the window: its moment, and the totals before and after it.
   local oldest, before, with
   if newest then
     oldest, before, with = read(key, 0, newest, total)
@@ -80,7 +76,7 @@ local function take(key, max, window, cost, asking)
   end
   if isDamaged then return end
 
-  -- PEXPIRE for each entry would be a quarter of the work: the first of each window makes a log live for two.
+  -- PEXPIRE for each entry would be a quarter of the work: the first entry of each window sets two windows of life.
   local lives = false
   if not oldest then
     newest, before, with, total = now, 0, 0, 0

@@ -3,24 +3,20 @@ export const firstPauseMs = 500;
 export const maxPauseMs = 5_000;
 
 type State =
-  /** All may be asked. `failures` counts those since the last answer. */
+  /** `failures`: number since the last success. */
   | { readonly kind: 'closed'; failures: number; readonly since: number }
-  /** Nothing is asked before `probeAt`, and then only whether it works again. */
   | { readonly kind: 'open'; readonly probeAt: number }
-  /** That one question is on its way. */
   | { readonly kind: 'half-open' };
 
 /**
- * A circuit breaker: after three failures in a row, or one that is certain, nothing is asked any more, so that nothing
- * waits. Pauses between probes double from 0.5 to 5 s. They begin anew once it has been closed for the longest of
- * them: what fails again right after each probe is asked ever more seldom. Times are in milliseconds of any clock
- * that never goes back.
+ * A circuit breaker: it opens after three failures in a row, or a certain one. Pauses between probes double from 0.5 to
+ * 5 s. The pause resets after the breaker has stayed closed for 5 s; if Redis fails again sooner, it keeps doubling.
+ * Times are milliseconds of a monotonic clock.
  */
 export class Breaker {
   #state: State;
   #pauseMs = firstPauseMs;
 
-  /** Open at first, and to be probed at once: nothing is known yet. */
   constructor(now: number) {
     this.#state = { kind: 'open', probeAt: now };
   }
@@ -29,17 +25,17 @@ export class Breaker {
     return this.#state.kind === 'closed';
   }
 
-  /** When the next probe is due; undefined where none is to be made. */
+  /** Moment of the next probe; undefined unless open. */
   get probeAt(): number | undefined {
     return this.#state.kind === 'open' ? this.#state.probeAt : undefined;
   }
 
-  /** An answer to what was asked while it was closed; a late one changes nothing. */
+  /** Resets the count of failures. Ignored unless closed, since the reply may be late. */
   succeed(): void {
     if (this.#state.kind === 'closed') this.#state.failures = 0;
   }
 
-  /** A failure of what was asked while it was closed; a late one changes nothing. No pause is longer than `maxMs`. */
+  /** Ignored unless closed. `maxMs` bounds the pause. */
   fail(now: number, isCertain: boolean, maxMs = maxPauseMs): void {
     if (this.#state.kind !== 'closed') return;
     this.#state.failures += 1;
@@ -48,12 +44,10 @@ export class Breaker {
     this.#open(now, maxMs);
   }
 
-  /** From open to half-open. */
   startProbe(): void {
     if (this.#state.kind === 'open') this.#state = { kind: 'half-open' };
   }
 
-  /** From half-open to closed, or to open for a pause twice as long. */
   endProbe(now: number, hasWorked: boolean, maxMs = maxPauseMs): void {
     if (this.#state.kind !== 'half-open') return;
     if (hasWorked) this.#state = { kind: 'closed', failures: 0, since: now };

@@ -1,10 +1,7 @@
-/** A connection that has served for so long was no failed attempt: what ends it then is one event, not a state. */
+/** A connection that served this long was not a failed attempt: its end is a single event. */
 const steadyMs = 1_000;
 
-/**
- * Whether the connection that there is now has been found to serve: nothing is asked on one before, since it may lead
- * to another server or another database than the last.
- */
+/** No command is sent before a probe has proven a connection: it may lead to another server or database. */
 export class ConnectionProof {
   #since: number | undefined;
   #waiting: (() => void)[] = [];
@@ -13,7 +10,6 @@ export class ConnectionProof {
     return this.#since !== undefined;
   }
 
-  /** Whether it was given long enough ago. */
   get isSteady(): boolean {
     return this.#since !== undefined && performance.now() - this.#since >= steadyMs;
   }
@@ -28,12 +24,11 @@ export class ConnectionProof {
     this.#since = undefined;
   }
 
-  /** Resolves once it is given. */
   wait(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Lets those go who wait: it will not be given soon. */
+  /** Ends all waits without a proof: none is expected soon. */
   release(): void {
     for (const go of this.#waiting) go();
     this.#waiting = [];

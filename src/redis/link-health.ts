@@ -1,29 +1,27 @@
 import { Breaker, maxPauseMs } from './breaker.js';
 import type { FaultReading, Outage } from './redis-errors.js';
 
-/** A change between the two states, for the log. */
 export type LinkChange =
   | { readonly state: 'down'; readonly reason: string; readonly error: unknown }
-  /** `awayMs` is 0 where it was there from the start. */
+  /** `awayMs` is 0 if Redis was up from the start. */
   | { readonly state: 'up'; readonly awayMs: number };
 
-/** Between two looks for the server that has become the master. */
+/** Maximum pause between two attempts to find the new master. */
 const maxSearchMs = 1_000;
 
 /**
- * Whether Redis may be asked: one breaker for all, and one for what writes, since a Redis that is out of memory or a
- * replica still answers what only reads. It is up when both are closed, and tells each change once.
+ * One breaker for all commands and one for writes, since a replica or a Redis out of memory still serves reads. The
+ * link is up while both are closed. Each change is reported once.
  */
 export class LinkHealth {
   readonly #all: Breaker;
   readonly #writes: Breaker;
   readonly #now: () => number;
   readonly #onChange: (change: LinkChange) => void;
-  /** What was told last. Nothing is told before it is known. */
-  #told: 'up' | 'down' | undefined;
+  #reported: 'up' | 'down' | undefined;
   #downSince: number;
-  /** What was found last, until it has served again. */
-  #found: Outage | undefined;
+  /** The last outage, until a probe succeeds. */
+  #outage: Outage | undefined;
 
   constructor(now: () => number, onChange: (change: LinkChange) => void) {
     this.#now = now;
@@ -45,15 +43,14 @@ export class LinkHealth {
     return this.#all.isClosed && this.#writes.isClosed;
   }
 
-  /** Milliseconds until a probe is due; undefined where none is. */
   get probeInMs(): number | undefined {
     const at = this.#all.isClosed ? this.#writes.probeAt : this.#all.probeAt;
     return at === undefined ? undefined : Math.max(0, at - this.#now());
   }
 
-  /** Whether what serves, if anything does, is found by a new connection alone. */
+  /** Whether only a new connection can find a server that serves. */
   get isElsewhere(): boolean {
-    return this.#found?.isElsewhere === true;
+    return this.#outage?.isElsewhere === true;
   }
 
   succeed(isWrite: boolean): void {
@@ -61,16 +58,16 @@ export class LinkHealth {
     if (isWrite) this.#writes.succeed();
   }
 
-  /** `isCertain` where one failure is enough: the connection is gone. */
+  /** `isCertain`: one failure is enough, such as a closed connection. */
   fail(finding: FaultReading, isCertain: boolean): void {
     const { fault } = finding;
     const now = this.#now();
-    this.#found = fault;
+    this.#outage = fault;
     if (fault.kind === 'away') this.#all.fail(now, isCertain, pauseOf(fault));
-    // What comes back may have become another: a replica, or full.
+    // A server that returns may be a replica now, or out of memory: writes wait for a probe too.
     const isAway = !this.#all.isClosed;
     if (isAway || fault.kind === 'no-writes') this.#writes.fail(now, isAway || isCertain, pauseOf(fault));
-    if (this.state === 'down') this.#tellDown(finding);
+    if (this.state === 'down') this.#reportDown(finding);
   }
 
   startProbe(): void {
@@ -78,35 +75,35 @@ export class LinkHealth {
     this.#writes.startProbe();
   }
 
-  /** What the probe has found: undefined for a Redis that does everything. */
+  /** `found` is undefined for a Redis that serves all commands. */
   endProbe(found: FaultReading | undefined): void {
     const now = this.#now();
-    this.#found = found?.fault;
+    this.#outage = found?.fault;
     if (found === undefined) {
       this.#all.endProbe(now, true);
       this.#writes.endProbe(now, true);
       this.succeed(true);
-      this.#tell({ state: 'up', awayMs: this.#told === undefined ? 0 : now - this.#downSince });
+      this.#report({ state: 'up', awayMs: this.#reported === undefined ? 0 : now - this.#downSince });
       return;
     }
     const isAway = found.fault.kind === 'away';
-    const mostMs = pauseOf(found.fault);
-    this.#all.endProbe(now, !isAway, mostMs);
-    this.#writes.endProbe(now, false, mostMs);
-    // Where nothing was in doubt, or writes alone, both or one of them was closed.
-    if (isAway) this.#all.fail(now, true, mostMs);
-    this.#writes.fail(now, true, mostMs);
-    this.#tellDown(found);
+    const maxMs = pauseOf(found.fault);
+    this.#all.endProbe(now, !isAway, maxMs);
+    this.#writes.endProbe(now, false, maxMs);
+    // A breaker that was closed during the probe is still closed: open it now.
+    if (isAway) this.#all.fail(now, true, maxMs);
+    this.#writes.fail(now, true, maxMs);
+    this.#reportDown(found);
   }
 
-  #tellDown({ fault, error }: FaultReading): void {
-    this.#tell({ state: 'down', reason: fault.reason, error });
+  #reportDown({ fault, error }: FaultReading): void {
+    this.#report({ state: 'down', reason: fault.reason, error });
   }
 
-  #tell(change: LinkChange): void {
-    if (this.#told === change.state) return;
-    if (change.state === 'down' && this.#told === 'up') this.#downSince = this.#now();
-    this.#told = change.state;
+  #report(change: LinkChange): void {
+    if (this.#reported === change.state) return;
+    if (change.state === 'down' && this.#reported === 'up') this.#downSince = this.#now();
+    this.#reported = change.state;
     this.#onChange(change);
   }
 }

@@ -2,65 +2,55 @@ import { noAnswer, withDeadline } from '../time/deadline.js';
 import type { LinkHealth } from './link-health.js';
 import { type FaultReading, noAnswerInTime } from './redis-errors.js';
 
-/** A probe that was answered after so long has met a Redis that stood still; sooner, one that is slow. */
+/** A probe reply after this time means that Redis was frozen and has thawed; a sooner one, that Redis is slow. */
 const thawMs = 500;
-/**
- * While all is well: often enough for a Redis or a router that closes idle connections, and so that a failover is seen
- * by /health although nobody asks.
- */
-const wellMs = 1_000;
+/** While Redis is up: keeps idle connections open, and shows a failover in /health without traffic. */
+const idleProbeMs = 1_000;
 const noAnswerFound: FaultReading = { fault: noAnswerInTime, error: undefined };
 
-/** What is probed. */
 export interface ProbeTarget {
   isReady(): boolean;
-  /** Asks for all that is needed. What is missing, or undefined; never rejects. */
+  /** Resolves with undefined if Redis serves all needed commands. Never rejects. */
   findOutage(): Promise<FaultReading | undefined>;
-  /** Gives the connection up for a new one. */
   reconnect(): void;
 }
 
-/**
- * Finds out by itself whether Redis serves, with traffic or without: on each new connection at once, now and then while
- * it does, and after each pause of the breakers while it does not. A probe has the same deadline as questions have, so
- * that a Redis that has become slow is away as well.
- */
+/** Probes Redis on each new connection, each second while it is up, and after each pause of the breakers while down. */
 export class Prober {
-  readonly #probed: ProbeTarget;
+  readonly #target: ProbeTarget;
   readonly #health: LinkHealth;
   readonly #timeoutMs: number;
   #timer: NodeJS.Timeout | undefined;
-  /** The last probe on this connection, while it has no answer, however late. */
-  #open: object | undefined;
+  /** Token of the last probe on this connection, until its reply arrives. */
+  #unanswered: object | undefined;
   #isStopped = false;
 
-  constructor(probed: ProbeTarget, health: LinkHealth, timeoutMs: number) {
-    this.#probed = probed;
+  constructor(target: ProbeTarget, health: LinkHealth, timeoutMs: number) {
+    this.#target = target;
     this.#health = health;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** To be called after each change. Without a connection there is nothing to plan: the next one does. */
+  /** Call after each change. Without a connection it does nothing: the next connection probes at once. */
   plan(): void {
-    if (this.#isStopped || !this.#probed.isReady()) return;
+    if (this.#isStopped || !this.#target.isReady()) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (!this.#probed.isReady()) return;
-      // The other end may be gone without a word, or no longer be the one that serves.
-      if (this.#open !== undefined || this.#health.isElsewhere) this.#probed.reconnect();
+      if (!this.#target.isReady()) return;
+      // The other end may be gone without closing the socket, or may no longer be the master.
+      if (this.#unanswered !== undefined || this.#health.isElsewhere) this.#target.reconnect();
       else void this.#probe();
-    }, this.#health.probeInMs ?? wellMs);
+    }, this.#health.probeInMs ?? idleProbeMs);
     this.#timer.unref();
   }
 
-  /** Probes now, unless that is under way. */
   check(): void {
-    if (!this.#isStopped && this.#open === undefined && this.#probed.isReady()) void this.#probe();
+    if (!this.#isStopped && this.#unanswered === undefined && this.#target.isReady()) void this.#probe();
   }
 
-  /** The connection is gone, and what was asked on it. */
+  /** Call when the connection is closed: its probe gets no reply. */
   forget(): void {
-    this.#open = undefined;
+    this.#unanswered = undefined;
   }
 
   stop(): void {
@@ -72,19 +62,19 @@ export class Prober {
     clearTimeout(this.#timer);
     this.#health.startProbe();
     const sentAt = performance.now();
-    const open = {};
-    this.#open = open;
-    const question = this.#probed.findOutage();
-    void question.then(() => {
-      if (this.#open !== open) return;
-      this.#open = undefined;
+    const token = {};
+    this.#unanswered = token;
+    const reply = this.#target.findOutage();
+    void reply.then(() => {
+      if (this.#unanswered !== token) return;
+      this.#unanswered = undefined;
       if (performance.now() - sentAt >= thawMs && this.#isWaiting()) void this.#probe();
     });
-    let found = await withDeadline(question, this.#timeoutMs);
-    // One answer that is late is no outage: as many are waited for as of questions.
-    while (found === noAnswer && this.#health.mayRead && this.#open === open) {
+    let found = await withDeadline(reply, this.#timeoutMs);
+    // One late reply is not an outage: the breaker opens after three, as for commands.
+    while (found === noAnswer && this.#health.mayRead && this.#unanswered === token) {
       this.#health.fail(noAnswerFound, false);
-      if (this.#health.mayRead) found = await withDeadline(question, this.#timeoutMs);
+      if (this.#health.mayRead) found = await withDeadline(reply, this.#timeoutMs);
     }
     if (this.#isStopped) return;
     this.#health.endProbe(found === noAnswer ? noAnswerFound : found);

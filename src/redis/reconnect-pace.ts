@@ -1,12 +1,12 @@
 const firstDelayMs = 50;
 const maxDelayMs = 1_000;
 
-/** How long to wait until a connection is made again: not at all at first, then longer each time, up to a second. */
+/** Delays between attempts to reconnect: none at first, then doubling from 50 ms to 1 s. */
 export class ReconnectPace {
   #tries = 0;
   #isHurried = false;
 
-  /** The next time it is not waited, nor counted. */
+  /** The next attempt has no delay and does not count. */
   hurry(): void {
     this.#isHurried = true;
   }
@@ -15,7 +15,7 @@ export class ReconnectPace {
     this.#tries = 0;
   }
 
-  /** In milliseconds; at random within a half, so that many clients of one Redis do not come back at once. */
+  /** Milliseconds, with up to 50 % taken off at random, so that clients of one Redis do not return at once. */
   next(): number {
     if (this.#isHurried) {
       this.#isHurried = false;

@@ -18,51 +18,43 @@ import {
 import { type RefusalWatcher, RefusedCommands } from './refused-commands.js';
 import { WatchedConnection } from './watched-connection.js';
 
-/** Who asks Redis: the label of `degraded_total`. */
+/** The user of the link: the label of `degraded_total`. */
 export type Part = 'cache' | 'limits';
 
-/** The one connection to Redis that the parts share, which may be away at any time. */
+/** The connection to Redis that all parts share. Redis may be away at any time. */
 export interface RedisLink {
-  /** Whether Redis serves all that is asked of it. */
   readonly state: 'up' | 'down';
-  /** Commands that it refuses although it serves others: what its user may not run. */
+  /** Commands that Redis refuses while it serves others, such as those that its user may not run. */
   readonly refusedCommands: readonly string[];
   /**
-   * Asks Redis, and never rejects. Undefined means to go on without: it did not answer in time, cannot serve, or
-   * is known to be away, and then nothing is sent and nothing waits. A question that Redis refused by itself, such as
-   * a list where a text was expected, gives the refusal. What only reads says so, and is then asked of a Redis that
-   * refuses to write (full, or a replica).
+   * Runs a command. Never rejects. Resolves with undefined if Redis did not answer in time or cannot serve; while it is
+   * known to be away, nothing is sent and nothing waits. Resolves with the refusal if Redis refuses only this command
+   * (`WRONGTYPE`). Commands of kind `read` also run on a replica, or on a Redis out of memory.
    */
   ask<T>(
     part: Part,
     command: (redis: Commands) => Promise<T>,
     kind?: 'read' | 'write',
   ): Promise<T | RefusedByRedis | undefined>;
-  /** Counts that a part goes on without Redis although it was answered: what it got was of no use. */
+  /** For a part that got an unusable reply and continues without Redis. */
   recordDegraded(part: Part): void;
-  /** Ends the connection within 0.2 s, whatever Redis does. Nothing may be asked afterwards. */
+  /** Closes the connection within 0.2 s, even if Redis hangs. `ask` resolves with undefined afterwards. */
   close(): Promise<void>;
 }
 
 export interface RedisLinkOptions extends RefusalWatcher {
-  /** From a question to its answer. */
   readonly answerTimeoutMs: number;
-  /** The one key that the link itself writes, to find out whether it may; in a cluster, the beginning of several. */
+  /** The only key that the link itself writes. In a cluster, other masters get keys derived from it. */
   readonly probeKey: string;
   readonly tlsFiles?: TlsFiles;
   readonly sentinelLogin?: SentinelLogin;
   readonly onChange: (change: LinkChange) => void;
-  /** A connection that was closed while all was well, and is made again. */
+  /** Redis was up and the other end closed the connection. It is made again. */
   readonly onReconnect: () => void;
-  /** A decision to go on without Redis. */
   readonly onDegraded: (part: Part) => void;
 }
 
-/**
- * Connects in the background, and again for ever, and finds out by itself when Redis serves again. It does so by the
- * same deadline as questions have, so that a Redis that has become slow is away as well. A connection that others
- * close while all is well is made again without a word. Throws where a file for TLS cannot be read.
- */
+/** Connects in the background, and reconnects forever. Throws if a TLS file cannot be read. */
 export function createRedisLink(address: RedisAddress, options: RedisLinkOptions): RedisLink {
   const { answerTimeoutMs, probeKey, onDegraded, onReconnect, sentinelLogin = {}, tlsFiles = {} } = options;
   const now = () => performance.now();
@@ -76,7 +68,7 @@ export function createRedisLink(address: RedisAddress, options: RedisLinkOptions
     connect: (events) => connect(address, tlsFiles, sentinelLogin, probeKey, events),
   });
   let isClosing = false;
-  /** Questions that were given up, and whose answers have not come: what is asked now would wait behind them. */
+  /** Commands past their deadline without a reply. New commands would wait behind them. */
   let overdue = 0;
 
   function toFinding(error: unknown): FaultReading {
@@ -94,29 +86,29 @@ export function createRedisLink(address: RedisAddress, options: RedisLinkOptions
     connection.watch(finding);
   }
 
-  function giveUp(question: Promise<unknown>): void {
+  function giveUp(reply: Promise<unknown>): void {
     overdue += 1;
     const end = () => {
       overdue -= 1;
     };
-    question.then(end, end);
+    reply.then(end, end);
     fail({ fault: noAnswerInTime, error: undefined });
     connection.check();
   }
 
-  /** A refusal of this question alone; undefined for what keeps all from being asked. */
-  function judge(error: unknown, isWrite: boolean): RefusedByRedis | undefined {
+  /** Returns the refusal of this one command; undefined for an outage. */
+  function handleError(error: unknown, isWrite: boolean): RefusedByRedis | undefined {
     const fault = readFault(error);
     const finding = toFinding(error);
-    if (fault.kind === 'question') {
+    if (fault.kind === 'command') {
       health.succeed(isWrite);
       const command = commandOf(error);
-      // A script fails of a command in it that the probe has named.
+      // A script may fail because of a command that the probe has already named.
       const isNamed = command?.startsWith('eval') && refused.names.length > 0;
       if (command !== undefined && fault.code !== 'WRONGTYPE' && !isNamed) refused.note(command);
       return new RefusedByRedis(fault.code, { cause: finding.error });
     }
-    // What becomes of a connection that was closed is decided where that is told, once.
+    // The end of a closed connection is handled once, by the close event.
     if (fault !== connectionLost || connection.isReady) fail(finding);
     return undefined;
   }
@@ -136,16 +128,16 @@ export function createRedisLink(address: RedisAddress, options: RedisLinkOptions
       if (leftMs === 0 || !may()) return recordDegraded(part);
       connection.gather();
       try {
-        const question = command(connection.commands);
-        const reply = await withDeadline(question, leftMs);
+        const pending = command(connection.commands);
+        const reply = await withDeadline(pending, leftMs);
         if (reply !== noAnswer) {
           health.succeed(isWrite);
           return reply;
         }
-        giveUp(question);
+        giveUp(pending);
         return recordDegraded(part);
       } catch (error) {
-        return judge(error, isWrite) ?? recordDegraded(part);
+        return handleError(error, isWrite) ?? recordDegraded(part);
       }
     },
     recordDegraded: recordDegraded,

@@ -1,18 +1,17 @@
-/** So long after a question was refused no probe that goes well takes it back: the probe may not meet the reason. */
+/** A successful probe does not clear a refusal outside a probe for this long: the probe may not meet its cause. */
 const rememberedMs = 60_000;
 
 export interface RefusalWatcher {
-  /** A command was refused: to a question, or to one of the probes that are made each second. */
+  /** Called for each refusal, also in the probe of each second. */
   readonly onRefusal: (command: string) => void;
-  /** All that are refused now, whenever there are others than before. */
+  /** Called with all refused commands whenever the list changes. */
   readonly onRefused: (commands: readonly string[]) => void;
 }
 
-/** The commands that Redis refuses while it is well: those that its user may not run, or that it does not have. */
+/** Commands that Redis refuses while it is up: its user may not run them, or it does not have them. */
 export class RefusedCommands {
   readonly #now: () => number;
   readonly #watcher: RefusalWatcher;
-  /** Until when each is remembered whatever a probe finds. */
   readonly #until = new Map<string, number>();
 
   constructor(now: () => number, watcher: RefusalWatcher) {
@@ -24,7 +23,7 @@ export class RefusedCommands {
     return [...this.#until.keys()].sort();
   }
 
-  /** A question was refused. */
+  /** Records a refusal outside a probe. */
   note(name: string): void {
     const isNew = !this.#until.has(name);
     this.#until.set(name, this.#now() + rememberedMs);
@@ -32,7 +31,7 @@ export class RefusedCommands {
     if (isNew) this.#watcher.onRefused(this.names);
   }
 
-  /** A probe of all commands has found these. */
+  /** Takes the refusals that a probe of all commands has found. */
   replace(found: readonly string[]): void {
     const before = this.names.join();
     const now = this.#now();

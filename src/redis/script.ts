@@ -2,14 +2,12 @@ import { createHash } from 'node:crypto';
 import type { Commands } from './connection/connection.js';
 import { OutOfStepError } from './out-of-step.js';
 
-/** A Lua script, which Redis runs as one step. */
 export interface Script {
   readonly source: string;
-  /** The name under which a Redis that has run it once knows it. */
   readonly sha1: string;
 }
 
-/** Its last argument tells one run from another, and is the last item of what it returns, which has to be a list. */
+/** The last argument identifies a run, and is returned as the last item of the reply. `body` must return a list. */
 export function defineScript(body: string): Script {
   const source = `
 local function run()
@@ -25,8 +23,8 @@ return reply
 let runs = 0;
 
 /**
- * Runs a script by its name, and by its source where Redis does not know it (yet, or no longer: after a restart).
- * Rejects as a command does, and with `OutOfStepError` for the reply to another run: to be called in `ask`.
+ * Runs a script by its digest, and by its source if Redis does not know it, as after a restart. Call it within `ask`:
+ * it rejects as a command does, and with `OutOfStepError` for the reply of another run.
  */
 export async function runScript(
   redis: Commands,

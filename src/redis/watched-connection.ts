@@ -8,20 +8,17 @@ import { ReconnectPace } from './reconnect-pace.js';
 import { connectionLost, type FaultReading, isCluster } from './redis-errors.js';
 import type { RefusedCommands } from './refused-commands.js';
 
-/** A connection that is not back after so long is an outage, although nobody has asked. */
+/** A closed connection counts as an outage after this time, even without traffic. */
 const graceMs = 500;
 
 export interface WatchedConnectionOptions {
   readonly db: number;
-  /** From a question to its answer. */
   readonly answerTimeoutMs: number;
   readonly toFinding: (error: unknown) => FaultReading;
-  /** It was closed while all was well, and is made again. */
   readonly onReconnect: () => void;
   readonly connect: (events: ConnectionEvents) => Connection;
 }
 
-/** The connection, and all that is found out about it without a question of the parts. */
 export class WatchedConnection {
   readonly #health: LinkHealth;
   readonly #refused: RefusedCommands;
@@ -31,10 +28,10 @@ export class WatchedConnection {
   readonly #proof = new ConnectionProof();
   readonly #pace = new ReconnectPace();
   #isClosing = false;
-  /** Whether it was this side that gave the last one up. */
+  /** Whether this side closes the current connection. */
   #isDeliberate = false;
-  #hasMoved = false;
-  /** What has ended the last one, while the next has time to come. */
+  #hasSeenMoved = false;
+  /** Why the last connection ended, while there is still time to reconnect. */
   #grace: { readonly finding: FaultReading; readonly timer: NodeJS.Timeout } | undefined;
 
   constructor(health: LinkHealth, refused: RefusedCommands, options: WatchedConnectionOptions) {
@@ -65,7 +62,7 @@ export class WatchedConnection {
     return this.#connection.isReady;
   }
 
-  /** Whether it was found that this one serves: nothing is to be asked before. */
+  /** Send no command before. */
   get isProven(): boolean {
     return this.#proof.isGiven;
   }
@@ -74,21 +71,17 @@ export class WatchedConnection {
     this.#connection.gather();
   }
 
-  /** To be called after each failure of a question: plans the probe that finds out more. */
+  /** Call after each failed command: plans the next probe. */
   watch({ fault }: FaultReading): void {
-    if (fault === isCluster) this.#hasMoved = true;
+    if (fault === isCluster) this.#hasSeenMoved = true;
     this.#prober.plan();
   }
 
-  /** Probes now: there is reason to doubt it. */
   check(): void {
     this.#prober.check();
   }
 
-  /**
-   * Waits for that after the last connection was closed. Gives the milliseconds that are left for an answer, or 0
-   * where it takes too long.
-   */
+  /** Waits for the proof of a new connection. Resolves with the time left for a reply, or 0 if it took too long. */
   async waitUntilProven(): Promise<number> {
     const { answerTimeoutMs } = this.#options;
     const from = performance.now();
@@ -97,7 +90,7 @@ export class WatchedConnection {
     return this.#proof.isGiven ? Math.max(1, answerTimeoutMs - (performance.now() - from)) : 0;
   }
 
-  /** Ends it within 0.2 s; what is on its way is answered first where `isAnswering`. */
+  /** Closes within 0.2 s; with `isAnswering`, pending commands get their replies first. */
   async close(isAnswering: boolean): Promise<void> {
     this.#isClosing = true;
     this.#prober.stop();
@@ -110,11 +103,11 @@ export class WatchedConnection {
     this.#pace.hurry();
     if (this.#health.mayRead) {
       this.#proof.withdraw();
-      // The answer to this one comes after all that is still on its way.
+      // The reply to this command comes after those of all pending commands.
       const last = this.commands.getrange(this.#connection.probeKeys()[0] as string, 0, 0);
       await withDeadline(last, this.#options.answerTimeoutMs).catch(() => undefined);
     }
-    // Else it has ended by itself meanwhile.
+    // Otherwise the connection has closed meanwhile.
     if (this.#isDeliberate) this.#connection.reconnect();
   }
 
@@ -133,7 +126,7 @@ export class WatchedConnection {
     else this.#endGrace(finding);
   }
 
-  /** Some clients ask for the delay before they tell of the close, and some after that. */
+  /** ioredis clients ask for the delay before or after their close event. */
   #settlePace(): void {
     if (this.#proof.isSteady) this.#pace.reset();
   }
@@ -142,7 +135,7 @@ export class WatchedConnection {
     this.#grace ??= { finding, timer: setTimeout(() => this.#endGrace(finding), graceMs).unref() };
   }
 
-  /** With a finding where the connection has not come back. */
+  /** `finding`: the connection did not come back, for this reason. */
   #endGrace(finding?: FaultReading): void {
     clearTimeout(this.#grace?.timer);
     if (finding !== undefined) this.#health.fail(this.#grace?.finding ?? finding, true);
@@ -155,10 +148,9 @@ export class WatchedConnection {
     this.#endGrace();
   }
 
-  /** Why Redis does not do all that is needed; undefined where it does. Never rejects. */
   async #findOutage(): Promise<FaultReading | undefined> {
     try {
-      if (this.#hasMoved && (await this.#connection.isNodeOfCluster())) {
+      if (this.#hasSeenMoved && (await this.#connection.isNodeOfCluster())) {
         return { fault: isCluster, error: undefined };
       }
       this.#refused.replace(await probe(this.#connection, this.#options.db));
@@ -166,7 +158,7 @@ export class WatchedConnection {
       return undefined;
     } catch (error) {
       const finding = this.#options.toFinding(error);
-      // The database was chosen before, and what is in it may be read.
+      // The database is selected already, so reads are possible.
       if (finding.fault.kind === 'no-writes') this.#prove();
       return finding;
     }

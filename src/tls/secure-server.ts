@@ -8,7 +8,6 @@ import { ConfigError } from '../errors.js';
 import { readContent, watchFile } from '../files/watched-file.js';
 import { describeValidity, type KeyPair, toKeyPair } from './key-pair.js';
 
-/** A key pair, and the files from which a renewed pair is read. */
 export interface Tls {
   readonly pair: KeyPair;
   /** Options for Node's server. `handshakeTimeout` is in milliseconds. */
@@ -92,10 +91,7 @@ export default fp<{ tls: Tls }>(
   { name: 'tls', fastify: '5.x', dependencies: ['reload'] },
 );
 
-/**
- * Node 20 emits a failed handshake as `clientError`, as if the connection had sent a request, and its
- * `closeAllConnections` skips connections whose handshake still runs. This function closes both kinds.
- */
+/** Closes failed handshakes, which Node 20 emits as `clientError`, and running ones, which it forgets when it closes. */
 function closeHandshakes(server: Server): void {
   // Runs before Node's own listener, so that it finds the socket destroyed already.
   server.prependListener('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy());

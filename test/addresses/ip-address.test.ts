@@ -13,7 +13,7 @@ test.each([
   ['[2001:db8::7]:4711', '2001:db8::7'],
   ['[fe80::1%eth0]:4711', 'fe80::1'],
   ['fe80::1%eth0', 'fe80::1'],
-  // Eight groups and a port, which cannot be a ninth.
+  // Eight groups and a port: a ninth group is impossible.
   ['2001:db8:1:2:3:4:5:6:4711', '2001:db8:1:2:3:4:5:6'],
   ['::ffff:203.0.113.7', '203.0.113.7'],
   ['::FFFF:203.0.113.7', '203.0.113.7'],
@@ -39,7 +39,7 @@ test.each([
     'unix:',
     '1.2.3.4:5:6',
   ],
-])('there is no address in %j', (item) => {
+])('%j contains no address', (item) => {
   expect(readAddress(item)).toBeUndefined();
 });
 
@@ -56,7 +56,7 @@ test.each([
   expect(toClient(address)).toBe(client);
 });
 
-test('addresses of one network of 64 bits are one client, however they are written', () => {
+test('addresses of one /64 network are one client in any notation', () => {
   for (const text of ['2001:db8:0:7::1', '2001:db8::7:0:0:0:1', '2001:0db8:0000:0007:ffff::']) {
     expect(isIPv6(text)).toBe(true);
     expect(toClient(new SocketAddress({ address: text, family: 'ipv6' }).address)).toBe('2001:db8:0:7::/64');
@@ -83,30 +83,30 @@ describe('the origin of a request', () => {
     ['127.0.0.1,::ffff:10.0.0.0/104', `${client}, 10.1.1.1:80`],
     ['3', `1.2.3.4, ${client}, 10.1.1.1:80, 10.1.1.2:80`],
     ['3', `1.2.3.4, ${client}, _hidden, unknown`],
-  ])('with %s trusted and %j forwarded is the client', (trust, forwarded) => {
+  ])('is the client if %s is trusted and %j forwarded', (trust, forwarded) => {
     expect(originOf(trust, forwarded)).toEqual({ address: client });
   });
 
   test.each(['unknown', '_x', `${client}, unknown`, `${client}, _hidden:80`, 'garbage, more'])(
-    'is the proxy where that forwards %j',
+    'is the proxy if it forwards %j',
     (forwarded) => {
       const unread = forwarded.split(', ').at(-1);
       expect(originOf('127.0.0.1', forwarded)).toEqual({ address: '127.0.0.1', unread });
     },
   );
 
-  test('is the proxy that has handed on what is no address', () => {
+  test('is the proxy that has forwarded a text without an address', () => {
     expect(originOf('127.0.0.1,10.0.0.0/8', 'unknown, 10.1.1.1:80')).toEqual({
       address: '10.1.1.1',
       unread: 'unknown',
     });
   });
 
-  test.each(['', ' , ,'])('is the proxy, and no fault, where that forwards %j', (forwarded) => {
+  test.each(['', ' , ,'])('is the proxy, without an unreadable item, if it forwards %j', (forwarded) => {
     expect(originOf('127.0.0.1', forwarded)).toEqual({ address: '127.0.0.1' });
   });
 
-  test('is not what Forwarded says', () => {
+  test('does not come from the header Forwarded', () => {
     const headers = { forwarded: `for=${client}` };
     const trust = readTrustedProxies('127.0.0.1');
     expect(findOrigin({ headers, socket: { remoteAddress: '127.0.0.1' } }, trust).address).toBe('127.0.0.1');

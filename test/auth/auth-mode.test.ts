@@ -19,7 +19,7 @@ describe('without keys', () => {
     (HOST) => {
       expect(modeOf({ HOST })).toEqual({
         mode: 'open',
-        warning: 'whoever is on this machine may ask: there are no API keys',
+        warning: 'every client on this machine may send requests: there are no API keys',
       });
     },
   );
@@ -31,21 +31,21 @@ describe('without keys', () => {
     '127.example.com',
     '127.0.0.1.example.com',
     'localhost.example.com',
-  ])('a server at %s is refused, in one line that says what to do', (HOST) => {
+  ])('a server at %s does not start, and one line says what to set', (HOST) => {
     const [line, ...more] = linesOf({ HOST });
     expect(more).toEqual([]);
     expect(line).toMatch(new RegExp(`^HOST: at ${HOST} .*API_KEYS_FILE.*AUTH=off`));
   });
 
-  test('AUTH=off opens any', () => {
+  test('AUTH=off opens a server at any address', () => {
     expect(modeOf({ HOST: '0.0.0.0', AUTH: 'off' })).toEqual({
       mode: 'open',
-      warning: 'whoever reaches this address may ask: there are no API keys (AUTH=off)',
+      warning: 'every client that reaches this address may send requests: there are no API keys (AUTH=off)',
     });
   });
 });
 
-test.each([{ API_KEYS_FILE: 'keys.json' }, { API_KEYS: '[]' }])('%j asks for keys', (keys) => {
+test.each([{ API_KEYS_FILE: 'keys.json' }, { API_KEYS: '[]' }])('with %j clients need a key', (keys) => {
   expect(modeOf({ HOST: '0.0.0.0', METRICS_AUTH: 'key', ...keys })).toEqual({ mode: 'keys' });
 });
 
@@ -55,11 +55,11 @@ test.each<[Record<string, string>, RegExp]>([
   [{ API_KEYS: '[]', AUTH: 'off' }, /^AUTH: is "off" beside API_KEYS;/],
   [{ METRICS_AUTH: 'key' }, /^METRICS_AUTH: "key" needs keys/],
   [{ METRICS_AUTH: 'key', AUTH: 'off' }, /^METRICS_AUTH: "key" needs keys/],
-])('%j contradicts itself', (environment, line) => {
+])('%j is a contradiction, named in one line', (environment, line) => {
   expect(linesOf(environment)).toEqual([expect.stringMatching(line)]);
 });
 
-test('all contradictions are named at once', () => {
+test('one error names all contradictions', () => {
   expect(linesOf({ HOST: '0.0.0.0', METRICS_AUTH: 'key' })).toHaveLength(2);
   expect(() => modeOf({ HOST: '::' })).toThrow(ConfigError);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { isWellFormed, readCredential } from '../../src/auth/credential.js';
 
-/** As Node shows them: of two equal names `authorization` keeps the first, `x-api-key` joins both. */
+/** Builds headers as Node does: it keeps the first `authorization`, and joins repeated `x-api-key` values. */
 function read(...lines: [string, string][]): string | undefined {
   const headers: Record<string, string> = {};
   for (const [name, value] of lines) {
@@ -14,7 +14,7 @@ function read(...lines: [string, string][]): string | undefined {
 }
 
 test.each<[string, [string, string][], string | undefined]>([
-  ['nothing', [], undefined],
+  ['no header', [], undefined],
   ['X-API-Key', [['X-API-Key', 'k']], 'k'],
   ['Bearer', [['Authorization', 'Bearer k']], 'k'],
   ['bearer in any case and with spaces', [['authorization', 'bEARER   k']], 'k'],
@@ -28,20 +28,20 @@ test.each<[string, [string, string][], string | undefined]>([
     'k',
   ],
   [
-    'both, which agree',
+    'both headers with one key',
     [
       ['Authorization', 'Bearer k'],
       ['X-API-Key', 'k'],
     ],
     'k',
   ],
-])('%s', (_, lines, expected) => {
+])('reads the credential from %s', (_, lines, expected) => {
   expect(read(...lines)).toBe(expected);
 });
 
 test.each<[string, [string, string][]]>([
   [
-    'both, which disagree',
+    'both headers with different keys',
     [
       ['Authorization', 'Bearer a'],
       ['X-API-Key', 'b'],
@@ -62,7 +62,7 @@ test.each<[string, [string, string][]]>([
     ],
   ],
   [
-    'Authorization twice, of two schemes',
+    'Authorization twice, with two schemes',
     [
       ['Authorization', 'Basic k'],
       ['Authorization', 'Bearer k'],
@@ -73,7 +73,7 @@ test.each<[string, [string, string][]]>([
   ['characters that no key has', [['X-API-Key', 'a b']]],
   ['control characters', [['X-API-Key', 'a\tb']]],
   ['letters beyond ASCII', [['X-API-Key', 'ä']]],
-  ['too long a text', [['X-API-Key', 'k'.repeat(257)]]],
-])('%s is no key', (_, lines) => {
+  ['a text of 257 characters', [['X-API-Key', 'k'.repeat(257)]]],
+])('%s is not a well-formed key', (_, lines) => {
   expect(isWellFormed(read(...lines) ?? '')).toBe(false);
 });

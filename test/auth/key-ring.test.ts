@@ -6,7 +6,7 @@ import { entry, secretOf } from '../helpers/keys.js';
 const keys = (...entries: ReturnType<typeof entry>[]) => entries.map(toApiKey);
 
 describe('a key ring', () => {
-  test('finds a key by its text, and by its text alone once it was found', () => {
+  test('recalls a key by its text only after it was verified once', () => {
     const ring = new KeyRing(keys(entry('a'), entry('b')));
     expect(ring.recall(secretOf('a'))).toBe(undefined);
     expect(ring.verify(secretOf('a'))?.id).toBe('a');
@@ -26,11 +26,11 @@ describe('a key ring', () => {
     expect(ring.recall(text)).toBe(undefined);
   });
 
-  test('does not find a key by its digest', () => {
+  test('does not accept the digest of a key as a key', () => {
     expect(new KeyRing(keys(entry('a'))).verify(entry('a').sha256)).toBe(undefined);
   });
 
-  test('forgets a key at the moment when it expires, found before or not', () => {
+  test('rejects a key from the moment when it expires, even if it was recalled before', () => {
     let now = Date.UTC(2026, 0, 1);
     const ring = new KeyRing(keys(entry('a', { expires: '2026-01-01T00:00:01Z' })), () => now);
     expect(ring.verify(secretOf('a'))?.id).toBe('a');
@@ -41,7 +41,7 @@ describe('a key ring', () => {
     expect(ring.verify(secretOf('a'))).toBe(undefined);
   });
 
-  test('has the new keys and no other from when they are replaced', () => {
+  test('knows only the new keys after `replace`', () => {
     const ring = new KeyRing(keys(entry('a'), entry('b')));
     ring.verify(secretOf('a'));
     ring.verify(secretOf('b'));

@@ -14,8 +14,8 @@ const problemOf = (file: unknown): string => {
   }
 };
 
-describe('the file of keys', () => {
-  test('gives each key its scopes, models, limit and end', () => {
+describe('the key file', () => {
+  test('gives each key its scopes, models, limit and expiry', () => {
     const [key] = parse([
       entry('a', {
         scopes: ['predict', 'read'],
@@ -33,18 +33,18 @@ describe('the file of keys', () => {
     });
   });
 
-  test('lets a key use all models, for ever, when nothing else is said', () => {
+  test('allows all models without expiry by default', () => {
     const keys = parse([entry('a'), entry('b', { models: ['*'], rateLimit: { max: 1 } })]).map(toApiKey);
     expect(keys[0]).toMatchObject({ models: undefined, limit: undefined, expiresAt: undefined });
     expect(keys[1]).toMatchObject({ models: undefined, limit: { max: 1, windowMs: 60_000 } });
   });
 
-  test('may give one id several keys, and may hold none', () => {
+  test('may give one id several keys, and may be an empty list', () => {
     expect(parse([entry('a'), { ...entry('b'), id: 'a' }])).toHaveLength(2);
     expect(parse([])).toEqual([]);
   });
 
-  test('names every problem at once, by its pointer', () => {
+  test('is rejected with all problems at once, by JSON pointer', () => {
     const file = [
       { ...entry('a'), scopes: ['predict', 'write'], model: 'iris' },
       { id: '-', sha256: 'ABC', scopes: [] },
@@ -61,10 +61,10 @@ describe('the file of keys', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['is no list', { a: 1 }, '/ must be an array'],
+    ['is not a list', { a: 1 }, '/ must be an array'],
     ['is empty', '', 'is not valid JSON'],
-    ['is cut', JSON.stringify([entry('a')]).slice(0, 40), 'is not valid JSON'],
-    ['has one digest twice', [entry('a'), entry('a'), entry('b')], '/1/sha256 stands in /0 already'],
+    ['is truncated', JSON.stringify([entry('a')]).slice(0, 40), 'is not valid JSON'],
+    ['has one digest twice', [entry('a'), entry('a'), entry('b')], '/1/sha256 is already in /0'],
     [
       'has two limits for one id',
       [entry('a', { rateLimit: { max: 1 } }), { ...entry('b'), id: 'a' }],
@@ -77,13 +77,17 @@ describe('the file of keys', () => {
     ],
     ['has a time without a zone', [entry('a', { expires: '2027-02-01T00:00:00' })], '/0/expires must be'],
     ['has "*" beside a model', [entry('a', { models: ['*', 'iris'] })], '/0/models must have "*" alone'],
-    ['has a window of no unit', [entry('a', { rateLimit: { max: 1, window: '60' } })], '/0/rateLimit/window'],
+    [
+      'has a window without a unit',
+      [entry('a', { rateLimit: { max: 1, window: '60' } })],
+      '/0/rateLimit/window',
+    ],
     ['has a key as an id', [{ ...entry('a'), id: secretOf('a') }], '/0/id must not begin with sdx_'],
-  ])('is refused where it %s', (_, file, problem) => {
+  ])('is rejected if it %s', (_, file, problem) => {
     expect(problemOf(file)).toContain(problem);
   });
 
-  test('shows no key and no digest, wherever they stand in a file that is refused', () => {
+  test('that is rejected never shows a key or digest in its problem', () => {
     const secret = secretOf('canary');
     const { sha256 } = entry('canary');
     const files: unknown[] = [

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { CacheBenefit } from '../../src/cache/cache-benefit.js';
 
-/** So many rows of the sample are looked up before each decision. */
+/** Rows of the sample for one decision. */
 const lookups = 256;
 
 interface Traffic {
-  /** Of a hundred rows that are looked up, so many are found. */
+  /** Hits among 100 lookups. */
   readonly found: number;
   readonly runUs: number;
   readonly lookupUs?: number;
@@ -21,11 +21,11 @@ function decide(benefit: CacheBenefit, { found, runUs, lookupUs = 3 }: Traffic):
   return benefit.state;
 }
 
-test('a cache that finds nothing steps aside, and is used again once rows repeat', () => {
+test('a cache without hits is set aside, and is used again once rows repeat', () => {
   const benefit = new CacheBenefit(false);
   expect(benefit.state).toBe('in_use');
   expect(decide(benefit, { found: 0, runUs: 50 })).toBe('aside');
-  expect(benefit.reason).toMatch(/^0\.0 % of the sampled rows were found, which saves 0\.0 µs/);
+  expect(benefit.reason).toMatch(/^0\.0 % of the sampled rows were hits: the cache saves 0\.0 µs/);
   expect(decide(benefit, { found: 0, runUs: 50 })).toBe('aside');
   expect(decide(benefit, { found: 80, runUs: 50 })).toBe('in_use');
 });
@@ -39,13 +39,13 @@ test.each([
   expect(decide(new CacheBenefit(false), traffic)).toBe(expected);
 });
 
-test('a cache outside the process must save more', () => {
+test('a cache outside the process needs a higher gain to stay in use', () => {
   const traffic = { found: 10, runUs: 500 };
   expect(decide(new CacheBenefit(false), traffic)).toBe('in_use');
   expect(decide(new CacheBenefit(true), traffic)).toBe('aside');
 });
 
-test('a cache that is full as soon as it is used is tried ever more seldom', () => {
+test('a cache that fails soon after each return waits twice as long before the next', () => {
   const benefit = new CacheBenefit(false);
   const good = { found: 50, runUs: 100 };
   const waits: number[] = [];
@@ -61,7 +61,7 @@ test('a cache that is full as soon as it is used is tried ever more seldom', () 
   expect(waits).toEqual([1, 2, 4, 8, 16]);
 });
 
-test('a cache that finds everything goes on, although no run tells what it saves', () => {
+test('a cache that hits for all rows stays in use although the time of a run is unknown', () => {
   const benefit = new CacheBenefit(false);
   for (let k = 0; k < lookups; k += 1) benefit.observeLookup(0.003, true);
   expect(benefit.state).toBe('in_use');

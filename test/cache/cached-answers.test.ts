@@ -13,7 +13,7 @@ interface Asked extends Partial<Caching> {
   readonly timeoutMs?: number;
 }
 
-/** A request whose answers the test gives, one after the other. */
+/** A request that returns the given answers one after the other. */
 function createRequest(answers: readonly (() => Promise<Answer>)[]) {
   let runs = 0;
   const request: CheckedRequest = {
@@ -57,7 +57,7 @@ const failing =
   };
 
 describe('cached answers', () => {
-  test('are computed once, and then found with their values', async () => {
+  test('are computed once, and found with their values afterwards', async () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([late(1)]);
     expect(await ask(cached)).toMatchObject({ result: 'miss', answer: { timing: { runMs: 1 } } });
@@ -69,7 +69,7 @@ describe('cached answers', () => {
     expect(runs()).toBe(1);
   });
 
-  test('are computed once for a hundred who ask at once', async () => {
+  test('are computed once for a hundred concurrent requests', async () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([late(1)]);
     const all = await Promise.all(Array.from({ length: 100 }, () => ask(cached)));
@@ -78,7 +78,7 @@ describe('cached answers', () => {
     expect(new Set(all.map(({ answer }) => answer.fieldsJson))).toEqual(new Set(['"prediction":1']));
   });
 
-  test('are never failures: those who wait share one, and who comes later asks anew', async () => {
+  test('exclude failures: waiting requests share a failure, and a later request computes again', async () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([failing(new ServiceError('run_failed')), late(2)]);
     const all = await Promise.allSettled(Array.from({ length: 10 }, () => ask(cached)));
@@ -91,7 +91,7 @@ describe('cached answers', () => {
   });
 
   test.each(['deadline_exceeded', 'client_closed', 'overloaded'] as const)(
-    'are computed anew for those who wait when the first one fails for a reason of its own: %s',
+    'are computed again for waiting requests if the first one fails for a reason of its own client: %s',
     async (code) => {
       const cached = new CachedAnswers(memory());
       const { ask, runs } = createRequest([failing(new ServiceError(code)), late(2)]);
@@ -101,7 +101,7 @@ describe('cached answers', () => {
     },
   );
 
-  test('are not waited for beyond the own limit of who waits', async () => {
+  test('are not awaited beyond the deadline of the waiting request', async () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([late(1, 300)]);
     const first = ask(cached);
@@ -119,7 +119,7 @@ describe('cached answers', () => {
     expect(runs()).toBe(1);
   });
 
-  test('pass by the cache where a new one is wanted, which is then remembered', async () => {
+  test('are computed again if the client bypasses the cache, and then stored', async () => {
     const cached = new CachedAnswers(memory());
     const { ask } = createRequest([late(1), late(2)]);
     await ask(cached);
@@ -130,7 +130,7 @@ describe('cached answers', () => {
     expect(await ask(cached)).toMatchObject({ result: 'hit', answer: { value: { prediction: 2 } } });
   });
 
-  test('of another version are other answers', async () => {
+  test('are separate for each version', async () => {
     const cached = new CachedAnswers(memory());
     const { ask, runs } = createRequest([late(1), late(2)]);
     await ask(cached);
@@ -138,16 +138,16 @@ describe('cached answers', () => {
     expect(runs()).toBe(2);
   });
 
-  test('of short runs are looked for in their own cache alone', async () => {
+  test('of short runs are looked up in the local cache only', async () => {
     const asked: AnswerKey[] = [];
-    const far: AnswerCache = {
+    const shared: AnswerCache = {
       ...memory(),
       get: (key) => {
         asked.push(key);
         return undefined;
       },
     };
-    const cached = new CachedAnswers(memory(), far);
+    const cached = new CachedAnswers(memory(), shared);
     const { ask } = createRequest([late(1), late(2)]);
     await ask(cached, { isShortRun: true });
     expect(asked).toEqual([]);

@@ -5,10 +5,10 @@ import { createMemoryCache } from '../../src/cache/memory-cache.js';
 import { RowError, ServiceError } from '../../src/errors.js';
 import type { Answer, CheckedRequest } from '../../src/models/tasks/task.js';
 
-const createNear = () => createMemoryCache({ ttlMs: 60_000, maxEntries: 100, maxBytes: 1_048_576 });
+const createLocal = () => createMemoryCache({ ttlMs: 60_000, maxEntries: 100, maxBytes: 1_048_576 });
 
-/** A cache that gives each answer later, as one on another machine does. */
-function createFar(): AnswerCache & { readonly names: readonly string[] } {
+/** A cache whose `get` is async, like one on another machine. */
+function createShared(): AnswerCache & { readonly names: readonly string[] } {
   const known = new Map<string, string>();
   return {
     get: async ({ request: row }) => known.get(row),
@@ -29,7 +29,7 @@ const request = (row: string): CheckedRequest => ({
   answer: () => Promise.reject(new Error('not alone')),
 });
 
-/** Answers a row by its text, and notes which rows were computed together. */
+/** Answers each row with its text, and records which rows were computed together. */
 function createRows(failing?: string) {
   const computed: string[][] = [];
   const answerAll = async (requests: readonly CheckedRequest[]): Promise<readonly Answer[]> => {
@@ -53,11 +53,11 @@ const show = (answers: Awaited<ReturnType<CachedAnswers['answerAll']>>) =>
   answers.map(({ answer, result }) => `${result} ${answer.fieldsJson} ${JSON.stringify(answer.value)}`);
 
 test.each([
-  ['memory', () => new CachedAnswers(createNear())],
-  ['far away', () => new CachedAnswers(undefined, createFar())],
-  ['in both', () => new CachedAnswers(createNear(), createFar())],
+  ['memory', () => new CachedAnswers(createLocal())],
+  ['another machine', () => new CachedAnswers(undefined, createShared())],
+  ['both', () => new CachedAnswers(createLocal(), createShared())],
 ])(
-  'of several rows those that are not found are computed together, and stand in order: %s',
+  'the misses among several rows are computed together, and answers keep the order of rows: cache in %s',
   async (_, create) => {
     const cached = create();
     const { ask, computed } = createRows();
@@ -79,36 +79,36 @@ test.each([
   },
 );
 
-test('of many rows a cache elsewhere is asked for some at a time, and given some at a time', async () => {
-  const most = { get: 0, set: 0 };
-  const under = { get: 0, set: 0 };
-  const far = createFar();
+test('a shared cache gets at most 100 lookups or stores of one request at a time', async () => {
+  const max = { get: 0, set: 0 };
+  const running = { get: 0, set: 0 };
+  const shared = createShared();
   const count = async <T>(kind: 'get' | 'set', act: () => T | Promise<T>): Promise<T> => {
-    under[kind] += 1;
-    most[kind] = Math.max(most[kind], under[kind]);
+    running[kind] += 1;
+    max[kind] = Math.max(max[kind], running[kind]);
     await new Promise(setImmediate);
-    under[kind] -= 1;
+    running[kind] -= 1;
     return act();
   };
   const cached = new CachedAnswers(undefined, {
-    ...far,
-    get: (key) => count('get', () => far.get(key)),
-    set: (key, members) => count('set', () => far.set(key, members)),
+    ...shared,
+    get: (key) => count('get', () => shared.get(key)),
+    set: (key, members) => count('set', () => shared.set(key, members)),
   });
   const { ask, computed } = createRows();
   const rows = Array.from({ length: 1_000 }, (_unused, k) => `row ${k}`);
   await ask(cached, rows);
-  await expect.poll(() => far.names.length).toBe(1_000);
+  await expect.poll(() => shared.names.length).toBe(1_000);
   const again = await ask(cached, rows);
   expect(again.every(({ result }) => result === 'hit')).toBe(true);
   expect(again.map(({ answer }) => answer.fieldsJson)).toEqual(rows.map((row) => `"prediction":"${row}"`));
   expect(computed).toHaveLength(1);
-  expect(most.get).toBeLessThanOrEqual(100);
-  expect(most.set).toBeLessThanOrEqual(100);
+  expect(max.get).toBeLessThanOrEqual(100);
+  expect(max.set).toBeLessThanOrEqual(100);
 });
 
-test('a client that wants new answers gets them, and they are remembered', async () => {
-  const cached = new CachedAnswers(createNear());
+test('a client that bypasses the cache gets new answers, and they are stored', async () => {
+  const cached = new CachedAnswers(createLocal());
   const { ask, computed } = createRows();
   await ask(cached, ['a']);
   expect((await ask(cached, ['a', 'b'], true)).map(({ result }) => result)).toEqual(['bypass', 'bypass']);
@@ -116,14 +116,14 @@ test('a client that wants new answers gets them, and they are remembered', async
   expect((await ask(cached, ['b'])).map(({ result }) => result)).toEqual(['hit']);
 });
 
-test('a row that fails is told by its place in the request, and nothing of it is remembered', async () => {
-  const far = createFar();
-  const cached = new CachedAnswers(undefined, far);
+test('a failed row is named by its index in the request, and nothing of that request is stored', async () => {
+  const shared = createShared();
+  const cached = new CachedAnswers(undefined, shared);
   const { ask } = createRows('c');
   await ask(cached, ['a', 'b']);
   await expect(ask(cached, ['a', 'b', 'd', 'c'])).rejects.toMatchObject({
     row: 3,
     failure: { code: 'output_not_finite' },
   });
-  expect(far.names).toEqual(['a', 'b']);
+  expect(shared.names).toEqual(['a', 'b']);
 });

@@ -13,7 +13,7 @@ describeAnswerCache('memory', async () => {
   return { cache, [Symbol.asyncDispose]: async () => cache.close() };
 });
 
-/** What a full cache of 8 MB holds in V8's own count, in MB. */
+/** Memory of a full cache of 8 MB by V8's own count, in MB. */
 function measureHeldMb(toEntry: (k: number) => readonly [row: string, members: string]): number {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
@@ -22,7 +22,7 @@ function measureHeldMb(toEntry: (k: number) => readonly [row: string, members: s
   const before = process.memoryUsage().heapUsed;
   for (let k = 0; k < 30_000; k += 1) {
     const [row, members] = toEntry(k);
-    // Of their own, as a parsed body and an answer are.
+    // Strings of their own, like those of a parsed body and an answer.
     cache.set({ identity, request: JSON.parse(JSON.stringify(row)) }, JSON.parse(JSON.stringify(members)));
   }
   collect();
@@ -39,19 +39,19 @@ describe('the cache in memory', () => {
     ['with one letter of two bytes', (k: number) => [`[${k}]`, `${'a'.repeat(2_000)}雪`] as const],
     ['with rows of two bytes a letter', (k: number) => [`${'雪'.repeat(2_000)}${k}`, '1'] as const],
     ['with half a surrogate pair', (k: number) => [`[${k}]`, `${'a'.repeat(2_000)}\ud800`] as const],
-  ])('holds no more memory than it may with answers %s', (_name, toEntry) => {
+  ])('stays within its memory with answers %s', (_name, toEntry) => {
     const held = measureHeldMb(toEntry);
     expect(held).toBeGreaterThan(5);
     expect(held).toBeLessThan(9);
   });
 
-  test('can be told to hold more entries than memory has room for', () => {
+  test('accepts a maximum of entries beyond the size of memory', () => {
     const cache = createMemoryCache({ ...limits, maxEntries: 100_000_000 });
     cache.set({ identity, request: 'x' }, 'x');
     expect(cache.get({ identity, request: 'x' })).toBe('x');
   });
 
-  test('finds what was set, of the same version and row alone', () => {
+  test('finds an answer only under its own version and row', () => {
     const cache = createMemoryCache(limits);
     cache.set({ identity, request: 'x' }, '"prediction":1');
     expect(cache.get({ identity, request: 'x' })).toBe('"prediction":1');
@@ -59,7 +59,7 @@ describe('the cache in memory', () => {
     expect(cache.get({ identity: other, request: 'x' })).toBeUndefined();
   });
 
-  test('lets go of what was not asked for longest when there are too many', () => {
+  test('evicts the least recently used entry when there are too many', () => {
     const cache = createMemoryCache({ ...limits, maxEntries: 2 });
     for (const row of ['x', 'y']) cache.set({ identity, request: row }, row);
     cache.get({ identity, request: 'x' });
@@ -71,7 +71,7 @@ describe('the cache in memory', () => {
     ]);
   });
 
-  test('holds no more bytes than it may, and nothing that would put out too many others', () => {
+  test('stays within its bytes, and stores no entry that would evict too many others', () => {
     const cache = createMemoryCache({ ...limits, maxEntries: 1_000_000, maxBytes: 100_000 });
     for (let k = 0; k < 1_000; k += 1) cache.set({ identity, request: String(k) }, 'm'.repeat(1_000));
     const kept = Array.from({ length: 1_000 }, (_unused, k) => cache.get({ identity, request: String(k) }));
@@ -83,13 +83,13 @@ describe('the cache in memory', () => {
     expect(cache.get({ identity, request: '999' })).toBeDefined();
   });
 
-  test('forgets after its time', async () => {
+  test('expires an entry after its lifetime', async () => {
     const cache = createMemoryCache({ ...limits, ttlMs: 1_000 });
     cache.set({ identity, request: 'x' }, 'x');
     await expect.poll(() => cache.get({ identity, request: 'x' }), { timeout: 15_000 }).toBeUndefined();
   });
 
-  test('forgets one version and no other', async () => {
+  test('removes the answers of one version only', async () => {
     const cache = createMemoryCache(limits);
     for (const row of ['x', 'y']) {
       cache.set({ identity, request: row }, row);

@@ -4,7 +4,7 @@ import { describeAnswerCache, identityOf, keyOf } from '../contracts/answer-cach
 import { createTestLink } from '../helpers/redis-link.js';
 import { openSharedRedis } from '../helpers/shared-redis.js';
 
-/** A cache in the Redis of this run, and what is needed to look behind it. */
+/** A cache in the Redis of this run, with access to its entries. */
 async function openRedisCache({ ttlSeconds = 60, prefix = '' } = {}) {
   const redis = openSharedRedis();
   const test = createTestLink(redis.url, redis.prefix, 2_000);
@@ -23,9 +23,9 @@ async function openRedisCache({ ttlSeconds = 60, prefix = '' } = {}) {
     test,
     client: redis.client,
     names,
-    /** Of the only entry. */
+    /** Name of the only entry. */
     nameOf: async () => {
-      // Nobody waits for what is set; what is asked on the same connection comes after it.
+      // `set` was not awaited: a later command on the same connection runs after it.
       await cache.get(keyOf('another'));
       const all = await names();
       expect(all).toHaveLength(1);
@@ -46,7 +46,7 @@ const key = keyOf('[1,2]');
 const members = '"prediction":1';
 
 describe('the cache in Redis', () => {
-  test('names an entry by the version and a digest of the row, and lets it end', async () => {
+  test('names an entry by version and digest of the row, and lets it expire', async () => {
     await using opened = await openRedisCache({ ttlSeconds: 60 });
     opened.cache.set(key, members);
     const name = await opened.nameOf();
@@ -57,23 +57,23 @@ describe('the cache in Redis', () => {
     expect(await opened.client.pttl(name)).toBeLessThanOrEqual(60_000);
   });
 
-  test('does not store what is over 64 KiB', async () => {
+  test('does not store an entry over 64 KiB', async () => {
     await using opened = await openRedisCache();
-    // In bytes: each of these letters has two.
+    // The limit counts bytes: each of these letters takes two.
     opened.cache.set(key, `"x":"${'å'.repeat(33_000)}"`);
     expect(await opened.cache.get(key)).toBe(undefined);
     expect(await opened.names()).toEqual([]);
     expect(opened.corrupt()).toBe(0);
   });
 
-  test('does not store half a surrogate pair, which would come back as another letter', async () => {
+  test('does not store half a surrogate pair, since another character would come back', async () => {
     await using opened = await openRedisCache();
     opened.cache.set(key, '"prediction":"\ud800"');
     expect(await opened.cache.get(key)).toBe(undefined);
     expect(opened.corrupt()).toBe(0);
   });
 
-  test('finds the entries of one version alone, whatever the prefix is made of', async () => {
+  test('removes only the entries of one version, even with wildcards in the prefix', async () => {
     await using opened = await openRedisCache({ prefix: 'a*[b]?\\:' });
     opened.cache.set(key, members);
     await opened.client.set((await opened.nameOf()).replace('a*[b]?\\', 'axxb?'), 'of somebody else');
@@ -89,27 +89,27 @@ describe('the cache in Redis', () => {
 
   test.each([
     ['junk', async () => 'junk'],
-    ['bytes that are no text', async () => Buffer.from([0xff, 0xfe, 0, 0x80])],
-    ['of another form', async () => (await entryOf()).replace('1:', '2:')],
-    ['cut', async () => (await entryOf()).slice(0, -1)],
-    ['longer than it was', async () => `${await entryOf()} `],
+    ['not UTF-8', async () => Buffer.from([0xff, 0xfe, 0, 0x80])],
+    ['of another format', async () => (await entryOf()).replace('1:', '2:')],
+    ['truncated', async () => (await entryOf()).slice(0, -1)],
+    ['longer by one space', async () => `${await entryOf()} `],
     ['changed in one bit', async () => (await entryOf()).replace('"prediction":1', '"prediction":0')],
     ['of another row', () => entryOf(keyOf('[1,3]'))],
     ['of another version', () => entryOf(keyOf('[1,2]', identityOf('two')))],
     [
-      'of a version whose identity begins the same',
+      'of a version whose identity has the same first half',
       () => entryOf(keyOf('[1,2]', key.identity.slice(0, 32) + identityOf('two').slice(32))),
     ],
     ['50 MB', async () => Buffer.alloc(50 * 1_048_576, 'x')],
     ['an entry with 50 MB behind it', async () => (await entryOf()) + ' '.repeat(50 * 1_048_576)],
-  ])('takes an entry that is %s for a miss, removes and counts it', async (_name, damage) => {
+  ])('removes and counts a corrupt entry, which is a miss: %s', async (_name, damage) => {
     await using opened = await openRedisCache();
     opened.cache.set(key, members);
     const name = await opened.nameOf();
     await opened.client.set(name, await damage());
     expect(await opened.cache.get(key)).toBe(undefined);
     expect(opened.corrupt()).toBe(1);
-    // On the connection that removes it: afterwards.
+    // Runs after the removal, on the same connection.
     expect(await opened.cache.get(key)).toBe(undefined);
     expect(await opened.names()).toEqual([]);
     expect(opened.corrupt()).toBe(1);
@@ -119,7 +119,7 @@ describe('the cache in Redis', () => {
   });
 
   test.each(['list', 'hash', 'set', 'stream'])(
-    'takes a %s in the place of an entry for a miss',
+    'removes a %s under the name of an entry, which is a miss',
     async (type) => {
       await using opened = await openRedisCache();
       opened.cache.set(key, members);
@@ -137,7 +137,7 @@ describe('the cache in Redis', () => {
     },
   );
 
-  test('costs a hit and nothing else when the link is closed', async () => {
+  test('misses without an error after the link was closed', async () => {
     await using opened = await openRedisCache();
     opened.cache.set(key, members);
     await opened.test.link.close();

@@ -6,7 +6,7 @@ import { describeAnswerCache, keyOf } from '../contracts/answer-cache.js';
 import { createTestLink } from '../helpers/redis-link.js';
 import { openSharedRedis } from '../helpers/shared-redis.js';
 
-/** The simplest cache there is, which counts what it is asked. */
+/** A cache that counts its lookups. */
 function createMapCache(): LocalCache & { readonly asked: () => number } {
   const answers = new Map<string, Map<string, string>>();
   let asked = 0;
@@ -28,15 +28,15 @@ function createMapCache(): LocalCache & { readonly asked: () => number } {
   };
 }
 
-/** Two of one process's caches in front of one. */
+/** A local cache in front of Redis. */
 async function openTieredCache() {
   const redis = openSharedRedis();
   const { link, become } = createTestLink(redis.url, redis.prefix, 2_000);
   await become('up');
-  const far = createRedisCache(link, { prefix: redis.prefix, ttlSeconds: 60, onCorrupt: () => undefined });
+  const shared = createRedisCache(link, { prefix: redis.prefix, ttlSeconds: 60, onCorrupt: () => undefined });
   return {
-    cache: createTieredCache(createMapCache(), far),
-    far,
+    cache: createTieredCache(createMapCache(), shared),
+    shared,
     link,
     async [Symbol.asyncDispose]() {
       await link.close();
@@ -50,39 +50,39 @@ describeAnswerCache('memory in front of Redis', openTieredCache);
 const key = keyOf('[1,2]');
 const members = '"prediction":1';
 
-describe('a cache in front of another', () => {
-  test('answers at once from the near one, and does not ask the far one', () => {
-    const far = createMapCache();
-    const cache = createTieredCache(createMapCache(), far);
+describe('a tiered cache', () => {
+  test('answers at once from the local cache, without a lookup in the shared one', () => {
+    const shared = createMapCache();
+    const cache = createTieredCache(createMapCache(), shared);
     cache.set(key, members);
     expect(cache.get(key)).toBe(members);
-    expect(far.asked()).toBe(0);
-    expect(far.get(key)).toBe(members);
+    expect(shared.asked()).toBe(0);
+    expect(shared.get(key)).toBe(members);
   });
 
-  test('asks the far one once, and answers at once from then on', async () => {
+  test('looks an answer up in the shared cache once, and answers at once afterwards', async () => {
     await using opened = await openTieredCache();
-    opened.far.set(key, members);
+    opened.shared.set(key, members);
     expect(await opened.cache.get(key)).toBe(members);
     expect(opened.cache.get(key)).toBe(members);
   });
 
-  test('answers at once where the far one does', () => {
-    const far: AnswerCache = createMapCache();
-    const near = createMapCache();
-    far.set(key, members);
-    expect(createTieredCache(near, far).get(key)).toBe(members);
-    expect(near.get(key)).toBe(members);
+  test('answers at once if the shared cache does', () => {
+    const shared: AnswerCache = createMapCache();
+    const local = createMapCache();
+    shared.set(key, members);
+    expect(createTieredCache(local, shared).get(key)).toBe(members);
+    expect(local.get(key)).toBe(members);
   });
 
-  test('goes on near when the far one is away', async () => {
+  test('uses the local cache while the shared one is away', async () => {
     await using opened = await openTieredCache();
     await opened.link.close();
     expect(await opened.cache.get(key)).toBe(undefined);
     opened.cache.set(key, members);
     expect(opened.cache.get(key)).toBe(members);
     await expect(opened.cache.clear(key.identity)).rejects.toMatchObject({ code: 'cache_unavailable' });
-    // What can be forgotten is.
+    // The local cache was cleared.
     expect(await opened.cache.get(key)).toBe(undefined);
   });
 });

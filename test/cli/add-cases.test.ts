@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { useCliFolder } from '../helpers/cli.js';
 
-/** Files that users have asked about: each is added as its owner would, and answers right or says what to do. */
+/** Files that users have asked about. Each is added, and answers correctly or is refused with advice. */
 
 const cli = useCliFolder('sardonyx-cases-');
 const run = cli.run;
@@ -17,10 +17,10 @@ const readCase = async (path: string) => JSON.parse(await readFile(join('test/ca
 const notesIn = (out: string) => [...out.matchAll(/^note: (.*)$/gm)].map(([, note]) => note);
 const example = { x0: 0, x1: 0, x2: 0, x3: 0 };
 
-it('CatBoost with its ZipMap: every row as in training', async () => {
+it('a CatBoost model with a ZipMap answers every row as in training', async () => {
   const { out } = await add('catboost-zipmap/model.onnx');
   expect(notesIn(out)).toContain(
-    'the graph ends in a ZipMap: the tensor that goes into it is served as probabilities',
+    'the graph ends in a ZipMap: the input of the ZipMap is served as probabilities',
   );
   const { rows, label, probabilities } = await readCase('catboost-zipmap/truth.json');
   const golden = {
@@ -36,8 +36,8 @@ it('CatBoost with its ZipMap: every row as in training', async () => {
   expect(proved.out).toContain(`${rows.length} golden rows pass`);
 });
 
-describe('ML.NET, which hands its inputs on', () => {
-  it('the prediction is what the graph computes, not the label that came in', async () => {
+describe('an ML.NET model, whose outputs repeat its inputs', () => {
+  it('the prediction is the computed output, not the repeated label', async () => {
     const { out } = await add('mlnet-passthrough-label/model.onnx');
     expect((await readManifest()).output).toEqual({
       label: 'PredictedLabel.output',
@@ -45,7 +45,7 @@ describe('ML.NET, which hands its inputs on', () => {
       classes: [0, 1],
     });
     expect(notesIn(out)).toContain(
-      'the outputs temperature.output, vibration.output, Label.output, Features.output only hold what went in, so they are no prediction',
+      'the outputs temperature.output, vibration.output, Label.output, Features.output only repeat inputs, so they are not proposed as prediction',
     );
     const { rows } = await readCase('mlnet-passthrough-label/rows.json');
     for (const row of rows.slice(0, 2)) {
@@ -55,17 +55,17 @@ describe('ML.NET, which hands its inputs on', () => {
     }
   });
 
-  it('another output is the prediction where the user says so', async () => {
+  it('the user can choose another output as prediction', async () => {
     await add('mlnet-passthrough-label/model.onnx', '--task', 'regression', '--value', 'Score.output');
     expect((await readManifest()).output).toEqual({ value: 'Score.output' });
   });
 });
 
-describe('several labels at once', () => {
+describe('a model with several labels per row', () => {
   const advice =
     '--task regression --value probabilities --names probabilities0,probabilities1,probabilities2';
   it.each(['multilabel/ovr.onnx', 'multilabel/mlp.onnx'])(
-    '%s is refused, and served as is said',
+    '%s is refused, and is served with the advised options',
     async (path) => {
       for (const options of [[], ['--task', 'classification']]) {
         const { code, err } = await add(path, ...options);
@@ -83,19 +83,19 @@ describe('several labels at once', () => {
   );
 });
 
-describe('outputs that are left out', () => {
-  it('a sequence is named at add, and at check', async () => {
+describe('an output that is left out', () => {
+  it('a sequence has a note in add and in check', async () => {
     const note =
       'the output probabilities is left out: it is a sequence of float32, which cannot be served: export what it holds as one output a tensor';
     const { out } = await add('multioutput-sequence/model.onnx');
     expect(notesIn(out)).toEqual([note]);
-    expect(out).toContain('label has 2 columns a row, so several labels at once');
+    expect(out).toContain('label has 2 columns a row, so it holds several labels');
     expect((await run('check')).out).toContain(`note: m/1: ${note}`);
     const report = JSON.parse((await run('check', '--json')).out);
     expect(report.models[0].versions[0].notes).toEqual([note]);
   });
 
-  it('of three quantiles none is chosen in silence', async () => {
+  it('none of three quantiles is chosen without a message', async () => {
     const path = 'second-output-lost/quantiles.onnx';
     expect((await add(path, '--task', 'regression')).err).toBe(
       'sardonyx: several outputs can be the value: p10_variable (made by TreeEnsembleRegressor), p50_variable (made by TreeEnsembleRegressor), p90_variable (made by TreeEnsembleRegressor); choose one with --value NAME, or serve them all with --task tensor\n',
@@ -110,28 +110,30 @@ describe('outputs that are left out', () => {
   });
 });
 
-it('AdaBoost: the probabilities that its operators compute are served', async () => {
+it('an AdaBoost model serves the probabilities that its operators compute', async () => {
   const { out } = await add('adaboost-probabilities/model.onnx');
   expect(notesIn(out).filter((note) => note?.includes('left out'))).toEqual([]);
   const { probabilities } = await predict(example);
   expect(Object.keys(probabilities)).toEqual(['high', 'low', 'mid']);
 });
 
-it('two columns that are declared as one get a name each, which can be better', async () => {
+it('two columns that are declared as one get two names, which --names can replace', async () => {
   const { out } = await add('two-columns-declared-as-one/model.onnx');
-  expect(notesIn(out)).toContain('a run gives 2 columns of variable, whatever the graph declares');
+  expect(notesIn(out)).toContain(
+    'a run gives 2 columns of variable, although the graph declares another number',
+  );
   expect((await readManifest()).output).toEqual({ value: 'variable', names: ['variable0', 'variable1'] });
   await add('two-columns-declared-as-one/model.onnx', '--version', '2', '--names', 'height,weight');
   expect(Object.keys((await predict(example)).prediction)).toEqual(['height', 'weight']);
 });
 
-it('the only input, of one column, gives its name to the feature', async () => {
+it('the feature has the name of an only input with one column', async () => {
   await add('lone-input-loses-its-name/model.onnx');
   expect(await predict({ s: 'text' })).toMatchObject({ prediction: expect.any(Number) });
 });
 
-describe('what would be served wrongly is not added', () => {
-  it('scores that are named as probabilities', async () => {
+describe('a model that would be served wrongly is not added', () => {
+  it('with scores that are named as probabilities', async () => {
     const { code, err } = await add(
       'second-output-lost/iforest.onnx',
       ...['--label', 'label', '--probabilities', 'scores'],
@@ -140,7 +142,7 @@ describe('what would be served wrongly is not added', () => {
     expect(code).toBe(1);
   });
 
-  it('features that have the names of inputs in another order', async () => {
+  it('with features that are the names of inputs in another order', async () => {
     const { code, err } = await add('int-division-overflow/model.onnx', '--features', 'b,a');
     expect(err).toContain(
       '--features would fill the input a with b, which is the name of another input: give the names in the order of the graph, a, b',

@@ -11,25 +11,25 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 const file = () => join(root, 'm', 'aliases.json');
-/** What `add` knew of the aliases before the load. */
+/** The aliases that `add` has read before the load. */
 const addition = () => ({ root, name: 'm', version: '2', existing: ['1'], aliases: new Map() });
 
-test('the default is set without losing an alias that was made while the version was loaded', async () => {
+test('the new default keeps an alias that was written during the load', async () => {
   writeFileSync(file(), '{"champion": "1"}');
-  expect(await setDefault(addition())).toContain('The alias default names 2 now.');
+  expect(await setDefault(addition())).toContain('The alias default now names 2.');
   expect(JSON.parse(readFileSync(file(), 'utf8'))).toEqual({ champion: '1', default: '2' });
   expect(readdirSync(join(root, 'm')).sort()).toEqual(['2', 'aliases.json']);
 });
 
-test('aliases that broke while the version was loaded are left as they are', async () => {
+test('aliases that became invalid during the load are not overwritten', async () => {
   writeFileSync(file(), '{"champion": ');
   await expect(setDefault(addition())).rejects.toThrow(
-    'the version is written, and is not the default: mend m/aliases.json: is not valid JSON in UTF-8',
+    'the version is written, but it is not the default: correct m/aliases.json: is not valid JSON in UTF-8',
   );
   expect(readFileSync(file(), 'utf8')).toBe('{"champion": ');
 });
 
-test('of several commands that set the default at once, each keeps what the others have written', async () => {
+test('several commands that set the default in parallel leave one valid file', async () => {
   writeFileSync(file(), '{}');
   await Promise.all(['2', '3', '4'].map((version) => setDefault({ ...addition(), version })));
   expect(['2', '3', '4']).toContain(JSON.parse(readFileSync(file(), 'utf8')).default);

@@ -12,7 +12,7 @@ async function add(bytes: Uint8Array) {
   return run('add', join(cli.path, 'model.onnx'), '--name', 'm', '--version', '1');
 }
 
-it('the lines to try hold a request that was answered, where zeros are not', async () => {
+it('the commands to try hold a request that gets an answer if zeros get none', async () => {
   const { out } = await add(nanAt());
   const body = /sardonyx predict m@1 '([^']+)'/.exec(out)?.[1] ?? '';
   expect((await run('predict', 'm@1', body)).err).toBe('');
@@ -20,7 +20,7 @@ it('the lines to try hold a request that was answered, where zeros are not', asy
   expect((await run('predict', 'm', '--example')).out.split('\n')[0]).toBe(body);
 });
 
-it('the lines to try name npx where npx runs the command: there is no sardonyx on the path then', async () => {
+it('the commands to try begin with npx if npx runs add, since sardonyx is not on the path then', async () => {
   await writeFile(join(cli.path, 'model.onnx'), nanAt());
   const add = ['add', join(cli.path, 'model.onnx'), '--name', 'm'];
   const { out } = await cli.runWith({ npm_lifecycle_event: 'npx' }, ...add, '--version', '1');
@@ -28,12 +28,12 @@ it('the lines to try name npx where npx runs the command: there is no sardonyx o
   expect((await cli.run(...add, '--version', '2')).out).toMatch(/^ {2}sardonyx predict m@2 /m);
 });
 
-it('there is no line to try where no request is answered, and one note says why', async () => {
+it('no command to try is shown if no request gets an answer, and one note gives the reason', async () => {
   const { code, out } = await add(neverANumber());
   expect(code).toBe(0);
-  expect(out.match(/note: no line to try is shown.*not a number/g)).toHaveLength(1);
+  expect(out.match(/note: no command to try is shown.*not a number/g)).toHaveLength(1);
   expect(out).not.toMatch(/Try it|curl|It answered/);
   expect((await run('predict', 'm', '--example')).err).toContain(
-    'no example is known that the model answers',
+    'the model has no example that gets an answer',
   );
 });

@@ -18,7 +18,7 @@ beforeEach(async () => {
   registry = join(folder, 'models');
   await mkdir(join(folder, 'tmp'));
   await writeFile(join(folder, 'model.onnx'), models.linearRegression([1, 2]));
-  // Its trial run does not come back, so that the signal finds the addition at work.
+  // Its trial run does not end, so that the signal arrives during the trial.
   await writeFile(join(folder, 'endless.onnx'), models.endlessLoop());
 });
 
@@ -47,7 +47,7 @@ function startAdd(): ChildProcess {
 
 const contentOf = (path: string) => readdir(path).catch(() => [] as string[]);
 
-/** Resolves once the draft is whole and a child tries it. */
+/** Resolves once the draft is complete and a child tries it. */
 async function untilTried(child: ChildProcess): Promise<{ draft: string; children: readonly number[] }> {
   for (const until = performance.now() + 15_000; performance.now() < until; await pause(20)) {
     const [draft] = await contentOf(join(registry, 'm'));
@@ -78,7 +78,7 @@ test.each([
   ['SIGTERM', 143],
   ['SIGHUP', 129],
 ] as const)(
-  '%s during the trial leaves no draft and no child behind, and the exit code is %i',
+  '%s during the trial leaves no draft and no child, and the exit code is %i',
   async (signal, code) => {
     const child = startAdd();
     const { children } = await untilTried(child);
@@ -91,7 +91,7 @@ test.each([
   },
 );
 
-test('the draft of a killed addition is named by check, and removed by the next addition', async () => {
+test('check names the draft of a killed add, and the next add removes it', async () => {
   const child = startAdd();
   const { draft } = await untilTried(child);
   const exit = once(child, 'exit');
@@ -100,7 +100,7 @@ test('the draft of a killed addition is named by check, and removed by the next 
   expect(await contentOf(join(registry, 'm'))).toEqual([draft]);
   const checked = await run('check');
   expect(checked.code).toBe(1);
-  expect(checked.out).toContain(`m/${draft}: was left by an addition that did not come to its end`);
+  expect(checked.out).toContain(`m/${draft}: was left behind by an add command that did not finish`);
   expect(await run('add', join(folder, 'model.onnx'), '--name', 'm', '--version', '1')).toMatchObject({
     code: 0,
   });
@@ -108,7 +108,7 @@ test('the draft of a killed addition is named by check, and removed by the next 
   expect((await run('check')).code).toBe(0);
 });
 
-test('the draft of an addition that is at work is left alone, until it is older than a day', async () => {
+test('the draft of a running add is kept until it is older than a day', async () => {
   const draft = join(registry, 'm', draftName('7'));
   await mkdir(draft, { recursive: true });
   await run('add', join(folder, 'model.onnx'), '--name', 'm', '--version', '1');
@@ -120,7 +120,7 @@ test('the draft of an addition that is at work is left alone, until it is older 
   expect((await contentOf(join(registry, 'm'))).sort()).toEqual(['1', '2']);
 });
 
-test('two additions at once to the same model both succeed', async () => {
+test('two parallel add commands for one model both succeed', async () => {
   const add = (version: string) =>
     run('add', join(folder, 'model.onnx'), '--name', 'm', '--version', version);
   const codes = await Promise.all([add('1'), add('2')]);

@@ -17,7 +17,7 @@ const readManifest = async (version = '20261123_010203') =>
 
 const zeros = { prediction: expect.anything() };
 
-describe('a model without a manifest answers after one add', () => {
+describe('a model without a manifest answers after add', () => {
   const cases: [
     name: string,
     model: Uint8Array,
@@ -120,8 +120,8 @@ describe('a model without a manifest answers after one add', () => {
   });
 });
 
-describe('what the graph says is proposed', () => {
-  it('types the features of one-column inputs, and takes an example from the encoder', async () => {
+describe('the proposed manifest', () => {
+  it('has types of features from one-column inputs, and an example from the encoder', async () => {
     await add(models.perColumn());
     expect((await readManifest()).features).toEqual([
       { name: 'age', type: 'integer' },
@@ -131,7 +131,7 @@ describe('what the graph says is proposed', () => {
     ]);
   });
 
-  it('names the columns of a matrix, or takes the names that are given', async () => {
+  it('has numbered names for the columns of a matrix, or the given names', async () => {
     await add(models.linearRegression([1, 2]));
     expect((await readManifest()).features.map((it: { name: string }) => it.name)).toEqual(['x0', 'x1']);
     await add(
@@ -147,10 +147,10 @@ describe('what the graph says is proposed', () => {
     ]);
     const { code, err } = await add(models.linearRegression([1, 2]), '--features', 'height');
     expect(code).toBe(1);
-    expect(err).toBe('sardonyx: --features has 1 name, and the graph takes 2: X [N, 2]\n');
+    expect(err).toBe('sardonyx: --features has 1 name, but the graph takes 2 columns: X [N, 2]\n');
   });
 
-  it('renames classes by position, and refuses what would mislabel', async () => {
+  it('has the given classes by position; other numbers and orders of classes are refused', async () => {
     await add(models.binaryClassifier(), '--classes', 'no,yes');
     const { out } = await run('predict', 'm', '{"x0":2,"x1":2}');
     expect(JSON.parse(out)).toMatchObject({ prediction: 'yes' });
@@ -158,7 +158,7 @@ describe('what the graph says is proposed', () => {
     expect((await add(models.binaryClassifier(), '--classes', 'a,b,c')).err).toContain('2 classes');
   });
 
-  it('takes examples and nulls from golden rows, and proves them', async () => {
+  it('has examples and nullable features from the golden rows, which must pass', async () => {
     const golden = {
       instances: [
         { x0: 3, x1: null },
@@ -180,7 +180,7 @@ describe('what the graph says is proposed', () => {
     expect(Object.keys((await readManifest()).sha256)).toEqual(['model.onnx', 'golden.json']);
   });
 
-  it('lets the keys of a given manifest win', async () => {
+  it('has the keys of a given manifest in place of proposed ones', async () => {
     await writeFile(
       join(cli.path, 'given.json'),
       JSON.stringify({ description: 'Sum and difference', output: { names: ['sum', 'difference'] } }),
@@ -195,9 +195,24 @@ describe('what the graph says is proposed', () => {
   });
 });
 
-describe('a refusal leaves nothing behind', () => {
+describe('the advice of add', () => {
+  it('names no file if golden rows are the only thing that is missing', async () => {
+    await writeFile(
+      join(cli.path, 'given.json'),
+      JSON.stringify({ description: 'Echo', metrics: { accuracy: 1 } }),
+    );
+    const { out } = await add(
+      models.echo('float32', ['N', 2]),
+      ...['--task', 'tensor', '--manifest', join(cli.path, 'given.json')],
+    );
+    expect(out).toContain('\n\nGolden rows (--golden) would check its answers.\n');
+    expect(out).not.toContain('metadata.json');
+  });
+});
+
+describe('a refused model leaves no files', () => {
   it.each([
-    ['a ZipMap that goes on', models.zipMap({ used: true }), "{'zipmap': False}"],
+    ['a ZipMap whose output is used', models.zipMap({ used: true }), "{'zipmap': False}"],
     ['unknownOperator', models.unknownOperator(), 'the engine refuses'],
     ['bfloat16', models.bfloat16(), 'bfloat16'],
     ['no model', new Uint8Array([1, 2, 3]), 'is not an ONNX model'],
@@ -205,7 +220,7 @@ describe('a refusal leaves nothing behind', () => {
     ['sequenceOutput', models.sequenceOutput(), 'no output of the graph is a tensor'],
     ['weights outside', models.externalData('../secret'), 'must be a plain path'],
     ['weights called metadata.json', models.externalData('metadata.json'), 'must be a plain path'],
-    ['weights that are not there', models.externalData('w.bin'), 'cannot be found beside the model'],
+    ['missing weights', models.externalData('w.bin'), 'cannot be found beside the model'],
   ])('%s', async (_name, model, reason) => {
     const { code, out, err } = await add(model);
     expect({ code, out }).toEqual({ code: 1, out: '' });
@@ -214,20 +229,20 @@ describe('a refusal leaves nothing behind', () => {
     expect(await readdir(join(cli.path, 'models')).catch(() => [])).toEqual([]);
   });
 
-  it('a link out of the folder of the model', async () => {
+  it('weights that are a link out of the folder of the model', async () => {
     await symlink('/etc/hostname', join(cli.path, 'w.bin'));
     expect((await add(models.externalData('w.bin'))).err).toContain("lead out of the model's folder");
   });
 });
 
-describe('versions', () => {
-  it('takes external weights along, each with its digest', async () => {
+describe('a new version', () => {
+  it('has copies of external weights with their digests', async () => {
     await writeFile(join(cli.path, 'w.bin'), new Uint8Array(new Float32Array([5]).buffer));
     expect((await add(models.externalData('w.bin'))).err).toBe('');
     expect(Object.keys((await readManifest()).sha256)).toEqual(['model.onnx', 'w.bin']);
   });
 
-  it('leaves external weights to those who may read them, and refuses a hard link to another file', async () => {
+  it('keeps the mode of external weights, and is refused if they are a hard link', async () => {
     const weights = join(cli.path, 'w.bin');
     await writeFile(weights, new Uint8Array(new Float32Array([5]).buffer), { mode: 0o600 });
     await add(models.externalData('w.bin'));
@@ -240,7 +255,7 @@ describe('versions', () => {
     expect(JSON.parse((await run('predict', 'm', '{"X":2}')).out).prediction).toBe(7);
   });
 
-  it('never overwrites one', async () => {
+  it('never overwrites an existing version', async () => {
     await add(models.linearRegression([1]), '--version', '1');
     const before = await readFile(join(cli.path, 'models/m/1/metadata.json'), 'utf8');
     const { code, err } = await add(models.linearRegression([2]), '--version', '1');
@@ -250,14 +265,14 @@ describe('versions', () => {
     expect(await readdir(join(cli.path, 'models/m'))).toEqual(['1']);
   });
 
-  it('counts on from whole numbers, and from semantic versions', async () => {
+  it('has the next whole number or the next patch as name', async () => {
     await add(models.linearRegression([1]), '--version', '9');
     expect((await add(models.linearRegression([1]))).out).toContain('Added m 10');
     await add(models.linearRegression([1]), '--name', 's', '--version', '1.2.9');
     expect((await add(models.linearRegression([1]), '--name', 's')).out).toContain('Added s 1.2.10');
   });
 
-  it('refuses a name that would cost the others their order', async () => {
+  it('is refused if its name breaks the order of the others', async () => {
     await add(models.linearRegression([1]), '--version', '1');
     expect((await add(models.linearRegression([1]), '--version', '1.0.0')).err).toContain(
       'have no common order',
@@ -266,7 +281,7 @@ describe('versions', () => {
     expect((await add(models.linearRegression([1]), '--version', 'latest')).code).toBe(2);
   });
 
-  it('moves the alias default when asked, and says where it stays', async () => {
+  it('gets the alias default with --default; without it, add names the version that keeps it', async () => {
     await add(models.linearRegression([1]), '--version', '1', '--default');
     expect((await add(models.linearRegression([1]))).out).toContain('The alias default still names 1.');
     expect(JSON.parse((await run('predict', 'm', '{"X":1}')).out).model_version).toBe('1');

@@ -51,7 +51,7 @@ describe('predict', () => {
     ['line@1', '{"a":1,"b":2}'],
     ['line@latest', '-'],
     ['line@default', '@body'],
-  ])('answers %s as the server would', async (target, source) => {
+  ])('answers %s as the server does', async (target, source) => {
     const body = source === '@body' ? `@${join(folder, 'body.json')}` : source;
     const { code, out } = await runWith({ stdin: '{"a":1,"b":2}' }, 'predict', target, body);
     expect(code).toBe(0);
@@ -60,7 +60,7 @@ describe('predict', () => {
     );
   });
 
-  it('puts each problem of a body on a line of its own', async () => {
+  it('prints each problem of a body on its own line', async () => {
     const { code, out, err } = await run('predict', 'line', '{"a":"x","c":1}');
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(err.trim().split('\n')).toEqual([
@@ -76,7 +76,7 @@ describe('predict', () => {
     [['predict', 'line@2', '{}'], '"2" is none of the versions of line: 1'],
     [['predict', 'line', '{"a":'], 'the body is not valid JSON'],
     [['predict', 'line', '@/no/such/file'], '/no/such/file is not there'],
-  ])('%j fails with 1', async (argv, message) => {
+  ])('%j has exit code 1 and prints the reason', async (argv, message) => {
     const { code, err } = await run(...argv);
     expect(code).toBe(1);
     expect(err).toContain(message);
@@ -84,7 +84,7 @@ describe('predict', () => {
 });
 
 describe('check', () => {
-  it('shows a sound registry, and ends with 0', async () => {
+  it('lists a sound registry with exit code 0', async () => {
     const { code, out } = await run('check');
     expect(code).toBe(0);
     expect(out).toMatch(/line +1 +ready +inline +[\d.]+ +\d+ +0 +default, latest/);
@@ -95,7 +95,7 @@ describe('check', () => {
     });
   });
 
-  it('names every fault on a line of its own, and ends with 1', async () => {
+  it('prints every fault on its own line with exit code 1', async () => {
     const root = join(folder, 'faulty');
     await writeFile(join(folder, 'classifier.onnx'), binaryClassifier());
     for (const version of ['1', '2']) {
@@ -123,7 +123,7 @@ describe('check', () => {
     expect(predicted.err).toContain('2 is refused: model.onnx has SHA-256');
   });
 
-  it('ends with 1 where there is no folder, and where it is empty', async () => {
+  it('has exit code 1 if the folder is missing or empty', async () => {
     expect((await run('check', join(folder, 'nothing'))).err).toContain('nothing is not there');
     await mkdir(join(folder, 'empty'));
     expect((await run('check', join(folder, 'empty'))).code).toBe(1);
@@ -131,7 +131,7 @@ describe('check', () => {
 });
 
 describe('inspect', () => {
-  it('shows what a model takes and gives, and its control characters spelt out', async () => {
+  it('shows inputs, outputs and metadata of a model, with control characters escaped', async () => {
     const hostile = model({
       producer: 'evil\u001b[2J',
       inputs: [tensorValue('X\u202e', 'float32', ['N', 2])],
@@ -158,17 +158,17 @@ describe('inspect', () => {
     });
   });
 
-  it('says of a file beyond 2 GiB what to do with its weights', async () => {
+  it('advises external data for a file over 2 GiB', async () => {
     const path = join(folder, 'large.onnx');
     await writeFile(path, '');
-    // A file with a hole takes no room on the disk.
+    // A sparse file uses no space on the disk.
     await truncate(path, 2 ** 31);
     expect((await run('inspect', path)).err).toContain(
       'has 2147483648 bytes, over the limit of 2147483647: save its weights as external data',
     );
   });
 
-  it('says in a line why a file is no model', async () => {
+  it('prints one line with the reason if a file is not a model', async () => {
     await writeFile(join(folder, 'text.onnx'), 'hello');
     expect((await run('inspect', join(folder, 'text.onnx'))).err).toMatch(
       /^sardonyx: the model is not an ONNX model: .*\n$/,
@@ -177,7 +177,7 @@ describe('inspect', () => {
   });
 });
 
-describe('a wrong call', () => {
+describe('wrong usage', () => {
   it.each([
     [[], 'a command is missing'],
     [['serv'], 'serv is not a command; did you mean serve?'],
@@ -193,14 +193,14 @@ describe('a wrong call', () => {
     ],
     [['add', 'nothing.onnx', '--name', 'a', '--features', 'a,,b'], '--features has an empty name'],
     [['predict', 'line'], 'the body is missing'],
-  ])('%j ends with 2 and a line', async (argv, message) => {
+  ])('%j has exit code 2 and prints one line', async (argv, message) => {
     const { code, out, err } = await run(...argv);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain(message);
     expect(err).toMatch(/^sardonyx: .*\n$/);
   });
 
-  it.each(['serve', 'check', 'add', 'predict', 'inspect'])('%s --help explains itself', async (command) => {
+  it.each(['serve', 'check', 'add', 'predict', 'inspect'])('%s --help prints the usage', async (command) => {
     const { code, out } = await run(command, '--help');
     expect(code).toBe(0);
     expect(out).toContain(`Usage: sardonyx ${command}`);
@@ -216,20 +216,20 @@ describe('the process', () => {
     });
   const cli = `${process.execPath} --import tsx src/cli.ts`;
 
-  it('answers, and says its version', () => {
+  it('prints an answer, and its version with --version', () => {
     const { stdout, stderr, status } = start(`${cli} predict line '{"a":0,"b":0}' && ${cli} --version`);
     expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
     expect(stdout).toMatch(/^\{"prediction":1,.*\}\n\d+\.\d+\.\d+\n$/);
   });
 
-  it('ends with the code, without a stack', () => {
+  it('ends with the exit code and without a stack trace', () => {
     const { stderr, status } = start(`${cli} predict nobody '{}'`);
     expect(status).toBe(1);
     expect(stderr.split('\n')[0]).toBe('sardonyx: "nobody" is none of the models: line.');
     expect(stderr).not.toContain('    at ');
   });
 
-  it('is quiet when nobody reads on', () => {
+  it('prints no error if the reader closes the pipe', () => {
     expect(start(`${cli} check --json | true`).stderr).toBe('');
   });
 });

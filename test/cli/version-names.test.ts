@@ -9,7 +9,7 @@ import { linearRegression } from '../helpers/onnx-models.js';
 const cli = useCliFolder('sardonyx names-');
 const run = cli.run;
 
-/** Adds versions whose prediction is `X` times their place among them, counted from 1. */
+/** Adds versions whose prediction is `X` times their position, counted from 1. */
 async function addAll(...versions: string[]): Promise<string> {
   let last = '';
   for (const [k, version] of versions.entries()) {
@@ -21,11 +21,11 @@ async function addAll(...versions: string[]): Promise<string> {
 
 const answering = async () => JSON.parse((await run('predict', 'm', '{"X":1}')).out).model_version;
 
-/** The command that a text proposes, run as a person would paste it. */
+/** Runs the command that a text proposes in a shell, as a person would. */
 const paste = (text: string) =>
   execFileSync('sh', ['-c', /echo '\{.*$/m.exec(text)?.[0] ?? 'exit 9'], { cwd: cli.path });
 
-describe('one sound version is what the model answers with, whatever its name', () => {
+describe('the only sound version answers for the model, for every kind of name', () => {
   it.each(['v1', 'v1.2.0'])('%s', async (version) => {
     expect(await addAll(version)).not.toContain('aliases.json');
     expect(await run('check')).toMatchObject({ code: 0, out: expect.stringContaining('All is well.') });
@@ -38,7 +38,7 @@ describe('one sound version is what the model answers with, whatever its name', 
     expect(body).not.toHaveProperty('problem');
   });
 
-  it('beside one that is refused', async () => {
+  it('also beside a refused version', async () => {
     await addAll('final', 'best');
     await writeFile(join(cli.path, 'models/m/best/model.onnx'), 'junk');
     expect(await answering()).toBe('final');
@@ -48,22 +48,22 @@ describe('one sound version is what the model answers with, whatever its name', 
   });
 });
 
-describe('v and a number is an order of its own', () => {
-  it('the highest answers, and the next counts on', async () => {
+describe('versions named v and a number are in order', () => {
+  it('the highest answers, and add proposes the next number', async () => {
     expect(await addAll('v1', 'v2', 'v10')).not.toContain('aliases.json');
     expect(await answering()).toBe('v10');
     expect((await run('add', join(cli.path, 'model.onnx'), '--name', 'm')).out).toContain('Added m v11');
     expect(await answering()).toBe('v11');
   });
 
-  it('one that comes before another says that it does not answer, with the command', async () => {
+  it('add of a lower version reports that it is not the default, with the command', async () => {
     const out = await addAll('v10', 'v2');
-    expect(out).toContain('v10 is still what answers for m: v2 comes before it.');
+    expect(out).toContain('v10 is still the default of m: v2 comes before it.');
     paste(out);
     expect(await answering()).toBe('v2');
   });
 
-  it('beside plain numbers it is refused, and the message names both', async () => {
+  it('a name with v is refused beside a plain number, and the message names both', async () => {
     await addAll('1');
     const { code, err } = await run('add', join(cli.path, 'model.onnx'), '--name', 'm', '--version', 'v1');
     expect(code).toBe(1);
@@ -71,16 +71,16 @@ describe('v and a number is an order of its own', () => {
   });
 });
 
-describe('of several names without an order none answers, and every place says what mends it', () => {
+describe('of several versions without an order none answers, and each report has the remedy', () => {
   const words =
     'The versions final and final2 of m have no order among their names, so none answers for the model alone. ' +
     'Name one in m/aliases.json: {"default":"final2"}. ' +
     'Or ask for one by its name: POST /models/m/versions/final2/predict.';
 
-  it('add says so, and its command mends it', async () => {
+  it('add reports it, and its command sets the default', async () => {
     const out = await addAll('final', 'final2');
     expect(out).toContain(
-      'The versions final, final2 have no order among their names: while more than one of them loads, none answers for m alone.',
+      'The versions final, final2 have names without an order: while more than one of them loads, none is the default of m.',
     );
     paste(out);
     expect(await answering()).toBe('final2');
@@ -91,7 +91,7 @@ describe('of several names without an order none answers, and every place says w
     expect(await answering()).toBe('final3');
   });
 
-  it('check counts it as a fault, and its command mends it and keeps other aliases', async () => {
+  it('check counts it as a fault, and its command sets the default and keeps other aliases', async () => {
     await addAll('final', 'final2');
     await writeFile(join(cli.path, 'models/m/aliases.json'), '{"old":"final"}');
     const { code, out } = await run('check');
@@ -103,7 +103,7 @@ describe('of several names without an order none answers, and every place says w
     expect(await run('predict', 'm@old', '{"X":1}')).toMatchObject({ code: 0 });
   });
 
-  it('the 503, readiness, GET /models and check say the same words, and there is nothing to wait for', async () => {
+  it('the 503, readiness, GET /models and check have the same text, without Retry-After', async () => {
     await addAll('final', 'final2');
     await using server = await buildTestApp({ MODELS_DIR: join(cli.path, 'models') });
     const asked = await server.post('/models/m/predict', { X: 1 });
@@ -120,9 +120,9 @@ describe('of several names without an order none answers, and every place says w
     expect((await server.post('/models/m/versions/final2/predict', { X: 1 })).body.prediction).toBe(2);
   });
 
-  it('one without an order beside others that have one does not answer, and add says which does', async () => {
+  it('a version without an order does not answer beside one with an order, and add names the default', async () => {
     const out = await addAll('v1', 'v1-final');
-    expect(out).toContain('v1 is still what answers for m: v1-final has a name without an order.');
+    expect(out).toContain('v1 is still the default of m: v1-final has a name without an order.');
     expect(await answering()).toBe('v1');
   });
 });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { AnswerCache, AnswerKey } from '../../src/cache/answer-cache.js';
 
-/** An identity as a version has it. */
+/** An identity in the form of a version's. */
 export function identityOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
@@ -15,10 +15,10 @@ export interface OpenCache extends AsyncDisposable {
   readonly cache: AnswerCache;
 }
 
-/** What every cache of answers promises. `open` gives an empty one. */
+/** The suite of every answer cache. `open` resolves with an empty one. */
 export function describeAnswerCache(name: string, open: () => Promise<OpenCache>): void {
-  describe(`${name}, as a cache of answers`, () => {
-    test('knows nothing at first', async () => {
+  describe(`${name}, as an answer cache`, () => {
+    test('is empty at first', async () => {
       await using opened = await open();
       expect(await opened.cache.get(keyOf('[1]'))).toBe(undefined);
     });
@@ -27,28 +27,28 @@ export function describeAnswerCache(name: string, open: () => Promise<OpenCache>
       ['a number', '"prediction":1'],
       ['letters of all kinds', '"prediction":"å 雪 🙂 \\u0000 \\""'],
       ['nothing', ''],
-      ['what looks like an entry', `1:${'A'.repeat(22)}:"prediction":1`],
+      ['a text that looks like an entry', `1:${'A'.repeat(22)}:"prediction":1`],
       ['many lines', '"a":1\r\n$5\r\nhello\r\n'],
       ['60,000 bytes', `"x":"${'x'.repeat(60_000)}"`],
-    ])('gives back %s', async (_name, fieldsJson) => {
+    ])('returns %s unchanged', async (_name, fieldsJson) => {
       await using opened = await open();
       opened.cache.set(keyOf('[1]'), fieldsJson);
       expect(await opened.cache.get(keyOf('[1]'))).toBe(fieldsJson);
     });
 
-    test('gives the last that was set', async () => {
+    test('returns the newest of two answers under one key', async () => {
       await using opened = await open();
       opened.cache.set(keyOf('[1]'), '"prediction":1');
       opened.cache.set(keyOf('[1]'), '"prediction":2');
       expect(await opened.cache.get(keyOf('[1]'))).toBe('"prediction":2');
     });
 
-    test('never takes one row or version for another', async () => {
+    test('never returns the answer of another row or version', async () => {
       await using opened = await open();
       const identities = [
         identityOf('one'),
         identityOf('two'),
-        // Alike in their first half.
+        // Equal to the first one in its first half.
         identityOf('one').slice(0, 32) + identityOf('two').slice(32),
       ];
       const rows = [
@@ -62,7 +62,7 @@ export function describeAnswerCache(name: string, open: () => Promise<OpenCache>
         '[1',
         'x'.repeat(100_000),
         'x'.repeat(100_001),
-        // Halves of surrogate pairs, and what UTF-8 makes of each.
+        // Halves of surrogate pairs, and their replacement in UTF-8.
         '\ud800',
         '\ud801',
         '\udc00',
@@ -70,7 +70,7 @@ export function describeAnswerCache(name: string, open: () => Promise<OpenCache>
         'a\ud83d',
         '\ude00a',
         '\u{1f600}a',
-        // Alike in the one form and not in the other.
+        // Equal bytes in one encoding, and different in another.
         '\u00e9',
         '\u00c3\u00a9',
         'ab',
@@ -84,7 +84,7 @@ export function describeAnswerCache(name: string, open: () => Promise<OpenCache>
       for (const row of rows) expect(await opened.cache.get(keyOf(row, identities[2]))).toBe(undefined);
     });
 
-    test('gives each of many askers at once its own', async () => {
+    test('returns the right answer to each of many concurrent lookups', async () => {
       await using opened = await open();
       const keys = Array.from({ length: 200 }, (_, k) => keyOf(`[${k}]`));
       for (const [k, key] of keys.entries()) opened.cache.set(key, `"prediction":${k}`);
@@ -92,7 +92,7 @@ export function describeAnswerCache(name: string, open: () => Promise<OpenCache>
       expect(found).toEqual(keys.map((_, k) => `"prediction":${k}`));
     });
 
-    test('forgets the answers of one version, and says how many', async () => {
+    test('removes the answers of one version, and returns their number', async () => {
       await using opened = await open();
       const [one, two] = [identityOf('one'), identityOf('two')];
       for (let k = 0; k < 1_100; k += 1) {

@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest';
 import type { Limit, Limiter, LimitResult } from '../../src/rate-limit/limiter.js';
 import { createRandom } from '../helpers/onnx/random.js';
 
-/** A limiter, and the clock by which it counts: its own, or a real one that needs waiting. */
+/** A limiter and its clock: a manual one, or the real one. */
 export interface LimiterWorld {
   readonly limiter: Limiter;
   now(): number;
   wait(ms: number): Promise<void>;
-  /** A length of time that is long beside what a question takes. */
+  /** Long compared with the time of one `take`. */
   readonly windowMs: number;
-  /** How far `now` may be from what the limiter counts by, beside the time that the question itself takes. */
+  /** Allowed difference between `now` and the limiter's clock, besides the time of the `take` itself. */
   readonly slackMs: number;
 }
 
@@ -19,7 +19,7 @@ interface Asked extends LimitResult {
   readonly to: number;
 }
 
-/** What every limiter promises. Its clock is looked at before and after each question: it counted in between. */
+/** The suite of every limiter. It reads the clock before and after each `take`: the limiter counted in between. */
 export function describeLimiter(name: string, createWorld: () => LimiterWorld): void {
   let ids = 0;
   const setUp = (max: number) => {
@@ -29,28 +29,28 @@ export function describeLimiter(name: string, createWorld: () => LimiterWorld): 
     const id = `client-${ids}`;
     const ask = async (cost = 1, own = limit): Promise<Asked> => {
       const from = world.now();
-      const verdict = await world.limiter.take(id, own, cost);
-      return { ...verdict, cost, from, to: world.now() };
+      const result = await world.limiter.take(id, own, cost);
+      return { ...result, cost, from, to: world.now() };
     };
     return { ...world, limit, id, ask };
   };
 
   describe(name, () => {
-    test('lets in as many as the limit says, and says how many are left', async () => {
+    test('admits as many requests as the limit allows, and returns how many are left', async () => {
       const { ask } = setUp(3);
-      const verdicts = [await ask(), await ask(), await ask(), await ask(), await ask()];
-      expect(verdicts.map((it) => it.isAdmitted)).toEqual([true, true, true, false, false]);
-      expect(verdicts.map((it) => it.remaining)).toEqual([2, 1, 0, 0, 0]);
+      const results = [await ask(), await ask(), await ask(), await ask(), await ask()];
+      expect(results.map((it) => it.isAdmitted)).toEqual([true, true, true, false, false]);
+      expect(results.map((it) => it.remaining)).toEqual([2, 1, 0, 0, 0]);
     });
 
-    test('lets in exactly those that fit of many that come at once', async () => {
+    test('admits exactly the requests that fit when many arrive at once', async () => {
       const { ask } = setUp(10);
-      const verdicts = await Promise.all(Array.from({ length: 25 }, () => ask()));
-      expect(verdicts.map((it) => it.isAdmitted)).toEqual(Array.from({ length: 25 }, (_, k) => k < 10));
-      expect(verdicts.slice(0, 10).map((it) => it.remaining)).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+      const results = await Promise.all(Array.from({ length: 25 }, () => ask()));
+      expect(results.map((it) => it.isAdmitted)).toEqual(Array.from({ length: 25 }, (_, k) => k < 10));
+      expect(results.slice(0, 10).map((it) => it.remaining)).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
     });
 
-    test('counts each client for itself', async () => {
+    test('counts each client separately', async () => {
       const { limiter, limit, ask } = setUp(1);
       const other = await limiter.take('another', limit, 1);
       expect([(await ask()).isAdmitted, other.isAdmitted, (await ask()).isAdmitted]).toEqual([
@@ -60,14 +60,14 @@ export function describeLimiter(name: string, createWorld: () => LimiterWorld): 
       ]);
     });
 
-    test('takes a cost all or nothing, and who costs less may still come', async () => {
+    test('takes a cost all or nothing, and still admits a cheaper request after a refusal', async () => {
       const { ask } = setUp(10);
-      const verdicts = [await ask(7), await ask(4), await ask(3), await ask(1)];
-      expect(verdicts.map((it) => it.isAdmitted)).toEqual([true, false, true, false]);
-      expect(verdicts.map((it) => it.remaining)).toEqual([3, 3, 0, 0]);
+      const results = [await ask(7), await ask(4), await ask(3), await ask(1)];
+      expect(results.map((it) => it.isAdmitted)).toEqual([true, false, true, false]);
+      expect(results.map((it) => it.remaining)).toEqual([3, 3, 0, 0]);
     });
 
-    test('lets in who waits as long as it was told, and not before', async () => {
+    test('admits a refused request after `resetMs`, and not before', async () => {
       const { ask, wait, windowMs, slackMs } = setUp(4);
       await ask(2);
       await wait(windowMs / 4);
@@ -76,16 +76,16 @@ export function describeLimiter(name: string, createWorld: () => LimiterWorld): 
       for (const cost of [1, 3]) {
         const refused = await ask(cost);
         expect(refused.isAdmitted).toBe(false);
-        // What costs 3 needs a place that was taken a quarter of the window later.
+        // Cost 3 needs a place that was taken a quarter of the window later.
         const expected = full.from + (cost === 1 ? 0.75 : 1) * windowMs - refused.from;
         expect(Math.abs(refused.resetMs - expected)).toBeLessThan(slackMs + windowMs / 10);
-        // Counted from the answer: when in between it was given is not known.
+        // Waits from the moment of the result, since the moment of the count is unknown.
         if (cost === 3) await wait(refused.resetMs + slackMs);
       }
       expect((await ask(3)).isAdmitted).toBe(true);
     });
 
-    test('says when the oldest place is free again, to who was let in', async () => {
+    test('returns the time until the oldest place is free to an admitted request', async () => {
       const { ask, wait, windowMs, slackMs } = setUp(4);
       const first = await ask();
       await wait(windowMs / 2);
@@ -95,14 +95,14 @@ export function describeLimiter(name: string, createWorld: () => LimiterWorld): 
       expect(Math.abs(second.resetMs - (windowMs - passed))).toBeLessThan(slackMs + windowMs / 10);
     });
 
-    test('never lets in what costs more than the limit, and nobody where it is 0', async () => {
+    test('never admits a request that costs more than the limit, and none if the limit is 0', async () => {
       const { ask, limit } = setUp(2);
       expect(await ask(3)).toMatchObject({ isAdmitted: false, remaining: 2, resetMs: limit.windowMs });
       expect(await ask(1, { ...limit, max: 0 })).toMatchObject({ isAdmitted: false, remaining: 0 });
       expect((await ask(2)).isAdmitted).toBe(true);
     });
 
-    test('holds a limit that was lowered against what was let in before', async () => {
+    test('counts earlier requests against a limit that was lowered', async () => {
       const { ask, wait, limit, slackMs } = setUp(5);
       for (let k = 0; k < 5; k += 1) await ask();
       const lowered = { ...limit, max: 2 };
@@ -112,7 +112,7 @@ export function describeLimiter(name: string, createWorld: () => LimiterWorld): 
       expect((await ask(1, lowered)).isAdmitted).toBe(true);
     });
 
-    test('never lets in more in any window, nor refuses what fits, whenever they come', async () => {
+    test('never exceeds the limit in any window or refuses a request that fits, at random times', async () => {
       const random = createRandom(5);
       let admitted = 0;
       let refused = 0;
@@ -122,7 +122,7 @@ export function describeLimiter(name: string, createWorld: () => LimiterWorld): 
         const all: Asked[] = [];
         const ends = 40;
         for (let step = 0; step < ends; step += 1) {
-          // Bursts, single ones, and pauses of up to half of a window.
+          // Bursts, single requests, and pauses of up to half a window.
           const burst = random() < 0.3 ? Math.ceil(random() * max) : 1;
           const costs = Array.from({ length: burst }, () => (random() < 0.8 ? 1 : Math.ceil(random() * 3)));
           all.push(...(await Promise.all(costs.map((cost) => ask(cost)))));
@@ -132,14 +132,14 @@ export function describeLimiter(name: string, createWorld: () => LimiterWorld): 
         admitted += taken.length;
         refused += all.length - taken.length;
         for (const [k, first] of taken.entries()) {
-          // Surely within one window: from before the first was asked for to after the last was answered.
+          // Surely within one window: from before the first `take` to after the last result.
           const inside = taken.slice(k).filter((it) => it.to - first.from < windowMs - slackMs);
           expect(costOf(inside)).toBeLessThanOrEqual(max);
         }
-        // Who was refused is refused for as long from when the answer came, which may have been on its way so long.
+        // A refusal holds from the moment at which the result arrived, which may be this late.
         const lateMs = slackMs + Math.max(...all.map(({ from, to }) => to - from));
         for (const it of all.filter((other) => !other.isAdmitted)) {
-          // All that may have been within the window before it.
+          // All requests that may have been within the window before it.
           const inside = taken.filter(
             (other) => other.to > it.from - windowMs - lateMs && other.from <= it.to,
           );

@@ -3,8 +3,8 @@ import { entry, secretOf, sha256 } from '../helpers/keys.js';
 import { bigInt64, gatherByValue, linearRegression, nanAt, slow } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './harness.js';
-import { type RawAnswer, sendRaw } from './raw.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { type RawAnswer, sendRaw } from './instruments/raw-http.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -30,7 +30,7 @@ const keys = [
   entry('client-2', { sha256: sha256(reader), scopes: ['read'] }),
   entry('client-3', { sha256: sha256(expired), expires: '2020-01-01T00:00:00Z' }),
 ];
-/** What no key of a client may leave behind: itself, its digest, either in base64. */
+/** Traces of a client's key: the key, its base64, its digest. */
 const keyTraces = new RegExp(
   [
     'CANARY',
@@ -40,7 +40,7 @@ const keyTraces = new RegExp(
   'i',
 );
 const person = 'Ada Personal';
-// A float32 holds it exactly, so that an engine that quotes it is found out.
+// Exact as a float32, so that it is recognized if the engine quotes it.
 const number = 4815162368;
 const personalTraces = /personal|4815162368|4\.81516/i;
 
@@ -93,7 +93,7 @@ const cases: readonly Case[] = [
     headers: [header],
   })),
 ];
-/** At the level debug the log has the path of each request: what stands there is not hidden, except for keys. */
+/** At level debug the log has the path of each request, in which only keys are hidden. */
 const inPath: readonly Case[] = [
   { target: `/models/${person.replace(' ', '-')}/predict`, body: row, headers: [header] },
   { method: 'GET', target: `/${number}` },
@@ -127,7 +127,7 @@ async function runCases(environment: Record<string, string>, all: readonly Case[
 
 faultWithoutServer(
   'A04',
-  'leaves no trace of a key anywhere, and none of a person but in the answer to their own request',
+  'keys appear in no answer, log line or metric, and personal values only in the answer to their own request',
   async () => {
     const codes = new Set<string>();
     let searched = 0;
@@ -142,7 +142,7 @@ faultWithoutServer(
         codes.add(code);
         const text = JSON.stringify([[...headers], body]);
         searched += text.length;
-        // A 400 quotes what it was sent to whom it was sent by, unless that is switched off.
+        // A 400 quotes the client's own input, unless ERROR_DETAIL is off.
         const quotes = code === 'invalid_input' && !('ERROR_DETAIL' in environment);
         const label = `${JSON.stringify(all[k])} → ${text}`;
         if (!quotes) {

@@ -8,7 +8,7 @@ import { sha256 } from '../helpers/keys.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess, waitForLine } from '../helpers/server-process.js';
-import { faultWithoutServer } from './harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 const folder = createRegistryFolder();
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-rotation-'));
@@ -45,7 +45,7 @@ function ask({ port }: ServerProcess, key: string, agent: Agent): Promise<number
   });
 }
 
-/** Clients that ask with whichever key is said now, one request after the other. */
+/** Clients that send one request after the other, with the key that `use` has set last. */
 function startClients(server: ServerProcess, count: number, key: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: count });
   const statuses: Record<string, number> = {};
@@ -70,12 +70,12 @@ function startClients(server: ServerProcess, count: number, key: string) {
   };
 }
 
-/** Milliseconds until a key is answered with a status. */
+/** Milliseconds until a request with the key gets one of the wanted statuses. */
 async function timeUntil(server: ServerProcess, key: string, wanted: readonly number[]): Promise<number> {
   const agent = new Agent({ keepAlive: true });
   const started = performance.now();
   while (!wanted.includes(await ask(server, key, agent))) {
-    expect(performance.now() - started, 'ms until the key is answered otherwise').toBeLessThan(5_000);
+    expect(performance.now() - started, 'ms until the key gets another status').toBeLessThan(5_000);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   agent.destroy();
@@ -85,7 +85,7 @@ async function timeUntil(server: ServerProcess, key: string, wanted: readonly nu
 for (const workers of [1, 2]) {
   faultWithoutServer(
     'A03',
-    `changes keys under load without a refusal, with ${workers} process${workers > 1 ? 'es' : ''}`,
+    `a rotation of keys under load refuses no request, with ${workers} process${workers > 1 ? 'es' : ''}`,
     async () => {
       const path = join(temp, `keys-${workers}.json`);
       const first = await runKeys(path, 'create', 'service-a');
@@ -104,7 +104,7 @@ for (const workers of [1, 2]) {
         changes += 1;
         await waitForLine(server, 'the file of API keys has changed', workers * changes);
         clients.use(next);
-        // What was sent with the old key is answered by it.
+        // Requests in flight still use the old key.
         await new Promise((resolve) => setTimeout(resolve, 200));
         const entries = JSON.parse(await runKeys(path, 'list', '--json'));
         const started = performance.now();
@@ -133,7 +133,7 @@ for (const workers of [1, 2]) {
 
 faultWithoutServer(
   'A03',
-  'keeps the old set while the file is corrupt, half-written or gone, and says so once',
+  'a key file that is corrupt, half-written or missing keeps the old keys, and is logged once',
   async () => {
     const path = join(temp, 'harmed.json');
     const key = await runKeys(path, 'create', 'service-a');
@@ -141,7 +141,7 @@ faultWithoutServer(
     await using server = await startServerProcess({ MODELS_DIR: folder.path, API_KEYS_FILE: path });
     const clients = startClients(server, 2, key);
     const problem = 'the file of API keys cannot be used';
-    const harms: Record<string, () => void> = {
+    const faults: Record<string, () => void> = {
       'half of it': () => writeFileSync(path, sound.subarray(0, sound.length / 2)),
       nothing: () => writeFileSync(path, ''),
       junk: () => writeFileSync(path, Buffer.from([0xff, 0xfe, 0, 1])),
@@ -154,16 +154,16 @@ faultWithoutServer(
       gone: () => rmSync(path),
       'a key in it': () => writeFileSync(path, sound.toString().replace(/[0-9a-f]{64}/, key)),
     };
-    let told = 0;
-    for (const harm of Object.values(harms)) {
-      harm();
-      told += 1;
-      await waitForLine(server, problem, told);
+    let inflicted = 0;
+    for (const inflict of Object.values(faults)) {
+      inflict();
+      inflicted += 1;
+      await waitForLine(server, problem, inflicted);
     }
-    // Two more looks: nothing is said again.
+    // Two more looks at the file must log nothing.
     await new Promise((resolve) => setTimeout(resolve, 2_200));
     const lines = server.stdout.filter((line) => line.includes(problem));
-    expect(lines.length).toBe(told);
+    expect(lines.length).toBe(inflicted);
     writeFileSync(`${path}.new`, '[]');
     renameSync(`${path}.new`, path);
     await waitForLine(server, 'the file of API keys has changed');
@@ -173,7 +173,7 @@ faultWithoutServer(
     const log = server.stdout.join('\n');
     expect(log).not.toContain(key.slice(4, 20));
     expect(log.toLowerCase()).not.toContain(sha256(key));
-    return `${told} harms, ${lines.length} lines, answered ${ok} meanwhile; ${refused + limited} refused after the set was made empty`;
+    return `${inflicted} faults, ${lines.length} lines, ${ok} requests answered meanwhile; ${refused + limited} refused after all keys were removed`;
   },
   120_000,
 );

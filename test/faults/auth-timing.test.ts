@@ -6,11 +6,11 @@ import { toApiKey } from '../../src/auth/keys-file.js';
 import { entry, secretOf, withKey } from '../helpers/keys.js';
 import { cpuMs } from '../helpers/processes.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { floodWithBadKeys } from './bad-keys.js';
-import { startGoodClient } from './clients.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { mannWhitneyP, median } from './mann-whitney.js';
-import { isFullSize, sizeNote } from './size.js';
+import { floodWithBadKeys } from './instruments/bad-key-flood.js';
+import { startGoodClient } from './instruments/clients.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { mannWhitneyP, median } from './instruments/mann-whitney.js';
 
 const names = Array.from({ length: 100 }, (_, k) => `client-${k}`);
 const keys = names.map((name) => entry(name));
@@ -28,7 +28,7 @@ const options = {
 const kinds = ['unknown', 'wrong', 'near'] as const;
 type Kind = (typeof kinds)[number];
 
-/** A text that is no key: all of it, the half of it, or its last character is not that of a key. */
+/** A wrong key. It differs from a real one in full (unknown), in its second half (wrong) or in one character (near). */
 function createText(kind: Kind): string {
   const sound = secretOf(names[Math.floor(Math.random() * names.length)] as string);
   const other = `sdx_${randomBytes(32).toString('base64url')}`;
@@ -39,7 +39,7 @@ function createText(kind: Kind): string {
 const createTexts = (count: number): { kind: Kind; text: string }[] =>
   Array.from({ length: count }, () => [...kinds].sort(() => Math.random() - 0.5))
     .flat()
-    // As one that came over the wire: in memory of its own, with no hash of it known yet.
+    // As from the wire: a fresh string, whose hash V8 has not computed yet.
     .map((kind) => ({ kind, text: Buffer.from(createText(kind)).toString('latin1') }));
 
 function describeTimes(times: Readonly<Record<Kind, readonly number[]>>, unit: string, digits: number) {
@@ -58,7 +58,7 @@ function describeTimes(times: Readonly<Record<Kind, readonly number[]>>, unit: s
 
 faultWithoutServer(
   'A02',
-  'takes as long for an unknown key as for a wrong and a nearly right one, in process',
+  'unknown, wrong and nearly right keys take the same time, in process',
   async () => {
     const ring = new KeyRing(keys.map(toApiKey));
     for (const name of names) ring.verify(secretOf(name));
@@ -80,7 +80,7 @@ faultWithoutServer(
 
 fault(
   'A02',
-  'and over HTTP',
+  'unknown, wrong and nearly right keys take the same time over HTTP',
   async ({ server, expectBlocked }) => {
     expectBlocked();
     const perAddress = 6;
@@ -90,7 +90,7 @@ fault(
     for (let k = 0; k < addresses; k += 1) {
       const localAddress = `127.2.${k >> 8}.${k & 255}`;
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-      // The first is for the connection.
+      // The first request opens the connection.
       await ask(server, agent, localAddress, 'sdx_first');
       for (const { kind, text } of createTexts(perAddress)) {
         const { ms, status } = await ask(server, agent, localAddress, text);
@@ -108,7 +108,7 @@ fault(
 
 fault(
   'A02',
-  'refuses 10^4 wrong keys a second from one address, while good keys from there are answered',
+  '10^4 wrong keys a second from one address are refused, and good keys from there are answered',
   async ({ server, expectBlocked }) => {
     expectBlocked();
     const seconds = isFullSize ? 30 : 3;
@@ -130,10 +130,10 @@ fault(
     expect([before.failed, during.failed], 'good clients that failed').toEqual([0, 0]);
     const { 403: invalid = 0, 429: limited = 0, ...others } = flood.statuses;
     expect(others).toEqual({});
-    // 20, and as many again where the row takes more than a minute.
+    // The limit is 20 a minute, and the full size takes up to two windows.
     expect(invalid).toBeLessThanOrEqual(isFullSize ? 40 : 20);
     expect(limited).toBe(flood.sent - invalid);
-    // A key that is used for the first time comes through as well.
+    // A good key that was not used before is accepted too.
     const agent = new Agent();
     expect((await ask(server, agent, '127.0.0.1', secretOf('client-99'))).status).toBe(200);
     return `${flood.perSecond.toFixed(0)} wrong keys/s: ${invalid} of ${flood.sent} got 403, all others 429, ${((cpu * 1_000) / flood.sent).toFixed(0)} µs of the server each; good client failed 0 of ${during.asked}, p99 ${before.p99.toFixed(1)} ms before and ${during.p99.toFixed(1)} ms during${sizeNote}`;

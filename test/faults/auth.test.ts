@@ -8,8 +8,8 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { listRoutes } from '../helpers/routes.js';
 import { runServerToItsEnd, startServerProcess, waitForLine } from '../helpers/server-process.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { openFrom, sendRaw } from './raw.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { openFrom, sendRaw } from './instruments/raw-http.js';
 
 const folder = createRegistryFolder();
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-auth-'));
@@ -46,7 +46,7 @@ const options = {
 
 fault(
   'A01',
-  'refuses what is no key, what is a wrong one, and headers that disagree',
+  'missing, malformed, wrong and contradictory keys are refused',
   async ({ server }) => {
     const [a, b] = [secretOf('a'), secretOf('b')];
     const missing: string[][] = [
@@ -81,7 +81,7 @@ fault(
       [`X-API-Key: ${a}`, 'Authorization: Basic YTpi'],
     ];
     const table: Record<string, number> = {};
-    // Of one address no more than 20 may be wrong: each has one of its own.
+    // Each address may send 20 wrong keys, so each request has its own address.
     let address = 1;
     const ask = async (headers: readonly string[], target = '/predict') => {
       address += 1;
@@ -125,7 +125,7 @@ fault(
 );
 
 type Kind = 'open' | 'metrics' | 'predict' | 'read' | 'admin';
-/** What each route of the server needs. One that is not here fails the row. */
+/** The scope that each route needs. A route that is missing here fails the row. */
 const expected: Readonly<Record<string, Kind>> = {
   '/predict': 'predict',
   '/models/:model/predict': 'predict',
@@ -155,7 +155,7 @@ const kindOf = (route: string): Kind | undefined => (/^\/docs(\/|$)/.test(route)
 
 fault(
   'A05',
-  'lets a key do what its scopes and models allow, and nothing else',
+  'a key reaches what its scopes and models allow, and nothing else',
   async ({ server }) => {
     const routes = await listRoutes({ MODELS_DIR: folder.path });
     expect(routes.filter(({ route }) => kindOf(route) === undefined)).toEqual([]);
@@ -168,7 +168,7 @@ fault(
       const answer = await fetch(server.url + path, init);
       return { status: answer.status, text: await answer.text() };
     };
-    const tell = (label: string, got: number, isAllowed: boolean) => {
+    const check = (label: string, got: number, isAllowed: boolean) => {
       if ([401, 403].includes(got) === isAllowed) wrong.push(`${label}: ${got}`);
     };
     for (const { method, route } of routes) {
@@ -176,10 +176,10 @@ fault(
       const path = route.replace(':model', 'mine').replace(':version', '1').replace('*', 'static/index.css');
       for (const scope of scopes) {
         const { status } = await ask(method, path, withKey(`only-${scope}`));
-        tell(`${method} ${path} with ${scope}`, status, kind === 'open' || kind === scope);
+        check(`${method} ${path} with ${scope}`, status, kind === 'open' || kind === scope);
       }
-      tell(`${method} ${path} without`, (await ask(method, path, {})).status, kind === 'open');
-      tell(`${method} ${path} with all`, (await ask(method, path, withKey('all'))).status, true);
+      check(`${method} ${path} without`, (await ask(method, path, {})).status, kind === 'open');
+      check(`${method} ${path} with all`, (await ask(method, path, withKey('all'))).status, true);
       if (!route.includes(':model')) continue;
       const refusals = new Set<string>();
       for (const model of [
@@ -196,16 +196,16 @@ fault(
           ...withKey('one'),
           'x-request-id': 'same',
         });
-        tell(`${method} ${route} of ${model}`, status, false);
+        check(`${method} ${route} of ${model}`, status, false);
         if (status === 403) refusals.add(text);
       }
       expect(refusals.size, 'one body for all').toBe(1);
       for (const model of ['mine', 'my-alias', 'planned']) {
         const { status } = await ask(method, path.replace('mine', model), withKey('one'));
-        tell(`${method} ${route} of ${model}`, status, true);
+        check(`${method} ${route} of ${model}`, status, true);
       }
     }
-    tell('POST /predict of another', (await ask('POST', '/predict', withKey('one'))).status, false);
+    check('POST /predict of another', (await ask('POST', '/predict', withKey('one'))).status, false);
     const { models } = JSON.parse((await ask('GET', '/models', withKey('one'))).text);
     expect(models.map(({ name }: { name: string }) => name)).toEqual(['mine']);
     expect(wrong).toEqual([]);
@@ -216,7 +216,7 @@ fault(
 
 faultWithoutServer(
   'A06',
-  'does not start where it would be open to a network, and says why in one line',
+  'a server that would be open to a network does not start, and says why in one line',
   async () => {
     const broken = join(temp, 'broken.json');
     writeFileSync(broken, '[{"id": "a"');
@@ -253,8 +253,8 @@ faultWithoutServer(
       warnings.push(JSON.parse(lines[0] as string).msg);
     }
     expect(warnings).toEqual([
-      'whoever is on this machine may ask: there are no API keys',
-      'whoever reaches this address may ask: there are no API keys (AUTH=off)',
+      'every client on this machine may send requests: there are no API keys',
+      'every client that reaches this address may send requests: there are no API keys (AUTH=off)',
       'there is no API key yet: requests to routes that need one are refused',
     ]);
     return `starts 0 of ${starts.length}, one line each`;

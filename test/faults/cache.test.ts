@@ -7,13 +7,13 @@ import { childrenOf, isRunning } from '../helpers/processes.js';
 import { startRedis } from '../helpers/redis.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { fault, faultWithoutServer } from './harness.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
 
 const folder = createRegistryFolder();
 const features = ['a', 'b'].map((name) => ({ name, type: 'number' as const, example: 1 }));
-// Their rows cost less than the cache: by default it would not be asked.
+// These rows cost less than a cache lookup, so by default the cache would not be used.
 const manifest = { task: 'regression' as const, features, runtime: { cache: true } };
-// Two models with equal features, and two versions of one: only the identity tells their answers apart.
+// Two models with equal features, and two versions of one model: only the identity distinguishes their answers.
 const weights = { one: [1, 1_000], two: [2, 3_000] } as const;
 for (const [model, [a, b]] of Object.entries(weights)) {
   folder.addVersion(model, '1', { manifest, model: linearRegression([a, b]) });
@@ -56,7 +56,7 @@ const isUp = async (server: ServerProcess) =>
 
 faultWithoutServer(
   'C05',
-  'never takes the answer of one row, version or model for that of another',
+  'the cache never returns the answer of another row, version or model',
   async () => {
     const asks = [
       ['one/1', 1, 1_000],
@@ -68,7 +68,7 @@ faultWithoutServer(
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
       return Math.floor((state / 2 ** 32) * below);
     };
-    /** The same numbers in one of several spellings and orders. */
+    /** A row with these numbers, in a random spelling and order. */
     const spell = (a: number, b: number): string => {
       const text = (value: number) => [`${value}`, `${value}.0`, `${value}e0`, `${value * 10}e-1`][next(4)];
       const members = [`"a":${text(a)}`, `"b":${text(b)}`];
@@ -107,7 +107,7 @@ faultWithoutServer(
 
 fault(
   'C06',
-  'takes what is no answer of its own for a miss, and removes it',
+  'a corrupt or foreign entry in Redis is a miss, and is removed',
   async ({ server }) => {
     await vi.waitUntil(() => isUp(server), { timeout: 5_000, interval: 20 });
     const client = new Redis(redis.url);
@@ -121,10 +121,10 @@ fault(
       });
       return (await client.keys('sardonyx:c:*')).find((name) => !known.has(name)) as string;
     };
-    // Rows that no other test asks.
+    // No other test uses these rows.
     await fresh({ a: 100_001, b: 1 });
     const other = await client.get(await fresh({ a: 100_002, b: 2 }));
-    const harms: Record<string, (name: string) => Promise<unknown>> = {
+    const faults: Record<string, (name: string) => Promise<unknown>> = {
       junk: (name) => client.set(name, 'junk'),
       'another row': (name) => client.set(name, other as string),
       cut: async (name) => client.set(name, ((await client.get(name)) as string).slice(0, -1)),
@@ -144,10 +144,10 @@ fault(
       },
     };
     let wrong = 0;
-    for (const [k, harm] of Object.values(harms).entries()) {
+    for (const [k, inflict] of Object.values(faults).entries()) {
       const body = { a: 100_010 + k, b: 5 };
       const name = await fresh(body);
-      await harm(name);
+      await inflict(name);
       const answer = await ask(server, '/models/one/versions/1/predict', body);
       expect(answer.status).toBe(200);
       expect(answer.cache).toBe('miss');
@@ -155,20 +155,20 @@ fault(
       await vi.waitUntil(async () => (await client.type(name)) === 'string', { timeout: 5_000 });
       expect((await ask(server, '/models/one/versions/1/predict', body)).cache).toBe('hit');
     }
-    const count = Object.keys(harms).length;
+    const count = Object.keys(faults).length;
     expect(wrong).toBe(0);
     expect((await readMetric(server.url, 'prediction_cache_corrupt_total')) - before).toBe(count);
     expect(await isUp(server)).toBe(true);
     expect(namesBefore.size).toBeLessThan((await client.keys('sardonyx:c:*')).length);
     client.disconnect();
-    return `wrong answers ${wrong} of ${count} harms: ${Object.keys(harms).join(', ')}`;
+    return `wrong answers ${wrong} of ${count} faults: ${Object.keys(faults).join(', ')}`;
   },
   { environment: { ...environment, REDIS_TIMEOUT_MS: '2000' }, golden },
 );
 
 fault(
   'C07',
-  'runs a hundred equal rows once, keeps no failure, and gives each answer an id of its own',
+  '100 equal rows at once share one run, a failure is not cached, and each answer has its own id',
   async ({ server }) => {
     const runs = () => readMetric(server.url, 'prediction_run_seconds_count', 'model="slow"');
     const path = '/models/slow/predict';
@@ -180,7 +180,7 @@ fault(
     const made = (await runs()) - before;
     expect(made).toBe(1);
 
-    // Its process is killed while a hundred wait for the run.
+    // The runner is killed while 100 requests wait for the run.
     const child = childrenOf(server.child.pid as number, 'slow/1')[0] as number;
     const lost = together(1e9);
     await vi.waitUntil(() => isRunning(child), { timeout: 5_000, interval: 5 });
@@ -195,7 +195,7 @@ fault(
     const ids = [...all, ...again, ...hits].map(({ body }) => body.prediction_id);
     const repeated = ids.length - new Set(ids).size;
     expect(repeated).toBe(0);
-    return `runs ${made} for 100 equal rows, failures kept 0, repeated ids ${repeated} of ${ids.length}`;
+    return `runs ${made} for 100 equal rows, failures cached 0, repeated ids ${repeated} of ${ids.length}`;
   },
   { environment: { ...environment, CACHE: 'memory', REDIS_URL: '' }, golden },
 );

@@ -5,9 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { fakeClock, noFakeClock, provideFakeClock } from '../helpers/fake-clock.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { holdClient } from './clients.js';
-import { faultWithoutServer } from './harness.js';
-import { createPlainRegistry, endless } from './plain-registry.js';
+import { holdClient } from './instruments/clients.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { createPlainRegistry, endless } from './instruments/plain-registry.js';
 
 const library = provideFakeClock();
 
@@ -22,15 +22,15 @@ const environment = {
   REQUEST_TIMEOUT_MS: String(limits.request),
   KEEP_ALIVE_TIMEOUT_MS: String(limits.keepAlive),
 };
-/** The second that Node adds to a keep-alive, and a busy machine. */
+/** Node adds a second to the keep-alive timeout; the rest is for a busy machine. */
 const lateMs = 2_000;
 
 if (library === undefined) {
-  test.skip(`S05 holds every limit while the clock jumps: ${noFakeClock}`, () => undefined);
+  test.skip(`S05 every time limit holds while the clock jumps: ${noFakeClock}`, () => undefined);
 } else {
   faultWithoutServer(
     'S05',
-    'holds every limit while the clock jumps by an hour, forth and back',
+    'every time limit holds while the clock jumps forward and back by an hour',
     async () => {
       const clock = join(temp, 'clock');
       const setClock = (offset: string) => writeFileSync(clock, offset);
@@ -56,7 +56,7 @@ if (library === undefined) {
           if (!isRight) wrong += 1;
           expect(isRight, `${name} after ${ms.toFixed(0)} ms, limit ${limitMs}, clock ${offset}`).toBe(true);
         }
-        // That the clock of the server did jump is the server's own word.
+        // The Date header proves that the server's clock did jump.
         const date = (await fetch(`${server.url}/health/live`)).headers.get('date') ?? '';
         const drift = (Date.parse(date) - Date.now()) / 1_000;
         expect(Math.abs(drift - seconds), `the clock of the server is off by ${drift} s`).toBeLessThan(30);
@@ -73,7 +73,7 @@ interface Expiry {
   readonly ms: number;
 }
 
-/** Everything that ends by time: the run of a model, a request that does not come, a connection without one. */
+/** Starts one wait for each time limit: a run, the headers, a body, an idle connection. */
 function startExpiries(server: ServerProcess): readonly Promise<Expiry>[] {
   const started = performance.now();
   const since = (name: string, limitMs: number): Expiry => ({
@@ -118,10 +118,10 @@ function startExpiries(server: ServerProcess): readonly Promise<Expiry>[] {
 
 faultWithoutServer(
   'S05',
-  'starts and predicts in any time zone, in the hour of a change too',
+  'the server starts and predicts in any time zone, also while daylight saving ends',
   async () => {
     const zones = ['UTC', 'Europe/Berlin', 'America/New_York', 'No/Where'];
-    // Just before the clocks of Berlin and of New York go back: they do so during the start.
+    // One second before the clocks in Berlin and New York go back, which happens during the start.
     const moments = library === undefined ? [undefined] : ['2026-10-25 00:59:59', '2026-11-01 05:59:59'];
     let answered = 0;
     for (const zone of zones) {
@@ -140,12 +140,12 @@ faultWithoutServer(
         answered += 1;
       }
     }
-    return `answered ${answered} of ${zones.length * moments.length} starts${library === undefined ? `, none at a change: ${noFakeClock}` : ''}`;
+    return `answered ${answered} of ${zones.length * moments.length} starts${library === undefined ? `, none at a change of daylight saving: ${noFakeClock}` : ''}`;
   },
   240_000,
 );
 
-/** libfaketime reads a moment in the zone of the process. */
+/** libfaketime reads a moment in the time zone of the process. */
 function toZone(moment: string, zone: string): string {
   const timeZone = zone === 'No/Where' ? 'UTC' : zone;
   const text = new Date(`${moment.replace(' ', 'T')}Z`).toLocaleString('sv-SE', { timeZone });

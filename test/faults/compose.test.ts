@@ -4,14 +4,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildStandIns, type Compose, startCompose } from '../helpers/compose.js';
 import { buildImage, findNoContainers, podman } from '../helpers/containers.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { startGoodClient } from './clients.js';
-import { faultWithoutServer } from './harness.js';
-import { runLoad } from './open-loop.js';
-import { exchangeRaw, openPlain, sendRaw } from './raw.js';
-import { isFullSize, sizeNote } from './size.js';
-import { refusedForms, soundForms } from './smuggling-forms.js';
+import { startGoodClient } from './instruments/clients.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { runLoad } from './instruments/load-generator.js';
+import { exchangeRaw, openPlain, sendRaw } from './instruments/raw-http.js';
+import { refusedForms, soundForms } from './instruments/smuggling-forms.js';
 
-// docker-compose.yml as it is: three servers behind nginx, in containers of a network of their own.
+// Runs docker-compose.yml unchanged: three servers behind nginx, in containers on their own network.
 
 const why = findNoContainers();
 let compose: Compose;
@@ -34,7 +34,7 @@ const body = { age: 42, income: 51234.5, credit_score: 688 };
 const load = (perSecond: number, seconds: number) =>
   runLoad({ port: compose.port }, { path, body, perSecond, seconds, clients: 32 });
 
-/** How many of these lines of nginx's log were answered at first by each server. */
+/** How many of these lines of nginx's log went to each server first. */
 function countServers(lines: readonly string[]): readonly number[] {
   const counts = new Map<string, number>();
   for (const line of lines) {
@@ -45,26 +45,30 @@ function countServers(lines: readonly string[]): readonly number[] {
   return [...counts.values()];
 }
 
-row('S08', 'spreads requests over three servers, and loses none when one of them is killed', async () => {
-  const before = compose.accessLines().length;
-  const { asked, ok } = await load(300, 3);
-  expect(ok).toBe(asked);
-  const counts = countServers(compose.accessLines().slice(before));
-  expect(counts.length).toBe(3);
-  expect(Math.min(...counts)).toBeGreaterThan(asked / 6);
-  const during = load(300, 6);
-  await pause(1_500);
-  podman('kill', '--signal', 'SIGKILL', compose.servers[0] as string);
-  const result = await during;
-  expect(Object.keys(result.codes)).toEqual(['ok']);
-  expect(result.ok).toBe(result.asked);
-  // podman restarts nobody without systemd where a signal came from itself.
-  podman('start', compose.servers[0] as string);
-  await compose.waitForHealth(compose.servers[0] as string);
-  return `of ${asked}: ${counts.join(', ')}; killed: failed ${result.asked - result.ok} of ${result.asked}`;
-});
+row(
+  'S08',
+  'nginx spreads requests over three servers, and none fails when one server is killed',
+  async () => {
+    const before = compose.accessLines().length;
+    const { asked, ok } = await load(300, 3);
+    expect(ok).toBe(asked);
+    const counts = countServers(compose.accessLines().slice(before));
+    expect(counts.length).toBe(3);
+    expect(Math.min(...counts)).toBeGreaterThan(asked / 6);
+    const during = load(300, 6);
+    await pause(1_500);
+    podman('kill', '--signal', 'SIGKILL', compose.servers[0] as string);
+    const result = await during;
+    expect(Object.keys(result.codes)).toEqual(['ok']);
+    expect(result.ok).toBe(result.asked);
+    // Without systemd, podman does not restart a container that it killed itself.
+    podman('start', compose.servers[0] as string);
+    await compose.waitForHealth(compose.servers[0] as string);
+    return `requests by server ${counts.join(', ')} of ${asked}; one killed: failed ${result.asked - result.ok} of ${result.asked}`;
+  },
+);
 
-/** How many requests of the route that smuggled ones ask for the servers have answered, as their metrics say. */
+/** How many requests for /health/live, the target of the smuggled ones, the metrics of all servers count. */
 function countSmuggled(): number {
   const read = 'fetch("http://127.0.0.1:8000/metrics").then((r) => r.text()).then(console.log)';
   const texts = compose.servers.map((server) => podman('exec', server, 'node', '-e', read));
@@ -74,7 +78,7 @@ function countSmuggled(): number {
   return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-row('H06', 'takes for a request what nginx takes for one', async () => {
+row('H06', 'the servers see exactly the requests that nginx sees', async () => {
   const before = { lines: compose.accessLines().length, smuggled: countSmuggled() };
   const nginx = { port: compose.port, url: `http://127.0.0.1:${compose.port}` };
   const good = startGoodClient(nginx as ServerProcess, path, JSON.stringify(body), {
@@ -86,7 +90,7 @@ row('H06', 'takes for a request what nginx takes for one', async () => {
     for (const pieces of [[bytes], [bytes.subarray(0, end), bytes.subarray(end)]])
       await exchangeRaw(compose.port, pieces, 150);
   }
-  // One of that route without any trick: else nothing counted would be nothing smuggled.
+  // One ordinary request to that route proves that it is counted.
   await (await fetch(`${nginx.url}/health/live`)).arrayBuffer();
   const { failed, asked } = await good.stop();
   const forwarded = compose
@@ -98,10 +102,10 @@ row('H06', 'takes for a request what nginx takes for one', async () => {
   expect(desyncs).toBe(0);
   expect(failed).toBe(0);
   expect(forwarded.length - asked).toBeGreaterThan(soundForms.length);
-  return `desyncs ${desyncs} of ${forwarded.length - asked} requests that nginx made of ${2 * forms.length}, between ${asked} of another client, of which failed ${failed}`;
+  return `desyncs ${desyncs} of ${forwarded.length - asked} requests that nginx forwarded from ${2 * forms.length} messages, among ${asked} requests of another client, of which ${failed} failed`;
 });
 
-row('S03', 'loses none when all three servers restart one after the other', async () => {
+row('S03', 'no request fails when all three servers restart in turn', async () => {
   const { ok, seconds } = await measureCapacity();
   const half = Math.floor(ok / seconds / 2);
   const wanted = isFullSize ? 50_000 : 5_000;
@@ -114,7 +118,7 @@ row('S03', 'loses none when all three servers restart one after the other', asyn
   const result = await during;
   expect(Object.keys(result.codes)).toEqual(['ok']);
   expect(result.asked).toBeGreaterThanOrEqual(wanted);
-  return `failed ${result.asked - result.ok} of ${result.asked} at ${half} a second, half of what they can, p99 ${result.okP99.toFixed(0)} ms${sizeNote}`;
+  return `failed ${result.asked - result.ok} of ${result.asked} at ${half} a second, half of the capacity, p99 ${result.okP99.toFixed(0)} ms${sizeNote}`;
 });
 
 async function measureCapacity() {
@@ -145,7 +149,7 @@ row('P03', 'Prometheus scrapes all three servers, and Redis is used', async () =
   return `targets up ${up} of 3, Redis ${health.redis.state}`;
 });
 
-row('H07', 'has room for bodies beside 20 of the largest that never end', async () => {
+row('H07', 'a large body is accepted while 20 bodies of the maximum size never end', async () => {
   const bytes = 8 * 1_048_576;
   const head = (length: number) =>
     `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
@@ -159,13 +163,13 @@ row('H07', 'has room for bodies beside 20 of the largest that never end', async 
     const loan = ' '.repeat(100_000) + JSON.stringify(body);
     const { status, body: text } = await sendRaw(compose.port, head(loan.length) + loan, 3_000);
     expect(status, text).toBe(200);
-    return `${held.length} of ${bytes / 1_048_576} MiB held, another answered ${status}`;
+    return `${held.length} of ${bytes / 1_048_576} MiB held open, another request answered ${status}`;
   } finally {
     for (const socket of held) socket.destroy();
   }
 });
 
-row('C04', 'writes the file of a full Redis anew without its end', async () => {
+row('C04', 'a full Redis rewrites its append-only file without being killed', async () => {
   const redis = 'sardonyx_redis_1';
   const value = 'x'.repeat(900);
   const fill = `timeout 8 redis-benchmark -q -n 600000 -r 100000000 -P 64 -c 8 set key:__rand_int__ ${value} EX 3600`;
@@ -177,17 +181,17 @@ row('C04', 'writes the file of a full Redis anew without its end', async () => {
   const state = podman('inspect', redis, '--format', '{{.State.Status}}').trim();
   ask('flushall');
   expect(state).toBe('running');
-  expect(evicted, 'keys that gave way').toBeGreaterThan(0);
+  expect(evicted, 'evicted keys').toBeGreaterThan(0);
   const { ok, asked } = await load(100, 1);
   expect(ok).toBe(asked);
-  return `${state}, evicted ${evicted}, ${Math.round(Number(rewritten) / 1_048_576)} MiB twice at most, failed ${asked - ok} of ${asked}`;
+  return `${state}, evicted ${evicted}, ${Math.round(Number(rewritten) / 1_048_576)} MiB copied at the last rewrite, failed ${asked - ok} of ${asked}`;
 });
 
-row('P03', 'bounds what each container may log', async () => {
+row('P03', 'the log of each container is bounded', async () => {
   const names = [...compose.servers, 'sardonyx_nginx_1', 'sardonyx_redis_1', 'sardonyx_prometheus_1'];
   const sizes = names.map((name) =>
     podman('inspect', name, '--format', '{{.HostConfig.LogConfig.Size}}').trim(),
   );
   expect(sizes).toEqual(names.map(() => '10MB'));
-  return `${sizes.length} of ${names.length} at ${sizes[0]}`;
+  return `${sizes.length} of ${names.length} containers bounded at ${sizes[0]}`;
 });

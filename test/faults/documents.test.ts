@@ -5,14 +5,14 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { cpuMs } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { countDescriptors, openSocket, waitForDescriptors } from './clients.js';
-import { fault } from './harness.js';
-import { sendRaw } from './raw.js';
+import { countDescriptors, openSocket, waitForDescriptors } from './instruments/clients.js';
+import { fault } from './instruments/fault.js';
+import { sendRaw } from './instruments/raw-http.js';
 
 const modelCount = 40;
 const featureCount = 30;
 
-/** Forty models of thirty features each, described as people do. */
+/** 40 models with 30 features each, with descriptions as people write them. */
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
 const features = Array.from({ length: featureCount }, (_, k) => ({
@@ -40,7 +40,7 @@ const repeats = 100;
 
 fault(
   'A09',
-  'makes its documents once after a change of models, and not once a request',
+  'documents are built once for each change of models, not for each request',
   async ({ server }) => {
     const figures: string[] = [];
     for (const path of documents) {
@@ -56,14 +56,14 @@ fault(
       expect([known.status, (await known.text()).length]).toEqual([304, 0]);
       figures.push(`${path} ${each.toFixed(2)} ms`);
     }
-    return `of the processor a request, with ${modelCount} models: ${figures.join(', ')}`;
+    return `processor time of a request with ${modelCount} models: ${figures.join(', ')}`;
   },
   { environment, golden },
 );
 
 fault(
   'A09',
-  'answers others while four connections ask for the manual as YAML without an end',
+  'others are answered while four connections request the manual as YAML without pause',
   async ({ server }) => {
     const end = performance.now() + 3_000;
     let asked = 0;
@@ -115,7 +115,7 @@ const targets = [
 
 fault(
   'A09',
-  'refuses every address below the manual that is none of its files, without a stack in the log',
+  'an address below the manual that is none of its files is refused, without a stack in the log',
   async ({ server }) => {
     let others = 0;
     for (const target of targets) {
@@ -128,13 +128,13 @@ fault(
     }
     const stacks = server.stdout.filter((line) => line.includes('"stack"')).length;
     expect([others, stacks]).toEqual([0, 0]);
-    return `other than 400 and 404: ${others} of ${2 * targets.length}, lines with a stack ${stacks}`;
+    return `statuses other than 400 and 404: ${others} of ${2 * targets.length}, lines with a stack ${stacks}`;
   },
 );
 
 fault(
   'A09',
-  'opens no file for whoever pipelines requests for those of the manual and reads nothing',
+  'pipelined requests for files of the manual, by clients that read nothing, open no files',
   async ({ server }) => {
     const clients = 20;
     await pause(300);
@@ -152,9 +152,9 @@ fault(
     const opened = countDescriptors(server) - before - clients;
     for (const socket of sockets) socket.destroy();
     const left = await waitForDescriptors(server, before, 5_000);
-    expect(opened, 'descriptors beside those of the connections').toBeLessThanOrEqual(0);
+    expect(opened, 'descriptors that are not connections').toBeLessThanOrEqual(0);
     expect(left).toBe(0);
-    return `${clients} connections with 30 requests each: descriptors beside theirs ${opened}, left behind ${left}`;
+    return `${clients} connections with 30 requests each: extra descriptors ${opened}, left afterwards ${left}`;
   },
 );
 

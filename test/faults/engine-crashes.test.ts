@@ -5,10 +5,10 @@ import { createRandom } from '../helpers/onnx/random.js';
 import { allocating } from '../helpers/onnx-models.js';
 import { childOf } from '../helpers/processes.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { fault } from './harness.js';
-import { p99 } from './percentile.js';
-import { createPlainRegistry, features, plainGolden } from './plain-registry.js';
-import { isFullSize, sizeNote } from './size.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { p99 } from './instruments/percentile.js';
+import { createPlainRegistry, features, plainGolden } from './instruments/plain-registry.js';
 
 const isolated = { executor: 'isolated', maxBatchRows: 1 } as const;
 const folder = createPlainRegistry();
@@ -16,7 +16,7 @@ folder.addVersion('hungry', '1', {
   manifest: { task: 'regression', features, runtime: { ...isolated, timeoutMs: 10_000 } },
   model: allocating(),
 });
-// Loaded last, so that no child is left that tried another.
+// `target` loads last, so that no sandbox of another version is left.
 const targets = createPlainRegistry({ target: { ...isolated, timeoutMs: 1_000 } });
 const options = {
   environment: { MODELS_DIR: folder.path, MAX_MODEL_MEMORY_MB: '300' },
@@ -31,19 +31,19 @@ const underHits = {
 
 fault(
   'E03',
-  'a run that wants gigabytes costs its child alone',
+  'a run that allocates gigabytes ends its child alone',
   async ({ server, expectBlocked }) => {
-    // Memory that is given back all at once holds every process of the machine up for a moment.
+    // Freeing that much memory at once blocks every process of the machine for a moment.
     expectBlocked();
     const tries = 5;
     const codes: Record<string, number> = {};
     const took: number[] = [];
     for (let k = 0; k < tries; k += 1) {
-      // Another each time: one that has ended two children is not tried again.
+      // A new row each time: a row that has ended two children is not run again.
       const run = await ask(server, 'hungry', 2 ** 29 + 64 * k);
       codes[run.code] = (codes[run.code] ?? 0) + 1;
       took.push(run.ms);
-      expect((await ask(server, 'hungry', 1)).code, 'the next one').toBe('ok');
+      expect((await ask(server, 'hungry', 1)).code, 'the next request').toBe('ok');
       expect((await ask(server, 'plain', 1)).code).toBe('ok');
     }
     expect(codes['executor_lost'], JSON.stringify(codes)).toBe(tries);
@@ -60,9 +60,9 @@ fault(
 
 fault(
   'E03',
-  'a child that is hit at random costs its own requests alone',
+  'a child that gets random signals fails its own requests alone',
   async ({ server, expectBlocked }) => {
-    // Children that start take the processors of this machine from the server.
+    // Starting children take processor time from the server.
     expectBlocked();
     const seconds = isFullSize ? 600 : 10;
     const random = createRandom(3);
@@ -91,7 +91,7 @@ fault(
       hits[signal] += 1;
       const started = performance.now();
       process.kill(child, signal);
-      // Until then a request may still be told of the child that is gone.
+      // Until then a request may still fail because of the ended child.
       while ((await ask(server, 'target', 1)).code !== 'ok')
         expect(performance.now() - started).toBeLessThan(10_000);
       if (signal !== 'SIGSTOP') respawns.push(performance.now() - started);
@@ -101,10 +101,10 @@ fault(
     const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
     const { ok = 0, executor_lost = 0, deadline_exceeded = 0, overloaded = 0 } = counts;
     const inflicted = hits.SIGSEGV + hits.SIGKILL + hits.SIGSTOP;
-    const figure = `${hits.SIGSEGV} SIGSEGV, ${hits.SIGKILL} SIGKILL, ${hits.SIGSTOP} SIGSTOP in ${seconds} s: failed ${total - ok} of ${total} (least possible ${inflicted}): executor_lost ${executor_lost}, deadline_exceeded ${deadline_exceeded}, overloaded ${overloaded}; others failed ${JSON.stringify({ ...others, ok: 0 })}`;
+    const figure = `${hits.SIGSEGV} SIGSEGV, ${hits.SIGKILL} SIGKILL, ${hits.SIGSTOP} SIGSTOP in ${seconds} s: failed ${total - ok} of ${total} (one a signal: ${inflicted}): executor_lost ${executor_lost}, deadline_exceeded ${deadline_exceeded}, overloaded ${overloaded}; others failed ${JSON.stringify({ ...others, ok: 0 })}`;
     expect(inflicted, figure).toBeGreaterThan(4);
     expect(ok + executor_lost + deadline_exceeded + overloaded, figure).toBe(total);
-    // A child that is stopped takes all who wait with it; one that ends takes the one that it ran.
+    // A stopped child fails all waiting requests; a child that ends fails only the request that it ran.
     expect(executor_lost, figure).toBeLessThanOrEqual(2 * (hits.SIGSEGV + hits.SIGKILL));
     expect(Object.keys(others), figure).toEqual(['ok']);
     return `${figure.replace('{"ok":0}', '0')}; server deaths 0, respawn p99 ${p99(respawns).toFixed(0)} ms${sizeNote}`;
@@ -114,7 +114,7 @@ fault(
 
 fault(
   'E03',
-  'a crash loop backs off, is told by readiness, and heals',
+  'a crash loop backs off, shows in readiness, and recovers',
   async ({ server, expectBlocked }) => {
     expectBlocked();
     expect(await readiness(server)).toEqual({ status: 200, reasons: [] });
@@ -132,8 +132,8 @@ fault(
       if (ready.status === 503) reasons = ready.reasons;
       await pause(5);
     }
-    expect(reasons.join(), 'what /health/ready said').toMatch(/target: .*ended \d+ times in a row/);
-    // A child is killed as soon as it is seen: without pauses there would be dozens.
+    expect(reasons.join(), 'reasons of /health/ready').toMatch(/target: .*ended \d+ times in a row/);
+    // A child is killed as soon as it is seen: without back-off there would be dozens.
     expect(killed.size).toBeGreaterThan(2);
     expect(killed.size).toBeLessThan(15);
     const started = performance.now();
@@ -145,7 +145,7 @@ fault(
       expect(performance.now() - started).toBeLessThan(20_000);
       await pause(20);
     }
-    return `${killed.size} children killed in ${seconds} s, ready 503 ("${reasons[0]}"), heals in ${((performance.now() - started) / 1_000).toFixed(1)} s`;
+    return `${killed.size} children killed in ${seconds} s, ready 503 ("${reasons[0]}"), recovered in ${((performance.now() - started) / 1_000).toFixed(1)} s`;
   },
   underHits,
 );

@@ -6,8 +6,8 @@ import { createRandom } from '../helpers/onnx/random.js';
 import { bigInt64, echo, float16Linear, gatherByValue, infOut, nanAt } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { isStrictJson } from '../helpers/strict-json.js';
-import { float32Steps } from './float32-steps.js';
-import { fault, faultWithoutServer } from './harness.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { float32Steps } from './instruments/float32-steps.js';
 
 const registry = createRegistryFolder();
 const number = { task: 'regression', features: [{ name: 'x', type: 'number', example: 1 }] } as const;
@@ -30,7 +30,7 @@ const options = {
 };
 const base64 = (view: ArrayBufferView) => Buffer.from(view.buffer as ArrayBuffer).toString('base64');
 
-/** Python's parser, told to take no NaN and no Infinity; undefined where there is no Python. */
+/** How many texts Python's parser accepts, without NaN and Infinity; undefined without Python. */
 function parseByPython(texts: readonly string[]): number | undefined {
   const program = `
 import json, sys
@@ -52,7 +52,7 @@ print(taken)`;
 
 fault(
   'E04',
-  'gives no answer that strict parsers refuse, and none that is not the model’s own number',
+  'every answer is strict JSON, and holds exactly the number of the model',
   async ({ server }) => {
     const tensor = (value: unknown) => ({ inputs: { X: value } });
     const packed = (view: ArrayBufferView) => tensor({ shape: [1], base64: base64(view) });
@@ -97,13 +97,13 @@ fault(
     const pythons = parseByPython(texts);
     expect(ours).toBe(texts.length);
     expect(pythons ?? texts.length).toBe(texts.length);
-    const python = pythons === undefined ? 'Python left out: no python3 here' : `Python ${pythons}`;
-    return `taken of ${texts.length}: JSON.parse ${texts.length}, by RFC 8259's grammar ${ours}, ${python}`;
+    const python = pythons === undefined ? 'Python skipped: no python3' : `Python ${pythons}`;
+    return `accepted of ${texts.length}: JSON.parse ${texts.length}, grammar of RFC 8259 ${ours}, ${python}`;
   },
   options,
 );
 
-faultWithoutServer('E04', 'measures with a parser of its own that takes no more than JSON', async () => {
+faultWithoutServer('E04', 'the strict parser of this row accepts only JSON', async () => {
   const sound = ['{"a": [1, -0.5e+3, "\\u00e9"], "b": {}}', '[]', ' null ', '0'];
   const unsound =
     'NaN|Infinity|-Infinity|01|1.|.5|+1|[1,]|{"a":1,"a":2}|{a:1}|"\t"|"\\x"|nul|[1 2]|{"a":1,}|undefined||1 2'.split(
@@ -111,20 +111,19 @@ faultWithoutServer('E04', 'measures with a parser of its own that takes no more 
     );
   expect(sound.filter(isStrictJson)).toEqual(sound);
   expect(unsound.filter(isStrictJson)).toEqual([]);
-  return `${sound.length} sound taken, ${unsound.length} unsound refused`;
+  return `${sound.length} valid texts accepted, ${unsound.length} invalid texts refused`;
 });
 
 interface Difference {
   readonly mixedUp: number;
-  /** Of numbers from 0.001 on: below that, steps are so small that any rounding takes thousands of them. */
+  /** Of numbers from 0.001 on: below that, any rounding is thousands of ULP. */
   readonly ulp: number;
   readonly absolute: number;
 }
 
-// Rows of one batch job and of the cache belong to the issues that bring those.
 fault(
   'E06',
-  'gives each asker the answer to its own row, alone, gathered or shuffled',
+  'each request gets the answer to its own row, alone, gathered or shuffled',
   async ({ server }) => {
     const random = createRandom(7);
     const versions = [
@@ -166,7 +165,7 @@ async function readGoldenRows(url: string, model: string): Promise<readonly unkn
   return golden.instances;
 }
 
-/** How far two answers are apart, but for their ids: in float32 steps where they agree to 1e-5, else mixed up. */
+/** The distance of two answers, ids aside: in ULP if they agree to 1e-5, otherwise they count as mixed up. */
 function compare(one: Reply, other: Reply): Difference {
   expect([one.status, other.status]).toEqual([200, 200]);
   const [a, b] = [one, other].map(({ text }) =>
@@ -186,7 +185,7 @@ function compare(one: Reply, other: Reply): Difference {
 
 fault(
   'E07',
-  'fails the row that makes the engine throw, and none of those that shared its run',
+  'a row that makes the engine throw fails alone, and the rows of the same run are answered',
   async ({ server }) => {
     const random = createRandom(8);
     const xs = Array.from({ length: 1_000 }, () => (random() < 0.1 ? 99 : Math.floor(random() * 4)));
@@ -204,7 +203,7 @@ fault(
       if (x === 99) expect(text).not.toMatch(/Gather|onnx|indices|node_modules|src\//i);
     });
     expect(neighbours.length / runs, 'rows were gathered').toBeGreaterThan(1.2);
-    return `neighbours failed ${failed} of ${neighbours.length}, beside ${xs.length - neighbours.length} that threw`;
+    return `neighbours failed ${failed} of ${neighbours.length}, beside ${xs.length - neighbours.length} rows that threw`;
   },
   options,
 );

@@ -5,20 +5,20 @@ import { expect } from 'vitest';
 import { ask, inParallel, readMetric } from '../helpers/ask.js';
 import { sizedByValue, topScores, wholeRemainder } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { createPlainRegistry, plainGolden } from './plain-registry.js';
-import { refusalsOf } from './registry-under-fault.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
+import { refusalsOf } from './instruments/registry-under-fault.js';
 
 const features = ['a', 'b'].map((name) => ({ name, type: 'integer' as const, example: 6 }));
 const remainder = { task: 'regression' as const, features };
 const fatal = { a: -(2 ** 31), b: -1 };
 const folder = createPlainRegistry();
 folder.addVersion('remainder', '1', { manifest: remainder, model: wholeRemainder() });
-// The expected value does not matter here: the row ends each process that tries it.
+// The expected value does not matter: the row ends every process that runs it.
 const golden = { instances: [fatal], expected: [{ prediction: 0 }] };
 folder.addVersion('golden', '1', { manifest: remainder, model: wholeRemainder(), golden });
 folder.addVersion('scores', '1', { manifest: { task: 'tensor' }, model: topScores() });
-// Although the manifest asks for it, what is not proven does not run on the server's thread.
+// The manifest asks for inline, but an unproven operator does not run on the server's thread.
 folder.addVersion('insistent', '1', {
   manifest: { ...remainder, runtime: { executor: 'inline' } },
   model: wholeRemainder(),
@@ -30,7 +30,7 @@ const options = {
 
 fault(
   'E09',
-  'a row that ends its process fails alone among 40 good ones, and is not tried a third time',
+  'a row that ends its process fails alone among 40 good rows, and is not run a third time',
   async ({ server }) => {
     const rounds = 5;
     let failed = 0;
@@ -48,7 +48,7 @@ fault(
       }
     }
     expect(failed, 'good rows').toBe(0);
-    // Twice where it came alone at first, once where it was found in company.
+    // Two ends if the row ran alone at first, one if it was found among the rows of a shared run.
     const { executor_lost: lost = 0, run_failed: refused = 0 } = codes;
     expect(lost).toBeGreaterThanOrEqual(2);
     expect(lost).toBeLessThanOrEqual(4);
@@ -80,7 +80,7 @@ fault(
 
 fault(
   'E09',
-  'a short request whose run is as long as a value or a shape says holds up nobody',
+  'a short request whose run takes long because of a value or a shape blocks no other request',
   async ({ server }) => {
     const outcomes: string[] = [];
     for (const { name, body } of sizedByValue) {
@@ -107,7 +107,7 @@ fault(
 
 faultWithoutServer(
   'E09',
-  'no command ends by a signal because of a value, and none leaves a folder behind',
+  'no command of the CLI is ended by a fatal value, and none leaves a folder behind',
   async () => {
     using target = createRegistryFolder();
     const file = join(folder.path, 'remainder/1/model.onnx');
@@ -128,7 +128,7 @@ faultWithoutServer(
     expect(commands[3]?.stdout).toContain('"prediction":2');
     const left = readdirSync(join(models, 'm')).filter((name) => name.startsWith('.'));
     expect(left).toEqual([]);
-    return `ends by a signal 0 of ${commands.length} commands, folders left behind ${left.length}`;
+    return `commands ended by a signal 0 of ${commands.length}, folders left behind ${left.length}`;
   },
   120_000,
 );

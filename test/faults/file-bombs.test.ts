@@ -5,8 +5,8 @@ import { bombs } from '../helpers/onnx/bombs.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder, sha256 } from '../helpers/registry-folder.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { ask, refusalsOf, serving, soundPrediction, versionsOf } from './registry-under-fault.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { ask, refusalsOf, serving, soundPrediction, versionsOf } from './instruments/registry-under-fault.js';
 
 const folder = createRegistryFolder();
 const target = createRegistryFolder();
@@ -20,7 +20,7 @@ for (const [k, { make, reason }] of bombs.entries()) {
   folder.addVersion('m', version, { manifest: { task: 'tensor' }, model: make() });
   reasons.set(version, reason);
 }
-/** Beside a sound model: companions that are bombs. */
+/** Companions that are bombs, next to a sound model. */
 const companions: readonly (readonly [string, string, RegExp])[] = [
   ['golden.json', '['.repeat(60_000_000), /over 64 arrays or objects within each other/],
   ['golden.json', `{"instances":[${'1,'.repeat(10_000_000)}1],"expected":[]}`, /over 8,000,000 values/],
@@ -38,7 +38,7 @@ for (const [name, content, reason] of companions) {
 
 fault(
   'E09',
-  'model files that are bombs are refused, each with its reason, beside a model that is served',
+  'model files that are bombs are refused, each with its reason, and another model is served',
   async ({ server }) => {
     const found = await refusalsOf(server, 'm');
     for (const [version, reason] of reasons) expect.soft(found.get(version), version).toMatch(reason);
@@ -53,7 +53,7 @@ fault(
 
 faultWithoutServer(
   'E09',
-  'no command ends by a signal because of a model file that is a bomb',
+  'no command of the CLI is ended by a model file that is a bomb',
   async () => {
     let commands = 0;
     const run = (...argv: string[]) => {
@@ -64,7 +64,7 @@ faultWithoutServer(
       const file = `${folder.path}/m/${k + 1}/model.onnx`;
       for (const argv of [
         ['add', file, '--name', 'm', '--models', target.path],
-        // Lists of operators are what the load reads: the other commands read the rest.
+        // `inspect` does not read lists of operators, so it may accept a bomb in them.
         ['inspect', file],
       ]) {
         const { signal, status, stderr } = run(...argv);
@@ -73,13 +73,13 @@ faultWithoutServer(
         if (argv[0] === 'add') expect(status, argv.join(' ')).toBe(1);
       }
     }
-    expect(readdirSync(target.path), 'what the additions left').toEqual([]);
+    expect(readdirSync(target.path), 'folders left by add').toEqual([]);
     const check = run('check', folder.path);
     expect([check.status, check.signal]).toEqual([1, null]);
     const predict = run('predict', 'm@1', '{}', '--models', folder.path);
     expect([predict.status, predict.signal]).toEqual([1, null]);
     expect(predict.stderr).toMatch(reasons.get('1') as RegExp);
-    return `ends by a signal 0 of ${commands} commands, folders left behind 0`;
+    return `commands ended by a signal 0 of ${commands}, folders left behind 0`;
   },
   300_000,
 );

@@ -3,14 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { installGenerators, nodeTool, pythonTool } from './generator-tools.js';
-import { fault } from './harness.js';
-import { isFullSize, sizeNote } from './size.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { installGenerators, nodeTool, pythonTool } from './instruments/generator-tools.js';
 
 const tools = installGenerators();
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-clients-'));
 afterAll(() => rmSync(temp, { recursive: true }));
-// Far above what is asked here: a 429 would say nothing of the document.
+// Far above the requests of these rows: a 429 would say nothing about the document.
 const environment = { RATE_LIMIT_MAX: '1000000' };
 const forms = ['', '?versions=all'];
 
@@ -32,7 +32,8 @@ console.log(data?.model);
 `;
 
 if ('missing' in tools) {
-  test.skip(`H16 clients and tests that are made of /openapi.json work: ${tools.missing}`, () => undefined);
+  test.skip(`H16 clients and tests that are generated from /openapi.json work: ${tools.missing}`, () =>
+    undefined);
 } else {
   const { folder } = tools;
   const run = (file: string, ...args: string[]) => {
@@ -47,7 +48,7 @@ if ('missing' in tools) {
 
   fault(
     'H16',
-    'clients that generators make of /openapi.json compile, and ask',
+    'clients that are generated from /openapi.json compile, and get predictions',
     async ({ server }) => {
       for (const query of forms) {
         writeFileSync(join(temp, 'a.json'), await (await fetch(`${server.url}/openapi.json${query}`)).text());
@@ -69,17 +70,17 @@ if ('missing' in tools) {
       writeFileSync(join(temp, 'ask.mts'), askWithTypeScript);
       const tsx = join(import.meta.dirname, '../../node_modules/tsx/dist/loader.mjs');
       expect(run(process.execPath, '--import', tsx, 'ask.mts', server.url).trim()).toBe('credit-risk');
-      return `faults 0 of 4 generators, ${forms.length} documents each; a Python and a TypeScript client were answered`;
+      return `failures 0 of 4 generators, ${forms.length} documents each; a Python and a TypeScript client got a prediction`;
     },
     { environment, timeoutMs: 300_000 },
   );
 
   fault(
     'H16',
-    'schemathesis finds nothing',
+    'schemathesis finds no failure in /openapi.json',
     async ({ server }) => {
       const cases: string[] = [];
-      // A prediction that takes too long is a 504 by contract, and no fault.
+      // By contract a prediction that takes too long is a 504, which is no failure.
       writeFileSync(
         join(temp, 'settings.toml'),
         '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", "504"]\n',

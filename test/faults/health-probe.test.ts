@@ -2,36 +2,41 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { createBlocking } from './blocking.js';
-import { type Ask, excuseMs, judge, maxHealthMs } from './excuse.js';
-import { faultWithoutServer } from './harness.js';
-import { type Control, startControl, startProbe } from './health-probe.js';
-import { createPlainRegistry } from './plain-registry.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { type Control, startControl, startProbe } from './instruments/health-probe.js';
+import {
+  type HealthProbe,
+  machineDelayMs,
+  maxHealthMs,
+  summarizeProbes,
+} from './instruments/machine-delay.js';
+import { createPlainRegistry } from './instruments/plain-registry.js';
+import { createThreadBlocker } from './instruments/thread-blocker.js';
 
 const folder = createPlainRegistry();
 const environment = { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };
 const tries = 5;
 const stopMs = 150;
 
-/** What the probe says of each of some tries to be slow. */
-async function judgeTries(server: ServerProcess, control: Control, inflict: () => Promise<unknown>) {
-  const judgements = [];
+/** Slows the server down a few times, and summarizes what the probe says. */
+async function probeTries(server: ServerProcess, control: Control, inflict: () => Promise<unknown>) {
+  const summaries = [];
   for (let k = 0; k < tries; k += 1) {
     await using probe = startProbe(server, control);
     await pause(200);
     await inflict();
     await pause(50);
-    judgements.push(judge(await probe.stop()));
+    summaries.push(summarizeProbes(await probe.stop()));
   }
-  for (const { failed, answered } of judgements) {
+  for (const { failed, answered } of summaries) {
     expect(failed).toBe(0);
     expect(answered).toBeGreaterThan(0);
   }
-  const times = judgements.map(({ longestMs }) => longestMs);
+  const times = summaries.map(({ longestMs }) => longestMs);
   return {
     seen: times.filter((ms) => ms >= maxHealthMs).length,
-    excused: judgements.filter(({ note }) => note !== '').length,
-    missed: judgements.filter(({ longestMs, note }) => longestMs < maxHealthMs && note === '').length,
+    excused: summaries.filter(({ note }) => note !== '').length,
+    missed: summaries.filter(({ longestMs, note }) => longestMs < maxHealthMs && note === '').length,
     longestMs: Math.max(...times),
   };
 }
@@ -42,14 +47,14 @@ async function stopAWhile(...processes: readonly ChildProcess[]): Promise<void> 
   for (const child of processes.toReversed()) child.kill('SIGCONT');
 }
 
-faultWithoutServer('O03', 'the probe of every row sees a server that is blocked for 150 ms', async () => {
-  using blocking = createBlocking(1.2 * stopMs);
+faultWithoutServer('O03', 'the probe of a row detects a server that is blocked for 150 ms', async () => {
+  using blocking = createThreadBlocker(1.2 * stopMs);
   await using server = await startServerProcess({ ...environment, ...blocking.environment });
   using control = await startControl();
-  const held = await judgeTries(server, control, () => blocking.block(server));
-  const stopped = await judgeTries(server, control, () => stopAWhile(server.child));
-  const figure = `seen ${held.seen} of ${tries} computations of ${1.2 * stopMs} ms, ${stopped.seen} of ${tries} stops of ${stopMs} ms`;
-  // A machine that stalls in the same moment excuses it, and says so.
+  const held = await probeTries(server, control, () => blocking.block(server));
+  const stopped = await probeTries(server, control, () => stopAWhile(server.child));
+  const figure = `detected ${held.seen} of ${tries} computations of ${1.2 * stopMs} ms, ${stopped.seen} of ${tries} stops of ${stopMs} ms`;
+  // A machine that stalls at the same moment excuses the server, and the note says so.
   for (const { seen, missed } of [held, stopped]) {
     expect(missed, figure).toBe(0);
     expect(seen, figure).toBeGreaterThan(tries / 2);
@@ -57,17 +62,17 @@ faultWithoutServer('O03', 'the probe of every row sees a server that is blocked 
   return figure;
 });
 
-faultWithoutServer('O03', 'the probe of every row excuses a server whose machine runs others', async () => {
-  using blocking = createBlocking(60);
+faultWithoutServer('O03', 'the probe of a row excuses a server that the machine does not run', async () => {
+  using blocking = createThreadBlocker(60);
   await using server = await startServerProcess({ ...environment, ...blocking.environment });
   using control = await startControl();
-  const halted = await judgeTries(server, control, () => stopAWhile(control.child, server.child));
+  const halted = await probeTries(server, control, () => stopAWhile(control.child, server.child));
   const rivals = Array.from({ length: 6 }, () =>
     spawn('nice', ['-n', '1', process.execPath, '-e', 'for(;;);'], { stdio: 'ignore' }),
   );
   try {
-    const crowded = await judgeTries(server, control, () => blocking.block(server));
-    const figure = `of ${tries} stops of all for ${stopMs} ms excused ${halted.excused}, the server's part ${halted.longestMs.toFixed(0)} ms at most; of ${tries} computations of 60 ms beside ${rivals.length} busy loops excused ${crowded.excused}, the server's part ${crowded.longestMs.toFixed(0)} ms at most`;
+    const crowded = await probeTries(server, control, () => blocking.block(server));
+    const figure = `excused ${halted.excused} of ${tries} stops of server and control for ${stopMs} ms, the server's own delay at most ${halted.longestMs.toFixed(0)} ms; excused ${crowded.excused} of ${tries} computations of 60 ms beside ${rivals.length} busy loops, the server's own delay at most ${crowded.longestMs.toFixed(0)} ms`;
     expect(halted.longestMs, figure).toBeLessThan(maxHealthMs);
     expect(halted.excused, figure).toBeGreaterThanOrEqual(tries - 1);
     expect(crowded.longestMs, figure).toBeLessThan(maxHealthMs);
@@ -78,8 +83,8 @@ faultWithoutServer('O03', 'the probe of every row excuses a server whose machine
   }
 });
 
-faultWithoutServer('O03', 'the probe of every row excuses no more than the machine did', async () => {
-  const slow: Ask = {
+faultWithoutServer('O03', 'the probe of a row excuses no more than the delay of the machine', async () => {
+  const slow: HealthProbe = {
     from: 1_000,
     to: 1_150,
     status: 200,
@@ -88,38 +93,54 @@ faultWithoutServer('O03', 'the probe of every row excuses no more than the machi
     helperWaitedMs: 0,
     foreignMs: 0,
   };
-  type Row = readonly [name: string, ask: Partial<Ask>, waits: readonly number[][], expected: number];
+  type Row = readonly [
+    name: string,
+    probe: Partial<HealthProbe>,
+    waits: readonly number[][],
+    expected: number,
+  ];
   const others = { waitedMs: 60, foreignMs: 200 };
-  // Of the control: from, to, and how long the server was not run meanwhile.
+  // For the control: from, to, and how long the server was not run meanwhile.
   const twice = [
     [1_000, 1_030, 0],
     [1_060, 1_100, 0],
   ];
   const rows: readonly Row[] = [
-    ['nothing else was slow', {}, [], 0],
-    ['the control took what it always takes', {}, [[1_025, 1_044, 0]], 0],
-    ['the control was slow before', {}, [[800, 1_000, 0]], 0],
-    ['the control was slow for a part of it', {}, [[900, 1_040, 0]], 40],
+    ['the control was not slow', {}, [], 0],
+    ['the control took its usual time', {}, [[1_025, 1_044, 0]], 0],
+    ['the control was slow before the probe', {}, [[800, 1_000, 0]], 0],
+    ['the control was slow for a part of the probe', {}, [[900, 1_040, 0]], 40],
     ['the control was slow twice', {}, twice, 70],
     ['the control was slow for longer', {}, [[900, 1_300, 0]], 150],
     ['the control was slow while the server computed', { ranMs: 130 }, [[1_000, 1_080, 0]], 20],
-    ['others had the processor', others, [], 60],
-    ['others had it, and a helper was not run', { ...others, helperWaitedMs: 30 }, [], 90],
-    ['its own children had it', { waitedMs: 60, helperWaitedMs: 30, foreignMs: 10 }, [], 10],
-    ['others had it, and later the control was slow', others, [[1_000, 1_080, 0]], 140],
-    ['others had it, and the control was slow of it', others, [[1_000, 1_080, 50]], 90],
-    ['others had it from before', others, [[900, 1_040, 90]], 60],
+    ['other processes had the processor', others, [], 60],
+    [
+      'other processes had the processor, and a helper was not run',
+      { ...others, helperWaitedMs: 30 },
+      [],
+      90,
+    ],
+    ['its own children had the processor', { waitedMs: 60, helperWaitedMs: 30, foreignMs: 10 }, [], 10],
+    ['other processes had the processor, and later the control was slow', others, [[1_000, 1_080, 0]], 140],
+    ['other processes had the processor, which slowed the control', others, [[1_000, 1_080, 50]], 90],
+    ['other processes had the processor from before the probe', others, [[900, 1_040, 90]], 60],
   ];
   for (const [name, more, waits, expected] of rows) {
     const spans = waits.map(([from = 0, to = 0, waitedMs = 0]) => ({ from, to, waitedMs }));
-    expect(excuseMs({ ...slow, ...more }, spans), name).toBe(expected);
+    expect(machineDelayMs({ ...slow, ...more }, spans), name).toBe(expected);
   }
-  const bad = judge({ asks: [slow, { ...slow, status: 503 }, { ...slow, status: 0 }], waits: [] });
+  const bad = summarizeProbes({
+    probes: [slow, { ...slow, status: 503 }, { ...slow, status: 0 }],
+    waits: [],
+  });
   expect(bad).toEqual({ answered: 2, failed: 2, longestMs: 150, note: '' });
-  const { longestMs, note } = judge({ asks: [slow], waits: [{ from: 1_000, to: 1_060, waitedMs: 0 }] });
+  const { longestMs, note } = summarizeProbes({
+    probes: [slow],
+    waits: [{ from: 1_000, to: 1_060, waitedMs: 0 }],
+  });
   expect(longestMs).toBe(90);
   expect(note).toBe(
-    '; excused 1 of 1 probes of /health/live, the slowest took 150 ms, of which the machine kept it waiting for 60',
+    '; excused 1 of 1 probes of /health/live: the slowest took 150 ms, the machine delayed it by 60 ms',
   );
   return `${rows.length} cases`;
 });

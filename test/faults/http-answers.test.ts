@@ -1,16 +1,16 @@
 import { expect } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { faultOver } from './over.js';
-import { rawPost, sendRaw } from './raw.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { faultPlainAndTls } from './instruments/plain-and-tls.js';
+import { rawPost, sendRaw } from './instruments/raw-http.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const problemType = 'application/problem+json; charset=utf-8';
 
-/** Words that only the inside of the server would say. */
+/** Texts that would expose internals of the server. */
 const inside = /node_modules|\/work|\/src\/|\.js:\d|\bat \w+ \(|onnx|FST_|HPE_|Parse Error|secret/i;
 
-faultOver('H10', 'answers every fault on the wire with problem+json', async ({ server }, open) => {
+faultPlainAndTls('H10', 'every fault on the wire is answered with problem+json', async ({ server }, open) => {
   const get = (target: string, ...more: string[]) =>
     `GET ${target} HTTP/1.1\r\n${['Host: a', 'Connection: close', ...more].join('\r\n')}\r\n\r\n`;
   const cases: [string | Buffer, number][] = [
@@ -61,7 +61,7 @@ faultOver('H10', 'answers every fault on the wire with problem+json', async ({ s
   return `other bodies ${others} of ${cases.length + 1}`;
 });
 
-faultWithoutServer('H10', 'shows nothing of what was thrown', async () => {
+faultWithoutServer('H10', 'the answer to a thrown error shows nothing of it', async () => {
   await using server = await buildTestApp();
   const secrets = [
     'secret in a text',
@@ -91,7 +91,7 @@ faultWithoutServer('H10', 'shows nothing of what was thrown', async () => {
 
 fault(
   'H11',
-  'replaces a request id that is not a sane one',
+  'an invalid request id is replaced',
   async ({ server }) => {
     const ids = ['x'.repeat(10_000), 'a"b', 'a\tb', '{"level":60}', 'a b', '\u00e9', "a'b", '-', '<b>'];
     for (const id of ids) {

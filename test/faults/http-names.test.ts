@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { rawPost, sendRaw } from './raw.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { rawPost, sendRaw } from './instruments/raw-http.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const problemType = 'application/problem+json; charset=utf-8';
@@ -55,45 +55,38 @@ const strangeNames = [
 ];
 
 if (spawnSync('strace', ['-V']).status === 0) {
-  fault(
-    'H09',
-    'knows no model or version by a strange name, and opens no file for it',
-    async ({ server }) => {
-      const folder = mkdtempSync(join(tmpdir(), 'sardonyx-trace-'));
-      const log = join(folder, 'opened');
-      const tracer = spawn('strace', ['-f', '-e', 'trace=%file', '-o', log, '-p', String(server.child.pid)]);
-      await once(tracer.stderr, 'data');
-      let attempts = 0;
-      for (const name of strangeNames) {
-        for (const [method, path] of [
-          ['GET', `/models/${name}`],
-          ['POST', `/models/${name}/predict`],
-          ['GET', `/models/credit-risk/versions/${name}`],
-          ['POST', `/models/credit-risk/versions/${name}/predict`],
-        ] as const) {
-          const get = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
-          const { status, headers } = await sendRaw(
-            server.port,
-            method === 'GET' ? get : rawPost(path, loan),
-          );
-          expect(status, `${method} ${path}`).toBe(404);
-          expect(headers.get('content-type')).toBe(problemType);
-          attempts += 1;
-        }
+  fault('H09', 'a strange name of a model or version gets 404, and opens no file', async ({ server }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sardonyx-trace-'));
+    const log = join(folder, 'opened');
+    const tracer = spawn('strace', ['-f', '-e', 'trace=%file', '-o', log, '-p', String(server.child.pid)]);
+    await once(tracer.stderr, 'data');
+    let attempts = 0;
+    for (const name of strangeNames) {
+      for (const [method, path] of [
+        ['GET', `/models/${name}`],
+        ['POST', `/models/${name}/predict`],
+        ['GET', `/models/credit-risk/versions/${name}`],
+        ['POST', `/models/credit-risk/versions/${name}/predict`],
+      ] as const) {
+        const get = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+        const { status, headers } = await sendRaw(server.port, method === 'GET' ? get : rawPost(path, loan));
+        expect(status, `${method} ${path}`).toBe(404);
+        expect(headers.get('content-type')).toBe(problemType);
+        attempts += 1;
       }
-      tracer.kill('SIGINT');
-      await once(tracer, 'close');
-      const opened = readFileSync(log, 'utf8')
-        .split('\n')
-        .filter((line) => /\b(open|stat|access|readlink)/.test(line));
-      rmSync(folder, { recursive: true });
-      expect(opened).toEqual([]);
-      return `files opened ${opened.length} in ${attempts} requests`;
-    },
-  );
-} else test.skip('H09 knows no strange name: needs strace', () => undefined);
+    }
+    tracer.kill('SIGINT');
+    await once(tracer, 'close');
+    const opened = readFileSync(log, 'utf8')
+      .split('\n')
+      .filter((line) => /\b(open|stat|access|readlink)/.test(line));
+    rmSync(folder, { recursive: true });
+    expect(opened).toEqual([]);
+    return `files opened ${opened.length} in ${attempts} requests`;
+  });
+} else test.skip('H09 a strange name gets 404: needs strace', () => undefined);
 
-faultWithoutServer('H12', 'adds no series for names that clients invent', async () => {
+faultWithoutServer('H12', 'names that clients invent add no series to the metrics', async () => {
   await using server = await buildTestApp();
   const invent = async (from: number, to: number) => {
     for (let k = from; k < to; k += 1) {
@@ -116,5 +109,5 @@ faultWithoutServer('H12', 'adds no series for names that clients invent', async 
   return `series before ${before}, after ${after}, with ${rounds * 6} invented names`;
 });
 
-/** Node's own series aside: which kinds of garbage collection have happened is no name from the network. */
+/** Without Node's own series: they grow with each kind of garbage collection, not by names from the network. */
 const isSeries = (line: string) => line !== '' && !/^(#|nodejs_|process_)/.test(line);

@@ -15,11 +15,11 @@ import {
 import { model, node, string, tensorValue } from '../helpers/onnx.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { startGoodClient } from './clients.js';
-import { faultWithoutServer } from './harness.js';
-import { isFullSize, sizeNote } from './size.js';
+import { startGoodClient } from './instruments/clients.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
-// The image, built from the Dockerfile as it is, and containers of it on this machine.
+// The image, built from the unchanged Dockerfile, and its containers on this machine.
 
 const why = findNoContainers();
 let image = '';
@@ -45,42 +45,46 @@ function createSharedRegistry() {
   return registry;
 }
 
-row('P03', 'is small, holds node alone, and nothing of it can be written or gives rights', async () => {
-  const [{ Size, Config: config }] = JSON.parse(podman('image', 'inspect', image));
-  const megabytes = Size / 1_000_000;
-  expect(megabytes).toBeLessThan(200);
-  expect(config.User).toBe('1000:1000');
-  expect(config.StopSignal).toBe('SIGTERM');
-  expect(config.Labels['org.opencontainers.image.version']).toMatch(/^\d+\.\d+\.\d+/);
-  const mounted = podman('image', 'mount', image).trim();
-  try {
-    const find = (...tests: string[]) =>
-      run('find', [mounted, ...tests])
-        .split('\n')
-        .filter((line) => line !== '' && line !== `${mounted}/tmp`);
-    const programs = find('-type', 'f', '-perm', '/111', '!', '-name', '*.so*', '!', '-name', '*.node');
-    const outside = programs.filter((file) => !file.startsWith(`${mounted}/app/`));
-    expect(outside).toEqual([`${mounted}/usr/local/bin/node`]);
-    const findings = [
-      ...find('-perm', '/6000'),
-      ...find('-perm', '-0002', '!', '-type', 'l'),
-      ...find('!', '-user', '0'),
-      ...find('-name', 'sh'),
-      ...find('-name', '*.key'),
-      // A token for a registry of packages would be in it.
-      ...find('-name', '.npmrc'),
-      ...find('-type', 'f', '!', '-perm', '-0004'),
-    ];
-    expect(findings).toEqual([]);
-    return `${megabytes.toFixed(0)} MB, programs beside node 0, findings 0`;
-  } finally {
-    podman('image', 'unmount', image);
-  }
-});
+row(
+  'P03',
+  'the image is small, has no program but node, and no file that is writable or gives rights',
+  async () => {
+    const [{ Size, Config: config }] = JSON.parse(podman('image', 'inspect', image));
+    const megabytes = Size / 1_000_000;
+    expect(megabytes).toBeLessThan(200);
+    expect(config.User).toBe('1000:1000');
+    expect(config.StopSignal).toBe('SIGTERM');
+    expect(config.Labels['org.opencontainers.image.version']).toMatch(/^\d+\.\d+\.\d+/);
+    const mounted = podman('image', 'mount', image).trim();
+    try {
+      const find = (...tests: string[]) =>
+        run('find', [mounted, ...tests])
+          .split('\n')
+          .filter((line) => line !== '' && line !== `${mounted}/tmp`);
+      const programs = find('-type', 'f', '-perm', '/111', '!', '-name', '*.so*', '!', '-name', '*.node');
+      const outside = programs.filter((file) => !file.startsWith(`${mounted}/app/`));
+      expect(outside).toEqual([`${mounted}/usr/local/bin/node`]);
+      const findings = [
+        ...find('-perm', '/6000'),
+        ...find('-perm', '-0002', '!', '-type', 'l'),
+        ...find('!', '-user', '0'),
+        ...find('-name', 'sh'),
+        ...find('-name', '*.key'),
+        // It would hold a token for a package registry.
+        ...find('-name', '.npmrc'),
+        ...find('-type', 'f', '!', '-perm', '-0004'),
+      ];
+      expect(findings).toEqual([]);
+      return `${megabytes.toFixed(0)} MB, programs other than node 0, findings 0`;
+    } finally {
+      podman('image', 'unmount', image);
+    }
+  },
+);
 
 row(
   'P03',
-  'answers without rights and without a place to write, and ends at SIGTERM under load',
+  'a container without rights and writable folders answers, and SIGTERM under load ends it',
   async () => {
     await using container = await startContainer(image);
     await waitForReady(container);
@@ -116,14 +120,14 @@ row(
   },
 );
 
-/** The seconds from the start of the process until all models were loaded, as the server tells them. */
+/** The seconds from the start of the process until all models were loaded, from the server's log. */
 async function readSeconds(container: Container): Promise<number> {
   const find = () => container.logs().find((line) => line.includes('"msg":"models loaded"'));
   while (find() === undefined) await pause(50);
   return JSON.parse(find() as string).seconds;
 }
 
-row('P02', 'holds the dependencies of the bill of materials, and no others', async () => {
+row('P02', 'the image has exactly the dependencies of the bill of materials', async () => {
   const mounted = podman('image', 'mount', image).trim();
   try {
     const differences = run('npx', [
@@ -139,7 +143,7 @@ row('P02', 'holds the dependencies of the bill of materials, and no others', asy
   }
 });
 
-row('P03', 'is made by a Dockerfile and by scripts in which linters find nothing', async () => {
+row('P03', 'linters find nothing in the Dockerfile and the scripts of the image', async () => {
   const tools = join(tmpdir(), 'sardonyx-image-linters');
   if (!existsSync(join(tools, 'bin/shellcheck'))) {
     run('python3', ['-m', 'venv', tools]);
@@ -151,7 +155,7 @@ row('P03', 'is made by a Dockerfile and by scripts in which linters find nothing
   return `findings 0 in the Dockerfile and ${scripts.length} scripts`;
 });
 
-row('P03', 'is ready soon', async () => {
+row('P03', 'a container is ready within 3 s', async () => {
   const times: number[] = [];
   for (let k = 0; k < 5; k += 1) {
     await using container = await startContainer(image, { options: ['--cpus', '2'] });
@@ -163,7 +167,7 @@ row('P03', 'is ready soon', async () => {
   return `five sample models after ${median} s of the process (median of 5)`;
 });
 
-row('P03', 'serves a model that needs the locale en_US.UTF-8', async () => {
+row('P03', 'the image serves a model that needs the locale en_US.UTF-8', async () => {
   using registry = createSharedRegistry();
   const lower = model({
     inputs: [tensorValue('X', 'string', ['N'])],
@@ -228,7 +232,7 @@ const refusals: readonly [string, Parameters<typeof startContainer>[1], RegExp][
   ],
 ];
 
-row('S04', 'says in one line why a container does not start, and ends with 1', async () => {
+row('S04', 'a container that cannot start says why in one line, and exits with 1', async () => {
   for (const [what, options, line] of refusals) {
     await using container = await startContainer(image, options);
     expect(await container.ended, what).toBe(1);
@@ -237,7 +241,7 @@ row('S04', 'says in one line why a container does not start, and ends with 1', a
   return `${refusals.length} of ${refusals.length}: ${refusals.map(([what]) => what).join(', ')}`;
 });
 
-row('S04', 'runs as another user, with models that cannot be written', async () => {
+row('S04', 'the container runs as another user, with read-only models', async () => {
   await using container = await startContainer(image, { options: ['--user', '65532:65532'] });
   await waitForReady(container);
   const response = await fetch(container.url + path, {

@@ -7,8 +7,8 @@ import { findDifferences } from '../../scripts/release/bom-differences.js';
 import { ask } from '../helpers/ask.js';
 import { installRelease, releasePackage } from '../helpers/released-package.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './harness.js';
-import { npm } from './npm.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { runNpm } from './instruments/run-npm.js';
 
 const release = releasePackage();
 afterAll(() => release[Symbol.dispose]());
@@ -23,15 +23,15 @@ const sizeOf = (folder: string) =>
 
 faultWithoutServer(
   'P02',
-  'a release installs elsewhere without scripts, and from the cache alone',
+  'a release installs in another folder, offline and without scripts',
   async () => {
     installRelease(release.file, installed);
     rmSync(join(installed, 'node_modules'), { recursive: true });
     const started = performance.now();
-    const { code, said } = await npm(installed, ['ci', '--omit=dev', '--ignore-scripts', '--offline']);
+    const { code, output } = await runNpm(installed, ['ci', '--omit=dev', '--ignore-scripts', '--offline']);
     const seconds = (performance.now() - started) / 1_000;
-    expect([code, said]).toEqual([0, expect.stringContaining('added')]);
-    // What the script of onnxruntime-node would have downloaded.
+    expect([code, output]).toEqual([0, expect.stringContaining('added')]);
+    // The script of onnxruntime-node would have downloaded these.
     const engine = join(installed, 'node_modules/onnxruntime-node/bin');
     expect(
       readdirSync(engine, { recursive: true }).filter((name) => /cuda|tensorrt/i.test(String(name))),
@@ -48,13 +48,13 @@ faultWithoutServer(
 
 faultWithoutServer(
   'P02',
-  'a release is a dependency like any other, with a command for npx',
+  'a release installs as a dependency, with a command for npx',
   async () => {
     const folder = join(release.folder, 'dependent');
     mkdirSync(folder);
     writeJson(join(folder, 'package.json'), { name: 'dependent', version: '1.0.0', private: true });
     const args = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', release.file];
-    expect((await npm(folder, args)).code).toBe(0);
+    expect((await runNpm(folder, args)).code).toBe(0);
     const { version } = readJson('package.json');
     const npx = (...more: string[]) =>
       spawnSync('npx', ['--no', '--', 'sardonyx', ...more], { cwd: folder, encoding: 'utf8' });
@@ -68,7 +68,7 @@ faultWithoutServer(
   180_000,
 );
 
-faultWithoutServer('P02', 'the bill of materials is what is installed', async () => {
+faultWithoutServer('P02', 'the bill of materials matches the installed packages', async () => {
   const bom = createBom();
   expect(findDifferences(bom, installed)).toEqual([]);
   const modules = join(installed, 'node_modules');
@@ -93,5 +93,5 @@ faultWithoutServer('P02', 'the bill of materials is what is installed', async ()
   rmSync(join(modules, 'ret'), { recursive: true });
   found.push(findDifferences(bom, installed).length);
   expect(found.filter((count) => count === 0)).toEqual([]);
-  return `${bom.components.length} packages agree; missed 0 of ${found.length} changes`;
+  return `${bom.components.length} packages match; missed 0 of ${found.length} changes`;
 });

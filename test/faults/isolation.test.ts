@@ -4,9 +4,9 @@ import { expect } from 'vitest';
 import { askTimed, readMetric } from '../helpers/ask.js';
 import { childOf, childrenOf, isAlive } from '../helpers/processes.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { openSocket, startGoodClient } from './clients.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { createPlainRegistry, endless, plainGolden } from './plain-registry.js';
+import { openSocket, startGoodClient } from './instruments/clients.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { createPlainRegistry, endless, plainGolden } from './instruments/plain-registry.js';
 
 const folder = createPlainRegistry({ runaway: { timeoutMs: 300 } });
 const options = {
@@ -17,7 +17,7 @@ const ask = ({ url }: ServerProcess, x: number) => askTimed(url, 'runaway', x);
 
 fault(
   'E01',
-  'ends an endless run at its deadline, and the next request is answered by a new child',
+  'an endless run ends at its deadline, and a new child answers the next request',
   async ({ server }) => {
     const late: number[] = [];
     const next: number[] = [];
@@ -44,7 +44,7 @@ fault(
 
 fault(
   'E01',
-  'answers one executor_lost when the child is killed, and goes on',
+  'a killed child fails one request with executor_lost, and the next is answered',
   async ({ server }) => {
     let lost = 0;
     for (let k = 0; k < 5; k += 1) {
@@ -62,7 +62,7 @@ fault(
   options,
 );
 
-faultWithoutServer('S07', 'leaves no orphan when the server is killed during an endless run', async () => {
+faultWithoutServer('S07', 'a server that is killed during an endless run leaves no orphan', async () => {
   let orphans = 0;
   const tries = 5;
   for (let k = 0; k < tries; k += 1) {
@@ -81,7 +81,7 @@ faultWithoutServer('S07', 'leaves no orphan when the server is killed during an 
   return `orphans 0 one second after ${tries} kills`;
 });
 
-faultWithoutServer('S02', 'ends at the shutdown timeout, whatever is still open', async () => {
+faultWithoutServer('S02', 'a server ends at the shutdown timeout, whatever is still open', async () => {
   const timeoutMs = 500;
   const environment = { ...patient.environment, SHUTDOWN_TIMEOUT_MS: String(timeoutMs) };
   const took: number[] = [];
@@ -110,25 +110,29 @@ faultWithoutServer('S02', 'ends at the shutdown timeout, whatever is still open'
   return `exit 0 after ${Math.max(...took).toFixed(0)} ms at most (timeout ${timeoutMs}), ${took.length} kinds of client`;
 });
 
-faultWithoutServer('S02', 'kills itself when the cut of the connections does not end it', async () => {
-  const timeoutMs = 500;
-  // A server that cannot be cut: what a handle that nobody knows of would do.
-  const stub = "import{Server}from'node:http';Server.prototype.closeAllConnections=()=>{}";
-  await using server = await startServerProcess({
-    ...patient.environment,
-    SHUTDOWN_TIMEOUT_MS: String(timeoutMs),
-    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(stub)}`,
-  });
-  const sockets = await holdHalfBody(server);
-  const started = performance.now();
-  server.child.kill('SIGTERM');
-  expect(await server.ended).toEqual({ code: null, signal: 'SIGKILL' });
-  const took = performance.now() - started;
-  for (const socket of sockets) socket.destroy();
-  expect(took).toBeLessThan(timeoutMs + 2_000 + 1_000);
-  expect(server.stdout.filter((line) => line.includes('"level":60'))).toHaveLength(1);
-  return `SIGKILL after ${took.toFixed(0)} ms (timeout ${timeoutMs}, and 2 s)`;
-});
+faultWithoutServer(
+  'S02',
+  'a server that does not end when its connections are cut kills itself',
+  async () => {
+    const timeoutMs = 500;
+    // Connections cannot be cut here, as if an unknown handle kept the process alive.
+    const stub = "import{Server}from'node:http';Server.prototype.closeAllConnections=()=>{}";
+    await using server = await startServerProcess({
+      ...patient.environment,
+      SHUTDOWN_TIMEOUT_MS: String(timeoutMs),
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(stub)}`,
+    });
+    const sockets = await holdHalfBody(server);
+    const started = performance.now();
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toEqual({ code: null, signal: 'SIGKILL' });
+    const took = performance.now() - started;
+    for (const socket of sockets) socket.destroy();
+    expect(took).toBeLessThan(timeoutMs + 2_000 + 1_000);
+    expect(server.stdout.filter((line) => line.includes('"level":60'))).toHaveLength(1);
+    return `SIGKILL after ${took.toFixed(0)} ms (timeout ${timeoutMs} ms, then 2 s)`;
+  },
+);
 
 const patient = {
   environment: {
@@ -144,15 +148,15 @@ const holdHalfHeaders = (server: ServerProcess) => hold(server, 'GET /health HTT
 const holdHalfBody = (server: ServerProcess) => hold(server, `${head} 100\r\n\r\n{"x":`);
 const holdEndlessRun = (server: ServerProcess) => hold(server, `${head} 9\r\n\r\n{"x":1e9}`);
 
-/** Asks for more than the buffers of the system hold, and reads none of it. */
+/** Requests more than the system's buffers hold, and reads none of it. */
 async function holdStoppedReader(server: ServerProcess): Promise<Socket[]> {
   const file = 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n';
   const [socket] = await hold(server, file.repeat(8));
-  // Nobody listens for data, so nothing is read.
+  // Without a listener for data, Node reads nothing.
   return [socket as Socket];
 }
 
-/** A connection that sends this much and no more, and has had the time to arrive. */
+/** Opens a connection, sends the bytes, and waits until they have arrived. */
 async function hold(server: ServerProcess, bytes: string): Promise<Socket[]> {
   const socket = await openSocket(server.port);
   socket.write(bytes);

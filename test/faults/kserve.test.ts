@@ -4,9 +4,9 @@ import { createRandom } from '../helpers/onnx/random.js';
 import { linearRegression, wholeRemainder } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { fault } from './harness.js';
-import { p99 } from './percentile.js';
-import { isFullSize, sizeNote } from './size.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { p99 } from './instruments/percentile.js';
 
 const wide = Array.from({ length: 30 }, (_unused, k) => ({ name: `f${k}`, type: 'number' as const }));
 const integer = (name: string) => ({ name, type: 'integer' as const, example: 7 });
@@ -39,8 +39,8 @@ async function ask(server: ServerProcess, model: string, body: string) {
   return { status: response.status, text, ms: performance.now() - started };
 }
 
-/** What stands in the place of a part of a sound body. */
-const harms = [
+/** Texts that replace a part of a sound body. */
+const replacements = [
   ...[
     'null',
     'true',
@@ -69,7 +69,7 @@ const sound = [
 
 fault(
   'V06',
-  'bodies of many rows that are changed at random are answered, or refused by one error',
+  'randomly changed bodies of many rows are answered, or refused with one error',
   async ({ server }) => {
     const count = isFullSize ? 20_000 : 2_000;
     const random = createRandom(6);
@@ -77,7 +77,7 @@ fault(
     const statuses: Record<string, number> = {};
     for (let k = 0; k < count; k += 1) {
       const [model, parts] = pick(sound);
-      const body = parts.map((part) => (random() < 0.25 ? pick(harms) : part)).join('');
+      const body = parts.map((part) => (random() < 0.25 ? pick(replacements) : part)).join('');
       const { status, text } = await ask(server, model, body);
       statuses[status] = (statuses[status] ?? 0) + 1;
       const members = Object.keys(JSON.parse(text));
@@ -92,7 +92,7 @@ fault(
 
 fault(
   'V05',
-  'as many rows and names as are let in hold the thread for less than a probe may wait',
+  'the maximum of rows and names blocks the thread for less than 100 ms',
   async ({ server }) => {
     const rows = (name: (row: number, k: number) => string) =>
       JSON.stringify({
@@ -120,7 +120,7 @@ fault(
   options,
 );
 
-/** Single rows of 8 clients beside so many clients of 1,024 rows a request, which come again 10 ms after a refusal. */
+/** Runs 8 clients with single rows and some clients with 1,024 rows a request. A refused client retries after 10 ms. */
 async function askBoth(server: ServerProcess, largeClients: number) {
   const seconds = isFullSize ? 60 : 5;
   const large = JSON.stringify({ instances: Array.from({ length: 1_024 }, (_unused, k) => k) });
@@ -142,14 +142,14 @@ async function askBoth(server: ServerProcess, largeClients: number) {
     ...Array.from({ length: largeClients }, () => client(true)),
     ...Array.from({ length: 8 }, () => client(false)),
   ]);
-  const figure = `single rows failed ${counts.singleFailed} of ${counts.single}, p99 ${p99(took).toFixed(0)} ms; of 1,024 rows failed ${counts.largeFailed} of ${counts.large}`;
+  const figure = `single rows failed ${counts.singleFailed} of ${counts.single}, p99 ${p99(took).toFixed(0)} ms; requests of 1,024 rows failed ${counts.largeFailed} of ${counts.large}`;
   expect(counts.large, figure).toBeGreaterThan(10);
   return { counts, figure: `${figure}${sizeNote}` };
 }
 
 fault(
   'O02',
-  'requests of as many rows as are let in leave single rows their answers',
+  'requests with the maximum of rows fail no single row',
   async ({ server }) => {
     const { counts, figure } = await askBoth(server, 3);
     expect([counts.singleFailed, counts.largeFailed], figure).toEqual([0, 0]);
@@ -160,9 +160,9 @@ fault(
 
 fault(
   'O02',
-  'requests of more rows than the queue holds leave most single rows their answers',
+  'requests with more rows than the queue holds fail fewer than a fifth of single rows',
   async ({ server, expectBlocked }) => {
-    // Each turn of the loop reads and checks what all clients have sent.
+    // Each turn of the event loop reads and checks the requests of all clients.
     expectBlocked();
     const { counts, figure } = await askBoth(server, 24);
     expect(counts.singleFailed / counts.single, figure).toBeLessThan(0.2);
@@ -173,9 +173,9 @@ fault(
 
 fault(
   'E09',
-  'a row that ends the process costs its own request, and is not tried a third time',
+  'a row that ends its process fails its own request alone, and is not run a third time',
   async ({ server, expectBlocked }) => {
-    // A process that starts takes the processors of this machine from the server.
+    // Starting a process takes processor time from the server.
     expectBlocked();
     const sum = (a: number, b: number) => ({ a, b });
     const neighbours = JSON.stringify({ instances: Array.from({ length: 50 }, (_unused, k) => sum(k, 3)) });
@@ -196,7 +196,7 @@ fault(
     const ends = server.stdout.filter((line) =>
       line.includes('a request has ended the process of its version'),
     );
-    const figure = `${statuses.join(', ')}; ends blamed on it ${ends.length}; neighbours failed ${failed.length} of 20`;
+    const figure = `${statuses.join(', ')}; ends attributed to the row ${ends.length}; neighbours failed ${failed.length} of 20`;
     expect(statuses, figure).toEqual([503, 503, 500, 500]);
     expect(failed, figure).toEqual([]);
     expect(ends.length, figure).toBe(2);

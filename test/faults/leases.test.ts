@@ -5,8 +5,8 @@ import { Registry } from '../../src/models/registry/registry.js';
 import { answerBody, loadVersion } from '../helpers/one-version.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './harness.js';
-import { soundBody, soundParts, soundPrediction } from './registry-under-fault.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { soundBody, soundParts, soundPrediction } from './instruments/registry-under-fault.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -21,51 +21,47 @@ const listingOf = (version: typeof first) => ({
 const tries = 100;
 const rowsATry = 64;
 
-faultWithoutServer(
-  'E02',
-  'a version that is swapped or closed with runs queued answers them first',
-  async () => {
-    let rejected = 0;
-    let wrong = 0;
-    let registry = new Registry({ load: loadVersion });
-    await registry.apply(listingOf(first));
-    const ask = async () => {
-      const loaded = registry.lease('sound');
-      try {
-        const { fieldsJson: members } = await answerBody(loaded, soundBody);
-        if (members !== `"prediction":${soundPrediction}`) wrong += 1;
-      } catch {
-        rejected += 1;
-      } finally {
-        loaded.release();
-      }
-    };
-    for (let k = 0; k < tries; k += 1) {
-      const asking = Array.from({ length: rowsATry }, ask);
-      if (k % 2 === 0) {
-        // The runs are queued for the end of this turn of the loop: every lease ends after the session is retired.
-        registry.close();
-        registry = new Registry({ load: loadVersion });
-        await registry.apply(listingOf(first));
-      } else {
-        const applying = registry.apply(listingOf(k % 4 === 1 ? second : first));
-        asking.push(...Array.from({ length: rowsATry }, ask));
-        await applying;
-      }
-      await Promise.all(asking);
+faultWithoutServer('E02', 'a version that is swapped or closed answers its queued runs first', async () => {
+  let rejected = 0;
+  let wrong = 0;
+  let registry = new Registry({ load: loadVersion });
+  await registry.apply(listingOf(first));
+  const ask = async () => {
+    const loaded = registry.lease('sound');
+    try {
+      const { fieldsJson: members } = await answerBody(loaded, soundBody);
+      if (members !== `"prediction":${soundPrediction}`) wrong += 1;
+    } catch {
+      rejected += 1;
+    } finally {
+      loaded.release();
     }
-    registry.close();
-    expect([rejected, wrong]).toEqual([0, 0]);
-    return `rejected runs ${rejected}, wrong answers ${wrong} of ${1.5 * tries * rowsATry} in ${tries} swaps and closes`;
-  },
-);
+  };
+  for (let k = 0; k < tries; k += 1) {
+    const asking = Array.from({ length: rowsATry }, ask);
+    if (k % 2 === 0) {
+      // The runs are queued for the end of this turn of the event loop: the session is retired before any lease ends.
+      registry.close();
+      registry = new Registry({ load: loadVersion });
+      await registry.apply(listingOf(first));
+    } else {
+      const applying = registry.apply(listingOf(k % 4 === 1 ? second : first));
+      asking.push(...Array.from({ length: rowsATry }, ask));
+      await applying;
+    }
+    await Promise.all(asking);
+  }
+  registry.close();
+  expect([rejected, wrong]).toEqual([0, 0]);
+  return `rejected runs ${rejected}, wrong answers ${wrong} of ${1.5 * tries * rowsATry} in ${tries} swaps and closes`;
+});
 
 const stops = 20;
 const clients = 16;
 
 /**
- * Asks until the server no longer takes connections, or until `isOver`. A request that ends without an answer is
- * cut: on a connection that the listener had not taken when it closed, or in the moment an idle one was closed.
+ * Sends requests until the server refuses connections, or until `isOver`. A request without an answer counts as cut:
+ * its connection was not yet accepted when the listener closed, or was closed as idle at that moment.
  */
 async function load({ port }: ServerProcess, isOver: () => boolean) {
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
@@ -114,12 +110,12 @@ async function stopUnderLoad(k: number, isGentle: boolean) {
 
 faultWithoutServer(
   'E02',
-  'a server that is stopped under full load ends well',
+  'a server that is stopped under full load exits with 0',
   async () => {
     const ends: string[] = [];
     const sums = { answered: 0, other: 0, cutGently: 0, cut: 0 };
     for (let k = 0; k < stops; k += 1) {
-      // Every second time the clients turn away at once, as behind a proxy that watches readiness: none is cut then.
+      // In every second try the clients stop at once, as behind a proxy that watches readiness: then none is cut.
       const isGentle = k % 2 === 1;
       const stop = await stopUnderLoad(k, isGentle);
       ends.push(stop.end);
@@ -131,7 +127,7 @@ faultWithoutServer(
     expect(ends).toEqual(ends.map(() => '0'));
     expect(sums.answered).toBeGreaterThan(stops * clients);
     expect([sums.other, sums.cutGently]).toEqual([0, 0]);
-    return `exits 134: ${aborts} of ${stops} stops (small size), rejected runs ${sums.other} of ${sums.answered}; cut connections 0 where clients turn away, ${sums.cut} where they do not`;
+    return `exits 134: ${aborts} of ${stops} stops, rejected runs ${sums.other} of ${sums.answered}; cut connections 0 if the clients stop, ${sums.cut} if they do not`;
   },
   120_000,
 );

@@ -5,10 +5,10 @@ import { gatherByValue } from '../helpers/onnx/failing-models.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './harness.js';
-import { isFullSize, sizeNote } from './size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
-// What a client may have the server write: at the level info a flood of refusals has a line a second a code.
+// How much a client can make the server log: at level info, a flood of refusals has one line a second for each code.
 
 const seconds = isFullSize ? 10 : 2;
 let registry: ReturnType<typeof createRegistryFolder>;
@@ -21,7 +21,7 @@ beforeAll(() => {
 });
 afterAll(() => registry[Symbol.dispose]());
 
-/** Asks the same over and over, on 16 connections; gives how often it was answered, and the code of the answers. */
+/** Repeats a request on 16 connections. Returns how often it was answered, and the codes of the answers. */
 async function flood(port: number, method: string, path: string, body: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
   const codes = new Set<string>();
@@ -52,7 +52,7 @@ async function flood(port: number, method: string, path: string, body: string) {
   return { asked, codes };
 }
 
-/** Sends what is no HTTP over and over, on a connection each. */
+/** Repeats bytes that are not HTTP, each time on a new connection. */
 async function floodWithJunk(port: number) {
   let asked = 0;
   const until = performance.now() + seconds * 1_000;
@@ -82,7 +82,7 @@ const floods: readonly [code: string, method: string, path: string, body: string
 
 faultWithoutServer(
   'A09',
-  'writes no more than a line a second of what one client has refused, over and over',
+  'repeated refused requests of one client are logged at most once a second',
   async () => {
     const figures: string[] = [];
     await using server = await startServerProcess({
@@ -94,13 +94,13 @@ faultWithoutServer(
       const before = server.stdout.length;
       const { asked, codes } = await how();
       expect([...codes]).toEqual([code]);
-      // What the server has written is read by then.
+      // Until then the lines of the server have been read.
       await new Promise((resolve) => setTimeout(resolve, 100));
       const lines = server.stdout.slice(before);
-      const told = lines.map((line) => JSON.parse(line)).filter((line) => line.code === code);
-      expect(told.length, code).toBeGreaterThan(seconds);
-      expect(told.length, code).toBeLessThanOrEqual(20 + seconds + 1);
-      const counted = told.reduce((sum, { unlogged = 0 }) => sum + 1 + unlogged, 0);
+      const logged = lines.map((line) => JSON.parse(line)).filter((line) => line.code === code);
+      expect(logged.length, code).toBeGreaterThan(seconds);
+      expect(logged.length, code).toBeLessThanOrEqual(20 + seconds + 1);
+      const counted = logged.reduce((sum, { unlogged = 0 }) => sum + 1 + unlogged, 0);
       expect(counted).toBeGreaterThan(asked / 4);
       const kilobytes = lines.join('\n').length / 1_000 / seconds;
       expect(kilobytes, code).toBeLessThan(100);
@@ -109,11 +109,11 @@ faultWithoutServer(
     for (const [code, method, path, body] of floods) {
       await run(code, () => flood(server.port, method, path, body));
     }
-    // The code is that of the flood before: its lines at once are used up.
+    // Same code as the flood before, so its first unlimited lines are used up.
     const before = server.stdout.length;
     const { asked } = await floodWithJunk(server.port);
     expect(server.stdout.length - before).toBeLessThanOrEqual(seconds + 2);
-    return `${figures.join(', ')}, no HTTP ${server.stdout.length - before} lines of ${asked}${sizeNote}`;
+    return `${figures.join(', ')}, not HTTP ${server.stdout.length - before} lines of ${asked}${sizeNote}`;
   },
   120_000,
 );

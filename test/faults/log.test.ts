@@ -19,10 +19,10 @@ import { findFreePort } from '../helpers/free-port.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { childrenOf, memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { faultWithoutServer } from './harness.js';
-import { isFullSize, sizeNote } from './size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
-// The log of a real server on what cannot be written: each server is started by hand, since no row can read its log.
+// Real servers whose log cannot be written. They are started by hand, since `fault()` would read their log.
 
 const shutdownTimeoutMs = 1_000;
 const requests = isFullSize ? 20_000 : 3_000;
@@ -63,7 +63,7 @@ async function startQuiet(
       ENV_FILE: '/dev/null',
       MODELS_DIR: registry.path,
       CACHE: 'off',
-      // A line a request.
+      // One line for each request.
       LOG_LEVEL: 'debug',
       SHUTDOWN_TIMEOUT_MS: String(shutdownTimeoutMs),
       ...environment,
@@ -80,7 +80,7 @@ async function startQuiet(
   return { child, url };
 }
 
-/** Asks for predictions, those of an isolated version too, and for probes: how many were not answered with 200. */
+/** Requests predictions (inline and isolated) and probes. Returns how many were not answered with 200. */
 async function countFailures({ url }: Quiet, count: number): Promise<number> {
   let failed = 0;
   const ask = async (path: string, init?: RequestInit) => {
@@ -102,7 +102,7 @@ async function countFailures({ url }: Quiet, count: number): Promise<number> {
   return failed;
 }
 
-/** A request whose line in the log is long. */
+/** Sends a request whose log line is long. */
 async function askLong({ url }: Quiet): Promise<void> {
   await (await fetch(`${url}/${'x'.repeat(6_000)}`)).text();
 }
@@ -112,7 +112,7 @@ async function readLost({ url }: Quiet): Promise<number> {
   return Number(/^log_lines_lost_total (\d+)$/m.exec(text)?.[1]);
 }
 
-/** Seconds from SIGTERM to the end, which must be one in good order. */
+/** Seconds from SIGTERM to the end, which must be an exit with 0. */
 async function stop({ child }: Quiet): Promise<number> {
   const started = performance.now();
   const ended = once(child, 'exit');
@@ -130,7 +130,7 @@ const parse = (text: string): Record<string, unknown>[] =>
 for (const workers of ['1', '2']) {
   const who = workers === '1' ? 'a server' : 'a supervisor and its workers';
 
-  faultWithoutServer('L03', `${who} whose log is full answers, and ends`, async () => {
+  faultWithoutServer('L03', `${who} whose log is full answers requests, and ends`, async () => {
     const fd = openSync('/dev/full', 'w');
     const server = await startQuiet(fd, { WORKERS: workers });
     closeSync(fd);
@@ -149,14 +149,14 @@ for (const workers of ['1', '2']) {
     }
   });
 
-  faultWithoutServer('L03', `${who} whose log nobody reads answers, and ends`, async () => {
+  faultWithoutServer('L03', `${who} whose log is not read answers requests, and ends`, async () => {
     const fifo = join(folder, `stalled-${workers}`);
     execFileSync('mkfifo', [fifo]);
     const fd = openSync(fifo, 'r+');
     const server = await startQuiet(fd, { WORKERS: workers });
     try {
       const before = memoryMb(server.child.pid, 'VmRSS');
-      // Long lines, so that those that wait take more than they may.
+      // Long lines, so that the waiting ones exceed their limit of memory.
       for (let k = 0; k < 3_000; k += 30)
         await Promise.all(Array.from({ length: 30 }, () => askLong(server)));
       const failed = await countFailures(server, requests);
@@ -166,14 +166,14 @@ for (const workers of ['1', '2']) {
       const lost = await readLost(server);
       expect(lost).toBeGreaterThan(0);
       const seconds = await stop(server);
-      return `stalled, ${workers} processes: failed ${failed} of ${requests}, grown ${grown.toFixed(0)} MB, lines lost ${lost}, end after ${seconds.toFixed(2)} s${sizeNote}`;
+      return `stalled, ${workers} processes: failed ${failed} of ${requests}, memory grown by ${grown.toFixed(0)} MB, lines lost ${lost}, end after ${seconds.toFixed(2)} s${sizeNote}`;
     } finally {
       server.child.kill('SIGKILL');
       closeSync(fd);
     }
   });
 
-  faultWithoutServer('L03', `${who} whose reader goes away answers, and ends`, async () => {
+  faultWithoutServer('L03', `${who} whose log reader has gone answers requests, and ends`, async () => {
     const server = await startQuiet('pipe', { WORKERS: workers });
     try {
       server.child.stdout?.destroy();
@@ -191,7 +191,7 @@ for (const workers of ['1', '2']) {
 
 faultWithoutServer(
   'L03',
-  'a server whose standard error is full or not read starts, answers and ends',
+  'a server whose standard error is full or not read starts, answers requests, and ends',
   async () => {
     const fifo = join(folder, 'errors');
     execFileSync('mkfifo', [fifo]);
@@ -219,11 +219,11 @@ faultWithoutServer(
   },
 );
 
-faultWithoutServer('L03', 'an error that nobody caught ends a server whose log nobody reads', async () => {
+faultWithoutServer('L03', 'an uncaught error ends a server whose log is not read', async () => {
   const fifo = join(folder, 'fatal');
   execFileSync('mkfifo', [fifo]);
   const fd = openSync(fifo, 'r+');
-  const plugin = join(process.cwd(), 'test/faults/throwing-log.mjs');
+  const plugin = join(process.cwd(), 'test/faults/instruments/throw-at-signal.mjs');
   const server = await startQuiet(fd, { NODE_OPTIONS: `--import ${plugin}` });
   try {
     expect(await countFailures(server, 1_500)).toBe(0);
@@ -241,7 +241,7 @@ faultWithoutServer('L03', 'an error that nobody caught ends a server whose log n
 });
 
 for (const workers of ['1', '2']) {
-  const title = `SIGHUP opens a renamed log again in each process, and a pipe in its place hangs none, workers ${workers}`;
+  const title = `SIGHUP reopens a renamed log in each process, and a pipe in its place blocks none, workers ${workers}`;
   faultWithoutServer('L03', title, async () => {
     const path = join(folder, `renamed-${workers}`);
     const fd = openSync(path, 'a');
@@ -270,7 +270,7 @@ for (const workers of ['1', '2']) {
 }
 
 const canMount = process.getuid?.() === 0 && spawnSync('unshare', ['-m', 'true']).status === 0;
-const fullDisk = 'a log on a full disk comes back when there is room, and says what is missing';
+const fullDisk = 'a log on a full disk resumes when there is room, and says how many lines were lost';
 if (canMount) {
   faultWithoutServer('L03', fullDisk, async () => {
     const disk = join(folder, 'disk');
@@ -306,7 +306,7 @@ if (canMount) {
         0,
       );
       expect(lost).toBeGreaterThan(100);
-      return `disk full: failed ${failed} of 1200, lines lost ${lost} and told, broken ${broken}, end after ${seconds.toFixed(2)} s`;
+      return `disk full: failed ${failed} of 1200, lines lost ${lost}, as the log says, broken lines ${broken}, end after ${seconds.toFixed(2)} s`;
     } finally {
       server?.child.kill('SIGKILL');
       if (server !== undefined && server.child.exitCode === null)

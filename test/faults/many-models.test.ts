@@ -9,11 +9,11 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { countThreads, memoryMb } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './harness.js';
-import { p99 } from './percentile.js';
-import { features } from './plain-registry.js';
-import { ask, soundBody, soundParts } from './registry-under-fault.js';
-import { isFullSize, sizeNote } from './size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { p99 } from './instruments/percentile.js';
+import { features } from './instruments/plain-registry.js';
+import { ask, soundBody, soundParts } from './instruments/registry-under-fault.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -30,7 +30,7 @@ add(single, 0);
 
 faultWithoutServer(
   'R12',
-  'serves 200 models, each of which answers',
+  'a server with 200 models answers with each of them',
   async () => {
     const measure = async (path: string, models: number) => {
       const started = performance.now();
@@ -46,14 +46,14 @@ faultWithoutServer(
     const one = await measure(single.path, 1);
     const all = await measure(folder.path, count);
     const each = (all.mb - one.mb) / (count - 1);
-    expect(all.threads - one.threads, 'threads that models have of their own').toBeLessThan(count / 10);
+    expect(all.threads - one.threads, 'additional threads').toBeLessThan(count / 10);
     expect(each, 'MB a model').toBeLessThan(2);
     return `${count} models answer ${all.seconds.toFixed(1)} s after the start; threads ${one.threads} → ${all.threads}, ${each.toFixed(2)} MB a model`;
   },
   180_000,
 );
 
-/** X is a place in a table of so many bytes. */
+/** Looks X up in a table with this many bytes. */
 function largeTable(bytes: number): Uint8Array {
   return model({
     inputs: [tensorValue('X', 'float32', ['N', 1])],
@@ -68,7 +68,7 @@ function largeTable(bytes: number): Uint8Array {
 
 faultWithoutServer(
   'R12',
-  'loads a large model while another one answers',
+  'a small model answers while a large model loads',
   async () => {
     const mb = isFullSize ? 500 : 200;
     using registryFolder = createRegistryFolder();
@@ -128,7 +128,7 @@ async function askWhile(registry: Registry, run: () => Promise<unknown>) {
       await answerBody(loaded, soundBody);
       loaded.release();
       await pause(2);
-      // The pause belongs to it: what holds the loop up makes it longer.
+      // The pause is included: a blocked event loop makes it longer.
       times.push(performance.now() - started - 2);
     }
   })();

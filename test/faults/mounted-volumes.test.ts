@@ -8,8 +8,8 @@ import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { startServerProcess, waitForLine } from '../helpers/server-process.js';
 import { type VolumeFiles, writeMountedVolume } from '../k8s/mounted-volume.js';
-import { faultWithoutServer } from './harness.js';
-import { isFullSize } from './size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize } from './instruments/full-size.js';
 
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-volumes-'));
 const registry = createRegistryFolder();
@@ -18,7 +18,7 @@ afterAll(() => {
   registry[Symbol.dispose]();
 });
 
-/** Versions of `m` answer x times 1, 2 and 3; those of `slow` run in a child process. */
+/** Versions 1, 2 and 3 of both models answer x times 1, 2 and 3. Those of `slow` run in a child process. */
 for (const factor of [1, 2, 3])
   for (const model of ['m', 'slow'])
     registry.addVersion(model, String(factor), {
@@ -31,7 +31,7 @@ for (const factor of [1, 2, 3])
       golden: { instances: [{ x: 2 }], expected: [{ prediction: 2 * factor }] },
     });
 
-/** The files of some versions of both models, by their paths, as the items of a volume give them. */
+/** The files of some versions of both models, by their paths in a volume. */
 function filesOf(...versions: number[]): VolumeFiles {
   const paths = ['m', 'slow'].flatMap((model) => versions.map((version) => `${model}/${version}`));
   return Object.fromEntries(
@@ -61,7 +61,7 @@ async function predict(url: string, path: string, headers: Record<string, string
   return `${response.status} ${prediction ?? ''}`.trim();
 }
 
-/** Clients that ask one request after the other, and what they got. */
+/** Starts clients that send one request after the other. The returned function stops them and counts their answers. */
 function startClients(ask: (index: number) => Promise<string>, count = 3) {
   const answers: Record<string, number> = {};
   let isOver = false;
@@ -82,7 +82,7 @@ const broken = 'the file of API keys cannot be used';
 
 faultWithoutServer(
   'A03',
-  'takes on the keys of a Secret that is swapped under load, and never half of them',
+  'the keys of a Secret that is swapped under load apply all at once',
   async () => {
     const secretOf = (...names: string[]) => ({
       'keys.json': JSON.stringify(names.map((name) => entry(name))),
@@ -109,7 +109,7 @@ faultWithoutServer(
       expect(await untilAnswer(`key-${k - 1}`, /^(403|429)/)).toBeLessThan(1_000);
     }
     await waitForLine(server, 'the file of API keys has changed', 4);
-    // Far more often than a kubelet: each look of the server may fall into a swap.
+    // Far more often than a kubelet, so that the server often reads during a swap.
     let swaps = 0;
     const until = performance.now() + (isFullSize ? 60_000 : 5_000);
     while (performance.now() < until) {
@@ -123,17 +123,17 @@ faultWithoutServer(
     expect(others).toEqual({});
     expect(ok).toBeGreaterThan(200);
     const lines = server.stdout.filter((line) => line.includes(broken));
-    // The link and the folder behind it may go between two steps of one look; the next one finds them.
+    // The link and its folder may vanish while the server reads; the next read finds the new ones.
     for (const line of lines) expect(line).toContain('the file is not there');
     expect(Math.max(...times)).toBeLessThan(2_500);
-    return `failed 0 of ${ok} over ${swaps + 5} swaps, ${lines.length} looks that met one; a new key after ${times.map((ms) => ms.toFixed(0)).join(', ')} ms`;
+    return `failed 0 of ${ok} over ${swaps + 5} swaps, ${lines.length} reads during a swap; a new key works after ${times.map((ms) => ms.toFixed(0)).join(', ')} ms`;
   },
   150_000,
 );
 
 faultWithoutServer(
   'R06',
-  'goes on with the versions that it has while a volume of models is swapped, and has the new ones after a restart',
+  'loaded versions answer while a volume of models is swapped, and a restart loads the new ones',
   async () => {
     const path = makeVolume('models', filesOf(1));
     const environment = { MODELS_DIR: path };
@@ -151,7 +151,7 @@ faultWithoutServer(
       answered = ok;
       expect(others).toEqual({});
       expect(ok).toBeGreaterThan(200);
-      // docs/kubernetes.md says so: what a volume gains is served by pods that start afterwards.
+      // By docs/kubernetes.md, only pods that start afterwards serve the new versions of a volume.
       expect(await predict(server.url, 'm/versions/3')).toBe('404');
       expect(server.stdout.filter((line) => line.includes('version refused'))).toEqual([]);
     }
@@ -165,7 +165,7 @@ faultWithoutServer(
 
 faultWithoutServer(
   'R01',
-  'reads no version half that starts while a volume of models is swapped',
+  'a server that starts while a volume of models is swapped loads no half version',
   async () => {
     const path = makeVolume('start', filesOf(1));
     let isOver = false;
@@ -188,10 +188,10 @@ faultWithoutServer(
     }
     isOver = true;
     await swapping;
-    // Version 2 comes and goes; version 1 is always there, and neither is ever read as something else.
+    // Version 2 comes and goes, version 1 is always there. Neither may answer as another version.
     for (const answer of Object.keys(seen)) expect(['200 2, 200 2', '200 4, 200 2']).toContain(answer);
     for (const line of refused) expect(JSON.parse(line)).toMatchObject({ model_version: '2' });
-    return `wrong answers 0 of ${starts} starts over ${swaps} swaps; ${JSON.stringify(seen)}, ${refused.length} loads of what was just removed`;
+    return `wrong answers 0 of ${starts} starts over ${swaps} swaps; ${JSON.stringify(seen)}, ${refused.length} loads of a version that was just removed`;
   },
   150_000,
 );

@@ -3,14 +3,14 @@ import { expect, test } from 'vitest';
 import { findFreePort } from '../helpers/free-port.js';
 import { provideNginx, startNginx } from '../helpers/nginx.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { startGoodClient } from './clients.js';
-import { faultWithoutServer } from './harness.js';
-import { createPlainRegistry, plainGolden, plainPrediction } from './plain-registry.js';
+import { startGoodClient } from './instruments/clients.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { createPlainRegistry, plainGolden, plainPrediction } from './instruments/plain-registry.js';
 
 const clients = 10;
 const folder = createPlainRegistry();
 const path = provideNginx();
-const title = 'loses no prediction when one of two servers behind nginx ends, in whatever way';
+const title = 'no prediction fails when one of two servers behind nginx ends by SIGTERM or SIGKILL';
 if (path === undefined) test.skip(`S08 ${title}: there is no nginx`, () => undefined);
 else {
   faultWithoutServer('S08', title, async () => {
@@ -31,12 +31,12 @@ else {
       await pause(1_000);
       const counts = await Promise.all(good.map((client) => client.stop()));
       const sum = (name: 'asked' | 'failed') => counts.reduce((total, count) => total + count[name], 0);
-      // Both have answered some: else there was nothing to lose.
+      // Both servers must have answered, or nothing was tested.
       const [ofFirst, ofSecond] = [first, second].map(
         ({ port }) => nginx.lines().filter((line) => line.includes(`to 127.0.0.1:${port}: `)).length,
       );
-      expect(ofFirst, 'answers of the one that ends').toBeGreaterThan(100);
-      expect(ofSecond, 'answers of the one that stays').toBeGreaterThan(100);
+      expect(ofFirst, 'answers of the server that ends').toBeGreaterThan(100);
+      expect(ofSecond, 'answers of the server that stays').toBeGreaterThan(100);
       expect(sum('failed'), signal).toBe(0);
       figures.push(`${signal}: failed ${sum('failed')} of ${sum('asked')}`);
     }
@@ -44,7 +44,7 @@ else {
   });
 }
 
-const rolling = 'loses no prediction when two servers behind nginx restart one after the other, at any pause';
+const rolling = 'no prediction fails when two servers behind nginx restart in turn, with any pause between';
 if (path === undefined) test.skip(`S03 ${rolling}: there is no nginx`, () => undefined);
 else {
   faultWithoutServer(

@@ -1,9 +1,9 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'vitest';
-import { fault } from './harness.js';
+import { fault } from './instruments/fault.js';
 
 interface Operation {
-  // biome-ignore lint/suspicious/noExplicitAny: a JSON schema, and whatever a body may be
+  // biome-ignore lint/suspicious/noExplicitAny: a JSON schema, and a body of any type
   readonly requestBody?: { content: Record<string, { schema: Record<string, any>; example: any }> };
   readonly responses: Record<string, { content?: Record<string, { schema: object }> }>;
 }
@@ -15,7 +15,7 @@ interface OpenApiDocument {
 const sampleBody = { age: 42, income: 51234.5, credit_score: 688 };
 const parameters: Record<string, string> = { model: 'credit-risk', version: '20261101_090000' };
 
-fault('H13', 'answers as /openapi.json says, and refuses what it says is refused', async ({ server }) => {
+fault('H13', 'answers and refusals are as /openapi.json says', async ({ server }) => {
   const document = (await (await fetch(`${server.url}/openapi.json?versions=all`)).json()) as OpenApiDocument;
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: 'document', ...document });
@@ -26,15 +26,15 @@ fault('H13', 'answers as /openapi.json says, and refuses what it says is refused
     const response = await fetch(server.url + path, { method: method.toUpperCase(), ...init });
     const text = await response.text();
     attempts += 1;
-    const tell = (what: string) => differences.push(`${method} ${path} ${response.status}: ${what}`);
+    const report = (what: string) => differences.push(`${method} ${path} ${response.status}: ${what}`);
     const documented = operation.responses[response.status] ?? operation.responses['default'];
     const type = (response.headers.get('content-type') ?? '').split(';')[0] as string;
     const media = documented?.content?.[type];
-    if (media === undefined) tell(`${type} is not in the document`);
+    if (media === undefined) report(`${type} is not in the document`);
     else {
       const body = type.endsWith('json') ? JSON.parse(text) : text;
       const schema = JSON.parse(JSON.stringify(media.schema).replaceAll('"#/', '"document#/'));
-      if (!ajv.validate(schema, body)) tell(ajv.errorsText());
+      if (!ajv.validate(schema, body)) report(ajv.errorsText());
     }
     return response.status;
   };
@@ -51,7 +51,7 @@ fault('H13', 'answers as /openapi.json says, and refuses what it says is refused
         if (path !== real) expect(await ask(path.replace(/\{\w+\}/g, 'nope'), method, operation)).toBe(404);
         continue;
       }
-      // Of the general ways the document does not say what the body is.
+      // For paths with parameters the document does not describe the body.
       const isGeneral = path !== real;
       const sample = path.startsWith('/v1/') ? { instances: [sampleBody] } : sampleBody;
       const example = isGeneral ? sample : content.example;
@@ -79,7 +79,7 @@ fault('H13', 'answers as /openapi.json says, and refuses what it says is refused
   return `differences ${differences.length} in ${attempts} requests`;
 });
 
-/** The example with one thing changed at a time. */
+/** Variants of the example, each with one change. */
 function variantsOf({ schema, example }: { schema: Record<string, unknown>; example: unknown }): unknown[] {
   const properties = (schema['properties'] ?? {}) as Record<string, { minimum?: number; maximum?: number }>;
   const row = example as Record<string, unknown>;

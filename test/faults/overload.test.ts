@@ -4,13 +4,13 @@ import { afterAll, expect } from 'vitest';
 import { ask as askModel, readMetric } from '../helpers/ask.js';
 import { childOf, cpuMs } from '../helpers/processes.js';
 import type { ServerProcess } from '../helpers/server-process.js';
-import { createBlocking } from './blocking.js';
-import { postOn } from './clients.js';
-import { fault } from './harness.js';
-import { type LoadResult, runLoad } from './open-loop.js';
-import { p99 } from './percentile.js';
-import { createPlainRegistry, plainGolden } from './plain-registry.js';
-import { isFullSize, sizeNote } from './size.js';
+import { postOn } from './instruments/clients.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { type LoadResult, runLoad } from './instruments/load-generator.js';
+import { p99 } from './instruments/percentile.js';
+import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
+import { createThreadBlocker } from './instruments/thread-blocker.js';
 
 const timeoutMs = 300;
 const maxQueueRows = 5;
@@ -23,16 +23,16 @@ const folder = createPlainRegistry({
 const options = {
   environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' },
   golden: plainGolden,
-  // Each load thrice at most, and in the full size of half a minute.
+  // Each load runs up to three times; in the full size it takes half a minute.
   timeoutMs: isFullSize ? 1_200_000 : 300_000,
 };
-const blocking = createBlocking(2_000);
+const blocking = createThreadBlocker(2_000);
 afterAll(() => blocking[Symbol.dispose]());
 const heavy = { path: '/models/heavy/predict', body: { x: 1 } };
 const heavier = { path: '/models/heavier/predict', body: { x: 1 } };
 const seconds = isFullSize ? 30 : 2;
 
-/** A load on `heavy`, and what came of each second that its child has computed. */
+/** Runs a load on `heavy`, and counts the answers for each second of processor time of its child. */
 async function runHeavy(server: ServerProcess, load: Partial<Parameters<typeof runLoad>[1]>) {
   const child = childOf(server.child.pid as number, 'heavy/1') as number;
   const before = cpuMs(child);
@@ -41,9 +41,9 @@ async function runHeavy(server: ServerProcess, load: Partial<Parameters<typeof r
 }
 
 /**
- * What an open loop leaves of the capacity, which a closed loop has measured just before: of what is answered, and of
- * what is answered for each second that the child had of a processor. Sending and refusing take a part of this
- * machine's two from it, and so does what else the machine does: thrice at most, the best.
+ * Compares the goodput of an open loop with the capacity, which a closed loop measures just before: answers a second
+ * (`share`), and answers for each second of processor time of the child (`shareOfCpu`). Sending and refusing requests
+ * also use the processors, as do other processes, so the best of up to three tries counts.
  */
 async function compareGoodput(server: ServerProcess, times: number, retries = 0) {
   const pairs: { load: LoadResult; capacity: number; share: number; shareOfCpu: number }[] = [];
@@ -58,22 +58,22 @@ async function compareGoodput(server: ServerProcess, times: number, retries = 0)
   return pairs.reduce((best, pair) => (pair.share > best.share ? pair : best));
 }
 
-/** All that was not answered was refused as the contract says. */
+/** Asserts that each request was answered, or refused by contract. */
 function expectRefusals({ asked, ok, codes, withoutRetryAfter }: LoadResult): void {
   const { overloaded = 0, deadline_exceeded = 0 } = codes;
   expect(ok + overloaded + deadline_exceeded, JSON.stringify(codes)).toBe(asked);
-  // Let in by the time that a run took so far, and late since the next ones took longer.
-  expect(deadline_exceeded, 'let in and late').toBeLessThan(0.02 * asked);
+  // Admitted by the run time so far, but late because the next runs took longer.
+  expect(deadline_exceeded, 'admitted but late').toBeLessThan(0.02 * asked);
   expect(withoutRetryAfter).toBe(0);
 }
 
 fault(
   'O01',
-  'answers as much as it can of whatever is asked, in time, and refuses the rest at once',
+  'under overload the server answers up to its capacity in time, and refuses the rest at once',
   async ({ server, expectBlocked }) => {
-    // Measured here: the generator, the server and the child share two processors.
+    // The row probes /health/live itself: generator, server and child share two processors.
     expectBlocked();
-    // Code that is still cold answers as if the machine were a slower one.
+    // Warms up the code.
     await runLoad(server, { ...heavy, seconds: 1, perSecond: 300 });
     const health = probeHealth(server);
     const curve: string[] = [];
@@ -81,12 +81,12 @@ fault(
     const sharesOfCpu: number[] = [];
     for (const times of [2, 5, 10]) {
       const { load, capacity: possible, share, shareOfCpu } = await compareGoodput(server, times);
-      expect(load.serverP99, 'accepted, in time').toBeGreaterThan(0);
-      expect(load.serverP99, 'accepted, in time').toBeLessThanOrEqual(1.1 * timeoutMs);
+      expect(load.serverP99, 'p99 of accepted requests in the server').toBeGreaterThan(0);
+      expect(load.serverP99, 'p99 of accepted requests in the server').toBeLessThanOrEqual(1.1 * timeoutMs);
       shares.push(share);
       sharesOfCpu.push(shareOfCpu);
       curve.push(
-        `${times}x ${load.goodput.toFixed(0)} of ${possible.toFixed(0)}/s (accepted p99 ${load.serverP99.toFixed(0)} ms of ${timeoutMs} in the server, ${load.okP99.toFixed(0)} ms at the client; refused in ${load.refusedP99.toFixed(1)} ms p99, let in and late ${load.codes['deadline_exceeded'] ?? 0} of ${load.asked})`,
+        `${times}x ${load.goodput.toFixed(0)} of ${possible.toFixed(0)}/s (accepted p99 ${load.serverP99.toFixed(0)} ms of ${timeoutMs} in the server, ${load.okP99.toFixed(0)} ms at the client; refused in ${load.refusedP99.toFixed(1)} ms p99, admitted but late ${load.codes['deadline_exceeded'] ?? 0} of ${load.asked})`,
       );
     }
     const retried = await compareGoodput(server, 2, 3);
@@ -97,21 +97,21 @@ fault(
     while ((await ask(server, 'heavy', 1)) !== 200) expect(performance.now() - ended).toBeLessThan(1_000);
     const recoverMs = performance.now() - ended;
     const { p99, failed } = await health.stop();
-    const least = Math.min(...shares);
+    const minShare = Math.min(...shares);
     expect(failed).toBe(0);
-    const leastOfCpu = Math.min(...sharesOfCpu);
-    expect(leastOfCpu, curve.join(', ')).toBeGreaterThanOrEqual(0.9);
-    expect(least, curve.join(', ')).toBeGreaterThanOrEqual(0.65);
-    return `goodput ${(100 * least).toFixed(0)} % of the capacity at least, ${(100 * leastOfCpu).toFixed(0)} % a processor second of the child (aim 90): ${curve.join(', ')}; /health/live p99 ${p99.toFixed(1)} ms; recovers in ${(recoverMs / 1_000).toFixed(2)} s${sizeNote}`;
+    const minCpuShare = Math.min(...sharesOfCpu);
+    expect(minCpuShare, curve.join(', ')).toBeGreaterThanOrEqual(0.9);
+    expect(minShare, curve.join(', ')).toBeGreaterThanOrEqual(0.65);
+    return `goodput ${(100 * minShare).toFixed(0)} % of the capacity at least, ${(100 * minCpuShare).toFixed(0)} % by processor time of the child (aim 90): ${curve.join(', ')}; /health/live p99 ${p99.toFixed(1)} ms; recovered in ${(recoverMs / 1_000).toFixed(2)} s${sizeNote}`;
   },
   options,
 );
 
 fault(
   'O01',
-  'queues no more rows than maxQueueRows',
+  'a queue holds at most maxQueueRows rows',
   async ({ server, expectBlocked }) => {
-    // So many new connections at once, at code that is still cold.
+    // Many new connections at once, before the code is warm.
     expectBlocked();
     const requests = 30;
     const statuses = await Promise.all(
@@ -119,7 +119,7 @@ fault(
     );
     const answered = statuses.filter((status) => status === 200).length;
     expect(statuses.filter((status) => status === 503).length).toBe(requests - answered);
-    // One is run while the others wait.
+    // One row runs while the others wait.
     expect(answered).toBeLessThanOrEqual(maxQueueRows + 1);
     expect(answered).toBeGreaterThanOrEqual(maxQueueRows);
     return `accepted ${answered} of ${requests} at once: ${maxQueueRows} may wait and 1 runs`;
@@ -130,11 +130,11 @@ fault(
 for (const cache of ['off', 'memory']) {
   fault(
     'O01',
-    `gives an invalid body the same status under overload, with CACHE=${cache}`,
+    `an invalid body gets 400 under overload too, with CACHE=${cache}`,
     async ({ server, expectBlocked }) => {
       expectBlocked();
       const requests = 30;
-      // Rows of their own: equal ones would wait for one run where there is a cache.
+      // Different rows, since with a cache equal rows would share one run.
       const filling = Array.from({ length: requests }, (_, k) => ask(server, 'short-queue', 5_000 + k));
       await pause(100);
       const valid = Array.from({ length: requests }, (_, k) => ask(server, 'short-queue', 6_000 + k));
@@ -157,16 +157,16 @@ for (const cache of ['off', 'memory']) {
 
 fault(
   'O02',
-  'a flood at one model does not slow another down',
+  'a flood on one model does not slow another model down',
   async ({ server, expectBlocked }) => {
     expectBlocked();
     const capacity = (await runLoad(server, { ...heavier, seconds: 2, clients: 4 })).goodput;
     const other = { path: '/models/plain/predict', body: { x: 1 }, perSecond: 100, seconds };
     const p99s = { alone: [], calm: [], flooded: [] } as Record<'alone' | 'calm' | 'flooded', number[]>;
-    // In turn, so that what else the machine does meets all; the best of each.
+    // In turn, so that other load of the machine affects all three; the best of each counts.
     for (let k = 0; k < 3; k += 1) {
       const alone = await runLoad(server, other);
-      // The flooded model's child alone takes a processor, whatever the server does.
+      // The busy child alone uses one processor.
       const asker = runLoad(server, { ...heavier, seconds: seconds + 0.5, clients: 2 });
       await pause(250);
       const calm = await runLoad(server, other);
@@ -175,7 +175,7 @@ fault(
       await pause(250);
       const beside = await runLoad(server, other);
       const flooded = await flood;
-      expect(flooded.codes['overloaded'], 'it was a flood').toBeGreaterThan(flooded.asked / 2);
+      expect(flooded.codes['overloaded'], 'refused requests of the flood').toBeGreaterThan(flooded.asked / 2);
       for (const { ok, asked } of [alone, calm, beside]) expect(ok).toBe(asked);
       p99s.alone.push(alone.okP99);
       p99s.calm.push(calm.okP99);
@@ -183,8 +183,8 @@ fault(
     }
     const [alone, calm, flooded] = [p99s.alone, p99s.calm, p99s.flooded].map((it) => Math.min(...it));
     const ratio = (flooded as number) / (calm as number);
-    const figure = `p99 ${alone?.toFixed(2)} ms alone, ${calm?.toFixed(2)} ms while another model's child is busy, ${flooded?.toFixed(2)} ms while it is asked for 10 times its capacity (${(10 * capacity).toFixed(0)}/s): ratio ${ratio.toFixed(2)} (aim 1.2)`;
-    // Some milliseconds are what the generator, the server and the child cost each other on two busy processors.
+    const figure = `p99 ${alone?.toFixed(2)} ms alone, ${calm?.toFixed(2)} ms while another model's child is busy, ${flooded?.toFixed(2)} ms under a flood of 10 times its capacity (${(10 * capacity).toFixed(0)}/s): ratio ${ratio.toFixed(2)} (aim 1.2)`;
+    // On two busy processors the generator, the server and the child delay each other by some milliseconds.
     expect(flooded, figure).toBeLessThan(2 * (calm as number) + 25);
     return figure + sizeNote;
   },
@@ -193,7 +193,7 @@ fault(
 
 fault(
   'O03',
-  'a loop blocked for 2 s refuses what came too late to it, and goes on',
+  'a server whose event loop was blocked for 2 s refuses expired requests, and continues',
   async ({ server, expectBlocked }) => {
     expectBlocked();
     const requests = 50;
@@ -213,9 +213,9 @@ fault(
     agent.destroy();
     const ran = (await countRuns(server)) - runs;
     const refusedOf = (list: number[]) => list.filter((it) => it === 503 || it === 504).length;
-    const figure = `failed probes ${failed}, the longest ${longestMs.toFixed(0)} ms; refused ${refusedOf(statuses.known)} of ${requests} that waited longer than their limit on known connections, ${refusedOf(statuses.fresh)} of ${requests} on new ones; runs after deadline ${ran}`;
+    const figure = `failed probes ${failed}, the longest ${longestMs.toFixed(0)} ms; refused requests whose deadline had passed ${refusedOf(statuses.known)} of ${requests} on open connections, ${refusedOf(statuses.fresh)} of ${requests} on new ones; runs after the deadline ${ran}`;
     expect(failed, 'failed probes').toBe(0);
-    expect(longestMs, 'it was blocked').toBeGreaterThan(1_000);
+    expect(longestMs, 'the block').toBeGreaterThan(1_000);
     expect(refusedOf(statuses.known), figure).toBe(requests);
     expect(refusedOf(statuses.fresh), figure).toBe(requests);
     expect(ran, figure).toBe(0);
@@ -227,7 +227,7 @@ fault(
 
 fault(
   'O03',
-  'a process that was stopped for 2 s goes on',
+  'a process that was stopped for 2 s continues',
   async ({ server, expectBlocked }) => {
     expectBlocked();
     const health = probeHealth(server);
@@ -239,12 +239,12 @@ fault(
     const late = await Promise.all(waiting);
     const { failed, longestMs } = await health.stop();
     expect(failed, 'failed probes').toBe(0);
-    expect(longestMs, 'it was stopped').toBeGreaterThan(1_500);
-    // A process that is stopped while it is idle cannot tell that from having been idle: these may be answered.
+    expect(longestMs, 'the stop').toBeGreaterThan(1_500);
+    // A process that was stopped while idle cannot distinguish that from being idle, so it may answer these.
     const answered = late.filter((status) => status === 200).length;
     expect(late.filter((status) => status >= 500 && status !== 503 && status !== 504)).toEqual([]);
     expect(await ask(server, 'plain', 1)).toBe(200);
-    return `failed probes ${failed}, the longest ${longestMs.toFixed(0)} ms; answered ${answered} of ${late.length} that came meanwhile`;
+    return `failed probes ${failed}, the longest ${longestMs.toFixed(0)} ms; answered ${answered} of ${late.length} requests that came meanwhile`;
   },
   options,
 );
@@ -252,7 +252,7 @@ fault(
 const askOn = async (agent: Agent | undefined, { port }: ServerProcess, more: Record<string, string> = {}) =>
   (await postOn(agent, port, '/models/plain/predict', '{"x":1}', more)).status;
 
-/** How often each status stands in a list. */
+/** Counts each status. */
 function countEach(statuses: readonly number[]): Readonly<Record<number, number>> {
   const counts: Record<number, number> = {};
   for (const status of statuses) counts[status] = (counts[status] ?? 0) + 1;
@@ -265,7 +265,7 @@ const countRuns = ({ url }: ServerProcess) =>
 const ask = async ({ url }: ServerProcess, model: string, x: number) =>
   (await askModel(url, model, { x })).status;
 
-/** Asks /health/live every 20 ms until stopped. */
+/** Probes /health/live every 20 ms until stopped. */
 function probeHealth({ url }: ServerProcess) {
   const times: number[] = [];
   let failed = 0;

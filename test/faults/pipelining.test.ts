@@ -1,17 +1,17 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { readMetricText } from '../helpers/ask.js';
-import { startGoodClient } from './clients.js';
-import { faultOver } from './over.js';
-import { createPlainRegistry, plainGolden } from './plain-registry.js';
-import { type Open, sendRaw } from './raw.js';
+import { startGoodClient } from './instruments/clients.js';
+import { faultPlainAndTls } from './instruments/plain-and-tls.js';
+import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
+import { type Open, sendRaw } from './instruments/raw-http.js';
 
 const folder = createPlainRegistry();
 const clients = 4;
 const forMs = 3_000;
 const many = 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2_000);
 
-/** Pipelines without an end, and on a new connection when one is closed; gives how many it has had. */
+/** Pipelines without pause until `end`, and reconnects when it is closed. Returns the number of connections. */
 async function pipelineUntil(end: number, port: number, open: Open): Promise<number> {
   let connections = 0;
   while (performance.now() < end) {
@@ -32,9 +32,9 @@ async function pipelineUntil(end: number, port: number, open: Open): Promise<num
   return connections;
 }
 
-faultOver(
+faultPlainAndTls(
   'H14',
-  'answers others while some pipeline without an end',
+  'others are answered while some clients pipeline without pause',
   async ({ server }, open) => {
     const good = startGoodClient(server, plainGolden.path, JSON.stringify(plainGolden.body));
     await good.isFirstGood;
@@ -51,7 +51,7 @@ faultOver(
     expect(failed).toBe(0);
     expect(asked).toBeGreaterThan(forMs / 100);
     expect(closed).toBeGreaterThan(clients);
-    return `${clients} clients on ${connections} connections, of which ${closed} were closed for it: others failed ${failed} of ${asked}, p99 ${p99.toFixed(1)} ms`;
+    return `${clients} clients on ${connections} connections, ${closed} closed by the server: others failed ${failed} of ${asked}, p99 ${p99.toFixed(1)} ms`;
   },
   { environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' }, golden: plainGolden },
 );

@@ -11,11 +11,11 @@ import { findOnPath, installByApt } from '../helpers/programs.js';
 import { parseObjects, provideKustomize, renderWith } from '../k8s/kustomize.js';
 import { canRunPods, Pod } from '../k8s/pod.js';
 import { askFor, predict, startPod, surroundings } from '../k8s/running-pod.js';
-import { faultWithoutServer } from './harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 const kustomize = provideKustomize();
 const hasRclone = findOnPath(['rclone']) !== undefined || installByApt('rclone');
-const missing = canRunPods ? undefined : 'needs root, and leave to make namespaces of mounts';
+const missing = canRunPods ? undefined : 'needs root and the right to create mount namespaces';
 
 if (kustomize.missing !== undefined || missing !== undefined) {
   test.skip(`S04 pods have their models: ${kustomize.missing ?? missing}`, () => undefined);
@@ -44,33 +44,27 @@ if (kustomize.missing !== undefined || missing !== undefined) {
     });
   }
 
-  // A node that has started again, or an init container that has failed halfway.
-  faultWithoutServer(
-    'S04',
-    'read-only models are copied again when the init containers run again',
-    async () => {
-      const models = mkdtempSync(join(tmpdir(), 'sardonyx-models-'));
-      try {
-        cpSync('models', models, { recursive: true });
-        chmodSync(models, 0o755);
-        const files = readdirSync(models, { recursive: true, withFileTypes: true }).filter((it) =>
-          it.isFile(),
-        );
-        for (const { parentPath, name } of files) chmodSync(join(parentPath, name), 0o444);
-        const imageFolders = { 'sardonyx-models:1': { '/models': models } };
-        const objects = parseObjects(renderWith(command, ['models-image-copy']));
-        using pod = new Pod(objects, { ...surroundings, imageFolders });
-        for (let run = 0; run < 2; run += 1) {
-          const server = await pod.start();
-          server.kill('SIGKILL');
-          await once(server, 'close');
-        }
-        return `${files.length} files without a right to write, copied twice`;
-      } finally {
-        rmSync(models, { recursive: true });
+  // Happens after a node restart, or after an init container that failed halfway.
+  faultWithoutServer('S04', 'init containers that run again copy read-only models again', async () => {
+    const models = mkdtempSync(join(tmpdir(), 'sardonyx-models-'));
+    try {
+      cpSync('models', models, { recursive: true });
+      chmodSync(models, 0o755);
+      const files = readdirSync(models, { recursive: true, withFileTypes: true }).filter((it) => it.isFile());
+      for (const { parentPath, name } of files) chmodSync(join(parentPath, name), 0o444);
+      const imageFolders = { 'sardonyx-models:1': { '/models': models } };
+      const objects = parseObjects(renderWith(command, ['models-image-copy']));
+      using pod = new Pod(objects, { ...surroundings, imageFolders });
+      for (let run = 0; run < 2; run += 1) {
+        const server = await pod.start();
+        server.kill('SIGKILL');
+        await once(server, 'close');
       }
-    },
-  );
+      return `${files.length} read-only files, copied twice`;
+    } finally {
+      rmSync(models, { recursive: true });
+    }
+  });
 
   const row = hasRclone
     ? faultWithoutServer
@@ -86,19 +80,19 @@ if (kustomize.missing !== undefined || missing !== undefined) {
         environment: { RCLONE_LOW_LEVEL_RETRIES: '1' },
       });
       await expect(pod.start()).rejects.toThrow(/download-models ended with [1-9].*connection refused/s);
-      return 'the init container fails, Kubernetes starts it again';
+      return 'the init container fails, so Kubernetes would start it again';
     },
   );
 }
 
-/** The variables of a Secret that lead to a storage on this machine. */
+/** The variables of the Secret, for a storage on this machine. */
 const storageAt = (port: number) => ({
   RCLONE_CONFIG_STORAGE_TYPE: 'http',
   RCLONE_CONFIG_STORAGE_URL: `http://127.0.0.1:${port}`,
   MODELS_PATH: 'models',
 });
 
-/** The sample models behind HTTP, as rclone serves a folder. */
+/** Serves the sample models over HTTP with rclone. */
 async function serveStorage() {
   const port = await findFreePort();
   const served = [

@@ -12,20 +12,20 @@ import { parseObjects, provideKustomize, render } from '../k8s/kustomize.js';
 import { type Container, settingsOf } from '../k8s/objects.js';
 import { canRunPods, Pod } from '../k8s/pod.js';
 import { askFor, predict, probe, startPod, surroundings } from '../k8s/running-pod.js';
-import { faultWithoutServer } from './harness.js';
+import { faultWithoutServer } from './instruments/fault.js';
 
 const kustomize = provideKustomize();
 const missing =
-  kustomize.missing ?? (canRunPods ? undefined : 'needs root, and leave to make namespaces of mounts');
+  kustomize.missing ?? (canRunPods ? undefined : 'needs root and the right to create mount namespaces');
 if (kustomize.missing !== undefined || missing !== undefined) {
-  test.skip(`P03 the pods of k8s/ run with what they are given: ${missing}`, () => undefined);
+  test.skip(`P03 the pods of k8s/ run under their restrictions: ${missing}`, () => undefined);
 } else {
   const { command } = kustomize;
   const production = parseObjects(render(command, 'k8s/overlays/production'));
 
   faultWithoutServer(
     'P03',
-    'the pod of production runs as uid 1000, without capabilities, on a root that it cannot write to',
+    'the pod of production runs as uid 1000, without capabilities, on a read-only root',
     async () => {
       await using running = await startPod(production, surroundings);
       const { pid, port } = running;
@@ -35,7 +35,7 @@ if (kustomize.missing !== undefined || missing !== undefined) {
       expect(fact('Gid')).toBe('1000\t1000\t1000\t1000');
       expect([fact('CapEff'), fact('CapPrm'), fact('CapBnd')]).toEqual(Array(3).fill('0000000000000000'));
       expect(fact('NoNewPrivs')).toBe('1');
-      // In the mounts of the pod, as root: what even root cannot write, the server cannot.
+      // Runs as root in the mounts of the pod: if root cannot write, the server cannot either.
       const inPod = (line: string) =>
         execFileSync('nsenter', ['-t', String(pid), '-m', '-r', '-w', 'sh', '-c', line], {
           encoding: 'utf8',
@@ -51,13 +51,13 @@ if (kustomize.missing !== undefined || missing !== undefined) {
       const answer = await predict(port, withKey('client'));
       expect(answer.status, answer.text).toBe(200);
       expect((await predict(port, {})).status).toBe(401);
-      // What a ServiceMonitor sends, and what it gets without a key.
+      // A ServiceMonitor sends its key in this form.
       const scrape = (headers: Record<string, string>) =>
         fetch(`http://127.0.0.1:${port}/metrics`, { headers });
       expect((await scrape({ authorization: `Bearer ${secretOf('prometheus')}` })).status).toBe(200);
       expect((await scrape({})).status).toBe(401);
       expect(running.lines.filter((line) => /"level":"?(error|fatal|warn|40|50|60)/.test(line))).toEqual([]);
-      return 'findings 0: uid 1000, capabilities 0, writable: /tmp alone';
+      return 'findings 0: uid 1000, capabilities 0, writable: only /tmp';
     },
   );
 
@@ -71,7 +71,7 @@ if (kustomize.missing !== undefined || missing !== undefined) {
 
   faultWithoutServer(
     'S03',
-    'a pod of production that is deleted under load answers all that comes until its endpoints are gone',
+    'a pod of production that is deleted under load answers all requests until its endpoints are removed',
     async () => {
       await using running = await startPod(production, surroundings);
       const { pod, port, pid, ended } = running;
@@ -86,7 +86,7 @@ if (kustomize.missing !== undefined || missing !== undefined) {
           statuses[status || text] = (statuses[status || text] ?? 0) + 1;
         }
       });
-      // What a kubelet does with a pod that is deleted.
+      // The steps of a kubelet for a deleted pod.
       const deleted = performance.now();
       await pause(preStop.sleep.seconds * 1_000);
       expect(await probe(port, '/health/ready')).toBe(200);
@@ -94,7 +94,7 @@ if (kustomize.missing !== undefined || missing !== undefined) {
       await pause(500);
       expect(await probe(port, '/health/ready')).toBe(503);
       expect(await probe(port, '/health/live')).toBe(200);
-      // The last proxy hears of it a second before the listener closes.
+      // Requests stop one second before the listener closes, as from the slowest proxy.
       await pause(delayMs - 1_500);
       isRouted = false;
       await Promise.all(asking);
@@ -106,17 +106,17 @@ if (kustomize.missing !== undefined || missing !== undefined) {
       expect(ok).toBeGreaterThan(1_000);
       expect(code).toBe(0);
       expect(seconds).toBeLessThan(pod.spec.terminationGracePeriodSeconds);
-      return `failed 0 of ${ok}; ended with 0 after ${seconds.toFixed(1)} s of ${pod.spec.terminationGracePeriodSeconds}`;
+      return `failed 0 of ${ok}; exit 0 after ${seconds.toFixed(1)} s (grace period ${pod.spec.terminationGracePeriodSeconds})`;
     },
   );
 
   faultWithoutServer(
     'S04',
-    'the pods of with-redis find each other, with the password of the Secret alone',
+    'the pods of with-redis connect, and only with the password of the Secret',
     async () => {
       provideRedisProgram();
       const port = await findFreePort();
-      // The port of Redis alone is another one: that of the pod may be taken on this machine.
+      // Only the port of Redis is changed, since 6379 may be taken on this machine.
       const text = render(command, 'k8s/overlays/with-redis').replaceAll(
         '$(REDIS_HOST):6379',
         `$(REDIS_HOST):${port}`,
@@ -152,7 +152,7 @@ if (kustomize.missing !== undefined || missing !== undefined) {
         const config = ask('-a', password, '--no-auth-warning', 'config', 'get', 'maxmemory*');
         expect(config).toContain('volatile-ttl');
         expect(config).toContain(String(192 * 1_024 ** 2));
-        return 'up, one miss, one hit; without the password nothing';
+        return 'up, one miss, one hit; without the password NOAUTH';
       } finally {
         child.kill('SIGKILL');
         await once(child, 'close');

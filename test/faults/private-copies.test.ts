@@ -11,8 +11,8 @@ import { externalData, linearRegression } from '../helpers/onnx-models.js';
 import { childrenOf } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './harness.js';
-import { features } from './plain-registry.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { features } from './instruments/plain-registry.js';
 
 const folder = createRegistryFolder();
 const manifest = { task: 'regression', features } as const;
@@ -21,7 +21,7 @@ const weights = { 'w.bin': Buffer.from(new Float32Array([40]).buffer) };
 folder.addVersion('inline', '1', { manifest, model: linearRegression([2], 1) });
 folder.addVersion('inline-weights', '1', { manifest, model: externalData('w.bin'), files: weights });
 folder.addVersion('small', '1', { manifest: isolated, model: linearRegression([2], 1) });
-// Over 8 MiB: its bytes are not kept in the server's memory.
+// Over 8 MiB, so the server does not keep its bytes in memory.
 const large = network(2, 1_600, 1);
 folder.addVersion('large', '1', { manifest: isolated, model: large });
 folder.addVersion('weights', '1', { manifest: isolated, model: externalData('w.bin'), files: weights });
@@ -29,7 +29,7 @@ const withoutFile = ['inline', 'small', 'large'];
 const withWeights = ['inline-weights', 'weights'];
 const isolatedNames = ['small', 'large', 'weights'];
 
-// A folder of this row's own: what is left in it is ours.
+// A folder for these rows alone, so that anything left in it is theirs.
 const base = mkdtempSync(join(tmpdir(), 'sardonyx-r14-'));
 chmodSync(base, 0o755);
 afterAll(() => {
@@ -67,7 +67,7 @@ async function modelOf({ url }: ServerProcess, name: string) {
 
 faultWithoutServer(
   'R14',
-  'answers again after a cleaner has removed all copies and its processes are killed',
+  'a server whose copies are removed and whose runners are killed answers again within 2 s',
   async () => {
     const temp = makeTemp();
     await using server = await startServerProcess(environment(temp));
@@ -86,42 +86,48 @@ faultWithoutServer(
         if ((await askTimed(server.url, name, k)).code !== 'ok') failed += 1;
       }
     }
-    const told = server.stdout.filter((line) => line.includes('private copy of a version was gone')).length;
+    const logged = server.stdout.filter((line) =>
+      line.includes('private copy of a version was missing'),
+    ).length;
     expect(failed).toBe(0);
     expect(killed).toBeGreaterThanOrEqual(9);
-    expect(told, 'each removal of the one copy is told').toBe(3);
-    return `failed after 2 s ${failed} of ${asked}, answered again within ${slowestMs.toFixed(0)} ms, told ${told} of 3`;
+    expect(logged, 'removals of the one copy in the log').toBe(3);
+    return `failed after 2 s ${failed} of ${asked}, answered again within ${slowestMs.toFixed(0)} ms, logged ${logged} of 3`;
   },
 );
 
-faultWithoutServer('R14', 'tells why a copy cannot be made again, and answers once it can', async () => {
-  const temp = makeTemp();
-  await using server = await startServerProcess(environment(temp));
-  const source = join(folder.path, 'weights/1/w.bin');
-  renameSync(source, `${source}.away`);
-  for (const name of readdirSync(temp)) rmSync(join(temp, name), { recursive: true });
-  killChildren(server);
-  await expect
-    .poll(async () => (await modelOf(server, 'weights')).versions[0]?.fault ?? '', { timeout: 5_000 })
-    .toContain('external weights w.bin cannot be opened (ENOENT)');
-  expect((await askTimed(server.url, 'weights', 1)).code).toBe('executor_lost');
-  expect(server.stdout.filter((line) => line.includes('it could not open the model'))).not.toEqual([]);
-  expect((await askTimed(server.url, 'small', 1)).code, 'others are not concerned').toBe('ok');
-  // Another file in its place is not taken.
-  writeFileSync(source, 'else');
-  await expect
-    .poll(async () => (await modelOf(server, 'weights')).versions[0]?.fault ?? '', { timeout: 15_000 })
-    .toContain('metadata.json says');
-  renameSync(`${source}.away`, source);
-  const since = performance.now();
-  await expect
-    .poll(async () => (await askTimed(server.url, 'weights', 1)).code, { timeout: 15_000 })
-    .toBe('ok');
-  expect((await modelOf(server, 'weights')).versions[0]?.fault).toBeUndefined();
-  return `the fault names the file, back ${((performance.now() - since) / 1_000).toFixed(1)} s after the file`;
-});
+faultWithoutServer(
+  'R14',
+  'a copy that cannot be made again is reported with its reason, and the version answers once it can',
+  async () => {
+    const temp = makeTemp();
+    await using server = await startServerProcess(environment(temp));
+    const source = join(folder.path, 'weights/1/w.bin');
+    renameSync(source, `${source}.away`);
+    for (const name of readdirSync(temp)) rmSync(join(temp, name), { recursive: true });
+    killChildren(server);
+    await expect
+      .poll(async () => (await modelOf(server, 'weights')).versions[0]?.fault ?? '', { timeout: 5_000 })
+      .toContain('external weights w.bin cannot be opened (ENOENT)');
+    expect((await askTimed(server.url, 'weights', 1)).code).toBe('executor_lost');
+    expect(server.stdout.filter((line) => line.includes('it could not open the model'))).not.toEqual([]);
+    expect((await askTimed(server.url, 'small', 1)).code, 'another model answers').toBe('ok');
+    // A different file in its place is refused.
+    writeFileSync(source, 'else');
+    await expect
+      .poll(async () => (await modelOf(server, 'weights')).versions[0]?.fault ?? '', { timeout: 15_000 })
+      .toContain('metadata.json says');
+    renameSync(`${source}.away`, source);
+    const since = performance.now();
+    await expect
+      .poll(async () => (await askTimed(server.url, 'weights', 1)).code, { timeout: 15_000 })
+      .toBe('ok');
+    expect((await modelOf(server, 'weights')).versions[0]?.fault).toBeUndefined();
+    return `the fault names the file; answers ${((performance.now() - since) / 1_000).toFixed(1)} s after the file is back`;
+  },
+);
 
-/** Starts the server where no folder can be written, and gives which versions it serves, and why not the others. */
+/** Starts the server with no writable folder. Returns the reason for each version that does not answer. */
 async function outcomesUnder(under: readonly string[], temp: string) {
   await using server = await startServerProcess(
     { ...environment(temp), PATH: process.env['PATH'] ?? '' },
@@ -141,11 +147,11 @@ async function outcomesUnder(under: readonly string[], temp: string) {
   return { reasons, inMemory };
 }
 
-function expectTold(reasons: Readonly<Record<string, string | undefined>>, code: RegExp): void {
+function expectReasons(reasons: Readonly<Record<string, string | undefined>>, code: RegExp): void {
   for (const name of withoutFile) expect(reasons[name], name).toBeUndefined();
   for (const name of withWeights) {
     expect(reasons[name], name).toMatch(code);
-    expect(reasons[name], name).toContain('set TMPDIR to a folder');
+    expect(reasons[name], name).toContain('set TMPDIR to a ');
     expect(reasons[name], name).not.toMatch(/log says more|\/tmp/);
   }
 }
@@ -164,11 +170,11 @@ const canBecomeAnother = isRoot && spawnSync('setpriv', [...others.slice(1), 'tr
 if (canMount) {
   faultWithoutServer(
     'R14',
-    'serves all that needs no file on a read-only root, and names TMPDIR for the rest',
+    'a read-only root serves the versions that need no file, and the refusal of the others names TMPDIR',
     async () => {
       const { reasons, inMemory } = await outcomesUnder(readOnly, base);
-      expectTold(reasons, /cannot be written \(EROFS\)/);
-      expect(inMemory, 'the large one, which is told').toBe(1);
+      expectReasons(reasons, /cannot be written \(EROFS\)/);
+      expect(inMemory, 'the large version, as the log says').toBe(1);
       const [command = '', ...more] = readOnly;
       const check = spawnSync(command, [...more, process.execPath, 'dist/cli.js', 'check', folder.path], {
         encoding: 'utf8',
@@ -178,33 +184,34 @@ if (canMount) {
       for (const name of withWeights) {
         expect(check.stdout).toMatch(new RegExp(`${name}/1 is refused: external weights .*set TMPDIR`));
       }
-      return `served ${withoutFile.length} of ${withoutFile.length} without files, named TMPDIR for ${withWeights.length} of ${withWeights.length} with weights`;
+      return `served ${withoutFile.length} of ${withoutFile.length} versions without files, TMPDIR named for ${withWeights.length} of ${withWeights.length} with weights`;
     },
   );
-} else test.skip('R14 serves all that needs no file on a read-only root: needs unshare', () => undefined);
+} else
+  test.skip('R14 a read-only root serves the versions that need no file: needs unshare', () => undefined);
 
 if (canBecomeAnother) {
   faultWithoutServer(
     'R14',
-    'the same as another user, without a folder that this user may write',
+    'a user without a writable folder gets the versions that need no file',
     async () => {
       chmodSync(folder.path, 0o755);
       const { reasons } = await outcomesUnder(others, makeTemp());
-      expectTold(reasons, /cannot be written \(EACCES\)/);
-      return 'EACCES: the same';
+      expectReasons(reasons, /cannot be written \(EACCES\)/);
+      return 'EACCES: as on a read-only root';
     },
   );
-} else test.skip('R14 the same as another user: needs root and setpriv', () => undefined);
+} else test.skip('R14 a user without a writable folder: needs root and setpriv', () => undefined);
 
-faultWithoutServer('R14', 'the same where TMPDIR is not there', async () => {
+faultWithoutServer('R14', 'a TMPDIR that does not exist serves the versions that need no file', async () => {
   const { reasons } = await outcomesUnder([], join(base, 'nowhere'));
-  expectTold(reasons, /cannot be written \(ENOENT\)/);
-  return 'ENOENT: the same';
+  expectReasons(reasons, /cannot be written \(ENOENT\)/);
+  return 'ENOENT: as on a read-only root';
 });
 
 faultWithoutServer(
   'R14',
-  'leaves no copy after SIGKILL of the server and its processes once another has started',
+  'copies of a server that was killed with its runners are removed when another process starts',
   async () => {
     const temp = makeTemp();
     const before = await startServerProcess(environment(temp));
@@ -212,15 +219,15 @@ faultWithoutServer(
     const own = readdirSync(temp).filter((name) => name.includes(`.${before.child.pid}.`));
     const kept = readdirSync(temp).filter((name) => name.includes(`.${neighbour.child.pid}.`));
     expect([own.length, kept.length]).toEqual([1, 1]);
-    // Not ours: another name, and what begins alike.
+    // Foreign folders with similar names.
     for (const name of ['sardonyx-else', 'sardonyx-copy.1', `${own[0]}.more`]) mkdirSync(join(temp, name));
-    // All of them in one moment, as the kernel ends a container: none can tidy up.
+    // Kills all at the same moment, as the kernel ends a container, so that none can clean up.
     const pids = [before.child.pid as number, ...childrenOf(before.child.pid as number)];
     execFileSync('kill', ['-STOP', ...pids.map(String)]);
     execFileSync('kill', ['-KILL', ...pids.map(String)]);
     await before.ended;
     const left = readdirSync(temp).filter((name) => own.includes(name));
-    expect(left, 'the row is about something').toEqual(own);
+    expect(left, 'copies left by the killed server').toEqual(own);
     const env = { PATH: process.env['PATH'], TMPDIR: temp };
     const check = spawnSync(process.execPath, ['dist/cli.js', 'check', folder.path], {
       encoding: 'utf8',
@@ -230,12 +237,12 @@ faultWithoutServer(
     const after = readdirSync(temp);
     expect(after.sort()).toEqual([...kept, 'sardonyx-else', 'sardonyx-copy.1', `${own[0]}.more`].sort());
     expect((await askTimed(neighbour.url, 'weights', 3)).code).toBe('ok');
-    return `folders left ${after.filter((name) => own.includes(name)).length} of ${own.length}, of others removed 0 of 4`;
+    return `folders left ${after.filter((name) => own.includes(name)).length} of ${own.length}, foreign folders removed 0 of 4`;
   },
 );
 
 for (const workers of ['1', '2']) {
-  faultWithoutServer('R14', `leaves no copy after a stop, workers ${workers}`, async () => {
+  faultWithoutServer('R14', `a stopped server leaves no copy, workers ${workers}`, async () => {
     const temp = makeTemp();
     await using server = await startServerProcess({ ...environment(temp), WORKERS: workers });
     const copies = () => readdirSync(temp).filter((name) => name.startsWith('sardonyx-copy'));
@@ -244,11 +251,11 @@ for (const workers of ['1', '2']) {
     server.child.kill('SIGTERM');
     expect((await ended)[0]).toBe(0);
     expect(copies()).toEqual([]);
-    return `copies left 0 of ${workers} (all before)`;
+    return `copies left 0 of ${workers} (before the fix: all)`;
   });
 }
 
-faultWithoutServer('R14', 'gives the engine no copy that was changed in its place', async () => {
+faultWithoutServer('R14', 'a copy that was changed on disk is not given to the engine', async () => {
   const temp = makeTemp();
   await using server = await startServerProcess(environment(temp));
   const askWeights = () => ask(server.url, 'weights', { x: 2 });
@@ -260,5 +267,5 @@ faultWithoutServer('R14', 'gives the engine no copy that was changed in its plac
   await pause(3_000);
   const { prediction } = (await askWeights()).body;
   expect(prediction).toBe(42);
-  return `answered ${prediction} (2 before)`;
+  return `answered ${prediction} (before the fix: 2)`;
 });

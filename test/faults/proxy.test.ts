@@ -5,10 +5,10 @@ import { expect, test } from 'vitest';
 import { findFreePort } from '../helpers/free-port.js';
 import { provideNginx, startNginx } from '../helpers/nginx.js';
 import { startServerProcess } from '../helpers/server-process.js';
-import { faultWithoutServer } from './harness.js';
-import { sendRaw } from './raw.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { sendRaw } from './instruments/raw-http.js';
 
-// What nginx in front does by itself: whom it calls the client, what it answers where no server does.
+// What nginx in front of servers does by itself: the client address that it forwards, and its own error answers.
 
 const nginxPath = provideNginx();
 const row = (id: string, title: string, inflict: (path: string) => Promise<string>) => {
@@ -22,7 +22,7 @@ const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const json = { 'content-type': 'application/json' };
 const environment = { TRUST_PROXY: '127.0.0.0/8' };
 
-row('A07', 'limits a client behind nginx that forges X-Forwarded-For', async (nginxPath) => {
+row('A07', 'a client behind nginx that forges X-Forwarded-For is limited', async (nginxPath) => {
   const limit = 5;
   await using server = await startServerProcess({ ...environment, RATE_LIMIT_MAX: String(limit) });
   await using nginx = await startNginx(nginxPath, server.port);
@@ -40,7 +40,7 @@ row('A07', 'limits a client behind nginx that forges X-Forwarded-For', async (ng
   const bypasses = statuses.filter((status) => status === 200).length - limit;
   expect(bypasses).toBe(0);
   expect(statuses.at(-1)).toBe(429);
-  return `bypasses ${bypasses} of ${statuses.length}, each with an address of its own`;
+  return `bypasses ${bypasses} of ${statuses.length}, requests, each with another forged address`;
 });
 
 const long = 'a'.repeat(9_000);
@@ -49,7 +49,7 @@ const get = (target: string, headers = 'Host: a\r\n', version = '1.1') =>
 const post = (headers: string, target = path) =>
   `POST ${target} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${headers}Connection: close\r\n\r\n`;
 
-/** What nginx answers by itself while a server is there. */
+/** Errors of nginx while the server answers: name, bytes, status, code. */
 const refused: readonly [string, string, number, string][] = [
   ['not HTTP', 'hello\r\n\r\n', 400, 'invalid_request'],
   ['no Host', get('/health', ''), 400, 'invalid_request'],
@@ -66,7 +66,7 @@ const refused: readonly [string, string, number, string][] = [
   ['metrics, encoded', get('/x/..//%6detrics?a'), 404, 'not_found'],
 ];
 
-/** What nginx answers where no server is. */
+/** Errors of nginx while no server answers. */
 const unreachable: readonly [string, string, number, string][] = [
   ['a prediction', `${post(`Content-Length: ${loan.length}\r\n`)}${loan}`, 502, 'bad_gateway'],
   ['many rows', `${post('Content-Length: 2\r\n', rows)}{}`, 502, 'bad_gateway'],
@@ -74,7 +74,7 @@ const unreachable: readonly [string, string, number, string][] = [
   ['models', get('/models'), 502, 'bad_gateway'],
 ];
 
-row('H10', 'answers errors of nginx itself as problems', async (nginxPath) => {
+row('H10', 'errors of nginx itself are answered as problems', async (nginxPath) => {
   await using server = await startServerProcess(environment);
   await using nginx = await startNginx(nginxPath, server.port);
   await using alone = await startNginx(nginxPath, await findFreePort());
@@ -87,7 +87,7 @@ row('H10', 'answers errors of nginx itself as problems', async (nginxPath) => {
       const problem = isProblem ? JSON.parse(answer.body) : {};
       if (answer.status !== status || problem.status !== status || problem.code !== code)
         wrong.push(`${name}: ${answer.status} ${type} ${answer.body.slice(0, 80)}`);
-      // What clients of KServe read.
+      // Clients of KServe read the member `error`.
       if ((problem.error !== undefined) !== bytes.includes(' /v1/')) wrong.push(`${name}: ${answer.body}`);
       if (status === 502 && !(Number(answer.headers.get('retry-after')) > 0))
         wrong.push(`${name}: no Retry-After`);
@@ -96,20 +96,20 @@ row('H10', 'answers errors of nginx itself as problems', async (nginxPath) => {
   await ask(nginx.port, refused);
   await ask(alone.port, unreachable);
   expect(wrong).toEqual([]);
-  // Old load balancers ask for health so.
+  // Old load balancers probe with HTTP/1.0.
   const health = await sendRaw(nginx.port, get('/health/live', '', '1.0'));
   expect(health.status).toBe(200);
   return `other bodies ${wrong.length} of ${refused.length + unreachable.length}`;
 });
 
-row('S08', 'asks another server for a prediction where one hangs', async (nginxPath) => {
+row('S08', 'a prediction that hangs in one server is sent to another', async (nginxPath) => {
   await using frozen = await startServerProcess(environment);
   await using other = await startServerProcess(environment);
   await using nginx = await startNginx(nginxPath, frozen.port, other.port);
   frozen.child.kill('SIGSTOP');
   try {
     const started = performance.now();
-    // More than are let wait for it at once: each server gets some.
+    // Enough requests that each server gets some.
     const asks = Array.from({ length: 4 }, () =>
       fetch(`http://127.0.0.1:${nginx.port}${path}`, { method: 'POST', headers: json, body: loan }),
     );
@@ -117,15 +117,15 @@ row('S08', 'asks another server for a prediction where one hangs', async (nginxP
     const seconds = (performance.now() - started) / 1_000;
     expect(statuses).toEqual([200, 200, 200, 200]);
     const waited = nginx.lines().filter((line) => line.includes(`to 127.0.0.1:${frozen.port}, `));
-    expect(waited.length, 'requests that the frozen one got at first').toBeGreaterThan(0);
+    expect(waited.length, 'requests that the frozen server got first').toBeGreaterThan(0);
     expect(seconds).toBeLessThan(15);
-    return `failed 0 of ${asks.length}, ${waited.length} after ${seconds.toFixed(1)} s`;
+    return `failed 0 of ${asks.length}, ${waited.length} of them resent after ${seconds.toFixed(1)} s`;
   } finally {
     frozen.child.kill('SIGCONT');
   }
 });
 
-row('S08', 'gives up a prediction that three servers have died of', async (nginxPath) => {
+row('S08', 'a prediction that breaks three servers is not sent to a fourth', async (nginxPath) => {
   let asked = 0;
   const servers = Array.from({ length: 4 }, () =>
     createServer((socket) =>
@@ -142,16 +142,16 @@ row('S08', 'gives up a prediction that three servers have died of', async (nginx
     const answer = await sendRaw(nginx.port, `${post(`Content-Length: ${loan.length}\r\n`)}${loan}`);
     expect([answer.status, JSON.parse(answer.body).code]).toEqual([502, 'bad_gateway']);
     expect(asked).toBe(3);
-    return `asked ${asked} of ${servers.length}`;
+    return `sent to ${asked} of ${servers.length} servers`;
   } finally {
     for (const server of servers) server.close();
   }
 });
 
-row('A04', 'keeps a key in a query out of the logs of nginx', async (nginxPath) => {
+row('A04', 'a key in a query appears in no log of nginx', async (nginxPath) => {
   const key = 'canary-5e9f';
   await using nginx = await startNginx(nginxPath, await findFreePort());
-  // A body that does not fit into memory, an upstream that is not there, a body that is refused: three causes of lines.
+  // Three causes of log lines: a body that is too large for memory, a missing upstream, a refused body.
   for (const size of [100_000, 9_000_000]) {
     const body = ' '.repeat(size);
     await fetch(`http://127.0.0.1:${nginx.port}${path}?api_key=${key}`, {

@@ -5,11 +5,16 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { inParallel } from '../helpers/ask.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { float32Steps } from './float32-steps.js';
-import { faultWithoutServer } from './harness.js';
-import { type EngineOutputs, noPythonWithEngine, pythonWithEngine, runByPython } from './python-engine.js';
-import { isFullSize, sizeNote } from './size.js';
-import { createValidRows, type Metadata, readMetadata } from './valid-rows.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { float32Steps } from './instruments/float32-steps.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import {
+  type EngineOutputs,
+  noPythonWithEngine,
+  pythonWithEngine,
+  runByPython,
+} from './instruments/python-engine.js';
+import { createValidRows, type Metadata, readMetadata } from './instruments/valid-rows.js';
 
 const versions = [
   'credit-risk/20261101_090000',
@@ -19,17 +24,17 @@ const versions = [
   'diabetes/1',
   'digits/1',
 ];
-/** 120,000 in all, and 6,000 in the small size. */
+/** 120,000 rows in all; 6,000 in the small size. */
 const rowsAVersion = isFullSize ? 20_000 : 1_000;
-/** Rows that are asked again, many at a time. Which of them share a run is chance, so Python tries several sizes. */
+/** Rows that are also sent 64 at a time. Which of them share a run is chance, so Python tries several batch sizes. */
 const gatheredRows = rowsAVersion / 10;
 const batchSizes = [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64];
-const title = 'gives what onnxruntime in Python gives for the same float32';
+const title = 'predictions equal those of onnxruntime in Python to the last bit of float32';
 
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-parity-'));
 afterAll(() => rmSync(temp, { recursive: true }));
 
-/** What an answer and an engine have in common: the numbers that are float32, and the rest. */
+/** The comparable part of an answer and of an engine's outputs. */
 interface Values {
   readonly floats: readonly number[];
   readonly label: unknown;
@@ -58,23 +63,25 @@ if (pythonWithEngine === undefined) {
         expect(ulp, `${version}, a row a run`).toBe(0);
 
         const gathered = await askAll(server, version, metadata, rows.slice(0, gatheredRows), 64);
-        // The engine may add in another order in a batch of another size: then so does Python's.
+        // In a batch of another size the engine may add in another order; so does the engine in Python.
         const byBatch = largest(gathered.map((answer, k) => distanceBetween(answer, single[k])));
         const foreign = gathered.filter((answer, k) =>
           [single, ...batches].every((values) => stepsBetween(answer, values[k]) !== 0),
         );
-        expect(foreign, `${version}, gathered: as Python gives at none of the sizes`).toEqual([]);
-        figures.push(`${version} ${ulp} ULP, gathered up to ${Number(byBatch.toPrecision(1))} from it`);
+        expect(foreign, `${version}: gathered rows that Python gives at no batch size`).toEqual([]);
+        figures.push(
+          `${version} ${ulp} ULP, gathered rows differ by up to ${Number(byBatch.toPrecision(1))}`,
+        );
       }
-      return `${versions.length * rowsAVersion} rows, a row a run: ${figures.join(', ')}; gathered rows that Python gives at no size of batch: 0 of ${versions.length * gatheredRows}${sizeNote}`;
+      return `${versions.length * rowsAVersion} rows, a row a run: ${figures.join(', ')}; gathered rows that Python gives at no batch size: 0 of ${versions.length * gatheredRows}${sizeNote}`;
     },
     isFullSize ? 1_800_000 : 120_000,
   );
 }
 
-const largest = (steps: readonly number[]) => steps.reduce((most, it) => Math.max(most, it), 0);
+const largest = (steps: readonly number[]) => steps.reduce((max, it) => Math.max(max, it), 0);
 
-/** In float32 steps; endless where a label differs, or a number is missing. */
+/** In ULP of float32; infinite if a label differs or a number is missing. */
 function stepsBetween(one: Values, other: Values | undefined): number {
   if (one.label !== other?.label || one.floats.length !== other?.floats.length) {
     return Number.POSITIVE_INFINITY;
@@ -82,12 +89,12 @@ function stepsBetween(one: Values, other: Values | undefined): number {
   return largest(one.floats.map((value, k) => float32Steps(value, other.floats[k] as number)));
 }
 
-/** Answers are written in as few digits as tell one float32 from the next. */
+/** The largest absolute difference. Answers only have the digits that identify a float32, so they are rounded first. */
 function distanceBetween(one: Values, other: Values | undefined): number {
   return largest(one.floats.map((value, k) => Math.abs(Math.fround(value) - (other?.floats[k] as number))));
 }
 
-/** What the engine's outputs are as answers, by what the manifest says. */
+/** Converts the engine's outputs to answers, by the manifest. */
 function readEngine({ task, output }: Metadata, outputs: EngineOutputs, count: number): readonly Values[] {
   const [name = '', labelName = ''] = outputNames[task];
   const floats = outputs[name] as Float32Array;
@@ -123,15 +130,15 @@ function readAnswer({ task, output }: Metadata, { prediction, probabilities, out
   return { floats, label: prediction };
 }
 
-/** Asks a server for all rows of a version, so many at a time. */
+/** Requests predictions for all rows of a version, up to `concurrency` at a time. */
 async function askAll(
   server: ServerProcess,
   version: string,
   metadata: Metadata,
   rows: readonly unknown[],
-  most: number,
+  concurrency: number,
 ) {
-  const agent = new Agent({ keepAlive: true, maxSockets: most });
+  const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
   const [model, name] = version.split('/');
   const path = `/models/${model}/versions/${name}/predict`;
   const ask = (row: unknown) =>
@@ -145,14 +152,14 @@ async function askAll(
         });
         response.on('end', () => {
           if (response.statusCode === 200) resolve(readAnswer(metadata, JSON.parse(text)));
-          else reject(new Error(`${path} answers ${response.statusCode} to ${body}: ${text}`));
+          else reject(new Error(`${path} answers ${response.statusCode} for ${body}: ${text}`));
         });
       })
         .on('error', reject)
         .end(body);
     });
   try {
-    return await inParallel(rows, most, ask);
+    return await inParallel(rows, concurrency, ask);
   } finally {
     agent.destroy();
   }

@@ -6,16 +6,16 @@ import { findFreePort } from '../helpers/free-port.js';
 import { startRedis } from '../helpers/redis.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { startTcpProxy } from '../helpers/tcp-proxy.js';
-import { fault, faultWithoutServer } from './harness.js';
-import { runLoad } from './open-loop.js';
-import { isFullSize, sizeNote } from './size.js';
+import { fault, faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { runLoad } from './instruments/load-generator.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const loanTo = { path: '/models/credit-risk/predict', body: loan };
 
 const samples = createCachedSamples();
 afterAll(() => samples[Symbol.dispose]());
-/** Each prediction asks Redis twice: for its answer, and for what is left of the limit. */
+/** With these settings each prediction uses Redis twice: for the cache and for the rate limit. */
 const busy = { MODELS_DIR: samples.path, CACHE: 'redis', RATE_LIMIT_MAX: '1000000' };
 
 async function waitForState(server: ServerProcess, state: 'up' | 'down', timeout = 10_000): Promise<number> {
@@ -28,7 +28,7 @@ async function waitForState(server: ServerProcess, state: 'up' | 'down', timeout
   return performance.now() - startedAt;
 }
 
-/** Asks 200 times, 8 at once. Every answer must be one, and none may hold words of Redis. */
+/** Sends 200 requests, 8 at once. All must get 200, without texts of Redis. Returns the p99 in ms. */
 async function predictThroughout(server: ServerProcess): Promise<number> {
   const latencies = await inParallel(Array.from({ length: 200 }), 8, async (_, k) => {
     const startedAt = performance.now();
@@ -41,7 +41,7 @@ async function predictThroughout(server: ServerProcess): Promise<number> {
   return latencies.sort((a, b) => a - b)[Math.floor(latencies.length * 0.99)] as number;
 }
 
-faultWithoutServer('C01', 'starts, is ready and predicts while Redis is down', async () => {
+faultWithoutServer('C01', 'a server whose Redis is down starts, is ready and predicts', async () => {
   const start = async (environment: Record<string, string>) => {
     const startedAt = performance.now();
     await using server = await startServerProcess(environment);
@@ -50,7 +50,7 @@ faultWithoutServer('C01', 'starts, is ready and predicts while Redis is down', a
     await predictThroughout(server);
     return seconds;
   };
-  // Nobody listens there; packets there are lost; the name does not exist.
+  // A port without listener, an address that loses packets, a name that does not exist.
   const urls = [`redis://127.0.0.1:${await findFreePort()}`, 'redis://192.0.2.1', 'redis://absent.invalid'];
   const without = await start({});
   const times: number[] = [];
@@ -61,7 +61,7 @@ faultWithoutServer('C01', 'starts, is ready and predicts while Redis is down', a
 });
 
 const redis = await startRedis();
-/** Of one test, which ends it and starts it again. */
+/** For the row that stops and restarts it. */
 let own = await startRedis();
 const proxy = await startTcpProxy(redis.port);
 const environment = { ...busy, REDIS_URL: `redis://127.0.0.1:${proxy.port}` };
@@ -74,18 +74,18 @@ afterAll(async () => {
 
 fault(
   'C03',
-  'goes on predicting while the line to Redis is slow, lossy, half-open or drips',
+  'predictions continue while the connection to Redis is slow, lossy, half-open or drips',
   async ({ server }) => {
     await waitForState(server, 'up');
     const before = await predictThroughout(server);
     const figures: string[] = [];
-    const worsen = [
+    const faults = [
       ['+200 ms', () => proxy.delay(200)],
       ['half-open', () => proxy.stall()],
       ['1 byte/s', () => proxy.drip(1)],
     ] as const;
-    for (const [name, harm] of worsen) {
-      harm();
+    for (const [name, inflict] of faults) {
+      inflict();
       proxy.cut();
       await waitForState(server, 'down');
       const p99 = await predictThroughout(server);
@@ -103,7 +103,7 @@ fault(
 
 fault(
   'C04',
-  'goes on predicting while Redis is full, a replica, locked or has too many clients',
+  'predictions continue while Redis is full, a replica, locked or has too many clients',
   async ({ server }) => {
     const client = new Redis(redis.url);
     await waitForState(server, 'up');
@@ -114,8 +114,8 @@ fault(
       [() => configure('requirepass', 'canary'), () => configure('requirepass', '')],
       [() => configure('maxclients', '1'), () => configure('maxclients', '100')],
     ] as const;
-    for (const [harm, heal] of states) {
-      await harm();
+    for (const [inflict, heal] of states) {
+      await inflict();
       proxy.cut();
       await waitForState(server, 'down');
       await predictThroughout(server);
@@ -131,7 +131,7 @@ fault(
 
 fault(
   'C02',
-  'goes on predicting, by limits of its own, while Redis is frozen or killed, and comes back by itself',
+  'predictions continue with local limits while Redis is frozen or killed, and the server reconnects by itself',
   async ({ server }) => {
     const seconds = isFullSize ? 60 : 3;
     const perSecond = 400;
@@ -142,7 +142,7 @@ fault(
       const { ok, asked: sent, okP99 } = await runLoad(server, { ...loanTo, perSecond, seconds: forSeconds });
       asked += sent;
       lost += sent - ok;
-      // By the client's clock: what is remembered has no time of its own.
+      // By the client's clock, since a cached answer has no Server-Timing of its own.
       return okP99;
     };
     const degraded = () => readMetric(server.url, 'degraded_total');
@@ -156,12 +156,12 @@ fault(
         },
       ],
     ] as const;
-    for (const [name, harm, heal] of ways) {
+    for (const [name, inflict, heal] of ways) {
       await waitForState(server, 'up');
       const before = await load(seconds);
       const decisions = await degraded();
       const during = load(seconds);
-      await harm();
+      await inflict();
       const openMs = await waitForState(server, 'down');
       const p99 = await during;
       expect(await degraded()).toBeGreaterThan(decisions);
@@ -175,7 +175,7 @@ fault(
       );
     }
     expect(lost).toBe(0);
-    // One line a change, not one a request; the first is that of the start.
+    // One line for each change, not for each request; the first is from the start.
     const countOf = (text: string) => server.stdout.filter((line) => line.includes(text)).length;
     expect([countOf('Redis is down'), countOf('Redis is up')]).toEqual([ways.length, ways.length + 1]);
     return `lost ${lost} of ${asked}; ${figures.join('; ')}${sizeNote}`;

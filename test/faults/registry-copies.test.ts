@@ -2,8 +2,15 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, expect } from 'vitest';
 import { createRandom } from '../helpers/onnx/random.js';
 import { createRegistryFolder, sha256 } from '../helpers/registry-folder.js';
-import { fault } from './harness.js';
-import { ask, refusalsOf, serving, soundParts, soundPrediction, versionsOf } from './registry-under-fault.js';
+import { fault } from './instruments/fault.js';
+import {
+  ask,
+  refusalsOf,
+  serving,
+  soundParts,
+  soundPrediction,
+  versionsOf,
+} from './instruments/registry-under-fault.js';
 
 const files = {
   'model.onnx': Buffer.from(soundParts.model),
@@ -22,7 +29,7 @@ afterAll(() => {
   changed[Symbol.dispose]();
 });
 
-// Writers put metadata.json last; cp goes by name, so that its model is cut while the manifest is whole.
+// Writers put metadata.json last. cp goes by name, so the manifest is complete while the model is still cut.
 const copies = [
   ['cut-manifest-last', ['golden.json', 'model.onnx', 'reference.json', 'metadata.json']],
   ['cut-by-name', ['golden.json', 'metadata.json', 'model.onnx', 'reference.json']],
@@ -46,7 +53,7 @@ cut.write('sound/3/model.onnx', files['model.onnx']);
 
 fault(
   'R01',
-  'a version that is being copied is not served, and the older one answers',
+  'a version that is still being copied is not served, and the older version answers',
   async ({ server }) => {
     const passedOver = server.stdout.map((line) => JSON.parse(line).remark).filter(Boolean);
     let wrong = 0;
@@ -90,7 +97,7 @@ for (const file of kinds) {
     const count = 1 + Math.floor(random() * 4);
     for (let n = 0; n < count; n += 1) {
       const at = Math.floor(random() * bytes.length);
-      // Every second copy stays text: in a manifest, most other bytes end the JSON and test nothing else.
+      // Every second copy stays text: in a manifest, most other bytes only make the JSON invalid.
       const isText = k % 2 === 0 && file !== 'model.onnx';
       const old = bytes[at] as number;
       bytes[at] = isText
@@ -104,7 +111,7 @@ for (const file of kinds) {
 
 fault(
   'R02',
-  'a version with changed bytes is not served, and the older one answers',
+  'a version with changed bytes is not served, and the older version answers',
   async ({ server }) => {
     const served: string[] = [];
     let sound = '';
@@ -124,14 +131,14 @@ fault(
       }
       for (const reason of refusals.values())
         expect(reason).toMatch(/metadata\.json|golden rows fail|\.(onnx|json) /);
-      // Still a manifest, and still right by its golden rows: another version, with an identity of its own.
+      // A changed manifest that is valid and passes its golden rows is another version, with its own identity.
       expect(new Set(versions.map(({ identity }) => identity).filter(Boolean)).size).toBe(ready.length + 1);
       for (const { version } of ready) {
         const { status, body } = await ask(server, `/models/${model}/versions/${version}/predict`);
         if (status === 200) expect(body.prediction).toBe(soundPrediction);
         else expect(body.code).toBe('invalid_input');
       }
-      sound = `of ${copiesOfEach} manifests ${refusals.size} refused, ${ready.length} still sound, listed each with its identity`;
+      sound = `of ${copiesOfEach} manifests ${refusals.size} refused, ${ready.length} still sound, each listed with its own identity`;
     }
     return `served of ${copiesOfEach} a file: ${served.join(', ')}; ${sound}`;
   },

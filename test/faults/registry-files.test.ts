@@ -19,8 +19,8 @@ import { externalInitializer, model, node, tensorValue } from '../helpers/onnx.j
 import { externalData } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
 import { putInPlace, unreadableKinds } from '../helpers/special-files.js';
-import { fault } from './harness.js';
-import { ask, refusalsOf, serving, soundParts } from './registry-under-fault.js';
+import { fault } from './instruments/fault.js';
+import { ask, refusalsOf, serving, soundParts } from './instruments/registry-under-fault.js';
 
 const hostile = createRegistryFolder();
 const later = createRegistryFolder();
@@ -51,8 +51,8 @@ function overlappingWeights(): Uint8Array {
 }
 
 const versions: readonly [name: string, reason: RegExp][] = [];
-const refuse = (name: string, parts: VersionParts, reason: RegExp, harm = (_folder: string) => {}) => {
-  harm(hostile.addVersion('m', name, parts));
+const refuse = (name: string, parts: VersionParts, reason: RegExp, inflict = (_folder: string) => {}) => {
+  inflict(hostile.addVersion('m', name, parts));
   (versions as [string, RegExp][]).push([name, reason]);
 };
 for (const [name, location] of [
@@ -103,18 +103,18 @@ for (const file of ['metadata.json', 'model.onnx', 'golden.json', 'reference.jso
 
 fault(
   'R05',
-  'files that are not what they should be are refused before the engine opens them',
+  'links, special files and wrong weights are refused before the engine opens them',
   async ({ server }) => {
     const reasons = await refusalsOf(server, 'm');
     for (const [name, reason] of versions) expect.soft(reasons.get(name), name).toMatch(reason);
     expect(reasons.size).toBe(versions.length);
 
-    // The server loads before it listens: how long a load holds up the loop shows here.
+    // Loads the versions in this process too, to measure how long a load blocks the event loop.
     const listing = await listDirectory(hostile.path);
     const models = listing.models.filter(({ name }) => name === 'm');
     let longestMs = Number.POSITIVE_INFINITY;
     let loads = 0;
-    // What else the machine does can only lengthen it: the least of three is nearest to the truth.
+    // Other load of the machine can only add to it, so the minimum of up to three tries is the best estimate.
     for (; loads < 3 && longestMs >= 100; loads += 1) {
       const delay = monitorEventLoopDelay({ resolution: 1 });
       const registry = new Registry({ load: loadVersion });
@@ -125,7 +125,7 @@ fault(
       longestMs = Math.min(longestMs, delay.max / 1e6);
     }
     expect(longestMs).toBeLessThan(100);
-    return `loads 0 of ${versions.length}, longest loop delay ${longestMs.toFixed(0)} ms${loads > 1 ? `, the least of ${loads} tries` : ''}`;
+    return `loads 0 of ${versions.length}, longest loop delay ${longestMs.toFixed(0)} ms${loads > 1 ? `, the minimum of ${loads} tries` : ''}`;
   },
   serving(hostile),
 );
@@ -153,7 +153,7 @@ const changes: readonly [string, (path: string) => void][] = [
 
 fault(
   'R06',
-  'what happens to the files after a load changes nothing',
+  'changes to the files of a loaded version change no answer',
   async ({ server }) => {
     const answersOf = async () => {
       const answers = [];
@@ -178,7 +178,7 @@ fault(
     await count();
     expect(changed).toBe(0);
     expect(server.child.signalCode).toBeNull();
-    return `SIGBUS 0, changed answers ${changed} of ${before.length * (changes.length + 1)} after ${changes.length} kinds of harm to ${targets.length} files`;
+    return `SIGBUS 0, changed answers ${changed} of ${before.length * (changes.length + 1)} after ${changes.length} kinds of changes to ${targets.length} files`;
   },
   serving(later),
 );

@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, expect } from 'vitest';
 import * as models from '../helpers/onnx-models.js';
 import { createRegistryFolder, sha256, type VersionParts } from '../helpers/registry-folder.js';
-import { fault } from './harness.js';
-import { harms, spoil } from './manifest-harms.js';
-import { ask, refusalsOf, serving, soundParts, soundPrediction } from './registry-under-fault.js';
+import { breakManifest, brokenManifests } from './instruments/broken-manifests.js';
+import { fault } from './instruments/fault.js';
+import { ask, refusalsOf, serving, soundParts, soundPrediction } from './instruments/registry-under-fault.js';
 
 const wrong = createRegistryFolder();
 const manifests = createRegistryFolder();
@@ -44,14 +44,14 @@ wrong.addVersion('c', '1', classified(['yes', 'no']));
 
 fault(
   'R07',
-  'a sound file with the wrong content fails its golden rows',
+  'a valid file with the wrong content fails its golden rows',
   async ({ server }) => {
     const reasons = await refusalsOf(server, 'm');
     for (const [k, [name]] of swappedParts.entries())
       expect
         .soft(reasons.get(String(k + 1)), name)
         .toMatch(
-          /^\d of 2 golden rows fail \(row \d: .*\): (the model does not answer as in training|what they hold is no request that this version takes)$/,
+          /^\d of 2 golden rows fail \(row \d: .*\): (the model does not answer as in training|this version does not accept them as requests)$/,
         );
     expect((await refusalsOf(server, 'c')).get('1')).toContain('/prediction is "no", not "yes"');
     const { body } = await ask(server, '/models/m/predict');
@@ -62,8 +62,8 @@ fault(
   serving(wrong),
 );
 
-for (const harm of harms) {
-  const version = harm.name;
+for (const broken of brokenManifests) {
+  const version = broken.name;
   const folder = manifests.addVersion('m', version, soundParts);
   const { sha256: _, ...rest } = soundParts.manifest;
   const digests = {
@@ -72,20 +72,20 @@ for (const harm of harms) {
     'reference.json': sha256(JSON.stringify(soundParts.reference)),
   };
   const manifest = { name: 'm', version, ...rest, sha256: digests };
-  writeFileSync(`${folder}/metadata.json`, spoil(manifest, harm));
+  writeFileSync(`${folder}/metadata.json`, breakManifest(manifest, broken));
 }
 manifests.addVersion('m', '1', soundParts);
 manifests.addVersion('t', '1', { manifest: { task: 'tensor' }, model: models.linearRegression([1]) });
 
 fault(
   'R08',
-  'a manifest that is wrong or asks for too much is refused, with the path of the key',
+  'an invalid manifest is refused with the path of the key, and so are engine options in a request',
   async ({ server }) => {
     const reasons = await refusalsOf(server, 'm');
-    for (const { name, reason } of harms) expect.soft(reasons.get(name), name).toMatch(reason);
+    for (const { name, reason } of brokenManifests) expect.soft(reasons.get(name), name).toMatch(reason);
     expect((await ask(server, '/models/m/predict')).body.model_version).toBe('1');
     const options = ['extensions', 'optimizedModelFilePath', 'extra', 'executor', 'model', 'path'];
-    let accepted = harms.length - reasons.size;
+    let accepted = brokenManifests.length - reasons.size;
     for (const key of options) {
       const row = await ask(server, '/models/m/predict', { a: 1, b: 2, [key]: '/etc/passwd' });
       const tensors = await ask(server, '/models/t/predict', { inputs: { X: [[1]] }, [key]: '/etc/passwd' });
@@ -95,7 +95,7 @@ fault(
       }
     }
     expect(accepted).toBe(0);
-    return `accepted ${accepted} of ${harms.length} manifests and ${2 * options.length} requests`;
+    return `accepted ${accepted} of ${brokenManifests.length} manifests and ${2 * options.length} requests`;
   },
   serving(manifests),
 );

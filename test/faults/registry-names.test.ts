@@ -1,27 +1,27 @@
 import { afterAll, expect } from 'vitest';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
-import { fault } from './harness.js';
-import { ask, refusalsOf, serving } from './registry-under-fault.js';
+import { fault } from './instruments/fault.js';
+import { ask, refusalsOf, serving } from './instruments/registry-under-fault.js';
 
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
 
-/** Each version answers with its place in the list, so that a wrong one shows. */
-const parts = (place: number): VersionParts => ({
+/** Each version predicts its position in the list, so that a wrong version shows. */
+const parts = (position: number): VersionParts => ({
   manifest: { task: 'regression', features: [{ name: 'X', type: 'number' }] },
-  model: linearRegression([0], place),
+  model: linearRegression([0], position),
 });
 
 interface Case {
   readonly versions: readonly string[];
   readonly aliases?: unknown;
-  /** Versions that are refused, each for another that the message names. */
+  /** Refused versions, each with the other version that the message names. */
   readonly refused?: Readonly<Record<string, string>>;
-  /** By selector ('' is the model alone): the version that answers, or a status. */
+  /** By selector ('' for no version): the version that answers, or the status. */
   readonly answers: Readonly<Record<string, string | number>>;
   readonly problem?: RegExp;
-  /** Of an alias that leads nowhere. */
+  /** By alias: the problem of an alias without a usable version. */
   readonly aliasProblems?: Readonly<Record<string, RegExp>>;
 }
 
@@ -114,7 +114,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 for (const [model, { versions, aliases }] of Object.entries(cases)) {
-  for (const [place, version] of versions.entries()) folder.addVersion(model, version, parts(place));
+  for (const [position, version] of versions.entries()) folder.addVersion(model, version, parts(position));
   if (aliases !== undefined) folder.write(`${model}/aliases.json`, aliases);
 }
 folder.write('sound/2026110１_090000/metadata.json', {});
@@ -123,7 +123,7 @@ folder.write('aliases.json', { default: 'aliased', champion: 'sound', lost: 'now
 
 fault(
   'R09',
-  'versions have one order or none, and aliases one meaning or none',
+  'versions without a clear order and aliases without a clear meaning are refused',
   async ({ server }) => {
     let wrong = 0;
     let ambiguous = 0;

@@ -4,8 +4,8 @@ import { createRandom } from '../helpers/onnx/random.js';
 import * as onnx from '../helpers/onnx.js';
 import * as models from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
-import { fault } from './harness.js';
-import { ask, refusalsOf, serving, versionsOf } from './registry-under-fault.js';
+import { fault } from './instruments/fault.js';
+import { ask, refusalsOf, serving, versionsOf } from './instruments/registry-under-fault.js';
 
 const broken = createRegistryFolder();
 const outputs = createRegistryFolder();
@@ -22,8 +22,8 @@ const sound = Buffer.from(models.linearRegression([1]));
 const random = createRandom(3);
 
 /**
- * Files, each with the right digest, and the words that say what is wrong. Until versions are loaded in a child,
- * those marked `ours` rest on our own checks: the engine would crash on them, or a run would never end.
+ * Broken model files with correct digests, and the reason of their refusal. Those marked `ours` are refused by our own
+ * checks before a child opens them: the engine would crash on them, or a run would never end.
  */
 const files: readonly [name: string, model: Uint8Array, reason: RegExp, ours?: 'ours'][] = [
   ['empty', new Uint8Array(), /^model\.onnx is empty$/],
@@ -85,7 +85,7 @@ broken.addVersion('m', '1', { manifest: one, model: sound });
 
 fault(
   'R03',
-  'a model that cannot be served is refused with a reason to act on',
+  'a model that cannot be served is refused with a reason that says what to do',
   async ({ server }) => {
     const reasons = await refusalsOf(server, 'm');
     for (const [name, , reason] of files) expect.soft(reasons.get(name), name).toMatch(reason);
@@ -93,7 +93,7 @@ fault(
     const { body } = await ask(server, '/models/m/predict', { X: 5 });
     expect(body).toMatchObject({ prediction: 5, model_version: '1' });
     const ours = files.filter(([, , , mark]) => mark === 'ours').length;
-    return `crashes 0, clear reasons ${files.length} of ${files.length} (${ours} rest on our own checks, before the child opens the file)`;
+    return `crashes 0, clear reasons ${files.length} of ${files.length} (${ours} by our own checks, before the child opens the file)`;
   },
   serving(broken),
 );
@@ -140,7 +140,7 @@ for (const [name, parts] of kinds) outputs.addVersion('m', name, parts);
 
 fault(
   'R11',
-  'outputs that are no tensors are left aside, or refused with advice',
+  'outputs that are not tensors are skipped, or refused with advice',
   async ({ server }) => {
     const reasons = await refusalsOf(server, 'm');
     const served = (await versionsOf(server, 'm')).filter(({ state }) => state === 'ready');
@@ -156,7 +156,7 @@ fault(
       if (status !== 200) surprises += 1;
     }
     expect(surprises).toBe(0);
-    return `surprises at run ${surprises} of ${served.length} served; ${reasons.size} refused`;
+    return `failures at run ${surprises} of ${served.length} served versions; ${reasons.size} refused`;
   },
   serving(outputs),
 );

@@ -1,33 +1,37 @@
 import { expect, test } from 'vitest';
 import { provideNginx, startNginx } from '../helpers/nginx.js';
-import { startGoodClient } from './clients.js';
-import { fault } from './harness.js';
-import { faultOver } from './over.js';
-import { exchangeRaw } from './raw.js';
-import { refusedForms, smuggledId, soundForms } from './smuggling-forms.js';
+import { startGoodClient } from './instruments/clients.js';
+import { fault } from './instruments/fault.js';
+import { faultPlainAndTls } from './instruments/plain-and-tls.js';
+import { exchangeRaw } from './instruments/raw-http.js';
+import { refusedForms, smuggledId, soundForms } from './instruments/smuggling-forms.js';
 
-faultOver('H06', 'answers a request that hides another once, and closes', async ({ server }, open) => {
-  let desyncs = 0;
-  let accepted = 0;
-  const wrong: string[] = [];
-  const forms = [...refusedForms, ...soundForms];
-  for (const { name, bytes, expected } of forms) {
-    for (const pieces of [[bytes], splitAfterHead(bytes)]) {
-      const { statuses, text, isClosed } = await exchangeRaw(server.port, pieces, 300, open);
-      if (statuses.length > 1 || text.includes(smuggledId)) desyncs += 1;
-      if (expected >= 400 && statuses.some((status) => status < 400)) accepted += 1;
-      if (statuses.join() !== String(expected) || !isClosed) {
-        wrong.push(`${name}: ${statuses.join() || 'nothing'}, ${isClosed ? 'closed' : 'left open'}`);
+faultPlainAndTls(
+  'H06',
+  'a request that hides another is answered once, and its connection is closed',
+  async ({ server }, open) => {
+    let desyncs = 0;
+    let accepted = 0;
+    const wrong: string[] = [];
+    const forms = [...refusedForms, ...soundForms];
+    for (const { name, bytes, expected } of forms) {
+      for (const pieces of [[bytes], splitAfterHead(bytes)]) {
+        const { statuses, text, isClosed } = await exchangeRaw(server.port, pieces, 300, open);
+        if (statuses.length > 1 || text.includes(smuggledId)) desyncs += 1;
+        if (expected >= 400 && statuses.some((status) => status < 400)) accepted += 1;
+        if (statuses.join() !== String(expected) || !isClosed) {
+          wrong.push(`${name}: ${statuses.join() || 'nothing'}, ${isClosed ? 'closed' : 'left open'}`);
+        }
       }
     }
-  }
-  expect(wrong).toEqual([]);
-  expect(desyncs).toBe(0);
-  return `sent directly: desyncs ${desyncs}, accepted ${accepted} of ${refusedForms.length} forms, each whole and in two pieces; ${soundForms.length} sound ones answered once`;
-});
+    expect(wrong).toEqual([]);
+    expect(desyncs).toBe(0);
+    return `sent directly: desyncs ${desyncs}, accepted ${accepted} of ${refusedForms.length} invalid forms, each whole and in two pieces; ${soundForms.length} valid forms answered once`;
+  },
+);
 
 const nginxPath = provideNginx();
-const behindNginx = 'takes for a request what nginx in front takes for one';
+const behindNginx = 'the server sees exactly the requests that nginx in front of it sees';
 if (nginxPath === undefined) test.skip(`H06 ${behindNginx}: there is no nginx`, () => undefined);
 else {
   fault(
@@ -35,7 +39,7 @@ else {
     behindNginx,
     async ({ server }) => {
       await using nginx = await startNginx(nginxPath, server.port);
-      // On the connections that nginx keeps to the server its requests come between those of the forms.
+      // Its requests share nginx's connections to the server with those of the forms.
       const loan = '{"age":42,"income":51234.5,"credit_score":688}';
       const good = startGoodClient({ ...server, port: nginx.port }, '/models/credit-risk/predict', loan, {
         expecting: '"model":"credit-risk"',
@@ -47,7 +51,7 @@ else {
       const { failed, asked } = await good.stop();
       const forwarded = await waitFor(() => idsOf(nginx.lines(), /to \d.* (\S+)$/));
       const isOurs = new Set(forwarded);
-      // The probe asks the server itself.
+      // The probe reaches the server without nginx.
       const served = idsOf(server.stdout, /"request_id":"([^"]+)".*"msg":"request"/).filter(
         (id) => isOurs.has(id) || id === smuggledId,
       );
@@ -56,18 +60,18 @@ else {
       expect(desyncs).toEqual([]);
       expect(failed).toBe(0);
       expect(forwarded.length - asked).toBeGreaterThan(soundForms.length);
-      return `behind nginx: desyncs ${desyncs.length} of ${forwarded.length - asked} requests that it made of ${2 * forms.length}, between ${asked} of another client, of which failed ${failed}`;
+      return `behind nginx: desyncs ${desyncs.length} of ${forwarded.length - asked} requests that nginx forwarded from ${2 * forms.length} messages, among ${asked} requests of another client, of which ${failed} failed`;
     },
     { environment: { LOG_LEVEL: 'debug', TRUST_PROXY: '127.0.0.1' } },
   );
 }
 
-/** What a pattern finds in those lines that it fits. */
+/** The first group of a pattern in each line that matches. */
 function idsOf(lines: readonly string[], pattern: RegExp): string[] {
   return lines.flatMap((line) => pattern.exec(line)?.[1] ?? []);
 }
 
-/** Reads once nothing more comes: both write their lines after the answer. */
+/** Reads until no new lines come, since nginx and the server log after the answer. */
 async function waitFor(read: () => readonly string[]): Promise<readonly string[]> {
   for (let before = -1; ; ) {
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -77,7 +81,7 @@ async function waitFor(read: () => readonly string[]): Promise<readonly string[]
   }
 }
 
-/** The headers, and then the rest: a parser that looks at what is there already must not decide otherwise. */
+/** Splits after the headers: the decision of the parser must not depend on what has already arrived. */
 function splitAfterHead(bytes: Buffer): Buffer[] {
   const end = bytes.indexOf('\r\n\r\n') + 4;
   return end === bytes.length || end < 4 ? [bytes] : [bytes.subarray(0, end), bytes.subarray(end)];

@@ -8,12 +8,12 @@ import { randomForest } from '../helpers/onnx-models.js';
 import { childrenOf, isAlive } from '../helpers/processes.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { runServerToItsEnd, type ServerProcess, startServerProcess } from '../helpers/server-process.js';
-import { judge, maxHealthMs } from './excuse.js';
-import { faultWithoutServer } from './harness.js';
-import { type Control, startControl, startProbe } from './health-probe.js';
-import { isFullSize, sizeNote } from './size.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
+import { type Control, startControl, startProbe } from './instruments/health-probe.js';
+import { maxHealthMs, summarizeProbes } from './instruments/machine-delay.js';
 
-/** Forests, each of which takes a third of a second or more to be tried, and a table that takes as long to be opened. */
+/** Forests that each take a third of a second or more in the sandbox, and a table that takes as long to open. */
 const forests = isFullSize ? 100 : 10;
 const tableMb = 200;
 const features = Array.from({ length: 10 }, (_, k) => ({ name: `f${k}`, type: 'number' as const }));
@@ -48,14 +48,14 @@ beforeAll(async () => {
 });
 afterAll(() => control?.[Symbol.dispose]());
 
-/** Starts a server and gives it as soon as it listens. */
+/** Starts a server, and resolves as soon as it listens. */
 const startLoading = (environment: Record<string, string>) =>
   startServerProcess(
     { MODELS_DIR: folder.path, ...environment },
     { listening: /"msg":"listening at http:[^"]*:(\d+)/ },
   );
 
-/** What is seen of a start from outside, from when the server listens until it is ready. */
+/** Probes and requests predictions from when the server listens until it is ready. */
 async function watchStart(server: ServerProcess) {
   await using probe = startProbe(server, control as Control);
   const started = performance.now();
@@ -77,13 +77,13 @@ async function watchStart(server: ServerProcess) {
     await pause(50);
   }
   const seconds = (performance.now() - started) / 1_000;
-  return { seen, seconds, ...judge(await probe.stop()) };
+  return { seen, seconds, ...summarizeProbes(await probe.stop()) };
 }
 
 for (const workers of [1, 2]) {
   faultWithoutServer(
     'S09',
-    `answers every probe while its models are loaded, with WORKERS=${workers}`,
+    `every probe is answered while the models load, with WORKERS=${workers}`,
     async () => {
       await using server = await startLoading({ WORKERS: String(workers) });
       const { seen, seconds, failed, answered, longestMs, note } = await watchStart(server);
@@ -101,7 +101,7 @@ for (const workers of [1, 2]) {
           /^opening it would hold the server's thread for \d+ ms, although the manifest says inline$/,
         ),
       });
-      const figure = `${seconds.toFixed(1)} s of loading: failed probes ${failed} of ${answered}, the slowest ${longestMs.toFixed(0)} ms; predictions refused ${seen.refused}, all not_ready${note}${sizeNote}`;
+      const figure = `${seconds.toFixed(1)} s of loading: failed probes ${failed} of ${answered}, the slowest took ${longestMs.toFixed(0)} ms; predictions refused ${seen.refused}, all with not_ready${note}${sizeNote}`;
       expect(failed, figure).toBe(0);
       expect(answered, figure).toBeGreaterThan(10 * seconds);
       expect(longestMs, figure).toBeLessThan(maxHealthMs);
@@ -113,7 +113,7 @@ for (const workers of [1, 2]) {
 
 faultWithoutServer(
   'S09',
-  'ends in time when it is told to while its models are loaded',
+  'SIGTERM while the models load ends the server in time',
   async () => {
     const ends: string[] = [];
     let longest = 0;
@@ -134,7 +134,7 @@ faultWithoutServer(
         expect(server.stdout.filter((line) => /refused|not ready/.test(line))).toEqual([]);
       }
     }
-    const figure = `exit codes ${ends.join(', ')}; the longest end ${(longest / 1_000).toFixed(2)} s`;
+    const figure = `exit codes ${ends.join(', ')}; the longest stop took ${(longest / 1_000).toFixed(2)} s`;
     expect(ends, figure).toEqual(ends.map(() => '0'));
     expect(longest, figure).toBeLessThan(2_000);
     return figure;
@@ -142,7 +142,7 @@ faultWithoutServer(
   120_000,
 );
 
-faultWithoutServer('S09', 'tells of a port that is taken before any model is loaded', async () => {
+faultWithoutServer('S09', 'a port that is taken is reported before any model loads', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const { port } = taken.address() as { port: number };
@@ -156,5 +156,5 @@ faultWithoutServer('S09', 'tells of a port that is taken before any model is loa
     expect(end.stdout.filter((line) => line.includes('version'))).toEqual([]);
   }
   taken.close();
-  return `told after ${times.join(' and ')} s (WORKERS 1 and 2), 0 of ${forests + 1} versions loaded`;
+  return `reported after ${times.join(' and ')} s (WORKERS 1 and 2), 0 of ${forests + 1} versions loaded`;
 });

@@ -5,11 +5,11 @@ import { join, resolve } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { parse } from 'yaml';
 import { writeManifests } from '../../scripts/release/stage.js';
-import { faultWithoutServer } from './harness.js';
-import { npm } from './npm.js';
-import { startPackageRegistry } from './package-registry.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { startNpmRegistry } from './instruments/npm-registry.js';
+import { runNpm } from './instruments/run-npm.js';
 
-/** `package.json` has the one, the lock file the other. */
+/** package.json has `dependencies`, the lock file has `packages`. */
 interface Manifest {
   readonly dependencies: Record<string, string>;
   readonly packages: Record<string, object>;
@@ -28,7 +28,7 @@ const writeJson = (file: string, value: unknown) => writeFileSync(file, JSON.str
 
 faultWithoutServer(
   'P02',
-  'a lock file that has drifted from package.json installs nothing',
+  'a lock file that differs from package.json installs nothing',
   async () => {
     const needs = (added: Record<string, string>) => (json: Manifest) =>
       Object.assign(json.dependencies, added);
@@ -49,8 +49,13 @@ faultWithoutServer(
       const json = readJson(join(folder, file));
       change(json);
       writeJson(join(folder, file), json);
-      const { code, said } = await npm(folder, ['ci', '--omit=dev', '--ignore-scripts', '--prefer-offline']);
-      if (code === 0 || !said.includes('in sync') || existsSync(join(folder, 'node_modules'))) missed += 1;
+      const { code, output } = await runNpm(folder, [
+        'ci',
+        '--omit=dev',
+        '--ignore-scripts',
+        '--prefer-offline',
+      ]);
+      if (code === 0 || !output.includes('in sync') || existsSync(join(folder, 'node_modules'))) missed += 1;
     }
     expect(missed).toBe(0);
     return `missed 0 of ${changes.length} drifts`;
@@ -60,13 +65,13 @@ faultWithoutServer(
 
 faultWithoutServer(
   'P02',
-  'a tarball that was tampered with is not installed',
+  'a tampered tarball is not installed',
   async () => {
-    // A real package, with the digest of its sound tarball in the lock file.
+    // A real package; the lock file has the digest of its original tarball.
     const name = 'fastify-plugin';
     const { version } = readJson(`node_modules/${name}/package.json`);
     const packed = makeFolder('packed');
-    await npm(process.cwd(), [
+    await runNpm(process.cwd(), [
       'pack',
       resolve('node_modules', name),
       '--ignore-scripts',
@@ -82,7 +87,7 @@ faultWithoutServer(
     const other = join(base, 'other');
     cpSync(`node_modules/${name}`, other, { recursive: true });
     writeFileSync(join(other, 'plugin.js'), 'module.exports = () => process.exit(3);\n');
-    await npm(process.cwd(), ['pack', other, '--ignore-scripts', '--pack-destination', packed]);
+    await runNpm(process.cwd(), ['pack', other, '--ignore-scripts', '--pack-destination', packed]);
     const replaced = readFileSync(join(packed, `${name}-${version}.tgz`));
     const random = randomBytes(10);
     const forms = [
@@ -99,15 +104,15 @@ faultWithoutServer(
       const entry = { version, integrity: integrityOf(sound), license: 'MIT' };
       const packages = { '': manifest, [`node_modules/${name}`]: entry };
       writeJson(join(folder, 'package-lock.json'), { ...manifest, lockfileVersion: 3, packages });
-      await using registry = await startPackageRegistry([{ name, version, integrity, tarball }]);
-      const { code, said } = await npm(folder, ['ci', '--ignore-scripts', '--no-audit'], registry.url);
-      expect(registry.requests, said).toContain(`GET /${name}`);
-      return { code, said, isThere: existsSync(join(folder, 'node_modules', name, 'package.json')) };
+      await using registry = await startNpmRegistry([{ name, version, integrity, tarball }]);
+      const { code, output } = await runNpm(folder, ['ci', '--ignore-scripts', '--no-audit'], registry.url);
+      expect(registry.requests, output).toContain(`GET /${name}`);
+      return { code, output, isThere: existsSync(join(folder, 'node_modules', name, 'package.json')) };
     };
-    expect(await install('not', sound, integrityOf(sound))).toMatchObject({ code: 0, isThere: true });
+    expect(await install('intact', sound, integrityOf(sound))).toMatchObject({ code: 0, isThere: true });
     let missed = 0;
     for (const [k, tarball] of forms.entries()) {
-      // Half of the registries say the digest of what they send, as one that is taken over does.
+      // Every second registry publishes the digest of the tampered tarball, as a compromised registry would.
       const { code, isThere } = await install(String(k), tarball, integrityOf(k % 2 === 0 ? tarball : sound));
       if (code === 0 || isThere) missed += 1;
     }
@@ -119,7 +124,7 @@ faultWithoutServer(
 
 faultWithoutServer(
   'P02',
-  'a package with a known hole fails the audit of the workflow',
+  'a package with a known vulnerability fails the audit of the workflow',
   async () => {
     const { jobs } = parse(readFileSync('.github/workflows/ci.yml', 'utf8'));
     const commands = jobs.packages.steps.map(({ run }: { run?: string }) => run);
@@ -127,7 +132,7 @@ faultWithoutServer(
       .find((run: string | undefined) => run?.startsWith('npm audit --omit=dev '))
       .split(' ');
     const name = 'minimist';
-    const hole = {
+    const advisory = {
       id: 1,
       url: 'https://example.com/advisory',
       title: 'Prototype pollution',
@@ -137,9 +142,9 @@ faultWithoutServer(
       cvss: { score: 9.8, vectorString: '' },
     };
     const tarball = Buffer.alloc(0);
-    await using registry = await startPackageRegistry(
+    await using registry = await startNpmRegistry(
       [{ name, version: '0.0.8', integrity: integrityOf(tarball), tarball }],
-      { [name]: [hole] },
+      { [name]: [advisory] },
     );
     const audit = async (version?: string) => {
       const folder = makeFolder(`audit-${version}`);
@@ -152,17 +157,17 @@ faultWithoutServer(
       }
       writeJson(join(folder, 'package.json'), manifest);
       writeJson(join(folder, 'package-lock.json'), lock);
-      return await npm(folder, args, registry.url);
+      return await runNpm(folder, args, registry.url);
     };
     expect(await audit()).toMatchObject({ code: 0 });
     expect(await audit('0.2.4')).toMatchObject({ code: 0 });
-    const { code, said } = await audit('0.0.8');
+    const { code, output } = await audit('0.0.8');
     expect(code).toBe(1);
-    expect(said).toContain(name);
-    // A registry that does not answer is no good news either.
+    expect(output).toContain(name);
+    // A registry that does not answer must fail the audit too.
     const folder = join(base, 'audit-undefined');
-    expect((await npm(folder, args, 'http://127.0.0.1:9')).code).not.toBe(0);
-    return 'missed 0 of 1; a registry that is away fails it too';
+    expect((await runNpm(folder, args, 'http://127.0.0.1:9')).code).not.toBe(0);
+    return 'missed 0 of 1; a registry that does not answer fails the audit too';
   },
   120_000,
 );

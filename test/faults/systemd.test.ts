@@ -6,18 +6,18 @@ import { findFreePort } from '../helpers/free-port.js';
 import { externalData } from '../helpers/onnx-models.js';
 import { type ReleasedPackage, releasePackage } from '../helpers/released-package.js';
 import { bootSystemd, findWhyNoSystemd, type TestSystemd } from '../helpers/systemd.js';
-import { faultWithoutServer } from './harness.js';
-import { createPlainRegistry, features, plainGolden, plainPrediction } from './plain-registry.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { createPlainRegistry, features, plainGolden, plainPrediction } from './instruments/plain-registry.js';
 
 const dropIns = '/etc/systemd/system/sardonyx.service.d';
 const whyNot = findWhyNoSystemd();
 if (whyNot === undefined) describeUnit();
-else test.skip(`S04 runs as the unit of systemd says: ${whyNot}`, () => undefined);
+else test.skip(`S04 the unit of systemd runs the server: ${whyNot}`, () => undefined);
 
 function describeUnit(): void {
   const registry = createPlainRegistry({ slow: { timeoutMs: 30_000 } });
   const isolated = { executor: 'isolated' } as const;
-  // With external weights: their copy is what the server needs a folder for temporary files for.
+  // External weights, whose private copy needs a folder for temporary files.
   registry.addVersion('weights', '1', {
     manifest: { task: 'regression', features, runtime: isolated },
     model: externalData('w.bin'),
@@ -33,7 +33,7 @@ function describeUnit(): void {
     release = releasePackage();
     port = await findFreePort();
     url = `http://127.0.0.1:${port}`;
-    // The port of the page may be taken here.
+    // The port in docs/systemd.md may be taken on this machine.
     const prepare = `
       cp ${release.file} root/
       mkdir -p srv/models ${dropIns.slice(1)}
@@ -41,14 +41,14 @@ function describeUnit(): void {
       printf 'PORT=${port}\\n' > etc/test.env
     `;
     systemd = await bootSystemd(prepare, { [registry.path]: '/srv/models' });
-    // An install and a boot, on a machine that may be busy.
+    // An install and a boot, possibly on a busy machine.
   }, 180_000);
   afterAll(async () => {
     await systemd?.[Symbol.asyncDispose]();
     release?.[Symbol.dispose]();
   });
 
-  /** Starts the unit anew with some lines more in its section [Service]; throws where that fails. */
+  /** Restarts the unit with additional lines in its section [Service]. Throws if that fails. */
   const start = async (...lines: readonly string[]) => {
     const write = `printf '%s\\n' '[Service]' "$@" > ${dropIns}/test.conf`;
     await systemd.run('bash', '-c', write, 'bash', 'Environment=MODELS_DIR=/srv/models', ...lines);
@@ -71,7 +71,7 @@ function describeUnit(): void {
 
   faultWithoutServer(
     'S04',
-    'is installed under systemd by the commands of its page',
+    'the commands of docs/systemd.md install the server',
     async () => {
       const page = readFileSync('docs/systemd.md', 'utf8');
       const [install, keys, rollback] = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(
@@ -97,48 +97,55 @@ function describeUnit(): void {
     180_000,
   );
 
-  faultWithoutServer('S04', 'runs as the unit of systemd says, and is refused no call', async () => {
-    // A call that the filter refuses ends its process: with the unit's own EPERM a refusal could go unseen.
-    const startMs = await start('SystemCallErrorNumber=kill', 'Environment=WORKERS=2');
-    expect(await (await fetch(`${url}/health/ready`)).json()).toMatchObject({ status: 'ready' });
-    for (const [model, x, prediction] of [
-      ['plain', plainGolden.body.x, plainPrediction],
-      ['slow', 1, 1],
-      ['weights', 2, 42],
-    ] as const) {
-      expect((await ask(url, model, { x })).body).toMatchObject({ prediction });
-    }
+  faultWithoutServer(
+    'S04',
+    'the server runs under the restrictions of its unit, and no system call is refused',
+    async () => {
+      // A refused system call kills the process here; with the unit's own EPERM a refusal could stay unnoticed.
+      const startMs = await start('SystemCallErrorNumber=kill', 'Environment=WORKERS=2');
+      expect(await (await fetch(`${url}/health/ready`)).json()).toMatchObject({ status: 'ready' });
+      for (const [model, x, prediction] of [
+        ['plain', plainGolden.body.x, plainPrediction],
+        ['slow', 1, 1],
+        ['weights', 2, 42],
+      ] as const) {
+        expect((await ask(url, model, { x })).body).toMatchObject({ prediction });
+      }
 
-    const { MainPID, StatusText } = await show('MainPID', 'StatusText');
-    expect(StatusText).toBe(`Answers at http://localhost:${port}`);
-    const status = await systemd.run('cat', `/proc/${MainPID}/status`);
-    const user = (await systemd.run('id', '-u', 'sardonyx')).trim();
-    expect(status).toMatch(new RegExp(`^Uid:\\t${user}\\t${user}\\t${user}\\t${user}$`, 'm'));
-    expect(status).toMatch(/^CapBnd:\t0+$/m);
-    expect(status).toMatch(/^CapEff:\t0+$/m);
-    expect(status).toMatch(/^NoNewPrivs:\t1$/m);
-    expect(status).toMatch(/^Seccomp:\t2$/m);
+      const { MainPID, StatusText } = await show('MainPID', 'StatusText');
+      expect(StatusText).toBe(`Answers at http://localhost:${port}`);
+      const status = await systemd.run('cat', `/proc/${MainPID}/status`);
+      const user = (await systemd.run('id', '-u', 'sardonyx')).trim();
+      expect(status).toMatch(new RegExp(`^Uid:\\t${user}\\t${user}\\t${user}\\t${user}$`, 'm'));
+      expect(status).toMatch(/^CapBnd:\t0+$/m);
+      expect(status).toMatch(/^CapEff:\t0+$/m);
+      expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+      expect(status).toMatch(/^Seccomp:\t2$/m);
 
-    // Root itself cannot write where the server sees a file system as read-only.
-    const folders = ['/opt', '/var/lib/sardonyx/models', '/etc/sardonyx', '/usr', '/var/log', '/home'];
-    const tries = folders.map((folder) => `touch /proc/${MainPID}/root${folder}/mark && echo ${folder}`);
-    expect(await systemd.run('bash', '-c', `{ ${tries.join('; ')}; } 2>/dev/null; true`)).toBe('');
-    const temp = await systemd.run('bash', '-c', `ls /proc/${MainPID}/root/tmp`);
-    expect(temp, 'private copies lie in a folder of the unit').toMatch(/^sardonyx-\S+\n/);
+      // Where the server's file system is read-only, even root cannot write.
+      const folders = ['/opt', '/var/lib/sardonyx/models', '/etc/sardonyx', '/usr', '/var/log', '/home'];
+      const tries = folders.map((folder) => `touch /proc/${MainPID}/root${folder}/mark && echo ${folder}`);
+      expect(await systemd.run('bash', '-c', `{ ${tries.join('; ')}; } 2>/dev/null; true`)).toBe('');
+      const temp = await systemd.run('bash', '-c', `ls /proc/${MainPID}/root/tmp`);
+      expect(temp, 'private copies lie in the temporary folder of the unit').toMatch(/^sardonyx-\S+\n/);
 
-    await systemd.run('systemctl', 'reload', 'sardonyx');
-    expect((await ask(url, 'plain', { x: 1 })).status).toBe(200);
-    expect(await journal()).toContain('"msg":"SIGHUP: the log is opened again');
-    await stop();
-    expect(await show('Result', 'ExecMainStatus')).toMatchObject({ Result: 'success', ExecMainStatus: '0' });
-    return `ready ${Math.round(startMs)} ms after systemctl restart; calls refused 0, folders written 0 of ${folders.length}`;
-  });
+      await systemd.run('systemctl', 'reload', 'sardonyx');
+      expect((await ask(url, 'plain', { x: 1 })).status).toBe(200);
+      expect(await journal()).toContain('"msg":"SIGHUP: the log is opened again');
+      await stop();
+      expect(await show('Result', 'ExecMainStatus')).toMatchObject({
+        Result: 'success',
+        ExecMainStatus: '0',
+      });
+      return `ready ${Math.round(startMs)} ms after systemctl restart; system calls refused 0, folders written 0 of ${folders.length}`;
+    },
+  );
 
-  faultWithoutServer('S01', 'systemctl stop lets requests end, those in children too', async () => {
+  faultWithoutServer('S01', 'systemctl stop lets requests finish, those in child processes too', async () => {
     await start();
     const timed = performance.now();
     await ask(url, 'slow', { x: 1_000 });
-    // Long enough to be in flight for certain, on a machine of any speed.
+    // About a second on any machine, so that the request is in flight for certain.
     const x = Math.round(1_000_000 / (performance.now() - timed));
     let isOver = false;
     const statuses: number[] = [];
@@ -161,11 +168,11 @@ function describeUnit(): void {
     return `dropped 0 of ${statuses.length + 1}, stopped in ${Math.round(stopMs)} ms`;
   });
 
-  faultWithoutServer('S04', 'a journal that has stopped holds up no request and no end', async () => {
+  faultWithoutServer('S04', 'a stopped journal delays no request and no stop', async () => {
     await start('Environment=LOG_LEVEL=debug');
     await systemd.run('systemctl', 'kill', '--signal=STOP', 'systemd-journald');
     let slowestMs = 0;
-    // Some 250 bytes a line: more than a socket of the journal takes.
+    // Some 250 bytes a line, in all more than the journal's socket holds.
     const asked = 3_000;
     try {
       for (let k = 0; k < asked; k += 1) {
@@ -182,7 +189,7 @@ function describeUnit(): void {
     }
   });
 
-  faultWithoutServer('S04', 'a wrong setting fails the unit with its line in the journal', async () => {
+  faultWithoutServer('S04', 'an invalid setting fails the unit, and the journal has its line', async () => {
     const failed = start('RestartSec=100ms', 'EnvironmentFile=', 'Environment=PORT=nonsense');
     await expect(failed).rejects.toThrow('Job for sardonyx.service failed');
     let shown = await show('ActiveState', 'NRestarts');

@@ -3,8 +3,8 @@ import { expect } from 'vitest';
 import { ask, inParallel, type Reply, readMetric } from '../helpers/ask.js';
 import { createRandom } from '../helpers/onnx/random.js';
 import { echo, gatherByValue, network, slow } from '../helpers/onnx-models.js';
-import { fault } from './harness.js';
-import { createPlainRegistry, plainGolden } from './plain-registry.js';
+import { fault } from './instruments/fault.js';
+import { createPlainRegistry, plainGolden } from './instruments/plain-registry.js';
 
 const tensor = { task: 'tensor' as const };
 const folder = createPlainRegistry();
@@ -21,7 +21,7 @@ const options = {
   environment: { MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain', CACHE: 'memory' },
   golden: plainGolden,
 };
-/** As clients do: what is refused on a busy machine is asked again. */
+/** Retries requests that a busy machine refuses, as clients do. */
 async function insist(url: string, model: string, body: unknown): Promise<Reply> {
   for (let k = 1; ; k += 1) {
     const reply = await ask(url, model, body);
@@ -34,7 +34,7 @@ const whole = (limit: number) => Math.floor(random() * limit);
 
 fault(
   'E06',
-  'gives each request of tensors its own rows, whatever shares its run',
+  'each tensor request gets its own rows, whatever requests share its run',
   async ({ server }) => {
     const makeValue = {
       float32: (k: number) => k + 0.5,
@@ -65,7 +65,7 @@ fault(
     const alone = await inParallel(X, 1, (row) => insist(server.url, 'network', { inputs: { X: [row] } }));
     const labels = 'model="network"';
     const runs = await readMetric(server.url, 'prediction_batch_rows_count', labels);
-    // Another number, so that the cache does not know it, and as near as to give the same answer.
+    // Another body, so that the cache does not have it, with the same answer.
     const together = await inParallel(X, 64, (row) =>
       insist(server.url, 'network', { inputs: { X: [row] }, outputs: ['variable'] }),
     );
@@ -82,14 +82,14 @@ fault(
       ),
     );
     expect(cut).toBeLessThan(1e-5);
-    return `mixed-up rows 0 of ${next} in ${count} requests; a network off by ${largest.toExponential(0)} in company, by ${cut.toExponential(0)} in one request of ${X.length} rows`;
+    return `mixed-up rows 0 of ${next} in ${count} requests; a network differs by ${largest.toExponential(0)} in shared runs, by ${cut.toExponential(0)} in one request of ${X.length} rows`;
   },
   options,
 );
 
 fault(
   'E07',
-  'fails the request of tensors that makes the engine throw, and none of those that shared its run',
+  'a tensor request that makes the engine throw fails alone, and those of the same run are answered',
   async ({ server }) => {
     const xs = Array.from({ length: 600 }, (_unused, k) => (random() < 0.1 ? 99 + k : whole(4)));
     const replies = await inParallel(xs, 64, (x) => ask(server.url, 'places', { inputs: { X: [[x]] } }));
@@ -109,7 +109,7 @@ fault(
 
 fault(
   'E08',
-  'never runs a request of tensors whose time is over',
+  'a tensor request whose deadline has passed never runs',
   async ({ server }) => {
     const asks = (x: number, headers: Record<string, string> = {}) =>
       fetch(`${server.url}/models/patient/predict`, {
@@ -124,13 +124,13 @@ fault(
     const expired = await Promise.all(
       Array.from({ length: 20 }, (_unused, k) => asks(100 + k, { 'x-request-timeout-ms': '150' })),
     );
-    // Those that could not be answered in time are refused at once, the others expire in the queue.
+    // Requests that would be late are refused at once; the others expire in the queue.
     expect(expired.filter(({ status }) => status !== 504 && status !== 503)).toEqual([]);
     expect((await busy).status).toBe(200);
     const runs = (await readMetric(server.url, 'prediction_run_seconds_count', labels)) - before;
     expect(runs).toBe(1);
     expect((await asks(1)).status).toBe(200);
-    return `runs after deadline ${runs - 1} of ${expired.length}`;
+    return `runs after the deadline ${runs - 1} of ${expired.length}`;
   },
   options,
 );

@@ -6,9 +6,9 @@ import { askHttps } from '../helpers/ask-https.js';
 import { createPair, noCertificates, type Pair, PairFolder } from '../helpers/certificates.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { countDescriptors, errorLines, startGoodClient, waitForDescriptors } from './clients.js';
-import { fault } from './harness.js';
-import { isFullSize, sizeNote } from './size.js';
+import { countDescriptors, errorLines, startGoodClient, waitForDescriptors } from './instruments/clients.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
 const folder = createRegistryFolder();
 folder.addVersion('plain', '1', {
@@ -19,7 +19,7 @@ const golden = { path: '/models/plain/predict', body: { x: 20 } };
 const body = JSON.stringify(golden.body);
 
 if (noCertificates !== undefined) {
-  test.skip(`H07 over TLS: ${noCertificates}`, () => undefined);
+  test.skip(`H07 TLS handshakes are bounded: ${noCertificates}`, () => undefined);
 } else {
   const files = new PairFolder(createPair('before'));
   afterAll(() => {
@@ -35,7 +35,7 @@ if (noCertificates !== undefined) {
 
   fault(
     'H07',
-    'bounds handshakes that never end, and leaves no descriptor of them',
+    'handshakes that never end are closed at the time limit, and leave no descriptor',
     async ({ server }) => {
       // The probe connects first.
       await new Promise((resolve) => setTimeout(resolve, 600));
@@ -44,7 +44,7 @@ if (noCertificates !== undefined) {
       const count = isFullSize ? 2_000 : 200;
       const started = performance.now();
       const hello = await recordHello();
-      // Silent; a byte now and then of a record that never ends; half a hello; a whole one, and then nothing.
+      // No bytes; a record that drips; half a ClientHello; a full ClientHello and then nothing.
       const starts = [Buffer.alloc(0), Buffer.from('16030102', 'hex'), hello.subarray(0, 50), hello];
       const sockets: Socket[] = [];
       for (let k = 0; k < count; k += 1) {
@@ -58,7 +58,7 @@ if (noCertificates !== undefined) {
         for (const [k, socket] of sockets.entries()) if (k % 4 === 1 && !socket.destroyed) socket.write('\0');
       }, 250);
       let held = 0;
-      // Taken one a turn of the server's loop: longer than this is what the test measures.
+      // The server accepts one connection for each turn of its event loop; after the limit it closes them.
       while (held < count && performance.now() < started + headersTimeoutMs) {
         held = Math.max(held, countDescriptors(server) - before);
         await new Promise((resolve) => setTimeout(resolve, 10));
@@ -66,19 +66,19 @@ if (noCertificates !== undefined) {
       await Promise.all(
         sockets.map((socket) => {
           if (socket.readableEnded || socket.destroyed) return undefined;
-          // A byte that was on its way when the server closed is answered by a reset.
+          // A byte that arrives after the server has closed is answered with a reset.
           return new Promise((resolve) => socket.on('end', resolve).on('close', resolve));
         }),
       );
       const closedMs = performance.now() - started;
       clearInterval(drip);
-      // Those clients have not closed their own side: the server must not wait for that.
+      // The clients have not closed their side, and the server must not wait for that.
       const { failed, asked, p99 } = await good.stop();
       const left = await waitForDescriptors(server, before, 5_000);
       for (const socket of sockets) socket.destroy();
       expect(held, 'handshakes that were open at once').toBeGreaterThan(count / 2);
       expect(closedMs).toBeLessThan(headersTimeoutMs + 1_500);
-      expect(left, 'descriptors that are left').toBe(0);
+      expect(left, 'descriptors left').toBe(0);
       expect(failed).toBe(0);
       expect(errorLines(server)).toEqual([]);
       return `${count} handshakes that never end: closed after ${(closedMs / 1_000).toFixed(1)} s (limit ${headersTimeoutMs / 1_000}), fds left ${left}, good client failed ${failed} of ${asked}, p99 ${p99.toFixed(1)} ms${sizeNote}`;
@@ -88,9 +88,9 @@ if (noCertificates !== undefined) {
 
   fault(
     'H07',
-    'goes on answering in a flood of handshakes',
+    'requests are answered during a flood of handshakes',
     async ({ server, expectBlocked }) => {
-      // A handshake takes more of the thread than a hundred predictions: what is asserted is that it goes on.
+      // A handshake uses the thread longer than a hundred predictions, so only the answers are asserted.
       expectBlocked();
       await new Promise((resolve) => setTimeout(resolve, 600));
       const before = countDescriptors(server);
@@ -100,7 +100,7 @@ if (noCertificates !== undefined) {
       let handshakes = 0;
       const flood = async () => {
         while (performance.now() < until) {
-          // Without the ticket of an earlier one each is a whole handshake.
+          // Without a session ticket each connection is a full handshake.
           const socket = connectSecurely({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
           socket.on('error', () => undefined);
           await once(socket, 'secureConnect');
@@ -121,7 +121,7 @@ if (noCertificates !== undefined) {
 
   fault(
     'H07',
-    'renews its certificate under load without a failed request',
+    'a renewed certificate under load fails no request',
     async ({ server }) => {
       const good = startGoodClient(server, golden.path, body);
       const fresh = startGoodClient(server, golden.path, body, { keepAlive: false });
@@ -141,13 +141,13 @@ if (noCertificates !== undefined) {
       const [kept, opened] = [await good.stop(), await fresh.stop()];
       expect([kept.failed, opened.failed]).toEqual([0, 0]);
       expect(errorLines(server)).toEqual([]);
-      return `${rounds} renewals: failed requests ${kept.failed + opened.failed} of ${kept.asked + opened.asked}, new certificate after ${Math.max(...tookMs).toFixed(0)} ms at most (files are looked at each 1,000 ms)${sizeNote}`;
+      return `${rounds} renewals: failed requests ${kept.failed + opened.failed} of ${kept.asked + opened.asked}, new certificate after ${Math.max(...tookMs).toFixed(0)} ms at most (the files are checked every 1,000 ms)${sizeNote}`;
     },
     { environment, golden },
   );
 }
 
-/** The first bytes of a handshake, as a client sends them. */
+/** The bytes of a ClientHello. */
 async function recordHello(): Promise<Buffer> {
   const listener = createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');

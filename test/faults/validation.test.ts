@@ -7,8 +7,8 @@ import { createNearBody, oddValues } from '../helpers/near-body.js';
 import { createRandom } from '../helpers/onnx/random.js';
 import { echo, linearRegression, perColumn, zerosOfShape } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
-import { fault } from './harness.js';
-import { isFullSize, sizeNote } from './size.js';
+import { fault } from './instruments/fault.js';
+import { isFullSize, sizeNote } from './instruments/full-size.js';
 
 const kinds: readonly Feature[] = [
   { name: 'age', type: 'integer', minimum: 18, maximum: 100 },
@@ -56,7 +56,7 @@ const pointersOf = ({ body }: Reply) => body.errors?.map((it: { pointer: string 
 
 fault(
   'V01',
-  'refuses a value of the wrong type for each type of feature, and bodies that are no objects',
+  'a value of the wrong type, for each type of feature, and a body that is not an object are refused',
   async ({ server }) => {
     const values = [null, '1', true, '', 'Infinity', '0x10', [1], {}];
     const fits: Record<Feature['type'], (value: unknown) => boolean> = {
@@ -108,7 +108,7 @@ fault(
   options,
 );
 
-/** What a tensor of this type holds of the number that a JSON text means, as a double; undefined for nothing. */
+/** The number that a tensor of this type stores for a JSON number; undefined if it cannot store it. */
 function held(text: string, type: ElementType, isInteger: boolean): number | undefined {
   const value = Number(text);
   const isWhole = isInteger || !isFloatType(type);
@@ -126,7 +126,7 @@ function held(text: string, type: ElementType, isInteger: boolean): number | und
 
 fault(
   'V02',
-  'refuses numbers that a tensor cannot hold, and never wraps or rounds an integer',
+  'numbers that a tensor cannot store are refused, and integers are never wrapped or rounded',
   async ({ server }) => {
     const texts =
       'NaN Infinity -Infinity 1e999 -1e999 1e39 -1e39 3.4028235677973366e38 3.4028235e38 65519 65520 -65520 9007199254740991 -9007199254740991 9007199254740992 9007199254740993 -9007199254740993 9223372036854775807 9223372036854775808 18446744073709551615 -1 1.5 0.1 127 128 -128 -129 255 256 32767 32768 65535 65536 2147483647 2147483648 -2147483648 -2147483649 4294967295 4294967296 0 -0'.split(
@@ -144,7 +144,7 @@ fault(
           const isSame =
             given === undefined || expected === undefined
               ? given === expected
-              : // float16 has 11 significant bits; its every rounding has a test of its own.
+              : // float16 has 11 significant bits; all its roundings have their own test.
                 type === 'float16'
                 ? Math.abs(given - expected) <= Math.abs(expected) * 2 ** -11
                 : Math.fround(given) === Math.fround(expected) && (type === 'float32' || given === expected);
@@ -161,7 +161,7 @@ fault(
 
 fault(
   'V03',
-  'lists unknown, misspelt and missing names at once; of a repeated name the last counts',
+  'unknown, misspelt and missing names are listed at once; the last value of a repeated name counts',
   async ({ server }) => {
     let wrong = 0;
     const reply = await ask(server.url, 'kinds', {
@@ -192,7 +192,7 @@ fault(
       [`{"age": 20, ${rest}, "age ": 1}`, 400],
     ];
     for (const [body, status, prediction] of rows) {
-      // Twice: the second answer would be the cache's.
+      // Twice, since the second answer could come from the cache.
       for (let k = 0; k < 2; k += 1) {
         const answer = await ask(server.url, 'kinds', body);
         if (answer.status === 200 && answer.body.prediction !== prediction) wrong += 1;
@@ -206,7 +206,7 @@ fault(
 
 fault(
   'V04',
-  'refuses tensors whose shape, data and outputs do not agree, in no time',
+  'tensors whose shape, data and outputs do not match are refused in under 5 ms',
   async ({ server }) => {
     const X = (value: unknown) => ({ inputs: { X: value } });
     const good = X([[1, 2]]);
@@ -228,7 +228,7 @@ fault(
     let slowest = { ms: 0, name: '' };
     for (const [name, body] of bodies) {
       const text = JSON.stringify(body);
-      // Of a large body, what reading as much JSON takes is left out: here it lies unread in X, whose rank is wrong.
+      // The cost of parsing a large body is subtracted: here the same JSON lies in X, whose rank is wrong.
       const unread = `{"inputs": {"X": [${text}]}}`;
       const measure = async (): Promise<number> => {
         const spent = await spendCpuMs(server.url, async () => {
@@ -240,19 +240,19 @@ fault(
         if (text.length < 10_000) return spent;
         return spent - (await spendCpuMs(server.url, () => ask(server.url, 'tensor', unread)));
       };
-      // The difference of two figures is noisy, and noise adds: the least of three is nearest to the truth.
+      // Noise mostly adds to a difference, so the minimum of three is the best estimate.
       const ms = Math.min(await measure(), await measure(), await measure());
       if (ms > slowest.ms) slowest = { ms, name };
     }
     expect(slowest.ms, slowest.name).toBeLessThan(5);
-    return `5xx ${failed} of ${asked}; CPU at most ${slowest.ms.toFixed(1)} ms, reading large JSON aside (${slowest.name})`;
+    return `5xx ${failed} of ${asked}; CPU at most ${slowest.ms.toFixed(1)} ms without parsing large JSON (${slowest.name})`;
   },
   options,
 );
 
 fault(
   'V04',
-  'refuses outputs that would be more arrays than the server has memory for',
+  'outputs with more arrays than the server has memory for are refused',
   async ({ server }) => {
     const shapes = [
       [1e9, 0],
@@ -264,7 +264,7 @@ fault(
       const { status, body } = await ask(server.url, 'zeros', JSON.stringify({ inputs: { X } }));
       expect([status, body.code], String(X)).toEqual([422, 'output_too_large']);
     }
-    // What may be had is written while others are answered: the probe sees to that.
+    // Large answers within the limit are written while others are answered, as the probe asserts.
     const large = [[4_000_000], [1_000_000, 1], [2, 1_000, 2_000]];
     for (const X of large) {
       const { status } = await ask(server.url, 'zeros', JSON.stringify({ inputs: { X } }));
@@ -277,18 +277,16 @@ fault(
 
 const tries = 8;
 
-/** Processor time of the server a request, in the mean of some. */
+/** The mean processor time of the server for a request. */
 async function spendCpuMs(url: string, request: () => Promise<unknown>): Promise<number> {
   const before = await readMetric(url, 'process_cpu_seconds_total');
   for (let k = 0; k < tries; k += 1) await request();
   return (((await readMetric(url, 'process_cpu_seconds_total')) - before) * 1_000) / tries;
 }
 
-// The statuses of a batch (202, 413 for one row too many) belong to the issue that brings batch jobs: here stand
-// the rows of a tensor's request, and everything that a row alone can get wrong.
 fault(
   'V05',
-  'judges numbers of rows, bounds, null, defaults and categories as the manifest says',
+  'counts of rows, bounds, null, defaults and categories are checked as the manifest says',
   async ({ server }) => {
     const rows = (count: number) => ({ inputs: { X: Array.from({ length: count }, () => [1, 2]) } });
     const plain = { age: 18, ratio: 1, region: 'south' };
@@ -340,7 +338,7 @@ fault(
 
 fault(
   'V06',
-  'answers any body near a schema with 200 or 4xx',
+  'a random body near the schema gets 200 or 4xx',
   async ({ server }) => {
     const count = isFullSize ? 100_000 : 5_000;
     const random = createRandom(6);

@@ -3,26 +3,26 @@ import { expect, vi } from 'vitest';
 import { readMetric } from '../helpers/ask.js';
 import { childrenOf, isAlive, isRunning } from '../helpers/processes.js';
 import { type ServerProcess, startServerProcess, waitForLine } from '../helpers/server-process.js';
-import { startGoodClient } from './clients.js';
-import { startFlood } from './flood.js';
-import { faultWithoutServer } from './harness.js';
-import { createPlainRegistry, endless, plainGolden, plainPrediction } from './plain-registry.js';
+import { startGoodClient } from './instruments/clients.js';
+import { startConnectionFlood } from './instruments/connection-flood.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { createPlainRegistry, endless, plainGolden, plainPrediction } from './instruments/plain-registry.js';
 
 const folder = createPlainRegistry({ runaway: { timeoutMs: 60_000 } });
 const environment = { WORKERS: '4', MODELS_DIR: folder.path, DEFAULT_MODEL: 'plain' };
 
-/** Asks over and over, on one connection for as long as it lasts. */
+/** A client that sends requests without pause, on one connection while it lasts. */
 const startClient = (server: ServerProcess) =>
   startGoodClient(server, '/predict', JSON.stringify(plainGolden.body), {
     expecting: `"prediction":${plainPrediction}`,
     pauseMs: 0,
   });
 
-faultWithoutServer('S07', 'replaces one of four workers that is killed', async () => {
+faultWithoutServer('S07', 'a killed worker, one of four, is replaced', async () => {
   await using server = await startServerProcess(environment);
   const supervisor = server.child.pid as number;
   const clients: ReturnType<typeof startClient>[] = [];
-  // One after the other, so that each worker has as many.
+  // Connected one after the other, so that each worker has the same number.
   for (let k = 0; k < 16; k += 1) {
     const client = startClient(server);
     expect(await client.isFirstGood).toBe(true);
@@ -39,7 +39,7 @@ faultWithoutServer('S07', 'replaces one of four workers that is killed', async (
   const answered = results.reduce((sum, result) => sum + result.answered, 0);
 
   expect(answered).toBeGreaterThan(100);
-  // A quarter of the clients had the killed worker, and each of them one request on its way at most.
+  // A quarter of the clients were connected to the killed worker, each with at most one request in flight.
   expect(failed).toBeLessThanOrEqual(4);
   expect(Math.max(...results.map((result) => result.failed))).toBeLessThanOrEqual(1);
   expect(await readMetric(server.url, 'workers_running')).toBe(4);
@@ -50,15 +50,15 @@ faultWithoutServer('S07', 'replaces one of four workers that is killed', async (
   expect(await server.ended).toEqual({ code: 0, signal: null });
   const orphans = await countAlive([...victims, ...all]);
   expect(orphans).toBe(0);
-  return `four again after ${tookMs.toFixed(0)} ms, failed ${failed} of ${failed + answered} requests, orphans ${orphans}`;
+  return `four workers again after ${tookMs.toFixed(0)} ms, failed ${failed} of ${failed + answered} requests, orphans ${orphans}`;
 });
 
-faultWithoutServer('S07', 'closes what a killed worker was handed and had not taken', async () => {
+faultWithoutServer('S07', 'connections that were handed to a killed worker are closed', async () => {
   await using server = await startServerProcess({ ...environment, WORKERS: '2' });
   const kills = 8;
-  const flood = startFlood(server.port, 32);
+  const flood = startConnectionFlood(server.port, 32);
   for (let k = 0; k < kills; k += 1) {
-    // The two that are left are the last two that said so: the older of them.
+    // The last two workers that logged "listens" are alive; this is the older one.
     process.kill(listeningPids(server).at(-2) as number, 'SIGKILL');
     await waitForLine(server, 'worker listens', 3 + k);
   }
@@ -68,7 +68,7 @@ faultWithoutServer('S07', 'closes what a killed worker was handed and had not ta
   return `hung ${hung}, failed ${failed} of ${answered + failed + hung} connections, ${kills} kills under a flood of new ones`;
 });
 
-faultWithoutServer('S07', 'replaces a worker that is stuck', async () => {
+faultWithoutServer('S07', 'a stuck worker is replaced', async () => {
   const script = "process.on('SIGUSR2', () => { for (;;); })";
   await using server = await startServerProcess({
     ...environment,
@@ -76,9 +76,9 @@ faultWithoutServer('S07', 'replaces a worker that is stuck', async () => {
     WORKER_SILENCE_TIMEOUT_MS: '2000',
     NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}`,
   });
-  const flood = startFlood(server.port, 8);
+  const flood = startConnectionFlood(server.port, 8);
   const took: string[] = [];
-  // Not run at all, and running without end.
+  // SIGSTOP stops the process, SIGUSR2 makes it loop without end.
   for (const [k, signal] of (['SIGSTOP', 'SIGUSR2'] as const).entries()) {
     const stuckAt = performance.now();
     process.kill(listeningPids(server).at(-2) as number, signal);
@@ -89,10 +89,10 @@ faultWithoutServer('S07', 'replaces a worker that is stuck', async () => {
   expect(answered).toBeGreaterThan(100);
   expect(hung).toBe(0);
   expect(await readMetric(server.url, 'worker_restarts_total')).toBe(2);
-  return `hung ${hung}, failed ${failed} of ${answered + failed + hung} connections, two again after ${took.join(', ')}, with a silence of 2 s at most`;
+  return `hung ${hung}, failed ${failed} of ${answered + failed + hung} connections, two workers again after ${took.join(', ')}, with WORKER_SILENCE_TIMEOUT_MS=2000`;
 });
 
-faultWithoutServer('S07', 'leaves no worker and no child when the supervisor is killed', async () => {
+faultWithoutServer('S07', 'a killed supervisor leaves no worker and no child', async () => {
   let orphans = 0;
   let longestMs = 0;
   const tries = 3;
@@ -106,7 +106,7 @@ faultWithoutServer('S07', 'leaves no worker and no child when the supervisor is 
     const workers = childrenOf(server.child.pid as number);
     const children = workers.flatMap((pid) => childrenOf(pid));
     const all = [...workers, ...children];
-    // Two workers, each with a child that has the model and one that waits for one.
+    // Two workers, each with a runner for the model and a spare one.
     expect(all.length).toBe(6);
     await vi.waitUntil(() => children.some(isRunning), { timeout: 5_000, interval: 20 });
     const started = performance.now();
@@ -116,10 +116,10 @@ faultWithoutServer('S07', 'leaves no worker and no child when the supervisor is 
     expect(await run).toBe('lost');
   }
   expect(orphans).toBe(0);
-  return `orphans ${orphans} of ${4 * tries} processes, the last gone after ${longestMs.toFixed(0)} ms at most, ${tries} kills`;
+  return `orphans ${orphans} of ${4 * tries} processes, the last ended after ${longestMs.toFixed(0)} ms at most, ${tries} kills`;
 });
 
-/** How many are still there after the two seconds that a child takes at most to see that its parent has gone. */
+/** Counts the processes that live after 2 s, in which a child must notice the end of its parent. */
 async function countAlive(pids: readonly number[]): Promise<number> {
   const deadline = performance.now() + 2_000;
   while (pids.some(isAlive) && performance.now() < deadline) {
@@ -128,7 +128,7 @@ async function countAlive(pids: readonly number[]): Promise<number> {
   return pids.filter(isAlive).length;
 }
 
-/** The processes that said that they listen, in that order. */
+/** The pids of the workers that logged "worker listens", in that order. */
 function listeningPids(server: ServerProcess): number[] {
   const lines = server.stdout.filter((line) => line.includes('worker listens'));
   return lines.map((line) => JSON.parse(line).pid);

@@ -3,11 +3,11 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { faultWithoutServer } from './harness.js';
-import { installLinters } from './workflow-linters.js';
+import { faultWithoutServer } from './instruments/fault.js';
+import { installLinters } from './instruments/workflow-linters.js';
 
 const linters = installLinters();
-const title = 'linters of workflows find nothing but what is planted';
+const title = 'linters find nothing in the workflows, and find each planted fault';
 if ('missing' in linters) test.skip(`P02 ${title}: ${linters.missing}`, () => undefined);
 else describeLinters(linters.bin);
 
@@ -15,7 +15,7 @@ function describeLinters(bin: string): void {
   const base = mkdtempSync(join(tmpdir(), 'sardonyx-workflows-'));
   afterAll(() => rmSync(base, { recursive: true }));
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env['PATH']}` };
-  // As in .github/workflows/ci.yml.
+  // The same commands as in .github/workflows/ci.yml.
   const commands = [
     ['actionlint'],
     ['zizmor', '--offline', '--no-progress', '--format=plain', '--persona=pedantic', '.github/workflows'],
@@ -23,27 +23,28 @@ function describeLinters(bin: string): void {
   const lint = (cwd: string) =>
     commands.map(([file, ...args]) => {
       const { status, stdout, stderr } = spawnSync(file, args, { cwd, env, encoding: 'utf8' });
-      return { file, status, said: stdout + stderr };
+      return { file, status, output: stdout + stderr };
     });
 
   faultWithoutServer(
     'P02',
     title,
     async () => {
-      for (const { file, status, said } of lint(process.cwd())) expect(status, `${file}: ${said}`).toBe(0);
+      for (const { file, status, output } of lint(process.cwd()))
+        expect(status, `${file}: ${output}`).toBe(0);
       const expression = '$' + '{{ github.event.pull_request.title }}';
       const plants: readonly (readonly [string, string | RegExp, string])[] = [
         ['an action by its tag', /actions\/checkout@[0-9a-f]{40} # \S+/, 'actions/checkout@v4'],
-        ['rights for all jobs', 'permissions: {}', 'permissions: write-all'],
+        ['write permissions for all jobs', 'permissions: {}', 'permissions: write-all'],
         ['credentials left in the clone', 'persist-credentials: false', 'fetch-depth: 1'],
-        ['text of others in a script', 'run: npm test', `run: echo "${expression}"`],
+        ['foreign text in a script', 'run: npm test', `run: echo "${expression}"`],
         ['an unquoted variable', 'docker stop sardonyx', 'docker stop $NAME'],
-        ['a job that is not there', 'timeout-minutes: 60', 'needs: nothing'],
+        ['a missing job', 'timeout-minutes: 60', 'needs: nothing'],
       ];
       const missed = plants.filter(([name, from, to], k) => {
         const folder = join(base, String(k));
         mkdirSync(folder);
-        // actionlint looks for the root of a repository.
+        // actionlint needs the root of a repository.
         spawnSync('git', ['init', '--quiet'], { cwd: folder });
         cpSync(resolve('.github'), join(folder, '.github'), { recursive: true });
         const file = join(folder, '.github/workflows/ci.yml');
@@ -53,7 +54,7 @@ function describeLinters(bin: string): void {
         return lint(folder).every(({ status }) => status === 0);
       });
       expect(missed.map(([name]) => name)).toEqual([]);
-      return `findings 0; missed 0 of ${plants.length} that were planted`;
+      return `findings 0; missed 0 of ${plants.length} planted faults`;
     },
     180_000,
   );

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { exchangeRaw } from '../faults/raw.js';
+import { exchangeRaw } from '../faults/instruments/raw-http.js';
 import { buildTestApp, type TestApp } from '../helpers/app.js';
 import { sha256 } from '../helpers/registry-folder.js';
 

@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { describe, expect, test } from 'vitest';
 import { ServiceError } from '../../src/errors.js';
 import { createFaultLog } from '../../src/plugins/error-log.js';
-import { sendRaw } from '../faults/raw.js';
+import { sendRaw } from '../faults/instruments/raw-http.js';
 import { buildTestApp } from '../helpers/app.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder, sha256 } from '../helpers/registry-folder.js';

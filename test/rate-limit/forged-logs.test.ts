@@ -14,7 +14,7 @@ afterAll(async () => {
 const limiter = createRedisLimiter(opened.link, shared.prefix);
 const minute = { max: 3, windowMs: 60_000 };
 
-// By the clock of Redis, which is the one that counts, and which another machine may have.
+// The script counts by Redis's clock, which may be another machine's.
 const [seconds = 0, microseconds = 0] = (await shared.client.time()).map(Number);
 const readAt = performance.now();
 const now = () => Math.round(1e6 * seconds + microseconds + 1_000 * (performance.now() - readAt));
@@ -43,15 +43,15 @@ const forgeries: readonly (readonly [string, () => readonly (Buffer | string)[]]
   ['an oldest count beyond the newest', () => [entry(now() - 1_000_000, 0, 9), entry(now(), 1, 3)]],
 ];
 
-describe('a log of the limits that somebody has forged', () => {
-  test.each(forgeries)('with %s is made anew', async (name, forge) => {
+describe('a forged log of a limit', () => {
+  test.each(forgeries)('with %s is replaced by a new one', async (name, forge) => {
     const id = `forged ${name}`;
     await shared.client.rpush(shared.prefix + id, ...forge());
-    const verdicts = await Promise.all(Array.from({ length: 4 }, () => limiter.take(id, minute, 1)));
-    expect(verdicts.map((it) => it?.isAdmitted)).toEqual([true, true, true, false]);
-    for (const verdict of verdicts) {
-      expect(verdict?.resetMs).toBeGreaterThan(0);
-      expect(verdict?.resetMs).toBeLessThanOrEqual(60_000);
+    const results = await Promise.all(Array.from({ length: 4 }, () => limiter.take(id, minute, 1)));
+    expect(results.map((it) => it?.isAdmitted)).toEqual([true, true, true, false]);
+    for (const result of results) {
+      expect(result?.resetMs).toBeGreaterThan(0);
+      expect(result?.resetMs).toBeLessThanOrEqual(60_000);
     }
     expect(await shared.client.llen(shared.prefix + id)).toBe(1);
     expect(await shared.client.pttl(shared.prefix + id)).toBeGreaterThan(60_000);
@@ -59,34 +59,34 @@ describe('a log of the limits that somebody has forged', () => {
   });
 
   test.each(['short', entry(Number.NaN, 1, 2), entry(now(), 1, Number.NaN), entry(now() + 1e12, 1, 2)])(
-    'with a damaged entry in its midst (%j) is made anew where that is met',
+    'with a damaged entry in the middle (%j) is replaced when the script reads that entry',
     async (middle) => {
       const id = `midst ${String(middle)}`;
       const limit = { max: 9, windowMs: 60_000 };
       await shared.client.rpush(shared.prefix + id, sound(), middle, entry(now(), 2, 9));
-      // To say when there is room for three, it looks for the third.
-      const verdict = await limiter.take(id, limit, 3);
-      expect(verdict).toMatchObject({ isAdmitted: true, remaining: 6, resetMs: 60_000 });
+      // The time until a place for cost 3 is free comes from the third entry.
+      const result = await limiter.take(id, limit, 3);
+      expect(result).toMatchObject({ isAdmitted: true, remaining: 6, resetMs: 60_000 });
     },
   );
 
-  test('is none that has left the window with a damaged entry in its midst', async () => {
+  test('with a damaged entry among expired ones is replaced', async () => {
     const old = now() - 120_000_000;
     const log = [entry(old, 0, 1), 'short', entry(Number.NaN, 1, 2), entry(old + 1, 2, 3)];
     await shared.client.rpush(`${shared.prefix}left`, ...log);
     expect(await limiter.take('left', minute, 1)).toMatchObject({ isAdmitted: true, remaining: 2 });
   });
 
-  test('does not keep the other clients of its turn from being counted', async () => {
+  test('does not affect the counts of other clients in the same turn', async () => {
     await shared.client.rpush(`${shared.prefix}bad`, entry(Number.NaN, 0, 3));
     await shared.client.set(`${shared.prefix}text`, 'text');
     const ids = ['good', 'bad', 'text', 'good', 'bad', 'text'];
-    const verdicts = await Promise.all(ids.map((id) => limiter.take(id, { max: 1, windowMs: 60_000 }, 1)));
-    expect(verdicts.map((it) => it?.isAdmitted)).toEqual([true, true, true, false, false, false]);
+    const results = await Promise.all(ids.map((id) => limiter.take(id, { max: 1, windowMs: 60_000 }, 1)));
+    expect(results.map((it) => it?.isAdmitted)).toEqual([true, true, true, false, false, false]);
   });
 });
 
-test('what no script of ours could answer is no verdict', async () => {
+test('a reply that the script cannot return gives no result and counts as degraded', async () => {
   const replies = [
     [0, 0, -1, 5],
     [2, 0, 1, 1],

@@ -3,7 +3,7 @@ import { createMemoryLimiter } from '../../src/rate-limit/memory-limiter.js';
 import { describeLimiter } from '../contracts/limiter.js';
 import { createRandom } from '../helpers/onnx/random.js';
 
-/** A clock that stands still until somebody waits. */
+/** A clock that only `wait` advances. */
 function createClock() {
   let time = 1_000.25;
   return {
@@ -22,7 +22,7 @@ describeLimiter('in memory', () => {
 
 const minute = 60_000;
 
-test('a place is never taken for longer than a window, whatever the fraction of the moment', async () => {
+test('a place is free again after exactly one window, whatever the fraction of the moment', async () => {
   const random = createRandom(5);
   let moment = 0;
   const limiter = createMemoryLimiter({ maxBytes: 1_000_000, now: () => moment });
@@ -33,7 +33,7 @@ test('a place is never taken for longer than a window, whatever the fraction of 
   }
 });
 
-test('a burst at the edge of a minute and the next one share one limit', async () => {
+test('a burst before the end of a minute and one after it share one limit', async () => {
   const { now, wait } = createClock();
   const limiter = createMemoryLimiter({ maxBytes: 1_000_000, now });
   const limit = { max: 100, windowMs: minute };
@@ -52,7 +52,7 @@ test('a burst at the edge of a minute and the next one share one limit', async (
   expect(await burst()).toBe(100);
 });
 
-test('a large limit is exact too, as its log grows', async () => {
+test('a large limit stays exact while its log grows', async () => {
   const { now, wait } = createClock();
   const limiter = createMemoryLimiter({ maxBytes: 1_000_000, now });
   const limit = { max: 5_000, windowMs: minute };
@@ -61,14 +61,14 @@ test('a large limit is exact too, as its log grows', async () => {
     if ((await limiter.take('a', limit, 1)).isAdmitted) admitted += 1;
     await wait(5);
   }
-  // 12,000 in 60 s: the first 5,000 fill it for 25 s, and each that leaves after 60 s makes room for one.
+  // 12,000 requests in 60 s: the first 5,000 fill the limit in 25 s, and the first of them expires after 60 s.
   expect(admitted).toBe(5_000);
-  // By now the first three have left.
+  // The first three have expired now.
   await wait(10);
   expect(await limiter.take('a', limit, 1)).toMatchObject({ isAdmitted: true, remaining: 2 });
 });
 
-test('a flood of addresses takes no more memory than was said, and those that came last are still held', async () => {
+test('a flood of addresses stays within `maxBytes`, and the newest addresses keep their counts', async () => {
   const { now } = createClock();
   const limiter = createMemoryLimiter({ maxBytes: 400_000, now });
   const limit = { max: 1, windowMs: minute };
@@ -77,11 +77,11 @@ test('a flood of addresses takes no more memory than was said, and those that ca
   for (let k = 0; k < 100_000; k += 1) await limiter.take(`flood-${k}`, limit, 1);
   expect(await isAdmitted('flood-99999')).toBe(false);
   expect(await isAdmitted('flood-99100')).toBe(false);
-  // 372 bytes each: the first of 100,000 was forgotten long ago.
+  // A log takes 372 bytes, so that of the first client was dropped long ago.
   expect(await isAdmitted('first')).toBe(true);
 });
 
-test('who keeps coming is not forgotten for those who come once', async () => {
+test('a client that keeps sending requests keeps its count during a flood of other clients', async () => {
   const { now } = createClock();
   const limiter = createMemoryLimiter({ maxBytes: 400_000, now });
   const limit = { max: 1, windowMs: minute };

@@ -11,7 +11,7 @@ import { openSharedRedis } from '../helpers/shared-redis.js';
 
 const shared = openSharedRedis();
 const links: RedisLink[] = [];
-/** How soon Redis answers is another matter: here it has the time that a busy machine takes. */
+/** Long enough for a busy machine: the latency of Redis is not the subject here. */
 const patientMs = 2_000;
 afterAll(async () => {
   await Promise.all(links.map((link) => link.close()));
@@ -36,7 +36,7 @@ async function openLink(url = shared.url) {
   return { link, degraded: () => degraded };
 }
 
-/** Nobody may be asked in its place. */
+/** A fallback that must not be used. */
 const unasked: Limiter = {
   take: () => {
     throw new Error('Redis did not answer');
@@ -52,12 +52,12 @@ describeLimiter('in Redis', () => ({
   limiter: createSharedLimiter(redis, `${Math.random()}:`, unasked),
   now: () => performance.now(),
   wait: pause,
-  // Redis counts by the moment at which its turn began: on a busy machine a while before it read the question.
+  // Redis's TIME is that of the start of its loop's turn: on a busy machine some time before it reads the command.
   windowMs: 1_500,
   slackMs: 50,
 }));
 
-test('the requests of one turn ask Redis once, and one key is one entry', async () => {
+test('the requests of one turn are one command, and those of one id are one entry', async () => {
   const asked: string[] = [];
   const counting = createRedisLimiter(
     {
@@ -70,28 +70,28 @@ test('the requests of one turn ask Redis once, and one key is one entry', async 
     `${shared.prefix}turn:`,
   );
   const five = { max: 5, windowMs: 60_000 };
-  const verdicts = await Promise.all(
+  const results = await Promise.all(
     Array.from({ length: 24 }, (_, k) => counting.take(`client-${k % 3}`, five, 1)),
   );
   expect(asked).toEqual(['limits']);
-  expect(verdicts.filter((it) => it?.isAdmitted)).toHaveLength(15);
+  expect(results.filter((it) => it?.isAdmitted)).toHaveLength(15);
   expect(await shared.client.llen(`${shared.prefix}turn:client-0`)).toBe(1);
 });
 
-test('several processes share one limit exactly, whatever their turns', async () => {
+test('several processes share one limit exactly', async () => {
   const others = await Promise.all(Array.from({ length: 4 }, () => openLink()));
   const limiters = others.map((it) => createRedisLimiter(it.link, `${shared.prefix}sum:`));
   const limit = { max: 50, windowMs: 60_000 };
-  const verdicts = await Promise.all(
+  const results = await Promise.all(
     Array.from({ length: 400 }, async (_, k) => {
       await pause(k % 7);
       return limiters[k % 4]?.take('one', limit, 1);
     }),
   );
-  expect(verdicts.filter((it) => it?.isAdmitted)).toHaveLength(50);
+  expect(results.filter((it) => it?.isAdmitted)).toHaveLength(50);
 });
 
-test('a log leaves Redis by itself, and not before its window is over', async () => {
+test('a log expires in Redis, but not before its window is over', async () => {
   await redis.take('leaving', minute, 1);
   const ms = await shared.client.pttl(`${shared.prefix}leaving`);
   expect(ms).toBeGreaterThan(60_000);
@@ -99,12 +99,12 @@ test('a log leaves Redis by itself, and not before its window is over', async ()
   const short = { max: 3, windowMs: 20 };
   await redis.take('short', short, 1);
   await pause(60);
-  // What has left is cut off when the id comes again.
+  // The next request of an id trims the expired entries.
   expect((await redis.take('short', short, 1))?.remaining).toBe(2);
   expect(await shared.client.llen(`${shared.prefix}short`)).toBe(1);
 });
 
-test('a clock of Redis that was set back shuts nobody out for longer than a window, nor lets more in', async () => {
+test('after the clock of Redis was set back, no client waits longer than a window or exceeds its limit', async () => {
   const key = `${shared.prefix}back`;
   const inAnHour = (Date.now() + 3_600_000) * 1_000;
   const entry = Buffer.alloc(24);
@@ -119,16 +119,16 @@ test('a clock of Redis that was set back shuts nobody out for longer than a wind
   expect(second?.resetMs).toBeLessThanOrEqual(60_000);
 });
 
-test('what somebody else has put in the place of a log gives way', async () => {
+test('a foreign value under the key of a log is replaced by a log', async () => {
   await shared.client.set(`${shared.prefix}text`, 'a text');
   await shared.client.rpush(`${shared.prefix}list`, 'an entry');
   for (const id of ['text', 'list']) {
-    const verdicts = await Promise.all(Array.from({ length: 4 }, () => redis.take(id, minute, 1)));
-    expect(verdicts.map((it) => it?.isAdmitted)).toEqual([true, true, true, false]);
+    const results = await Promise.all(Array.from({ length: 4 }, () => redis.take(id, minute, 1)));
+    expect(results.map((it) => it?.isAdmitted)).toEqual([true, true, true, false]);
   }
 });
 
-test('a flood of one client asks Redis once a second', async () => {
+test('a flood of one client costs Redis one command a second', async () => {
   let asked = 0;
   let moment = 0;
   const counting = createRedisLimiter(
@@ -154,11 +154,11 @@ test('a flood of one client asks Redis once a second', async () => {
   moment += 900;
   const later = await limiter.take('one', minute, 1);
   expect(refused.resetMs - later.resetMs).toBeCloseTo(900);
-  // Another limit is another question.
+  // A request with another limit is sent to Redis.
   expect((await limiter.take('one', { ...minute, max: 9 }, 1)).isAdmitted).toBe(true);
 });
 
-test('while Redis is away each process holds the limit alone, and goes back by itself', async () => {
+test('while Redis is away each process enforces the limit alone, and returns to Redis by itself', async () => {
   const server = await startRedis();
   const { link: own, degraded } = await openLink(server.url);
   let moment = 0;
@@ -175,11 +175,11 @@ test('while Redis is away each process holds the limit alone, and goes back by i
   };
   expect(await askTimes(5)).toBe(3);
   await server.stop();
-  // What Redis has said last holds for a second more.
+  // The last refusal by Redis holds for one more second.
   expect(await askTimes(5)).toBe(0);
   expect(degraded()).toBe(0);
   moment += 1_000;
-  // From Redis three in this window, and from this process three more, however often Redis goes.
+  // Redis has admitted three in this window, and this process admits three more.
   expect(await askTimes(50)).toBe(3);
   expect(degraded()).toBeGreaterThan(0);
   const known = degraded();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Breaker } from '../../src/redis/breaker.js';
 
-/** One that was found to work at the time 0. */
+/** A breaker whose first probe succeeded at time 0. */
 function createClosed(): Breaker {
   const breaker = new Breaker(0);
   breaker.startProbe();
@@ -15,7 +15,7 @@ function probe(breaker: Breaker, now: number, hasWorked: boolean): void {
 }
 
 describe('a circuit breaker', () => {
-  test('is open at first, and wants to know at once', () => {
+  test('is open at first, with a probe due at once', () => {
     const breaker = new Breaker(7);
     expect(breaker).toMatchObject({ isClosed: false, probeAt: 7 });
   });
@@ -29,7 +29,7 @@ describe('a circuit breaker', () => {
     expect(breaker).toMatchObject({ isClosed: false, probeAt: 503 });
   });
 
-  test('stays closed while an answer comes between', () => {
+  test('stays closed while a success follows every two failures', () => {
     const breaker = createClosed();
     for (let now = 1; now < 100; now += 1) {
       breaker.fail(now, false);
@@ -45,7 +45,7 @@ describe('a circuit breaker', () => {
     expect(breaker.isClosed).toBe(false);
   });
 
-  test('lets one probe through, and closes when it has worked', () => {
+  test('closes after a successful probe', () => {
     const breaker = createClosed();
     breaker.fail(0, true);
     breaker.startProbe();
@@ -65,7 +65,7 @@ describe('a circuit breaker', () => {
     expect(pauses).toEqual([1_000, 2_000, 4_000, 5_000, 5_000, 5_000]);
   });
 
-  test('goes on doubling when it fails again soon after a probe has worked', () => {
+  test('keeps doubling its pauses if it fails again soon after a successful probe', () => {
     const breaker = createClosed();
     breaker.fail(0, true);
     probe(breaker, 500, true);
@@ -76,7 +76,7 @@ describe('a circuit breaker', () => {
     expect(breaker.probeAt).toBe(3_700);
   });
 
-  test('begins anew after five good seconds', () => {
+  test('resets its pause after five seconds without a failure', () => {
     const breaker = createClosed();
     breaker.fail(0, true);
     probe(breaker, 500, true);
@@ -84,7 +84,7 @@ describe('a circuit breaker', () => {
     expect(breaker.probeAt).toBe(6_000);
   });
 
-  test('takes no notice of what comes late', () => {
+  test('ignores late successes and failures', () => {
     const breaker = createClosed();
     breaker.fail(0, true);
     breaker.fail(400, true);

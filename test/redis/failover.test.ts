@@ -23,12 +23,12 @@ async function startPair() {
     master,
     replica,
     demote: () => clients[0].replicaof('127.0.0.1', replica.port),
-    /** The replica becomes a master, and the address leads to it. */
+    /** Makes the replica a master, and the address lead to it. */
     async promote() {
       await clients[1].replicaof('NO', 'ONE');
       proxy.retarget(replica.port);
     },
-    /** As one who operates them does it: connections to the old master live on. */
+    /** A failover by an operator: connections to the old master stay open. */
     async failOver() {
       await clients[1].replicaof('NO', 'ONE');
       await clients[0].replicaof('127.0.0.1', replica.port);
@@ -43,7 +43,7 @@ async function startPair() {
 }
 
 describe('a failover behind one address', () => {
-  test('leads to the new master within two seconds, with the old one alive', async () => {
+  test('leads to the new master within two seconds while the old one is alive', async () => {
     await using pair = await startPair();
     await using test = createTestLink(pair.url, 'test:', patient);
     await test.become('up');
@@ -59,14 +59,14 @@ describe('a failover behind one address', () => {
     client.disconnect();
   });
 
-  test('that takes long is followed within two seconds of its end, and reads go on until then', async () => {
+  test('that takes long is followed within two seconds of its end, and reads succeed until then', async () => {
     await using pair = await startPair();
     await using test = createTestLink(pair.url, 'test:', patient);
     await test.become('up');
     await write(test);
     await pair.demote();
     await test.become('down');
-    // Its pauses have become as long as they get.
+    // Long enough for pauses of maximum length.
     const until = performance.now() + 3_500;
     let answered = 0;
     let asked = 0;
@@ -76,13 +76,13 @@ describe('a failover behind one address', () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     expect(answered).toBe(asked);
-    // That it looks for the master is no connection that others have closed.
+    // A reconnect in search of the master does not count as a closed connection.
     expect(test.reconnects).toBe(0);
     await pair.promote();
     await test.become('up', 2_000);
   });
 
-  test('is seen without anybody who asks', async () => {
+  test('is noticed without traffic', async () => {
     await using pair = await startPair();
     await using test = createTestLink(pair.url, 'test:', patient);
     await test.become('up');
@@ -98,14 +98,14 @@ describe('a failover behind one address', () => {
     ['-MASTERDOWN Link with MASTER is down', 'it is a replica that has lost its master'],
     ['-CLUSTERDOWN The cluster is down', 'its cluster is down'],
     ['-UNBLOCKED force unblock', 'it has become a replica'],
-    ['-NOAUTH Authentication required', 'it wants a password'],
-  ])('with an old master that says %s is followed', async (answer, reason) => {
+    ['-NOAUTH Authentication required', 'it requires a password'],
+  ])('with an old master that replies %s is followed', async (answer, reason) => {
     await using redis = await startRedis();
     await using fake = await startFakeRedis(`${answer}\r\n`);
     await using proxy = await startTcpProxy(Number(new URL(fake.url).port));
     await using test = createTestLink(`redis://127.0.0.1:${proxy.port}`, 'test:', patient);
     expect(await test.become('down')).toMatchObject({ reason });
-    // It stays with this server for a while, and looks for another once a second at least.
+    // The link stays with this server for now, and reconnects at least once a second.
     await vi.waitUntil(() => proxy.accepted >= 3, 5_000);
     proxy.retarget(redis.port);
     await test.become('up', 2_000);
@@ -116,8 +116,8 @@ describe('a failover behind one address', () => {
     ['-OOM command not allowed', 'it is out of memory'],
     ['-MISCONF Redis is configured to save', 'it cannot save to its disk'],
     ['-BUSY Redis is busy running a script', 'it is busy with a script'],
-    ['-TRYAGAIN Multiple keys request', 'its cluster is moving what was asked for'],
-  ])('is none where a master says %s: the connection stays', async (answer, reason) => {
+    ['-TRYAGAIN Multiple keys request', 'its cluster is moving the requested keys'],
+  ])('is not assumed if a master replies %s: the connection stays', async (answer, reason) => {
     await using fake = await startFakeRedis(`${answer}\r\n`);
     await using proxy = await startTcpProxy(Number(new URL(fake.url).port));
     await using test = createTestLink(`redis://127.0.0.1:${proxy.port}`, 'test:', patient);
@@ -128,7 +128,7 @@ describe('a failover behind one address', () => {
 });
 
 describe('the database', () => {
-  test('is the one that is named, after a reconnect too', async () => {
+  test('is the configured one, also after a reconnect', async () => {
     await using redis = await startRedis();
     const client = new Redis(redis.url);
     await using proxy = await startTcpProxy(redis.port);
@@ -146,7 +146,7 @@ describe('the database', () => {
 
   test.each([
     ['does not exist', '/99', [], 'it has no such database'],
-    ['its user may not choose', '/3', ['+@all', '-select', '~*'], 'its user may not run "select"'],
+    ['the user may not select', '/3', ['+@all', '-select', '~*'], 'its user may not run "select"'],
   ])('that %s is never replaced by database 0', async (_name, path, permissions, reason) => {
     await using redis = await startRedis();
     const client = new Redis(redis.url);
@@ -165,7 +165,7 @@ describe('the database', () => {
 });
 
 describe('a Redis that closes idle connections', () => {
-  test('is no outage: it is asked often enough', async () => {
+  test('does not close that of the link, which probes often enough', async () => {
     await using redis = await startRedis({ settings: ['--timeout', '5'] });
     await using proxy = await startTcpProxy(redis.port);
     await using test = createTestLink(`redis://127.0.0.1:${proxy.port}`, 'test:', patient);
@@ -175,7 +175,7 @@ describe('a Redis that closes idle connections', () => {
     expect([test.changes.length, proxy.accepted, test.degraded.limits]).toEqual([1, 1, 0]);
   });
 
-  test('after a second or two, too: the connection is made again at once, without a word', async () => {
+  test('after a second or two is no outage: the link reconnects at once without a log line', async () => {
     await using redis = await startRedis({ settings: ['--timeout', '1'] });
     await using test = createTestLink(redis.url, 'test:', patient);
     await test.become('up');
@@ -183,7 +183,7 @@ describe('a Redis that closes idle connections', () => {
     for (let k = 0; k < 4; k += 1) {
       await new Promise((resolve) => setTimeout(resolve, 1_200 + 900 * Math.random()));
       expect(await write(test)).toBe('OK');
-      // As a proxy does that keeps none for longer.
+      // Like a proxy that closes all connections of this age.
       await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     }
     await vi.waitUntil(() => test.reconnects >= 4, 5_000);
@@ -192,7 +192,7 @@ describe('a Redis that closes idle connections', () => {
     client.disconnect();
   });
 
-  test('all at once is none either, and who asks meanwhile waits for the next connection', async () => {
+  test('all at once is no outage, and a command meanwhile waits for the next connection', async () => {
     await using redis = await startRedis();
     await using test = createTestLink(redis.url, 'test:', patient);
     await test.become('up');
@@ -216,7 +216,7 @@ describe('a Redis that closes idle connections', () => {
   });
 });
 
-test('a Redis that stands still keeps one question waiting, and none behind it', async () => {
+test('a frozen Redis keeps one command waiting, and no later one', async () => {
   await using redis = await startRedis();
   await using test = createTestLink(redis.url, 'test:', 50);
   await test.become('up');

@@ -24,7 +24,7 @@ async function createUser(client: Redis, ...rules: readonly string[]): Promise<v
 
 const loginOf = (url: string) => url.replace('//', '//me:secret@');
 
-/** Everything that we do, also what is done to entries and logs that are damaged or old. */
+/** Uses the cache and the limiter in every way, also with damaged and old data. */
 async function useAll({ link }: TestLink, client: Redis): Promise<void> {
   let corrupt = 0;
   const onCorrupt = () => {
@@ -51,16 +51,16 @@ async function useAll({ link }: TestLink, client: Redis): Promise<void> {
   await client.rpush(`${limits}later`, entry(now + 1e9, 0, 3));
   await client.set(`${limits}text`, 'text');
   const ids = ['new', 'nan', 'old', 'later', 'text'].flatMap((id) => [id, id, id, id]);
-  const verdicts = await Promise.all(ids.map((id) => limiter.take(id, limit, 1)));
-  const admitted = ids.filter((_, k) => verdicts[k]?.isAdmitted).join();
+  const results = await Promise.all(ids.map((id) => limiter.take(id, limit, 1)));
+  const admitted = ids.filter((_, k) => results[k]?.isAdmitted).join();
   expect(admitted).toBe('new,new,new,nan,nan,nan,old,old,text,text,text');
-  // By its name and, after a restart, by its source.
+  // After a restart, the script runs by its source.
   await client.script('FLUSH');
   expect(await limiter.take('another', limit, 1)).toMatchObject({ isAdmitted: true, remaining: 2 });
 }
 
 describe('a user with exactly the permissions of docs/redis.md', () => {
-  test('may do everything that we do', async () => {
+  test('may do everything that the server does', async () => {
     await using redis = await startRedis();
     const client = new Redis(redis.url);
     await createUser(client, ...permissions);
@@ -73,7 +73,7 @@ describe('a user with exactly the permissions of docs/redis.md', () => {
     client.disconnect();
   });
 
-  test('and that of another database may do so there', async () => {
+  test('and that for another database may do everything there', async () => {
     await using redis = await startRedis();
     const client = new Redis(`${redis.url}/3`);
     await createUser(client, ...permissions, ofDatabase);
@@ -84,7 +84,7 @@ describe('a user with exactly the permissions of docs/redis.md', () => {
     client.disconnect();
   });
 
-  test('and that of a cluster may do so there', async () => {
+  test('and that for a cluster may do everything there', async () => {
     await using cluster = await startCluster();
     for (const client of cluster.clients) await createUser(client, ...permissions, ofCluster);
     await using test = createTestLink(loginOf(cluster.url), prefix, patient);
@@ -98,7 +98,7 @@ describe('a user with exactly the permissions of docs/redis.md', () => {
     expect(test.refused).toEqual([]);
   });
 
-  test('and those of Sentinels find the master, and hear of the next', async () => {
+  test('and those for Sentinels finds the master, and is notified of the next', async () => {
     await using sentinel = await startSentinel();
     const rules = /`(\+sentinel .*?)`/.exec(page)?.[1]?.split(' ') ?? [];
     await createUser(sentinel.client, ...rules);
@@ -106,21 +106,21 @@ describe('a user with exactly the permissions of docs/redis.md', () => {
     await using test = createTestLink(sentinel.url, prefix, patient, { sentinelLogin });
     await test.become('up');
     expect(await sentinel.client.call('ACL', 'LOG')).toEqual([]);
-    // It subscribes after the master has answered.
+    // The client subscribes after the connection to the master is ready.
     await vi.waitUntil(async () =>
       /sub=1.*cmd=subscribe user=me/.test(String(await sentinel.client.client('LIST'))),
     );
   });
 
   test.each(permissions.filter((it) => it.startsWith('+') && !/info|quit/.test(it)).map((it) => it.slice(1)))(
-    'but not %s is told which command is refused, until it may run that too',
+    'but not %s makes /health and the log name that command, until the user may run it',
     async (command) => {
       await using redis = await startRedis();
       const client = new Redis(redis.url);
       await createUser(client, ...permissions, `-${command}`);
       await using server = await buildTestApp({ REDIS_URL: loginOf(redis.url), REDIS_TIMEOUT_MS: '2000' });
       const health = async () => (await server.get('/health')).body;
-      // Without scripts nothing can be found out.
+      // Without scripts the probe cannot run.
       const isNeededAtOnce = /^eval/.test(command);
       await vi.waitUntil(async () => JSON.stringify(server.logs).includes('Redis '), 5_000);
       expect((await health()).status).toBe('degraded');
@@ -140,22 +140,19 @@ describe('a user with exactly the permissions of docs/redis.md', () => {
     },
   );
 
-  test.each(ofLimits)(
-    'but not %s: the limit of each server is counted as gone on without Redis',
-    async (command) => {
-      await using redis = await startRedis();
-      const client = new Redis(redis.url);
-      await createUser(client, ...permissions, `-${command}`);
-      await using test = createTestLink(loginOf(redis.url), prefix, patient);
-      await test.become('up');
-      const limiter = createRedisLimiter(test.link, `${prefix}{limit}:`);
-      const limit = { max: 3, windowMs: 60_000 };
-      // Of a window that is over, so that each command is needed.
-      await client.rpush(`${prefix}{limit}:a`, entry(1, 0, 1), entry(2, 1, 2));
-      expect(await limiter.take('a', limit, 1)).toBe(undefined);
-      expect(test.degraded.limits).toBe(1);
-      expect(test.refused.at(-1)).toContain(command);
-      client.disconnect();
-    },
-  );
+  test.each(ofLimits)('but not %s makes limits count as degraded', async (command) => {
+    await using redis = await startRedis();
+    const client = new Redis(redis.url);
+    await createUser(client, ...permissions, `-${command}`);
+    await using test = createTestLink(loginOf(redis.url), prefix, patient);
+    await test.become('up');
+    const limiter = createRedisLimiter(test.link, `${prefix}{limit}:`);
+    const limit = { max: 3, windowMs: 60_000 };
+    // Entries of an expired window, so that the script needs each command.
+    await client.rpush(`${prefix}{limit}:a`, entry(1, 0, 1), entry(2, 1, 2));
+    expect(await limiter.take('a', limit, 1)).toBe(undefined);
+    expect(test.degraded.limits).toBe(1);
+    expect(test.refused.at(-1)).toContain(command);
+    client.disconnect();
+  });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { findOutage, readFault, toLoggable } from '../../src/redis/redis-errors.js';
 
-/** An error as ioredis makes it of Redis's answer. */
+/** An error as ioredis creates it from Redis's reply. */
 function replyError(text: string): Error {
   return Object.defineProperty(new Error(text), 'name', { value: 'ReplyError' });
 }
@@ -23,7 +23,7 @@ describe('an error of Redis', () => {
       "ERR Error running script (call to f_1a2b): @user_script:1: @user_script: 1: -READONLY You can't write against",
       'it is a read-only replica',
     ],
-  ])('refuses writes alone: %s', (text, reason) => {
+  ])('means that Redis refuses only writes: %s', (text, reason) => {
     expect(readFault(replyError(text))).toMatchObject({ kind: 'no-writes', reason });
   });
 
@@ -33,20 +33,17 @@ describe('an error of Redis', () => {
       "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
       'it is a replica that has lost its master',
     ],
-    ['NOAUTH Authentication required.', 'it wants a password'],
+    ['NOAUTH Authentication required.', 'it requires a password'],
     ['WRONGPASS invalid username-password pair or user is disabled.', 'the user or the password is wrong'],
     ['ERR invalid password', 'the user or the password is wrong'],
-    [
-      'MOVED 3999 127.0.0.1:6381',
-      'it is a cluster, and sends elsewhere: REDIS_URL has to begin with redis+cluster://',
-    ],
-    ['TRYAGAIN Multiple keys request during rehashing of slot', 'its cluster is moving what was asked for'],
-    ['ERR SELECT is not allowed in cluster mode', 'it is a cluster, which has database 0 alone'],
+    ['MOVED 3999 127.0.0.1:6381', 'it is a cluster: REDIS_URL must begin with redis+cluster://'],
+    ['TRYAGAIN Multiple keys request during rehashing of slot', 'its cluster is moving the requested keys'],
+    ['ERR SELECT is not allowed in cluster mode', 'it is a cluster, which has only database 0'],
     ['CLUSTERDOWN Hash slot not served', 'its cluster is down'],
     ['ERR max number of clients reached', 'it has too many clients'],
     ['ERR DB index is out of range', 'it has no such database'],
-    ['DENIED Redis is running in protected mode', 'it takes local clients alone'],
-  ])('says that it does not serve: %s', (text, reason) => {
+    ['DENIED Redis is running in protected mode', 'it accepts local clients only'],
+  ])('means that Redis cannot serve: %s', (text, reason) => {
     expect(readFault(replyError(text))).toMatchObject({ kind: 'away', reason });
   });
 
@@ -64,7 +61,7 @@ describe('an error of Redis', () => {
     ['BUSY', undefined],
     ['TRYAGAIN', undefined],
     ['MOVED', undefined],
-  ])('%s is a reason to connect anew: %s', (code, isElsewhere) => {
+  ])('%s is a reason to reconnect: %s', (code, isElsewhere) => {
     const fault = readFault(replyError(`${code} and more`));
     expect('isElsewhere' in fault ? fault.isElsewhere : undefined).toBe(isElsewhere);
   });
@@ -80,8 +77,8 @@ describe('an error of Redis', () => {
       'eval',
       'its user may not use the keys of this server',
     ],
-    ['ERR something else', 'eval', 'it refuses what is needed'],
-  ])('names what a probe was refused: %s', (text, name, reason) => {
+    ['ERR something else', 'eval', 'it refuses a needed command'],
+  ])('of a probe is named by its cause: %s', (text, name, reason) => {
     const error = Object.assign(replyError(text), { command: { name, args: [] } });
     expect(findOutage(error, 'server')).toEqual({ kind: 'away', reason });
   });
@@ -94,9 +91,9 @@ describe('an error of Redis', () => {
     ],
     [
       'All sentinels are unreachable and retry is disabled. Last error: NOAUTH Authentication required.',
-      'its Sentinels want a password: REDIS_SENTINEL_PASSWORD',
+      'its Sentinels require a password: REDIS_SENTINEL_PASSWORD',
     ],
-  ])('tells that of Sentinels from that of Redis: %s', (text, reason) => {
+  ])('of Sentinels is not taken for one of Redis: %s', (text, reason) => {
     expect(readFault(new Error(text))).toEqual({ kind: 'away', reason });
   });
 
@@ -107,32 +104,32 @@ describe('an error of Redis', () => {
     ['ERR value is not an integer or out of range script: 1a2b, on @user_script:1.', 'ERR'],
     ['ERR Error running script (call to f_1a2b): @user_script:1: ERR value is not an integer', 'ERR'],
     ["ERR unknown command 'UNLINK', with args beginning with: 'x'", 'ERR'],
-  ])('is of one question: %s', (text, code) => {
-    expect(readFault(replyError(text))).toEqual({ kind: 'question', code });
+  ])('concerns one command only: %s', (text, code) => {
+    expect(readFault(replyError(text))).toEqual({ kind: 'command', code });
   });
 
   test.each([
     ['ECONNREFUSED', 'it cannot be reached'],
     ['EHOSTUNREACH', 'it cannot be reached'],
-    ['ENOTFOUND', 'its name is not known'],
+    ['ENOTFOUND', 'its host name is unknown'],
     ['ETIMEDOUT', 'it cannot be reached in time'],
     ['ECONNRESET', 'the connection was lost'],
     [
       'DEPTH_ZERO_SELF_SIGNED_CERT',
-      'its certificate or its TLS is not accepted: REDIS_TLS_CA_FILE names an authority of your own',
+      'its certificate or its TLS is not accepted: set REDIS_TLS_CA_FILE for an authority of your own',
     ],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate or its TLS is not accepted'],
     ['ERR_SSL_WRONG_VERSION_NUMBER', 'its certificate or its TLS is not accepted'],
     [
       'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
-      'it wants a client certificate: REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE',
+      'it requires a client certificate: REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE',
     ],
     ['CERT_HAS_EXPIRED', 'its certificate or its TLS is not accepted'],
-  ])('is of the way to it: %s', (code, reason) => {
+  ])('of the connection gives a reason: %s', (code, reason) => {
     expect(readFault(Object.assign(new Error('x'), { code }))).toEqual({ kind: 'away', reason });
   });
 
-  test('is logged without the password and without what was asked', () => {
+  test('is logged without the password and without the command', () => {
     const error = Object.assign(
       replyError("ERR unknown command 'AUTH', with args beginning with: 'me' 'canary' canary"),
       { command: { name: 'auth', args: ['me', 'canary'] } },

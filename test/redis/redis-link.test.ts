@@ -11,7 +11,7 @@ import { createTestLink } from '../helpers/redis-link.js';
 import { openSharedRedis } from '../helpers/shared-redis.js';
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js';
 
-/** For answers whose time is not the subject: longer than a busy machine lets Redis wait. */
+/** Long enough for a busy machine, where latency is not the subject. */
 const patient = 5_000;
 
 const read = ({ link }: TestLink, key = 'absent') =>
@@ -20,7 +20,7 @@ const write = ({ link }: TestLink, key = 'test:key') =>
   link.ask('limits', (redis) => redis.set(key, 'value', 'PX', 10_000));
 
 describe('the link to Redis', () => {
-  test('asks and is answered', async () => {
+  test('resolves with the reply of a command', async () => {
     await using redis = openSharedRedis();
     await using test = createTestLink(redis.url, redis.prefix, patient);
     await test.become('up');
@@ -30,7 +30,7 @@ describe('the link to Redis', () => {
     expect(test.degraded).toEqual({ cache: 0, limits: 0 });
   });
 
-  test('gives a refusal of one question to who asked, and stays up', async () => {
+  test('resolves with the refusal of a single command, and stays up', async () => {
     await using redis = openSharedRedis();
     await using test = createTestLink(redis.url, redis.prefix, patient);
     await test.become('up');
@@ -44,7 +44,7 @@ describe('the link to Redis', () => {
     expect(test.degraded).toEqual({ cache: 0, limits: 0 });
   });
 
-  test('goes on without a Redis that is down at the start, and finds it when it comes', async () => {
+  test('is down at once if Redis is not started yet, and up when it starts', async () => {
     const port = await findFreePort();
     await using test = createTestLink(`redis://127.0.0.1:${port}`, 'test:', patient);
     using time = startLoopTime();
@@ -59,7 +59,7 @@ describe('the link to Redis', () => {
     expect(test.changes).toHaveLength(2);
   });
 
-  test('is back within two seconds after Redis was killed and started again', async () => {
+  test('is up within two seconds after Redis was killed and started again', async () => {
     const redis = await startRedis();
     await using test = createTestLink(redis.url, 'test:', patient);
     await test.become('up');
@@ -71,7 +71,7 @@ describe('the link to Redis', () => {
     expect(test.changes).toHaveLength(3);
   });
 
-  test('waits at most three times for one that is frozen, then not at all, and is back when it thaws', async () => {
+  test('waits at most three times for a frozen Redis, then not at all, and is up when it thaws', async () => {
     await using redis = await startRedis();
     await using proxy = await startTcpProxy(redis.port);
     await using test = createTestLink(`redis://127.0.0.1:${proxy.port}`);
@@ -83,7 +83,7 @@ describe('the link to Redis', () => {
     for (let k = 0; k < 1_000; k += 1) expect(await read(test)).toBe(undefined);
     expect(time.elapsedMs()).toBeLessThan(1_000);
     expect(test.degraded.cache).toBe(1_003);
-    // Long enough for two probes: after the second it has tried another connection.
+    // Long enough for two probes: after the second the link tries another connection.
     await vi.waitUntil(() => proxy.accepted > 1, 15_000);
     redis.thaw();
     await test.become('up', 2_000);
@@ -91,7 +91,7 @@ describe('the link to Redis', () => {
     expect(test.changes.map(({ state }) => state)).toEqual(['up', 'down', 'up']);
   });
 
-  test('finds out that the other end has gone without a word', async () => {
+  test('notices a lost peer although the socket stays open', async () => {
     await using redis = await startRedis();
     await using proxy = await startTcpProxy(redis.port);
     await using test = createTestLink(`redis://127.0.0.1:${proxy.port}`);
@@ -99,7 +99,7 @@ describe('the link to Redis', () => {
     proxy.stall();
     for (let k = 0; k < 3; k += 1) expect(await read(test)).toBe(undefined);
     await test.become('down', 300);
-    // What was on its way is lost for ever; a new connection works.
+    // Pending commands never get a reply; a new connection works.
     proxy.strand();
     await test.become('up');
     expect(proxy.accepted).toBe(2);
@@ -108,9 +108,9 @@ describe('the link to Redis', () => {
 
   test.each([
     ['0.2 s away', (proxy: TcpProxy) => proxy.delay(200)],
-    ['a byte a second', (proxy: TcpProxy) => proxy.drip(1)],
-    ['that stalls', (proxy: TcpProxy) => proxy.stall()],
-  ])('goes on without a Redis %s, and comes back', async (_name, worsen) => {
+    ['that sends a byte a second', (proxy: TcpProxy) => proxy.drip(1)],
+    ['that sends nothing', (proxy: TcpProxy) => proxy.stall()],
+  ])('is down with a Redis %s, and up again afterwards', async (_name, worsen) => {
     await using redis = openSharedRedis();
     await using proxy = await startTcpProxy(Number(new URL(redis.url).port));
     await using test = createTestLink(`redis://127.0.0.1:${proxy.port}`, redis.prefix);
@@ -125,7 +125,7 @@ describe('the link to Redis', () => {
     expect(test.changes).toHaveLength(3);
   });
 
-  test('loses what is on its way when the line is cut, and nothing after that', async () => {
+  test('loses pending commands when the connection is cut, and none after the reconnect', async () => {
     await using redis = openSharedRedis();
     await using proxy = await startTcpProxy(Number(new URL(redis.url).port));
     await using test = createTestLink(`redis://127.0.0.1:${proxy.port}`, redis.prefix);
@@ -140,7 +140,7 @@ describe('the link to Redis', () => {
     expect(test.changes.map(({ state }) => state)).toEqual(['up', 'down', 'up']);
   });
 
-  test('does not take a loop of ours that stood still for a Redis that does', async () => {
+  test('does not blame Redis for a blocked event loop of its own process', async () => {
     await using redis = openSharedRedis();
     await using test = createTestLink(redis.url, redis.prefix);
     await test.become('up');
@@ -153,33 +153,29 @@ describe('the link to Redis', () => {
     expect(test.degraded.cache).toBe(0);
   });
 
-  test.each(['answers', 'is frozen'])(
-    'leaves nothing behind when it is closed while Redis %s',
-    async (how) => {
-      await using redis = await startRedis();
-      const handles = () =>
-        process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
-      // A socket of another test may still be closing.
-      await vi.waitUntil(() => handles() === 0, 15_000);
-      const { link, become, changes } = createTestLink(redis.url, 'test:', how === 'answers' ? patient : 50);
-      await become('up');
-      const told = changes.length;
-      expect(handles()).toBe(1);
-      const written = link.ask('cache', (commands) => commands.set('test:last', 'x'));
-      if (how === 'is frozen') redis.freeze();
-      using time = startLoopTime();
-      await link.close();
-      expect(time.elapsedMs()).toBeLessThan(500);
-      expect(await written).toBe(how === 'is frozen' ? undefined : 'OK');
-      expect(handles()).toBe(0);
-      expect(await link.ask('cache', (commands) => commands.set('test:late', 'x'))).toBe(undefined);
-      expect(changes).toHaveLength(told);
-    },
-  );
+  test.each(['answers', 'is frozen'])('leaves no socket open if it is closed while Redis %s', async (how) => {
+    await using redis = await startRedis();
+    const handles = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    // A socket of another test may still be closing.
+    await vi.waitUntil(() => handles() === 0, 15_000);
+    const { link, become, changes } = createTestLink(redis.url, 'test:', how === 'answers' ? patient : 50);
+    await become('up');
+    const count = changes.length;
+    expect(handles()).toBe(1);
+    const written = link.ask('cache', (commands) => commands.set('test:last', 'x'));
+    if (how === 'is frozen') redis.freeze();
+    using time = startLoopTime();
+    await link.close();
+    expect(time.elapsedMs()).toBeLessThan(500);
+    expect(await written).toBe(how === 'is frozen' ? undefined : 'OK');
+    expect(handles()).toBe(0);
+    expect(await link.ask('cache', (commands) => commands.set('test:late', 'x'))).toBe(undefined);
+    expect(changes).toHaveLength(count);
+  });
 
-  test.each(['nobody listens', 'nobody answers'])('can be closed while %s', async (how) => {
+  test.each(['no server listens', 'the server does not answer'])('can be closed while %s', async (how) => {
     await using fake = await startFakeRedis('');
-    const url = how === 'nobody listens' ? `redis://127.0.0.1:${await findFreePort()}` : fake.url;
+    const url = how === 'no server listens' ? `redis://127.0.0.1:${await findFreePort()}` : fake.url;
     const { link, become } = createTestLink(url);
     await become('down');
     using time = startLoopTime();
@@ -188,7 +184,7 @@ describe('the link to Redis', () => {
     expect(process.getActiveResourcesInfo()).not.toContain('TCPConnectWrap');
   });
 
-  test('refuses to write to a Redis that becomes full, reads on, and writes again when there is room', async () => {
+  test('sends only reads to a Redis out of memory, and writes again when there is room', async () => {
     await using redis = await startRedis();
     const client = new Redis(redis.url);
     await client.set('test:kept', 'value');
@@ -208,7 +204,7 @@ describe('the link to Redis', () => {
     client.disconnect();
   });
 
-  test('tells a replica from a master in an error of a script, too', async () => {
+  test('recognizes a replica by the error of a script', async () => {
     await using redis = await startRedis({
       settings: ['--replicaof', '127.0.0.1', String(await findFreePort())],
     });
@@ -229,11 +225,11 @@ describe('the link to Redis', () => {
 });
 
 describe('a script', () => {
-  test('runs by its name, and by its source where Redis has forgotten it', async () => {
+  test('runs by its digest, and by its source if Redis does not know it', async () => {
     await using redis = openSharedRedis();
     await using test = createTestLink(redis.url, redis.prefix, patient);
     await test.become('up');
-    // Of this test alone: others of this run may have theirs forgotten only by chance.
+    // A script that no other test uses, so that Redis does not know it.
     const script = defineScript(`return {KEYS[1], ARGV[1], '${redis.prefix}'}`);
     const run = () => test.link.ask('limits', (commands) => runScript(commands, script, ['test:a'], [7]));
     expect(await redis.client.script('EXISTS', script.sha1)).toEqual([0]);
@@ -242,7 +238,7 @@ describe('a script', () => {
     expect(await run()).toEqual(['test:a', '7', redis.prefix]);
   });
 
-  test('that fails is a refusal of this question alone', async () => {
+  test('that fails gives a refusal, and the link stays up', async () => {
     await using redis = openSharedRedis();
     await using test = createTestLink(redis.url, redis.prefix, patient);
     await test.become('up');
@@ -257,13 +253,13 @@ describe('a script', () => {
     expect(test.link.state).toBe('up');
   });
 
-  test('or any other question that throws by a fault of ours is one, too', async () => {
+  test('or another command that throws a TypeError gives a refusal too', async () => {
     await using redis = openSharedRedis();
     await using test = createTestLink(redis.url, redis.prefix, patient);
     await test.become('up');
     const ask = () =>
       test.link.ask('limits', () => {
-        throw new TypeError('a fault of ours');
+        throw new TypeError('a bug');
       });
     for (let k = 0; k < 5; k += 1) expect(await ask()).toBeInstanceOf(RefusedByRedis);
     expect(test.link.state).toBe('up');

@@ -3,18 +3,18 @@ import { RefusedCommands } from '../../src/redis/refused-commands.js';
 
 function setUp() {
   let moment = 0;
-  const told: string[] = [];
+  const reports: string[] = [];
   const counted: string[] = [];
   const refused = new RefusedCommands(() => moment, {
-    onRefused: (commands) => told.push(commands.join()),
+    onRefused: (commands) => reports.push(commands.join()),
     onRefusal: (command) => counted.push(command),
   });
-  return { refused, told, counted, pass: (ms: number) => (moment += ms) };
+  return { refused, reports, counted, pass: (ms: number) => (moment += ms) };
 }
 
 describe('refused commands', () => {
-  test('are told once, counted each time, and taken back by the next probe that may run them', () => {
-    const { refused, told, counted, pass } = setUp();
+  test('are reported once, counted each time, and cleared by the next probe that may run them', () => {
+    const { refused, reports, counted, pass } = setUp();
     for (let k = 0; k < 3; k += 1) {
       refused.replace(['time', 'scan']);
       pass(1_000);
@@ -23,12 +23,12 @@ describe('refused commands', () => {
     refused.replace(['scan']);
     pass(1);
     refused.replace([]);
-    expect(told).toEqual(['scan,time', 'scan', '']);
+    expect(reports).toEqual(['scan,time', 'scan', '']);
     expect(counted).toHaveLength(7);
   });
 
-  test('that a question has met stay for a minute, though a probe does not meet them', () => {
-    const { refused, told, pass } = setUp();
+  test('found outside a probe stay for a minute, even if a probe succeeds', () => {
+    const { refused, reports, pass } = setUp();
     refused.note('set');
     refused.note('set');
     pass(59_000);
@@ -36,6 +36,6 @@ describe('refused commands', () => {
     expect(refused.names).toEqual(['set']);
     pass(1_000);
     refused.replace([]);
-    expect(told).toEqual(['set', '']);
+    expect(reports).toEqual(['set', '']);
   });
 });

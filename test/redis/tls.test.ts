@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const file = (name: string) => join(folder, name);
 const patient = 2_000;
 
-/** Writes a certificate and its key, and gives where they are. */
+/** Writes a certificate and its key, and returns their paths. */
 function writePair(name: string) {
   const pair = createPair(name);
   const [certFile, keyFile] = [file(`${name}.crt`), file(`${name}.key`)];
@@ -24,7 +24,7 @@ function writePair(name: string) {
   return { certFile, keyFile, pair };
 }
 
-/** A Redis that speaks TLS alone, and takes the clients whose certificates are in `clientsFile`; without, all. */
+/** A Redis with only TLS. It accepts clients with a certificate in `clientsFile`; without that file, all clients. */
 async function startSecureRedis(server: ReturnType<typeof writePair>, clientsFile?: string) {
   const port = await findFreePort();
   const clients = clientsFile === undefined ? 'no' : 'yes';
@@ -40,7 +40,7 @@ async function startSecureRedis(server: ReturnType<typeof writePair>, clientsFil
 }
 
 describe.skipIf(noCertificates !== undefined)('a Redis with TLS', () => {
-  test('that wants client certificates gets one, and a renewed one at the next connect', async () => {
+  test('that requires client certificates gets one, and a renewed one at the next connect', async () => {
     const server = writePair('server');
     const client = writePair('client');
     const renewed = createPair('renewed');
@@ -53,7 +53,7 @@ describe.skipIf(noCertificates !== undefined)('a Redis with TLS', () => {
     const operator = new Redis(redis.url, {
       tls: { ca: server.pair.cert, cert: client.pair.cert, key: client.pair.key },
     });
-    // The old one is no longer taken: only who reads the new one gets in.
+    // Redis rejects the old certificate now, so the client must read the new one.
     writeFileSync(clients, renewed.cert);
     await operator.config('SET', 'tls-ca-cert-file', clients);
     writeFileSync(client.certFile, renewed.cert);
@@ -64,12 +64,12 @@ describe.skipIf(noCertificates !== undefined)('a Redis with TLS', () => {
     operator.disconnect();
   });
 
-  test('that wants client certificates and gets none says so', async () => {
+  test('that requires client certificates and gets none is down for that reason', async () => {
     const server = writePair('server');
     await using redis = await startSecureRedis(server, writePair('client').certFile);
     await using test = createTestLink(redis.url, 'test:', patient, { tlsFiles: { caFile: server.certFile } });
     expect(await test.become('down')).toMatchObject({
-      reason: 'it wants a client certificate: REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE',
+      reason: 'it requires a client certificate: REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE',
     });
   });
 
@@ -78,11 +78,12 @@ describe.skipIf(noCertificates !== undefined)('a Redis with TLS', () => {
     await using redis = await startSecureRedis(server);
     await using test = createTestLink(redis.url, 'test:', patient);
     expect(await test.become('down')).toMatchObject({
-      reason: 'its certificate or its TLS is not accepted: REDIS_TLS_CA_FILE names an authority of your own',
+      reason:
+        'its certificate or its TLS is not accepted: set REDIS_TLS_CA_FILE for an authority of your own',
     });
   });
 
-  test('goes on with the last files while one of the new ones is damaged, and is back when it is mended', async () => {
+  test('stays up after a file was removed, is down while one is damaged, and is up again when it is repaired', async () => {
     const server = writePair('server');
     const client = writePair('client');
     await using redis = await startSecureRedis(server, client.certFile);
@@ -104,7 +105,7 @@ describe.skipIf(noCertificates !== undefined)('a Redis with TLS', () => {
     operator.disconnect();
   });
 
-  test('is reached by a server with these settings', async () => {
+  test('is up for a server with the three TLS settings', async () => {
     const server = writePair('server');
     const client = writePair('client');
     await using redis = await startSecureRedis(server, client.certFile);
@@ -148,7 +149,7 @@ test.each([
   ],
   [
     { REDIS_URL: 'redis+cluster://me:canary@a,b/3' },
-    ['REDIS_URL: takes no database for a cluster, which has database 0 alone'],
+    ['REDIS_URL: takes no database for a cluster, which has only database 0'],
   ],
   [
     { REDIS_URL: 'sentinel://me:canary@a,b/mymaster' },
@@ -156,7 +157,7 @@ test.each([
       'REDIS_URL: got "sentinel://…@a,b/mymaster", takes a redis:// or rediss:// address, of Sentinels (redis+sentinel://) or a cluster (redis+cluster://)',
     ],
   ],
-])('a server does not start with %j, and says why', async (environment, lines) => {
+])('a server does not start with %j, and one line gives the reason', async (environment, lines) => {
   const { code, stderr } = await runServerToItsEnd(environment as Record<string, string>);
   expect(code).toBe(1);
   expect(stderr).toEqual(lines.map((line) => `sardonyx: ${line}`));

@@ -15,7 +15,7 @@ const identityOf = (digit: string) => digit.repeat(64);
 const write = ({ link }: TestLink) =>
   link.ask('limits', (redis) => redis.set('sardonyx:{limit}:x', 'value', 'PX', 10_000));
 
-/** What the parts do, on whatever Redis: answers of several versions, limits of several clients. */
+/** Uses the cache with several versions and the limiter with several clients. */
 async function useAll({ link }: TestLink): Promise<void> {
   const cache = createRedisCache(link, { prefix, ttlSeconds: 60, onCorrupt: () => undefined });
   const versions = [...'0123456789abcdef'].map(identityOf);
@@ -32,19 +32,19 @@ async function useAll({ link }: TestLink): Promise<void> {
   const limiter = createRedisLimiter(link, `${prefix}{limit}:`);
   const run = randomUUID();
   const limit = { max: 2, windowMs: 60_000 };
-  const verdicts = await Promise.all(
+  const results = await Promise.all(
     Array.from({ length: 60 }, (_, k) => limiter.take(`${run}${k % 20}`, limit, 1)),
   );
-  expect(verdicts.map((it) => it?.isAdmitted)).toEqual(verdicts.map((_, k) => k < 40));
+  expect(results.map((it) => it?.isAdmitted)).toEqual(results.map((_, k) => k < 40));
 }
 
 describe('a cluster', () => {
-  test('of three masters keeps answers and limits', async () => {
+  test('of three masters holds answers and limits', async () => {
     await using cluster = await startCluster();
     await using test = createTestLink(cluster.url, prefix, patient);
     await test.become('up');
     await useAll(test);
-    // The probe has written to each of them.
+    // The probe has written to each master.
     for (const client of cluster.clients) {
       expect(Number(/cmdstat_eval:calls=(\d+)/.exec(await client.info('commandstats'))?.[1])).toBeGreaterThan(
         0,
@@ -53,7 +53,7 @@ describe('a cluster', () => {
     expect([test.changes.length, test.degraded.limits, test.degraded.cache]).toEqual([1, 0, 0]);
   });
 
-  test('is found by any of its nodes', async () => {
+  test('is found through any of its nodes', async () => {
     await using cluster = await startCluster();
     const url = `redis+cluster://127.0.0.1:1,127.0.0.1:${cluster.nodes[2]?.port}`;
     await using test = createTestLink(url, prefix, patient);
@@ -61,7 +61,7 @@ describe('a cluster', () => {
     await useAll(test);
   });
 
-  test('is down while one of its masters is, and back when that is', async () => {
+  test('is down while one of its masters is frozen, and up again afterwards', async () => {
     await using cluster = await startCluster();
     await using test = createTestLink(cluster.url, prefix, 200);
     await test.become('up');
@@ -72,7 +72,7 @@ describe('a cluster', () => {
     await vi.waitUntil(async () => (await write(test)) === 'OK', 5_000);
   });
 
-  test('that moves slots from one master to another is followed', async () => {
+  test('that moves slots to another master stays usable', async () => {
     await using cluster = await startCluster();
     await using test = createTestLink(cluster.url, prefix, patient);
     await test.become('up');
@@ -104,7 +104,7 @@ describe('a cluster', () => {
     expect([test.changes.length, test.degraded.limits]).toEqual([1, 0]);
   });
 
-  test('is closed without a socket left', async () => {
+  test('leaves no socket open after `close`', async () => {
     await using cluster = await startCluster();
     const ofTest = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
     const before = ofTest();
@@ -115,24 +115,24 @@ describe('a cluster', () => {
     await vi.waitUntil(() => ofTest() <= before, 1_000);
   });
 
-  test('whose address is that of no cluster says so', async () => {
+  test('address that leads to a single server gives the right reason', async () => {
     await using redis = await startRedis();
     await using test = createTestLink(redis.url.replace('redis:', 'redis+cluster:'), prefix, patient);
     expect(await test.become('down')).toMatchObject({
-      reason: 'it is no cluster: REDIS_URL has to begin with redis://',
+      reason: 'it is not a cluster: REDIS_URL must begin with redis://',
     });
   });
 
-  test('that nobody answers for can be closed at once', async () => {
+  test('that cannot be reached can be closed at once', async () => {
     const { link, become } = createTestLink('redis+cluster://127.0.0.1:1', prefix, patient);
-    expect(await become('down')).toMatchObject({ reason: 'none of the nodes of its cluster can be reached' });
+    expect(await become('down')).toMatchObject({ reason: 'no node of its cluster can be reached' });
     const startedAt = performance.now();
     await link.close();
     expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 });
 
-test('the slot of a key is that of Redis', async () => {
+test('the slot of a key equals that of Redis', async () => {
   await using cluster = await startCluster();
   const keys = [
     'a',
@@ -146,8 +146,8 @@ test('the slot of a key is that of Redis', async () => {
   for (const key of keys) expect(slotOf(key), key).toBe(await cluster.clients[0]?.cluster('KEYSLOT', key));
 });
 
-describe('by way of Sentinel', () => {
-  test('the master is found, and the next one within two seconds after a failover', async () => {
+describe('through Sentinel', () => {
+  test('the master is found, and the new one within two seconds after a failover', async () => {
     await using sentinel = await startSentinel();
     await using test = createTestLink(sentinel.url, prefix, patient);
     await test.become('up');
@@ -167,7 +167,7 @@ describe('by way of Sentinel', () => {
     client.disconnect();
   });
 
-  test('a master that dies is followed by its replica', async () => {
+  test('a dead master is replaced by its replica', async () => {
     await using sentinel = await startSentinel();
     await using test = createTestLink(sentinel.url, prefix, patient);
     await test.become('up');
@@ -184,21 +184,21 @@ describe('by way of Sentinel', () => {
       'none of its Sentinels can be reached',
     ],
     [
-      'none knows the master',
+      'no Sentinel knows the master',
       async (url: string) => url.replace('mymaster', 'another'),
       'its Sentinels do not know the master',
     ],
-  ])('it is said that %s', async (_name, toUrl, reason) => {
+  ])('the reason is right if %s', async (_name, toUrl, reason) => {
     await using sentinel = await startSentinel();
     await using test = createTestLink(await toUrl(sentinel.url), prefix, patient);
     expect(await test.become('down')).toMatchObject({ reason });
   });
 
-  test('Sentinels are logged in to with a password of their own, which no line shows', async () => {
+  test('Sentinels have a password of their own, which no log line shows', async () => {
     await using sentinel = await startSentinel({ password: 'canary' });
     await using without = createTestLink(sentinel.url, prefix, patient);
     expect(await without.become('down')).toMatchObject({
-      reason: 'its Sentinels want a password: REDIS_SENTINEL_PASSWORD',
+      reason: 'its Sentinels require a password: REDIS_SENTINEL_PASSWORD',
     });
     await using wrong = createTestLink(sentinel.url, prefix, patient, {
       sentinelLogin: { password: 'canary2' },

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { sendRaw } from '../faults/raw.js';
+import { sendRaw } from '../faults/instruments/raw-http.js';
 import { buildTestApp } from '../helpers/app.js';
 
 /** The paths of the files that a page loads, as a browser resolves them. */

@@ -11,7 +11,7 @@ import { printable } from '../terminal/terminal-text.js';
 import type { KeysRequest } from './keys.js';
 import { describeEntry } from './list.js';
 
-/** Makes a key, stores its digest, and prints it: the one moment in which it can be seen. */
+/** Stores the digest of a new key and prints the key, which cannot be shown again. */
 export async function createKey({ path, args, context, now }: KeysRequest, id: string): Promise<number> {
   const wanted = readWanted(args, now);
   const key = `${keyPrefix}${randomBytes(32).toString('base64url')}`;
@@ -24,24 +24,23 @@ export async function createKey({ path, args, context, now }: KeysRequest, id: s
     const { scopes = ['predict', 'read'], models, rateLimit } = last;
     if (others > 0 && wanted.rateLimit !== undefined && !isSame(wanted.rateLimit, rateLimit)) {
       throw new RefusedError(
-        `${id} has ${others} key${others === 1 ? '' : 's'} with another limit, and all keys of an ID share one: change it in ${path}`,
+        `${id} has ${others} key${others === 1 ? '' : 's'} with another limit, and all keys of an ID share one limit: change it in ${path}`,
       );
     }
     const likeLast = { scopes, ...(models && { models }), ...(rateLimit && { rateLimit }) };
     entry = { id, sha256: hash('sha256', key, 'hex'), ...likeLast, ...wanted };
     return [...entries, entry];
   });
-  // Not before it is stored: a key that is printed works.
+  // Printed only after it is stored, so that every printed key works.
   context.stdout.write(`${key}\n`);
   context.stderr.write(
-    `${describeEntry(entry as KeyEntry)}. Only its digest is in ${printable(path)}: the key itself is shown this once.\n${
-      others === 0 ? '' : `${id} has ${others + 1} keys now; sardonyx keys revoke takes the old one away.\n`
+    `${describeEntry(entry as KeyEntry)}. ${printable(path)} holds only the digest of the key, which cannot be shown again.\n${
+      others === 0 ? '' : `${id} now has ${others + 1} keys; sardonyx keys revoke removes the old one.\n`
     }`,
   );
   return 0;
 }
 
-/** What the options say of the key. */
 function readWanted(args: Args, now: Date): Partial<Omit<KeyEntry, 'id' | 'sha256'>> {
   const wantedScopes = args.list('scopes')?.map(toScope);
   const models = args.list('models');

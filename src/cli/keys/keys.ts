@@ -5,7 +5,6 @@ import { createKey } from './create.js';
 import { listKeys } from './list.js';
 import { revokeKeys } from './revoke.js';
 
-/** What a subcommand works on. */
 export interface KeysRequest {
   readonly path: string;
   readonly args: Args;
@@ -13,7 +12,7 @@ export interface KeysRequest {
   readonly now: Date;
 }
 
-/** The options of each subcommand that are its own, beside --file. */
+/** The options of each subcommand besides --file. */
 const optionsOf: Readonly<Record<'create' | 'list' | 'revoke', readonly string[]>> = {
   create: ['scopes', 'models', 'max', 'window', 'expires'],
   list: ['json'],
@@ -21,24 +20,24 @@ const optionsOf: Readonly<Record<'create' | 'list' | 'revoke', readonly string[]
 };
 
 export const keys: Command = {
-  summary: 'makes, lists and revokes API keys',
+  summary: 'creates, lists and revokes API keys',
   help: `Usage: sardonyx keys create ID [--scopes predict,read] [--models a,b] [--max N [--window TIME]] [--expires WHEN]
        sardonyx keys list [--json]
        sardonyx keys revoke ID [--sha256 PREFIX | --all]
 
-ID names a client. create prints its new key on standard output, once: the file holds the digest alone. A client may
-have several keys, so that it can change its key without a pause: create the new one, change the client, revoke the
-old one. A further key of an ID may do what its last one may, unless other options are given.
+ID is the name of a client. create prints the new key once, on standard output: the file holds only its digest. A
+client may have several keys. To change a key without a pause, create the new key, give it to the client, then revoke
+the old key. A new key of an ID gets the scopes, models and limit of its last key, unless options say otherwise.
 
   --scopes A,B   what the key may do: predict, read, metrics, admin (predict,read)
-  --models A,B   the models that it may use, by name (all)
-  --max N        its own limit of requests in a window
-  --window TIME  such as "1 minute", "30 seconds" or "1 day" (1 minute)
-  --expires WHEN such as 90d or 2027-01-01, which is midnight in UTC (never)
-  --sha256 P     of several keys of the ID, the one whose digest begins so
-  --all          all keys of the ID
-  --json         the entries as JSON
-  --file PATH    the file of keys (API_KEYS_FILE)
+  --models A,B   names of the models that the key may use (all)
+  --max N        limit of requests in a window, in place of the server's limit
+  --window TIME  window of the limit, such as "1 minute", "30 seconds" or "1 day" (1 minute)
+  --expires WHEN end of the key, such as 90d or 2027-01-01, which is midnight in UTC (never)
+  --sha256 P     revokes the key whose digest begins with P
+  --all          revokes all keys of the ID
+  --json         prints the entries as JSON
+  --file PATH    file of the keys (API_KEYS_FILE)
 `,
   options: {
     ...Object.fromEntries(
@@ -61,9 +60,10 @@ old one. A further key of an ID may do what its last one may, unless other optio
     const foreign = Object.keys(keys.options).find(
       (option) => option !== 'file' && !optionsOf[name].includes(option) && isGiven(option),
     );
-    if (foreign !== undefined) throw new UsageError(`--${foreign} is not for keys ${name}`);
+    if (foreign !== undefined) throw new UsageError(`--${foreign} is not an option of keys ${name}`);
     const path = args.text('file') ?? (context.env['API_KEYS_FILE'] || undefined);
-    if (path === undefined) throw new UsageError('which file? say --file PATH, or set API_KEYS_FILE');
+    if (path === undefined)
+      throw new UsageError('the file of keys is missing: give --file PATH, or set API_KEYS_FILE');
     const request = { path, args, context, now: context.now?.() ?? new Date() };
     if (name === 'list') {
       if (id !== undefined) throw new UsageError(`${printable(id)} is one argument too many`);

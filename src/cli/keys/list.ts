@@ -5,7 +5,7 @@ import { readTime } from '../../time/timestamp.js';
 import { printable, toPrintableJson, toTable } from '../terminal/terminal-text.js';
 import type { KeysRequest } from './keys.js';
 
-/** Prints the keys by what may be known of them: a digest tells nothing of its key. */
+/** Prints the entries of the file. They are not secret: a digest does not reveal its key. */
 export async function listKeys({ path, args, context, now }: KeysRequest): Promise<number> {
   const entries = await readKeyEntries(path);
   if (args.flag('json')) {
@@ -13,8 +13,8 @@ export async function listKeys({ path, args, context, now }: KeysRequest): Promi
     return 0;
   }
   if (entries.length === 0) {
-    const reason = existsSync(path) ? '' : ': the file is not there';
-    context.stdout.write(`no key is in ${printable(path)}${reason}\n`);
+    const reason = existsSync(path) ? '' : ': the file does not exist';
+    context.stdout.write(`there is no key in ${printable(path)}${reason}\n`);
     return 0;
   }
   const rows = entries.map((entry) => [
@@ -29,18 +29,17 @@ export async function listKeys({ path, args, context, now }: KeysRequest): Promi
   return 0;
 }
 
-/** As much of a digest as tells it from others. */
+/** Enough of a digest to identify it. */
 export function toPrefix({ sha256 }: KeyEntry): string {
   return sha256.slice(0, 12);
 }
 
-/** When a key ends, in a word or two. */
 export function describeEnd({ expires }: KeyEntry, now: Date): string {
   if (expires === undefined) return 'never';
-  return (readTime(expires) ?? 0) <= now.getTime() ? `${expires} (over)` : expires;
+  return (readTime(expires) ?? 0) <= now.getTime() ? `${expires} (expired)` : expires;
 }
 
-/** A key in a sentence without its end. */
+/** A sentence about a key, without a full stop. */
 export function describeEntry(entry: KeyEntry): string {
   const { id, scopes, rateLimit, expires } = entry;
   const parts = [`${id} may ${scopes.join(', ')}`, `models ${modelsOf(entry)}`];

@@ -6,7 +6,7 @@ import { printable } from '../terminal/terminal-text.js';
 import type { KeysRequest } from './keys.js';
 import { describeEnd, toPrefix } from './list.js';
 
-/** Takes keys of a client out of the file: a server that watches it refuses them within about a second. */
+/** Removes keys of a client from the file. A server that watches the file rejects them within about a second. */
 export async function revokeKeys({ path, args, context, now }: KeysRequest, id: string): Promise<number> {
   const prefix = args.text('sha256');
   const isAll = args.flag('all');
@@ -26,8 +26,8 @@ export async function revokeKeys({ path, args, context, now }: KeysRequest, id: 
       const those = own.map((it) => `${toPrefix(it)} (expires ${describeEnd(it, now)})`).join(', ');
       throw new RefusedError(
         revoked.length === 0
-          ? `${id} has no key whose digest begins with ${prefix}: ${those}`
-          : `${id} has ${own.length} keys: ${those}; say which by --sha256 PREFIX, or --all`,
+          ? `${id} has no key whose digest begins with ${prefix}; its keys: ${those}`
+          : `${id} has ${own.length} keys: ${those}; choose one with --sha256 PREFIX, or all with --all`,
       );
     }
     left = own.length - revoked.length;
@@ -35,6 +35,6 @@ export async function revokeKeys({ path, args, context, now }: KeysRequest, id: 
   });
   const what = revoked.map(toPrefix).join(', ');
   const rest = left === 0 ? 'no key' : `${left} key${left === 1 ? '' : 's'}`;
-  context.stderr.write(`revoked ${what}; ${id} has ${rest} now in ${printable(path)}\n`);
+  context.stderr.write(`revoked ${what}; ${id} now has ${rest} in ${printable(path)}\n`);
   return 0;
 }

@@ -4,43 +4,40 @@ import { didYouMean, nearestNames } from '../../text/did-you-mean.js';
 
 type ParseArgsOptionsConfig = NonNullable<ParseArgsConfig['options']>;
 
-/** Where a command reads and writes: the process's own, or a test's. */
 export interface CliContext {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
-  /** The environment: `serve` adds to it what a file of settings has. */
+  /** The environment, to which `serve` adds the settings of its file. */
   readonly env: Record<string, string | undefined>;
   readonly stdin?: AsyncIterable<Uint8Array | string>;
   readonly now?: () => Date;
 }
 
 export interface Command {
-  /** What it does, in a line. */
+  /** One line, for the list of commands. */
   readonly summary: string;
   /** The whole text of `--help`. */
   readonly help: string;
   readonly options: ParseArgsOptionsConfig;
-  /** Most arguments beside the options. */
   readonly maxPositionals: number;
-  /** Gives the exit code. */
+  /** Resolves with the exit code. */
   run(args: Args, context: CliContext): Promise<number>;
 }
 
-/** The arguments of a command, read by the kind of each option. */
 export interface Args {
   readonly positionals: readonly string[];
   text(name: string): string | undefined;
   flag(name: string): boolean;
-  /** A list with commas between; undefined where the option is not there. */
+  /** The items of a list with commas; undefined without the option. */
   list(name: string): readonly string[] | undefined;
 }
 
-/** A wrong way to call a command: exit code 2. */
+/** A wrong use of a command: exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Reads the arguments of a command. Throws `UsageError`, with what was perhaps meant. */
+/** Throws `UsageError`, with the nearest known option if there is one. */
 export function parseCommand(
   argv: readonly string[],
   command: Pick<Command, 'options' | 'maxPositionals'>,
@@ -84,7 +81,7 @@ function parseOrExplain(argv: readonly string[], options: ParseArgsOptionsConfig
   }
 }
 
-/** `--classes -1,1` means the list: parseArgs would ask for `--classes=-1,1`. */
+/** Accepts `--classes -1,1`, which `parseArgs` accepts only as `--classes=-1,1`. */
 function joinNegatives(argv: readonly string[], options: ParseArgsOptionsConfig): string[] {
   const joined: string[] = [];
   for (const argument of argv) {

@@ -8,14 +8,13 @@ export type Classes = readonly string[] | readonly number[];
 
 const attributes = ['classlabels_strings', 'classlabels_int64s', 'classlabels_ints'];
 const maxClasses = 10_000;
-/** Each may have long lists: a model for people has one. */
+/** Each may have long lists. A real model has one. */
 const maxZipMaps = 16;
 
 /**
- * The classes that a graph itself names for its label or probabilities, nearest to the end first: those of the
- * ZipMap that the probabilities went into, of the classifier that made them, the list that the label is looked up in
- * (`ArrayFeatureExtractor`, as skl2onnx writes it). Classifiers within a model, as in a one-versus-rest, have other ones.
- * `columns` are those of the probabilities, where declared; `model` are the bytes that the graph was read from.
+ * The classes that a graph names for its label or probabilities, nearest to its end first: in the ZipMap, in the lookup
+ * of the label, or in the operator behind an output (a classifier, or `ArrayFeatureExtractor` in skl2onnx). Inner
+ * classifiers, as in a one-versus-rest, have other classes. `columns` is the declared width of the probabilities.
  */
 export function findClasses(
   graph: ModelGraph,
@@ -32,13 +31,12 @@ export function findClasses(
   );
 }
 
-/** Those that the operator which made an output names for it. */
 export function findMadeClasses(graph: ModelGraph, model: Uint8Array, output: string): Classes | undefined {
   const { node } = findOrigin(graph, output);
   return node && classesOf(node, model);
 }
 
-/** ML.NET turns the place of a class, counted from 1, into its name by a `LabelEncoder` at the end. */
+/** ML.NET ends in a `LabelEncoder` from the place of a class, counted from 1, to its name. */
 function findLookedUp(graph: ModelGraph, output: string): Classes | undefined {
   let value = output;
   for (let step = 0; step < 8; step += 1) {
@@ -49,7 +47,6 @@ function findLookedUp(graph: ModelGraph, output: string): Classes | undefined {
       const values = texts.length > 0 ? texts : listOf(node.attributes.get('values_int64s')).map(Number);
       return keys.length === values.length ? inOrder(keys, values) : undefined;
     }
-    // A list of the classes, in which the place is looked up.
     if (node?.opType === 'Gather') return graph.initializers.get(node.inputs[0] ?? '')?.readIntegers();
     if (node === undefined || !/^(Identity|Reshape|Squeeze|Flatten|Unsqueeze)$/.test(node.opType))
       return undefined;
@@ -58,13 +55,13 @@ function findLookedUp(graph: ModelGraph, output: string): Classes | undefined {
   return undefined;
 }
 
-/** The values by their keys, where those count on from 0 or 1. */
+/** The values in the order of their keys; undefined unless the keys count up from 0 or 1. */
 function inOrder(keys: readonly number[], values: Classes): Classes | undefined {
   if (keys.length > maxClasses) return undefined;
   const byKey = new Map(keys.map((key, k) => [key, values[k]]));
   const first = byKey.has(0) ? 0 : 1;
   const classes = keys.map((_, k) => byKey.get(first + k));
-  // All of one kind, as the values are.
+  // All of one type, since `values` is.
   return classes.every((it) => it !== undefined) ? (classes as Classes) : undefined;
 }
 
@@ -79,7 +76,7 @@ function classesOf(node: GraphNode, model: Uint8Array): Classes | undefined {
   return lists.find((list) => list.length > 0) as Classes | undefined;
 }
 
-/** A short constant of texts or whole numbers, in the forms that exporters give to lists of classes. */
+/** Reads a short constant of texts or integers, in the forms that exporters use for lists of classes. */
 function readConstant(model: Uint8Array, wanted: string): Classes | undefined {
   const reader = ProtobufReader.of(model);
   while (reader.next()) {
@@ -117,7 +114,7 @@ function readHead(tensor: ProtobufReader): { name: string; type: number } {
   return head;
 }
 
-/** Raw int32 (6) or int64 (7) numbers, where they are few. */
+/** Raw int32 (6) or int64 (7) numbers. */
 function readRaw(tensor: ProtobufReader, type: number): readonly number[] | undefined {
   const width = type === 7 ? 8 : 4;
   while (tensor.next()) {

@@ -1,9 +1,8 @@
 import { readConstant } from '../onnx/graph-types.js';
 import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
-/** Operators that work along axes, which an attribute or the second input lists: all of them where none is given. */
+/** Operators along the axes of an attribute or of the second input, by default along all axes. */
 const reductions = /^Reduce|^MeanVarianceNormalization$/;
-/** Operators that work along one axis, by default the last, or the first for the two sums. */
 const alongAxis = new Map([
   ['Softmax', -1],
   ['LogSoftmax', -1],
@@ -14,17 +13,14 @@ const alongAxis = new Map([
   ['ArgMin', 0],
   ['CumSum', undefined],
 ]);
-/** Behind these the first dimension may be another than that of the rows. */
+/** After these operators, the first dimension may no longer be that of the rows. */
 const movers = new Set(
   'Transpose Reshape Flatten Squeeze Unsqueeze Gather GatherND GatherElements Shape Size Einsum'.split(' '),
 );
-/** Of these only the first input gives its rows to the output. */
+/** Only the first input of these operators passes its rows to the output. */
 const products = new Set(['MatMul', 'Gemm', 'Conv', 'Concat']);
 
-/**
- * What in a graph makes the answer to a row depend on the other rows of its run, in words, with the way to export it
- * right. Undefined where nothing is known: runs of rows together show the rest.
- */
+/** Why the answer to a row depends on other rows of its run, with advice. Trial runs of several rows find other cases. */
 export function findSharedReason(graph: ModelGraph): string | undefined {
   const nodes = [...graph.nodes, ...graph.nestedNodes];
   const dynamic = nodes.find(({ opType }) => /^Dynamic(Quantize|.*Quant)/.test(opType));
@@ -37,18 +33,18 @@ export function findSharedReason(graph: ModelGraph): string | undefined {
   if (nodes.some(({ opType, domain }) => opType === 'StringSplit' && domain === '')) {
     return (
       'StringSplit gives each row as many columns as the longest text of its run has: ' +
-      'split texts where the request is made, to let rows share runs'
+      'split texts in the client to let rows share runs'
     );
   }
   const across = findAcrossRows(graph);
   return (
     across &&
-    `${across.opType} works along the first axis, which is that of the rows: ` +
-      'export it with an axis of a row, or with what it computes as a constant, to let rows share runs'
+    `${across.opType} works along the first axis, the axis of the rows: ` +
+      'export it with another axis, or with its result as a constant, to let rows share runs'
   );
 }
 
-/** A node that works along the first axis of values whose first axis is surely that of the rows. */
+/** Finds a node that works along the axis of the rows, if the first axis of its input is surely that axis. */
 function findAcrossRows(graph: ModelGraph): GraphNode | undefined {
   const rows = new Set(
     graph.inputs.filter(({ shape }) => shape !== undefined && shape.length > 0).map(({ name }) => name),
@@ -66,7 +62,6 @@ function findAcrossRows(graph: ModelGraph): GraphNode | undefined {
   return undefined;
 }
 
-/** Whether the rows of an output are those of the input. */
 function keepsRows({ opType, domain, attributes }: GraphNode): boolean {
   const transposed = attributes.get('transA');
   return domain !== '' || (!movers.has(opType) && !(transposed?.kind === 'int' && transposed.value !== 0));
@@ -81,13 +76,13 @@ function worksAcross(node: GraphNode, graph: ModelGraph): boolean {
   }
   if (!alongAxis.has(opType)) return false;
   if (opType === 'CumSum') return readConstant(node.inputs[1] ?? '', graph)?.[0] === 0;
-  // Before opset 13 a softmax took all axes from this one on as one.
+  // Before opset 13, a softmax merged all axes from this one on.
   const opset = graph.opsets.find((it) => it.domain === '')?.version ?? 1;
   const fallback = opset < 13 && /oftmax|Hardmax/.test(opType) ? 1 : alongAxis.get(opType);
   return (readInt(node, 'axis') ?? fallback) === 0;
 }
 
-/** The axes of a reduction: empty for all of them, undefined where they are not known. */
+/** Returns the axes of a reduction: empty for all of them, undefined if unknown. */
 function listAxes(node: GraphNode, graph: ModelGraph): readonly number[] | undefined {
   const attribute = node.attributes.get('axes');
   if (attribute?.kind === 'ints') return attribute.read();

@@ -6,7 +6,6 @@ import { findSizeRisk, followLevel, type Level } from './graph-sizes.js';
 import { findTextRisk } from './graph-text.js';
 import { findOutputs, findProven, type ProvenOperator } from './operator-table.js';
 
-/** What is known of a value of the graph before any run. */
 export interface KnownValue {
   /** The element type; `seq(float32)` and the like for others. */
   readonly type: string | undefined;
@@ -16,38 +15,31 @@ export interface KnownValue {
 export type KnownValues = ReadonlyMap<string, KnownValue>;
 
 export interface Judgement {
-  /** Why the graph may not run on the server's thread, as a clause; absent where it may. */
+  /** Why the graph must not run on the server's thread, as a clause; absent if it may. */
   readonly unproven?: string;
-  /** What is known of the values of the graph, up to the node that was not proven. */
+  /** Up to the first node that is not proven. */
   readonly values: KnownValues;
 }
 
 export interface JudgeOptions {
-  /**
-   * What a request may choose beside the elements: the number of rows alone, where the manifest fixes the width of each
-   * input (`rows`); or all dimensions that the graph leaves open (`declared`).
-   */
+  /** The dimensions that a request may choose: only the rows, with widths fixed by the manifest, or all open ones. */
   readonly freeInputs: 'rows' | 'declared';
 }
 
 /**
- * Whether a graph may run on the server's thread.
- *
- * Two things are shown. No request ends the process: each operator, with its types, is in the table of those that were
- * run in a child with extreme elements, hostile places and odd shapes, and survived. And no request takes longer than the
- * run of a full batch that was measured: the caller keeps the rows of a run at or below the rows of that batch, no other
- * dimension is free, and each size in the graph is a constant or grows with the number of rows, so that fewer rows
- * take no longer. Elements set no size: the inputs that set one are traced to constants and shapes. The same shows that
- * what is empty in any run is empty in the run of one row, which was tried, and that each value has one number of
- * dimensions in all runs: so operators are taken that die only of empty tensors or of another number of dimensions.
- *
- * Subgraphs and functions of the model are not looked into: they are not on the list.
+ * Judges whether a graph may run on the server's thread. Two things are shown:
+ * - No request ends the process. Each operator, with its types, was run in a child with extreme elements, hostile
+ *   indices and odd shapes, and survived.
+ * - No request takes longer than the measured run of a full batch, which is the largest run. No other dimension is
+ *   free, and each size in the graph is a constant or grows with the number of rows. No element sets a size.
+ * So a value that is empty in any run is empty in the tried run of one row, and its number of dimensions never changes:
+ * operators that crash only on empty tensors, or on another number of dimensions, are allowed.
  */
 export function judgeGraph(graph: ModelGraph, options: JudgeOptions): Judgement {
   return runAtOnce(judgeInSteps(graph, options));
 }
 
-/** The same, on a thread that serves others meanwhile. */
+/** As `judgeGraph`, without blocking the thread. */
 export function judgeGraphInSlices(graph: ModelGraph, options: JudgeOptions): Promise<Judgement> {
   return runInSlices(judgeInSteps(graph, options));
 }
@@ -71,12 +63,10 @@ function* judgeInSteps(graph: ModelGraph, { freeInputs }: JudgeOptions): Steps<J
   return text === undefined ? { values } : { unproven: text, values };
 }
 
-/** Judges one node and adds what it gives to `values`. */
 function judgeNode(node: GraphNode, graph: ModelGraph, values: Map<string, KnownValue>): string | undefined {
   const { domain, opType } = node;
   const operator = domain === '' ? opType : `${domain}:${opType}`;
-  if (graph.functions.has(`${domain}:${opType}`))
-    return `${operator} is a function that the model brings along`;
+  if (graph.functions.has(`${domain}:${opType}`)) return `${operator} is a function of the model itself`;
   if (operator === 'Constant') {
     for (const output of node.outputs) values.set(output, { type: constantType(node), level: 'constant' });
     return undefined;
@@ -84,13 +74,13 @@ function judgeNode(node: GraphNode, graph: ModelGraph, values: Map<string, Known
   const entries = findProven(operator, opsetOf(graph, domain));
   if (entries.length === 0) return `${operator} ${notListed}`;
   const other = [...node.attributes].find(([, { kind }]) => kind === 'other')?.[0];
-  if (other !== undefined) return `the attribute ${other} of ${operator} is not one that was tried`;
+  if (other !== undefined) return `the attribute ${other} of ${operator} has a value that was not tried`;
   const inputs = node.inputs.map((name) => (name === '' ? undefined : values.get(name)));
   if (inputs.some((input, place) => node.inputs[place] !== '' && input?.type === undefined)) {
-    return `the type of what ${operator} takes is not known`;
+    return `the type of an input of ${operator} is unknown`;
   }
   const types = inputs.map((input) => input?.type);
-  // Which axes go is up to the number of rows then, and with them the number of dimensions.
+  // Without axes, the number of rows decides how many dimensions are removed.
   const isOpenSqueeze =
     operator === 'Squeeze' && !node.attributes.has('axes') && (node.inputs[1] ?? '') === '';
   if (isOpenSqueeze && inputs[0]?.level !== 'constant') return 'Squeeze names no axes';
@@ -116,7 +106,7 @@ function judgeNode(node: GraphNode, graph: ModelGraph, values: Map<string, Known
 
 const notListed = "is not on the list of operators that are safe on the server's thread";
 
-/** The version that the model imports; none where it imports two, or the domain not at all. */
+/** Returns the imported version; NaN if the model imports two versions or none. */
 function opsetOf({ opsets }: ModelGraph, wanted: string): number {
   const versions = new Set(opsets.filter(({ domain }) => domain === wanted).map(({ version }) => version));
   const [version = Number.NaN] = versions;
@@ -149,7 +139,7 @@ function isConstantEnough(
 
 function needsConstant(operator: string, ofTypes: string, places: readonly number[]): string {
   if (operator === 'Div' || operator === 'Mod') {
-    return `${operator} of ${ofTypes} is safe on the server's thread only by a constant that is neither 0 nor -1`;
+    return `${operator} of ${ofTypes} is safe on the server's thread only with a constant divisor other than 0 and -1`;
   }
   const inputs = places.map((place) => `input ${place}`).join(' and ');
   return `${operator} of ${ofTypes} is safe on the server's thread only with a constant as ${inputs}`;

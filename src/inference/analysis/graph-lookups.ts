@@ -1,6 +1,6 @@
 import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
-/** Operators that look something up by whole numbers, and at which of their inputs those stand. */
+/** Operators that look up elements by index, and the places of their index inputs. */
 const indexInputs: Readonly<Record<string, readonly number[]>> = {
   Gather: [1],
   GatherElements: [1],
@@ -10,7 +10,7 @@ const indexInputs: Readonly<Record<string, readonly number[]>> = {
   'ai.onnx.ml:ArrayFeatureExtractor': [1],
   'com.microsoft:EmbedLayerNormalization': [0, 1],
 };
-/** What passes values on as they are, from its first input. */
+/** Operators that pass the values of their first input on. */
 const passing = new Set([
   'Cast',
   'Expand',
@@ -22,13 +22,10 @@ const passing = new Set([
   'Unsqueeze',
 ]);
 
-/** A file from anywhere may chain 100,000 of these, and look up by each. */
+/** An untrusted file may chain 100,000 of these operators, and look up by each of them. */
 const maxChain = 32;
 
-/**
- * Which input of the graph each node looks up by: node → input. Nodes that look up by what was computed, or by more
- * than one input, are left out. Holds on to none of the model's bytes.
- */
+/** Maps each node that looks up by index to the one graph input with its indices. Holds none of the model's bytes. */
 export function findLookups(graph: ModelGraph): ReadonlyMap<string, string> {
   const inputs = new Set(graph.inputs.map(({ name }) => name));
   const makers = new Map<string, GraphNode>();

@@ -1,9 +1,9 @@
 import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
-/** Exporters write nodes in order: one pass is enough. A graph that needs more than these stays as it is. */
+/** Exporters write nodes in order: one pass is enough. After this many passes, the remaining nodes keep their order. */
 const maxPasses = 20;
 
-/** The nodes such that each stands behind those whose outputs it takes, as the engine orders them itself. */
+/** Returns the nodes in topological order, as the engine orders them itself. */
 export function nodesInOrder(graph: ModelGraph, given: ReadonlyMap<string, unknown>): readonly GraphNode[] {
   const known = new Set(given.keys());
   const ordered: GraphNode[] = [];
@@ -21,12 +21,12 @@ export function nodesInOrder(graph: ModelGraph, given: ReadonlyMap<string, unkno
   return [...ordered, ...waiting];
 }
 
-/** In words, the first dimension beyond the first of an input that a request may choose; undefined where all are fixed. */
+/** Names a dimension, other than the first, that a request may choose; undefined if all are fixed. */
 export function findFreeDimension({ inputs }: ModelGraph): string | undefined {
   for (const { name, shape } of inputs) {
     if (shape === undefined) return `the number of dimensions of the input ${name} is free`;
     const axis = shape.findIndex((dim, place) => place > 0 && typeof dim !== 'number');
-    if (axis > 0) return `the dimension ${axis} of the input ${name} is free: only the first may be`;
+    if (axis > 0) return `the dimension ${axis} of the input ${name} is free: only the first one may be`;
   }
   return undefined;
 }

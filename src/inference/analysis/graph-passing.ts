@@ -1,20 +1,18 @@
 import type { GraphNode, GraphValue, ModelGraph } from '../onnx/read-graph.js';
 
-/** Operators that hand values on: in another form, chosen or joined. Of the first group, only the first input counts. */
+/** Operators that pass the values of their first input on, in another form or only some of them. */
 const passing = new Set(
   'Cast CastLike Reshape Squeeze Unsqueeze Flatten Transpose Dropout Slice Split Gather Expand Tile'.split(
     ' ',
   ),
 );
-/** ML.NET and scikit-learn recode an input or join several before they use them. */
+/** Operators with which ML.NET and scikit-learn recode one input or join several. */
 const joining = new Set(
   'Identity Concat ai.onnx.ml:LabelEncoder ai.onnx.ml:FeatureVectorizer ai.onnx.ml:CategoryMapper'.split(' '),
 );
 const maxSteps = 256;
 
-/**
- * The outputs that hold no more than inputs of the graph, handed on. None where all do: then nothing else can be meant.
- */
+/** The outputs that only pass inputs of the graph on; empty if all outputs do. */
 export function findPassedOn(graph: ModelGraph): ReadonlySet<string> {
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const inputs = new Set(graph.inputs.map(({ name }) => name));
@@ -22,7 +20,7 @@ export function findPassedOn(graph: ModelGraph): ReadonlySet<string> {
   return new Set(passed.length === graph.outputs.length ? [] : passed.map(({ name }) => name));
 }
 
-/** The outputs that can be a prediction: neither an input that is handed on, nor a second name of another output. */
+/** The outputs that can be a prediction: no input that is passed on, and no second name of another output. */
 export function listOwnOutputs(graph: ModelGraph): readonly GraphValue[] {
   const passed = findPassedOn(graph);
   const names = new Set(graph.outputs.map(({ name }) => name));
@@ -45,7 +43,6 @@ function isPassedOn(
     const value = waiting[step] as string;
     const node = producers.get(value);
     if (inputs.has(value)) hasInput = true;
-    // An initializer.
     if (node === undefined) continue;
     const operator = node.domain === '' ? node.opType : `${node.domain}:${node.opType}`;
     if (operator === 'Constant') continue;

@@ -5,10 +5,10 @@ const classifiers = new Set(['LinearClassifier', 'SVMClassifier', 'TreeEnsembleC
 const maxSteps = 64;
 
 /**
- * The classes of a whole-number label that holds their places, 0, 1 and so on. Either its operator names other classes:
- * onnxruntime 1.30 gives places for a `TreeEnsembleClassifier` with two classes and weights for both, as CatBoost
- * writes it (`_set_score_binary`). Or its operator counts, and `names`, of the ZipMap beside it, are other numbers.
- * Undefined for every other label.
+ * The classes of a label that holds their places (0, 1, …) instead of the classes; undefined for any other label.
+ * - onnxruntime 1.30 returns places for a `TreeEnsembleClassifier` with two classes and weights for both, as CatBoost
+ *   writes it (`_set_score_binary`).
+ * - The operator has the classes 0, 1, …, and `names`, from the ZipMap beside it, are other numbers.
  */
 export function findPlaceLabels(
   graph: ModelGraph,
@@ -26,7 +26,7 @@ export function findPlaceLabels(
   return undefined;
 }
 
-/** Whether a label is the place of the largest or smallest column, as `ArgMax` and `ArgMin` count them. */
+/** Whether a label is the index of the largest or smallest column (`ArgMax`, `ArgMin`). */
 export function countsColumns(graph: ModelGraph, label: string): boolean {
   let value = label;
   for (let step = 0; step < maxSteps; step += 1) {

@@ -3,16 +3,16 @@ import { toElementType } from '../onnx/value-type.js';
 import type { ProvenOperator } from './operator-table.js';
 
 /**
- * What the elements of a value follow from: nothing that a request says (`constant`); shapes, in a way that grows with
- * the number of rows (`rows`), or with a -1 among them, for a Reshape (`target`); shapes in another way (`computed`); elements of an input, or chance (`data`).
+ * What decides the elements of a value. `constant`: the graph. `rows`: shapes, and more rows give no smaller elements.
+ * `target`: as `rows`, with a -1 for a Reshape. `computed`: shapes in another way. `data`: elements of inputs, or chance.
  */
 export type Level = 'constant' | 'rows' | 'target' | 'computed' | 'data';
 
 type Levels = readonly (Level | undefined)[];
-/** The elements of a constant, where they are few integers. */
+/** Returns the elements of a constant of few integers. */
 type ReadConstant = (name: string) => readonly number[] | undefined;
 
-/** The inputs that may set a size as the number of rows does. All others that set one must be constants. */
+/** Inputs that may set a size by the number of rows. Other inputs that set a size must be constants. */
 const growing: Readonly<Record<string, readonly number[]>> = {
   AffineGrid: [1],
   CenterCropPad: [1],
@@ -30,21 +30,20 @@ const growing: Readonly<Record<string, readonly number[]>> = {
   Upsample: [1],
 };
 
-/** Operators whose elements grow with those of their inputs, if all else is constant and none is negative. */
+/** Operators whose output elements grow with their inputs, if the other inputs are constant and not negative. */
 const monotone = new Set(
   'Add Cast Concat Expand Flatten Gather Identity Max Min Mul ReduceMax ReduceMin ReduceProd ReduceSum Reshape Slice Squeeze Sum Transpose Unsqueeze'.split(
     ' ',
   ),
 );
 
-/** What hands its elements on as they are. */
 const passing = new Set('Cast Concat Identity Reshape Squeeze Unsqueeze'.split(' '));
 
 const random = new Set(
   'Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike'.split(' '),
 );
 
-/** Why the size of an output is not bounded by the number of rows; undefined where it is. */
+/** Why the number of rows does not bound the size of an output; undefined if it does. */
 export function findSizeRisk(
   node: GraphNode,
   { sizedBy = [] }: ProvenOperator,
@@ -54,7 +53,7 @@ export function findSizeRisk(
   const { opType } = node;
   for (const place of sizedBy) {
     const level = levels[place] ?? 'constant';
-    if (level === 'data') return `the size of what ${opType} makes follows from the value of an input`;
+    if (level === 'data') return `the output size of ${opType} depends on the value of an input`;
     const mayGrow = node.domain === '' && growing[opType]?.includes(place) === true;
     const isTarget = level === 'target' && opType === 'Reshape' && node.domain === '';
     if (level === 'computed' || (level === 'target' && !isTarget) || (level === 'rows' && !mayGrow))
@@ -67,9 +66,8 @@ export function findSizeRisk(
 }
 
 const uneven = (opType: string) =>
-  `the size of what ${opType} makes does not simply grow with the number of rows`;
+  `the output size of ${opType} does not simply grow with the number of rows`;
 
-/** The level of what a node gives. */
 export function followLevel(
   node: GraphNode,
   { sizedBy = [] }: ProvenOperator,
@@ -85,25 +83,25 @@ export function followLevel(
   if (levels.includes('target'))
     return passing.has(node.opType) && node.domain === '' ? 'target' : 'computed';
   if (!levels.includes('rows')) return 'constant';
-  // A list as long as there are rows is no shape: the number of dimensions would follow from the rows.
+  // A list with an element per row is no shape: the rows would decide the number of dimensions.
   if (node.domain !== '' || sizedBy.some((place) => levels[place] === 'rows')) return 'computed';
   const { opType } = node;
-  // A place in a table may hold any number.
+  // An element of a table may be any number.
   if (opType === 'Gather' && levels[1] !== 'constant') return 'computed';
-  // A shape with the -1 that exporters write for "the rest": fit for a Reshape, and for nothing that multiplies.
+  // A shape with the -1 that exporters write for "the rest": only a Reshape may use it.
   if (opType === 'Concat' && !areConstants(node, levels, read, 0)) return 'target';
   if (opType === 'Div') return levels[0] === 'rows' && isAtLeast(node, levels, read, 1) ? 'rows' : 'computed';
   if (opType === 'Cast' && !holdsCounts(node)) return 'computed';
   return monotone.has(opType) && isAtLeast(node, levels, read, 0) ? 'rows' : 'computed';
 }
 
-/** Whether a number of rows stays what it is: int8 would make -128 of 128. */
+/** Whether the type keeps a number of rows intact: int8 would turn 128 into -128. */
 function holdsCounts({ attributes }: GraphNode): boolean {
   const to = attributes.get('to');
   return to?.kind === 'int' && ['int32', 'int64', 'float32', 'float64'].includes(toElementType(to.value));
 }
 
-/** Whether the factors and summands that are constants are not below a number. Places and lists of sizes may be. */
+/** Whether no constant factor or summand is below `lowest`. Indices and lists of sizes may be. */
 function isAtLeast(node: GraphNode, levels: Levels, read: ReadConstant, lowest: number): boolean {
   return !['Mul', 'Add', 'Sum', 'Div'].includes(node.opType) || areConstants(node, levels, read, lowest);
 }
@@ -114,12 +112,12 @@ function areConstants(node: GraphNode, levels: Levels, read: ReadConstant, lowes
   );
 }
 
-/** As exporters write "to the end". */
+/** Exporters write this, or more, for "to the end". */
 const end = 2 ** 31 - 1;
 
 /**
- * Whether more rows give no smaller slice: not so from a place counted from the end to one counted from the beginning,
- * nor backwards unless it is the whole that is turned round.
+ * Whether more rows never give a smaller slice. They may with a start counted from the end and an end counted from the
+ * beginning, or with a slice that runs backwards, unless it reverses the whole axis.
  */
 function isSliceGrowing(node: GraphNode, levels: Levels, read: ReadConstant): boolean {
   const listed = (name: string, place: number): readonly number[] | undefined => {
@@ -132,7 +130,6 @@ function isSliceGrowing(node: GraphNode, levels: Levels, read: ReadConstant): bo
   const hasSteps = (node.inputs[4] ?? '') !== '';
   const steps = hasSteps ? read(node.inputs[4] ?? '') : [];
   if (starts === undefined || steps === undefined) return false;
-  // An end that is a number of rows.
   if (levels[2] === 'rows') return starts.every((it) => it >= 0) && steps.every((it) => it > 0);
   if (ends === undefined) return false;
   return starts.every((from, at) => {

@@ -2,22 +2,18 @@ import { readConstant } from '../onnx/graph-types.js';
 import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 import type { KnownValues } from './graph-judge.js';
 
-/**
- * So often may a text of a request be copied in a run: one text may be as long as the body, 8 MiB, where those that
- * the run was measured with are short. A copy of 8 MiB takes 1 to 3 ms.
- */
+/** Limit on copies of a text in a run. A text may be as long as a body, 8 MiB, and each copy then takes 1 to 3 ms. */
 const maxCopies = 24;
 
-/** Operators that pick elements by places, which may be picked twice. */
+/** Operators that pick elements by index, perhaps twice. */
 const picking: Readonly<Record<string, string>> = { Gather: 'places', ArrayFeatureExtractor: 'places' };
-/** Operators that may give an element several times. */
 const repeating = new Set(
   'CenterCropPad Expand GatherElements GatherND OneHot Pad Resize ScatterElements ScatterND Scatter Tile Upsample Where'.split(
     ' ',
   ),
 );
 
-/** Why text that a request says may be copied too often; undefined where it may not. Numbers have a fixed length. */
+/** Why a text of a request may be copied too often; undefined if it may not. */
 export function findTextRisk(
   graph: ModelGraph,
   nodes: readonly GraphNode[],
@@ -42,10 +38,9 @@ function arePlacesDistinct(node: GraphNode, graph: ModelGraph): boolean {
   return places !== undefined && new Set(places).size === places.length;
 }
 
-/** At most so many copies of an element of one input are made in a run. */
+/** Upper bound of the copies of an element of one input within a run. */
 function countCopies(input: string, handlers: readonly GraphNode[], graph: ModelGraph): number {
   const copies = new Map([[input, 1]]);
-  /** Of picks from one value: how often each place was picked. */
   const picked = new Map<string, number>();
   let total = 0;
   for (const node of handlers) {
@@ -57,7 +52,7 @@ function countCopies(input: string, handlers: readonly GraphNode[], graph: Model
       total += taken;
       continue;
     }
-    // Columns that are picked one by one are one copy together.
+    // Different columns, picked one by one, count as one copy together.
     const before = places.map((place) => picked.get(`${node.inputs[0]} ${place}`) ?? 0);
     const most = Math.max(0, ...before);
     places.forEach((place, at) => {

@@ -1,7 +1,6 @@
 import { readConstant } from '../onnx/graph-types.js';
 import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
-/** Operators of ONNX that give another output for the same input each time. */
 const random = new Set([
   'Bernoulli',
   'Multinomial',
@@ -11,22 +10,22 @@ const random = new Set([
   'RandomUniformLike',
 ]);
 
-/** The operator by which two runs on the same input may differ; undefined where there is none. */
+/** The operator through which two runs on equal input may differ, if there is one. */
 export function findRandomness(graph: ModelGraph): string | undefined {
   return allNodes(graph).find((node) => node.domain === '' && random.has(node.opType))?.opType;
 }
 
 /**
- * The operator that a graph runs in training mode, as far as its attributes and constants say so. BatchNormalization then goes by the
- * mean and variance of the run itself, and the engine keeps them for the runs to come (onnxruntime 1.30): the answer to
- * a row changes with every row that was asked before. Undefined where there is none.
+ * The operator that runs in training mode, as far as attributes and constants show. BatchNormalization then uses the
+ * mean and variance of the run, and the engine keeps them for later runs (onnxruntime 1.30): earlier rows change the
+ * answers to later ones.
  */
 export function findTrainingMode(graph: ModelGraph): string | undefined {
   const opset = graph.opsets.find(({ domain }) => domain === '')?.version ?? 1;
   return allNodes(graph).find((node) => node.domain === '' && isTraining(node, opset, graph))?.opType;
 }
 
-/** Whether a graph holds a Dropout, whose training mode may be an input: runs of the same row show it. */
+/** The training mode of a Dropout may be an input. Then only repeated runs of one row show it. */
 export function hasDropout(graph: ModelGraph): boolean {
   return allNodes(graph).some(({ domain, opType }) => domain === '' && opType === 'Dropout');
 }
@@ -46,7 +45,7 @@ function isTraining(
     return opset >= 12 && mode !== undefined && mode[0] !== 0;
   }
   if (opType !== 'BatchNormalization') return false;
-  // Before opset 14 further outputs, those of training, were what asked for it.
+  // Before opset 14, further outputs requested the training mode.
   return opset >= 14 ? read('training_mode') !== 0 : outputs.slice(1).some((name) => name !== '');
 }
 

@@ -1,24 +1,22 @@
 import type { AttributeValue, GraphNode, ModelGraph } from '../onnx/read-graph.js';
 
-/** What the end of a graph says about one of its outputs. */
 export interface Origin {
   readonly is:
     | 'label'
     | 'probabilities'
-    /** Probabilities of several labels: each column has its own, and a row does not sum to one. */
+    /** Probabilities of several labels, a column each: a row need not sum to one. */
     | 'independent'
     | 'logProbabilities'
     | 'scores'
     | 'linear'
     | 'regression'
     | 'unknown';
-  /** The node that says so. */
   readonly node?: GraphNode;
-  /** How many parts of one maker are joined: the two sides of a label, 1 - p and p. */
+  /** Number of joined parts from one node, such as 1 - p and p for one label. */
   readonly parts?: number;
 }
 
-/** Operators behind which the same values stand, in another form or scaled; of a quotient, only its first input. */
+/** Operators that keep the values, in another form or scaled. */
 const forms = new Set(
   'Identity Cast Reshape Squeeze Unsqueeze Flatten Transpose Dropout Clip ReduceMax Mul Div Sub Slice Gather Normalizer LabelEncoder'.split(
     ' ',
@@ -29,31 +27,27 @@ const firstOnly = new Set(
 );
 const classifiers = new Set(['LinearClassifier', 'SVMClassifier', 'TreeEnsembleClassifier']);
 const regressors = new Set(['LinearRegressor', 'SVMRegressor', 'TreeEnsembleRegressor', 'TreeEnsemble']);
-/** Operators between a sum over a row and what divides by it: zeros are kept away, the form is mended. */
+/** Operators between the sum over a row and the division by it, such as those that avoid zeros. */
 const aroundSums = new Set(
   'Identity Cast Reshape Squeeze Unsqueeze Expand Add Max Clip Where Reciprocal'.split(' '),
 );
 const sums = new Set(['ReduceSum', 'ReduceL1']);
-/** Operators that choose one class of a row. */
 const choices = new Set(['ArgMax', 'ArgMin', 'TopK', ...classifiers]);
-/** Operators that turn the place of a class into its name. ML.NET counts classes from one. */
+/** Operators that turn the index of a class into its name. ML.NET counts classes from one. */
 const lookups = new Set(['ArrayFeatureExtractor', 'Add']);
 const maxSteps = 10_000;
-/** Each step of a branch is a call within a call, and the stack holds some thousands. */
+/** Each step of a branch is a nested call, and the stack holds some thousands. */
 const maxBranch = 500;
 const maxLabels = 64;
 
 type Producers = ReadonlyMap<string, GraphNode>;
 
-/** Looks backwards from an output, through what only changes its form, for the operator that made its values. */
+/** Searches backwards from an output for the operator that made its values. */
 export function findOrigin(graph: ModelGraph, output: string): Origin {
   return trace(graph.producers, output, { budget: { left: maxSteps }, seen: new Set() });
 }
 
-/**
- * Whether the values of an output are the probabilities of several labels at once: as many columns of their own, and
- * no output that chooses one of them. `columns` are those of a row.
- */
+/** Whether an output holds the probabilities of several labels at once, of which no other output chooses one. */
 export function holdsSeveralLabels(graph: ModelGraph, output: string, columns: number): boolean {
   const { is, parts = 1 } = findOrigin(graph, output);
   if (is !== 'independent' || columns <= parts) return false;
@@ -62,7 +56,6 @@ export function holdsSeveralLabels(graph: ModelGraph, output: string, columns: n
   return !labels.slice(0, maxLabels).some(({ name }) => choosesOne(producers, name));
 }
 
-/** Whether an output follows from an operator that chooses one class for each row. */
 function choosesOne(producers: Producers, output: string): boolean {
   const waiting = [output];
   const seen = new Set(waiting);
@@ -72,7 +65,7 @@ function choosesOne(producers: Producers, output: string): boolean {
     if (node === undefined) continue;
     const is = judge(node, value);
     if (choices.has(node.opType) && is !== 'probabilities' && is !== 'scores') return true;
-    // Labels that are joined are several; what is a number or a threshold chooses none.
+    // Joined labels are several labels. A number or a threshold chooses no class.
     if (node.opType === 'Concat' || (is !== 'unknown' && !lookups.has(node.opType))) continue;
     for (const input of node.inputs) {
       if (!seen.has(input)) waiting.push(input);
@@ -83,9 +76,8 @@ function choosesOne(producers: Producers, output: string): boolean {
 }
 
 interface Walk {
-  /** Shared by all branches: a graph may join its values again and again. */
+  /** Shared by all branches, since a graph may join its values again and again. */
   readonly budget: { left: number };
-  /** The values of this branch. */
   readonly seen: Set<string>;
 }
 
@@ -105,12 +97,12 @@ function trace(producers: Producers, value: string, walk: Walk): Origin {
   if (found?.node !== undefined && found.is === 'independent')
     return { is: 'probabilities', node: found.node };
   if (found !== undefined && found.is !== 'linear') return found;
-  // A softmax by hand, or shares of which the greatest gives the label.
+  // A softmax in single operators, or shares of which the largest gives the label.
   const isDistribution = isExponential(node, producers) || isChosenFrom(node, producers);
   return isDistribution ? { is: 'probabilities', node } : { is: 'unknown' };
 }
 
-/** Columns of several makers are of several labels; those of one are two sides of it, such as 1 - p and p. */
+/** Columns of several nodes are several labels. Columns of one node are sides of one label, such as 1 - p and p. */
 function joinOrigins(node: GraphNode, producers: Producers, walk: Walk): Origin {
   const parts = node.inputs.map((input) =>
     trace(producers, input, { budget: walk.budget, seen: new Set(walk.seen) }),
@@ -120,9 +112,8 @@ function joinOrigins(node: GraphNode, producers: Producers, walk: Walk): Origin 
   if (first === undefined) return { is: 'unknown' };
   const makers = new Set(known.map((it) => it.node));
   const areProbabilities = known.every((it) => it.is === 'probabilities' || it.is === 'independent');
-  // Each column is a label: there are no sides to take off.
   if (areProbabilities && makers.size > 1) return { is: 'independent', node, parts: 1 };
-  // A score and its opposite, side by side, are no logits: a softmax over them counts the score twice.
+  // A score and its opposite are no logits: a softmax over them would count the score twice.
   if (first.is === 'linear' && makers.size === 1 && node.inputs.length === 2)
     return { ...first, is: 'scores' };
   return first.is === 'independent' ? { ...first, parts: node.inputs.length * (first.parts ?? 1) } : first;
@@ -158,7 +149,7 @@ function judge(node: GraphNode, value: string): Origin['is'] {
   }
 }
 
-/** The second output of a classifier holds probabilities, or the scores of a machine that was trained without. */
+/** The second output of a classifier: probabilities, or scores if the model was trained without probabilities. */
 function judgeScores(node: GraphNode): 'probabilities' | 'scores' {
   const transform = node.attributes.get('post_transform');
   const isPlain = transform?.kind !== 'string' || transform.value === 'NONE';
@@ -168,7 +159,6 @@ function judgeScores(node: GraphNode): 'probabilities' | 'scores' {
     : 'scores';
 }
 
-/** Whether a node divides values by their own sum. */
 function sumsToOne(node: GraphNode, producers: Producers): boolean {
   if (node.opType === 'Normalizer') {
     const norm = node.attributes.get('norm');
@@ -180,7 +170,7 @@ function sumsToOne(node: GraphNode, producers: Producers): boolean {
 }
 
 function isSumOf(start: string, value: string, producers: Producers): boolean {
-  // What is divided may have been mended after the sum was taken.
+  // The divided values may have been changed after the sum was taken.
   const made = producers.get(value);
   const origins = new Set([value, ...(made !== undefined && aroundSums.has(made.opType) ? made.inputs : [])]);
   const waiting = [start];
@@ -202,12 +192,10 @@ function isChosenFrom(node: GraphNode, producers: Producers): boolean {
   return [...producers.values()].some((it) => it.opType === 'ArgMax' && it.inputs[0] === made);
 }
 
-/** An attribute's list; empty where it is none. */
 export function listOf(value: AttributeValue | undefined): readonly (number | string)[] {
   return value !== undefined && 'read' in value ? value.read() : [];
 }
 
-/** How long an attribute's list is; 0 where it is none. */
 export function countOf(value: AttributeValue | undefined): number {
   return value !== undefined && 'count' in value ? value.count() : 0;
 }

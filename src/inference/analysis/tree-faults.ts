@@ -3,24 +3,21 @@ import type { GraphNode, ModelGraph } from '../onnx/read-graph.js';
 import { graphLimits } from '../protobuf/limits.js';
 import { createTreePlaces, stride } from './tree-places.js';
 
-/**
- * Trees deeper than this are refused: onnxruntime 1.30 builds trees by recursion, and at 20,000 levels that ends
- * the process with SIGSEGV; 10,000 still load, with a stack of 8 MB.
- */
+/** onnxruntime 1.30 builds trees by recursion: with a stack of 8 MB, 10,000 levels load and 20,000 end in SIGSEGV. */
 const MAX_TREE_DEPTH = 5_000;
 
 type Nodes = Pick<ModelGraph, 'nodes' | 'nestedNodes'>;
 
 /**
- * The first fault in the shape of a tree ensemble anywhere in the model: a node that leads back to itself, that
- * does not exist, or that lies too deep. Of cycles, onnxruntime 1.30 refuses only those along false sides: others
- * load, and a row that enters one never comes back. Throws `GraphError` for more nodes than can be judged.
+ * Finds the first fault in the tree ensembles of a model: a cycle, a missing node, or a tree that is too deep.
+ * onnxruntime 1.30 refuses only cycles along false sides. With another cycle, a run may never end. Throws `GraphError`
+ * if there are too many nodes to judge.
  */
 export function findTreeFault(graph: Nodes): string | undefined {
   return runAtOnce(findInSteps(graph));
 }
 
-/** The same, on a thread that serves others meanwhile. */
+/** As `findTreeFault`, without blocking the thread. */
 export async function findTreeFaultInSlices(graph: Nodes): Promise<string | undefined> {
   return runInSlices(findInSteps(graph));
 }
@@ -38,7 +35,7 @@ function* findInSteps(graph: Nodes): Steps<string | undefined> {
   return undefined;
 }
 
-/** By node, the place of the next one when the comparison holds and when not; NONE for a leaf. */
+/** For each node, the place of the next node if the comparison is true or false; NONE for a leaf. */
 interface Edges {
   readonly whenTrue: Int32Array;
   readonly whenFalse: Int32Array;
@@ -46,14 +43,13 @@ interface Edges {
 
 const NONE = -1;
 
-/** The edges, or what is wrong with them. */
 const READERS = new Map<string, (node: GraphNode, budget: Budget) => Steps<Edges | string>>([
   ['TreeEnsembleClassifier', readTrees],
   ['TreeEnsembleRegressor', readTrees],
   ['TreeEnsemble', readForest],
 ]);
 
-/** How many elements of lists may still be read: several ensembles share it. */
+/** Elements of lists that may still be read, for all ensembles together. */
 interface Budget {
   left: number;
 }
@@ -77,11 +73,11 @@ function spend<T extends { readonly length: number }>(list: T, budget: Budget): 
   return list;
 }
 
-/** The older form: nodes are named by a tree and a number within it. */
+/** The older form: a tree and a number within it name a node. */
 function* readTrees(node: GraphNode, budget: Budget): Steps<Edges | string> {
   const trees = yield* ints(node, 'nodes_treeids', budget);
   const ids = yield* ints(node, 'nodes_nodeids', budget);
-  // From the number of the next node to its place, in the same lists.
+  // The lists hold numbers of nodes, which are replaced in place by places.
   const whenTrue = yield* ints(node, 'nodes_truenodeids', budget);
   const whenFalse = yield* ints(node, 'nodes_falsenodeids', budget);
   const leaves = yield* leavesOf(node, budget);
@@ -92,7 +88,7 @@ function* readTrees(node: GraphNode, budget: Budget): Steps<Edges | string> {
   }
 
   const places = yield* createTreePlaces(trees, ids);
-  if (places === undefined) return 'has two nodes of one number in a tree';
+  if (places === undefined) return 'has two nodes with one number in a tree';
   for (let i = 0; i < count; i++) {
     if (i % stride === 0) yield;
     if (leaves[i] === 1) {
@@ -103,7 +99,7 @@ function* readTrees(node: GraphNode, budget: Budget): Steps<Edges | string> {
     const yes = places.find(i, whenTrue[i]!);
     const no = places.find(i, whenFalse[i]!);
     if (yes === undefined || no === undefined) {
-      return `has a node ${ids[i]} in tree ${trees[i]} that leads to one that does not exist`;
+      return `has a node ${ids[i]} in tree ${trees[i]} whose next node does not exist`;
     }
     whenTrue[i] = yes;
     whenFalse[i] = no;
@@ -128,7 +124,7 @@ function* readForest(node: GraphNode, budget: Budget): Steps<Edges | string> {
       if (i % stride === 0) yield;
       const isLeaf = leafFlags[i] !== 0;
       if (targets[i]! < 0 || targets[i]! >= (isLeaf ? leaves : count)) {
-        return `has a node ${i} that leads to one that does not exist`;
+        return `has a node ${i} whose next node does not exist`;
       }
       if (isLeaf) targets[i] = NONE;
     }
@@ -138,10 +134,7 @@ function* readForest(node: GraphNode, budget: Budget): Steps<Edges | string> {
   return { whenTrue, whenFalse };
 }
 
-/**
- * Takes nodes away whose parents have all been taken, as in a topological sort: what is left over lies on a cycle
- * or below one. Nodes with two parents are fine: chains of equalities share an end.
- */
+/** A topological sort: the nodes that remain lie on a cycle or below one. Chains of equalities share an end node. */
 function* findPathFault({ whenTrue, whenFalse }: Edges): Steps<string | undefined> {
   const count = whenTrue.length;
   const parents = new Int32Array(count);
@@ -171,10 +164,7 @@ function* findPathFault({ whenTrue, whenFalse }: Edges): Steps<string | undefine
   return size < count ? 'has a tree with a node that leads back to itself' : undefined;
 }
 
-/**
- * The name of two values of a graph, which the format forbids: of two constants the engine takes one, and a request's
- * own value it passes over. Undefined where every name is that of one value.
- */
+/** A name of two values, which the format forbids: the engine would use one constant, or ignore a request's value. */
 export function findSharedName({ inputs, initializers, nodes }: ModelGraph): string | undefined {
   const names = new Set<string>(initializers.keys());
   for (const name of [...inputs.map((input) => input.name), ...nodes.flatMap(({ outputs }) => outputs)]) {

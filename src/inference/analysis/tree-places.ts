@@ -4,17 +4,15 @@ import { counted, graphLimits } from '../protobuf/limits.js';
 import { LOWEST_INT32 } from '../protobuf/packed-run.js';
 import { LimitError } from '../protobuf/protobuf-reader.js';
 
-/** The nodes of an ensemble by their tree and their number in it. */
 export interface TreePlaces {
-  /** The place of node `id` in the tree of the node at `from`; undefined where there is none. */
+  /** The place of node `id` in the tree of the node at `from`; undefined if there is none. */
   find(from: number, id: number): number | undefined;
 }
 
-/** Work between two places where others may have the thread. */
+/** Number of nodes between two places where other work may use the thread. */
 export const stride = 65_536;
 const NONE = -1;
 
-/** Undefined when the numbers tell no nodes apart. */
 export function* createTreePlaces(trees: Int32Array, ids: Int32Array): Steps<TreePlaces | undefined> {
   if (yield* isInOrder(trees, ids)) {
     return {
@@ -27,7 +25,7 @@ export function* createTreePlaces(trees: Int32Array, ids: Int32Array): Steps<Tre
   return yield* createTable(trees, ids);
 }
 
-/** As exporters write them: the trees in ascending order, the nodes of each counted from 0. No table is needed. */
+/** Exporters write trees in ascending order, with nodes counted from 0. Then no table is needed. */
 function* isInOrder(trees: Int32Array, ids: Int32Array): Steps<boolean> {
   for (let i = 0; i < trees.length; i++) {
     const isNext = i > 0 && trees[i] === trees[i - 1] && ids[i] === (ids[i - 1] as number) + 1;
@@ -38,10 +36,7 @@ function* isInOrder(trees: Int32Array, ids: Int32Array): Steps<boolean> {
   return true;
 }
 
-/**
- * A table of places with open addressing: a `Map` would take some hundred bytes a node. The factors are drawn anew
- * each time, so that no file can be made whose nodes all fall into one place.
- */
+/** An open-addressed hash table: a `Map` takes some 100 bytes per node. Random factors prevent provoked collisions. */
 function* createTable(trees: Int32Array, ids: Int32Array): Steps<TreePlaces | undefined> {
   const most = graphLimits.unorderedTreeNodes;
   if (trees.length > most)
@@ -49,7 +44,7 @@ function* createTable(trees: Int32Array, ids: Int32Array): Steps<TreePlaces | un
   const mask = 2 ** Math.ceil(Math.log2(trees.length * 2)) - 1;
   const table = new Int32Array(mask + 1).fill(NONE);
   const [first, second] = [drawFactor(), drawFactor()];
-  /** Where the node is in the table, or where it would be. */
+  /** The slot of a node, or the empty slot where it belongs. */
   const slotOf = (tree: number, id: number): number => {
     let hash = Math.imul(tree, first) ^ Math.imul(id, second);
     hash = Math.imul(hash ^ (hash >>> 15), second);
@@ -75,5 +70,5 @@ function* createTable(trees: Int32Array, ids: Int32Array): Steps<TreePlaces | un
   };
 }
 
-/** Odd, as a factor that loses nothing must be. */
+/** Odd, so that the multiplication loses no bits. */
 const drawFactor = (): number => Math.floor(Math.random() * 2 ** 32) | 1;

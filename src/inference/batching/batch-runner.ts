@@ -7,28 +7,27 @@ import type { RunTimes } from './run-times.js';
 
 export interface BatchRunnerOptions<Row> {
   readonly executor: Executor;
-  /** Makes one run of some entries. What it throws is the fault of an entry among them. */
+  /** Builds the run of some entries. If it throws, one of these entries is the cause. */
   readonly toRun: (rows: readonly Row[]) => { readonly feeds: Tensors; readonly fetches: readonly string[] };
   readonly times: RunTimes;
-  /** The longest run. */
+  /** Limit of one run. */
   readonly timeoutMs: number;
-  /** Equal for equal entries. Without it an input that ends processes is tried each time that it comes. */
+  /** Equal for equal entries. Without it, an input that crashes processes is run again in each request. */
   readonly textOf?: ((row: Row) => string) | undefined;
-  /** Called when one request alone has ended the process: `how` is a signal or a reason. */
+  /** Called after a run of one request alone ended the process. `how` is a signal or a reason. */
   readonly onFatal?: ((requestId: string | undefined, how: string) => void) | undefined;
 }
 
-/** Entries that end their process are looked for one by one where that takes at most so long, else by halves. */
+/** If the search takes at most this long, each entry of a crashed run is tried alone, otherwise in halves. */
 const maxSearchMs = 250;
-/** An input that has ended its process so often is not tried again. */
+/** An input that ended this many processes is not run again. */
 const maxKills = 2;
-/** Ends that an operator or the kernel's memory killer causes, and not the input. */
-const foreignEnds = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP']);
+/** Signals from an operator or from the kernel's memory killer: the input is not the cause. */
+const externalSignals = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP']);
 
 /**
- * Runs batches, one at a time, and finds out whose fault a failure is. A run that throws is split in halves until the
- * entries that made it throw stand alone. The entries of a run that ended its process are run again without those that
- * ended it, so that none fails for its neighbours.
+ * Runs batches, one at a time. A run that throws is split in halves until each failing entry is alone. If a run ended
+ * its process, its entries are run again without those that ended it. So no entry fails because of its neighbours.
  */
 export class BatchRunner<Row> {
   readonly #options: BatchRunnerOptions<Row>;
@@ -39,12 +38,12 @@ export class BatchRunner<Row> {
     this.#options = options;
   }
 
-  /** The run under way, and since when by `performance.now()`. */
+  /** The run in progress, with its start by `performance.now()`. */
   get current(): { readonly rows: number; readonly since: number } | undefined {
     return this.#current;
   }
 
-  /** How many processes an equal entry has ended. Throws `run_failed` where those are too many to try it again. */
+  /** Counts the processes that equal entries ended. Throws `run_failed` if the entry must not be run again. */
   countKills(row: Row): number {
     const { textOf } = this.#options;
     if (this.#fatal.isEmpty || textOf === undefined) return 0;
@@ -55,7 +54,7 @@ export class BatchRunner<Row> {
     });
   }
 
-  /** Begins a run in this very turn, and gives what settles its entries. Never rejects. */
+  /** Begins a run in this turn of the loop. Resolves with a function that settles its entries; never rejects. */
   async run(batch: readonly PendingRow<Row>[]): Promise<() => void> {
     if (batch.length === 0) return () => undefined;
     const outcome = await this.#attempt(batch, batch.length > 1 ? this.#shortLimitMs(batch) : undefined);
@@ -71,7 +70,7 @@ export class BatchRunner<Row> {
     const started = performance.now();
     this.#current = { rows: weight, since: started };
     try {
-      const { feeds, fetches } = toRun(batch.map((waiter) => waiter.row));
+      const { feeds, fetches } = toRun(batch.map((entry) => entry.row));
       const outputs = await executor.run(feeds, fetches, limitMs);
       const runMs = performance.now() - started;
       times.observe({ rows: weight, ms: runMs });
@@ -79,12 +78,12 @@ export class BatchRunner<Row> {
       return () => {
         const batchRows = countRows(batch);
         let batchIndex = 0;
-        for (const waiter of batch) {
-          clearTimeout(waiter.timer);
-          const queueMs = started - waiter.since;
-          const timing = { queueMs, runMs, batchRows, batchIndex, ownRows: waiter.rows };
-          waiter.resolve({ outputs, timing });
-          batchIndex += waiter.rows;
+        for (const entry of batch) {
+          clearTimeout(entry.timer);
+          const queueMs = started - entry.since;
+          const timing = { queueMs, runMs, batchRows, batchIndex, ownRows: entry.rows };
+          entry.resolve({ outputs, timing });
+          batchIndex += entry.rows;
         }
       };
     } catch (error) {
@@ -102,34 +101,30 @@ export class BatchRunner<Row> {
       return failAll(batch, toServiceError(error));
     }
     if (ended !== undefined) return this.#rescue(batch);
-    // What the executor itself says is no entry's fault: nothing is run again. Outputs that are too large together may
-    // not be so each.
+    // The executor's own errors are no entry's fault, so nothing is run again. Smaller runs may have smaller outputs.
     if (error instanceof ServiceError && error.code !== 'output_too_large') return failAll(batch, error);
     const [left, right] = halve(batch);
     (await this.run(left))();
     return this.run(right);
   }
 
-  /**
-   * Runs the entries of a run that has ended its process again, in smaller runs. One that takes too long while others
-   * wait for it comes last, and has all the time there is then.
-   */
+  /** Runs the entries of a crashed run again, in smaller runs. A slow entry comes last, with all the time left. */
   async #rescue(batch: readonly PendingRow<Row>[]): Promise<() => void> {
-    for (const waiter of batch) waiter.kills += 1;
+    for (const entry of batch) entry.kills += 1;
     const isQuick = this.#options.times.expectMs(1) * weigh(batch) <= maxSearchMs;
     const late: PendingRow<Row>[] = [];
-    for (const piece of isQuick ? batch.map((waiter) => [waiter]) : halve(batch)) {
+    for (const piece of isQuick ? batch.map((entry) => [entry]) : halve(batch)) {
       await this.#rerun(piece, late);
     }
-    for (const waiter of late) await this.#rerun([waiter]);
+    for (const entry of late) await this.#rerun([entry]);
     return () => undefined;
   }
 
-  /** With `late`, a lone entry is ended at the limit of a shared run, and added there. */
+  /** With `late`, a lone entry is stopped at the limit of a shared run and added to `late`. */
   async #rerun(piece: readonly PendingRow<Row>[], late?: PendingRow<Row>[]): Promise<void> {
     const now = performance.now();
     const waiting = piece.filter(({ deadline, connection }) => deadline > now && !connection?.destroyed);
-    for (const waiter of piece) if (!waiting.includes(waiter)) rejectRow(waiter, deadlineExceeded());
+    for (const entry of piece) if (!waiting.includes(entry)) rejectRow(entry, deadlineExceeded());
     const [only] = waiting;
     if (only === undefined) return;
     const limitMs = late === undefined ? undefined : this.#shortLimitMs(waiting);
@@ -139,10 +134,7 @@ export class BatchRunner<Row> {
     else (await this.#settleFailure(waiting, outcome.error))();
   }
 
-  /**
-   * A run for which others wait is ended early, so that there is time left to run those without an endless one: after
-   * a quarter of the longest run, and several times what it is expected to take. Undefined where that is longer.
-   */
+  /** A run is stopped early, so that an endless entry leaves time for the others. Undefined: at the usual limit. */
   #shortLimitMs(batch: readonly PendingRow<Row>[]): number | undefined {
     const { times, timeoutMs } = this.#options;
     const rows = weigh(batch);
@@ -150,13 +142,13 @@ export class BatchRunner<Row> {
     return limitMs < timeoutMs ? limitMs : undefined;
   }
 
-  #blame(waiter: PendingRow<Row>, how: string): void {
+  #blame(entry: PendingRow<Row>, how: string): void {
     const { onFatal, textOf } = this.#options;
-    if (foreignEnds.has(how)) return;
-    onFatal?.(waiter.requestId, how);
+    if (externalSignals.has(how)) return;
+    onFatal?.(entry.requestId, how);
     if (textOf === undefined) return;
-    waiter.kills += 1;
-    this.#fatal.set(textOf(waiter.row), waiter.kills);
+    entry.kills += 1;
+    this.#fatal.set(textOf(entry.row), entry.kills);
   }
 
   #forgive(batch: readonly PendingRow<Row>[]): void {
@@ -167,13 +159,13 @@ export class BatchRunner<Row> {
 
 function countRows(batch: readonly PendingRow<unknown>[]): number {
   let rows = 0;
-  for (const waiter of batch) rows += waiter.rows;
+  for (const entry of batch) rows += entry.rows;
   return rows;
 }
 
 function weigh(batch: readonly PendingRow<unknown>[]): number {
   let weight = 0;
-  for (const waiter of batch) weight += waiter.weight;
+  for (const entry of batch) weight += entry.weight;
   return weight;
 }
 
@@ -192,6 +184,6 @@ function toServiceError(error: unknown): ServiceError {
 
 function failAll(batch: readonly PendingRow<unknown>[], error: ServiceError): () => void {
   return () => {
-    for (const waiter of batch) rejectRow(waiter, error);
+    for (const entry of batch) rejectRow(entry, error);
   };
 }

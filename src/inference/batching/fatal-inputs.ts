@@ -1,23 +1,21 @@
 import { createHash } from 'node:crypto';
 
-/** Inputs are few that end a process; each is 32 bytes here. */
+/** Inputs that end a process are rare. Each digest has 32 bytes. */
 const maxInputs = 1_000;
-/** A process may have ended for a reason that is over by then. */
+/** After this time, the reason for which the process ended may no longer apply. */
 const lifetimeMs = 600_000;
 
 /**
- * The inputs that have ended the process of a model, by digest, so that a client that repeats one does not end process
- * after process. An input that is answered after all is forgotten, and so is each after ten minutes.
+ * Digests of the inputs that ended the process of a model, so that a client that repeats such an input does not end one
+ * process after another. A digest is removed when its input is answered after all, and expires after ten minutes.
  */
 export class FatalInputs {
   readonly #found = new Map<string, { readonly kills: number; readonly until: number }>();
 
-  /** Whether there is any: only then is a look worth the digest. */
   get isEmpty(): boolean {
     return this.#found.size === 0;
   }
 
-  /** How many processes the input has ended. */
   countOf(text: string): number {
     const digest = digestOf(text);
     const found = this.#found.get(digest);
@@ -27,7 +25,6 @@ export class FatalInputs {
     return 0;
   }
 
-  /** Notes that the input has ended so many processes. */
   set(text: string, kills: number): void {
     const digest = digestOf(text);
     this.#found.delete(digest);

@@ -2,9 +2,8 @@ import { ServiceError } from '../../errors.js';
 import { deadlineExceeded, type PendingRow, rejectRow } from './pending-row.js';
 import type { RunTimes } from './run-times.js';
 
-/** The entries that wait for a run, in order of arrival. */
 export class RowQueue<Row> {
-  #waiters: PendingRow<Row>[] = [];
+  #entries: PendingRow<Row>[] = [];
   #rows = 0;
   #weight = 0;
 
@@ -12,69 +11,72 @@ export class RowQueue<Row> {
     return this.#rows;
   }
 
-  /** What all entries together cost, in rows as they were measured. */
   get weight(): number {
     return this.#weight;
   }
 
   get first(): PendingRow<Row> | undefined {
-    return this.#waiters[0];
+    return this.#entries[0];
   }
 
-  push(waiter: PendingRow<Row>): void {
-    this.#waiters.push(waiter);
-    this.#rows += waiter.rows;
-    this.#weight += waiter.weight;
+  push(entry: PendingRow<Row>): void {
+    this.#entries.push(entry);
+    this.#rows += entry.rows;
+    this.#weight += entry.weight;
   }
 
-  remove(waiter: PendingRow<Row>): boolean {
-    const at = this.#waiters.indexOf(waiter);
+  remove(entry: PendingRow<Row>): boolean {
+    const at = this.#entries.indexOf(entry);
     if (at < 0) return false;
-    this.#waiters.splice(at, 1);
-    this.#rows -= waiter.rows;
-    this.#weight -= waiter.weight;
+    this.#entries.splice(at, 1);
+    this.#rows -= entry.rows;
+    this.#weight -= entry.weight;
     return true;
   }
 
   /**
-   * Takes the entries of the next run: the first, and those behind it that may share its run, in order of arrival.
-   * Entries whose time is over and those whose caller has left are failed on the way. A run has at most `maxBatchRows`
-   * rows, and no more than are expected to be answered before the first of their deadlines.
+   * Takes the entries of the next run: the first one, and those behind it that may share its run, in order of arrival.
+   * Rejects entries whose deadline has passed or whose client has disconnected. A run has at most `maxBatchRows` rows,
+   * and no more than are expected to meet the earliest of their deadlines.
    */
   take(times: RunTimes, maxBatchRows: number): PendingRow<Row>[] {
     const now = performance.now();
-    const soonest = now + times.fastestMs;
-    const alone = now + times.expectMs(1);
-    const full = now + times.expectMs(maxBatchRows);
-    let earliest = Number.POSITIVE_INFINITY;
+    const soonestEndMs = now + times.fastestMs;
+    const singleEndMs = now + times.expectMs(1);
+    const fullEndMs = now + times.expectMs(maxBatchRows);
+    let earliestDeadline = Number.POSITIVE_INFINITY;
     const batch: PendingRow<Row>[] = [];
-    const passedOver: PendingRow<Row>[] = [];
-    const count = this.#waiters.length;
+    const skipped: PendingRow<Row>[] = [];
+    const count = this.#entries.length;
     let rows = 0;
     let taken = 0;
     for (; taken < count && rows < maxBatchRows; taken += 1) {
-      const waiter = this.#waiters[taken] as PendingRow<Row>;
-      if (waiter.connection?.destroyed) {
-        rejectRow(waiter, new ServiceError('client_closed'));
-      } else if (waiter.deadline < (taken + 1 < count ? alone : soonest)) {
-        // One that is expected late is run for its luck, unless that is at the cost of those behind it.
-        rejectRow(waiter, deadlineExceeded());
-      } else if (batch.length > 0 && !canShare(batch[0] as PendingRow<Row>, waiter)) {
-        passedOver.push(waiter);
+      const entry = this.#entries[taken] as PendingRow<Row>;
+      if (entry.connection?.destroyed) {
+        rejectRow(entry, new ServiceError('client_closed'));
+      } else if (entry.deadline < (taken + 1 < count ? singleEndMs : soonestEndMs)) {
+        // The last row of the queue is run even if it will probably be late: no row waits behind it.
+        rejectRow(entry, deadlineExceeded());
+      } else if (batch.length > 0 && !canShare(batch[0] as PendingRow<Row>, entry)) {
+        skipped.push(entry);
         continue;
       } else {
-        if (batch.length > 0 && rows + waiter.weight > maxBatchRows) break;
-        if (waiter.deadline >= alone) earliest = Math.min(earliest, waiter.deadline);
-        if (earliest < full && batch.length > 0 && now + times.expectMs(rows + waiter.weight) > earliest)
+        if (batch.length > 0 && rows + entry.weight > maxBatchRows) break;
+        if (entry.deadline >= singleEndMs) earliestDeadline = Math.min(earliestDeadline, entry.deadline);
+        if (
+          earliestDeadline < fullEndMs &&
+          batch.length > 0 &&
+          now + times.expectMs(rows + entry.weight) > earliestDeadline
+        )
           break;
-        batch.push(waiter);
-        rows += waiter.weight;
+        batch.push(entry);
+        rows += entry.weight;
       }
-      this.#rows -= waiter.rows;
-      this.#weight -= waiter.weight;
+      this.#rows -= entry.rows;
+      this.#weight -= entry.weight;
     }
-    const rest = taken === count ? [] : this.#waiters.slice(taken);
-    this.#waiters = passedOver.length === 0 ? rest : passedOver.concat(rest);
+    const rest = taken === count ? [] : this.#entries.slice(taken);
+    this.#entries = skipped.length === 0 ? rest : skipped.concat(rest);
     return batch;
   }
 }

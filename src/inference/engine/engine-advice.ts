@@ -1,6 +1,6 @@
 import { engineVersion } from './engine-version.js';
 
-/** What to do about a refusal of the engine, by the engine's own words (onnxruntime 1.30.0). */
+/** Advice on one refusal, found by the engine's message (onnxruntime 1.30.0). */
 interface Advice {
   readonly pattern: RegExp;
   readonly advise: (found: readonly string[]) => string;
@@ -9,7 +9,7 @@ interface Advice {
 const noCustom = 'No custom operators are loaded here';
 const lowerOpset = 'a lower opset_version in torch.onnx.export, target_opset in skl2onnx and onnxmltools';
 
-/** In this order: the first that fits is taken. A test makes the real engine say each of them. */
+/** The first match counts, so the order matters. A test makes the real engine say each of these messages. */
 const table: readonly Advice[] = [
   {
     pattern: /Unsupported model IR version: \d+, max supported IR version: (\d+)/,
@@ -44,12 +44,12 @@ const table: readonly Advice[] = [
   {
     pattern: /No opset import for domain '([^']*)'/,
     advise: ([, domain]) =>
-      `${noCustom}: export without operators of ${domain}; where it is a domain of functions within the model, add it to the model's opset imports.`,
+      `${noCustom}: export without operators of ${domain}; if it is a domain of functions within the model, add it to the model's opset imports.`,
   },
   {
     pattern: /No Op registered for (\w+) with domain_version of (\d+)/,
     advise: ([, operator, opset]) =>
-      `${operator} is no operator of opset ${opset}: export with the opset that has it, or, where it is your own, as operators of ai.onnx. ${noCustom}.`,
+      `${operator} is no operator of opset ${opset}: export with an opset that has it. If the operator is your own, export it as operators of ai.onnx. ${noCustom}.`,
   },
   {
     pattern: /bound to different types \(tensor\((double|float)\) and tensor\((double|float)\)/,
@@ -64,12 +64,12 @@ const table: readonly Advice[] = [
     pattern:
       /bound to different types \((\S+) and (\S+) in node|Type \((\S+)\) of output arg .* expected type \((\S+)\)/,
     advise: ([, a, b, c, d]) =>
-      `The graph mixes ${a ?? c} and ${b ?? d}: cast one to the other before it is exported.`,
+      `The graph mixes ${a ?? c} and ${b ?? d}: cast one to the other before the export.`,
   },
   {
     pattern: /Type '([^']+)' of input parameter \([^)]*\) of operator \((\w+)\)/,
     advise: ([, type, operator]) =>
-      `${operator} takes no ${type}: cast its input before it is exported, to float32 where it is a number.`,
+      `${operator} takes no ${type}: cast its input before the export, to float32 if it is a number.`,
   },
   {
     pattern: /Failed to construct locale with name:([\w.@-]+)/,
@@ -78,12 +78,12 @@ const table: readonly Advice[] = [
   {
     pattern: /Could not find an implementation for (\w+)|Failed to find kernel for (\w+)/,
     advise: ([, a, b]) =>
-      `The engine has no ${a ?? b} for these types on a CPU: export it in float32; a quantized model with QuantizeLinear and DequantizeLinear around float32 operators (QDQ).`,
+      `The engine has no ${a ?? b} for these types on a CPU: export it in float32. Export a quantized model with QuantizeLinear and DequantizeLinear around float32 operators (QDQ).`,
   },
   {
     pattern: /External data path|External initializer|external data/i,
     advise: () =>
-      'Put the file of weights that the exporter wrote beside the model file, under the name that it had then.',
+      'Put the weights file that the exporter wrote beside the model file, under its original name.',
   },
   {
     pattern:
@@ -96,9 +96,9 @@ const table: readonly Advice[] = [
 const mixedFloats =
   'The graph mixes float64 and float32: export all of it in float32, by FloatTensorType in initial_types (skl2onnx) or model.float() (PyTorch), or cast one to the other.';
 const incomplete =
-  'The graph is not whole: onnx.checker.check_model(model, full_check=True) in Python shows where; export it again, with a newer exporter.';
+  'The graph is incomplete or contradicts itself: onnx.checker.check_model(model, full_check=True) in Python shows where. Export it again, with a newer exporter.';
 
-/** One sentence that says what to do about what the engine said; undefined where nothing is known. */
+/** How to fix what the engine's message reports; undefined for an unknown message. */
 export function adviseOn(text: string): string | undefined {
   for (const { pattern, advise } of table) {
     const found = pattern.exec(text);
@@ -107,7 +107,7 @@ export function adviseOn(text: string): string | undefined {
   return undefined;
 }
 
-/** What the engine said, and what to do about it. */
+/** The engine's message, with the advice appended. */
 export function withAdvice(text: string): string {
   const advice = adviseOn(text);
   return advice === undefined ? text : `${text.replace(/\.?$/, '.')} ${advice}`;
@@ -116,22 +116,22 @@ export function withAdvice(text: string): string {
 const maxOperators = 40;
 
 /**
- * What may have ended the child and what to do about it, for the end of a sentence that says how it ended. Nothing
- * where a limit of ours ended it, which names itself.
+ * What to do about a crash, to append to a sentence that says how the child ended. Empty if a limit of the server
+ * ended the child, since that sentence names the limit.
  */
 export function adviseOnCrash(how: string, operators: ReadonlySet<string> = new Set()): string {
   if (!/SIG[A-Z]+|exit code/.test(how) || /MAX_MODEL_MEMORY_MB|MODEL_LOAD_TIMEOUT_MS/.test(how)) return '';
   const names = [...operators].sort();
   const listed = names.slice(0, maxOperators).join(', ') + (names.length > maxOperators ? ', …' : '');
   const held = names.length === 0 ? '' : `, and the graph holds ${listed}`;
-  return `. The engine is onnxruntime ${engineVersion}${held}: export with another opset, or without the operator that it does not survive.`;
+  return `. The engine is onnxruntime ${engineVersion}${held}: export with another opset, or without the operator that crashes it.`;
 }
 
-/** Debian's `localedef` makes a locale of its parts: en_US.UTF-8 is en_US in UTF-8. */
+/** Debian's `localedef` takes the parts of a locale: en_US.UTF-8 is en_US in UTF-8. */
 function adviseOnLocale(locale: string): string {
   const [place, charset = 'UTF-8'] = locale.split('.');
   return (
     `Install the locale ${locale} where the server runs (Debian: apt-get install locales && localedef -i ${place} -f ${charset} ${locale}; ` +
-    'a folder with it may be named by LOCPATH), or export the node StringNormalizer with the locale "C", which changes the case of ASCII letters alone.'
+    'or set LOCPATH to a folder that holds it), or export the node StringNormalizer with the locale "C", which changes only the case of ASCII letters.'
   );
 }

@@ -1,18 +1,18 @@
 import { messageOf } from '../../errors.js';
 
 /**
- * What the engine threw, in words that may be read by those who ask why a version is refused: without places in
- * the engine's sources and without folders of this machine. The engine's own error is the cause, for the log.
+ * An error of the engine, with a message that clients may read as the reason of a refusal: it names no places in the
+ * engine's sources and no folders of this machine. The engine's own error is the cause, for the log.
  */
 export class EngineError extends Error {
   override readonly name = 'EngineError';
 }
 
-/** A file may give a node a name of any length, and what looks through a message must not take long with it. */
+/** A node's name may have any length, and the patterns below must match a message quickly. */
 const maxWord = 200;
 const maxMessage = 4_000;
 
-/** `folder` is where the engine was told to look for files. */
+/** `folder` is the folder in which the engine looked for files. The message then names paths relative to it. */
 export function toEngineError(cause: unknown, folder?: string): EngineError {
   const text = shorten(messageOf(cause));
   const known = folder === undefined ? text : text.replaceAll(`${folder}/`, '').replaceAll(folder, '.');
@@ -20,8 +20,8 @@ export function toEngineError(cause: unknown, folder?: string): EngineError {
 }
 
 /**
- * What the engine threw in a run. It may quote the input (`idx=4711 must be within …`), which may be personal and would
- * get into the log: numbers and quoted texts are hidden, and there is no cause. Shapes and ranges, in brackets, stay.
+ * An error of a run. The engine may quote the input (`idx=4711 must be within …`), which may be personal data and must
+ * not reach the log: numbers and quoted texts are hidden, and there is no cause. Shapes and ranges, in brackets, stay.
  */
 export function toRunError(cause: unknown): EngineError {
   const [place = '', ...status] = toEngineError(cause).message.split('Status Message:');
@@ -42,7 +42,7 @@ function hideValues(text: string): string {
   );
 }
 
-/** `/…/model.cc:202 void ns::Name(args) const Text` → `Text`, wherever it stands (onnxruntime 1.30). */
+/** `/…/model.cc:202 void ns::Name(args) const Text` → `Text`, anywhere in the message (onnxruntime 1.30). */
 function withoutSources(text: string): string {
   const place = /(?:\/onnxruntime_src\/)?[\w./+-]*\.(?:cc|cpp|cu|h|hpp):\d+ /g;
   let rest = '';
@@ -55,7 +55,7 @@ function withoutSources(text: string): string {
   return (rest + text.slice(at)).replaceAll(/\/onnxruntime_src\/\S*/g, '');
 }
 
-/** A name alone, as `__func__` has it, or a whole signature, whose brackets close again. */
+/** Length of a bare name, as in `__func__`, or of a whole signature with balanced brackets. */
 function signatureLength(text: string): number {
   const name = /^[A-Za-z_]\w* /.exec(text);
   const open = text.indexOf('(');

@@ -2,7 +2,7 @@ import type { Executor } from './executor.js';
 import { limitOutputs } from './output-limit.js';
 import type { Session } from './session.js';
 
-/** Runs on the server's own thread, which a run blocks: for models whose runs are short. */
+/** Runs on the server's own thread and blocks it: for models with short runs. */
 export function createInlineExecutor(session: Session, maxOutputBytes: number): Executor {
   return {
     kind: 'inline',

@@ -3,10 +3,7 @@ import { countBytes } from '../tensors/bytes.js';
 import { countArrays, maxArrays } from '../tensors/json-write.js';
 import type { Tensors } from '../tensors/tensor.js';
 
-/**
- * Throws `output_too_large` where the outputs of a run have more bytes than are to be sent on, or more arrays as JSON
- * than anybody should be sent.
- */
+/** Throws `output_too_large` for outputs of more than `maxBytes` bytes, or of more than `maxArrays` arrays as JSON. */
 export function limitOutputs(outputs: Tensors, maxBytes: number): void {
   const bytes = countBytes(outputs);
   if (bytes > maxBytes) throw tooLarge(`have ${bytes} bytes, and ${maxBytes}`);

@@ -1,26 +1,26 @@
 import { dirname } from 'node:path';
 import type { Tensor as EngineTensor } from 'onnxruntime-node';
-// The public `create` and `run` are these calls behind a `setImmediate` and a promise: they block all the same,
-// and cost one more turn of the loop for each run (onnxruntime-node 1.30.0, dist/backend.js).
+// The public `create` and `run` wrap these calls in a `setImmediate` and a promise: they block all the same,
+// and cost one more turn of the loop per run (onnxruntime-node 1.30.0, dist/backend.js).
 import { binding, initOrt } from 'onnxruntime-node/dist/binding.js';
 import { elementTypes, type Tensor, type TensorData, type Tensors } from '../tensors/tensor.js';
 import { toEngineError, toRunError } from './engine-error.js';
 
-// Read by the engine when its environment is made, before the first session: without it, 1.29 and newer
-// report usage over the network and write to the home folder.
+// The engine reads this before the first session. Without it, 1.29 and newer report usage over the network and write
+// to the home folder.
 process.env['ORT_DISABLE_TELEMETRY'] = '1';
 
-/** One model in the engine. `run` and `openSession` block the thread that calls them. */
+/** One model in the engine. `run` and `openSession` block the calling thread. */
 export interface Session {
-  /** Runs the graph on exactly its inputs and gives the named outputs. Throws `EngineError`. */
+  /** Runs the graph and returns the named outputs. `feeds` must hold exactly its inputs. Throws `EngineError`. */
   run(feeds: Tensors, fetches: readonly string[]): Tensors;
-  /** Gives the memory back. No run may follow. */
+  /** Frees the memory. No run may follow. */
   release(): void;
 }
 
 /**
- * Opens a model: its bytes, or a path where it has external weights (which are looked up beside it).
- * Blocks for the whole load. Throws `EngineError`.
+ * Opens a model from its bytes, or from a path if the engine must find external weights beside it. Blocks for the whole
+ * load. Throws `EngineError`.
  */
 export function openSession(model: Uint8Array | string, intraOpNumThreads: number): Session {
   initOrt();
@@ -29,7 +29,7 @@ export function openSession(model: Uint8Array | string, intraOpNumThreads: numbe
     intraOpNumThreads,
     interOpNumThreads: 1,
     logSeverityLevel: 4 as const,
-    // Threads that spin while they wait would take the processor from the server.
+    // Spinning threads would take the processor from the server.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   };
   try {
@@ -45,8 +45,8 @@ export function openSession(model: Uint8Array | string, intraOpNumThreads: numbe
       const given: Record<string, EngineTensor> = {};
       for (const name in feeds) {
         const { type, dims, data } = feeds[name] as Tensor;
-        // The binding reads these four members and no more. The engine's own Tensor class would turn the bits of a
-        // float16 into a Float16Array where Node has one, which the binding cannot read (1.30.0 on Node 24).
+        // The binding reads only these four members. The engine's own Tensor class would turn the bits of a float16
+        // into a Float16Array if Node has that class, which the binding cannot read (1.30.0 on Node 24).
         given[name] = { type, dims, data, location: 'cpu' } as unknown as EngineTensor;
       }
       const wanted: Record<string, null> = {};
@@ -78,7 +78,7 @@ function toTensor(value: EngineTensor): Tensor {
   const type = elementTypes.find((known) => known === value.type);
   if (type === undefined) throw new TypeError(`the engine gave a tensor of type ${value.type}`);
   const data = value.data as TensorData;
-  // Node 24 has Float16Array, and the engine uses it where it exists: the bits are the same.
+  // Node 24 has Float16Array, and the engine uses it if it exists: the bits are equal.
   if (type === 'float16' && !(data instanceof Uint16Array)) {
     const view = data as Uint8Array;
     return { type, dims: value.dims, data: new Uint16Array(view.buffer, view.byteOffset, view.length) };

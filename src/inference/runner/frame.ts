@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { fromBytes, toBytes } from '../tensors/bytes.js';
 import type { ElementType, Tensor, Tensors } from '../tensors/tensor.js';
 
-/** What crosses between a parent and its child: a small message, and tensors whose bytes are never turned into text. */
+/** What a parent and its child exchange: a small message, and tensors as bytes. */
 export interface Frame<Message> {
   readonly message: Message;
   readonly tensors: Tensors;
@@ -15,19 +15,18 @@ interface TensorHead {
   readonly bytes: number;
 }
 
-/** A frame begins with the lengths of its head and of its body, each an unsigned 32-bit number, little-endian. */
+/** A frame begins with the lengths of its head and its body, each an unsigned 32-bit number, little-endian. */
 const prefixBytes = 8;
-/** The body begins here or at a multiple of it, and so does each tensor: typed arrays can then look at it in place. */
+/** The body and each tensor begin at a multiple of this, so that typed arrays can be views of the frame. */
 const alignment = 8;
 const maxBytes = 2 ** 32 - 1;
 
-/** Up to here, to copy the tensors into one buffer with their head costs less than more writes would. */
+/** Up to this size, copying the tensors behind the head costs less than further writes. */
 const maxCopiedBytes = 65_536;
 
 /**
  * The buffers of a frame, in order: lengths, head (the message and each tensor's name, type and dimensions as JSON),
- * then each tensor's elements as they lie in memory. A small frame is one buffer. Throws `RangeError` for 4 GiB and
- * more.
+ * each tensor's elements as they lie in memory. A small frame is one buffer. Throws `RangeError` from 4 GiB on.
  */
 export function toFrame<Message>({ message, tensors }: Frame<Message>): readonly Uint8Array[] {
   const heads: TensorHead[] = [];
@@ -64,15 +63,14 @@ export function toFrame<Message>({ message, tensors }: Frame<Message>): readonly
   return parts;
 }
 
-/** How many bytes follow the lengths. */
 function sizeAfter(prefix: Buffer): number {
   return prefix.readUInt32LE(0) + prefix.readUInt32LE(4);
 }
 
-/** Reads a frame whose `rest` follows the lengths in `prefix`. Its tensors are views of `rest`, not copies. */
+/** `rest` is what follows the lengths. The tensors of the frame are views of it, not copies. */
 function fromFrame<Message>(prefix: Buffer, rest: Buffer): Frame<Message> {
   const headBytes = prefix.readUInt32LE(0);
-  // Both ends are this same code: what arrives was written by `toFrame`.
+  // Both processes run this code: `toFrame` has written these bytes.
   const [message, heads] = JSON.parse(rest.toString('utf8', 0, headBytes)) as [Message, TensorHead[]];
   const tensors: Record<string, Tensor> = {};
   let at = headBytes;
@@ -83,7 +81,7 @@ function fromFrame<Message>(prefix: Buffer, rest: Buffer): Frame<Message> {
   return { message, tensors };
 }
 
-/** Puts a stream of bytes together again: `onFrame` is called for each frame that has become whole. */
+/** Reads frames from chunks of bytes, and calls `onFrame` for each complete frame. */
 export function createFrameReader<Message>(
   onFrame: (frame: Frame<Message>) => void,
 ): (chunk: Buffer) => void {
@@ -99,7 +97,7 @@ export function createFrameReader<Message>(
       filled += taken;
       if (filled < target.length) return;
       filled = 0;
-      // Slow: a buffer of its own, since views of it live as long as an answer is read.
+      // A buffer outside Node's pool, since views of it live until the answer has been read.
       if (rest === undefined) rest = Buffer.allocUnsafeSlow(sizeAfter(prefix));
       else {
         const frame = fromFrame<Message>(prefix, rest);

@@ -6,24 +6,24 @@ import type { RunnerPool } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
 
 export interface IsolatedOptions extends ModelRunnerOptions {
-  /** Where children come from. */
+  /** Called once, when the executor has been closed. */
+  readonly onClosed?: (() => void) | undefined;
   readonly pool: RunnerPool;
-  /** What a child is known to take of memory. */
+  /** The measured memory of one child. */
   readonly residentBytes: number;
-  /** Told how a child ended that was not meant to. */
+  /** Called with the reason after a child ended unexpectedly. */
   readonly onLost?: ((how: string) => void) | undefined;
 }
 
 const firstBackoffMs = 100;
 const maxBackoffMs = 10_000;
-/** What comes during a pause that is not longer waits for its end: the input that ended two children was another's. */
+/** Requests wait through a pause of at most this length: another request's input ended the children. */
 const maxWaitMs = 500;
 
 /**
- * Runs in a child process, which can be killed: for models whose runs are long, or may never end. One run is under
- * way at a time, and others wait for it. A child that ends is replaced at once; one after another that ends without
- * a run in between, after a pause that doubles each time. Once a child had to be killed for being late, another is
- * kept ready beside the one that runs, so that the next request does not wait for a load, where there is memory.
+ * Runs in a child process, which can be killed: for models whose runs are long or may never end. One run is in progress
+ * at a time. A child that ends is replaced at once. If several end without a run in between, the pause before the next
+ * one doubles each time. Once a late run was killed, a spare child is kept ready if there is memory for it.
  */
 export class IsolatedExecutor implements Executor {
   readonly kind = 'isolated';
@@ -32,13 +32,12 @@ export class IsolatedExecutor implements Executor {
   #spare: ModelRunner | undefined;
   #keepsSpare = false;
   #tail: Promise<unknown> = Promise.resolve();
-  /** Under way and waiting. */
+  /** Runs in progress and waiting. */
   #runs = 0;
-  /** Children in a row that ended by themselves without a run in between. */
+  /** Children in a row that ended by themselves, without a successful run in between. */
   #deaths = 0;
-  /** The pause before the next child: runs that come meanwhile wait for its end, or fail where it is long. */
+  /** The pause before the next child. New runs wait for `over`, or fail with `error` if the pause is long. */
   #pause: { readonly error: ServiceError | undefined; readonly over: Promise<void> } | undefined;
-  /** Why the last child could not open the model; undefined once one has. */
   #openFault: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #endPause = (): void => undefined;
@@ -46,12 +45,12 @@ export class IsolatedExecutor implements Executor {
 
   private constructor(options: IsolatedOptions, first?: RunnerProcess) {
     this.#options = options;
-    options.pool.retain();
     this.#current =
       first === undefined ? this.#start() : this.#watch(new ModelRunner(first, options, 'open'));
+    if (first !== undefined) options.pool.warm();
   }
 
-  /** Starts the first child. Throws `EngineError` when it refuses the model, `executor_lost` when it ends on it. */
+  /** Throws `EngineError` if the engine refuses the model, `executor_lost` if the first child ends. */
   static async open(options: IsolatedOptions): Promise<IsolatedExecutor> {
     const executor = new IsolatedExecutor(options);
     try {
@@ -63,17 +62,14 @@ export class IsolatedExecutor implements Executor {
     }
   }
 
-  /** Takes over a child that has the model open already. */
+  /** Takes over a child that already has the model open. */
   static adopt(first: RunnerProcess, options: IsolatedOptions): IsolatedExecutor {
     return new IsolatedExecutor(options, first);
   }
 
-  /**
-   * Runs the graph in the child. Throws `EngineError` when the engine refuses, `deadline_exceeded` when the run was
-   * ended at `timeoutMs`, `executor_lost` when the child ended or none is there, `output_too_large`.
-   */
+  /** Throws `EngineError`, `output_too_large`, `deadline_exceeded` at the limit, `executor_lost` without a child. */
   run(feeds: Tensors, fetches: readonly string[], limitMs?: number): Promise<Tensors> {
-    // Sent in this very turn where it can be: what the caller does next may take this thread a while.
+    // If possible, the run is sent in this turn: the caller may block this thread next.
     const isNext = this.#runs === 0 && !this.#isClosed && this.#current.isReady;
     this.#runs += 1;
     const turn = isNext
@@ -86,7 +82,6 @@ export class IsolatedExecutor implements Executor {
     return turn;
   }
 
-  /** Of the child that runs now. */
   get pid(): number | undefined {
     return this.#current.pid;
   }
@@ -94,8 +89,7 @@ export class IsolatedExecutor implements Executor {
   get fault(): string | undefined {
     if (this.#openFault !== undefined) return `no process can open it: ${this.#openFault}`;
     return (
-      this.#pause?.error &&
-      `its process has ended ${this.#deaths} times in a row; a new one comes after a pause`
+      this.#pause?.error && `its process ended ${this.#deaths} times in a row; a new one starts after a pause`
     );
   }
 
@@ -106,7 +100,7 @@ export class IsolatedExecutor implements Executor {
     this.#endPause();
     this.#current.kill();
     this.#spare?.kill();
-    this.#options.pool.release();
+    this.#options.onClosed?.();
   }
 
   async #runIn(
@@ -120,7 +114,6 @@ export class IsolatedExecutor implements Executor {
     return outputs;
   }
 
-  /** The child with its model open: its successor, where it has ended. */
   async #living(): Promise<ModelRunner> {
     for (;;) {
       if (this.#isClosed) throw new ServiceError('executor_lost');
@@ -129,7 +122,7 @@ export class IsolatedExecutor implements Executor {
       const model = this.#current;
       await model.opened;
       if (model.isReady) return model;
-      // Whoever replaces it was told first.
+      // `#watch` awaits this promise as well, and replaces the child first.
       await model.ended;
     }
   }
@@ -190,7 +183,7 @@ export class IsolatedExecutor implements Executor {
     this.#current.opened.then(prepare, () => undefined);
   }
 
-  /** Whether there is memory for a spare child, and as much again for what else may come. */
+  /** Whether there is memory for a spare child, and as much again in reserve. */
   #hasRoom(): boolean {
     return process.availableMemory() > 2 * this.#options.residentBytes;
   }
@@ -198,5 +191,5 @@ export class IsolatedExecutor implements Executor {
 
 function describeLoss(how: string, { openFault, lateAfterMs }: ModelRunner): string {
   if (openFault !== undefined) return `it could not open the model: ${openFault}`;
-  return lateAfterMs === undefined ? how : `${how}, for a run beyond ${lateAfterMs} ms`;
+  return lateAfterMs === undefined ? how : `${how}, for a run of over ${lateAfterMs} ms`;
 }

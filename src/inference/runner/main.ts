@@ -7,38 +7,19 @@ import type { Tensor } from '../tensors/tensor.js';
 import { createFrameReader, type Frame, toFrame } from './frame.js';
 import type { RunnerReply, RunnerRequest } from './messages.js';
 import { mainThreadMs } from './thread-time.js';
+import { type WatchdogData, watchdogSource } from './watchdog.js';
 
-// The entry of an isolated executor's child process: it opens one model and runs what it is sent, one after the
-// other. A run blocks this thread for as long as it takes, and may never end: then the parent kills the process.
-// Between runs it waits in a blocking read, which answers sooner than an event loop does. When the parent ends,
-// the read does too.
+// The entry of an isolated executor's child process: it opens one model and runs one request after the other. A run
+// blocks this thread, and if it never ends, the parent kills the process. Between runs the process waits in a blocking
+// read, which returns sooner than an event loop would. The read also ends when the parent ends.
 
-/**
- * Ends the process when its parent has gone or when it has taken too much memory, from a thread of its own, since a
- * run may hold the first one for ever. The signal tells the parent which: it does not send SIGUSR2 itself.
- */
-const watch = `
-const { workerData, parentPort } = require('node:worker_threads');
-const { rmSync } = require('node:fs');
-const { maxMemoryBytes, parent } = workerData;
-let copy;
-parentPort.on('message', (folder) => { copy = folder; });
-setInterval(() => {
-  if (process.memoryUsage.rss() > maxMemoryBytes) process.kill(process.pid, 'SIGUSR2');
-  if (process.ppid === parent) return;
-  try { if (copy !== undefined) rmSync(copy, { recursive: true, force: true }); } catch {}
-  process.kill(process.pid, 'SIGKILL');
-}, 50);
-`;
 const channel = 3;
 const [, , maxMemoryBytes, parent] = process.argv;
-// The parent says its number itself: it may have ended before this process could ask who its parent is.
-const watcher = new Worker(watch, {
-  eval: true,
-  workerData: { maxMemoryBytes: Number(maxMemoryBytes), parent: Number(parent) },
-});
-watcher.unref();
-// A signal to the whole group, such as Ctrl-C, is the parent's to answer: it ends its children itself.
+// The parent passes its own id: it may end before this process could read its parent's id.
+const workerData: WatchdogData = { maxMemoryBytes: Number(maxMemoryBytes), parent: Number(parent) };
+const watchdog = new Worker(watchdogSource, { eval: true, workerData });
+watchdog.unref();
+// On a signal to the whole group, such as Ctrl-C, the parent ends its children itself.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 preferForKilling();
 
@@ -64,7 +45,7 @@ function answer({ message, tensors }: Frame<RunnerRequest>): Frame<RunnerReply> 
     switch (message.kind) {
       case 'open': {
         process.title = message.title;
-        watcher.postMessage(message.copy);
+        watchdog.postMessage(message.copy);
         maxOutputBytes = message.maxOutputBytes;
         const model = message.path ?? ((tensors['model'] as Tensor).data as Uint8Array);
         const before = mainThreadMs();
@@ -80,13 +61,13 @@ function answer({ message, tensors }: Frame<RunnerRequest>): Frame<RunnerReply> 
         return { message: { kind: 'ran', ms }, tensors: outputs };
       }
       case 'measure':
-        // What was read of a large model is thrown away first: it is no part of what the model costs.
+        // The bytes read from the parent are collected first: they are not memory of the model.
         if (readBytes > maxUnswept) globalThis.gc?.();
         readBytes = 0;
         return reply({ kind: 'measured', residentBytes: process.memoryUsage.rss() });
       case 'close':
         process.title = 'sardonyx';
-        watcher.postMessage(undefined);
+        watchdog.postMessage(undefined);
         session?.release();
         session = undefined;
         return reply({ kind: 'closed' });
@@ -109,11 +90,11 @@ function write(frame: Frame<RunnerReply>): void {
   }
 }
 
-/** Where memory runs out, the kernel is to end this process and not the server (proc(5), oom_score_adj). */
+/** If memory runs out, the kernel ends this process before the server (proc(5), oom_score_adj). */
 function preferForKilling(): void {
   try {
     writeFileSync('/proc/self/oom_score_adj', '1000');
   } catch {
-    // Not Linux, or not allowed: the memory limit is what is left.
+    // Not Linux, or not permitted: only the memory limit remains.
   }
 }

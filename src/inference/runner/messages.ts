@@ -1,9 +1,9 @@
 /**
- * What a parent asks of its child, one at a time; the tensors of a run travel beside it (see frame.ts).
- * - `open`: the model at a path, or without one the bytes that travel as the tensor `model`; `copy` is a folder of the
- *   parent's own, which the child removes should the parent be killed; `title` is what the child is called from then on.
- * - `measure`: how much memory the child has taken so far.
- * - `close`: gives the model's memory back; another may be opened.
+ * A request of a parent to its child, one at a time. Tensors travel in the same frame (see frame.ts).
+ * - `open` opens the model at `path`, or the bytes in the tensor `model`. The child removes the folder `copy` if the
+ *   parent is killed, and takes `title` as its process title.
+ * - `measure` returns the memory of the child.
+ * - `close` releases the model. Another one may be opened.
  */
 export type RunnerRequest =
   | {
@@ -18,10 +18,7 @@ export type RunnerRequest =
   | { readonly kind: 'measure' }
   | { readonly kind: 'close' };
 
-/**
- * The answer to each, in the order asked. Times are the engine's own, without the way there and back; `cpuMs` is that
- * of the processor, which other work of the machine does not lengthen.
- */
+/** `ms` is the time in the child, without the transfer. `cpuMs` is CPU time, which a busy machine does not lengthen. */
 export type RunnerReply =
   | { readonly kind: 'opened'; readonly ms: number; readonly cpuMs: number }
   | { readonly kind: 'ran'; readonly ms: number }

@@ -1,27 +1,36 @@
 import type { Tensors } from '../tensors/tensor.js';
+import type { RunnerRequest } from './messages.js';
 
-/** What a child opens: bytes, or a path where the engine looks for more files beside it. */
+/** A model as bytes, or as a path if the engine must find further files beside it. */
 export type ModelInput =
   | { readonly bytes: Uint8Array }
   | {
       readonly path: string;
-      /** The folder of the path, which the child removes should its parent be killed. */
+      /** The folder of the path, which the child removes if its parent is killed. */
       readonly copy: string;
     };
 
-/** Where each child of a version gets the model from. */
 export interface ModelSource {
-  /** The model, whole and unchanged. Throws what says why it cannot be had any more. */
+  /** Returns the model, complete and unchanged, for one child. Throws if it is no longer available. */
   provide(): Promise<ModelInput>;
 }
 
-/** What a child is asked with to open a model: bytes travel as the tensor `model`. */
-export function toOpening(model: ModelInput): {
-  readonly path?: string;
-  readonly copy?: string;
-  readonly tensors: Tensors;
-} {
-  if ('path' in model) return { ...model, tensors: {} };
+/** How a child opens a model. */
+export interface OpenSettings {
+  /** The process title of the child. */
+  readonly title: string;
+  readonly threads: number;
+  readonly maxOutputBytes: number;
+}
+
+/** The request that opens a model in a child: its message, and its tensors. */
+export function toOpenRequest(
+  model: ModelInput,
+  { title, threads, maxOutputBytes }: OpenSettings,
+): [request: Extract<RunnerRequest, { kind: 'open' }>, tensors: Tensors] {
+  const request = { kind: 'open', title, threads, maxOutputBytes } as const;
+  if ('path' in model) return [{ ...request, ...model }, {}];
   const { bytes } = model;
-  return { tensors: { model: { type: 'uint8', dims: [bytes.length], data: bytes } } };
+  const tensors: Tensors = { model: { type: 'uint8', dims: [bytes.length], data: bytes } };
+  return [request, tensors];
 }

@@ -1,37 +1,28 @@
 import { type RunnerProcess, startRunnerProcess } from './runner-process.js';
 
-/** A child without a model takes some 60 MB. Where there is not several times as much, none is kept. */
+/** A child without a model takes some 60 MB. With less memory available than this, none is kept. */
 const minAvailableBytes = 256 * 1_024 * 1_024;
 
 /**
- * Where isolated executors get their children. While there are such executors one child is kept that has no model yet:
- * the start of a process takes longer than the load of most models, and whoever waits for a new child does not wait
- * for it.
+ * The source of children, for models to be tried and for isolated executors. One child without a model is kept ready:
+ * starting a process takes longer than loading most models.
  */
 export class RunnerPool {
   readonly #maxMemoryBytes: number;
-  #users = 0;
   #ready: RunnerProcess | undefined;
+  #isClosed = false;
 
-  /** `maxMemoryBytes`: the most memory of each child. */
   constructor(maxMemoryBytes: number) {
     this.#maxMemoryBytes = maxMemoryBytes;
   }
 
-  retain(): void {
-    this.#users += 1;
-    this.warm();
+  /** Starts the ready child if there is none. Call it when no other child is starting, to leave that one the processor. */
+  warm(): void {
+    if (this.#isClosed || this.#ready?.isAlive || process.availableMemory() < minAvailableBytes) return;
+    this.#keep(startRunnerProcess(this.#maxMemoryBytes));
   }
 
-  /** Ends the child that was kept, once nobody is left who could want it. */
-  release(): void {
-    this.#users -= 1;
-    if (this.#users > 0) return;
-    this.#ready?.kill();
-    this.#ready = undefined;
-  }
-
-  /** A child without a model, which is the caller's from now on. */
+  /** Returns a child without a model. The caller must end it or give it back. */
   take(): RunnerProcess {
     const ready = this.#ready;
     this.#ready = undefined;
@@ -40,10 +31,20 @@ export class RunnerPool {
     return ready;
   }
 
-  /** Starts another in place of the one that was taken: called once that one has its model, to leave it the processor. */
-  warm(): void {
-    if (this.#users === 0 || this.#ready?.isAlive || process.availableMemory() < minAvailableBytes) return;
-    this.#ready = startRunnerProcess(this.#maxMemoryBytes);
-    this.#ready.hold(false);
+  /** Takes back a child that has closed its model. The child ends if another one is ready. */
+  giveBack(runner: RunnerProcess): void {
+    if (this.#isClosed || this.#ready?.isAlive) runner.kill();
+    else this.#keep(runner);
+  }
+
+  /** Ends the ready child, and keeps none from now on. */
+  close(): void {
+    this.#isClosed = true;
+    this.#ready?.kill();
+  }
+
+  #keep(runner: RunnerProcess): void {
+    this.#ready = runner;
+    runner.hold(false);
   }
 }

@@ -7,19 +7,17 @@ import { createFrameReader, type Frame, toFrame } from './frame.js';
 import type { RunnerReply, RunnerRequest } from './messages.js';
 import { runnerEntry } from './runner-entry.js';
 
-/** The child has ended, by itself or because it was killed: what it was asked has no answer. */
+/** The child ended or was killed, so its request gets no answer. */
 export class RunnerLostError extends Error {
   override readonly name = 'RunnerLostError';
 }
 
 const memoryEnd = 'it took more memory than MAX_MODEL_MEMORY_MB allows';
 
-/** Whether a child has ended for the memory that it took. */
 export function tookTooMuchMemory(error: unknown): boolean {
   return error instanceof RunnerLostError && error.message.includes(memoryEnd);
 }
 
-/** The answer to a request of kind `open` is of kind `opened`, and so on. */
 type ReplyTo<Kind extends RunnerRequest['kind']> = Extract<
   RunnerReply,
   { kind: { open: 'opened'; run: 'ran'; measure: 'measured'; close: 'closed' }[Kind] }
@@ -29,38 +27,34 @@ type ReplyTo<Kind extends RunnerRequest['kind']> = Extract<
 export interface RunnerProcess {
   readonly pid: number | undefined;
   readonly isAlive: boolean;
-  /**
-   * Asks and waits, one question at a time. Throws `EngineError` for a refusal, `output_too_large`, and
-   * `RunnerLostError` when the child ends.
-   */
+  /** One request at a time. Throws `EngineError`, `output_too_large`, and `RunnerLostError` if the child ends. */
   ask<Kind extends RunnerRequest['kind']>(
     request: Extract<RunnerRequest, { kind: Kind }>,
     tensors?: Tensors,
   ): Promise<Frame<ReplyTo<Kind>>>;
-  /** Ends the child at once, whatever it does. */
   kill(): void;
-  /** Whether the parent's own process goes on for this child's sake: it does, unless told otherwise. */
+  /** Whether the child keeps the event loop of the parent alive: true at first. */
   hold(isHeld: boolean): void;
-  /** Resolves with how the child ended, once it has, or was told to by `kill`. */
+  /** Resolves with how the child ended, as soon as it ends or `kill` is called. */
   readonly ended: Promise<string>;
 }
 
 /**
- * Starts a child, which ends itself when it takes more memory than `maxMemoryBytes`. It gets none of the parent's
- * environment but what a process needs, and no secrets with it.
+ * Starts a child, which ends itself if it takes more than `maxMemoryBytes`. It gets only a few variables of the
+ * parent's environment, and no secrets.
  */
 export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
   const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
   const child = spawn(
     process.execPath,
-    // What has been read is thrown away before memory is measured.
+    // The child collects garbage before it measures its memory.
     ['--expose-gc', ...runnerEntry, String(maxMemoryBytes), String(process.pid)],
     {
       env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ...localeOf(process.env), ORT_DISABLE_TELEMETRY: '1' },
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     },
   );
-  // A socket pair, both ways: not what `stdio` of a child usually holds, hence the type.
+  // A socket pair, readable and writable, unlike the declared type of `stdio`.
   const channel = child.stdio[3] as Socket;
   let isAlive = true;
   let waiting: { resolve: (reply: Frame<RunnerReply>) => void; reject: (error: Error) => void } | undefined;
@@ -85,7 +79,7 @@ export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
     'data',
     createFrameReader<RunnerReply>((frame) => settle(({ resolve }) => resolve(frame))),
   );
-  // A child that goes while it is written to: that it has ended is told by `exit`.
+  // A write to a child that is ending fails: the event `exit` reports the end.
   channel.on('error', () => undefined);
 
   return {
@@ -96,7 +90,7 @@ export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
     ended,
     kill() {
       child.kill('SIGKILL');
-      // The kernel takes its time to clear such a process away, and nobody needs to wait for that.
+      // The kernel may take long to remove the process, and no caller needs to wait for that.
       end('SIGKILL');
     },
     hold(isHeld) {
@@ -119,13 +113,13 @@ export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
       if (message.kind === 'failed') throw new EngineError(message.reason);
       if (message.kind === 'too_large')
         throw new ServiceError('output_too_large', { detail: message.detail });
-      // Each question has one kind of answer, and they come in the order asked.
+      // Each kind of request has one kind of reply, and replies come in the order of the requests.
       return { message: message as ReplyTo<Kind>, tensors: outputs };
     },
   };
 }
 
-/** What says which locales there are and where: a graph of texts may name one, and runs as it would in the server. */
+/** The variables of locales: a graph may name a locale, and must find the same ones as in the server. */
 function localeOf(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(env).filter(([name]) => /^(?:LANG|LANGUAGE|LC_\w+|LOCPATH)$/.test(name)),

@@ -1,44 +1,39 @@
 import type { Executor } from '../engine/executor.js';
-import { type ModelInput, toOpening } from './model-source.js';
-import { RunnerLostError, type RunnerProcess, startRunnerProcess } from './runner-process.js';
+import { killAfter } from './kill-after.js';
+import { type ModelInput, type OpenSettings, toOpenRequest } from './model-source.js';
+import type { RunnerPool } from './runner-pool.js';
+import { RunnerLostError, type RunnerProcess } from './runner-process.js';
 
 export interface SandboxOptions {
-  readonly maxMemoryBytes: number;
+  /** The source of the children. */
+  readonly pool: RunnerPool;
   readonly maxOutputBytes: number;
-  /** The longest that the engine may take to open a model, and for each run of it. */
+  /** The limit of opening a model, and of each run. */
   readonly loadTimeoutMs: number;
 }
 
-/** A model to be tried. */
-export interface SandboxModel {
+export interface SandboxModel extends Omit<OpenSettings, 'maxOutputBytes'> {
   readonly model: ModelInput;
-  /** What the child is called meanwhile, where processes are listed. */
-  readonly title: string;
-  readonly threads: number;
 }
 
-/** A model took too long in its sandbox: the child was killed. */
 export class SandboxTimeoutError extends Error {
   override readonly name = 'SandboxTimeoutError';
 }
 
-/**
- * One model open in a child that serves nobody. Runs throw as `RunnerProcess.ask` does, and `SandboxTimeoutError` when one
- * takes longer than its limit, or than a load may take.
- */
+/** A model, open in a child that serves no requests. `run` throws as `RunnerProcess.ask`, or `SandboxTimeoutError`. */
 export interface Sandbox extends Pick<Executor, 'run'> {
-  /** How long the engine took to open the model, and to make the last run, without the way there and back. */
+  /** Time in the child, without the transfer. */
   readonly openMs: number;
   readonly lastRunMs: number;
-  /** How long the processor took to open it, whatever else the machine did. */
+  /** CPU time of opening the model, which a busy machine does not lengthen. */
   readonly openCpuMs: number;
-  /** What the model has added to the child's memory, and all of that memory. */
+  /** The memory that the model has added to the child, and the child's whole memory. */
   measure(): Promise<{ readonly addedBytes: number; readonly residentBytes: number }>;
-  /** Opens the model again, in another child, where a run has ended this one. Throws as `SandboxPool.open` does. */
+  /** If a run ended the child, opens the model in another one. Throws as `Sandboxes.open`. */
   renew(): Promise<void>;
-  /** Gives the child away, the model open in it. */
+  /** Returns the child, with the model open. The caller must end it. */
   adopt(): RunnerProcess;
-  /** The child goes on to the next model, unless the last one may have left it in doubt. */
+  /** Returns the child to the pool, which keeps it for the next model if that is safe. */
   close(): Promise<void>;
 }
 
@@ -50,32 +45,26 @@ interface OpenChild {
   readonly openCpuMs: number;
 }
 
-/** A child that has held so much more than it began with keeps too much of it to measure the next model in. */
+/** A child that grew by more than this is not used again: it keeps too much memory to measure the next model. */
 const maxAddedBytes = 256 * 1_024 * 1_024;
 
 /**
- * The children in which models are tried before they are served, so that neither a slow nor a crashing load touches
- * traffic. One child tries one model after the other; a new one is started when it was given away, ended or is busy.
+ * Opens models in children before they are served, so that no slow or crashing load affects requests. A child goes back
+ * to the pool afterwards, and the next model is tried in it.
  */
-export class SandboxPool {
+export class Sandboxes {
   readonly #options: SandboxOptions;
   readonly #runners = new Set<RunnerProcess>();
-  #idle: RunnerProcess | undefined;
   #isClosed = false;
 
   constructor(options: SandboxOptions) {
     this.#options = options;
   }
 
-  /** Starts a child before there is a model to be tried: it is there when the first has been read. */
-  prepare(): void {
-    this.#idle ??= this.#start();
-  }
-
   /** Opens a model in a child. Throws `EngineError`, `RunnerLostError` and `SandboxTimeoutError`. */
   async open(tried: SandboxModel): Promise<Sandbox> {
     let child = await this.#open(tried);
-    // Let go of at the end: a sandbox may live as long as what was made with it, and a model is large.
+    // Cleared at the end: a model is large, and the sandbox object may live on with the loaded version.
     let renewable: SandboxModel | undefined = tried;
     let lastRunMs = 0;
     let addedBytes = 0;
@@ -115,23 +104,21 @@ export class SandboxPool {
     };
   }
 
-  /** Ends every child that was not given away. */
+  /** Ends every child that was not adopted. */
   close(): void {
     this.#isClosed = true;
     for (const runner of this.#runners) runner.kill();
   }
 
   async #open({ model, title, threads }: SandboxModel): Promise<OpenChild> {
-    if (this.#isClosed) throw new RunnerLostError('no model is tried any more');
-    const { maxOutputBytes } = this.#options;
-    const runner = this.#idle?.isAlive ? this.#idle : this.#start();
-    if (runner === this.#idle) this.#idle = undefined;
-    runner.hold(true);
+    if (this.#isClosed) throw new RunnerLostError('the sandboxes are closed');
+    const { pool, maxOutputBytes } = this.#options;
+    const runner = pool.take();
+    this.#runners.add(runner);
     try {
       const before = await this.#measure(runner);
-      const { path, copy, tensors } = toOpening(model);
-      const open = { kind: 'open', path, copy, title, threads, maxOutputBytes } as const;
-      const { message } = await this.#within(runner, () => runner.ask(open, tensors));
+      const request = toOpenRequest(model, { title, threads, maxOutputBytes });
+      const { message } = await this.#within(runner, () => runner.ask(...request));
       return { runner, before, openMs: message.ms, openCpuMs: message.cpuMs };
     } catch (error) {
       await this.#putBack(runner, 0);
@@ -143,46 +130,36 @@ export class SandboxPool {
     return (await this.#within(runner, () => runner.ask({ kind: 'measure' }))).message.residentBytes;
   }
 
-  #start(): RunnerProcess {
-    const runner = startRunnerProcess(this.#options.maxMemoryBytes);
-    runner.hold(false);
-    this.#runners.add(runner);
-    void runner.ended.then(() => this.#runners.delete(runner));
-    return runner;
-  }
-
   async #putBack(runner: RunnerProcess, addedBytes: number): Promise<void> {
     try {
       if (!runner.isAlive) return;
       await this.#within(runner, () => runner.ask({ kind: 'close' }));
-      runner.hold(false);
-      if (this.#idle === undefined && addedBytes < maxAddedBytes) this.#idle = runner;
+      if (addedBytes < maxAddedBytes) this.#options.pool.giveBack(runner);
       else runner.kill();
     } catch {
-      // It has ended, or does not answer: the next model gets another.
+      // The child has ended or does not answer: the next model gets another one.
       runner.kill();
+    } finally {
+      this.#runners.delete(runner);
     }
   }
 
-  async #within<T>(runner: RunnerProcess, question: () => Promise<T>, limitMs?: number): Promise<T> {
+  async #within<T>(runner: RunnerProcess, request: () => Promise<T>, limitMs?: number): Promise<T> {
     const { loadTimeoutMs } = this.#options;
-    const longestMs = Math.min(limitMs ?? loadTimeoutMs, loadTimeoutMs);
+    const effectiveLimitMs = Math.min(limitMs ?? loadTimeoutMs, loadTimeoutMs);
     let isLate = false;
-    const timer = setTimeout(() => {
+    const onLate = (): void => {
       isLate = true;
-      runner.kill();
-    }, longestMs);
+    };
     try {
-      return await question();
+      return await killAfter(runner, effectiveLimitMs, request, onLate);
     } catch (cause) {
       throw isLate
         ? new SandboxTimeoutError(
-            `the engine took more than ${longestMs} ms${longestMs === loadTimeoutMs ? ' (MODEL_LOAD_TIMEOUT_MS)' : ''}`,
+            `the engine took more than ${effectiveLimitMs} ms${effectiveLimitMs === loadTimeoutMs ? ' (MODEL_LOAD_TIMEOUT_MS)' : ''}`,
             { cause },
           )
         : cause;
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

@@ -1,15 +1,12 @@
 import { readFileSync } from 'node:fs';
 
-/**
- * Milliseconds of the processor that the main thread of this process has had: what it does takes as many of them on a
- * machine that has other work. Where the system does not tell (it is not Linux), the time that has passed.
- */
+/** CPU time of the main thread, which a busy machine does not lengthen. Outside Linux, wall-clock time. */
 export function mainThreadMs(): number {
   try {
     const nanoseconds = Number.parseInt(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8'), 10);
     if (nanoseconds > 0) return nanoseconds / 1e6;
   } catch {
-    // No such file: the other clock then.
+    // No such file outside Linux.
   }
   return performance.now();
 }

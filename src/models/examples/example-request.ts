@@ -12,13 +12,13 @@ import type { Golden } from './golden.js';
 
 type Example = Pick<Task, 'example' | 'exampleProblem'>;
 
-/** So many candidates may end the child that tries them. */
+/** Candidates that may end the child before the search stops. */
 const maxEnds = 3;
 
 /**
- * The example of a version: its first golden row, which has been answered right, else the first of `candidates` that
- * is answered. Where none is, the first of them with the reason. A child that one of them ends is renewed; throws what
- * ended it where nothing was answered at all.
+ * Returns the first golden row, whose answer has been checked, else the first of `candidates` that gets an answer. If
+ * none gets one, returns the first with the reason, or throws what ended the child. A child that a candidate ends is
+ * renewed.
  */
 export async function findExample(
   candidates: Iterable<unknown>,
@@ -45,19 +45,18 @@ export async function findExample(
       if (ends === maxEnds) break;
     }
   }
-  // Nothing was answered, and the engine does not survive the trying.
   if (lost !== undefined) throw lost;
-  return first ?? { example: {}, exampleProblem: 'there is none' };
+  return first ?? { example: {}, exampleProblem: 'there is no candidate' };
 }
 
-/** Bodies that the check accepts, the plain one first; the others are made only when they are asked for. */
+/** Bodies that the check accepts: first the plain one, then others, each of them made on demand. */
 export function* listExamples(manifest: Manifest, graph: ModelGraph, plain: unknown): Generator<unknown> {
   yield plain;
   if (manifest.task === 'tensor') yield* listTensors(graph);
   else yield* createOtherRows(bindInputs(manifest, graph).typed);
 }
 
-/** What dimensions that are free get: a convolution or a window may need more than one. The first counts requests. */
+/** Sizes for open dimensions except the first, which counts rows: a convolution may need more than one element. */
 const freeDims = [1, 2, 8, 32];
 const maxElements = 65_536;
 
@@ -86,7 +85,7 @@ function fillWithOnes(type: ElementType): () => Element {
   return () => value;
 }
 
-/** Values that differ from element to element, and are the same each time: 1 to 5, or 0.1 to 0.7. */
+/** Different values in a fixed order: 1 to 5, or 0.1 to 0.7. */
 function fillWithSmall(type: ElementType): () => Element {
   let k = -1;
   return () => {

@@ -8,7 +8,7 @@ import type { Manifest } from '../manifest/manifest.js';
 import type { Answer } from '../tasks/task.js';
 
 const strict = { additionalProperties: false } as const;
-/** An answer, or as much of it as is to be compared. Where it was pasted whole, its origin says nothing here. */
+/** An answer or a part of it. The last three members allow a whole pasted answer; they are not compared. */
 const Expected = Type.Object(
   {
     prediction: Type.Optional(Type.Unknown()),
@@ -24,7 +24,7 @@ const Expected = Type.Object(
   strict,
 );
 
-/** `golden.json`: rows, the answers that training saw, and how near is near enough. */
+/** `golden.json`: rows, the answers of training, and the tolerance of the comparison. */
 export const GoldenSchema = Type.Object(
   {
     instances: Type.Array(Type.Unknown(), { minItems: 1 }),
@@ -39,10 +39,10 @@ export type Golden = Static<typeof GoldenSchema>;
 
 const compiled = TypeCompiler.Compile(GoldenSchema);
 const defaultTolerance = 1e-5;
-/** Fifty rows are a good number. A tensor of numbers is cheap; objects are not. */
+/** Fifty rows are enough. A tensor of numbers is cheap; objects are not. */
 const bounds = { depth: 64, containers: 500_000, members: 500_000, values: 8_000_000 };
 const maxRows = 100_000;
-/** As they come from clients under load: together, sharing runs. */
+/** Rows are checked in parallel and share runs, as requests do under load. */
 const goldenRowsAtOnce = 32;
 
 /** Parses the bytes of a `golden.json`, within bounds. Throws `RefusedError`. */
@@ -73,9 +73,9 @@ export function parseGolden(bytes: Uint8Array): Golden {
 }
 
 /**
- * Puts every golden row through the same way that a request takes, and compares what the client would see. A number
- * passes within tolerance × max(1, |expected|); everything else must be equal, and so must the class of a
- * classification, number or not. Throws `RefusedError` that names the first rows that fail.
+ * Sends every golden row through `answer`, as a request, and compares what the client would see. A number passes within
+ * tolerance × max(1, |expected|); everything else, including a class that is a number, must be equal. Throws
+ * `RefusedError` with the first rows that fail.
  */
 export async function checkGolden(
   golden: Golden,
@@ -112,17 +112,17 @@ export async function checkGolden(
     }
   }
   if (failed > 0) {
-    const verdict =
+    const reason =
       failed === unfit
-        ? 'what they hold is no request that this version takes'
+        ? 'this version does not accept them as requests'
         : 'the model does not answer as in training';
     throw new RefusedError(
-      `${failed} of ${golden.instances.length} golden rows fail (${faults.join('; ')}): ${verdict}`,
+      `${failed} of ${golden.instances.length} golden rows fail (${faults.join('; ')}): ${reason}`,
     );
   }
 }
 
-/** Where an answer departs from what is expected, in words. What is not expected is not compared. */
+/** The first difference between an answer and the expected members, as text; other members are not compared. */
 function findDifference(
   expected: unknown,
   value: unknown,

@@ -5,15 +5,15 @@ import type { WarmUp } from '../warm-up/warm-up.js';
 import type { CheckedModel } from './open-executor.js';
 
 /**
- * Opening a model holds the server's thread, and no probe may wait for more than 100 ms. It is the processor's time that
- * counts, so that a version runs in the same place however busy the machine was when it was loaded.
+ * Opening a model blocks the server's thread, and no probe may wait for more than 100 ms. The limit is processor time,
+ * so that a busy machine does not change where a version runs.
  */
 const maxInlineOpenMs = 75;
 
 /**
- * Where a version runs, and why. `unproven` is what the graph says against the server's thread: it counts even where the
- * manifest asks for that thread, since a request could end the server there. So does an opening that takes long, since
- * a probe could.
+ * Decides where a version runs. `unproven` is why the graph must not run on the server's thread. It overrides `inline`
+ * in the manifest, since a request could crash the server. So does a slow opening, since a probe could time out and
+ * restart the server.
  */
 export function chooseExecutor(
   { files: { manifest } }: CheckedModel,
@@ -22,11 +22,11 @@ export function chooseExecutor(
   unproven: string | undefined,
 ): { kind: Executor['kind']; reason: string } {
   const wanted = manifest.runtime?.executor ?? 'auto';
-  const holds =
+  const slowOpening =
     openCpuMs > maxInlineOpenMs
       ? `opening it would hold the server's thread for ${openCpuMs.toFixed(0)} ms`
       : undefined;
-  const risk = unproven ?? unboundedReason ?? holds;
+  const risk = unproven ?? unboundedReason ?? slowOpening;
   if (wanted === 'isolated') return { kind: 'isolated', reason: 'the manifest says so' };
   if (risk !== undefined) {
     const ignored = wanted === 'inline' ? ', although the manifest says inline' : '';
@@ -34,10 +34,10 @@ export function chooseExecutor(
   }
   if (wanted === 'inline') return { kind: 'inline', reason: 'the manifest says so' };
   const isBatchLonger = batchRunMs !== undefined && batchRunMs > runMs;
-  const longestMs = isBatchLonger ? batchRunMs : runMs;
-  if (longestMs > maxInlineRunMs) {
+  const maxMs = isBatchLonger ? batchRunMs : runMs;
+  if (maxMs > maxInlineRunMs) {
     const rows = batchRows === 1 || !isBatchLonger ? '1 row' : `${batchRows} rows`;
-    return { kind: 'isolated', reason: `a run of ${rows} takes ${longestMs.toFixed(1)} ms` };
+    return { kind: 'isolated', reason: `a run of ${rows} takes ${maxMs.toFixed(1)} ms` };
   }
   return { kind: 'inline', reason: 'its runs are short' };
 }

@@ -5,7 +5,7 @@ import { PrivateCopy } from '../private-copy/private-copy.js';
 import { inspectGraph } from './inspect-graph.js';
 import { readVersionFiles, type VersionFiles } from './version-files.js';
 
-/** The copy that the engine opens of a version with external weights, which outlives its removal by others. */
+/** Makes the copy of a version with external weights for the engine. Removed files of the copy are made again. */
 export function copyOut(
   { path, manifest, identity, model }: VersionFiles,
   { externalFiles: files }: ModelGraph,
@@ -20,6 +20,9 @@ export function copyOut(
     return (await inspectGraph(read.model)).model;
   };
   const onRemade = () =>
-    onNotice?.('the private copy of a version was gone, and is made again', { model: name, version });
+    onNotice?.('the private copy of a version was missing or changed, and was made again', {
+      model: name,
+      version,
+    });
   return PrivateCopy.make({ weights: { path, sha256, files }, reread }, model, { signal, onRemade });
 }

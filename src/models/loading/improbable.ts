@@ -1,14 +1,11 @@
 import { RefusedError } from '../../errors.js';
 import type { AnswerValue } from '../tasks/task.js';
 
-/** What float32 rounding adds to a probability, with room for sums over many trees. */
+/** Error of float32 rounding in a probability, with a margin for sums over many trees. */
 const tolerance = 1e-3;
 const maxShown = 5;
 
-/**
- * Refuses an output that is served as probabilities and is none: a tried row has values below 0 or above 1. `fetches`
- * are the label, where there is one, and the probabilities. Throws `RefusedError`.
- */
+/** Throws `RefusedError` if a tried row has a probability below 0 or above 1. `fetches` ends with the probabilities. */
 export function refuseImprobable(fetches: readonly string[], answers: readonly AnswerValue[]): void {
   const wrong = answers
     .flatMap((answer) => ('probabilities' in answer && answer.probabilities ? [answer.probabilities] : []))
@@ -21,6 +18,6 @@ export function refuseImprobable(fetches: readonly string[], answers: readonly A
       : `name only "label": ${JSON.stringify(fetches[0])} in output of metadata.json, or `;
   throw new RefusedError(
     `model.onnx: ${probabilities} holds no probabilities, since a tried row has ${wrong.slice(0, maxShown).join(', ')}: ` +
-      `${alone}give the output.activation that makes probabilities of them, or serve them with the task tensor`,
+      `${alone}give the output.activation that turns its values into probabilities, or serve them with the task tensor`,
   );
 }

@@ -7,7 +7,7 @@ import {
 } from '../../inference/onnx/served-graph.js';
 import { nextTurn } from '../../time/slices.js';
 
-/** Reads the graph and refuses what the engine would not survive. */
+/** Reads the graph. Throws `RefusedError` if the graph would crash the engine. */
 export async function inspectGraph(model: Uint8Array): Promise<ServedGraph> {
   const served = await readServedGraphInSlices(model);
   const fault = (await findTreeFaultInSlices(served.graph)) ?? findZipMapFault(served.graph);
@@ -16,7 +16,7 @@ export async function inspectGraph(model: Uint8Array): Promise<ServedGraph> {
   const shared = findSharedName(served.graph);
   if (shared !== undefined) {
     const name = JSON.stringify(shared);
-    throw new RefusedError(`model.onnx has two values of the name ${name}: give each a name of its own`);
+    throw new RefusedError(`model.onnx has two values with the name ${name}: rename one of them`);
   }
   return served;
 }

@@ -3,13 +3,12 @@ import type { Manifest } from '../manifest/manifest.js';
 import type { AnswerValue, Scalar } from '../tasks/task.js';
 import type { WarmUp } from '../warm-up/warm-up.js';
 
-/** Classes in a sentence: of more it says how many. */
 const maxShown = 10;
 
-/** Counts tried rows whose label is not the class with the highest probability. */
+/** Counts the tried rows whose label is not the class with the highest probability. */
 export interface LabelDoubts {
   add(answer: AnswerValue): void;
-  /** A sentence with the share and what to do; undefined where all agree. */
+  /** The share and advice as a sentence; undefined if the label is always the most probable class. */
   readonly note: string | undefined;
 }
 
@@ -26,14 +25,14 @@ function createLabelDoubts(label: string, probabilities: string): LabelDoubts {
       if (doubtful === 0) return undefined;
       const share = ((100 * doubtful) / rows).toFixed(0);
       return (
-        `the label ${label} is not the most probable class in ${doubtful} of ${rows} tried rows (${share} %): if it is no prediction, name only ` +
-        `"probabilities": ${JSON.stringify(probabilities)} in output of metadata.json; if the probabilities are none, only "label": ${JSON.stringify(label)}`
+        `the label ${label} is not the most probable class in ${doubtful} of ${rows} tried rows (${share} %): if the label is not the prediction, name only ` +
+        `"probabilities": ${JSON.stringify(probabilities)} in output of metadata.json; if ${probabilities} holds no probabilities, name only "label": ${JSON.stringify(label)}`
       );
     },
   };
 }
 
-/** Of a classification whose label and probabilities are both served: one may belie the other. */
+/** Only for a classification that serves a label and probabilities, which may contradict each other. */
 export function doubtsOf(
   manifest: Manifest,
   [label, probabilities]: readonly string[],
@@ -46,8 +45,8 @@ export function doubtsOf(
 }
 
 /**
- * Says that tried rows have a label that is none of the classes, so that their clients get an error, and what to do.
- * Throws `RefusedError` where the classes are no more than counted, as they are where nobody named them.
+ * Returns a note with advice if tried rows have a label that is none of the classes, which clients see as an error.
+ * Throws `RefusedError` if the classes are 0, 1, 2, …, as they are if nobody named them.
  */
 export function noteOnStrays(
   [label, probabilities]: readonly string[],
@@ -56,7 +55,7 @@ export function noteOnStrays(
   if (strays === 0) return [];
   const note =
     `the label ${label} is none of the classes ${listOf(classes)} in ${strays} of ${strays + answers.length} tried rows: ` +
-    'list in output.classes of metadata.json what the label holds' +
+    'list the values of the label in output.classes of metadata.json' +
     (probabilities === undefined
       ? ''
       : `, in the order of the columns of ${probabilities}; if ${probabilities} holds no probabilities, name only "label": ${JSON.stringify(label)}`);

@@ -4,7 +4,7 @@ import { createCall } from '../../inference/batching/call-context.js';
 import type { Executor } from '../../inference/engine/executor.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import { RunnerPool } from '../../inference/runner/runner-pool.js';
-import { type SandboxOptions, SandboxPool } from '../../inference/runner/sandbox.js';
+import { Sandboxes, type SandboxOptions } from '../../inference/runner/sandbox.js';
 import { nextTurn } from '../../time/slices.js';
 import { findExample, listExamples } from '../examples/example-request.js';
 import { checkGolden, type Golden, parseGolden } from '../examples/golden.js';
@@ -27,49 +27,50 @@ import { findUncachedReason } from './uncached-reason.js';
 import { readVersionFiles } from './version-files.js';
 import { findNotes } from './version-notes.js';
 
-export interface LoaderOptions extends SandboxOptions {
-  /** Told how a child of an isolated version ended that was not meant to. */
+export interface LoaderOptions extends Omit<SandboxOptions, 'pool'> {
+  readonly maxMemoryBytes: number;
+  /** Called when a child of an isolated version ends unexpectedly. */
   readonly onLost?: ((model: string, version: string, how: string) => void) | undefined;
-  /** Told what an operator should know of the files that versions are opened from: a sentence, and facts. */
   readonly onNotice?: Notify | undefined;
-  /** Called when one request alone has ended the process of an isolated version. */
+  /** Called when one request has ended the process of an isolated version. */
   readonly onFatal?: ((event: FatalEvent) => void) | undefined;
 }
 
-/** A request has ended the process of its version: `how` is a signal or a reason. */
 export interface FatalEvent {
   readonly model: string;
   readonly version: string;
   readonly requestId: string | undefined;
+  /** A signal or a reason. */
   readonly how: string;
-  /** Of the version's graph. */
+  /** Operators of the version's graph. */
   readonly operators: readonly string[];
 }
 
-/** Loads versions, and holds the children in which they are tried. */
+/** Loads versions, and keeps the children in which it tries them. */
 export interface Loader {
   /**
-   * Loads one version: digests, graph, then in a child the engine, warm-up and golden rows, in this order, so that the
-   * engine opens only what is whole and no version answers before it has answered right. What the child measured
-   * says where it runs. Throws `RefusedError` for whatever is wrong with the version, in words fit for a client;
-   * whatever else it throws is not.
+   * Loads one version in this order: digests, graph, then, in a child, engine, warm-up and golden rows. So the engine
+   * opens only undamaged files, and a version serves only after its golden rows pass. The measurements of the child
+   * decide where the version runs. Throws `RefusedError`, which clients may read, for a fault of the version;
+   * clients must not see other errors.
    */
   load(path: string, model: string, version: string): Promise<LoadedVersion>;
-  /** Ends the children that serve no version, and loads that are still on their way. */
+  /** Ends the children that serve no version, and aborts loads that still run. */
   close(): void;
 }
 
 export function createLoader(options: LoaderOptions): Loader {
-  const sandboxes = new SandboxPool(options);
   const pool = new RunnerPool(options.maxMemoryBytes);
+  const sandboxes = new Sandboxes({ ...options, pool });
   const closing = new AbortController();
-  let isSwept: Promise<void> | undefined;
+  let sweep: Promise<void> | undefined;
   return {
     async load(path, model, version) {
       const started = performance.now();
-      sandboxes.prepare();
-      isSwept ??= removeAbandonedCopies(options.onNotice);
-      await isSwept;
+      // The child starts while the files are read.
+      pool.warm();
+      sweep ??= removeAbandonedCopies(options.onNotice);
+      await sweep;
       let copy: PrivateCopy | undefined;
       let graph: ModelGraph | undefined;
       try {
@@ -80,7 +81,7 @@ export function createLoader(options: LoaderOptions): Loader {
         graph = served.graph;
         await nextTurn();
         refuseTraining(read.manifest, graph);
-        // From here on the bytes are those that the engine is given; the digest is that of the file.
+        // `model` becomes the bytes for the engine, which may differ from the file; `identity` stays that of the file.
         const files = { ...read, model: served.model };
         if (graph.externalData.length > 0)
           copy = await copyOut(files, graph, closing.signal, options.onNotice);
@@ -94,6 +95,7 @@ export function createLoader(options: LoaderOptions): Loader {
     close() {
       closing.abort();
       sandboxes.close();
+      pool.close();
     },
   };
 }
@@ -101,7 +103,7 @@ export function createLoader(options: LoaderOptions): Loader {
 async function loadChecked(
   model: CheckedModel,
   golden: Golden | undefined,
-  options: LoaderOptions & { readonly sandboxes: SandboxPool; readonly pool: RunnerPool },
+  options: LoaderOptions & { readonly sandboxes: Sandboxes; readonly pool: RunnerPool },
   started: number,
 ): Promise<LoadedVersion> {
   const { files, graph, copy } = model;
@@ -133,7 +135,7 @@ async function loadChecked(
     const leftNotes = findNotes(manifest, graph, fetches);
     const strayNotes = noteOnStrays(fetches, warm);
     const doubts = doubtsOf(manifest, fetches);
-    // Rows that were drawn say less than those that training saw.
+    // Golden rows show more about the label than drawn rows.
     if (golden === undefined) for (const value of warm.answers) doubts?.add(value);
     const tried = warm.createTask(
       { kind: 'inline', run: sandbox.run, close() {} },
@@ -155,14 +157,17 @@ async function loadChecked(
     else {
       isKept = true;
       const onLost = (how: string) => options.onLost?.(manifest.name, manifest.version, how);
-      // `files` is in no closure that lives as long as the version: its bytes are large.
+      // No closure that lives as long as the version may hold `files`, whose bytes are large.
       const bytes = files.model.length;
       const onHeldInMemory = (fault: unknown) =>
-        options.onNotice?.('a model is held in memory: no file for it can be made in the temporary folder', {
-          ...about,
-          bytes,
-          err: fault,
-        });
+        options.onNotice?.(
+          'a model is held in memory, because no file can be made in the folder for temporary files',
+          {
+            ...about,
+            bytes,
+            err: fault,
+          },
+        );
       executor = await openIsolated(model, sandbox, {
         ...{ threads, timeoutMs, loadTimeoutMs, maxOutputBytes, residentBytes, pool, title, onLost },
         onHeldInMemory,
@@ -180,7 +185,7 @@ async function loadChecked(
       ...(batchReason !== undefined && { batchReason }),
       ...(companyFault !== undefined && { batchDifference: companyFault.difference }),
       outputBytes,
-      // A child that has tried others may hold no more than before: what they left is used again.
+      // A child that tried other versions before may grow by less than the model, since it reuses their memory.
       memoryBytes: kind === 'inline' ? Math.max(addedBytes, files.model.length) : residentBytes,
       goldenRows: golden?.instances.length ?? 0,
       executorReason: reason,

@@ -11,15 +11,15 @@ import type { PrivateCopy } from '../private-copy/private-copy.js';
 import type { TensorRun } from '../tensors/tensor-task.js';
 import type { VersionFiles } from './version-files.js';
 
-/** A model whose bytes have been checked: what the engine is given, and never the registry's own files. */
+/** A model whose bytes have been checked. The engine gets these bytes, never the files of the registry. */
 export interface CheckedModel {
   readonly files: VersionFiles;
   readonly graph: ModelGraph;
-  /** Of a model with external weights, which the engine looks up beside it. */
+  /** Only for a model with external weights, which the engine finds beside it. */
   copy?: PrivateCopy | undefined;
 }
 
-/** Opens a model on this thread, which that blocks, and warms it up with some runs. Others are served in between. */
+/** Opens a model and warms it up with `runs`. Each step blocks this thread; requests are served between the steps. */
 export async function openInline(
   { files, copy }: CheckedModel,
   threads: number,
@@ -32,14 +32,14 @@ export async function openInline(
     await nextTurn();
     session.run(feeds, fetches);
   }
-  // The engine has mapped what it needs; a mapping outlives its file's name.
+  // The engine has mapped the weights, and a mapping stays valid after its file is removed.
   await copy?.remove();
   return createInlineExecutor(session, maxOutputBytes);
 }
 
 /**
- * Goes on with the child that has tried the model. Its successors get the bytes from here, and with external weights
- * from the copy. `onHeldInMemory` is told why a large model takes this process's memory.
+ * Adopts the child that has tried the model. Later children get the bytes from this process, or from the copy if there
+ * are external weights. `onHeldInMemory` is called with the reason if a large model stays in this process's memory.
  */
 export async function openIsolated(
   { files, copy }: CheckedModel,
@@ -47,23 +47,13 @@ export async function openIsolated(
   {
     onHeldInMemory,
     ...options
-  }: Omit<IsolatedOptions, 'source'> & {
+  }: Omit<IsolatedOptions, 'source' | 'onClosed'> & {
     readonly onHeldInMemory?: ((fault: unknown) => void) | undefined;
   },
 ): Promise<Executor> {
   const held = copy === undefined ? await holdBytes(files.model) : undefined;
   if (held?.fault !== undefined) onHeldInMemory?.(held.fault);
   const source = copy ?? (held as ModelSource);
-  const executor = IsolatedExecutor.adopt(sandbox.adopt(), { ...options, source });
-  return {
-    kind: executor.kind,
-    get fault() {
-      return executor.fault;
-    },
-    run: (feeds, fetches) => executor.run(feeds, fetches),
-    close() {
-      executor.close();
-      void (copy?.remove() ?? held?.release())?.catch(() => undefined);
-    },
-  };
+  const onClosed = () => void (copy?.remove() ?? held?.release())?.catch(() => undefined);
+  return IsolatedExecutor.adopt(sandbox.adopt(), { ...options, source, onClosed });
 }

@@ -4,8 +4,8 @@ import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import type { Manifest } from '../manifest/manifest.js';
 
 /**
- * Refuses a graph that runs in training mode or draws numbers, unless the manifest allows it: hardly anybody who
- * exports such a graph means it, and its answers cannot be right twice. Throws `RefusedError`.
+ * Refuses a graph that runs in training mode or draws random numbers, unless the manifest allows it: such an export is
+ * nearly always a mistake, and equal rows get different answers. Throws `RefusedError`.
  */
 export function refuseTraining({ allow = [] }: Manifest, graph: ModelGraph): void {
   const training = findTrainingMode(graph);
@@ -18,17 +18,17 @@ export function refuseTraining({ allow = [] }: Manifest, graph: ModelGraph): voi
   const random = findRandomness(graph);
   if (random !== undefined && !allow.includes('randomness')) {
     throw new RefusedError(
-      `model.onnx: ${random} draws other numbers in each run, so that no answer can be given twice: export the model ` +
+      `model.onnx: ${random} draws new numbers in each run, so that equal rows get different answers: export the model ` +
         'without it, or list "randomness" in /allow',
     );
   }
 }
 
-/** Refuses a version that was seen to answer the same row differently, unless the manifest allows it. */
+/** Refuses a version that has answered the same row differently, unless the manifest allows it. */
 export function refuseUnrepeatable({ allow = [] }: Manifest, graph: ModelGraph): void {
   if (allow.length > 0) return;
   const cause = hasDropout(graph)
-    ? 'its Dropout runs in training mode, as it seems: export the model in evaluation mode (model.eval() in PyTorch), or list "training_mode" in /allow'
-    : 'export the model without what changes from run to run, or list "randomness" in /allow';
+    ? 'its Dropout seems to run in training mode: export the model in evaluation mode (model.eval() in PyTorch), or list "training_mode" in /allow'
+    : 'export the model without operators whose results change from run to run, or list "randomness" in /allow';
   throw new RefusedError(`model.onnx answers the same row differently each time: ${cause}`);
 }

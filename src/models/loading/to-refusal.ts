@@ -5,7 +5,7 @@ import { GraphError, type ModelGraph } from '../../inference/onnx/read-graph.js'
 import { RunnerLostError } from '../../inference/runner/runner-process.js';
 import { SandboxTimeoutError } from '../../inference/runner/sandbox.js';
 
-/** What a load has thrown, as a refusal in words that a client may read; anything else as it is. */
+/** Converts an error about the version to a `RefusedError` that clients may read. Returns any other error unchanged. */
 export function toRefusal(error: unknown, graph: ModelGraph | undefined): unknown {
   const reason = messageOf(error);
   if (error instanceof GraphError) return new RefusedError(`model.onnx ${reason}`, { cause: error });

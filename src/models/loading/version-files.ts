@@ -6,11 +6,11 @@ import { digestOf, readRegularFile } from '../../files/regular-file.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { parseManifest } from '../manifest/parse-manifest.js';
 
-/** The files of one version, read once and checked against the manifest's digests. */
+/** The files of one version, checked against the digests of its manifest. */
 export interface VersionFiles {
   readonly path: string;
   readonly manifest: Manifest;
-  /** SHA-256 over the manifest, which holds every other digest: the version's identity. */
+  /** SHA-256 of the manifest, which holds every other digest. */
   readonly identity: string;
   readonly model: Buffer;
   readonly golden?: Buffer;
@@ -19,13 +19,13 @@ export interface VersionFiles {
 const mebibyte = 1_048_576;
 const limits = {
   'metadata.json': 4 * mebibyte,
-  // The format itself, a protobuf message, ends at 2 GiB; larger models have external weights.
+  // A protobuf message has at most 2 GiB; larger models have external weights.
   'model.onnx': 2_048 * mebibyte - 1,
   'golden.json': 64 * mebibyte,
   'reference.json': 64 * mebibyte,
 } as const;
 
-/** Reads and checks a version folder. Throws `RefusedError` with what to do about it. */
+/** Throws `RefusedError` with advice. */
 export async function readVersionFiles(path: string, model: string, version: string): Promise<VersionFiles> {
   const within = await placesOfVersion(path);
   const metadata = await readRegularFile(
@@ -54,7 +54,7 @@ async function readChecked(
   manifest: Manifest,
   name: keyof typeof limits,
 ): Promise<Buffer | undefined> {
-  // Hashed piece by piece: a large file in one go would hold up the loop for seconds.
+  // Hashed in chunks, since one hash of a large file blocks the loop for seconds.
   const hash = createHash('sha256');
   const bytes = await readRegularFile(join(path, name), name, limits[name], {
     within,
@@ -63,7 +63,7 @@ async function readChecked(
   const wanted = manifest.sha256[name];
   if (bytes === undefined && wanted === undefined) return undefined;
   if (bytes === undefined)
-    throw new RefusedError(`${name} is not there, and metadata.json has a digest of it`);
+    throw new RefusedError(`${name} is not there, although metadata.json has its digest`);
   if (wanted === undefined)
     throw new RefusedError(`${name} has no digest in metadata.json: add it under /sha256`);
   const digest = hash.digest('hex');

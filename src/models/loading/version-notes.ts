@@ -9,9 +9,9 @@ import type { Manifest } from '../manifest/manifest.js';
 const maxNotes = 20;
 
 /**
- * What an owner should know of a version that is served: a sentence each, with what to do about it, and gone once that
- * is done. These are of outputs that are left out; `fetched` are those that answers come from. Throws `RefusedError`
- * where the manifest leaves out what is served or not there.
+ * Notes for the owner of a version about outputs that are left out: a sentence each, with advice that removes the note.
+ * Answers come from the outputs `fetched`. Throws `RefusedError` if `leftOut` of the manifest names a served output or
+ * an unknown one.
  */
 export function findNotes(
   manifest: Manifest,
@@ -20,7 +20,7 @@ export function findNotes(
 ): readonly string[] {
   const { label, probabilities, leftOut = [] } = manifest.output ?? {};
   checkLeftOut(leftOut, graph, fetched);
-  // Who names the probabilities alone means that the label is not the prediction.
+  // A manifest that names only the probabilities means that the label is not the prediction.
   const isWithoutLabel = label === undefined && probabilities !== undefined;
   const left = listOwnOutputs(graph).filter(
     (output) =>
@@ -47,8 +47,7 @@ function noteOn(output: GraphValue, { task, output: named = {} }: Manifest, grap
   const { name } = output;
   const fault = unservable(output);
   if (fault !== undefined) return `the output ${name} is left out: it ${fault}`;
-  const all =
-    'a version of the task tensor serves every output, and output.leftOut says that one is not wanted';
+  const all = 'the task tensor serves every output, and output.leftOut lists outputs that are not wanted';
   const isMatrix = isFloat(typeOf(output)) && (output.shape?.length ?? 1) <= 2;
   if (task === 'classification' && named.probabilities === undefined && isMatrix) {
     return findOrigin(graph, name).is === 'scores' || /score/i.test(name)
@@ -56,7 +55,7 @@ function noteOn(output: GraphValue, { task, output: named = {} }: Manifest, grap
       : `the output ${name} is left out: if it holds probabilities, name it in output.probabilities of metadata.json; ${all}`;
   }
   if (task === 'regression')
-    return `the output ${name} is left out: output.value of metadata.json names the one that is served; ${all}`;
+    return `the output ${name} is left out: output.value of metadata.json names the output that is served; ${all}`;
   return `the output ${name} is left out: it is ${describe(output)}; ${all}`;
 }
 

@@ -5,17 +5,17 @@ import { kernelNow } from '../../files/file-owner.js';
 import { stateOfOwner } from './copy-name.js';
 import type { Notify } from './notify.js';
 
-/** A copy in use is touched each hour: see `PrivateCopy`. */
+/** `PrivateCopy` touches a copy in use each hour. */
 const maxUntouchedMs = 86_400_000;
 
 /**
- * Removes the copies in the folder for temporary files whose process was killed. A copy whose
- * process cannot be asked for, since it runs in another container, is removed a day after it was last touched. Nothing
- * of another user is removed, and nothing of another name.
+ * Removes the private copies of killed processes from the folder for temporary files. A process in another container
+ * cannot be looked up; its copy is removed a day after it was last touched. Files of other users and files with other
+ * names stay.
  */
 export async function removeAbandonedCopies(notify?: Notify, now = kernelNow()): Promise<void> {
   const folder = tmpdir();
-  // A folder that cannot be listed has its reason told where a copy is needed.
+  // If the folder cannot be read, the load of a version that needs a copy reports the reason.
   const names = await readdir(folder).catch(() => []);
   const copies: string[] = [];
   const kept: string[] = [];
@@ -32,8 +32,12 @@ export async function removeAbandonedCopies(notify?: Notify, now = kernelNow()):
       () => kept.push(name),
     );
   }
-  if (copies.length > 0) notify?.('private copies of processes that were killed are removed', { copies });
+  if (copies.length > 0)
+    notify?.('removed private copies of models that killed processes left behind', { copies });
   if (kept.length > 0) {
-    notify?.('private copies of processes that were killed cannot be removed', { folder, copies: kept });
+    notify?.('cannot remove private copies of models that killed processes left behind', {
+      folder,
+      copies: kept,
+    });
   }
 }

@@ -9,25 +9,22 @@ import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { toCopyRefusal } from './copy-fault.js';
 
-/** Which external weights a version has, and where. */
 export interface Weights {
-  /** The folder of the version. */
   readonly path: string;
   readonly sha256: Manifest['sha256'];
-  /** What tensors say of each file. */
+  /** The ranges that tensors use of each file, by its location. */
   readonly files: ModelGraph['externalFiles'];
 }
 
 const maxBytes = 64 * 1024 ** 3;
-/** The names that the files of every version have. */
 const reserved = ['model.onnx', 'metadata.json', 'golden.json', 'reference.json'];
 
-/** Throws `RefusedError` where weights have no proper name or no digest. */
+/** Throws `RefusedError` if a file of weights has an unsafe location or no digest. */
 export function checkWeights({ files, sha256 }: Weights): void {
   for (const location of files.keys()) checkLocation(location, sha256);
 }
 
-/** Copies the weights of a version into a folder, digest by digest. Throws `RefusedError`, and the signal's reason. */
+/** Copies the weights of a version and checks their digests. Throws `RefusedError` or the signal's reason. */
 export async function copyWeights(weights: Weights, folder: string, signal?: AbortSignal): Promise<void> {
   const within = await placesOfVersion(weights.path);
   for (const [location, ranges] of weights.files) {
@@ -73,7 +70,7 @@ function openWeights(path: string, label: string): Promise<FileHandle> {
   });
 }
 
-/** Copies an open file, and gives the digest of what was copied. */
+/** Returns the SHA-256 of the copied bytes. */
 async function copyOver(
   source: FileHandle,
   target: string,

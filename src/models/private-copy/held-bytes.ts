@@ -6,21 +6,20 @@ import { join } from 'node:path';
 import type { ModelInput, ModelSource } from '../../inference/runner/model-source.js';
 import { copyPrefix } from './copy-name.js';
 
-/** Up to here the bytes of a model are kept in memory. */
 const maxInMemory = 8 * 1_048_576;
 
-/** The bytes of a model for the children of its version, for as long as it is served. */
+/** The bytes of a model, which each new child of its version gets. The caller must `release` them. */
 export interface HeldBytes extends ModelSource {
   provide(): Promise<Extract<ModelInput, { bytes: Uint8Array }>>;
-  /** Why a large model takes this process's memory: the system's error. Undefined where it does not. */
+  /** The system's error because of which a large model is held in memory; undefined if it is not. */
   readonly fault: unknown;
   release(): Promise<void>;
 }
 
 /**
- * Holds the bytes of a model where nobody can remove them: a small one in memory, a large one in a file without a
- * name, which the kernel gives back when this process ends, however it ends. Where no such file can be made, a large
- * one is held in memory too.
+ * Holds the bytes of a model so that no other process can remove them: a small model in memory, a large one in a file
+ * without a name, which the kernel frees when this process ends for any reason. If that file cannot be made, the large
+ * model is held in memory too.
  */
 export async function holdBytes(bytes: Uint8Array): Promise<HeldBytes> {
   let fault: unknown;

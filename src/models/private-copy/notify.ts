@@ -1,2 +1,2 @@
-/** Told what an operator should know of the files that versions are opened from: a sentence, and facts. */
+/** Logs an event about the files of a version for the operator: a message and its fields. */
 export type Notify = (text: string, about: Readonly<Record<string, unknown>>) => void;

@@ -8,17 +8,15 @@ import { toCopyRefusal } from './copy-fault.js';
 import { copyPrefix } from './copy-name.js';
 import { checkWeights, copyWeights, type Weights } from './copy-weights.js';
 
-/** What a copy is made of. */
 export interface CopyParts {
   readonly weights: Weights;
-  /** Reads the model once more out of the registry, checked as at its load. Throws `RefusedError`. */
+  /** Reads the model from the registry again, with the same checks as its load. Throws `RefusedError`. */
   readonly reread: () => Promise<Uint8Array>;
 }
 
-/** A cleaner removes what nobody has touched for days. */
+/** Cleaners of temporary folders remove files that nobody has touched for days. */
 const touchEveryMs = 3_600_000;
 
-/** Where a copy is, and which files it is made of. */
 interface Place {
   readonly folder: string;
   readonly modelPath: string;
@@ -26,9 +24,8 @@ interface Place {
 }
 
 /**
- * A private copy of a model with its external weights, for the engine alone to open. The engine maps weights into
- * memory: were it given the registry's own files, a later change to them would change answers, or end the process with
- * SIGBUS. A copy that somebody has removed is made again out of the registry.
+ * A private copy of a model and its external weights. The engine maps weights into memory: if it mapped the registry's
+ * own files, a later change to them would change answers or end the process with SIGBUS.
  */
 export class PrivateCopy implements ModelSource {
   readonly #parts: CopyParts;
@@ -45,7 +42,7 @@ export class PrivateCopy implements ModelSource {
     this.#touching.unref();
   }
 
-  /** Throws `RefusedError`, and the signal's reason; nothing is left behind then. */
+  /** The caller must `remove` the copy. Throws `RefusedError` or the signal's reason, and then leaves no files. */
   static async make(
     parts: CopyParts,
     model: Uint8Array,
@@ -54,11 +51,11 @@ export class PrivateCopy implements ModelSource {
     return new PrivateCopy(parts, await makePlace(parts.weights, model, signal), onRemade);
   }
 
-  /** The copy, which is made again where files of it are gone. Throws `RefusedError` where it cannot be. */
+  /** Returns the copy, which is made again if files are missing or changed. Throws `RefusedError` if that fails. */
   async provide(): Promise<{ readonly path: string; readonly copy: string }> {
     const before = this.#place;
     const place = await before.catch(() => undefined);
-    // Whoever comes second waits for the copy that the first one makes.
+    // Concurrent calls wait for the copy that the first call makes.
     if (this.#place === before && (place === undefined || !(await isWhole(place)))) {
       if (this.#place === before) this.#place = this.#remake(place);
     }
@@ -83,7 +80,7 @@ export class PrivateCopy implements ModelSource {
 
   async #touch(): Promise<void> {
     const place = await this.#place;
-    // A change that somebody has made must not be forgotten: the next child gets another copy.
+    // If a file was changed, its old identity is kept, so that the next child gets a new copy.
     const wasWhole = await isWhole(place);
     const now = new Date();
     await utimes(place.folder, now, now);
@@ -96,7 +93,7 @@ export class PrivateCopy implements ModelSource {
 
 interface CopyOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called when the copy was gone and is there again. */
+  /** Called after a missing or changed copy was made again. */
   readonly onRemade?: (() => void) | undefined;
 }
 
@@ -130,22 +127,21 @@ async function countBytes({ path, files }: Weights): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-/** Whether each file of a copy is there, and is the one that was written. */
 async function isWhole({ files }: Place): Promise<boolean> {
   const found = await Promise.all(files.map(({ path }) => identify(path).catch(() => undefined)));
   return files.every(({ identity }, k) => found[k] === identity);
 }
 
 /**
- * A number of a file is given to another one at once, hence its time of birth. A write into the file changes its time of
- * change, which nobody can set.
+ * Inode numbers are reused at once, so the identity includes the time of birth. A write into the file changes its
+ * ctime, which no program can set.
  */
 async function identify(path: string): Promise<string> {
   const { ino, size, birthtimeNs, ctimeNs } = await lstat(path, { bigint: true });
   return `${ino} ${size} ${birthtimeNs} ${ctimeNs}`;
 }
 
-/** Those that this process has made, which it removes at its end where a version was in use until then. */
+/** Folders of this process. Its exit removes the folders of versions that were in use until then. */
 const folders = new Set<string>();
 
 function noteFolder(folder: string): void {
@@ -158,7 +154,7 @@ function removeAll(): void {
     try {
       rmSync(folder, { recursive: true, force: true });
     } catch {
-      // The next start tells of what it cannot remove.
+      // The next start tries again, and logs what it cannot remove.
     }
   }
 }

@@ -1,7 +1,7 @@
 import { RefusedError } from '../../errors.js';
 import { hasLabelName, isLabel, isLogits, isProbabilities, type OutputEvidence } from './propose-task.js';
 
-/** Which outputs the user names; each decides where the graph leaves several. */
+/** The outputs that the user names. They decide if several outputs of the graph are possible. */
 export interface WantedOutputs {
   readonly label?: string;
   readonly probabilities?: string;
@@ -12,25 +12,25 @@ type Role = keyof WantedOutputs;
 
 export interface Choice {
   readonly output: OutputEvidence | undefined;
-  /** What the choice rests on where it is not certain. */
-  readonly remark?: string;
+  /** The reason of a choice that is not certain. */
+  readonly note?: string;
 }
 
 const flat = (it: OutputEvidence): boolean => (it.value.shape?.length ?? 1) <= 2;
 
-/** The label: what an operator made as one, else what is called so, else the only text or truth value. */
+/** The label: an output that an operator makes as label, else one with such a name, else the only text or boolean. */
 export function chooseLabel(outputs: readonly OutputEvidence[], wanted?: string): Choice {
   const labels = outputs.filter((it) => flat(it) && isLabel(it));
   const others = outputs.filter((it) => flat(it) && (it.kind === 'text' || it.kind === 'bool'));
   return choose('label', outputs, wanted, hasLabelName, [
     labels.filter((it) => it.origin.is === 'label'),
     labels,
-    // Without a word on any of them, one of several is not a guess worth refusing for.
+    // If there are several texts or booleans without any evidence, no label is proposed, and nothing is refused.
     others.length === 1 ? others : [],
   ]);
 }
 
-/** The probabilities: what an operator made as such, else what is called so, else logits. */
+/** The probabilities: an output that an operator makes as such, else one with such a name, else logits. */
 export function chooseProbabilities(
   outputs: readonly OutputEvidence[],
   hasLabel: boolean,
@@ -42,16 +42,16 @@ export function chooseProbabilities(
     probabilities.filter((it) => it.origin.is !== 'unknown'),
     probabilities,
     floats.filter(isLogits),
-    // Whoever calls it a classification without a label means the one float output.
+    // In a classification without a label, the only float output must be the probabilities.
     !hasLabel && floats.length === 1 ? floats : [],
   ]);
 }
 
-/** The value of a regression: what a regressor made, else what is called `variable`, else the only number. */
+/** The value of a regression: an output of a regressor, else the one named `variable`, else the only number. */
 export function chooseValue(outputs: readonly OutputEvidence[], wanted?: string): Choice {
   const numeric = outputs.filter((it) => it.kind === 'float' || it.kind === 'integer');
   const isVariable = ({ value }: OutputEvidence) => /^variable$/i.test(value.name);
-  // ML.NET calls it Score, beside columns that it has prepared.
+  // ML.NET names it Score, beside outputs with prepared columns.
   const isNamed = ({ value }: OutputEvidence) => /^variable$|score|predict/i.test(value.name);
   return choose('value', outputs, wanted, isNamed, [
     numeric.filter((it) => it.origin.is === 'regression'),
@@ -60,7 +60,7 @@ export function chooseValue(outputs: readonly OutputEvidence[], wanted?: string)
   ]);
 }
 
-/** The first group that is not empty decides; where it has several, a name may, and then the user must. */
+/** Chooses from the first group that is not empty. Of several outputs the name decides, or the user must. */
 function choose(
   role: Role,
   outputs: readonly OutputEvidence[],
@@ -70,7 +70,7 @@ function choose(
 ): Choice {
   if (wanted !== undefined) {
     const found = outputs.find((it) => it.value.name === wanted);
-    // An input that is handed on may be meant after all: the load checks what is named.
+    // The user may name an output that repeats an input; the load checks it.
     return { output: found ?? unknownOutput(wanted) };
   }
   const group = groups.find((it) => it.length > 0) ?? [];
@@ -81,7 +81,7 @@ function choose(
     const rest = group.filter((it) => it !== named[0]).map((it) => it.value.name);
     return {
       output: named[0],
-      remark: `${name} is taken for the ${role} by its name; ${rest.join(', ')} could be it too: --${role} NAME says otherwise`,
+      note: `${name} is taken as the ${role} because of its name, although ${rest.join(', ')} is possible too: --${role} NAME chooses another output`,
     };
   }
   throw new RefusedError(

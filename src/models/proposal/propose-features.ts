@@ -6,18 +6,18 @@ import { type Feature, type ManifestFile, maxFeatures } from '../manifest/manife
 
 export interface FeaturesProposal {
   readonly features: readonly Feature[];
-  /** Given where the names alone do not say which feature fills what. */
+  /** Only if the names do not show which feature fills which input. */
   readonly inputs?: NonNullable<ManifestFile['inputs']>;
-  readonly remarks: readonly string[];
+  readonly notes: readonly string[];
 }
 
 const metadataKeys = /^(feature|column|input|x)[ _-]?(name|feature)s?(_in_?)?$|^features$|^columns$/i;
 
-/** What is longer than these is no list of names that a request could hold. */
+/** A longer text cannot be a list of feature names. */
 const maxKey = 100;
 const maxNames = 4_194_304;
 
-/** Proposes a feature for each column of each input: named as wanted, as the exporter wrote, or by its place. */
+/** Proposes a feature for each column. The names come from the user, the exporter, a golden row or the position. */
 export function proposeFeatures(
   graph: ModelGraph,
   wanted?: readonly string[],
@@ -36,17 +36,17 @@ export function proposeFeatures(
   const width = widths.reduce<number>((sum, it) => sum + (it ?? 0), 0);
   if (width > maxFeatures) {
     throw new RefusedError(
-      `the graph takes ${width} columns, and features are ${maxFeatures} at most: use --task tensor`,
+      `the graph takes ${width} columns, over the limit of ${maxFeatures} features: use --task tensor`,
     );
   }
   if (wanted !== undefined && wanted.length !== width) {
     throw new RefusedError(
-      `--features has ${wanted.length} name${wanted.length === 1 ? '' : 's'}, and the graph takes ${width}: ${describe(inputs)}`,
+      `--features has ${wanted.length} name${wanted.length === 1 ? '' : 's'}, but the graph takes ${width} column${width === 1 ? '' : 's'}: ${describe(inputs)}`,
     );
   }
   if (wanted !== undefined) checkSwapped(wanted, inputs, widths as number[]);
   const written = wanted === undefined ? namesInMetadata(graph, width) : undefined;
-  // The order of a golden row's keys is a guess that the golden rows then prove.
+  // The order of the keys of a golden row is a guess, which the load checks with the golden rows.
   const mayRename = width > inputs.length || inputs.length === 1;
   const rowNames = mayRename && isObject(rows[0]) ? Object.keys(rows[0]) : [];
   const golden = rowNames.length === width ? rowNames : undefined;
@@ -67,19 +67,16 @@ export function proposeFeatures(
   });
   const areOwnNames =
     inputs.length === 1 || inputs.every((input) => columns[input.name]?.join() === input.name);
-  const remarks =
-    written === undefined
-      ? []
-      : ['the names of the features are those that the exporter wrote into the model'];
+  const notes = written === undefined ? [] : ['the feature names come from the metadata of the model'];
   if (golden !== undefined && golden === names) {
-    remarks.push('the names of the features, and their order, are those of the golden rows');
+    notes.push('the feature names and their order come from the golden rows');
   } else if (names !== wanted && names !== written && width > inputs.length) {
-    remarks.push('the graph does not name its columns; name them with --features, in the order of training');
+    notes.push('the graph does not name its columns; name them with --features, in the order of training');
   }
-  return { features, remarks, ...(!areOwnNames && { inputs: columns }) };
+  return { features, notes, ...(!areOwnNames && { inputs: columns }) };
 }
 
-/** A feature that has the name of one input and would fill another was meant to fill the one of its name. */
+/** Throws `RefusedError` if a feature with the name of one input would fill another input. */
 function checkSwapped(
   wanted: readonly string[],
   inputs: readonly GraphValue[],
@@ -105,7 +102,7 @@ function widthOf({ name, shape }: GraphValue): number | undefined {
   return typeof last === 'number' ? last : undefined;
 }
 
-/** The columns that the first operators expect, where the input leaves them open. */
+/** The number of columns that the first operators expect; for an input with an open width. */
 function guessWidth(graph: ModelGraph): number | undefined {
   const count = (node: GraphNode, name: string) => countOf(node.attributes.get(name));
   for (const node of graph.nodes) {
@@ -139,7 +136,7 @@ function parseNames(text: string): readonly string[] {
     const list: unknown = JSON.parse(text.trim().startsWith("['") ? text.replaceAll("'", '"') : text);
     if (Array.isArray(list)) return list.map(String);
   } catch {
-    // Not JSON: a plain list.
+    // The text is not JSON but a plain list.
   }
   return text.split(/[,;\n]/).map((name) => name.trim());
 }
@@ -156,7 +153,7 @@ function featureTypeOf({ elementType = '' }: GraphValue): Feature['type'] {
   return /^u?int/.test(elementType) ? 'integer' : 'number';
 }
 
-/** The first node that takes each value. */
+/** The first node that reads each value, by the name of the value. */
 function consumersOf(graph: ModelGraph): ReadonlyMap<string, GraphNode> {
   const consumers = new Map<string, GraphNode>();
   for (const node of graph.nodes) {
@@ -165,7 +162,7 @@ function consumersOf(graph: ModelGraph): ReadonlyMap<string, GraphNode> {
   return consumers;
 }
 
-/** The first category of the encoder that an input of texts goes into; all of them where others would fail. */
+/** The first category of the encoder that reads the input. Lists all categories if the encoder fails on other texts. */
 function exampleOf(
   consumers: ReadonlyMap<string, GraphNode>,
   input: string,

@@ -8,7 +8,7 @@ import { proposeFeatures } from './propose-features.js';
 import { type OutputWishes, proposeClassification, proposeRegression } from './propose-output.js';
 import { guessTask, type TaskName } from './propose-task.js';
 
-/** What the user knows already; everything left out is proposed. */
+/** What the user has said. Everything else is proposed. */
 export interface ProposalRequest {
   readonly name: string;
   readonly version: string;
@@ -16,28 +16,26 @@ export interface ProposalRequest {
   readonly task?: TaskName;
   readonly features?: readonly string[];
   readonly classes?: readonly (string | number | boolean)[];
-  /** Outputs by name, where the graph leaves several. */
   readonly outputs?: WantedOutputs;
-  /** The names of a regression's columns. */
+  /** Names of the columns of a regression. */
   readonly names?: readonly string[];
-  /** Bodies that the model is known to take: the examples come from them. */
+  /** Bodies of golden rows, from which the examples are taken. */
   readonly instances?: readonly unknown[];
-  /** Keys of a manifest that win over the proposal. */
+  /** Keys of a manifest that override the proposal. */
   readonly given?: Readonly<Record<string, unknown>>;
 }
 
-/** A manifest without its digests, and why it says what it says. */
+/** A manifest without its digests, and the reasons for its guesses. */
 export interface Proposal {
   readonly manifest: Omit<ManifestFile, 'sha256'>;
-  /** What speaks for the task; undefined where it was given. */
+  /** Why this task was guessed; undefined if the user named it. */
   readonly taskReason?: string;
-  readonly remarks: readonly string[];
+  readonly notes: readonly string[];
 }
 
 /**
- * Proposes a manifest from a graph, and from what the user knows better. `model` are the bytes that the graph was
- * read from. What comes out has not been checked: `loadVersion` does that. Throws `RefusedError` where nothing
- * sensible can be proposed, with what to say.
+ * Proposes a manifest from a graph and the user's request. `model` are the bytes of the graph. The proposal is not
+ * checked: a load does that. Throws `RefusedError`, with the option to add, if the request leaves a choice open.
  */
 export function proposeManifest(graph: ModelGraph, model: Uint8Array, request: ProposalRequest): Proposal {
   const { given = {} } = request;
@@ -52,7 +50,7 @@ export function proposeManifest(graph: ModelGraph, model: Uint8Array, request: P
   if (task === 'tensor') {
     if (request.features ?? request.classes)
       throw new RefusedError('the task tensor has neither features nor classes');
-    return { manifest: { ...base, ...given }, ...reason, remarks: describeZipMaps(graph) };
+    return { manifest: { ...base, ...given }, ...reason, notes: describeZipMaps(graph) };
   }
   const features =
     given['features'] === undefined ? proposeFeatures(graph, request.features, request.instances) : undefined;
@@ -70,22 +68,22 @@ export function proposeManifest(graph: ModelGraph, model: Uint8Array, request: P
     output: mergeOutput(outputs.output, given['output']),
   };
   const served = Object.values(manifest.output);
-  const remarks = [...describeZipMaps(graph, served), ...(features?.remarks ?? []), ...outputs.remarks];
-  return { manifest, ...reason, remarks };
+  const notes = [...describeZipMaps(graph, served), ...(features?.notes ?? []), ...outputs.notes];
+  return { manifest, ...reason, notes };
 }
 
-/** What is served in place of a ZipMap, in a sentence; `served` are the outputs that answers come from. */
+/** A sentence about the tensors that are served in place of ZipMaps. `served`: the outputs of the manifest. */
 function describeZipMaps({ zipMaps }: ModelGraph, served?: readonly unknown[]): readonly string[] {
   const outputs = [...(zipMaps?.keys() ?? [])].filter((name) => served?.includes(name) ?? true);
   if (outputs.length === 0) return [];
   return [
     outputs.length === 1
-      ? `the graph ends in a ZipMap: the tensor that goes into it is served as ${outputs[0]}`
-      : `the graph ends in ZipMaps: the tensors that go into them are served as ${outputs.join(', ')}`,
+      ? `the graph ends in a ZipMap: the input of the ZipMap is served as ${outputs[0]}`
+      : `the graph ends in ZipMaps: the inputs of the ZipMaps are served as ${outputs.join(', ')}`,
   ];
 }
 
-/** What the user says about the outputs; a manifest that names label or probabilities means that one alone. */
+/** The user's wishes for the outputs. A manifest that names only one of label and probabilities excludes the other. */
 function readWishes({ classes, names, outputs, given = {} }: ProposalRequest): OutputWishes {
   const own = isObject(given['output']) ? given['output'] : {};
   const textOf = (key: string) => (typeof own[key] === 'string' ? { [key]: own[key] } : {});
@@ -103,14 +101,14 @@ function readWishes({ classes, names, outputs, given = {} }: ProposalRequest): O
 function chooseTask(graph: ModelGraph, request: ProposalRequest, hasFeatures: boolean) {
   const { label, probabilities, value } = request.outputs ?? {};
   if (value !== undefined || request.names !== undefined)
-    return { task: 'regression' as const, why: 'it has a value by name' };
+    return { task: 'regression' as const, why: 'a value or its columns are named' };
   if (label !== undefined || probabilities !== undefined)
-    return { task: 'classification' as const, why: 'it has a label or probabilities by name' };
-  if (request.classes !== undefined) return { task: 'classification' as const, why: 'it has classes' };
+    return { task: 'classification' as const, why: 'a label or probabilities are named' };
+  if (request.classes !== undefined) return { task: 'classification' as const, why: 'classes are named' };
   return guessTask(graph, hasFeatures);
 }
 
-/** Who names one of label and probabilities means that one alone. */
+/** A manifest that names only one of label and probabilities excludes the other. */
 function mergeOutput(
   proposed: NonNullable<ManifestFile['output']>,
   given: unknown,
@@ -120,7 +118,7 @@ function mergeOutput(
   return 'label' in given || 'probabilities' in given ? { ...rest, ...given } : { ...proposed, ...given };
 }
 
-/** The values that golden rows have, by feature, in the order of the rows. */
+/** The values of the golden rows by feature, in the order of the rows. */
 function valuesByName(rows: readonly unknown[]): ReadonlyMap<string, readonly unknown[]> {
   const values = new Map<string, unknown[]>();
   for (const row of rows) {
@@ -133,9 +131,8 @@ function valuesByName(rows: readonly unknown[]): ReadonlyMap<string, readonly un
   return values;
 }
 
-/** The first value that golden rows have of a feature is its example; one that may be null is nullable. */
+/** The first valid value in the golden rows becomes the example; a null makes the feature nullable. */
 function withExample(feature: Feature, values: readonly unknown[]): Feature {
-  // What does not fit is left to the check of the golden rows, which says more.
   const example = values.find((value) => value !== null && findValueFault(value, feature) === undefined);
   return {
     ...feature,

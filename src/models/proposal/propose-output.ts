@@ -18,39 +18,38 @@ type Output = NonNullable<ManifestFile['output']>;
 
 export interface OutputProposal {
   readonly output: Output;
-  /** What was guessed or left out, a sentence each. */
-  readonly remarks: readonly string[];
+  /** Guesses, and outputs that are left out, one sentence each. */
+  readonly notes: readonly string[];
 }
 
-/** What the user knows better about the outputs. */
+/** What the user has said about the outputs. */
 export interface OutputWishes extends WantedOutputs {
   readonly classes?: readonly (string | number | boolean)[] | undefined;
-  /** Names for the columns of a regression. */
   readonly names?: readonly string[] | undefined;
-  /** Whether label and probabilities are only those that are named. */
+  /** Whether the user has named all of label and probabilities, so that a missing one is left out. */
   readonly isComplete?: boolean;
-  /** Whether the user says what makes probabilities of the scores. */
+  /** Whether the user has named the activation that turns scores into probabilities. */
   readonly hasActivation?: boolean;
 }
 
-/** Names the value of a regression, and its columns where there are several. */
+/** Names the value of a regression and its columns. */
 export function proposeRegression(graph: ModelGraph, { value: wanted, names }: OutputWishes): OutputProposal {
-  const { output: value, remark } = chooseValue(examineOutputs(graph, wanted), wanted);
+  const { output: value, note } = chooseValue(examineOutputs(graph, wanted), wanted);
   if (value === undefined)
     throw new RefusedError('the graph has no numeric output that a regression could give');
-  const remarks = [remark, passedOnRemark(graph)].filter((it) => it !== undefined);
+  const notes = [note, passedOnNote(graph)].filter((it) => it !== undefined);
   const { columns } = value;
   const { name } = value.value;
-  if (names !== undefined) return { output: { value: name, names: [...names] }, remarks };
-  if (columns === undefined || columns < 2) return { output: { value: name }, remarks };
+  if (names !== undefined) return { output: { value: name, names: [...names] }, notes };
+  if (columns === undefined || columns < 2) return { output: { value: name }, notes };
   const proposed = columnNames(name, columns);
-  remarks.push(
+  notes.push(
     `the ${columns} columns of ${name} are called ${proposed[0]} to ${proposed.at(-1)}; name them with --names`,
   );
-  return { output: { value: name, names: proposed }, remarks };
+  return { output: { value: name, names: proposed }, notes };
 }
 
-/** Names the label, the probabilities and the classes, with the activation where the graph ends in logits. */
+/** Names the label, the probabilities and the classes, and the activation if the graph ends in logits. */
 export function proposeClassification(
   graph: ModelGraph,
   model: Uint8Array,
@@ -69,9 +68,9 @@ export function proposeClassification(
   refuseSeveralLabels(graph, outputs, label, probabilities);
   if (wishes.hasActivation !== true) refuseScores(label, probabilities);
   const activation = probabilities && activationOf(probabilities);
-  const remarks = [
-    ...[labels, found].map((it) => 'remark' in it && it.remark),
-    passedOnRemark(graph),
+  const notes = [
+    ...[labels, found].map((it) => 'note' in it && it.note),
+    passedOnNote(graph),
     activation && `${probabilities?.value.name} holds logits, so the activation is ${activation}`,
   ].filter((it) => typeof it === 'string');
   const named = nameClasses(graph, model, label, probabilities, wanted);
@@ -82,7 +81,7 @@ export function proposeClassification(
     ...(named.labelIs && !named.isLabelOut && { labelIs: named.labelIs }),
     ...(activation !== undefined && { activation }),
   };
-  return { output, remarks: [...remarks, ...named.remarks] };
+  return { output, notes: [...notes, ...named.notes] };
 }
 
 function nameClasses(
@@ -92,7 +91,7 @@ function nameClasses(
   probabilities: OutputEvidence | undefined,
   wanted: OutputWishes['classes'],
 ) {
-  const remarks: string[] = [];
+  const notes: string[] = [];
   const prime = [probabilities, label].flatMap((it) => it?.value.name ?? []);
   const found = findClasses(graph, model, prime, probabilities?.columns);
   const classes = wanted ?? found ?? defaultClasses(label, probabilities);
@@ -102,43 +101,41 @@ function nameClasses(
     throw new RefusedError(`the label holds ${found.slice(0, 5).join(', ')}, which --classes cannot rename`);
   }
   if (isRenamed)
-    remarks.push(
-      `the label holds ${found.slice(0, 5).join(', ')} and is left out: the prediction is the likeliest class`,
+    notes.push(
+      `the label is left out, because it holds ${found.slice(0, 5).join(', ')}: the prediction is the most probable class`,
     );
   else if (wanted === undefined && found === undefined && classes !== undefined) {
-    remarks.push('the graph does not name its classes, so they are numbers; name them with --classes');
+    notes.push('the graph does not name its classes, so they are numbers; name them with --classes');
   }
   if (wanted !== undefined || found === undefined || label === undefined || isRenamed)
-    return { classes, isLabelOut: isRenamed, remarks };
-  // Below a ZipMap with names of its own, the label may hold those of the classifier.
+    return { classes, isLabelOut: isRenamed, notes };
+  // A ZipMap may have other class names than the classifier that makes the label.
   const own = findMadeClasses(graph, model, label.value.name);
   if (own === undefined || own.every((it) => (found as readonly unknown[]).includes(it)))
-    return { classes, isLabelOut: false, remarks };
-  const isPlace = label.kind === 'integer' && own.every((it, k) => it === k);
-  if (isPlace) return { classes, isLabelOut: false, remarks, labelIs: 'position' as const };
+    return { classes, isLabelOut: false, notes };
+  const isPosition = label.kind === 'integer' && own.every((it, k) => it === k);
+  if (isPosition) return { classes, isLabelOut: false, notes, labelIs: 'position' as const };
   if (probabilities !== undefined)
-    remarks.push(
-      `the label holds ${own.slice(0, 5).join(', ')}, which the ZipMap does not name, and is left out: the prediction is the likeliest class`,
+    notes.push(
+      `the label is left out, because it holds ${own.slice(0, 5).join(', ')}, which are no classes of the ZipMap: the prediction is the most probable class`,
     );
-  return { classes, isLabelOut: probabilities !== undefined, remarks };
+  return { classes, isLabelOut: probabilities !== undefined, notes };
 }
 
-/** Scores that the user names as probabilities: which function makes those of them, the graph does not say. */
+/** Throws `RefusedError` if the user names scores as probabilities: the graph does not show the activation for them. */
 function refuseScores(label: OutputEvidence | undefined, probabilities: OutputEvidence | undefined): void {
   if (probabilities?.origin.is !== 'scores') return;
   const made =
     probabilities.origin.node === undefined ? '' : ` (made by ${probabilities.origin.node.opType})`;
   const alone =
-    label === undefined
-      ? ''
-      : ` leave --probabilities out, and the label ${label.value.name} is served alone;`;
+    label === undefined ? '' : ` leave --probabilities out to serve the label ${label.value.name} alone;`;
   throw new RefusedError(
-    `${probabilities.value.name} holds scores${made} and no probabilities:${alone} export the model with probabilities; ` +
-      `or say what makes probabilities of them: --manifest FILE with {"output":{"activation":"sigmoid"}} or "softmax"`,
+    `${probabilities.value.name} holds scores${made}, not probabilities:${alone} export the model with probabilities; ` +
+      `or name the activation that turns the scores into probabilities: --manifest FILE with {"output":{"activation":"sigmoid"}} or "softmax"`,
   );
 }
 
-/** Several labels never become one class. */
+/** Throws `RefusedError` if the graph gives several labels per row, since a classification gives one class. */
 function refuseSeveralLabels(
   graph: ModelGraph,
   outputs: readonly OutputEvidence[],
@@ -153,12 +150,12 @@ function refuseSeveralLabels(
   if (labels !== undefined) throw severalLabels(labels.value.name, labels.columns ?? 2);
 }
 
-/** The inputs that the graph hands on, in a sentence. */
-function passedOnRemark(graph: ModelGraph): string | undefined {
+/** A sentence about the outputs that repeat inputs. */
+function passedOnNote(graph: ModelGraph): string | undefined {
   const passed = [...findPassedOn(graph)];
   if (passed.length === 0) return undefined;
-  const [is, hold] = passed.length === 1 ? ['output', 'holds'] : ['outputs', 'hold'];
-  return `the ${is} ${passed.slice(0, 10).join(', ')}${passed.length > 10 ? ', …' : ''} only ${hold} what went in, so ${passed.length === 1 ? 'it is' : 'they are'} no prediction`;
+  const [what, repeat] = passed.length === 1 ? ['output', 'repeats an input'] : ['outputs', 'repeat inputs'];
+  return `the ${what} ${passed.slice(0, 10).join(', ')}${passed.length > 10 ? ', …' : ''} only ${repeat}, so ${passed.length === 1 ? 'it is' : 'they are'} not proposed as prediction`;
 }
 
 function activationOf(it: OutputEvidence): 'softmax' | 'sigmoid' | undefined {
@@ -180,17 +177,17 @@ function defaultClasses(
   return Array.from({ length: Math.max(2, probabilities.columns) }, (_, k) => k);
 }
 
-/** The columns are in the graph's own order: other names may stand for its classes, and not the same ones shuffled. */
+/** Throws `RefusedError` if the wanted classes differ in number, or are the graph's own classes in another order. */
 function checkOrder(wanted: readonly unknown[], found: Classes): void {
   const known = new Set<unknown>(found);
   const isShuffled = wanted.every((it) => known.has(it)) && wanted.some((it, k) => it !== found[k]);
   if (wanted.length === found.length && !isShuffled) return;
   throw new RefusedError(
-    `the graph has ${found.length} classes, in this order: ${found.slice(0, 20).join(', ')}; --classes says otherwise`,
+    `--classes differs from the graph, which has ${found.length} classes in this order: ${found.slice(0, 20).join(', ')}`,
   );
 }
 
-/** Whether an integer label holds classes of its own, so that other names cannot stand for its positions. */
+/** Whether the values of the label are no positions, so that they cannot be mapped to the wanted classes. */
 function isLabelRenamed(
   label: OutputEvidence | undefined,
   found: Classes,

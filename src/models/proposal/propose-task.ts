@@ -5,7 +5,7 @@ import type { ManifestFile } from '../manifest/manifest.js';
 
 export type TaskName = ManifestFile['task'];
 
-/** A guessed task, and in words what speaks for it. */
+/** A guessed task, and the reason as text. */
 export interface TaskGuess {
   readonly task: TaskName;
   readonly why: string;
@@ -14,15 +14,15 @@ export interface TaskGuess {
 export interface OutputEvidence {
   readonly value: GraphValue;
   readonly origin: Origin;
-  /** Elements a row, where declared. */
+  /** Elements per row, if declared. */
   readonly columns: number | undefined;
   readonly kind: 'float' | 'integer' | 'text' | 'bool' | 'other';
 }
 
 /** Wider matrices without names are images or embeddings more often than features. */
-const widestMatrix = 256;
+const maxUnnamedWidth = 256;
 
-/** Each output that can be a prediction, or that is named as one, with what its end says about it. */
+/** Each output that can be a prediction or that the user names, with the operator that made it. */
 export function examineOutputs(
   graph: ModelGraph,
   ...named: readonly (string | undefined)[]
@@ -37,17 +37,17 @@ export function examineOutputs(
   }));
 }
 
-/** Guesses the task of a graph from its operators, and the types, shapes and names of its inputs and outputs. */
+/** Guesses the task from the operators and from the types, shapes and names of inputs and outputs. */
 export function guessTask(graph: ModelGraph, hasFeatureNames: boolean): TaskGuess {
   const outputs = examineOutputs(graph);
-  const verdict = guessByOutputs(outputs);
+  const guess = guessByOutputs(outputs);
   const misfit = graph.inputs
     .map((input) => findMisfit(input, hasFeatureNames))
     .find((why) => why !== undefined);
-  // Operators made for tables say more than the shape of an input.
+  // Operators for tables are stronger evidence than an open shape of an input.
   const isTable = [...graph.opTypes].some((type) => type.startsWith('ai.onnx.ml:'));
   if (misfit !== undefined && !(isTable && misfit.isOpen)) return { task: 'tensor', why: misfit.why };
-  return verdict;
+  return guess;
 }
 
 function guessByOutputs(outputs: readonly OutputEvidence[]): TaskGuess {
@@ -69,7 +69,7 @@ function guessByOutputs(outputs: readonly OutputEvidence[]): TaskGuess {
     return { task: 'regression', why: describe(made[0] as OutputEvidence, 'a number') };
   const several = outputs.find(isSeveralLabels);
   if (several !== undefined) {
-    const why = `${several.value.name} has ${several.columns} columns a row, so several labels at once`;
+    const why = `${several.value.name} has ${several.columns} columns a row, so it holds several labels`;
     return { task: 'tensor', why };
   }
   const [value] = numeric;
@@ -94,7 +94,7 @@ export function isLabel(it: OutputEvidence): boolean {
   return it.origin.is === 'label' || hasLabelName(it);
 }
 
-/** A label of several columns: of a model with several outputs, or of one that gives several labels. */
+/** Whether the output is a label with several columns: a multi-output or a multi-label model. */
 export function isSeveralLabels(it: OutputEvidence): boolean {
   if (it.kind === 'float' || it.kind === 'other' || (it.columns ?? 1) < 2) return false;
   return it.origin.is === 'label' || hasLabelName(it);
@@ -104,7 +104,7 @@ export function hasLabelName({ value }: OutputEvidence): boolean {
   return /label|class|cluster/i.test(value.name);
 }
 
-/** By the operator that made it; by its name only where no operator speaks. */
+/** The operator that made the output decides, its name only if the operator is unknown. */
 export function isProbabilities(it: OutputEvidence): boolean {
   if (it.kind !== 'float') return false;
   if (it.origin.is === 'probabilities' || it.origin.is === 'independent') return true;
@@ -120,12 +120,12 @@ export function isLogits(it: OutputEvidence): boolean {
 
 function describe(it: OutputEvidence, what: string): string {
   const { value, origin } = it;
-  // Of what an operator does not say, it is the name that speaks.
+  // Without evidence from an operator, the name was the evidence.
   const isByName = origin.node === undefined || (what === 'a label' && origin.is !== 'label');
   return `the output ${value.name} ${isByName ? `looks like ${what}` : `is ${what} made by ${origin.node?.opType}`}`;
 }
 
-/** Why an input is no table of features; `isOpen` where only its width is missing. */
+/** Why an input cannot be a table of features. `isOpen`: only its width or its shape is unknown. */
 function findMisfit(
   { name, shape }: GraphValue,
   hasFeatureNames: boolean,
@@ -137,7 +137,7 @@ function findMisfit(
   const width = shape.length === 1 ? 1 : shape[1];
   if (hasFeatureNames) return undefined;
   if (typeof width !== 'number') return { why: `the width of the input ${name} is not fixed`, isOpen: true };
-  if (width > widestMatrix)
+  if (width > maxUnnamedWidth)
     return { why: `the input ${name} has ${width} columns and no names for them`, isOpen: true };
   return undefined;
 }

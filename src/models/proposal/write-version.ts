@@ -8,17 +8,17 @@ import { syncFolder } from '../../files/replace-file.js';
 import type { ManifestFile } from '../manifest/manifest.js';
 import { draftName, removeAbandonedDrafts } from './drafts.js';
 
-/** A version that is to be. `manifest` is without digests: they are those of what is written. */
+/** A version to write. `manifest` has no digests, which are computed from the written files. */
 export interface NewVersion {
   readonly root: string;
   readonly manifest: Omit<ManifestFile, 'sha256'>;
   readonly model: Uint8Array;
-  /** Golden rows and reference, by the name of their file. */
+  /** Golden rows and reference, by file name. */
   readonly companions: Readonly<Record<string, Uint8Array>>;
-  /** The files that the graph names as the place of its weights, below `weightsFolder`. */
+  /** Locations of the external weights in the graph, below `weightsFolder`. */
   readonly weights: readonly string[];
   readonly weightsFolder: string;
-  /** Ends the work: what was written is removed. */
+  /** Aborts the work and removes the written files. */
   readonly signal: AbortSignal;
   /** Called with the draft's folder before it is made. */
   readonly onDraft?: (folder: string) => void;
@@ -28,10 +28,9 @@ const reserved = ['model.onnx', 'metadata.json', 'golden.json', 'reference.json'
 const maxWeightBytes = 64 * 1024 ** 3;
 
 /**
- * Writes a version whole or not at all: built in a folder whose name begins with a dot, `metadata.json` last, all of
- * it on the disk, then `prove` is called with the folder, and only when it has not thrown does the folder get its
- * name. Throws `RefusedError` where the version exists already, and the signal's reason; nothing is left behind then.
- * Drafts that an earlier process left in the model's folder are removed.
+ * Writes a whole version or nothing. The files are written and synced in a draft folder, whose name begins with a dot;
+ * then `prove` is called with the draft, and if it does not throw, the draft is renamed. Throws `RefusedError` if the
+ * version exists already, or the signal's reason. Also removes abandoned drafts from the model's folder.
  */
 export async function writeVersion<T>(version: NewVersion, prove: (path: string) => Promise<T>): Promise<T> {
   const { name, version: versionName } = version.manifest;
@@ -56,7 +55,7 @@ export async function writeVersion<T>(version: NewVersion, prove: (path: string)
     return proof;
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
-    // Only where it is empty: then it was made for this version.
+    // `rmdir` removes the model's folder only if it is empty, so if it was made for this version.
     await rmdir(parent).catch(() => undefined);
     throw error;
   }
@@ -92,7 +91,7 @@ async function fill(folder: string, version: NewVersion): Promise<void> {
   await syncFolder(folder);
 }
 
-/** Copies a file of weights and gives its digest. It must lie below the model's own folder, links included. */
+/** Copies a file of weights, whose real path must be below the model's folder. Returns its SHA-256. */
 async function copyWeights(
   { weightsFolder: from, signal }: NewVersion,
   location: string,
@@ -123,7 +122,7 @@ async function copyWeights(
   const source = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     const { mode, nlink } = await checkRegularFile(source, label, maxWeightBytes);
-    // Whose file it is besides, and who may read it there, is not known.
+    // Another name of the file may belong to another user, with other access rights.
     if (nlink > 1) throw new RefusedError(`${label} are a hard link to another file: copy them with cp`);
     await mkdir(dirname(join(to, location)), { recursive: true });
     const copy = await open(join(to, location), 'wx', mode & 0o666);

@@ -1,42 +1,41 @@
 import { fromFloat16 } from '../../inference/tensors/float16.js';
 import type { Tensor, Tensors } from '../../inference/tensors/tensor.js';
 
-/** Different samples, rows of features or of tensors: what each is answered alone, and how some are run together. */
+/** Different samples (rows of features or of tensors): the output of each alone, and how to run several together. */
 export interface Company {
   readonly alone: readonly Tensors[];
-  /** The most rows of one run. */
   readonly maxRows: number;
-  /** Runs the samples of these numbers together, in this order. */
+  /** Runs the samples with these indexes together, in this order. */
   run(numbers: readonly number[]): Promise<Tensors>;
-  /** How many rows the outputs of a run of so many samples have: more where the graph fixes its batch. */
+  /** Rows in the outputs of a run of `samples`: more than `samples` if the graph fixes its batch size. */
   rowsOf(samples: number): number;
-  /** Of the samples, the first so many are of ordinary size: larger ones hide what small ones change. */
+  /** Number of samples of ordinary size, which come first: larger samples hide the changes that small ones cause. */
   readonly ordinary: number;
-  /** Whether outputs are cut along their first dimension, which must be that of the rows then. */
+  /** Whether outputs are cut along their first dimension; if so, that dimension must count the rows. */
   readonly isCut: boolean;
 }
 
-/** How an answer in company differed from the answer alone. */
+/** How the answer to a row in a shared run differs from its answer alone. */
 export interface CompanyFault {
   readonly output: string;
-  /** Of the largest value in that column of the answers; Infinity for texts, whole numbers and shapes. */
+  /** Share of the largest value in that column of the answers; Infinity for texts, whole numbers and shapes. */
   readonly difference: number;
   readonly rows: number;
 }
 
 /**
- * The largest difference that rounding explains, as a share of the largest value in the column: kernels for one row and
- * for many add in another order. Measured: docs/decisions/rows-in-company.md.
+ * The largest difference that rounding explains, as a share of the largest value in the column: a kernel for one row
+ * adds in another order than a kernel for many rows. Measured: docs/decisions/rows-in-company.md.
  */
 export const maxRounding = 1e-5;
 const maxRounding16 = 1e-2;
-/** Columns whose values are smaller than this share of the output's largest are compared with that. */
+/** The scale of a column is at least this share of the largest value of the output. */
 const minScale = 1e-6;
 
 /**
- * Whether a row's answer depends on the rows that share its run: runs the samples two together and as many as a run may
- * have, each in two orders, and compares with what each is answered alone. Gives the largest difference that rounding
- * does not explain. Throws what a run throws.
+ * Checks whether a row's answer depends on the other rows of its run. Runs two samples together, then `maxRows`, each
+ * in two orders, and compares each row with its answer alone. Returns the largest difference that rounding does not
+ * explain. Throws what a run throws.
  */
 export async function findCompanyFault(company: Company): Promise<CompanyFault | undefined> {
   const { alone, maxRows } = company;
@@ -61,7 +60,7 @@ export async function findCompanyFault(company: Company): Promise<CompanyFault |
   return worst;
 }
 
-/** Whether the samples are answered alone as they were before. A graph may draw numbers, or change with each run. */
+/** Whether a second run of each sample alone gives the same answer. A graph may draw numbers or keep a state. */
 export async function isRepeatable(company: Company): Promise<boolean> {
   const compare = createComparison(company);
   for (let k = 0; k < company.alone.length; k += 1) {
@@ -91,7 +90,7 @@ function createComparison({ alone, rowsOf, isCut }: Company): Comparison {
   };
 }
 
-/** Judges one output of a run of some samples: 0 where each row's part is what the row gives alone. */
+/** Compares one output of a shared run with the answers alone: 0 if every row's part is equal, apart from rounding. */
 function createJudge(
   alone: readonly Tensor[],
   isCut: boolean,
@@ -99,7 +98,7 @@ function createJudge(
   const answers = alone.map(toComparable);
   const [first] = alone;
   const size = first?.data.length ?? 0;
-  const mostExplained = first?.type === 'float16' ? maxRounding16 : maxRounding;
+  const maxExplained = first?.type === 'float16' ? maxRounding16 : maxRounding;
   return (numbers, together, rows) => {
     if (together.data.length !== size * rows) return Number.POSITIVE_INFINITY;
     const { dims } = together;
@@ -108,7 +107,7 @@ function createJudge(
       return Number.POSITIVE_INFINITY;
     }
     const values = toComparable(together);
-    // Of the rows of this run alone: others may be a thousand times as large.
+    // Only the rows of this run set the scale: other samples may be a thousand times as large.
     const scales = scalesOf(
       [...new Set(numbers)].map((k) => answers[k] ?? []),
       size,
@@ -126,18 +125,17 @@ function createJudge(
         if (!(difference <= worst)) worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
       }
     }
-    return worst > mostExplained ? worst : 0;
+    return worst > maxExplained ? worst : 0;
   };
 }
 
-/** Floats as numbers, which may differ by rounding; all else as what must be equal. */
+/** Floats become numbers, which may differ by rounding; everything else must be equal. */
 function toComparable({ data, type }: Tensor): ArrayLike<number | bigint | string> {
   if (type === 'float16') return Float64Array.from(data as Uint16Array, fromFloat16);
   if (type === 'float32' || type === 'float64' || type === 'string') return data;
   return Array.from(data as ArrayLike<number | bigint>, BigInt);
 }
 
-/** The largest magnitude of each element over all answers. */
 function scalesOf(answers: readonly ArrayLike<number | bigint | string>[], size: number): Float64Array {
   const scales = new Float64Array(size);
   let largest = 0;

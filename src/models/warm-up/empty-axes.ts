@@ -4,12 +4,12 @@ import { sizeOf, type Tensor } from '../../inference/tensors/tensor.js';
 import type { TensorRun } from '../tensors/tensor-task.js';
 import { isRefusal, renewIfEnded } from './try-samples.js';
 
-/** A graph has few open dimensions. Each is one run, and the first that ends the child is the last that is tried. */
+/** Each open dimension costs one run, and a graph has few of them. The trial stops if a run ends the child. */
 const maxTried = 16;
 
 /**
- * The open axes of the inputs, but for the first, along which the version answers a request without elements: some
- * operators of the engine end their process there (TopK by SIGFPE, onnxruntime 1.30). Axes of one name are one.
+ * Finds the open axes, except the first, that may have length 0 in a request. Some operators end their process on an
+ * empty axis (TopK by SIGFPE, onnxruntime 1.30). Axes with the same name are tried together.
  */
 export async function findEmptyAxes(
   inputs: readonly TensorSpec[],

@@ -25,10 +25,7 @@ import { countOrdinary, createSampleRows } from './sample-rows.js';
 import { countSamples, isFinal, isRefusal, judgeCompany, renewIfEnded, tryAlone } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
-/**
- * Runs a version of features: one row, two rows, different rows alone and together, a full batch.
- * Throws `RefusedError` when the engine takes none.
- */
+/** Runs one row, two rows, different rows alone and together, a full batch. Throws `RefusedError` if no row works. */
 export async function warmUpFeatures(
   manifest: Manifest,
   graph: ModelGraph,
@@ -50,17 +47,17 @@ export async function warmUpFeatures(
   const plain = createExampleRow(typed);
   const candidates = known === undefined ? [plain, ...createOtherRows(typed)] : [known];
   const { row, outputs: one } = await findBase(sandbox, candidates, (candidate) => run([candidate]));
-  // Two rows show which elements belong to a row; one row shows that the graph takes it.
+  // Two rows show which elements belong to a row; one row shows that the graph accepts a single row.
   const two = await run([row, row]);
   const { decode, classes } = outputs.complete(two, fixedRows ?? 2);
   outputs.complete(one, fixedRows ?? 1);
   const runMs = await fastestOf(10, sandbox, () => run([row]));
   if (runMs > settings.timeoutMs) throw tooSlow(runMs, settings.timeoutMs);
-  // A full batch must fit well into the time that a run may take, and its outputs into what one may give.
+  // A full batch must take at most half of the time limit of a run, and its outputs must fit into maxOutputBytes.
   const affordableRows = Math.floor(settings.timeoutMs / 2 / runMs);
   const wantedRows = manifest.runtime?.maxBatchRows ?? Math.min(settings.maxBatchRows, affordableRows);
-  const carriedRows = Math.floor(limits.maxOutputBytes / (countBytes(one) / (fixedRows ?? 1)));
-  const mostRows = Math.max(1, Math.min(fixedRows ?? wantedRows, wantedRows, carriedRows));
+  const maxCarriedRows = Math.floor(limits.maxOutputBytes / (countBytes(one) / (fixedRows ?? 1)));
+  const maxRows = Math.max(1, Math.min(fixedRows ?? wantedRows, wantedRows, maxCarriedRows));
 
   await nextTurn();
   const samples = createSampleRows(typed, features, row, golden?.instances ?? [], countSamples(runMs));
@@ -68,14 +65,14 @@ export async function warmUpFeatures(
   const rows = tried.map((it) => it.sample);
   const company = await judgeCompany(sandbox, limits.sharedReason, {
     alone: tried.map((it) => it.outputs),
-    maxRows: mostRows,
+    maxRows,
     run: (numbers) => run(numbers.map((k) => rows[k] as Row)),
     rowsOf: (samplesOfRun) => fixedRows ?? samplesOfRun,
     ordinary: rows.filter((it) => samples.indexOf(it) < countOrdinary(samples.length)).length,
-    // Each row is read from its place among all elements, whatever the dimensions are.
+    // Each row is read from its position among all elements, independent of the dimensions.
     isCut: false,
   });
-  const batchRows = company.reason === undefined ? mostRows : 1;
+  const batchRows = company.reason === undefined ? maxRows : 1;
   const mixed = Array.from({ length: batchRows }, (_unused, k) => rows[k % rows.length] ?? row);
   const full = await run(mixed);
   const batchRunMs = await fastestOf(3, sandbox, () => run(mixed));
@@ -118,7 +115,7 @@ export async function warmUpFeatures(
   };
 }
 
-/** The first golden row, where it fits the features; where it does not, the check of golden rows says so. */
+/** The first golden row, if it fits the features. If not, `checkGolden` reports it later. */
 function soundRow(features: FeatureSchema, golden: Golden | undefined): Row | undefined {
   try {
     return golden && features.check(golden.instances[0]);
@@ -127,7 +124,7 @@ function soundRow(features: FeatureSchema, golden: Golden | undefined): Row | un
   }
 }
 
-/** The first of the rows that the engine takes. Throws `RefusedError` with what it said of the first where it takes none. */
+/** The first row that the engine accepts. If it accepts none, throws `RefusedError` with its error on the first row. */
 async function findBase(
   sandbox: Sandbox,
   rows: readonly Row[],
@@ -152,7 +149,6 @@ async function findBase(
   );
 }
 
-/** The answer to one row, or the error that its client would get. */
 function decodeOrError(decode: Decode, outputs: Tensors): AnswerValue | ServiceError {
   try {
     return decode(outputs, 0);

@@ -1,4 +1,4 @@
-/** Numbers in [0, 1), the same in each load of a version: mulberry32, by Tommy Ettinger (public domain). */
+/** Numbers in [0, 1), the same for each load of a version: mulberry32, by Tommy Ettinger (public domain). */
 export function createRandom(seed: number): () => number {
   let state = seed;
   return () => {

@@ -3,18 +3,15 @@ import type { FeatureSchema, TypedFeature } from '../features/feature-schema.js'
 import { boundsOf, categoriesOf } from '../manifest/feature-value.js';
 import { createRandom, drawNormal } from './random.js';
 
-/** Of the drawn rows, the last few are of another size than the others. */
+/** Scales of the last few drawn rows, whose values are larger or smaller than those of the others. */
 const otherScales = [100, 0.1, 10];
-/** What free texts are drawn from beside the known one, of which nothing is said: texts of different lengths. */
+/** Texts of different lengths for features without categories; the known text is added to them. */
 const freeTexts = ['a', '', 'two words', 'a text of some more words than the others'];
 const nullShare = 0.15;
-/** A feature without bounds is drawn around its example, this share of it away. */
+/** Deviation of the values drawn for a feature without bounds, as a share of its example. */
 const spread = 0.5;
 
-/**
- * Different rows that the features allow: `base`, which the engine is known to take, some of the golden rows, then rows
- * drawn from ranges, categories and nulls. At most `count`, all of them past the check; the same in each load.
- */
+/** At most `count` valid rows, the same in each load: `base`, some golden rows, then drawn rows. */
 export function createSampleRows(
   typed: readonly TypedFeature[],
   features: FeatureSchema,
@@ -28,11 +25,11 @@ export function createSampleRows(
     try {
       rows.push(features.check(body));
     } catch {
-      // A golden row that does not fit is judged by the check of golden rows.
+      // `checkGolden` reports a golden row that does not fit.
     }
   };
   const known = Math.min(golden.length, count >> 1);
-  // Spread over the whole list, which may be sorted by class.
+  // Golden rows may be sorted by class, so they are taken from the whole list.
   for (let k = 1; k < known; k += 1) add(golden[Math.floor((k * golden.length) / known)]);
   for (let k = 0; rows.length < count && k < 2 * count; k += 1) {
     const scale = rows.length < countOrdinary(count) ? 1 : (otherScales[count - rows.length - 1] ?? 1);
@@ -45,7 +42,7 @@ export function createSampleRows(
   return rows;
 }
 
-/** Of so many sample rows, how many are of ordinary size. They stand first. */
+/** How many of `count` sample rows are of ordinary size. These rows come first. */
 export function countOrdinary(count: number): number {
   return Math.max(2, count - otherScales.length);
 }
@@ -63,7 +60,7 @@ function drawValue(
   if (feature.type === 'string') {
     const categories = categoriesOf(feature);
     if (categories !== undefined) return categories[Math.floor(random() * categories.length)];
-    // An encoder may know a few texts only, and refuse all others: every second row has the known one.
+    // An encoder may know only a few texts and refuse all others, so every second row has the known text.
     const texts = typeof known === 'string' ? [...freeTexts, `${known} ${known}`] : freeTexts;
     return isPlain ? known : texts[Math.floor(random() * texts.length)];
   }

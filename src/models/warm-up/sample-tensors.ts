@@ -8,11 +8,11 @@ import {
 } from '../../inference/tensors/tensor.js';
 import { createRandom, drawNormal } from './random.js';
 
-/** Whole numbers are often ids, and few are sure to exist: the first samples have the smallest. */
+/** Whole numbers are often ids, and only small ids are sure to exist: the first samples have the smallest. */
 const largestIds = [1, 1, 3, 3, 9, 9, 99, 255];
 const otherScales = [100, 0.1, 10];
 
-/** Requests of one row that differ in their values and have the types and shapes of `base`; the same in each load. */
+/** Requests of one row with the types and shapes of `base` and different values; the same requests in each load. */
 export function createSampleTensors(base: Tensors, count: number): readonly Tensors[] {
   const random = createRandom(20_261_128);
   return Array.from({ length: count }, (_unused, k) =>

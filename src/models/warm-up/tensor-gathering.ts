@@ -10,12 +10,12 @@ import type { TensorCodec } from '../tensors/tensor-task.js';
 import { countOrdinary } from './sample-rows.js';
 import { createSampleTensors } from './sample-tensors.js';
 import type { Base } from './tensor-warm-up.js';
-import { type CompanyVerdict, countSamples, judgeCompany, tryAlone } from './try-samples.js';
+import { type CompanyResult, countSamples, judgeCompany, tryAlone } from './try-samples.js';
 import type { WarmUpLimits } from './warm-up.js';
 
-/** A size is as good as the fastest where its runs take this many times as long a row: the answers come sooner. */
+/** The smallest size is chosen whose time per row is at most this many times the best: its answers come sooner. */
 const goodEnough = 1.15;
-/** Sizes are tried until a run takes so long. */
+/** Larger sizes are tried until a run takes longer. */
 const maxTriedRunMs = 250;
 
 export interface GatheringSandbox {
@@ -30,32 +30,28 @@ export interface GatheringSandbox {
 }
 
 export interface Gathering extends Size {
-  /** Whether the rows of a request are independent of each other, so that they may share runs and be cut apart. */
+  /** Whether rows do not depend on each other, so that requests may share runs and be cut into rows. */
   readonly isIndependent: boolean;
-  /** Of a run of one row. */
   readonly rowMs: number;
-  readonly verdict: CompanyVerdict;
+  readonly company: CompanyResult;
 }
 
-/** The most rows of a run, and how long a run of so many takes. */
+/** The largest number of rows of a run, and how long a run of that size takes. */
 interface Size {
-  readonly mostRows: number;
+  readonly batchRows: number;
   readonly batchRunMs: number;
 }
 
-/**
- * Whether requests of tensors may share runs, and how many rows a run may have: from the declared shapes, then by
- * running different rows alone and together.
- */
+/** Decides from declared shapes, then from runs, whether requests may share runs and how many rows a run may have. */
 export async function judgeGathering(given: GatheringSandbox): Promise<Gathering> {
   const { form, base, sandbox, runMs, limits, manifest } = given;
   const { maxBatchRows, timeoutMs } = withDefaults(manifest.runtime);
-  const alone = (verdict: CompanyVerdict): Gathering => ({
+  const alone = (company: CompanyResult): Gathering => ({
     isIndependent: false,
-    mostRows: 1,
+    batchRows: 1,
     rowMs: runMs,
     batchRunMs: runMs,
-    verdict,
+    company,
   });
   const shapeReason = findShapeReason(form.inputs);
   const names = Object.keys(base.outputs);
@@ -86,20 +82,19 @@ export async function judgeGathering(given: GatheringSandbox): Promise<Gathering
   const [first] = tried;
   const size =
     first === undefined || tried.length < 2
-      ? { mostRows: maxBatchRows, rowMs: runMs, batchRunMs: runMs }
+      ? { batchRows: maxBatchRows, rowMs: runMs, batchRunMs: runMs }
       : await findSize(sandbox, run, rows.length, countBytes(first.outputs), given);
-  const verdict = await judgeCompany(sandbox, limits.sharedReason, {
+  const company = await judgeCompany(sandbox, limits.sharedReason, {
     alone: tried.map(({ outputs }) => outputs),
-    maxRows: Math.max(2, size.mostRows),
+    maxRows: Math.max(2, size.batchRows),
     run,
     rowsOf: (samplesOfRun) => samplesOfRun,
     ordinary: rows.filter((it) => samples.indexOf(it) < countOrdinary(samples.length)).length,
     isCut: true,
   });
-  return verdict.reason === undefined ? { ...size, isIndependent: true, verdict } : alone(verdict);
+  return company.reason === undefined ? { ...size, isIndependent: true, company } : alone(company);
 }
 
-/** Why the declared shapes say that requests cannot share a run. */
 function findShapeReason(inputs: readonly TensorSpec[]): string | undefined {
   const symbols = new Set<string | undefined>();
   for (const { name, dims } of inputs) {
@@ -108,16 +103,16 @@ function findShapeReason(inputs: readonly TensorSpec[]): string | undefined {
     if (dims.length === 0) return `the input ${name} has no dimensions`;
     if (typeof first === 'number') return `the graph fixes the first dimension of the input ${name}`;
     if (first !== undefined && others.includes(first)) {
-      return `the first dimension of the input ${name}, ${first}, is another of its dimensions too`;
+      return `the input ${name} has the dimension ${first} twice, as its first and as another one`;
     }
     symbols.add(first);
   }
-  // Requests are held to the same number where the inputs share a name.
-  if (inputs.length > 1 && symbols.has(undefined)) return 'the first dimensions of its inputs have no names';
-  return symbols.size > 1 ? 'the first dimensions of its inputs have different names' : undefined;
+  // If the first dimensions share a name, the check of a request requires equal numbers of rows.
+  if (inputs.length > 1 && symbols.has(undefined)) return 'the first dimensions of the inputs have no names';
+  return symbols.size > 1 ? 'the first dimensions of the inputs have different names' : undefined;
 }
 
-/** Rows of the golden requests that have the shape of the first, then rows with drawn values. */
+/** Rows of the golden requests that have the shape of the base request, then rows with drawn values. */
 function createSamples({ form, base, golden, runMs }: GatheringSandbox): readonly Tensors[] {
   const count = countSamples(runMs / countRows(base.run));
   const rows: Tensors[] = [];
@@ -129,7 +124,7 @@ function createSamples({ form, base, golden, runMs }: GatheringSandbox): readonl
         for (let k = 0; k < countRows(run); k += 1) rows.push(sliceRows(run.feeds, k, 1));
       }
     } catch {
-      // A golden request that does not fit is judged by the check of golden rows.
+      // `checkGolden` reports a golden request that does not fit.
     }
   }
   const known = rows.slice(0, Math.max(1, Math.floor(count / 2)));
@@ -137,8 +132,8 @@ function createSamples({ form, base, golden, runMs }: GatheringSandbox): readonl
 }
 
 /**
- * The rows of a run from which on more rows make it hardly faster a row. Of a version that may run on the server's
- * thread, no run may take longer than is allowed there.
+ * The smallest size from which more rows hardly shorten the time per row. If the version may run on the server's
+ * thread, no run takes longer than `maxInlineRunMs`.
  */
 async function findSize(
   sandbox: Sandbox,
@@ -162,15 +157,15 @@ async function findSize(
   };
   const rowMs = await measure(1);
   const isShort = limits.mayRunInline && rowMs <= maxInlineRunMs && !isGiven;
-  const longestMs = isShort ? maxInlineRunMs : Math.min(isGiven ? timeoutMs : maxTriedRunMs, timeoutMs / 2);
-  const sizes: Size[] = [{ mostRows: 1, batchRunMs: rowMs }];
-  for (let rows = 2; sizes.at(-1)?.mostRows !== most; rows *= 2) {
-    const mostRows = Math.min(rows, most);
-    const batchRunMs = await measure(mostRows);
-    if (batchRunMs > longestMs) break;
-    sizes.push({ mostRows, batchRunMs });
+  const maxRunMs = isShort ? maxInlineRunMs : Math.min(isGiven ? timeoutMs : maxTriedRunMs, timeoutMs / 2);
+  const sizes: Size[] = [{ batchRows: 1, batchRunMs: rowMs }];
+  for (let rows = 2; sizes.at(-1)?.batchRows !== most; rows *= 2) {
+    const batchRows = Math.min(rows, most);
+    const batchRunMs = await measure(batchRows);
+    if (batchRunMs > maxRunMs) break;
+    sizes.push({ batchRows, batchRunMs });
   }
-  const perRow = ({ mostRows, batchRunMs }: Size) => batchRunMs / mostRows;
+  const perRow = ({ batchRows, batchRunMs }: Size) => batchRunMs / batchRows;
   const best = Math.min(...sizes.map(perRow));
   const chosen = isGiven ? sizes.at(-1) : sizes.find((size) => perRow(size) <= goodEnough * best);
   return { ...(chosen as Size), rowMs };

@@ -22,9 +22,7 @@ import { judgeGathering } from './tensor-gathering.js';
 import { isFinal, isRefusal, maxRenewals, renewIfEnded } from './try-samples.js';
 import { fastestOf, tooSlow, type WarmUp, type WarmUpLimits } from './warm-up.js';
 
-/**
- * Runs a version of tensors on its first golden request, or on zeros, then on different rows alone and together.
- */
+/** Runs the first golden request or an example, then different rows alone and together. */
 export async function warmUpTensors(
   manifest: Manifest,
   graph: ModelGraph,
@@ -42,8 +40,8 @@ export async function warmUpTensors(
   if (baseMs > settings.timeoutMs) throw tooSlow(baseMs, settings.timeoutMs);
   const gathering =
     base && (await judgeGathering({ form, base, golden, sandbox, runMs: baseMs, limits, manifest }));
-  const { rowMs: runMs = baseMs, batchRunMs = baseMs, verdict } = gathering ?? {};
-  const mostRows = gathering?.isIndependent ? gathering.mostRows : undefined;
+  const { rowMs: runMs = baseMs, batchRunMs = baseMs, company } = gathering ?? {};
+  const batchRows = gathering?.isIndependent ? gathering.batchRows : undefined;
   const emptyAxes = base && (await findEmptyAxes(form.inputs, base.run, sandbox));
   const askedForm = createTensorCodec(graph, manifest.runtime?.maxBatchRows, emptyAxes);
   return {
@@ -61,23 +59,23 @@ export async function warmUpTensors(
               ? []
               : [
                   { rows: 1, ms: runMs },
-                  { rows: mostRows ?? 1, ms: batchRunMs },
+                  { rows: batchRows ?? 1, ms: batchRunMs },
                 ]),
           ),
-          maxBatchRows: mostRows ?? 1,
-          ...(base === undefined || mostRows === undefined
+          maxBatchRows: batchRows ?? 1,
+          ...(base === undefined || batchRows === undefined
             ? { maxBatchDelayMs: 0 }
             : { sizeOf: createSizing(form, base.run) }),
         }),
-        mostRows,
+        batchRows,
       ),
     runMs,
-    ...(mostRows !== undefined && { batchRunMs }),
-    batchRows: mostRows ?? 1,
-    batchReason: verdict?.reason,
-    companyFault: verdict?.fault,
-    isRepeatable: verdict?.isRepeatable ?? true,
-    unboundedReason: mostRows === undefined ? findUnboundedReason(form, verdict?.reason) : undefined,
+    ...(batchRows !== undefined && { batchRunMs }),
+    batchRows: batchRows ?? 1,
+    batchReason: company?.reason,
+    companyFault: company?.fault,
+    isRepeatable: company?.isRepeatable ?? true,
+    unboundedReason: batchRows === undefined ? findUnboundedReason(form, company?.reason) : undefined,
     outputBytes: base === undefined ? 0 : countBytes(base.outputs),
     runs: base === undefined ? [] : [base.run],
     answers: [],
@@ -86,8 +84,8 @@ export async function warmUpTensors(
 }
 
 /**
- * What a request takes of a run. Where only the first dimension is open, each row costs what was measured, and all may
- * share runs. Elsewhere a row costs more the more elements it has, and only requests of one shape share a run.
+ * The share of a run that a request needs. If only the first dimension is open, each row costs what was measured, and
+ * all requests may share runs. If not, a row costs in proportion to its elements, and only equal shapes share a run.
  */
 function createSizing({ inputs }: TensorCodec, base: TensorRun): (run: TensorRun) => EntrySize {
   const isFixed = inputs.every(({ dims }) => dims?.slice(1).every((dim) => typeof dim === 'number') ?? false);
@@ -105,7 +103,7 @@ function countElements({ feeds }: TensorRun): number {
   return Math.max(1, elements);
 }
 
-/** Why a request may take any time: it has any number of rows, and they cannot be cut into short runs. */
+/** Why the run time of a request has no bound: it may have any number of rows, which cannot be cut into short runs. */
 function findUnboundedReason({ inputs }: TensorCodec, reason: string | undefined): string | undefined {
   const open = inputs.find(
     ({ dims }) => dims === undefined || (dims.length > 0 && typeof dims[0] !== 'number'),
@@ -114,13 +112,13 @@ function findUnboundedReason({ inputs }: TensorCodec, reason: string | undefined
   return `a request may have any number of rows in one run: ${reason ?? 'no request was answered at the load'}`;
 }
 
-/** A request that the version answers, and the answer. */
+/** A request that the engine accepts, and its outputs. */
 export interface Base {
   readonly run: TensorRun;
   readonly outputs: Tensors;
 }
 
-/** The first of the golden request and the examples that the engine answers: an example is a guess. */
+/** The first golden request if there is one, else the first example that the engine accepts: an example is a guess. */
 async function findBase(
   form: TensorCodec,
   golden: Golden | undefined,
@@ -133,7 +131,7 @@ async function findBase(
       const run = form.read(body);
       return { run, outputs: await sandbox.run(run.feeds, run.fetches) };
     } catch (error) {
-      // Golden rows are judged later.
+      // `checkGolden` reports a golden request that fails.
       if (isFinal(error)) throw error;
       if (!isRefusal(error) && !(error instanceof ServiceError)) throw error;
       if (isRefusal(error) && (await renewIfEnded(sandbox, error))) ends += 1;

@@ -6,10 +6,9 @@ import { type Company, type CompanyFault, findCompanyFault, isRepeatable } from 
 
 const maxSamples = 16;
 const maxSamplingMs = 500;
-/** So many samples may end the child that tries them; then no more are tried. */
+/** Samples that may end the child before the trial stops. */
 export const maxRenewals = 3;
 
-/** How many samples are run alone, where each run takes so long. */
 export function countSamples(runMs: number): number {
   return Math.min(maxSamples, Math.max(2, Math.floor(maxSamplingMs / runMs)));
 }
@@ -20,8 +19,8 @@ export interface TriedSample<Sample> {
 }
 
 /**
- * Runs each sample alone. One that the engine refuses is left out, and so is one that ends the child, which is renewed
- * then: that is what the sample's clients would see, and no reason to refuse the version.
+ * Runs each sample alone. Leaves out samples that the engine refuses or that end the child, which is renewed: a client
+ * gets an error for such a row, which is no reason to refuse the version.
  */
 export async function tryAlone<Sample>(
   sandbox: Sandbox,
@@ -42,27 +41,26 @@ export async function tryAlone<Sample>(
   return tried;
 }
 
-export interface CompanyVerdict {
-  /** Whether the same row is answered the same each time. */
+export interface CompanyResult {
   readonly isRepeatable: boolean;
-  /** Why a run may not gather rows, in words; undefined where it may. */
+  /** Why a run may not gather rows, as text; undefined if it may. */
   readonly reason?: string;
   readonly fault?: CompanyFault;
 }
 
-/** Whether runs may gather rows of different requests. `knownReason` is what the graph says against it. */
+/** Whether runs may gather rows of different requests. `knownReason`: why the graph says that they may not. */
 export async function judgeCompany(
   sandbox: Sandbox,
   knownReason: string | undefined,
   company: Company,
-): Promise<CompanyVerdict> {
+): Promise<CompanyResult> {
   try {
     if (!(await isRepeatable(company))) {
       return { isRepeatable: false, reason: knownReason ?? 'it answers the same row differently each time' };
     }
     if (company.maxRows < 2) return { isRepeatable: true };
     if (company.alone.length < 2) {
-      const reason = knownReason ?? 'fewer than two of the rows that were tried are answered';
+      const reason = knownReason ?? 'fewer than two of the tried rows get an answer';
       return { isRepeatable: true, reason };
     }
     const fault = await findCompanyFault(company);
@@ -72,24 +70,25 @@ export async function judgeCompany(
   } catch (error) {
     if (!isRefusal(error)) throw error;
     await renewIfEnded(sandbox, error);
-    const reason = knownReason ?? 'the engine refuses rows together that it takes alone';
+    const reason =
+      knownReason ?? 'the engine refuses several rows in one run, although it accepts each row alone';
     return { isRepeatable: true, reason };
   }
 }
 
-/** What the engine, or its end, says of an input: no fault of ours. */
+/** Whether the engine refused the input or ended because of it. */
 export function isRefusal(error: unknown): boolean {
   return (
     error instanceof EngineError || error instanceof RunnerLostError || error instanceof SandboxTimeoutError
   );
 }
 
-/** What no other row would do better at: the time that a load may take, and the memory of a child. */
+/** Whether another row would fail too: the load has no time left, or the child uses too much memory. */
 export function isFinal(error: unknown): boolean {
   return error instanceof SandboxTimeoutError || tookTooMuchMemory(error);
 }
 
-/** Opens the model again where the failed run has ended its child; whether it has. */
+/** Opens the model again if the failed run has ended its child. Returns whether it did. */
 export async function renewIfEnded(sandbox: Sandbox, error: unknown): Promise<boolean> {
   if (error instanceof EngineError) return false;
   await sandbox.renew();
@@ -98,5 +97,5 @@ export async function renewIfEnded(sandbox: Sandbox, error: unknown): Promise<bo
 
 function describe({ output, difference, rows }: CompanyFault): string {
   const size = Number.isFinite(difference) ? ` by ${(difference * 100).toPrecision(2)} %` : '';
-  return `the answer to a row changes with the other rows of its run: ${output} differs${size} among ${rows} rows`;
+  return `the answer to a row changes with the other rows of its run: ${output} differs${size} in a run of ${rows} rows`;
 }

@@ -6,31 +6,28 @@ import type { AnswerValue, Scalar, Task } from '../tasks/task.js';
 import type { TensorRun } from '../tensors/tensor-task.js';
 import type { CompanyFault } from './company.js';
 
-/** What runs in a child have shown of a version, before any client is answered by it. */
+/** What the runs in a child have shown about a version, before it answers any client. */
 export interface WarmUp {
-  /** The task over any executor of this version, with other limits than the manifest's where they are given. */
+  /** Makes the task over any executor of this version. `options` replace limits of the manifest. */
   createTask(executor: Executor, options?: TaskOptions): Task;
-  /** Milliseconds of the engine: the shortest of some runs of one row, and of a full batch where there are such. */
+  /** Milliseconds of the engine: the shortest of several runs of one row, and of a full batch if runs gather rows. */
   readonly runMs: number;
   readonly batchRunMs?: number;
   readonly batchRows: number;
-  /** Why a run has one row, or one request, where more were wanted. */
+  /** Why a run has only one row or one request, although more were wanted. */
   readonly batchReason?: string | undefined;
-  /** Whether the same row is answered the same each time. */
+  /** Whether the same row gets the same answer each time. */
   readonly isRepeatable: boolean;
-  /** Why a request may take any time, so that it must not run on the server's thread. */
+  /** Why the run time of a request has no bound, so that the version must not run on the server's thread. */
   readonly unboundedReason?: string | undefined;
-  /** How an answer in company differed from the answer alone. */
   readonly companyFault?: CompanyFault | undefined;
-  /** Bytes of the outputs of a full batch, as tensors. */
   readonly outputBytes: number;
-  /** A run of one row, and one of a full batch: what a new session is warmed up with. */
+  /** A run of one row and a run of a full batch, which warm up a new session. */
   readonly runs: readonly TensorRun[];
-  /** The answers to the rows that were tried. */
   readonly answers: readonly AnswerValue[];
-  /** Of the rows that were tried, those whose label is none of the classes. */
+  /** Number of tried rows whose label is none of the classes. */
   readonly strays: number;
-  /** Of a classification: those that the manifest lists, or those that its labels are taken to be. */
+  /** Classes of a classification, from the manifest or derived from the outputs. */
   readonly classes?: readonly Scalar[] | undefined;
 }
 
@@ -42,17 +39,16 @@ export interface TaskOptions {
 
 export interface WarmUpLimits {
   readonly maxOutputBytes: number;
-  /** What in the graph makes rows depend on each other, in words. */
+  /** Why rows depend on each other in this graph, as text. */
   readonly sharedReason?: string | undefined;
-  /** Whether the graph may run on the server's thread, if its runs are short. */
   readonly mayRunInline: boolean;
 }
 
 const maxDoubtMs = 50;
 
 /**
- * The shortest of some runs, in the engine's own milliseconds. What seems too long for the server's thread is tried
- * again for a while: a machine that was busy at the wrong moment must not decide where a version runs.
+ * The shortest of `times` runs, in the engine's own milliseconds. Runs that seem too long for the server's thread are
+ * repeated for up to 50 ms, so that a busy machine does not decide where a version runs.
  */
 export async function fastestOf(
   times: number,

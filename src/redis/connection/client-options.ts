@@ -3,10 +3,9 @@ import type { RedisOptions } from 'ioredis';
 import { closeTimeoutMs, connectTimeoutMs } from './connection.js';
 import type { RedisAddress } from './redis-address.js';
 
-/** A router forgets a connection on which nothing came for some minutes. */
+/** Routers drop connections that are idle for some minutes. */
 const keepAliveMs = 10_000;
 
-/** What holds for each socket to a Redis, however it was found. */
 export function createClientOptions(
   { username, password }: RedisAddress,
   tls: ConnectionOptions | undefined,
@@ -22,9 +21,8 @@ export function createClientOptions(
     connectTimeout: connectTimeoutMs,
     disconnectTimeout: closeTimeoutMs / 2,
     keepAlive: keepAliveMs,
-    // The probe finds out more, and as often as is good.
     enableReadyCheck: false,
-    // Nothing is said at first that an old Redis, a proxy or a narrow list of permissions could refuse.
+    // An old Redis, a proxy or narrow permissions could refuse HELLO and CLIENT SETINFO.
     protocol: 2,
     disableClientInfo: true,
   } satisfies RedisOptions;

@@ -11,7 +11,6 @@ import {
 import { slotOf } from './key-slot.js';
 import type { RedisAddress, RedisNode } from './redis-address.js';
 
-/** Sockets to the masters of a cluster, which know of each other. */
 export function createClusterConnection(
   address: RedisAddress,
   nodes: readonly RedisNode[],
@@ -27,13 +26,13 @@ export function createClusterConnection(
     enableReadyCheck: false,
     scaleReads: 'master',
     slotsRefreshTimeout: connectTimeoutMs,
-    // Whoever asks does not wait for longer than that.
+    // Bounds the time of a command.
     maxRedirections: 3,
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     retryDelayOnTryAgain: 10,
     clusterRetryStrategy: reconnectDelayMs,
-    // With TLS a certificate has the name of its server and not the address.
+    // With TLS the name must stay, since certificates contain names and not addresses.
     ...(tls !== undefined && { dnsLookup: (name, done) => done(null, name) }),
   });
   cluster.on('error', (error) => {
@@ -78,7 +77,7 @@ export function createClusterConnection(
   };
 }
 
-/** One key for each master, and the key of the limits, whose slot one of them has. */
+/** `probeKey`, and a key for each of the other masters. */
 function findProbeKeys(slots: readonly (readonly string[])[], probeKey: string): readonly string[] {
   const masters = new Set(slots.map((nodeKeys) => nodeKeys?.[0]));
   const keys = [probeKey];
@@ -90,7 +89,7 @@ function findProbeKeys(slots: readonly (readonly string[])[], probeKey: string):
   return keys;
 }
 
-/** A cursor over all masters names the one that it has come to: `host:port/cursor`. */
+/** The cursor names the current master: `host:port/cursor`. */
 async function scanAll(
   masters: readonly Redis[],
   cursor: string,
@@ -101,7 +100,7 @@ async function scanAll(
   const at = cursor.lastIndexOf('/');
   const name = at < 0 ? (order[0] as string) : cursor.slice(0, at);
   const node = masters[names.indexOf(name)];
-  if (node === undefined) throw new Error('a master of the cluster has gone');
+  if (node === undefined) throw new Error('a master has left the cluster');
   const scan = node.scan as unknown as (...args: unknown[]) => Promise<[string, string[]]>;
   const [next, keys] = await scan.call(node, cursor.slice(at + 1), ...pattern);
   if (next !== '0') return [`${name}/${next}`, keys];

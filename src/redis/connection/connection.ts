@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 
-/** The commands that are used. `scan` of a cluster goes through all of its masters, one after the other. */
+/** In a cluster, `scan` visits all masters one after the other. */
 export type Commands = Pick<Redis, 'getrange' | 'set' | 'unlink' | 'eval' | 'evalsha'> & {
   scan(
     cursor: string,
@@ -11,30 +11,27 @@ export type Commands = Pick<Redis, 'getrange' | 'set' | 'unlink' | 'eval' | 'eva
   ): Promise<[cursor: string, keys: string[]]>;
 };
 
-/** A connection to the Redis of one address, whatever number of sockets that takes. It is made again for ever. */
+/** A connection to one address, over one or several sockets. It reconnects forever. */
 export interface Connection {
   readonly commands: Commands;
-  /** Whether there is one, and it is logged in. */
+  /** Connected and logged in. */
   readonly isReady: boolean;
-  /** Holds back what is asked in this turn of the loop, so that it goes out in one write. */
+  /** Sends all commands of this turn of the loop in one write. */
   gather(): void;
-  /** Chooses a database, for all that is asked afterwards. Rejects where that is refused. */
+  /** Rejects if Redis refuses the database. */
   select(db: number): Promise<unknown>;
-  /** Whether what was taken for a whole Redis is one node of a cluster. */
   isNodeOfCluster(): Promise<boolean>;
-  /** Keys of which each of the servers that are written to has at least one. */
+  /** At least one key on each master. */
   probeKeys(): readonly string[];
-  /** Gives it up for a new one. */
   reconnect(): void;
-  /** Ends it within 0.2 s; what is on its way is answered first where `isAnswering`. */
+  /** Closes within 0.2 s; with `isAnswering`, pending commands get their replies first. */
   close(isAnswering: boolean): Promise<void>;
 }
 
 export interface ConnectionEvents {
   readonly onReady: () => void;
-  /** `error` is what it failed of; undefined where the other end has closed it without a word. */
+  /** `error` is undefined if the other end closed the connection. */
   readonly onClose: (error: unknown) => void;
-  /** How long to wait until it is made again. */
   readonly reconnectDelayMs: () => number;
 }
 

@@ -1,6 +1,6 @@
 const slotCount = 16_384;
 
-/** The slot of a key in a cluster: CRC-16/XMODEM of what is in its first braces, or of all of it. */
+/** The slot of a key in a cluster: CRC-16/XMODEM of the text in its first braces, or of the whole key. */
 export function slotOf(key: string): number {
   const tag = /^[^{]*\{([^}]+)\}/.exec(key)?.[1];
   let crc = 0;

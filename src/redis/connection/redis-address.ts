@@ -3,13 +3,11 @@ export interface RedisNode {
   readonly port: number;
 }
 
-/** How the server that is written to is found: it is the one that is named, or others say where it is. */
 export type RedisTopology =
   | { readonly kind: 'server'; readonly node: RedisNode }
   | { readonly kind: 'sentinel'; readonly sentinels: readonly RedisNode[]; readonly master: string }
   | { readonly kind: 'cluster'; readonly nodes: readonly RedisNode[] };
 
-/** Where a Redis is and how to log in to it. */
 export interface RedisAddress {
   readonly topology: RedisTopology;
   readonly username: string | undefined;
@@ -26,13 +24,9 @@ const forms = {
   cluster: 'redis+cluster://user:password@host1:6379,host2:6379',
 } as const;
 
-/**
- * Reads `redis://user:password@host:port/database`, and the same for Sentinel and for a cluster, where there may be
- * several hosts. Throws an error that says what is wrong with the address, and never repeats any of it: it may hold
- * a password.
- */
+/** Throws an error that names the problem but never repeats the address, which may hold a password. */
 export function readRedisAddress(text: string): RedisAddress {
-  // ioredis would take each of them for one of its own settings.
+  // ioredis would read a query or a fragment as options of its own.
   if (/[?#]/.test(text.slice(text.lastIndexOf('@')))) throw new Error('takes an address without "?" and "#"');
   const kind = /^rediss?\+sentinel:/.test(text)
     ? 'sentinel'
@@ -52,7 +46,7 @@ export function readRedisAddress(text: string): RedisAddress {
   }
   const db = readDatabase(path);
   if (kind === 'cluster') {
-    if (db !== 0) throw new Error('takes no database for a cluster, which has database 0 alone');
+    if (db !== 0) throw new Error('takes no database for a cluster, which has only database 0');
     return { ...common, topology: { kind, nodes }, db };
   }
   const [node] = nodes;

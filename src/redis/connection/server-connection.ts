@@ -6,7 +6,6 @@ import { type Connection, type ConnectionEvents, closeTimeoutMs, connectTimeoutM
 import type { RedisAddress } from './redis-address.js';
 import { createGatherer } from './write-batching.js';
 
-/** How Sentinels are logged in to: a list of users of their own. */
 export interface SentinelLogin {
   readonly username?: string | undefined;
   readonly password?: string | undefined;
@@ -16,7 +15,7 @@ const noHandshakeInTime = Object.assign(new Error('the login was not answered in
   code: 'ETIMEDOUT',
 });
 
-/** One socket to one server: the one that is named, or the one that Sentinels name at each connect. */
+/** One socket to the configured server, or to the master that Sentinels name at each connect. */
 export function createServerConnection(
   address: RedisAddress,
   tls: ConnectionOptions | undefined,
@@ -28,7 +27,7 @@ export function createServerConnection(
   let handshakeTimer: NodeJS.Timeout | undefined;
   let connectTimer: NodeJS.Timeout | undefined;
   let isClosed = false;
-  /** What the connection failed of, before it closes. */
+  /** The error of this connection, until its close event. */
   let lastError: unknown;
 
   const redis = new Redis({
@@ -56,7 +55,7 @@ export function createServerConnection(
     lastError = undefined;
     onClose(error);
   });
-  // Where no socket came about at all (no Sentinel knows the master, a file for TLS is none) ioredis leaves it at that.
+  // ioredis does not retry if it could not open a socket: no Sentinel knows the master, or a TLS file is invalid.
   redis.on('end', () => {
     if (isClosed) return;
     const error = lastError;
@@ -76,7 +75,7 @@ export function createServerConnection(
       return redis.status === 'ready';
     },
     gather: () => gather(redis.stream),
-    // Not by ioredis's own option: where that fails, it goes on with database 0.
+    // ioredis's own option `db` falls back to database 0 if SELECT fails.
     select: (db) => redis.call('SELECT', db),
     isNodeOfCluster: async () => /cluster_enabled:1/.test(await redis.info('cluster')),
     probeKeys: () => [probeKey],
@@ -86,12 +85,12 @@ export function createServerConnection(
       clearTimeout(handshakeTimer);
       clearTimeout(connectTimer);
       const { stream } = redis;
-      // The answer to this one comes after all that is still on its way.
+      // The reply to QUIT comes after those of all pending commands.
       if (isAnswering && redis.status === 'ready') {
         await withDeadline(redis.quit(), closeTimeoutMs).catch(() => undefined);
       }
       redis.disconnect();
-      // What does not end by itself is destroyed after the `disconnectTimeout`.
+      // ioredis destroys a socket that does not close within `disconnectTimeout`.
       if (stream !== undefined && !stream.destroyed) {
         await new Promise((resolve) => stream.once('close', resolve));
       }
@@ -109,9 +108,9 @@ function findServer({ topology }: RedisAddress, tls: ConnectionOptions | undefin
     ...(login.username !== undefined && { sentinelUsername: login.username }),
     ...(login.password !== undefined && { sentinelPassword: login.password }),
     sentinelCommandTimeout: connectTimeoutMs,
-    // For some 8 s after a failover the old master still takes writes, which are lost: the Sentinels tell sooner.
+    // For some 8 s after a failover the old master accepts writes, which are lost. Sentinels report it sooner.
     failoverDetector: true,
-    // All are asked once; then it begins anew as a connection that has failed.
+    // Each Sentinel is asked once. Then the attempt has failed, and `reconnectDelayMs` applies.
     sentinelRetryStrategy: () => null,
     ...(tls !== undefined && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
   } satisfies RedisOptions;

@@ -1,17 +1,14 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 
-/** The files of a connection by TLS, as PEM. A certificate and its key come together. */
+/** PEM files. Certificate and key come together. */
 export interface TlsFiles {
   readonly caFile?: string | undefined;
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
 }
 
-/**
- * The settings of a connection by TLS. Its files are read at each connect, so that a certificate which was renewed is
- * used by the next. A file that cannot be read then leaves what was read before. Throws where it cannot at first.
- */
+/** Reads the files again at each connect. Throws if the first read fails; later failures keep the previous content. */
 export function readTlsFiles(files: TlsFiles): ConnectionOptions {
   const lasts = new Map<string, Buffer>();
   const read = (file: string): Buffer => {
@@ -24,7 +21,7 @@ export function readTlsFiles(files: TlsFiles): ConnectionOptions {
   };
   const { caFile, certFile, keyFile } = files;
   const options: ConnectionOptions = {};
-  // ioredis copies each property of its `tls` for each socket, and reads it thereby.
+  // ioredis copies the properties of `tls` for each socket, which calls these getters.
   const define = (name: 'ca' | 'cert' | 'key', file: string | undefined) => {
     if (file === undefined) return;
     read(file);

@@ -1,9 +1,6 @@
 import type { Socket } from 'node:net';
 
-/**
- * Holds back what is written to a socket until the end of this turn of the loop, so that everything in it goes out in
- * one write. At most 0.1 ms are lost by it, and a system call for each command is saved.
- */
+/** Corks a socket until the end of the loop's turn: saves a system call for each command, and costs at most 0.1 ms. */
 export function createGatherer(): (socket: Pick<Socket, 'cork' | 'uncork'>) => void {
   let isHeld = false;
   return (socket) => {

@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** Keys of these tests are made and looked up at one moment: one that expires a day later is valid for ever. */
+/** A fixed time: keys that expire later stay valid in these tests. */
 const now = () => new Date('2026-11-26T12:00:00Z');
 
 async function run(...argv: string[]) {
@@ -33,7 +33,7 @@ const readEntries = async () => parseKeyEntries(await readFile(path));
 const ringOf = async () => new KeyRing((await readEntries()).map(toApiKey), () => now().getTime());
 
 describe('keys create', () => {
-  test('prints the key alone, once, and stores its digest alone, for its owner alone', async () => {
+  test('prints only the key, and stores only its digest in a file that only the owner can read', async () => {
     const { code, out, err } = await run('create', 'service-a');
     expect(code).toBe(0);
     expect(out).toMatch(/^sdx_[\w-]{43}\n$/);
@@ -48,15 +48,15 @@ describe('keys create', () => {
     expect(await readdir(folder)).toEqual(['keys.json']);
   });
 
-  test('says that the folder is not there', async () => {
+  test('names the folder if it does not exist', async () => {
     const { code, err } = await run('create', 'a', '--file', join(folder, 'nowhere/keys.json'));
     expect(err).toContain(
-      `the folder ${join(folder, 'nowhere')} is not there: make it, or name another file with --file`,
+      `the folder ${join(folder, 'nowhere')} does not exist: create it, or name another file with --file`,
     );
     expect(code).toBe(1);
   });
 
-  test('takes scopes, models, a limit and an end', async () => {
+  test('stores scopes, models, a limit and an expiry', async () => {
     const options = ['--scopes', 'admin,metrics', '--models', 'a,b', '--max', '1000', '--expires', '90d'];
     expect((await run('create', 'a', ...options)).code).toBe(0);
     await run('create', 'b', '--max', '5', '--window', '30 seconds', '--expires', '2027-01-01');
@@ -71,7 +71,7 @@ describe('keys create', () => {
     ]);
   });
 
-  test('makes a second key of an ID that may do what the first may, and both are valid', async () => {
+  test('gives a second key of an ID the rights of the first, and both keys are valid', async () => {
     const first = await run(
       'create',
       'a',
@@ -85,7 +85,7 @@ describe('keys create', () => {
       '1d',
     );
     const second = await run('create', 'a');
-    expect(second.err).toContain('a has 2 keys now');
+    expect(second.err).toContain('a now has 2 keys');
     const [one, two] = await readEntries();
     expect(two).toMatchObject({ scopes: ['read'], models: ['m'], rateLimit: one?.rateLimit });
     expect(two?.expires).toBe(undefined);
@@ -112,18 +112,18 @@ describe('keys create', () => {
     [['create', 'a', '--expires', 'soon'], '--expires takes a number of days'],
     [['create', 'a', '--expires', '2026-02-30'], '--expires takes'],
     [['create', 'a', '--expires', '2026-01-01'], '--expires is in the past'],
-    [['create', 'a', '--all'], '--all is not for keys create'],
+    [['create', 'a', '--all'], '--all is not an option of keys create'],
     [['make', 'a'], 'make is not create, list or revoke'],
     [['list', 'a'], 'a is one argument too many'],
     [[], 'create, list or revoke is missing'],
-  ])('%j is a wrong call', async (argv, message) => {
+  ])('%j is wrong usage', async (argv, message) => {
     const { code, out, err } = await run(...argv);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain(message);
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test('asks for the file where none is said', async () => {
+  test('fails with the option and the variable if no file is named', async () => {
     let err = '';
     const sink = { write: () => true };
     const code = await runCli(['keys', 'list'], {
@@ -132,12 +132,12 @@ describe('keys create', () => {
       env: {},
     });
     expect(code).toBe(2);
-    expect(err).toContain('say --file PATH, or set API_KEYS_FILE');
+    expect(err).toContain('give --file PATH, or set API_KEYS_FILE');
   });
 });
 
 describe('the file', () => {
-  test('keeps its mode, and stays a link to where it lies', async () => {
+  test('keeps its mode, and stays a link if it is one', async () => {
     const real = join(folder, 'real.json');
     await writeFile(real, JSON.stringify([entry('a')]));
     await chmod(real, 0o640);
@@ -149,29 +149,29 @@ describe('the file', () => {
   });
 
   test.each(['[{"id": "a"', '[{"id": "a"}]', ''])(
-    'is never overwritten when it is broken: %j',
+    'is never overwritten if it is invalid: %j',
     async (text) => {
       await writeFile(path, text);
       for (const argv of [['create', 'b'], ['revoke', 'a'], ['list']]) {
         const { code, out, err } = await run(...argv);
         expect({ code, out }).toEqual({ code: 1, out: '' });
-        expect(err).toMatch(/keys\.json is left as it is: /);
+        expect(err).toMatch(/keys\.json was not changed: /);
       }
       expect(await readFile(path, 'utf8')).toBe(text);
       expect(await readdir(folder)).toEqual(['keys.json']);
     },
   );
 
-  test('loses nothing when many write at once', async () => {
+  test('keeps every key of parallel commands', async () => {
     const runs = await Promise.all(Array.from({ length: 20 }, (_, k) => run('create', `c${k}`)));
     expect(runs.map(({ code }) => code)).toEqual(runs.map(() => 0));
     const ring = await ringOf();
     expect(runs.map(({ out }) => ring.verify(out.trim())?.id)).toEqual(runs.map((_, k) => `c${k}`));
   });
 
-  test('is not written while the lock of a process that has ended is there, and says so', async () => {
+  test('is not written while the lock of an ended process exists, and the error names the lock', async () => {
     const { hostname } = await import('node:os');
-    // Above the most that Linux gives.
+    // Above the largest process id of Linux.
     await writeFile(`${path}.lock`, `4194305 ${hostname()}\n`);
     const { code, err } = await run('create', 'a');
     expect(code).toBe(1);
@@ -183,7 +183,7 @@ describe('the file', () => {
 });
 
 describe('keys revoke', () => {
-  test('takes the only key of an ID away', async () => {
+  test('removes the only key of an ID', async () => {
     const { out } = await run('create', 'a');
     await run('create', 'b');
     expect(await run('revoke', 'a')).toMatchObject({ code: 0, out: '' });
@@ -191,7 +191,7 @@ describe('keys revoke', () => {
     expect((await ringOf()).verify(out.trim())).toBe(undefined);
   });
 
-  test('asks which of several, and takes the one that is said, or all', async () => {
+  test('lists several keys of an ID, and removes the chosen key or all', async () => {
     await run('create', 'a', '--expires', '2027-01-01');
     await run('create', 'a');
     await run('create', 'a');
@@ -212,7 +212,7 @@ describe('keys revoke', () => {
     [['revoke', 'a', '--sha256', '0000'], 1, 'a has no key whose digest begins with 0000'],
     [['revoke', 'a', '--sha256', 'xyz'], 2, '--sha256 takes'],
     [['revoke', 'a', '--sha256', 'abcd', '--all'], 2, 'not both'],
-  ])('%j changes nothing', async (argv, code, message) => {
+  ])('%j fails and changes nothing', async (argv, code, message) => {
     await writeFile(path, JSON.stringify([entry('a')]));
     const result = await run(...argv);
     expect(result.code).toBe(code);
@@ -222,7 +222,7 @@ describe('keys revoke', () => {
 });
 
 describe('keys list', () => {
-  test('shows a line a key, and no digest whole', async () => {
+  test('prints one line per key, without whole digests', async () => {
     await writeFile(
       path,
       JSON.stringify([
@@ -241,18 +241,18 @@ describe('keys list', () => {
       '5 in 1 minute',
       'never',
     ]);
-    expect(b?.at(-1)).toBe('2026-01-01T00:00:00Z (over)');
+    expect(b?.at(-1)).toBe('2026-01-01T00:00:00Z (expired)');
     expect(out).not.toContain(entry('a').sha256);
   });
 
-  test('gives the entries as JSON', async () => {
+  test('prints the entries as JSON', async () => {
     await writeFile(path, JSON.stringify([entry('a')]));
     expect(JSON.parse((await run('list', '--json')).out)).toEqual([entry('a')]);
   });
 
-  test('says so where there are none', async () => {
-    expect((await run('list')).out).toContain(`no key is in ${path}: the file is not there`);
+  test('reports that there are no keys', async () => {
+    expect((await run('list')).out).toContain(`there is no key in ${path}: the file does not exist`);
     await writeFile(path, '[]');
-    expect((await run('list')).out).toBe(`no key is in ${path}\n`);
+    expect((await run('list')).out).toBe(`there is no key in ${path}\n`);
   });
 });

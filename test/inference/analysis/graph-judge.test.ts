@@ -22,7 +22,7 @@ import {
 } from '../../helpers/onnx.js';
 import exported from '../exported-operators.json' with { type: 'json' };
 
-/** A graph of X and perhaps others to Y, judged as the graph of a tensor task. */
+/** Judges a graph from X, and perhaps other inputs, to Y, as for a tensor task. */
 function judge(nodes: readonly Encoded<'node'>[], rest: Partial<ModelSource> = {}): string | undefined {
   const source = {
     inputs: [tensorValue('X', 'float32', ['N', 3])],
@@ -36,15 +36,18 @@ function judge(nodes: readonly Encoded<'node'>[], rest: Partial<ModelSource> = {
 const input = (type: ElementType, shape: readonly Dimension[], name = 'X') => tensorValue(name, type, shape);
 const int64 = (name: string, ...values: number[]) => initializer(name, 'int64', [values.length], values);
 const notListed = "is not on the list of operators that are safe on the server's thread";
+const byRequest = (operator: string) => `the output size of ${operator} depends on the value of an input`;
+const uneven = (operator: string) =>
+  `the output size of ${operator} does not simply grow with the number of rows`;
 
 describe('the table of operators', () => {
-  test('belongs to the engine that is installed', () => {
+  test('belongs to the installed engine', () => {
     const { version } = JSON.parse(readFileSync('node_modules/onnxruntime-node/package.json', 'utf8')) as {
       version: string;
     };
     expect(
       table.engine,
-      'the engine is another one: run `npm run operators`, which writes the table anew',
+      'the engine has another version: run `npm run operators`, which writes the table again',
     ).toBe(version);
   });
 
@@ -62,7 +65,7 @@ describe('the table of operators', () => {
     ['If', 21, []],
     ['Scan', 21, []],
   ])(
-    'does not hold %s of opset %i with %j, which ended the process or was not tried',
+    'does not list %s of opset %i with %j, which ended the process or was not tried',
     (operator, opset, types) => {
       expect(isListed(operator, opset, ...types)).toBe(false);
     },
@@ -71,7 +74,7 @@ describe('the table of operators', () => {
   test.each([
     ['TopK', 11],
     ['DFT', 20],
-  ])('says that %s of opset %i dies of an empty tensor', (operator, opset) => {
+  ])('says that %s of opset %i crashes on an empty tensor', (operator, opset) => {
     const entries = findProven(operator, opset);
     expect(entries).not.toEqual([]);
     expect(entries.every(({ dies }) => dies?.includes('empty'))).toBe(true);
@@ -83,11 +86,11 @@ describe('the table of operators', () => {
     ['Concat', 13, ['float32', 'float32', 'float32', 'float32', 'float32']],
     ['Clip', 13, ['float32', undefined, 'float32']],
     ['ai.onnx.ml:TreeEnsembleClassifier', 3, ['float64']],
-  ])('holds %s of opset %i with %j', (operator, opset, types) => {
+  ])('lists %s of opset %i with %j', (operator, opset, types) => {
     expect(findProven(operator, opset).some((entry) => findOutputs(entry, types) !== undefined)).toBe(true);
   });
 
-  test('holds whatever exporters write, but for what is named', () => {
+  test('lists all operators that the exporters write', () => {
     const missing = Object.entries(exported).flatMap(([exporter, operators]) =>
       Object.entries(operators as Record<string, Record<string, number[]>>).flatMap(([operator, uses]) =>
         Object.entries(uses).flatMap(([types, opsets]) =>
@@ -104,21 +107,21 @@ describe('the table of operators', () => {
   });
 });
 
-describe('a graph may run inline', () => {
+describe('a graph runs inline', () => {
   const rows = { inputs: [input('float32', ['N', 3])] };
   test.each<[string, Encoded<'node'>[], Partial<ModelSource>]>([
     [
-      'of a network',
+      'if it is a small network',
       [node('Gemm', ['X', 'W'], ['h']), node('Relu', ['h'], ['r']), node('Softmax', ['r'], ['Y'])],
       { ...rows, initializers: [initializer('W', 'float32', [3, 2], [1, 2, 3, 4, 5, 6])] },
     ],
     [
-      'that divides integers by a constant',
+      'if it divides integers by a constant',
       [node('Div', ['X', 'd'], ['Y'])],
       { inputs: [input('int64', ['N', 3])], initializers: [int64('d', 7)] },
     ],
     [
-      'that makes a shape out of the shape of its input',
+      'if it computes a shape from the shape of its input',
       [
         node('Shape', ['X'], ['s']),
         node('ConstantOfShape', ['s'], ['zeros']),
@@ -127,7 +130,7 @@ describe('a graph may run inline', () => {
       rows,
     ],
     [
-      'that slices off the last column',
+      'if it takes the last column',
       [node('Slice', ['X', 'from', 'to', 'axis'], ['Y'])],
       {
         initializers: [
@@ -137,9 +140,9 @@ describe('a graph may run inline', () => {
         ],
       },
     ],
-    ['whose nodes stand in another order', [node('Relu', ['h'], ['Y']), node('Abs', ['X'], ['h'])], rows],
+    ['if its nodes are in another order', [node('Relu', ['h'], ['Y']), node('Abs', ['X'], ['h'])], rows],
     [
-      'that looks up text',
+      'if it looks up categories',
       [node('ai.onnx.ml:OneHotEncoder', ['X'], ['Y'], { cats_int64s: ints([1]), zeros: int(1) })],
       { inputs: [input('int64', ['N', 1])] },
     ],
@@ -162,7 +165,7 @@ describe('a graph is isolated', () => {
 
   test.each<[string, Encoded<'node'>[], Partial<ModelSource>, string]>([
     [
-      'with an operator that nobody tried',
+      'with an operator that was not tried',
       [node('Det', ['X'], ['h']), node('mine:Op', ['h'], ['Y'])],
       { inputs: [input('float32', ['N', 3, 3])], opsets: { mine: 1 } },
       `mine:Op ${notListed}`,
@@ -180,22 +183,22 @@ describe('a graph is isolated', () => {
       `Relu ${notListed}`,
     ],
     [
-      'with an attribute that nobody tried',
+      'with an attribute that was not tried',
       [node('Einsum', ['X', 'X'], ['Y'], { equation: string('ij,ik->jk') })],
       {},
       `Einsum of float32 ${notListed}`,
     ],
     [
-      'that divides integers of a request',
+      'with a division by integers of a request',
       [node('Div', ['X', 'n'], ['Y'])],
       { inputs: [input('int64', ['N', 3]), input('int64', [1], 'n')] },
-      "Div of int64 is safe on the server's thread only by a constant that is neither 0 nor -1",
+      "Div of int64 is safe on the server's thread only with a constant divisor other than 0 and -1",
     ],
     [
-      'that divides integers by -1',
+      'with a division of integers by -1',
       [node('Mod', ['X', 'd'], ['Y'])],
       { inputs: [input('int64', ['N', 3])], initializers: [int64('d', 3, -1, 2)] },
-      "Mod of int64 is safe on the server's thread only by a constant that is neither 0 nor -1",
+      "Mod of int64 is safe on the server's thread only with a constant divisor other than 0 and -1",
     ],
     [
       'with a subgraph',
@@ -204,40 +207,35 @@ describe('a graph is isolated', () => {
       `If ${notListed}`,
     ],
     [
-      'with a window of a length that a request says',
+      'with a window whose length is an input',
       [node('HannWindow', ['X'], ['Y'])],
       { inputs: [input('int64', [])] },
-      'the size of what HannWindow makes follows from the value of an input',
+      byRequest('HannWindow'),
     ],
     [
-      'with a transform of a length that a request says',
+      'with a transform whose length is an input',
       [node('DFT', ['X', 'n'], ['Y'])],
       { ...anyFloat, inputs: [input('float32', ['N', 8, 1]), input('int64', [], 'n')], opset: 20 },
-      'the size of what DFT makes follows from the value of an input',
+      byRequest('DFT'),
     ],
     [
-      'with a constant as large as a request says',
+      'with a constant whose size is an input',
       [node('ConstantOfShape', ['n'], ['Y'])],
       anyFloat,
-      'the size of what ConstantOfShape makes follows from the value of an input',
+      byRequest('ConstantOfShape'),
     ],
     [
-      'with a slice as long as a request says',
+      'with a slice whose end is an input',
       [node('Slice', ['X', 'zero', 'n'], ['Y'])],
       { ...anyFloat, initializers: [int64('zero', 0)] },
-      'the size of what Slice makes follows from the value of an input',
+      byRequest('Slice'),
     ],
+    ['with a shape that is an input', [node('Reshape', ['X', 'n'], ['Y'])], anyFloat, byRequest('Reshape')],
     [
-      'with a shape that a request says',
-      [node('Reshape', ['X', 'n'], ['Y'])],
-      anyFloat,
-      'the size of what Reshape makes follows from the value of an input',
-    ],
-    [
-      'with as many elements as are not 0',
+      'with an output element for each input element other than 0',
       [node('NonZero', ['X'], ['Y'])],
       {},
-      'the size of what NonZero makes follows from the value of an input',
+      byRequest('NonZero'),
     ],
     [
       'with a size that falls with the number of rows',
@@ -248,13 +246,13 @@ describe('a graph is isolated', () => {
         node('ConstantOfShape', ['size'], ['Y']),
       ],
       { initializers: [int64('k', 1_000)] },
-      'the size of what ConstantOfShape makes does not simply grow with the number of rows',
+      uneven('ConstantOfShape'),
     ],
     [
-      'with a size that falls by a negative factor',
+      'with a size that has a negative factor',
       [shapeOfX, node('Mul', ['s', 'k'], ['size']), node('ConstantOfShape', ['size'], ['Y'])],
       { initializers: [int64('k', -1)] },
-      'the size of what ConstantOfShape makes does not simply grow with the number of rows',
+      uneven('ConstantOfShape'),
     ],
     [
       'with a size that wraps at 128 rows',
@@ -265,19 +263,19 @@ describe('a graph is isolated', () => {
         node('ConstantOfShape', ['n'], ['Y']),
       ],
       {},
-      'the size of what ConstantOfShape makes does not simply grow with the number of rows',
+      uneven('ConstantOfShape'),
     ],
     [
-      'that divides by a constant which a cast turns into -1',
+      'with a division by a constant that a cast turns into -1',
       [node('Cast', ['d'], ['small'], { to: int(6) }), node('Div', ['X', 'small'], ['Y'])],
       {
         inputs: [input('int32', ['N', 3])],
         initializers: [initializer('d', 'int64', [1], [2n ** 32n - 1n])],
       },
-      "Div of int32 is safe on the server's thread only by a constant that is neither 0 nor -1",
+      "Div of int32 is safe on the server's thread only with a constant divisor other than 0 and -1",
     ],
     [
-      'with as many dimensions as there are rows',
+      'with a dimension per row',
       [
         shapeOfX,
         node('Gather', ['s', 'first'], ['n']),
@@ -285,19 +283,19 @@ describe('a graph is isolated', () => {
         node('ConstantOfShape', ['shape'], ['Y']),
       ],
       { initializers: [int64('first', 0)] },
-      'the size of what ConstantOfShape makes does not simply grow with the number of rows',
+      uneven('ConstantOfShape'),
     ],
     [
-      'with a slice that shrinks as rows are added',
+      'with a slice that shrinks with more rows',
       [node('Slice', ['X', 'from', 'to'], ['Y'])],
       { initializers: [int64('from', -9), int64('to', 5)] },
-      'the size of what Slice makes does not simply grow with the number of rows',
+      uneven('Slice'),
     ],
     [
       'with a free dimension beyond the first',
       [node('Relu', ['X'], ['Y'])],
       { inputs: [input('float32', ['N', 'T', 3])] },
-      'the dimension 1 of the input X is free: only the first may be',
+      'the dimension 1 of the input X is free: only the first one may be',
     ],
     [
       'without a declared rank',
@@ -306,19 +304,19 @@ describe('a graph is isolated', () => {
       'the number of dimensions of the input X is free',
     ],
     [
-      'that repeats text',
+      'with an operator that repeats text',
       [node('Expand', ['X', 'size'], ['Y'])],
       { inputs: [input('string', ['N', 1])], initializers: [int64('size', 1, 1_000)] },
       'Expand may repeat a text of any length',
     ],
     [
-      'that picks a column of text again and again',
+      'with a column of text that is picked several times',
       [node('Gather', ['X', 'places'], ['Y'], { axis: int(1) })],
       { inputs: [input('string', ['N', 1])], initializers: [int64('places', 0, 0, 0)] },
       'Gather may repeat a text of any length',
     ],
     [
-      'that doubles text often',
+      'with text that is doubled several times',
       Array.from({ length: 6 }, (_, i) =>
         node('Concat', [i === 0 ? 'X' : `h${i}`, i === 0 ? 'X' : `h${i}`], [i === 5 ? 'Y' : `h${i + 1}`], {
           axis: int(1),
@@ -331,7 +329,7 @@ describe('a graph is isolated', () => {
     expect(judge(nodes, rest)).toBe(reason);
   });
 
-  test('with a function that the model brings along, also under the name of a listed operator', () => {
+  test('with a function of the model itself, even under the name of a listed operator', () => {
     const body = { name: 'G', inputs: ['n'], outputs: ['r'], nodes: [node('Range', ['n', 'n', 'n'], ['r'])] };
     const inputs = [input('int64', [])];
     expect(
@@ -340,13 +338,13 @@ describe('a graph is isolated', () => {
         opsets: { mine: 1 },
         functions: [{ ...body, domain: 'mine' }],
       }),
-    ).toBe('mine:G is a function that the model brings along');
+    ).toBe('mine:G is a function of the model itself');
     expect(judge([node('Abs', ['X'], ['Y'])], { functions: [{ ...body, name: 'Abs', domain: '' }] })).toBe(
-      'Abs is a function that the model brings along',
+      'Abs is a function of the model itself',
     );
   });
 
-  test('by what a constant of another kind does not excuse', () => {
+  test('with a random size, unlike a constant one', () => {
     const value = tensor(initializer('v', 'int64', [1], [5]));
     const constant = node('Constant', [], ['n'], { value });
     const range = node('ConstantOfShape', ['n'], ['Y'], {
@@ -363,7 +361,7 @@ describe('a graph is isolated', () => {
   });
 });
 
-test('free dimensions of features are the rows alone: the manifest fixes the widths', () => {
+test('with widths that the manifest fixes, only the number of rows is free', () => {
   const source = {
     inputs: [input('float32', [undefined, undefined])],
     outputs: [tensorValue('Y', 'float32')],
@@ -372,26 +370,26 @@ test('free dimensions of features are the rows alone: the manifest fixes the wid
   const read = readGraph(model(source));
   expect(judgeGraph(read, { freeInputs: 'rows' }).unproven).toBeUndefined();
   expect(judgeGraph(read, { freeInputs: 'declared' }).unproven).toBe(
-    'the dimension 1 of the input X is free: only the first may be',
+    'the dimension 1 of the input X is free: only the first one may be',
   );
 });
 
-describe('what the engine reads otherwise than it seems is not safe', () => {
+describe('a graph whose values are less safe than they look is isolated', () => {
   const divided = (divisor: readonly Encoded<'node'>[], rest: Partial<ModelSource> = {}) =>
     judge([...divisor, node('Div', ['X', 'd'], ['Y'])], { inputs: [input('int32', ['N', 1])], ...rest });
 
-  test('an int32 that is written with more bits is the low 32 of them: -1', () => {
-    // As a varint of five bytes, 4294967295.
+  test('an int32 that is written with more bits has the low 32 of them: -1', () => {
+    // Written as a varint of five bytes, 4294967295.
     const constants = [initializer('d', 'int32', [1], [4_294_967_295])];
-    expect(divided([], { initializers: constants })).toMatch(/neither 0 nor -1/);
+    expect(divided([], { initializers: constants })).toMatch(/other than 0 and -1/);
   });
 
-  test('a Constant with two values is one of them', () => {
+  test('a Constant with two values may have either', () => {
     const attributes = { value_ints: ints([-1]), value: tensor(initializer('v', 'int32', [1], [2])) };
     expect(divided([node('Constant', [], ['d'], attributes)])).toBeDefined();
   });
 
-  test('a Squeeze without axes takes dimensions away where there is one row', () => {
+  test('a Squeeze without axes removes the first dimension if there is one row', () => {
     const nodes = [node('Squeeze', ['X'], ['Y'])];
     expect(judge(nodes)).toBe('Squeeze names no axes');
     expect(
@@ -399,7 +397,7 @@ describe('what the engine reads otherwise than it seems is not safe', () => {
     ).toBeUndefined();
   });
 
-  test('a place in a table that follows from the number of rows may be any size', () => {
+  test('a size that is looked up by the number of rows may be any number', () => {
     const table = int64('table', 1, 1, 1, 300_000_000);
     const nodes = [
       node('Shape', ['X'], ['shape']),
@@ -410,7 +408,7 @@ describe('what the engine reads otherwise than it seems is not safe', () => {
     expect(judge(nodes, { initializers: [table, int64('zero', 0)] })).toMatch(/does not simply grow/);
   });
 
-  test('a -1 among sizes is for a Reshape, and multiplies nothing', () => {
+  test('a -1 in a shape is safe for a Reshape, and not in a product of sizes', () => {
     const constants = { initializers: [int64('rest', -1), int64('zero', 0), int64('axes', 0)] };
     const target = [
       node('Shape', ['X'], ['shape']),
@@ -426,11 +424,11 @@ describe('what the engine reads otherwise than it seems is not safe', () => {
     expect(judge(product, constants)).toMatch(/does not simply grow/);
   });
 
-  test('a pattern longer than any that was tried is none of them', () => {
+  test('a pattern that is longer than any tried pattern', () => {
     const pattern = string(`a${' '.repeat(20_000)}*b`);
     const nodes = [node('RegexFullMatch', ['X'], ['Y'], { pattern })];
     expect(judge(nodes, { inputs: [input('string', ['N', 1])], opset: 20 })).toBe(
-      'the attribute pattern of RegexFullMatch is not one that was tried',
+      'the attribute pattern of RegexFullMatch has a value that was not tried',
     );
   });
 });

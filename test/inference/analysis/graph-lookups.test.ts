@@ -18,9 +18,9 @@ const lookupsOf = (nodes: Parameters<typeof model>[0]['nodes']) =>
   );
 
 test.each([
-  ['by an input itself', [node('Gather', ['T', 'A'], ['Y'])], { Y: 'A' }],
+  ['an input', [node('Gather', ['T', 'A'], ['Y'])], { Y: 'A' }],
   [
-    'by an input that is passed on',
+    'an input that other nodes pass on',
     [
       node('Cast', ['B'], ['b'], { to: int(6) }),
       node('Identity', ['b'], ['c']),
@@ -29,15 +29,15 @@ test.each([
     { Y: 'B' },
   ],
   [
-    'of two inputs',
+    'two inputs in two nodes',
     [node('Gather', ['T', 'A'], ['y']), node('Gather', ['T', 'B'], ['Y'])],
     { y: 'A', Y: 'B' },
   ],
-  ['by what was computed', [node('Add', ['A', 'B'], ['s']), node('Gather', ['T', 's'], ['Y'])], {}],
+  ['a computed value', [node('Add', ['A', 'B'], ['s']), node('Gather', ['T', 's'], ['Y'])], {}],
   [
-    'in a circle',
+    'a cycle of nodes',
     [node('Identity', ['p'], ['q']), node('Identity', ['q'], ['p']), node('Gather', ['T', 'p'], ['Y'])],
     {},
   ],
-  ['by both inputs', [node('com.microsoft:EmbedLayerNormalization', ['A', 'B', 'T'], ['Y'])], {}],
-])('a node looks up %s', (_, nodes, lookups) => expect(lookupsOf(nodes)).toEqual(lookups));
+  ['two inputs in one node', [node('com.microsoft:EmbedLayerNormalization', ['A', 'B', 'T'], ['Y'])], {}],
+])('lookups by %s', (_, nodes, lookups) => expect(lookupsOf(nodes)).toEqual(lookups));

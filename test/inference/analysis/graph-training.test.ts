@@ -3,7 +3,7 @@ import { findRandomness } from '../../../src/inference/analysis/graph-training.j
 import { readGraph } from '../../../src/inference/onnx/read-graph.js';
 import { linearRegression, noisy, sineLayers } from '../../helpers/onnx-models.js';
 
-test('a graph that makes noise is found, and others are not', () => {
+test('an operator of random numbers is found, and other graphs have none', () => {
   expect(findRandomness(readGraph(noisy()))).toBe('RandomNormalLike');
   expect(findRandomness(readGraph(linearRegression([1])))).toBeUndefined();
   expect(findRandomness(readGraph(sineLayers(1, 2)))).toBeUndefined();

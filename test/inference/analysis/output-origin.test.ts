@@ -41,13 +41,13 @@ describe('several labels at once', () => {
   const sigmoid = node('Sigmoid', ['X'], ['out']);
   const two = [classifier(0), classifier(1)];
   test.each<[string, readonly Encoded<'node'>[], number, boolean]>([
-    ['sigmoids of their own', [sigmoid], 3, true],
+    ['several sigmoids', [sigmoid], 3, true],
     ['one sigmoid', [sigmoid], 1, false],
-    ['sigmoids of which the greatest is the label', [sigmoid, argMax], 3, false],
+    ['sigmoids of which the largest gives the label', [sigmoid, argMax], 3, false],
     ['sigmoids with a threshold each', [sigmoid, node('ai.onnx.ml:Binarizer', ['out'], ['label'])], 3, true],
     ['columns of several classifiers', [...two, concat('p0', 'p1')], 2, true],
     [
-      'columns of several classifiers that are scaled to one',
+      'columns of several classifiers, scaled to a sum of one',
       [
         ...two,
         node('Concat', ['p0', 'p1'], ['c'], { axis: int(1) }),
@@ -87,9 +87,9 @@ describe('several labels at once', () => {
 
 describe('probabilities without a classifier', () => {
   test.each<[string, readonly Encoded<'node'>[], string]>([
-    ['a softmax by hand', [exp, sum('e'), node('Div', ['e', 's'], ['out'])], 'probabilities'],
+    ['a softmax in single operators', [exp, sum('e'), node('Div', ['e', 's'], ['out'])], 'probabilities'],
     [
-      'a softmax by hand that keeps zeros away, as AdaBoost has it',
+      'a softmax in single operators that avoids zeros, as for AdaBoost',
       [exp, sum('e'), node('Add', ['s', 'one'], ['t']), node('Div', ['e', 't'], ['out'])],
       'probabilities',
     ],
@@ -99,17 +99,17 @@ describe('probabilities without a classifier', () => {
       'probabilities',
     ],
     [
-      'shares of which the greatest is the label',
+      'shares of which the largest gives the label',
       [node('Abs', ['X'], ['e']), sum('e'), node('Div', ['e', 's'], ['out']), argMax],
       'probabilities',
     ],
     ['shares', [node('Abs', ['X'], ['e']), sum('e'), node('Div', ['e', 's'], ['out'])], 'unknown'],
-    ['a quotient of others', [exp, sum('X'), node('Div', ['e', 's'], ['out'])], 'unknown'],
+    ['a division by the sum of other values', [exp, sum('X'), node('Div', ['e', 's'], ['out'])], 'unknown'],
   ])('%s', (_, nodes, expected) => {
     expect(findOrigin(graphOf(nodes, [out]), 'out').is).toBe(expected);
   });
 
-  test('a graph that joins its values again and again is given up, and does not take for ever', () => {
+  test('the search in a graph that joins its values again and again stops early', () => {
     const nodes = Array.from({ length: 100 }, (_, k) =>
       node('Concat', [k === 0 ? 'X' : `c${k - 1}`, k === 0 ? 'X' : `c${k - 1}`], [`c${k}`], { axis: int(0) }),
     );
@@ -117,7 +117,7 @@ describe('probabilities without a classifier', () => {
   });
 });
 
-test('a chain of any length is followed so far and no further', () => {
+test('the search along a very long chain stops early', () => {
   const nodes = Array.from({ length: 20_000 }, (_, k) =>
     node('Clip', [k === 0 ? 'X' : `c${k - 1}`], [`c${k}`]),
   );
@@ -127,7 +127,7 @@ test('a chain of any length is followed so far and no further', () => {
   expect([...findPassedOn(graph)]).toEqual([]);
 });
 
-describe('an output that only hands an input on', () => {
+describe('an output that only passes an input on', () => {
   const made = [node('MatMul', ['X', 'one'], ['made'])];
   const text = tensorValue('out', 'string', ['N', 1]);
   test.each<[string, readonly Encoded<'node'>[], Encoded<'value'>]>([
@@ -150,11 +150,11 @@ describe('an output that only hands an input on', () => {
   ])('%s', (_, nodes, value) => {
     const graph = graphOf([...nodes, ...made], [value, tensorValue('made', 'float32')]);
     expect([...findPassedOn(graph)]).toEqual(['out']);
-    // Where nothing else is there, nothing else can be meant.
+    // If it is the only output, it is the prediction.
     expect([...findPassedOn(graphOf(nodes, [value]))]).toEqual([]);
   });
 
-  test('what is computed is not', () => {
+  test('a computed output does not', () => {
     const graph = graphOf([node('Neg', ['X'], ['out']), ...made], [out, tensorValue('made', 'float32')]);
     expect([...findPassedOn(graph)]).toEqual([]);
   });

@@ -23,7 +23,7 @@ describe('tree faults', () => {
     isFalseLeaf: [1, 1],
     weights: [5, 6],
   };
-  const lost = 'leads to one that does not exist';
+  const missing = 'whose next node does not exist';
   const cycle = 'leads back to itself';
 
   test.each<[string, Uint8Array, string | undefined]>([
@@ -34,25 +34,29 @@ describe('tree faults', () => {
       undefined,
     ],
     ['a forest', cast.randomForest(3, 4, 2), undefined],
-    ['a forest of the newer kind', cast.treeEnsemble(forest), undefined],
-    ['no trees at all', cast.linearRegression([1]), undefined],
+    ['a forest in the newer form', cast.treeEnsemble(forest), undefined],
+    ['no trees', cast.linearRegression([1]), undefined],
     ['leaves that point anywhere', tree({ whenTrue: [1, -1, 99], whenFalse: [2, 77, 0] }), undefined],
-    ['a cycle of two', cast.cyclicTree(), cycle],
+    ['a cycle of two nodes', cast.cyclicTree(), cycle],
     ['a node that leads to itself', tree({ whenFalse: [0, 0, 0] }), cycle],
-    ['a node that is not there', tree({ whenFalse: [77, 0, 0] }), lost],
-    ['a node of another tree', tree({ trees: [0, 0, 1] }), lost],
-    ['a node below 0', tree({ whenTrue: [-1, 0, 0] }), lost],
-    ['two nodes of one number', tree({ ids: [0, 1, 1] }), 'two nodes of one number'],
-    ['a list too short', tree({ whenFalse: [2] }), 'unequal length'],
+    ['a next node that does not exist', tree({ whenFalse: [77, 0, 0] }), missing],
+    ['a next node of another tree', tree({ trees: [0, 0, 1] }), missing],
+    ['a next node below 0', tree({ whenTrue: [-1, 0, 0] }), missing],
+    ['two nodes with one number', tree({ ids: [0, 1, 1] }), 'two nodes with one number'],
+    ['a list that is too short', tree({ whenFalse: [2] }), 'unequal length'],
     ['a chain of 10,000 levels', cast.deepTree(10_000), 'over 5000 levels'],
     [
-      'the newer kind, with a cycle',
+      'the newer form, with a cycle',
       cast.treeEnsemble({ ...forest, whenTrue: [1, 0], isTrueLeaf: [0, 0] }),
       cycle,
     ],
-    ['the newer kind, out of range', cast.treeEnsemble({ ...forest, whenFalse: [0, 2] }), lost],
     [
-      'the newer kind, with a root that is not there',
+      'the newer form, with a leaf out of range',
+      cast.treeEnsemble({ ...forest, whenFalse: [0, 2] }),
+      missing,
+    ],
+    [
+      'the newer form, with a root that does not exist',
       cast.treeEnsemble({ ...forest, roots: [2] }),
       'begins at a node',
     ],
@@ -62,19 +66,19 @@ describe('tree faults', () => {
     else expect(found).toContain(fault);
   });
 
-  test('in a subgraph too', () => {
+  test('a cycle in a subgraph is found', () => {
     const inner = readGraph(cast.cyclicTree()).nodes;
     expect(findTreeFault({ nodes: [], nestedNodes: inner })).toContain(cycle);
   });
 
-  test('36,000 nodes are read and checked within the time that a load takes anyway', () => {
+  test('36,000 nodes are read and checked within 100 ms', () => {
     const model = cast.randomForest(142, 7, 3);
     const times = Array.from({ length: 5 }, () => {
       const start = performance.now();
       expect(findTreeFault(readGraph(model))).toBeUndefined();
       return performance.now() - start;
     });
-    // The least was 7 ms in plain Node and 25 ms under vitest, which slows imports down.
+    // The minimum was 7 ms in plain Node and 25 ms under vitest, which slows imports down.
     expect(Math.min(...times)).toBeLessThan(100);
   });
 });

@@ -7,8 +7,8 @@ import { type Executor, RunEndedError } from '../../../src/inference/engine/exec
 import type { Tensor } from '../../../src/inference/tensors/tensor.js';
 
 /**
- * Stands for the process of a model, whose own tests are those of the isolated executor: a value below 0 ends it, and
- * one of 1,000 or more runs until its limit.
+ * A fake for the process of a model (the isolated executor has its own tests): a value below 0 ends it, and a value of
+ * 1,000 or more runs until the limit.
  */
 function createFragile() {
   const runs: number[][] = [];
@@ -63,7 +63,7 @@ function createBatcher(executor: Executor, options: Partial<BatcherOptions<numbe
 
 const good = Array.from({ length: 40 }, (_unused, k) => k);
 
-test('a row that ends the process fails alone, whatever its place among 40 others, and is named', async () => {
+test('a row that ends the process fails alone and is reported, at each place among 40 others', async () => {
   for (const place of [0, 17, 40]) {
     const { executor, runs } = createFragile();
     const { ask, fatal } = createBatcher(executor);
@@ -75,7 +75,7 @@ test('a row that ends the process fails alone, whatever its place among 40 other
   }
 });
 
-test('rows of a slow model are run again by halves, not one by one', async () => {
+test('rows of a slow model are run again in halves, not one by one', async () => {
   const { executor, runs } = createFragile();
   const { ask } = createBatcher(executor, { times: new RunTimes({ rows: 1, ms: 20 }) });
   const rows = [...good.slice(0, 30), -1];
@@ -83,7 +83,7 @@ test('rows of a slow model are run again by halves, not one by one', async () =>
   expect(runs.length).toBeLessThan(13);
 });
 
-test('an input that has ended two processes is not tried a third time, and any other is', async () => {
+test('an input that ended two processes is not run a third time, and other inputs are', async () => {
   const { executor, runs } = createFragile();
   const { ask } = createBatcher(executor);
   expect([await ask(-1), await ask(-1), await ask(-1), await ask(-1)]).toEqual([
@@ -97,7 +97,7 @@ test('an input that has ended two processes is not tried a third time, and any o
   expect(await ask(3)).toBe(3);
 });
 
-test('an input that has ended a process once has no company the next time', async () => {
+test('an input that ended a process once runs alone the next time', async () => {
   const { executor, runs } = createFragile();
   const { ask } = createBatcher(executor);
   await ask(-1);
@@ -105,7 +105,7 @@ test('an input that has ended a process once has no company the next time', asyn
   expect(runs).toEqual([[-1], [1, 2], [-1]]);
 });
 
-test('a process that an operator kills is not held against the input', async () => {
+test('an input is not blamed for a process that an operator kills', async () => {
   const { executor } = createFragile();
   let isKilled = true;
   const { ask } = createBatcher({
@@ -120,7 +120,7 @@ test('a process that an operator kills is not held against the input', async () 
   expect(await ask(1)).toBe(1);
 });
 
-test('an endless row fails at its deadline, and 40 that shared its run are answered in time', async () => {
+test('an endless row fails at its deadline, and 40 rows that shared its run are answered in time', async () => {
   const { executor } = createFragile();
   const { ask } = createBatcher(executor);
   const started = performance.now();
@@ -130,7 +130,7 @@ test('an endless row fails at its deadline, and 40 that shared its run are answe
   expect(await endless).toBe('deadline_exceeded');
 });
 
-test('what an executor says of itself fails the rows of the run, and nothing is run again', async () => {
+test("an executor's own error fails all rows of the run, and nothing is run again", async () => {
   const { ask } = createBatcher({
     kind: 'isolated',
     run: () => Promise.reject(new ServiceError('executor_lost', { retryAfterSeconds: 1 })),

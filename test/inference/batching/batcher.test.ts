@@ -8,7 +8,7 @@ import type { Tensor, Tensors } from '../../../src/inference/tensors/tensor.js';
 import type { Encode, Row } from '../../../src/models/features/encode.js';
 import { createRandom } from '../../helpers/onnx/random.js';
 
-/** The sizes of the runs so far, and an executor that echoes X; rows with x below 0 make a run throw. */
+/** The values of each run so far, and an executor that echoes X. A row with x below 0 makes the run throw. */
 function createEcho(settle: () => Promise<void> = async () => {}) {
   const runs: number[][] = [];
   const executor: Executor = {
@@ -64,7 +64,7 @@ function createGate() {
   return { open, opened };
 }
 
-test('rows of one turn share a run, in order, and a lone row has its own', async () => {
+test('rows of one turn of the loop share a run in order, and a lone row has its own run', async () => {
   const { runs, executor } = createEcho();
   const { ask } = createBatcher(executor);
   expect(await Promise.all([1, 2, 3].map((x) => ask(x)))).toEqual([1, 2, 3].map((x) => ({ x, rows: 3 })));
@@ -72,7 +72,7 @@ test('rows of one turn share a run, in order, and a lone row has its own', async
   expect(runs).toEqual([[1, 2, 3], [9]]);
 });
 
-test('a run has never more than maxBatchRows, and the rest follows in order', async () => {
+test('a run never has more than maxBatchRows rows, and the rest follows in order', async () => {
   const { runs, executor } = createEcho();
   const { ask } = createBatcher(executor);
   await Promise.all(Array.from({ length: 10 }, (_, x) => ask(x)));
@@ -83,7 +83,7 @@ test('a run has never more than maxBatchRows, and the rest follows in order', as
   ]);
 });
 
-test('rows that come during a run share the next one', async () => {
+test('rows that arrive during a run share the next one', async () => {
   const gate = createGate();
   const { runs, executor } = createEcho(() => gate.opened);
   const { ask, batcher } = createBatcher(executor);
@@ -96,7 +96,7 @@ test('rows that come during a run share the next one', async () => {
   expect(runs).toEqual([[1], [2, 3]]);
 });
 
-test('a run that throws is split until the row that did it stands alone', async () => {
+test('a run that throws is split until each failing row is alone', async () => {
   const { runs, executor } = createEcho();
   const { ask } = createBatcher(executor, { maxBatchRows: 8 });
   const codes = await Promise.all([1, 2, -3, 4, 5, 6, -7, 8].map((x) => codeOf(ask(x))));
@@ -105,7 +105,7 @@ test('a run that throws is split until the row that did it stands alone', async 
   expect(runs.length).toBeLessThanOrEqual(15);
 });
 
-test('what encoding throws fails its row alone', async () => {
+test('a row that cannot be encoded fails alone', async () => {
   const { executor } = createEcho();
   const { ask } = createBatcher(executor, {
     toRun: (rows) => {
@@ -117,7 +117,7 @@ test('what encoding throws fails its row alone', async () => {
   expect(codes).toEqual(['ok', 'run_failed', 'ok']);
 });
 
-test('a row whose time is over is never run, and those behind it are', async () => {
+test('a row past its deadline is not run, and the rows behind it are', async () => {
   const gate = createGate();
   const { runs, executor } = createEcho(() => gate.opened);
   const { ask } = createBatcher(executor, { timeoutMs: 20 });
@@ -134,7 +134,7 @@ test('a row whose time is over is never run, and those behind it are', async () 
   expect(runs).toEqual([[1], [3]]);
 });
 
-test('a full queue refuses at once, and takes rows again when it has room', async () => {
+test('a full queue rejects a row at once, and accepts rows again when it has room', async () => {
   const { executor } = createEcho();
   const { ask, batcher } = createBatcher(executor, { maxQueueRows: 2 });
   const codes = await Promise.all([1, 2, 3].map((x) => codeOf(ask(x))));
@@ -143,7 +143,7 @@ test('a full queue refuses at once, and takes rows again when it has room', asyn
   expect(await codeOf(ask(4))).toBe('ok');
 });
 
-test('many rows at once leave the room in the queue to requests that fit', async () => {
+test('a request with more rows than the queue has room for is rejected, and a smaller one is admitted', async () => {
   const gate = createGate();
   const { executor } = createEcho(() => gate.opened);
   const { ask, batcher } = createBatcher(executor, { maxQueueRows: 4 });
@@ -158,7 +158,7 @@ test('many rows at once leave the room in the queue to requests that fit', async
   await Promise.all([running, ...waiting]);
 });
 
-test('with maxBatchDelayMs rows of different turns share a run, and a full one does not wait', async () => {
+test('with maxBatchDelayMs rows of different turns share a run, and a full batch does not wait', async () => {
   const { runs, executor } = createEcho();
   const { ask } = createBatcher(executor, { maxBatchDelayMs: 30 });
   const since = performance.now();
@@ -174,7 +174,7 @@ test('with maxBatchDelayMs rows of different turns share a run, and a full one d
   expect(runs[1]).toEqual([3, 4, 5, 6]);
 });
 
-test('a row that waited for a run has waited for others too', async () => {
+test('the wait for a run counts towards maxBatchDelayMs', async () => {
   const gate = createGate();
   const { executor } = createEcho(() => gate.opened);
   const { ask } = createBatcher(executor, { maxBatchDelayMs: 60, maxBatchRows: 2 });
@@ -189,7 +189,7 @@ test('a row that waited for a run has waited for others too', async () => {
   expect(performance.now() - opened).toBeLessThan(50);
 });
 
-test('of 20,000 rows in bursts, each gets its own answer and none is lost', async () => {
+test('each of 20,000 rows in bursts gets its own answer', async () => {
   const random = createRandom(5);
   const { runs, executor } = createEcho(async () => {
     if (random() < 0.3) await new Promise(setImmediate);
@@ -215,7 +215,7 @@ test('of 20,000 rows in bursts, each gets its own answer and none is lost', asyn
   expect(Math.max(...runs.map((run) => run.length))).toBe(16);
 });
 
-test('short runs follow each other in one turn of the loop, and long ones give the loop its turn', async () => {
+test('short runs follow each other in one turn of the loop, and the loop gets a turn between long runs', async () => {
   const turnsOf = async (runMs: number) => {
     const { executor } = createEcho(async () => {
       const until = performance.now() + runMs;
@@ -238,7 +238,7 @@ test('short runs follow each other in one turn of the loop, and long ones give t
   expect(await turnsOf(2)).toBeGreaterThanOrEqual(5);
 });
 
-test('a caller without the time that any run takes is told so, and one that cannot be in time is refused at once', async () => {
+test('a request is rejected at once if its limit is below the shortest run, or if the queue is too long', async () => {
   const gate = createGate();
   const { runs, executor } = createEcho(() => gate.opened);
   const times = new RunTimes({ rows: 1, ms: 100 }, { rows: 4, ms: 100 });
@@ -246,13 +246,13 @@ test('a caller without the time that any run takes is told so, and one that cann
   expect(await codeOf(ask(1, { timeoutMs: 50 }))).toBe('deadline_exceeded');
   const first = ask(1);
   await new Promise(setImmediate);
-  // The run has some 100 ms to go, and the batch behind it takes 100 ms more.
+  // The current run needs some 100 ms more, and the batch behind it another 100 ms.
   const second = ask(2);
   const refused = await ask(3, { timeoutMs: 150 }).catch((error) => error);
   expect(refused.code).toBe('overloaded');
   expect(refused.headers['retry-after']).toBe('1');
   const more = [3, 4, 5].map((x) => ask(x));
-  // The batch is full: the next would begin too late.
+  // The batch is full, and the next one would begin too late.
   expect(await codeOf(ask(6))).toBe('overloaded');
   expect(batcher.queuedRows).toBe(4);
   gate.open();
@@ -260,18 +260,18 @@ test('a caller without the time that any run takes is told so, and one that cann
   expect(runs).toEqual([[1], [2, 3, 4, 5]]);
 });
 
-test('time runs from the arrival of a request, not from when a busy thread first saw it', async () => {
+test('the limit counts from the arrival of a request, not from the moment a busy thread read it', async () => {
   const { runs, executor } = createEcho();
   const { ask } = createBatcher(executor, { timeoutMs: 100 });
   expect(await codeOf(ask(1, { arrivedAt: performance.now() - 120 }))).toBe('overloaded');
-  // Its own limit, with nothing before it: to come again would not help.
+  // The client set this limit and the queue is empty: a retry would not help.
   expect(await codeOf(ask(1, { arrivedAt: performance.now() - 20, timeoutMs: 10 }))).toBe(
     'deadline_exceeded',
   );
   expect(runs).toEqual([]);
 });
 
-test('a caller that has left is not computed', async () => {
+test('the row of a disconnected client is not run', async () => {
   const gate = createGate();
   const { runs, executor } = createEcho(() => gate.opened);
   const { ask } = createBatcher(executor);
@@ -288,10 +288,10 @@ test('a caller that has left is not computed', async () => {
   expect(runs).toEqual([[1], [3]]);
 });
 
-test('a batch has no more rows than the first of its deadlines allows', async () => {
+test('a batch has no more rows than the earliest deadline allows', async () => {
   const gate = createGate();
   const { runs, executor } = createEcho(() => gate.opened);
-  // 1 s for one row, 2 for two, 3 for three: a busy machine takes no half second from the deadline.
+  // 1 s for one row, 2 s for two, 3 s for three: even a busy machine delays the rows by less than half a second.
   const times = new RunTimes({ rows: 1, ms: 1_000 }, { rows: 4, ms: 4_000 });
   const { ask } = createBatcher(executor, { times, timeoutMs: 10_000 });
   const answers = [ask(1, { timeoutMs: 2_500 }), ask(2), ask(3), ask(4)];
@@ -300,7 +300,7 @@ test('a batch has no more rows than the first of its deadlines allows', async ()
   expect(runs.map((run) => run.length)).toEqual([2, 2]);
 });
 
-test('outputs that are too large together are made apart, and one that is so alone fails alone', async () => {
+test('outputs that are too large together are computed in smaller runs, and an output too large by itself fails alone', async () => {
   const { executor: echo } = createEcho();
   const executor: Executor = {
     ...echo,
@@ -319,7 +319,7 @@ test('outputs that are too large together are made apart, and one that is so alo
   ]);
 });
 
-test('an isolated run that is late answers those who wait at their own deadlines', async () => {
+test('during a late isolated run each waiting row fails at its own deadline', async () => {
   const gate = createGate();
   const { executor: echo } = createEcho(() => gate.opened);
   const { ask } = createBatcher({ ...echo, kind: 'isolated' });
@@ -327,7 +327,7 @@ test('an isolated run that is late answers those who wait at their own deadlines
   const first = ask(1, { timeoutMs: 30 }).catch((error) => error);
   await new Promise(setImmediate);
   const second = ask(2, { timeoutMs: 60 }).catch((error) => error);
-  // Its own run is too slow for it: to come again would not help. The other has only waited.
+  // The first row's own run is too slow, so a retry would not help. The second row only waited.
   expect(await first).toMatchObject({ code: 'deadline_exceeded', headers: {} });
   expect((await first).headers).not.toHaveProperty('retry-after');
   expect(performance.now() - since).toBeGreaterThanOrEqual(25);
@@ -336,10 +336,10 @@ test('an isolated run that is late answers those who wait at their own deadlines
   expect(await codeOf(ask(3))).toBe('ok');
 });
 
-test('a row that is expected late is not run at the cost of those behind it, and alone is', async () => {
+test('a row that will probably be late is not run if rows wait behind it, and is run alone', async () => {
   const { runs, executor } = createEcho();
   const times = new RunTimes({ rows: 1, ms: 1_000 });
-  // It has been faster once: in time is possible, and not expected.
+  // One run was faster: the row may be in time, but is expected late.
   times.observe({ rows: 1, ms: 1 });
   const { batcher } = createBatcher(executor, { times, maxBatchRows: 1 });
   const ask = (x: number, limitMs: number) =>
@@ -349,14 +349,14 @@ test('a row that is expected late is not run at the cost of those behind it, and
   expect(runs).toEqual([[2], [3]]);
 });
 
-test('a row is let in only where its wait may take a quarter more than expected', async () => {
+test('a row is admitted only if it meets its deadline even with a quarter more wait than expected', async () => {
   const gate = createGate();
   const { executor } = createEcho(() => gate.opened);
   const times = new RunTimes({ rows: 1, ms: 1_000 });
   const { ask } = createBatcher(executor, { times, maxBatchRows: 1, timeoutMs: 10_000 });
   const first = ask(1);
   await new Promise(setImmediate);
-  // What is left of the run under way, and its own: 2 s.
+  // The rest of the current run plus the row's own run: 2 s.
   expect(await codeOf(ask(2, { timeoutMs: 2_200 }))).toBe('overloaded');
   const second = codeOf(ask(3, { timeoutMs: 2_600 }));
   gate.open();
@@ -364,14 +364,14 @@ test('a row is let in only where its wait may take a quarter more than expected'
   expect(await second).toBe('ok');
 });
 
-test('where runs are elsewhere, the next begins before the rows of the last are told', async () => {
+test('an isolated run begins before the rows of the previous run are resolved', async () => {
   const gate = createGate();
   const { runs, executor } = createEcho(() => gate.opened);
   const { ask } = createBatcher({ ...executor, kind: 'isolated' }, { maxBatchRows: 1 });
-  const runsWhenTold = ask(1).then(() => runs.length);
+  const runsWhenResolved = ask(1).then(() => runs.length);
   await new Promise(setImmediate);
   const second = ask(2);
   gate.open();
-  expect(await runsWhenTold).toBe(2);
+  expect(await runsWhenResolved).toBe(2);
   await second;
 });

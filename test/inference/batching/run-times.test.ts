@@ -3,14 +3,14 @@ import { RunTimes } from '../../../src/inference/batching/run-times.js';
 
 const create = () => new RunTimes({ rows: 1, ms: 2 }, { rows: 11, ms: 12 });
 
-test('what was measured at load is a part for each run and a part for each row', () => {
+test('the runs measured at load give a fixed time per run and a time per row', () => {
   const times = create();
   expect([1, 6, 11].map((rows) => times.expectMs(rows))).toEqual([2, 7, 12]);
   expect(times.fastestMs).toBe(2);
   expect(times.spreadMs(11)).toBe(0);
 });
 
-test('follows runs that have become slower, and says how far they are off', () => {
+test('the estimate follows runs that become slower, and its spread follows their deviation', () => {
   const times = create();
   for (let k = 0; k < 60; k += 1) times.observe({ rows: 1, ms: 6 });
   expect(times.expectMs(1)).toBeCloseTo(6, 1);
@@ -21,7 +21,7 @@ test('follows runs that have become slower, and says how far they are off', () =
   expect(times.fastestMs).toBe(2);
 });
 
-test('one run that was held up does not decide', () => {
+test('one delayed run changes the estimate only a little', () => {
   const times = create();
   times.observe({ rows: 1, ms: 60_000 });
   expect(times.expectMs(1)).toBeLessThan(5);
@@ -29,7 +29,7 @@ test('one run that was held up does not decide', () => {
   expect(times.fastestMs).toBe(1);
 });
 
-test('a full batch that is no slower than one row costs nothing more for each row', () => {
+test('the time per row is zero if a full batch is no slower than one row', () => {
   const times = new RunTimes({ rows: 1, ms: 3 }, { rows: 256, ms: 2 });
   expect(times.expectMs(1)).toBe(times.expectMs(256));
 });

@@ -18,7 +18,7 @@ const graphOf = (nodes: onnx.ModelSource['nodes'], { type = 'float32', ...rest }
     ...rest,
   });
 
-/** What the engine itself says of a model; the empty text where it opens it. */
+/** The engine's own message on a model; empty if the engine opens it. */
 function refusalOf(model: Uint8Array): string {
   try {
     openSession(model, 1).release();
@@ -37,7 +37,7 @@ const weights = (type: onnx.ElementType) => [
 const product = (input: onnx.ElementType, weight: onnx.ElementType) =>
   graphOf([node('MatMul', ['X', 'W'], ['Y'])], { type: input, initializers: weights(weight) });
 
-describe('what the real engine refuses is followed by what to do', () => {
+describe('a refusal of the real engine is followed by advice', () => {
   test.each<[what: string, model: Uint8Array, advice: RegExp]>([
     [
       'an IR version that is too new',
@@ -60,12 +60,12 @@ describe('what the real engine refuses is followed by what to do', () => {
       /No custom operators are loaded here, and ai\.onnx\.contrib:StringRegexReplace comes from onnxruntime-extensions/,
     ],
     [
-      'another of them',
+      'another operator of onnxruntime-extensions',
       custom('com.microsoft.extensions:BertTokenizer'),
       /comes from onnxruntime-extensions/,
     ],
     [
-      "an operator of one's own",
+      'a custom operator',
       custom('com.example:Foo'),
       /No custom operators are loaded here: export com\.example:Foo as operators/,
     ],
@@ -85,7 +85,7 @@ describe('what the real engine refuses is followed by what to do', () => {
       /without operators of com\.example/,
     ],
     [
-      'an operator that the opset has not yet',
+      'an operator of a later opset',
       graphOf([node('Gelu', ['X'], ['Y'])], { opset: 17 }),
       /Gelu is no operator of opset 17/,
     ],
@@ -98,7 +98,7 @@ describe('what the real engine refuses is followed by what to do', () => {
     ],
     ['float32 and int64', product('float32', 'int64'), /mixes tensor\(float\) and tensor\(int64\): cast one/],
     [
-      'a type that an operator does not take',
+      'a type that an operator does not support',
       graphOf([node('Sin', ['X'], ['Y'])], { type: 'int32' }),
       /Sin takes no tensor\(int32\): cast/,
     ],
@@ -108,7 +108,7 @@ describe('what the real engine refuses is followed by what to do', () => {
       /no Add for these types on a CPU: export it in float32/,
     ],
     [
-      'a locale that is not there',
+      'a locale that is not installed',
       graphOf(
         [
           node('StringNormalizer', ['X'], ['Y'], {
@@ -121,15 +121,15 @@ describe('what the real engine refuses is followed by what to do', () => {
       /Install the locale xx_YY\.UTF-8 .*localedef -i xx_YY -f UTF-8 xx_YY\.UTF-8.*LOCPATH.*"C"/,
     ],
     [
-      'weights that are not there',
+      'external weights without their file',
       graphOf([node('MatMul', ['X', 'W'], ['Y'])], {
         initializers: [onnx.externalInitializer('W', 'float32', [2, 1], { location: 'w.bin' })],
       }),
-      /Put the file of weights .* beside the model file/,
+      /Put the weights file .* beside the model file/,
     ],
     ['an input that is left out', graphOf([node('Add', ['X', ''], ['Y'])]), /check_model/],
     ['too few inputs', graphOf([node('Add', ['X'], ['Y'])]), /check_model/],
-    ['an input from nowhere', graphOf([node('Add', ['X', 'Q'], ['Y'])]), /check_model/],
+    ['an input that no node produces', graphOf([node('Add', ['X', 'Q'], ['Y'])]), /check_model/],
     [
       'shapes that contradict each other',
       graphOf([node('MatMul', ['X', 'V'], ['Y'])], {
@@ -155,23 +155,20 @@ test.each<[what: string, tooNew: onnx.ModelSource, most: RegExp, with_: (most: n
   ['IR version', { irVersion: 99 }, /IR versions up to (\d+)/, (irVersion) => ({ irVersion })],
   ['opset', { opset: 99 }, /opset (\d+) of ai\.onnx /, (opset) => ({ opset })],
   ['opset of ai.onnx.ml', { mlOpset: 99 }, /opset (\d+) of ai\.onnx\.ml /, (mlOpset) => ({ mlOpset })],
-])(
-  'the highest %s that is named is one that the engine takes, and the next is refused',
-  (_, tooNew, most, toSource) => {
-    const highest = Number(most.exec(adviseOn(refusalOf(graphOf(identity, tooNew))) ?? '')?.[1]);
-    expect(highest).toBeGreaterThan(1);
-    expect(refusalOf(graphOf(identity, toSource(highest)))).toBe('');
-    expect(refusalOf(graphOf(identity, toSource(highest + 1)))).not.toBe('');
-  },
-);
+])('the advice names the highest %s that the engine accepts', (_, tooNew, most, toSource) => {
+  const highest = Number(most.exec(adviseOn(refusalOf(graphOf(identity, tooNew))) ?? '')?.[1]);
+  expect(highest).toBeGreaterThan(1);
+  expect(refusalOf(graphOf(identity, toSource(highest)))).toBe('');
+  expect(refusalOf(graphOf(identity, toSource(highest + 1)))).not.toBe('');
+});
 
-test('words that are not known get no advice', () => {
+test('an unknown message gets no advice', () => {
   expect(adviseOn('something else')).toBeUndefined();
   expect(withAdvice('something else')).toBe('something else');
 });
 
-describe('a crash', () => {
-  test('the message names the version of the engine and the operators', () => {
+describe('advice on a crash', () => {
+  test('it names the version of the engine and the operators of the graph', () => {
     const advice = adviseOnCrash('the child ended (SIGSEGV)', new Set(['TopK', 'ai.onnx.ml:Scaler']));
     expect(advice).toContain(`onnxruntime ${engineVersion}, and the graph holds TopK, ai.onnx.ml:Scaler: `);
   });
@@ -179,5 +176,7 @@ describe('a crash', () => {
   test.each([
     'the engine took more than 3000 ms (MODEL_LOAD_TIMEOUT_MS)',
     'the child ended (it took more memory than MAX_MODEL_MEMORY_MB allows)',
-  ])('is not what this is: %s', (how) => expect(adviseOnCrash(how, new Set(['TopK']))).toBe(''));
+  ])('it is empty if a limit of the server ended the child: %s', (how) =>
+    expect(adviseOnCrash(how, new Set(['TopK']))).toBe(''),
+  );
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { limitOutputs } from '../../../src/inference/engine/output-limit.js';
 
-test('texts of no letters take room in an answer', () => {
+test('empty strings count towards the limit of an output', () => {
   const texts = (count: number) => ({
     out: { type: 'string' as const, dims: [count], data: new Array<string>(count).fill('') },
   });

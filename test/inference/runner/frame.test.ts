@@ -17,18 +17,18 @@ function bytesOf(frames: readonly Frame<unknown>[]): Buffer {
   return Buffer.concat(frames.flatMap((frame) => toFrame(frame)));
 }
 
-test('a frame comes out as it went in, in whatever pieces it travels', () => {
+test('a frame is read unchanged from chunks of any size', () => {
   const frames = [
     { message: { kind: 'run', fetches: ['ü'] }, tensors },
     { message: { kind: 'close' }, tensors: {} },
   ];
   const bytes = bytesOf([...frames, ...frames]);
   const random = createRandom(7);
-  for (const longest of [1, 7, 8, 9, 64, bytes.length]) {
+  for (const maxSize of [1, 7, 8, 9, 64, bytes.length]) {
     const read: Frame<unknown>[] = [];
     const push = createFrameReader((frame) => read.push(frame));
     for (let at = 0; at < bytes.length; ) {
-      const size = Math.max(1, Math.ceil(random() * longest));
+      const size = Math.max(1, Math.ceil(random() * maxSize));
       push(bytes.subarray(at, at + size));
       at += size;
     }
@@ -36,7 +36,7 @@ test('a frame comes out as it went in, in whatever pieces it travels', () => {
   }
 });
 
-test('tensors of a read frame are views of its own bytes, and no copies of each other', () => {
+test('the tensors of a read frame are separate views of its bytes', () => {
   const read: Frame<unknown>[] = [];
   createFrameReader((frame) => read.push(frame))(bytesOf([{ message: 1, tensors }]));
   const all = read[0]?.tensors ?? {};

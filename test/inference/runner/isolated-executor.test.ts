@@ -8,6 +8,7 @@ import { echo, gatherByValue, opset99, slow } from '../../helpers/onnx-models.js
 
 async function open(model: Uint8Array, options: Partial<IsolatedOptions> = {}) {
   const lost: string[] = [];
+  const pool = new RunnerPool(4e9);
   const executor = await IsolatedExecutor.open({
     source: { provide: async () => ({ bytes: model }) },
     threads: 1,
@@ -15,12 +16,16 @@ async function open(model: Uint8Array, options: Partial<IsolatedOptions> = {}) {
     loadTimeoutMs: 20_000,
     maxOutputBytes: 1e8,
     residentBytes: 1e8,
-    pool: new RunnerPool(4e9),
+    pool,
     title: 'sardonyx test',
     onLost: (how) => lost.push(how),
     ...options,
   });
-  return { executor, lost, [Symbol.dispose]: () => executor.close() };
+  const close = (): void => {
+    executor.close();
+    pool.close();
+  };
+  return { executor, lost, [Symbol.dispose]: close };
 }
 
 const column = (data: TensorData, type: Tensor['type'] = 'float32'): Tensors => ({
@@ -43,14 +48,14 @@ describe('an isolated executor', () => {
     ['uint8', Uint8Array.of(255, 0)],
     ['bool', Uint8Array.of(1, 0)],
     ['string', ['é', '']],
-  ] as const)('gives %s back as it was', async (type, data) => {
+  ] as const)('returns a tensor of %s unchanged', async (type, data) => {
     using it = await open(echo(type));
     const outputs = await it.executor.run(column(data as TensorData, type), ['variable']);
     expect([...(outputs['variable'] as Tensor).data]).toEqual([...data]);
     expect(outputs['variable']).toMatchObject({ type, dims: [2, 1] });
   });
 
-  test('ends a run at its deadline, and the next one is answered by a new child', async () => {
+  test('kills a run at its limit, and a new child answers the next run', async () => {
     using it = await open(slow(), { timeoutMs: 1_000 });
     using time = startLoopTime();
     const late = it.executor.run(count(endless), ['value']);
@@ -58,10 +63,10 @@ describe('an isolated executor', () => {
     expect(await codeOf(late)).toBe('deadline_exceeded');
     expect(time.elapsedMs()).toBeLessThan(1_500);
     expect(await codeOf(next)).toBe('ok');
-    expect(it.lost).toEqual(['SIGKILL, for a run beyond 1000 ms']);
+    expect(it.lost).toEqual(['SIGKILL, for a run of over 1000 ms']);
   });
 
-  test('never makes an endless model wait longer between children for being late again and again', async () => {
+  test('replaces children without a pause if late runs were killed again and again', async () => {
     using it = await open(slow(), { timeoutMs: 1_000 });
     for (let k = 0; k < 4; k += 1) {
       expect(await codeOf(it.executor.run(count(endless), ['value']))).toBe('deadline_exceeded');
@@ -69,26 +74,26 @@ describe('an isolated executor', () => {
     }
   });
 
-  test('keeps a child ready once one had to be killed, and the next answer waits for no load', async () => {
+  test('keeps a spare child ready after a late run was killed, and the next run waits for no load', async () => {
     const pool = new RunnerPool(4e9);
     const taken = vi.spyOn(pool, 'take');
-    // It is called when a child of the executor has its model open.
+    // The executor calls it when a child has its model open.
     const opened = vi.spyOn(pool, 'warm');
     using it = await open(slow(), { timeoutMs: 1_000, pool });
     opened.mockClear();
     expect(await codeOf(it.executor.run(count(endless), ['value']))).toBe('deadline_exceeded');
     expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
     for (let k = 0; k < 3; k += 1) {
-      // The successor of the first child that was killed, and a spare child beside each successor.
+      // The successor of the first killed child, and a spare child beside each successor.
       await vi.waitUntil(() => opened.mock.calls.length === 2 + k, { timeout: 20_000 });
       const spare = taken.mock.results.at(-1)?.value as RunnerProcess;
       expect(await codeOf(it.executor.run(count(endless), ['value']))).toBe('deadline_exceeded');
       expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
-      expect(it.executor.pid, 'the child that was ready has answered').toBe(spare.pid);
+      expect(it.executor.pid, 'the spare child has answered').toBe(spare.pid);
     }
   });
 
-  test('tells one executor_lost for the run whose child was killed, and goes on', async () => {
+  test('rejects one run with executor_lost if its child was killed, and answers the next', async () => {
     using it = await open(slow(), { timeoutMs: 20_000 });
     const lost = it.executor.run(count(endless), ['value']);
     const next = it.executor.run(count(1), ['value']);
@@ -97,7 +102,7 @@ describe('an isolated executor', () => {
     expect(await codeOf(next)).toBe('ok');
   });
 
-  test('waits through a short pause between children that end without a run, and refuses in a long one', async () => {
+  test('keeps a run waiting during a short pause between children, and rejects it during a long one', async () => {
     using it = await open(slow(), { timeoutMs: 20_000 });
     const killAndAsk = async () => {
       const before = it.lost.length;
@@ -113,7 +118,7 @@ describe('an isolated executor', () => {
     expect(await killAndAsk()).toBe('executor_lost');
     expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
     for (let death = 1; death <= 2; death += 1) expect(await killAndAsk()).toBe('executor_lost');
-    // 100 ms after the second end in a row.
+    // The pause after the second end in a row is 100 ms.
     expect(it.executor.fault).toBe(undefined);
     expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
     for (let death = 1; death <= 5; death += 1) expect(await killAndAsk()).toBe('executor_lost');
@@ -123,7 +128,7 @@ describe('an isolated executor', () => {
     await expect.poll(() => codeOf(it.executor.run(count(1), ['value'])), { timeout: 15_000 }).toBe('ok');
   });
 
-  test('tells what the engine refuses, at load and at a run, and the child lives on', async () => {
+  test('rejects what the engine refuses, at load and in a run, and keeps the child', async () => {
     await expect(open(opset99())).rejects.toThrow(/Opset 99/);
     using it = await open(gatherByValue());
     expect(await codeOf(it.executor.run(count(77), ['value']))).toBe('EngineError');
@@ -131,7 +136,7 @@ describe('an isolated executor', () => {
     expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
   });
 
-  test('leaves the thread free while a run goes on', async () => {
+  test('does not block the thread during a run', async () => {
     using it = await open(slow(), { timeoutMs: 1_000 });
     let ticks = 0;
     const timer = setInterval(() => {
@@ -142,7 +147,7 @@ describe('an isolated executor', () => {
     expect(ticks).toBeGreaterThan(30);
   });
 
-  test('ends its child when it is closed, and answers what waits with executor_lost', async () => {
+  test('ends its child when it is closed, and rejects waiting runs with executor_lost', async () => {
     const it = await open(slow());
     const { pid } = it.executor;
     const running = codeOf(it.executor.run(count(endless), ['value']));

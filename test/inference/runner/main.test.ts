@@ -3,18 +3,18 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { runnerEntry } from '../../helpers/runner-entry.js';
 
-/** A child as a parent of this number would start it. */
+/** Starts a child as the process with the id `parent` would start it. */
 function startChild(parent: number) {
   const args = ['--expose-gc', ...runnerEntry, '4000000000', String(parent)];
   return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
 }
 
-test('a child whose parent had gone before it could ask who that is ends itself', async () => {
+test('a child whose parent ended before the child was ready ends itself', async () => {
   const [code, signal] = await once(startChild(2 ** 22 + 1), 'exit');
   expect([code, signal]).toEqual([null, 'SIGKILL']);
 });
 
-test('a child of a parent that lives ends once that closes its end, and not before', async () => {
+test('a child ends when its parent closes the channel, and not before', async () => {
   const child = startChild(process.pid);
   const ended = once(child, 'exit');
   const early = new Promise((resolve) => setTimeout(() => resolve('lives'), 1_000));

@@ -7,10 +7,10 @@ const answers = async (runner: RunnerProcess) =>
   (await runner.ask({ kind: 'measure' })).message.residentBytes;
 const children = () => new Set(childrenOf(process.pid, 'runner/main.js'));
 
-test('while it has users, a child is there before it is wanted', async () => {
+test('a pool keeps a started child ready', async () => {
   const pool = new RunnerPool(4e9);
-  pool.retain();
-  // Once three others have started after it, one after the other, the one that is kept has had time enough.
+  pool.warm();
+  // Three other children start one after the other, so that the ready child has had enough time.
   const begun = performance.now();
   for (let k = 0; k < 3; k += 1) {
     const later = startRunnerProcess(4e9);
@@ -18,28 +18,25 @@ test('while it has users, a child is there before it is wanted', async () => {
     later.kill();
   }
   const startMs = (performance.now() - begun) / 3;
-  const wanted = performance.now();
+  const takenAt = performance.now();
   const first = pool.take();
   const second = pool.take();
   expect(await answers(first)).toBeGreaterThan(1e6);
-  expect(performance.now() - wanted, 'no start of a process').toBeLessThan(startMs / 2);
+  expect(performance.now() - takenAt, 'no start of a process').toBeLessThan(startMs / 2);
   expect(second.pid).not.toBe(first.pid);
   expect(await answers(second)).toBeGreaterThan(1e6);
   for (const runner of [first, second]) runner.kill();
-  pool.release();
+  pool.close();
 });
 
-test('the child that was kept ends with the last user, and one that was taken does not', async () => {
+test('the ready child ends with the pool, and a child that was taken does not', async () => {
   const pool = new RunnerPool(4e9);
   const before = children();
-  pool.retain();
-  pool.retain();
+  pool.warm();
   const taken = pool.take();
   pool.warm();
   const kept = [...children()].find((pid) => !before.has(pid) && pid !== taken.pid) as number;
-  pool.release();
-  expect(isAlive(kept)).toBe(true);
-  pool.release();
+  pool.close();
   await expect.poll(() => isAlive(kept), { timeout: 10_000 }).toBe(false);
   expect(await answers(taken)).toBeGreaterThan(1e6);
   taken.kill();
@@ -47,18 +44,30 @@ test('the child that was kept ends with the last user, and one that was taken do
   expect([...children()].filter((pid) => !before.has(pid) && isAlive(pid))).toEqual([]);
 });
 
-test('a child that was kept and has ended is not given to anybody', async () => {
+test('a child that is given back is ready again, unless another one is, or the pool has closed', async () => {
+  const pool = new RunnerPool(4e9);
+  const [first, second] = [pool.take(), pool.take()];
+  pool.giveBack(first);
+  pool.giveBack(second);
+  expect([first.isAlive, second.isAlive]).toEqual([true, false]);
+  expect(pool.take()).toBe(first);
+  pool.close();
+  pool.giveBack(first);
+  expect(first.isAlive).toBe(false);
+});
+
+test('a ready child that has ended is not handed out', async () => {
   const pool = new RunnerPool(4e9);
   const before = children();
-  pool.retain();
+  pool.warm();
   const kept = [...children()].find((pid) => !before.has(pid)) as number;
   process.kill(kept, 'SIGKILL');
   await expect.poll(() => isAlive(kept), { timeout: 10_000 }).toBe(false);
-  // That it has ended is heard a turn after the process is gone.
+  // The event `exit` comes a turn after the process has ended.
   await new Promise((resolve) => setTimeout(resolve, 100));
   const runner = pool.take();
   expect(runner.pid).not.toBe(kept);
   expect(await answers(runner)).toBeGreaterThan(1e6);
   runner.kill();
-  pool.release();
+  pool.close();
 });

@@ -1,26 +1,31 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { type SandboxOptions, SandboxPool } from '../../../src/inference/runner/sandbox.js';
+import { RunnerPool } from '../../../src/inference/runner/runner-pool.js';
+import { Sandboxes, type SandboxOptions } from '../../../src/inference/runner/sandbox.js';
 import { linearRegression, opset99, slow } from '../../helpers/onnx-models.js';
 import { isAlive } from '../../helpers/processes.js';
 
-const ample = { maxMemoryBytes: 4e9, maxOutputBytes: 1e6, loadTimeoutMs: 20_000 };
-const all: SandboxPool[] = [];
+const ample = { maxOutputBytes: 1e6, loadTimeoutMs: 20_000 };
+const all: { close(): void }[] = [];
 afterEach(() => vi.unstubAllEnvs());
 afterAll(() => {
-  for (const sandboxes of all) sandboxes.close();
+  for (const it of all) it.close();
 });
-function createTrials(options: Partial<SandboxOptions> = {}): SandboxPool {
-  const sandboxes = new SandboxPool({ ...ample, ...options });
-  all.push(sandboxes);
+function createSandboxes({
+  maxMemoryBytes = 4e9,
+  ...options
+}: Partial<SandboxOptions> & { readonly maxMemoryBytes?: number } = {}): Sandboxes {
+  const pool = new RunnerPool(maxMemoryBytes);
+  const sandboxes = new Sandboxes({ pool, ...ample, ...options });
+  all.push(sandboxes, pool);
   return sandboxes;
 }
 const column = (...values: number[]) => ({
   X: { type: 'float32' as const, dims: [values.length, 1], data: Float32Array.from(values) },
 });
 
-test('one child tries one model after the other, one that is refused among them', async () => {
-  const sandboxes = createTrials();
+test('one child tries one model after the other, even after a refused model', async () => {
+  const sandboxes = createSandboxes();
   const first = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
     threads: 1,
@@ -46,10 +51,10 @@ test('one child tries one model after the other, one that is refused among them'
   third.kill();
 });
 
-test('a child has the locales of its parent and none of its secrets', async () => {
+test('a child gets the locale variables of its parent, and no secrets', async () => {
   vi.stubEnv('LC_ALL', 'en_US.UTF-8').stubEnv('LOCPATH', '/opt/locales').stubEnv('LANG', 'de_DE.UTF-8');
   vi.stubEnv('API_KEYS', 'secret').stubEnv('LCD', 'no locale');
-  const sandboxes = createTrials();
+  const sandboxes = createSandboxes();
   const sandbox = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
     threads: 1,
@@ -64,8 +69,8 @@ test('a child has the locales of its parent and none of its secrets', async () =
   expect(variables.filter((it) => it.startsWith('API_KEYS') || it.startsWith('LCD'))).toEqual([]);
 });
 
-test('a child that was given away lives on, and the next model gets another', async () => {
-  const sandboxes = createTrials();
+test('an adopted child lives on when the pool closes, and the next model gets another child', async () => {
+  const sandboxes = createSandboxes();
   const kept = (
     await sandboxes.open({ model: { bytes: linearRegression([2]) }, threads: 1, title: 'sardonyx test' })
   ).adopt();
@@ -81,8 +86,8 @@ test('a child that was given away lives on, and the next model gets another', as
   await kept.ended;
 });
 
-test('a run without end is ended, and says so', async () => {
-  const sandboxes = createTrials({ loadTimeoutMs: 3_000 });
+test('an endless run is killed, and the error names the limit', async () => {
+  const sandboxes = createSandboxes({ loadTimeoutMs: 3_000 });
   const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
   await expect(sandbox.run(column(1e9), ['value'])).rejects.toThrow(/more than 3000 ms/);
   await sandbox.close();
@@ -94,16 +99,16 @@ test('a run without end is ended, and says so', async () => {
   await next.close();
 });
 
-test('a run that is ended at a shorter limit names that limit, and not the one of a load', async () => {
-  const sandboxes = createTrials();
+test('a run that is killed at a shorter limit names that limit, not the limit of a load', async () => {
+  const sandboxes = createSandboxes();
   const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
   await expect(sandbox.run(column(1e9), ['value'], 200)).rejects.toThrow(
     /^the engine took more than 200 ms$/,
   );
 });
 
-test('a child that takes too much memory ends itself, and says why', async () => {
-  const sandboxes = createTrials({ maxMemoryBytes: 1e6 });
+test('a child that takes too much memory ends itself, and the error names the limit', async () => {
+  const sandboxes = createSandboxes({ maxMemoryBytes: 1e6 });
   const trying = (async () => {
     const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
     await sandbox.run(column(1e9), ['value']);
@@ -111,8 +116,8 @@ test('a child that takes too much memory ends itself, and says why', async () =>
   await expect(trying).rejects.toThrow(/MAX_MODEL_MEMORY_MB/);
 });
 
-test('outputs beyond the limit are refused in the child', async () => {
-  const sandboxes = createTrials({ maxOutputBytes: 8 });
+test('the child rejects outputs above the limit', async () => {
+  const sandboxes = createSandboxes({ maxOutputBytes: 8 });
   const sandbox = await sandboxes.open({
     model: { bytes: linearRegression([2]) },
     threads: 1,

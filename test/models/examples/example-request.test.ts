@@ -11,7 +11,7 @@ const regression = (...features: string[]) => ({
   features: features.map((name) => ({ name, type: 'number' as const })),
 });
 
-/** ids and mask [N, length] → value [N]: the mean of the ids where the mask is 1, which of zeros is 0/0. */
+/** ids and mask [N, length] → value [N]: the mean of the ids whose mask is 1; a mask of zeros gives 0/0. */
 const maskedMean = () =>
   model({
     inputs: [tensorValue('ids', 'int64', ['N', 'length']), tensorValue('mask', 'int64', ['N', 'length'])],
@@ -27,7 +27,7 @@ const maskedMean = () =>
     ],
   });
 
-/** X [N, 1, height, width] → value, by a window of 3 × 3 without padding. */
+/** X [N, 1, height, width] → value: a convolution of 3 × 3 without padding. */
 const window = () =>
   model({
     inputs: [tensorValue('X', 'float32', ['N', 1, 'height', 'width'])],
@@ -36,12 +36,12 @@ const window = () =>
     nodes: [node('Conv', ['X', 'W'], ['value'])],
   });
 
-test('zeros are the example where they are answered', async () => {
+test('zeros are the example if the version answers them', async () => {
   using version = await loadOne(tensor, echo('float32', ['N', 2]));
   expect(version.example).toEqual({ inputs: { X: [[0, 0]] } });
 });
 
-test('a golden row is the example where there is one, of tensors and of features', async () => {
+test('the first golden row, if there is one, is the example, for tensors and for features', async () => {
   const body = { inputs: { ids: [[4, 9]], mask: [[1, 0]] } };
   using mean = await loadOne(tensor, maskedMean(), {
     instances: [body],
@@ -60,13 +60,16 @@ test.each([
   ['zeros that are 0/0', tensor, maskedMean()],
   ['a window over a single pixel', tensor, window()],
   ['the logarithm of 0', regression('x'), nanAt()],
-])('an example that is not answered gives way to one that is: %s', async (_, manifest, bytes) => {
-  using version = await loadOne(manifest, bytes);
-  expect(version.loaded.task.exampleProblem).toBeUndefined();
-  expect(await version.ask(version.example)).toMatchObject({ code: 'ok' });
-});
+])(
+  'if the plain example fails, another candidate that gets an answer replaces it: %s',
+  async (_, manifest, bytes) => {
+    using version = await loadOne(manifest, bytes);
+    expect(version.loaded.task.exampleProblem).toBeUndefined();
+    expect(await version.ask(version.example)).toMatchObject({ code: 'ok' });
+  },
+);
 
-test('where none is answered none is shown, and it is said why', async () => {
+test('if no candidate gets an answer, the model page shows the reason in place of an example', async () => {
   using folder = createRegistryFolder();
   folder.addVersion('m', '1', { manifest: regression('x'), model: neverANumber() });
   await using server = await buildTestApp({ MODELS_DIR: folder.path });

@@ -19,14 +19,14 @@ const row = { a: 1, b: 2 };
 const check = (manifest: Manifest, model: Uint8Array, golden: unknown) => refusalOf(manifest, model, golden);
 const one = (expected: unknown, more: object = {}) => ({ instances: [row], expected: [expected], ...more });
 
-test('an answer may be pasted as the client got it', async () => {
+test('expected may hold a whole answer, as a client received it', async () => {
   using version = await loadOne(classification, binaryClassifier());
   const { code: _, ...answer } = await version.ask(row);
   const pasted = { ...answer, model: 'm', model_version: '1', prediction_id: 'x' };
   expect(await check(classification, binaryClassifier(), one(pasted))).toBe('');
 });
 
-describe('what differs is named, with its row', () => {
+describe('the refusal names the row and the value that differs', () => {
   const fails = (fault: string) =>
     `1 of 1 golden rows fail (row 0: ${fault}): the model does not answer as in training`;
   test.each<[string, Manifest, Uint8Array, unknown, string]>([
@@ -53,14 +53,14 @@ describe('what differs is named, with its row', () => {
       '/probabilities/1 is 0.95257…, not 0.95',
     ],
     [
-      'the probability of no class',
+      'the probability of a class that does not exist',
       classification,
       binaryClassifier(),
       { prediction: 1, probabilities: { 2: 0 } },
       '/probabilities/2 is undefined, not 0',
     ],
     [
-      'probabilities where there are none',
+      'a probability of a label alone',
       classification,
       labelOnly(),
       { prediction: 1, probability: 1 },
@@ -75,7 +75,7 @@ describe('what differs is named, with its row', () => {
       '/prediction/d is -1, not 1',
     ],
     [
-      'outputs of a regression',
+      'outputs in a regression',
       regression,
       sum,
       { outputs: { y: 3 } },
@@ -87,7 +87,7 @@ describe('what differs is named, with its row', () => {
     expect(message.replace(/0\.95257\d+/, '0.95257…')).toBe(fails(fault));
   });
 
-  test('numbers pass within tolerance × max(1, |expected|), and classes only when equal', async () => {
+  test('a number passes within tolerance × max(1, |expected|), a class only if it is equal', async () => {
     expect(await check(regression, sum, one({ prediction: 3.00002 }))).toBe('');
     expect(await check(regression, sum, one({ prediction: 3.00004 }))).not.toBe('');
     expect(await check(regression, sum, one({ prediction: 3.00002 }, { tolerance: 0 }))).not.toBe('');
@@ -100,7 +100,7 @@ describe('what differs is named, with its row', () => {
     expect(await check(ids, echo('int64'), golden)).toContain('/prediction is 10000001, not 10000002');
   });
 
-  test('a tensor, to its element', async () => {
+  test('a tensor that differs is refused with the element', async () => {
     const golden = (Y: unknown) => ({
       instances: [{ inputs: { X: [[1, 2]] } }],
       expected: [{ outputs: { variable: Y } }],
@@ -115,7 +115,7 @@ describe('what differs is named, with its row', () => {
     );
   });
 
-  test('a row that is not answered says why, and of many the first three are told', async () => {
+  test('a row without an answer is refused with the reason, and only the first three rows are listed', async () => {
     const bad = { instances: [{ a: 'x' }], expected: [{ prediction: 1 }] };
     expect(await check(regression, sum, bad)).toContain('row 0: /a must be a number, got "x"');
     const log: Manifest = { task: 'regression', features: [{ name: 'x', type: 'number', example: 1 }] };
@@ -129,7 +129,7 @@ describe('what differs is named, with its row', () => {
   });
 });
 
-describe('a golden.json that is none', () => {
+describe('an invalid golden.json is refused with the reason', () => {
   test.each<[string, unknown, string]>([
     [
       'a misspelt key',
@@ -154,12 +154,12 @@ describe('a golden.json that is none', () => {
       'golden.json: /instances must not be empty; /expected must not be empty',
     ],
     [
-      'an answer too few',
+      'fewer answers than rows',
       { instances: [row, row], expected: [{ prediction: 3 }] },
       'golden.json has 2 instances and 1 expected',
     ],
     [
-      'another key',
+      'an unknown key',
       one({ prediction: 3 }, { tolerence: 1 }),
       'golden.json: /tolerence is not a known key; did you mean tolerance?',
     ],

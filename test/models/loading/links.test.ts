@@ -26,7 +26,7 @@ const parts: VersionParts = {
 };
 const names = ['metadata.json', 'model.onnx', 'golden.json', 'reference.json', 'w.bin'];
 
-/** What the version `m/1` of a registry answers for a = 2, or why it is refused. */
+/** The answer of the version `m/1` for a = 2, or the reason of its refusal. */
 async function outcomeOf(folder: string): Promise<string> {
   try {
     const loaded = await loadVersion(folder, 'm', '1');
@@ -40,7 +40,7 @@ async function outcomeOf(folder: string): Promise<string> {
 }
 
 describe('a link that leads out of the registry', () => {
-  test.each(names)('in place of %s is refused without a word of what lies there', async (name) => {
+  test.each(names)('in place of %s is refused, and the reason shows nothing of its target', async (name) => {
     using registry = createRegistryFolder();
     const folder = registry.addVersion('m', '1', parts);
     rmSync(join(folder, name));
@@ -50,7 +50,7 @@ describe('a link that leads out of the registry', () => {
     expect(outcome).not.toMatch(/hunter2|SHA-256/);
   });
 
-  test.each(['', 'm/'])('in place of %saliases.json gives no aliases', async (place) => {
+  test.each(['', 'm/'])('in place of %saliases.json is reported and gives no aliases', async (place) => {
     using registry = createRegistryFolder();
     registry.addVersion('m', '1', parts);
     symlinkSync(secretPath, join(registry.path, place, 'aliases.json'));
@@ -59,7 +59,7 @@ describe('a link that leads out of the registry', () => {
     expect(JSON.stringify([listing.aliases, listing.models])).not.toContain('hunter2');
   });
 
-  test('behind a folder or another link is one too', async () => {
+  test('through a folder or another link is refused', async () => {
     using registry = createRegistryFolder();
     const folder = registry.addVersion('m', '1', parts);
     rmSync(join(folder, 'golden.json'));
@@ -69,7 +69,7 @@ describe('a link that leads out of the registry', () => {
     expect(await outcomeOf(folder)).toContain('golden.json: the link leads out of the registry');
   });
 
-  test('to a folder whose name only begins like the registry is one too', async () => {
+  test('to a folder whose name begins with the name of the registry is refused', async () => {
     using registry = createRegistryFolder();
     const folder = registry.addVersion('m', '1', parts);
     const neighbour = `${registry.path}-secret`;
@@ -83,7 +83,7 @@ describe('a link that leads out of the registry', () => {
     }
   });
 
-  test('that takes the place of a file while it is read is never read', async () => {
+  test('that replaces a file during its read is never followed', async () => {
     using registry = createRegistryFolder();
     const folder = registry.addVersion('m', '1', { ...parts, model: linearRegression([2]) });
     const path = join(folder, 'metadata.json');
@@ -108,7 +108,7 @@ describe('a link that leads out of the registry', () => {
       await once(swapper, 'exit');
     }
     expect([...seen.keys()].join()).not.toContain('hunter2');
-    // Both were met: the race was one.
+    // Both outcomes occurred, so the race took place.
     expect([...seen.keys()].sort()).toEqual([
       expect.stringContaining('metadata.json: the link leads'),
       'read',
@@ -116,8 +116,8 @@ describe('a link that leads out of the registry', () => {
   });
 });
 
-describe('links that are made for a purpose', () => {
-  test('a volume of Kubernetes, mounted as the folder of a version', async () => {
+describe('a link that a deployment makes on purpose is followed', () => {
+  test('files of a Kubernetes volume that is mounted as the folder of a version', async () => {
     using registry = createRegistryFolder();
     const folder = registry.addVersion('m', '1', parts);
     mkdirSync(join(folder, '..2026_11_28'));
@@ -129,7 +129,7 @@ describe('links that are made for a purpose', () => {
     expect(await outcomeOf(folder)).toBe('"prediction":42');
   });
 
-  test('a volume of Kubernetes, mounted as the registry', async () => {
+  test('folders of a Kubernetes volume that is mounted as the registry', async () => {
     using registry = createRegistryFolder();
     registry.addVersion('m', '1', parts);
     mkdirSync(join(registry.path, '..2026_11_28'));
@@ -166,7 +166,7 @@ describe('links that are made for a purpose', () => {
   });
 
   const canUnshare = spawnSync('unshare', ['-rm', 'true']).status === 0;
-  test.skipIf(!canUnshare)('the root of another container, as a modelcar of KServe', async () => {
+  test.skipIf(!canUnshare)('the root of another container, as with a modelcar of KServe', async () => {
     using registry = createRegistryFolder();
     registry.addVersion('m', '1', parts);
     const script = 'mount -t tmpfs none /mnt && cp -r "$0" /mnt/models && echo ready && exec sleep 60';

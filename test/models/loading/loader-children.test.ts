@@ -1,4 +1,5 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
+import { IsolatedExecutor } from '../../../src/inference/runner/isolated-executor.js';
 import type { Manifest } from '../../../src/models/manifest/manifest.js';
 import { answerBody, loaderOf } from '../../helpers/one-version.js';
 import { linearRegression, slow } from '../../helpers/onnx-models.js';
@@ -22,7 +23,7 @@ afterAll(() => {
   folder[Symbol.dispose]();
 });
 
-test('tells what the child measured', async () => {
+test('a load returns the measurements of the child', async () => {
   const loaded = await loader.load(...add(linearRegression([2])));
   expect(loaded.executorKind).toBe('inline');
   expect(loaded.loadStats).toMatchObject({ batchRows: 256, outputBytes: 1_024, goldenRows: 0 });
@@ -34,7 +35,7 @@ test('tells what the child measured', async () => {
   loaded.retire();
 });
 
-test('goes on with the child that has tried an isolated version, whose whole memory is told', async () => {
+test('an isolated version keeps the child that tried it, and reports the whole memory of the child', async () => {
   const loaded = await loader.load(...add(linearRegression([2]), { executor: 'isolated' }));
   expect(loaded.executorKind).toBe('isolated');
   expect(loaded.loadStats.memoryBytes).toBeGreaterThan(1e7);
@@ -43,7 +44,7 @@ test('goes on with the child that has tried an isolated version, whose whole mem
   loaded.retire();
 });
 
-test('lowers the rows of a batch to what its outputs may have', async () => {
+test('a batch has fewer rows if its outputs would be over the limit', async () => {
   const small = loaderOf({ maxOutputBytes: 40 });
   const loaded = await small.load(...add(linearRegression([2]), { maxBatchRows: 100 }));
   expect(loaded.loadStats.batchRows).toBe(10);
@@ -51,7 +52,7 @@ test('lowers the rows of a batch to what its outputs may have', async () => {
   small.close();
 });
 
-test('refuses a version whose first run has no end, and goes on to the next', async () => {
+test('a version whose first run does not end is refused, and the next version loads', async () => {
   const impatient = loaderOf({ loadTimeoutMs: 3_000 });
   const manifest = { task: 'regression' as const, features: [{ ...features[0], example: 1e9 }] };
   const path = folder.addVersion('m', '1000', { manifest: manifest as never, model: slow() });
@@ -62,7 +63,7 @@ test('refuses a version whose first run has no end, and goes on to the next', as
   impatient.close();
 });
 
-test('refuses a version that takes more memory than a child may have', async () => {
+test('a version that needs more memory than a child may use is refused', async () => {
   const poor = loaderOf({ maxMemoryBytes: 1e6, loadTimeoutMs: 10_000 });
   const manifest = { task: 'regression' as const, features: [{ ...features[0], example: 1e9 }] };
   const path = folder.addVersion('m', '1001', { manifest: manifest as never, model: slow() });
@@ -70,7 +71,17 @@ test('refuses a version that takes more memory than a child may have', async () 
   poor.close();
 });
 
-test('refuses a row that takes longer than it may', async () => {
+test('a version whose run of one row exceeds timeoutMs is refused', async () => {
   const path = add(slow(1_000), { timeoutMs: 1 });
   await expect(loader.load(...path)).rejects.toThrow(/a run of one row takes \d+ ms, and timeoutMs is 1/);
+});
+
+test('a run of several rows of an isolated version has a quarter of their time, which leaves the rest for a run of each', async () => {
+  const loaded = await loader.load(...add(linearRegression([2]), { executor: 'isolated', timeoutMs: 4_000 }));
+  const runs = vi.spyOn(IsolatedExecutor.prototype, 'run');
+  const answers = await Promise.all([1, 2].map((x) => answerBody(loaded, { x })));
+  expect(answers.map(({ timing }) => timing?.batchRows)).toEqual([2, 2]);
+  expect(runs.mock.calls.map(([, , limitMs]) => limitMs)).toEqual([1_000]);
+  runs.mockRestore();
+  loaded.retire();
 });

@@ -11,7 +11,7 @@ const regression = (count = 1) => ({
   features: Array.from({ length: count }, (_, k) => ({ name: `f${k}`, type: 'number' as const })),
 });
 
-test('a loaded version does not hold on to the bytes of its model', async () => {
+test('a loaded version does not keep the bytes of its model in memory', async () => {
   setFlagsFromString('--expose-gc');
   const collect: () => void = runInNewContext('gc');
   using registry = createRegistryFolder();
@@ -31,21 +31,21 @@ test('a loaded version does not hold on to the bytes of its model', async () => 
   loaded.retire();
 });
 
-/** The model's doc_string, field 6: text that nobody reads. */
+/** The model's doc_string, field 6: text that is never read. */
 function unusedField(bytes: number): Buffer {
   const length: number[] = [];
   for (let rest = bytes; rest > 0; rest >>>= 7) length.push((rest & 127) | (rest > 127 ? 128 : 0));
   return Buffer.concat([Buffer.from([(6 << 3) | 2, ...length]), Buffer.alloc(bytes, 'x')]);
 }
 
-test('why the engine refuses a model is told without its sources and without folders', async () => {
+test('the reason of the engine for a refusal has no source locations and no folders', async () => {
   const reason = await refusalOf(regression(), opset99());
   expect(reason).toMatch(/^the engine refuses model\.onnx: ONNX Runtime only \*guarantees\* support/);
   expect(reason).toContain('Opset 99');
   expect(reason).not.toMatch(/onnxruntime_src|\.h:\d|::|std::/);
 });
 
-test('why a golden row fails in the engine is told without its sources', async () => {
+test('the reason of a golden row that fails in the engine has no source locations', async () => {
   const golden = { instances: [{ f0: 1 }, { f0: 77 }], expected: [{ prediction: 20 }, { prediction: 1 }] };
   const reason = await refusalOf(regression(), gatherByValue(), golden);
   expect(reason).toMatch(/^1 of 2 golden rows fail \(row 1: .*out of data bounds/);
@@ -55,13 +55,13 @@ test('why a golden row fails in the engine is told without its sources', async (
 test.each([
   ['the manifest says so', { executor: 'isolated' as const }, linearRegression([2])],
   ["Loop is not on the list of operators that are safe on the server's thread", {}, slow(3)],
-])('a version runs isolated when %s', async (reason, runtime, model) => {
+])('a version runs isolated because %s', async (reason, runtime, model) => {
   using version = await loadOne({ ...regression(), runtime }, model);
   expect(version.loaded.executorKind).toBe('isolated');
   expect(version.loaded.loadStats.executorReason).toBe(reason);
 });
 
-test('a version runs isolated when a full batch is measured to take long, and inline when the manifest insists', async () => {
+test('a version with slow full batches runs isolated, or inline if the manifest says so', async () => {
   const model = randomForest(100, 8, 1);
   const manifest = { task: 'classification' as const, features: [{ name: 'f0', type: 'number' as const }] };
   using isolated = await loadOne({ ...manifest, runtime: { maxBatchRows: 4_096 } }, model);
@@ -90,7 +90,7 @@ test.each([
   ['File /tmp/sardonyx-abc/w.bin is too short', 'File w.bin is too short'],
   ['Open /tmp/sardonyx-abc failed:\n no', 'Open . failed: no'],
   ['No Op registered for my.domain::Thing (v2)', 'No Op registered for my.domain::Thing (v2)'],
-])('%s', (text, wanted) => {
+])('an engine error loses source locations and folders: %s', (text, wanted) => {
   const cause = new Error(text);
   const error = toEngineError(cause, '/tmp/sardonyx-abc');
   expect(error.message).toBe(wanted);

@@ -14,7 +14,7 @@ const parts: VersionParts = {
   reference: { rows: 1 },
 };
 
-/** Why the version is refused after `harm`; undefined where it is not. */
+/** The reason of the refusal after `harm`; undefined if the version is not refused. */
 async function refusalAfter(harm: (folder: string) => void, changes: Partial<VersionParts> = {}) {
   using registry = createRegistryFolder();
   const folder = registry.addVersion('m', '1', { ...parts, ...changes });
@@ -30,7 +30,7 @@ async function refusalAfter(harm: (folder: string) => void, changes: Partial<Ver
   }
 }
 
-test('a sound version is read once, with the digest of its manifest as identity', async () => {
+test('a sound version is read, and the digest of its manifest is its identity', async () => {
   using registry = createRegistryFolder();
   const folder = registry.addVersion('m', '1', parts);
   const files = await readVersionFiles(folder, 'm', '1');
@@ -41,16 +41,16 @@ test('a sound version is read once, with the digest of its manifest as identity'
 });
 
 describe.each(['model.onnx', 'golden.json', 'reference.json'])('%s', (name) => {
-  test('is refused with both digests where it is not the one of the manifest', async () => {
+  test('is refused with both digests if its digest differs from the manifest', async () => {
     const refusal = await refusalAfter((folder) => writeFileSync(`${folder}/${name}`, 'another'));
     expect(refusal).toContain(`${name} has SHA-256 ${sha256('another')}, metadata.json says `);
   });
 
-  test('is refused where it is absent and has a digest', async () => {
+  test('is refused if it is missing and the manifest has its digest', async () => {
     expect(await refusalAfter((folder) => rmSync(`${folder}/${name}`))).toMatch(`${name} is not there`);
   });
 
-  test('may be a link to a file, as mounted volumes have them', async () => {
+  test('may be a link to a file, as in mounted volumes', async () => {
     const relink = (folder: string) => {
       const bytes = { 'model.onnx': model, 'golden.json': JSON.stringify(parts.golden) }[name];
       writeFileSync(`${folder}/.there`, bytes ?? JSON.stringify(parts.reference));
@@ -73,7 +73,7 @@ test('golden rows and reference may be left out', async () => {
   expect((await readVersionFiles(folder, 'm', '1')).golden).toBeUndefined();
 });
 
-test('a manifest for another folder is refused, and the reason names both', async () => {
+test('a manifest of another model or version is refused, and the reason names both', async () => {
   using registry = createRegistryFolder();
   const folder = registry.addVersion('m', '1', parts);
   await expect(readVersionFiles(folder, 'm', '2')).rejects.toThrow('/version is 1, the folder says 2');
@@ -93,7 +93,7 @@ describe.each(['metadata.json', 'model.onnx', 'golden.json', 'reference.json'])(
   });
 });
 
-test('a file that is cut while it is read is refused', async () => {
+test('a file that is truncated during its read is refused', async () => {
   using registry = createRegistryFolder();
   const weights = new Array<number>(4_000_000).fill(1);
   const folder = registry.addVersion('m', '1', { ...parts, model: linearRegression(weights) });
@@ -102,7 +102,7 @@ test('a file that is cut while it is read is refused', async () => {
   await expect(reading).rejects.toThrow(/model\.onnx (became shorter|has SHA-256)/);
 });
 
-test('the loop goes on while a large file is read and hashed', async () => {
+test('the event loop is not blocked while a large file is read and hashed', async () => {
   using registry = createRegistryFolder();
   const folder = registry.addVersion('m', '1', { ...parts, model: new Uint8Array(200_000_000) });
   let turns = 0;

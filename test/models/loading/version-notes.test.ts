@@ -6,10 +6,9 @@ import { binaryClassifier } from '../../helpers/onnx-models.js';
 
 const four = ['a', 'b', 'c', 'd'].map((name) => ({ name, type: 'number' as const }));
 const caseOf = (path: string) => readFileSync(`test/cases/${path}`);
-const all =
-  'a version of the task tensor serves every output, and output.leftOut says that one is not wanted';
+const all = 'the task tensor serves every output, and output.leftOut lists outputs that are not wanted';
 
-/** A linear score and its opposite under the name of probabilities, as skl2onnx writes a machine of two classes. */
+/** A linear score and its negative with the name of probabilities, as skl2onnx exports an SVM of two classes. */
 const opposites = () =>
   model({
     inputs: [tensorValue('X', 'float32', ['N', 2])],
@@ -28,8 +27,8 @@ async function notesOf(manifest: Manifest, bytes: Uint8Array, golden?: unknown):
   return version.loaded.loadStats.notes;
 }
 
-describe('an output that is left out is named, until it is not', () => {
-  test('probabilities beside a label', async () => {
+describe('a note names an output that is left out', () => {
+  test('a note names probabilities beside a label until the manifest names them', async () => {
     const bytes = caseOf('adaboost-probabilities/model.onnx');
     const classification = (output: object): Manifest => ({ task: 'classification', features: four, output });
     expect(await notesOf(classification({ label: 'label' }), bytes)).toEqual([
@@ -40,7 +39,7 @@ describe('an output that is left out is named, until it is not', () => {
     expect(await notesOf(both, bytes)).toEqual([]);
   });
 
-  test('scores of outliers are not offered as probabilities', async () => {
+  test('a note does not suggest outlier scores as probabilities', async () => {
     const bytes = caseOf('second-output-lost/iforest.onnx');
     const features = four.slice(0, 3);
     const manifest: Manifest = { task: 'classification', features, output: { label: 'label' } };
@@ -49,7 +48,7 @@ describe('an output that is left out is named, until it is not', () => {
     ]);
   });
 
-  test('an output that is listed as left out has no note', async () => {
+  test('an output that the manifest lists as left out has no note', async () => {
     const bytes = caseOf('second-output-lost/iforest.onnx');
     const load = (leftOut: string[]) =>
       notesOf(
@@ -63,7 +62,7 @@ describe('an output that is left out is named, until it is not', () => {
     );
   });
 
-  test('scores that are no probabilities are refused, whatever their name', async () => {
+  test('scores that the manifest names as probabilities are refused, even if their name says so', async () => {
     const bytes = opposites();
     const features = four.slice(0, 2);
     const named: Manifest = {
@@ -72,40 +71,37 @@ describe('an output that is left out is named, until it is not', () => {
       output: { label: 'label', probabilities: 'output_probability' },
     };
     await expect(notesOf(named, bytes)).rejects.toThrow(
-      /^model\.onnx: output_probability holds no probabilities, since a tried row has .*: name only "label": "label" in output of metadata\.json, or give the output\.activation that makes probabilities of them, or serve them with the task tensor$/,
+      /^model\.onnx: output_probability holds no probabilities, since a tried row has .*: name only "label": "label" in output of metadata\.json, or give the output\.activation that turns its values into probabilities, or serve them with the task tensor$/,
     );
     expect(await notesOf({ ...named, output: { label: 'label' } }, bytes)).toEqual([
       `the output output_probability is left out: it holds scores and no probabilities; ${all}`,
     ]);
   });
 
-  test('none of a version of the task tensor whose tried rows all fail', async () => {
+  test('a version of the task tensor has no notes, even if all tried rows fail', async () => {
     const bytes = caseOf('topk-no-detections/plain.onnx');
     expect(await notesOf({ task: 'tensor' }, bytes)).toEqual([]);
   });
 
-  describe('labels that are none of the classes', () => {
+  describe('a label that is none of the classes', () => {
     const bytes = caseOf('second-output-lost/iforest.onnx');
     const load = (output: NonNullable<Manifest['output']>) =>
       notesOf({ task: 'classification', features: four.slice(0, 3), output }, bytes);
 
-    test.each([{}, { classes: [0, 1] }])(
-      'are refused where the classes are only counted: %j',
-      async (more) => {
-        await expect(load({ label: 'label', probabilities: 'scores', ...more })).rejects.toThrow(
-          /^model\.onnx: the label label is none of the classes 0, 1 in [1-9]\d* of \d+ tried rows: list in output\.classes of metadata\.json what the label holds, in the order of the columns of scores; if scores holds no probabilities, name only "label": "label"$/,
-        );
-      },
-    );
+    test.each([{}, { classes: [0, 1] }])('is refused if the classes are 0 and 1: %j', async (more) => {
+      await expect(load({ label: 'label', probabilities: 'scores', ...more })).rejects.toThrow(
+        /^model\.onnx: the label label is none of the classes 0, 1 in [1-9]\d* of \d+ tried rows: list the values of the label in output\.classes of metadata\.json, in the order of the columns of scores; if scores holds no probabilities, name only "label": "label"$/,
+      );
+    });
 
-    test('are noted where somebody named them', async () => {
+    test('has a note if the manifest names other classes', async () => {
       expect(await load({ label: 'label', probabilities: 'scores', classes: [1, 2] })).toContainEqual(
         expect.stringMatching(/^the label label is none of the classes 1, 2 in [1-9]\d* of \d+ tried rows: /),
       );
     });
   });
 
-  test('a sequence, in the task tensor too', async () => {
+  test('a sequence has a note, also in the task tensor', async () => {
     const bytes = caseOf('multioutput-sequence/model.onnx');
     const fault =
       'is a sequence of float32, which cannot be served: export what it holds as one output a tensor';
@@ -118,7 +114,7 @@ describe('an output that is left out is named, until it is not', () => {
     ]);
   });
 
-  test('two of three quantiles', async () => {
+  test('two of three quantiles have a note, but none in the task tensor', async () => {
     const bytes = caseOf('second-output-lost/quantiles.onnx');
     const manifest: Manifest = {
       task: 'regression',
@@ -128,13 +124,13 @@ describe('an output that is left out is named, until it is not', () => {
     expect(await notesOf(manifest, bytes)).toEqual(
       ['p10_variable', 'p90_variable'].map(
         (name) =>
-          `the output ${name} is left out: output.value of metadata.json names the one that is served; ${all}`,
+          `the output ${name} is left out: output.value of metadata.json names the output that is served; ${all}`,
       ),
     );
     expect(await notesOf({ task: 'tensor' }, bytes)).toEqual([]);
   });
 
-  test('an input that is handed on is no output to name', async () => {
+  test('an output that only repeats an input has no note', async () => {
     const bytes = caseOf('mlnet-passthrough-label/model.onnx');
     const features: Manifest['features'] = [
       { name: 'temperature', type: 'number' },
@@ -148,8 +144,8 @@ describe('an output that is left out is named, until it is not', () => {
   });
 });
 
-describe('a label that its own probabilities belie', () => {
-  /** X [N, 2] is the probabilities, and the label their least. */
+describe('a label that contradicts the probabilities', () => {
+  /** The probabilities are X [N, 2], and the label is the class with the lowest. */
   const least = model({
     inputs: [tensorValue('X', 'float32', ['N', 2])],
     outputs: [tensorValue('label', 'int64', ['N']), tensorValue('p', 'float32', ['N', 2])],
@@ -170,13 +166,13 @@ describe('a label that its own probabilities belie', () => {
     expected: [{ prediction: 0 }, { prediction: 0 }, { prediction: 1 }],
   };
 
-  test('is noted, with the share of the golden rows', async () => {
+  test('has a note with the share of the golden rows', async () => {
     expect(await notesOf(manifest, least, golden)).toEqual([
-      'the label label is not the most probable class in 2 of 3 tried rows (67 %): if it is no prediction, name only "probabilities": "p" in output of metadata.json; if the probabilities are none, only "label": "label"',
+      'the label label is not the most probable class in 2 of 3 tried rows (67 %): if the label is not the prediction, name only "probabilities": "p" in output of metadata.json; if p holds no probabilities, name only "label": "label"',
     ]);
   });
 
-  test('is noted for the example where there are no golden rows', async () => {
+  test('has a note with the share of the tried rows if there are no golden rows', async () => {
     const [a, b] = shares as [(typeof shares)[0], (typeof shares)[0]];
     const features = [
       { ...a, example: 0.25 },
@@ -186,7 +182,7 @@ describe('a label that its own probabilities belie', () => {
     expect(note).toMatch(/in (\d+) of \1 tried rows \(100 %\)/);
   });
 
-  test('is no matter once one of them is named, or a threshold decides', async () => {
+  test('has no note if the manifest names only one of them, or a threshold', async () => {
     const only = { ...golden, expected: [{ prediction: 1 }, { prediction: 0 }, { prediction: 0 }] };
     expect(await notesOf({ ...manifest, output: { probabilities: 'p' } }, least, only)).toEqual([]);
     expect(await notesOf({ ...manifest, output: { threshold: 0.6 } }, least, only)).toEqual([]);

@@ -11,7 +11,7 @@ const two: Manifest = {
 const withOutput = (output: NonNullable<Manifest['output']>): Manifest => ({ ...two, output });
 const row = { x0: 0.5, x1: 0.5 };
 
-/** The columns of X [N, 2] under the names of a ZipMap, without a label. */
+/** The columns of X [N, 2] with the names of a ZipMap, without a label. */
 const zipOf = (classes: readonly string[]) =>
   model({
     inputs: [tensorValue('X', 'float32', ['N', 2])],
@@ -19,8 +19,8 @@ const zipOf = (classes: readonly string[]) =>
     nodes: [node('ai.onnx.ml:ZipMap', ['X'], ['p'], { classlabels_strings: strings(classes) })],
   });
 
-describe('a ZipMap in a version without names for its outputs', () => {
-  test('is served by the names that stand in it, in the order of its columns', async () => {
+describe('a ZipMap in a version whose manifest does not name outputs', () => {
+  test('gives the probabilities its own class names, in the order of its columns', async () => {
     using version = await loadOne(two, zipOf(['yes', 'no']));
     expect(await version.ask({ x0: 0.25, x1: 0.75 })).toEqual({
       code: 'ok',
@@ -31,7 +31,7 @@ describe('a ZipMap in a version without names for its outputs', () => {
   });
 
   // scipy 1.17.1: expit(1) as float32
-  test('is served beside its label, by numbers that begin anywhere', async () => {
+  test('gives the probabilities its own class numbers beside the label', async () => {
     using version = await loadOne(two, zipMap({ classes: [5, 9] }));
     expect(await version.ask(row)).toMatchObject({
       prediction: 9,
@@ -39,13 +39,13 @@ describe('a ZipMap in a version without names for its outputs', () => {
     });
   });
 
-  // The label of the classifier is 1 here, which is a place: among the names it would be the other class.
-  test('is served beside a label that counts from 0, by numbers that do not', async () => {
+  // The label output is 1 here, a position. Read as one of the numbers, it would be the other class.
+  test('maps a label that is a position to the class number at that position', async () => {
     using version = await loadOne(two, zipMap({ classes: [1, 2] }));
     expect(await version.ask(row)).toMatchObject({ prediction: 2, probability: expect.closeTo(0.731, 3) });
   });
 
-  test('is served from a child process, and by its name', async () => {
+  test('is served by its output name from a child process', async () => {
     const output = { label: 'label', probabilities: 'output_probability' };
     using version = await loadOne({ ...two, output, runtime: { executor: 'isolated' } }, zipMap());
     expect(await version.ask(row)).toMatchObject({
@@ -55,62 +55,62 @@ describe('a ZipMap in a version without names for its outputs', () => {
     });
   });
 
-  test('is one tensor more of the task tensor', async () => {
+  test('is a tensor output in the task tensor', async () => {
     using version = await loadOne({ task: 'tensor' }, zipMap());
     const answer = await version.ask({ inputs: { X: [[0, 0]] }, outputs: ['output_probability'] });
     expect(answer['outputs']).toEqual({ output_probability: [[0.5, 0.5]] });
   });
 
-  test('leaves the file and its digest as they are', async () => {
-    // The manifest holds the digest of the file: it would not load otherwise.
+  test('does not change the file and its digest', async () => {
+    // The manifest holds the digest of the file, so that a changed file would not load.
     using version = await loadOne(two, zipMap());
     expect(version.loaded.loadStats.memoryBytes).toBeGreaterThan(0);
     expect(version.loaded.loadStats.notes).toEqual([]);
   });
 });
 
-describe('the names of a ZipMap', () => {
+describe('the class names of a ZipMap', () => {
   test.each<[string, Manifest, Uint8Array, string]>([
     [
-      'more than there are columns',
+      'more names than columns',
       two,
       zipOf(['a', 'b', 'c']),
       "the graph's ZipMap has names for 3 classes, and 2 columns a row go into it as p: export it anew, without ZipMap",
     ],
     [
-      'one for two columns',
+      'one name for two columns',
       two,
       zipOf(['a']),
       "the graph's ZipMap has names for 1 class, and 2 columns a row go into it as p: export it anew, without ZipMap",
     ],
     [
-      'two alike',
+      'two equal names',
       two,
       zipOf(['a', 'a']),
       "the names of the graph's ZipMap are not distinct, or beyond what a number holds exactly: list them in output.classes, in the order of the columns",
     ],
     [
-      'beyond what a number holds',
+      'numbers beyond 2^53',
       two,
       zipMap({ classes: [9_007_199_254_740_993n, 2n] }),
       "the names of the graph's ZipMap are not distinct, or beyond what a number holds exactly: list them in output.classes, in the order of the columns",
     ],
     [
-      'in another order than the manifest',
+      'another order than in the manifest',
       withOutput({ classes: ['b', 'a'] }),
       zipOf(['a', 'b']),
       "output.classes are those of the graph's ZipMap in another order; its columns are a, b",
     ],
-  ])('%s', async (_, manifest, bytes, message) => {
+  ])('are refused: %s', async (_, manifest, bytes, message) => {
     expect(await refusalOf(manifest, bytes)).toBe(message);
   });
 
-  test('others may stand for them', async () => {
+  test('may be replaced by classes of the manifest', async () => {
     using version = await loadOne(withOutput({ classes: ['no', 'yes'] }), zipMap());
     expect(await version.ask(row)).toMatchObject({ prediction: 'yes' });
   });
 
-  test('of a graph with several, the manifest says which', async () => {
+  test('if a graph has several ZipMaps, are those of the output that the manifest names', async () => {
     const zips = ['p', 'q'].map((name, k) =>
       node('ai.onnx.ml:ZipMap', ['X'], [name], { classlabels_int64s: ints([k, k + 1]) }),
     );
@@ -127,8 +127,8 @@ describe('the names of a ZipMap', () => {
   });
 });
 
-/** CatBoost 1.2.10: classes 1 and 2, for which onnxruntime 1.30 gives the label as 0 and 1. */
-test('the label of a CatBoost classifier of 1 and 2 is the class, as in training', async () => {
+/** CatBoost 1.2.10 with the classes 1 and 2, for which onnxruntime 1.30 returns the labels 0 and 1. */
+test('a CatBoost classifier with the classes 1 and 2 returns the class of training as label', async () => {
   const bytes = readFileSync('test/cases/catboost-places/model.onnx');
   const truth = JSON.parse(readFileSync('test/cases/catboost-places/truth.json', 'utf8'));
   const features = ['a', 'b', 'c', 'd'].map((name) => ({ name, type: 'number' as const }));

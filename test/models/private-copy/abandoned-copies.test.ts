@@ -43,38 +43,38 @@ function makeCopy(name: string): string {
 }
 
 async function sweep(now?: number) {
-  const told: unknown[] = [];
-  await removeAbandonedCopies((text, about) => told.push([text, about]), now);
-  return { left: readdirSync(temp), told };
+  const notices: unknown[] = [];
+  await removeAbandonedCopies((text, about) => notices.push([text, about]), now);
+  return { left: readdirSync(temp), notices };
 }
 
-test('a copy of a process that has ended is removed, and told', async () => {
+test('the copy of an ended process is removed and reported', async () => {
   const name = nameOf(endedPid(), '1');
   makeCopy(name);
-  const { left, told } = await sweep();
+  const { left, notices } = await sweep();
   expect(left).toEqual([]);
-  expect(told).toEqual([[expect.stringContaining('are removed'), { copies: [name] }]]);
+  expect(notices).toEqual([[expect.stringContaining('removed private copies'), { copies: [name] }]]);
 });
 
-test('a copy of a process that lives stays', async () => {
+test('the copy of a running process stays', async () => {
   const child = spawn('sleep', ['60']);
   await once(child, 'spawn');
   const pid = child.pid as number;
   makeCopy(nameOf(pid, startOf(pid)));
   makeCopy(nameOf(process.pid, startOf(process.pid)));
-  // Even where nobody has touched it for long.
-  expect(await sweep(kernelNow() + 9 * day)).toMatchObject({ left: { length: 2 }, told: [] });
+  // Also if the copy was not touched for days.
+  expect(await sweep(kernelNow() + 9 * day)).toMatchObject({ left: { length: 2 }, notices: [] });
   child.kill();
   await once(child, 'exit');
   expect((await sweep()).left).toEqual([nameOf(process.pid, startOf(process.pid))]);
 });
 
-test('a copy whose process has given its number to another is removed', async () => {
+test('a copy is removed if another process now has the id of its process', async () => {
   makeCopy(nameOf(process.pid, '1'));
   expect((await sweep()).left).toEqual([]);
 });
 
-test('a copy of another machine or container stays for a day after it was last touched', async () => {
+test('a copy from another machine or container is removed a day after it was last touched', async () => {
   const path = makeCopy(nameOf(endedPid(), '1', '00000000'));
   const now = kernelNow();
   expect((await sweep(now + day / 2)).left).toHaveLength(1);
@@ -83,7 +83,7 @@ test('a copy of another machine or container stays for a day after it was last t
   expect((await sweep(now + 2.5 * day)).left).toEqual([]);
 });
 
-test('what a link of such a name leads to stays, and so does what has another name', async () => {
+test('the target of a link with the name of a copy stays, and so do files with other names', async () => {
   const elsewhere = makeCopy('elsewhere');
   symlinkSync(elsewhere, join(temp, nameOf(endedPid(), '1')));
   makeCopy(`x${nameOf(endedPid(), '1')}`);
@@ -92,12 +92,12 @@ test('what a link of such a name leads to stays, and so does what has another na
   expect(existsSync(join(elsewhere, 'model.onnx'))).toBe(true);
 });
 
-test.skipIf(!isRoot)('a copy of another user stays', async () => {
+test.skipIf(!isRoot)('the copy of another user stays', async () => {
   chownSync(makeCopy(nameOf(endedPid(), '1')), 65_532, 65_532);
   expect((await sweep()).left).toHaveLength(1);
 });
 
-test('a folder that is not there has none', async () => {
+test('a missing folder for temporary files is no error', async () => {
   rmSync(temp, { recursive: true });
   await removeAbandonedCopies();
 });

@@ -23,12 +23,12 @@ const manifest: VersionParts['manifest'] = {
   features: [{ name: 'a', type: 'number' }],
 };
 
-// A temp folder of this file's own, so that whatever is left behind in it is ours.
+// This file has its own temp folder, so that every file left in it is from these tests.
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-weights-'));
 process.env['TMPDIR'] = temp;
 afterAll(() => rmSync(temp, { recursive: true }));
 
-/** What the version answers for a = 2, or why it is refused. */
+/** The version's answer for a = 2, or the reason of its refusal. */
 async function outcomeOf(
   location: string,
   {
@@ -63,7 +63,7 @@ async function outcomeOf(
   }
 }
 
-test('weights that are links within the registry are served, as Kubernetes mounts them', async () => {
+test('weights that are links within the registry, as in a mount of Kubernetes, are served', async () => {
   const harm = (folder: string) => {
     mkdirSync(`${folder}/..2026`);
     renameSync(`${folder}/w.bin`, `${folder}/..2026/w.bin`);
@@ -73,12 +73,12 @@ test('weights that are links within the registry are served, as Kubernetes mount
   expect(await outcomeOf('w.bin', { harm })).toBe('"prediction":42');
 });
 
-test('weights of a digest are served, from folders below the version too', async () => {
+test('weights with a digest are served, also from folders below the version', async () => {
   expect(await outcomeOf('w.bin')).toBe('"prediction":42');
   expect(await outcomeOf('deep/down/w.bin')).toBe('"prediction":42');
 });
 
-describe('refused before the engine sees it', () => {
+describe('external weights are refused before the engine opens them', () => {
   const outside = { files: {} };
   test.each([
     ['../w.bin', 'must be a plain path'],
@@ -95,7 +95,7 @@ describe('refused before the engine sees it', () => {
     ['model.onnx/w.bin', 'a name of their own, not model.onnx'],
     ['w.bin', 'have no digest in metadata.json'],
     ['constructor', 'have no digest in metadata.json'],
-  ])('the place %j', async (location, reason) => {
+  ])('if their location is %j', async (location, reason) => {
     const refusal = await outcomeOf(location, outside);
     expect(refusal).toContain(`external weights ${JSON.stringify(location)}`);
     expect(refusal).toContain(reason);
@@ -114,11 +114,11 @@ describe('refused before the engine sees it', () => {
       'leads out of the registry',
     ],
     ['a hard link', (folder) => linkSync(`${folder}/w.bin`, `${folder}/other`), 'are a hard link'],
-  ])('a file that is %s', async (_, harm, reason) => {
+  ])('if their file is %s', async (_, harm, reason) => {
     expect(await outcomeOf('w.bin', { harm })).toContain(reason);
   });
 
-  test('a file behind a folder that is a link out of the registry', async () => {
+  test('if their folder is a link out of the registry', async () => {
     const harm = (folder: string) => {
       renameSync(`${folder}/d`, `${temp}/d`);
       symlinkSync(`${temp}/d`, `${folder}/d`);
@@ -126,7 +126,7 @@ describe('refused before the engine sees it', () => {
     expect(await outcomeOf('d/w.bin', { harm })).toContain('leads out of the registry');
   });
 
-  test.each(unreadableKinds)('%s in its place', async (kind) => {
+  test.each(unreadableKinds)('if %s is in their place', async (kind) => {
     const harm = (folder: string) => putInPlace(kind, join(folder, 'w.bin'));
     expect(await outcomeOf('w.bin', { harm })).toMatch(
       /not a regular file|leads out of the registry|over the limit/,
@@ -134,12 +134,12 @@ describe('refused before the engine sees it', () => {
   });
 });
 
-test('weights that are shorter than the graph says are refused, digest or not', async () => {
+test('weights shorter than the graph says are refused, even with a correct digest', async () => {
   const short = { files: { 'w.bin': weights.subarray(0, 2) } };
   expect(await outcomeOf('w.bin', short)).toMatch(/^the engine refuses model\.onnx: /);
 });
 
-test('a version that is linked as a whole is not behind a link', async () => {
+test('a version that is itself a link is served', async () => {
   using registry = createRegistryFolder();
   const folder = registry.addVersion('m', '1', {
     manifest,

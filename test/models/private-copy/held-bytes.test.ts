@@ -26,14 +26,14 @@ const bytesOf = (size: number) => Buffer.alloc(size, 'sardonyx');
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-test('a small model is held in memory, and needs no folder', async () => {
+test('a small model is held in memory and needs no folder', async () => {
   rmSync(temp, { recursive: true });
   const held = await holdBytes(bytesOf(8 * mebibyte));
   expect(held.fault).toBeUndefined();
   expect(bytesOf(8 * mebibyte).equals((await held.provide()).bytes)).toBe(true);
 });
 
-test('a large model is held in a file that has no name', async () => {
+test('a large model is held in a file without a name', async () => {
   const held = await holdBytes(bytesOf(9 * mebibyte));
   expect(held.fault).toBeUndefined();
   expect(readdirSync(temp)).toEqual([]);
@@ -46,14 +46,14 @@ test('a large model is held in a file that has no name', async () => {
   await expect(held.provide()).rejects.toThrow();
 });
 
-test('a large model is held in memory where no file can be made, and the fault is told', async () => {
+test('a large model is held in memory, with the reason, if no file can be made', async () => {
   rmSync(temp, { recursive: true });
   const held = await holdBytes(bytesOf(9 * mebibyte));
   expect(held.fault).toMatchObject({ code: 'ENOENT' });
   expect(bytesOf(9 * mebibyte).equals((await held.provide()).bytes)).toBe(true);
 });
 
-test('a large isolated version takes none of its bytes of this process once it is loaded', async () => {
+test('the bytes of a large isolated model are not in this process after the load', async () => {
   using registry = createRegistryFolder();
   const model = network(2, 2_500, 1);
   const folder = registry.addVersion('m', '1', {

@@ -39,7 +39,7 @@ async function makeCopy() {
 }
 
 describe('a private copy', () => {
-  test('is given as it is while it is whole, readable by its owner alone', async () => {
+  test('is provided unchanged while its files are whole, and only its owner can read it', async () => {
     await using it = await makeCopy();
     const first = await it.copy.provide();
     expect(await it.copy.provide()).toEqual(first);
@@ -52,7 +52,7 @@ describe('a private copy', () => {
     ['the folder', ''],
     ['the model', 'model.onnx'],
     ['the weights', 'w.bin'],
-  ])('is made again once for all who ask when %s is gone', async (_, name) => {
+  ])('is made again once for several concurrent callers if %s is missing', async (_, name) => {
     await using it = await makeCopy();
     const { copy: before } = await it.copy.provide();
     rmSync(join(before, name), { recursive: true });
@@ -61,10 +61,10 @@ describe('a private copy', () => {
     expect(readFileSync(given[0]?.path as string, 'utf8')).toBe('model');
     expect(readFileSync(join(dirname(given[0]?.path as string), 'w.bin'), 'utf8')).toBe('weights');
     expect(it.remade()).toBe(1);
-    expect(readdirSync(temp), 'what was left of the old one').toHaveLength(1);
+    expect(readdirSync(temp), 'folders of copies').toHaveLength(1);
   });
 
-  test('is made again where another file has taken the place of one', async () => {
+  test('is made again if a file was replaced', async () => {
     await using it = await makeCopy();
     const { copy: folder } = await it.copy.provide();
     rmSync(join(folder, 'w.bin'));
@@ -73,7 +73,7 @@ describe('a private copy', () => {
     expect(readFileSync(join(dirname(path), 'w.bin'), 'utf8')).toBe('weights');
   });
 
-  test('is made again where a file was written to in its place, and not after a touch of its own', async () => {
+  test('is made again if a file was overwritten in place, but not after its own touch', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     await using it = await makeCopy();
     const { copy: folder } = await it.copy.provide();
@@ -89,7 +89,7 @@ describe('a private copy', () => {
     expect(readFileSync(join(dirname(path), 'w.bin'), 'utf8')).toBe('weights');
   });
 
-  test('is not made of other bytes than those that were loaded, and is there again with them', async () => {
+  test('is not made from changed weights, and is made once the loaded weights are back', async () => {
     await using it = await makeCopy();
     rmSync((await it.copy.provide()).copy, { recursive: true });
     writeFileSync(join(version, 'w.bin'), 'changed');
@@ -100,7 +100,7 @@ describe('a private copy', () => {
     expect(it.remade()).toBe(1);
   });
 
-  test('is touched each hour, so that a cleaner takes it for used', async () => {
+  test('is touched each hour, so that a cleaner of temporary files keeps it', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     await using it = await makeCopy();
     const { path, copy: folder } = await it.copy.provide();
@@ -112,7 +112,7 @@ describe('a private copy', () => {
     await vi.waitUntil(() => Math.min(...ages()) > 0, { timeout: 5_000 });
   });
 
-  test('leaves nothing behind once it is removed, and is not made again', async () => {
+  test('leaves no files after its removal, and is not made again', async () => {
     const it = await makeCopy();
     await it.copy.remove();
     expect(readdirSync(temp)).toEqual([]);

@@ -33,8 +33,8 @@ const classifier = (
   outputs = ['label', 'scores'],
 ) => node(`ai.onnx.ml:${operator}`, ['X'], outputs, { classlabels_ints: ints([0, 1, 2]), ...attributes });
 
-describe('what exporters write', () => {
-  it('a linear SVC: scores are not probabilities, whatever they are called', () => {
+describe('graphs of exporters', () => {
+  it('a linear SVC: an output named probabilities that holds scores is not proposed', () => {
     const { manifest } = propose({
       inputs: [X],
       outputs: [LABEL, matrix('probabilities', 3)],
@@ -43,7 +43,7 @@ describe('what exporters write', () => {
     expect(manifest.output).toEqual({ label: 'label', classes: [0, 1, 2] });
   });
 
-  it('an SVC that was trained with probabilities', () => {
+  it('an SVC that was trained with probabilities: the label and the probabilities are proposed', () => {
     const svm = classifier('SVMClassifier', {
       post_transform: string('NONE'),
       prob_a: floats([1]),
@@ -61,7 +61,7 @@ describe('what exporters write', () => {
     });
   });
 
-  it('k-means: the label alone, and no classes', () => {
+  it('k-means: only the label is proposed, without classes', () => {
     const nodes = [
       node('ArgMin', ['X'], ['label'], { axis: int(1), keepdims: int(0) }),
       node('Sqrt', ['X'], ['scores']),
@@ -72,7 +72,7 @@ describe('what exporters write', () => {
     expect(taskReason).toBe('the output label is a label made by ArgMin');
   });
 
-  it('LightGBM: looks through casts and products', () => {
+  it('LightGBM: the operator is found behind a cast and a product', () => {
     const nodes = [
       classifier('TreeEnsembleClassifier', { post_transform: string('SOFTMAX') }, ['l', 'p']),
       node('Identity', ['p'], ['q']),
@@ -95,27 +95,30 @@ describe('what exporters write', () => {
   it.each([
     ['texts', initializer('classes', 'string', [2], ['no', 'yes']), 'string', ['no', 'yes']],
     ['whole numbers', initializer('classes', 'int32', [2], [3, 7]), 'int64', [3, 7]],
-  ] as const)('classes that the label is looked up in: %s', (_kind, classes, type, expected) => {
-    const nodes = [
-      node('Softmax', ['X'], ['probabilities'], { axis: int(1) }),
-      node('ArgMax', ['X'], ['place'], { axis: int(1) }),
-      node('ai.onnx.ml:ArrayFeatureExtractor', ['classes', 'place'], ['found']),
-      node('Reshape', ['found', 'shape'], ['label']),
-    ];
-    const source = {
-      inputs: [X],
-      outputs: [tensorValue('label', type, ['N']), matrix('probabilities')],
-      nodes,
-      initializers: [classes, initializer('shape', 'int64', [1], [-1n])],
-    };
-    expect(propose(source).manifest.output).toEqual({
-      label: 'label',
-      probabilities: 'probabilities',
-      classes: expected,
-    });
-  });
+  ] as const)(
+    'a label that is looked up in a list: the classes are the list of %s',
+    (_kind, classes, type, expected) => {
+      const nodes = [
+        node('Softmax', ['X'], ['probabilities'], { axis: int(1) }),
+        node('ArgMax', ['X'], ['place'], { axis: int(1) }),
+        node('ai.onnx.ml:ArrayFeatureExtractor', ['classes', 'place'], ['found']),
+        node('Reshape', ['found', 'shape'], ['label']),
+      ];
+      const source = {
+        inputs: [X],
+        outputs: [tensorValue('label', type, ['N']), matrix('probabilities')],
+        nodes,
+        initializers: [classes, initializer('shape', 'int64', [1], [-1n])],
+      };
+      expect(propose(source).manifest.output).toEqual({
+        label: 'label',
+        probabilities: 'probabilities',
+        classes: expected,
+      });
+    },
+  );
 
-  it('a network: logits by name, or by the layer that they come from once there are classes', () => {
+  it('a network: logits are found by name, or by their layer if classes are given', () => {
     const network = (output: string, columns: number) => ({
       inputs: [X],
       outputs: [matrix(output, columns)],
@@ -136,7 +139,7 @@ describe('what exporters write', () => {
     expect(propose(network('output', 3), { task: 'regression' }).manifest.output?.names).toHaveLength(3);
   });
 
-  it('one-versus-rest: the classes of the whole, not of its parts', () => {
+  it('one-versus-rest: the classes are those of the whole, not of its parts', () => {
     const part = node('ai.onnx.ml:LinearClassifier', ['X'], ['l0', 'p0'], {
       classlabels_ints: ints([0, 1]),
       post_transform: string('LOGISTIC'),
@@ -156,7 +159,7 @@ describe('what exporters write', () => {
     expect(propose(source).manifest.output?.classes).toEqual([1, 2, 3]);
   });
 
-  it('a label of 1 and 2 under other names gives way to the probabilities', () => {
+  it('a label of 1 and 2 is left out if classes with other names are given', () => {
     const attributes = { classlabels_ints: ints([1, 2]), post_transform: string('LOGISTIC') };
     const source = {
       inputs: [X],
@@ -170,14 +173,14 @@ describe('what exporters write', () => {
   });
 });
 
-describe('which output is the prediction', () => {
+describe('the choice of the output', () => {
   const softmaxes = (...names: readonly string[]): ModelSource => ({
     inputs: [X],
     outputs: names.map((name) => matrix(name, 2)),
     nodes: names.map((name) => node('Softmax', ['X'], [name])),
   });
 
-  it('what the operator says wins over a name', () => {
+  it('the operator decides over a name', () => {
     const source = {
       inputs: [X],
       outputs: [
@@ -194,15 +197,15 @@ describe('which output is the prediction', () => {
     expect(propose(source).manifest.output).toMatchObject({ label: 'y', probabilities: 'p' });
   });
 
-  it('where an operator made two outputs, the name decides, and a remark says so', () => {
-    const { manifest, remarks } = propose(softmaxes('attention', 'probabilities'));
+  it('the name decides between two outputs of equal operators, and a note names the other', () => {
+    const { manifest, notes } = propose(softmaxes('attention', 'probabilities'));
     expect(manifest.output).toMatchObject({ probabilities: 'probabilities' });
-    expect(remarks).toContain(
-      'probabilities is taken for the probabilities by its name; attention could be it too: --probabilities NAME says otherwise',
+    expect(notes).toContain(
+      'probabilities is taken as the probabilities because of its name, although attention is possible too: --probabilities NAME chooses another output',
     );
   });
 
-  it('of two without a difference the user must choose', () => {
+  it('the user must choose between two equal outputs', () => {
     expect(() => propose(softmaxes('left', 'right'))).toThrow(
       'several outputs can be the probabilities: left (made by Softmax), right (made by Softmax); choose one with --probabilities NAME, or serve them all with --task tensor',
     );
@@ -212,7 +215,7 @@ describe('which output is the prediction', () => {
     expect(given.manifest.output).toMatchObject({ probabilities: 'left' });
   });
 
-  it('two labels are as many as two probabilities', () => {
+  it('the user must choose between two labels', () => {
     const labels = ['a', 'b'].map((name) => tensorValue(name, 'int64', ['N']));
     const nodes = ['a', 'b'].map((name) => node('ArgMax', ['X'], [name], { axis: int(1), keepdims: int(0) }));
     expect(() => propose({ inputs: [X], outputs: labels, nodes })).toThrow('choose one with --label NAME');
@@ -220,7 +223,7 @@ describe('which output is the prediction', () => {
     expect(propose(source, { outputs: { label: 'b' } }).manifest.output).toEqual({ label: 'b' });
   });
 
-  it('the one regressor among several numbers, as ML.NET writes it', () => {
+  it('the output of the only regressor is the value in a graph of ML.NET', () => {
     const trees = node('ai.onnx.ml:LinearRegressor', ['all'], ['Score.output'], {
       coefficients: floats([1, 2]),
     });
@@ -239,7 +242,7 @@ describe('which output is the prediction', () => {
     expect(taskReason).toBe('the output Score.output is a number made by LinearRegressor');
   });
 
-  it('a multiclass of ML.NET: the label that came in is none, and the classes are those of its last lookup', () => {
+  it('in a multiclass graph of ML.NET the repeated label is not proposed, and the classes are those of the last lookup', () => {
     const keys = (names: readonly string[]) => ({
       keys_int64s: ints(names.map((_, k) => k + 1)),
       values_strings: strings(names),
@@ -270,18 +273,18 @@ describe('which output is the prediction', () => {
         initializer('one', 'int64', [1], [1n]),
       ],
     };
-    const { manifest, remarks } = propose(source);
+    const { manifest, notes } = propose(source);
     expect(manifest.output).toEqual({
       label: 'PredictedLabel.output',
       probabilities: 'Score.output',
       classes: ['c', 'a', 'b'],
     });
-    expect(remarks).toContain(
-      'the outputs Label.output, Features.output only hold what went in, so they are no prediction',
+    expect(notes).toContain(
+      'the outputs Label.output, Features.output only repeat inputs, so they are not proposed as prediction',
     );
   });
 
-  it('the label of a classifier below other names of a ZipMap is a place among them', () => {
+  it('a label is a position if the ZipMap has other class names than the classifier', () => {
     const attributes = { classlabels_ints: ints([0, 1]), post_transform: string('LOGISTIC') };
     const source = (keys: readonly number[], labels: readonly number[]) => ({
       inputs: [X],
@@ -304,8 +307,8 @@ describe('which output is the prediction', () => {
   });
 });
 
-describe('features', () => {
-  it('of one column alone takes the name of the input, or that of the golden rows', () => {
+describe('the proposed features', () => {
+  it('take the name of an only column from the input or from the golden rows', () => {
     const source = {
       inputs: [tensorValue('s', 'float32', ['N', 1])],
       outputs: [tensorValue('variable', 'float32', ['N', 1])],
@@ -317,7 +320,7 @@ describe('features', () => {
     ]);
   });
 
-  it('take the names and the order of the golden rows, which prove them', () => {
+  it('take the names and the order of the golden rows', () => {
     const source = {
       inputs: [X],
       outputs: [tensorValue('variable', 'float32', ['N', 1])],
@@ -346,12 +349,12 @@ describe('features', () => {
     ['age, income', ['age', 'income']],
     ['age', ['x0', 'x1']],
     ['age,age', ['x0', 'x1']],
-  ])('take the names that the exporter left, where they fit: %s', (text, names) => {
+  ])('take the names in the metadata if their number fits: %s', (text, names) => {
     const { manifest } = propose(identity([X], { metadata: { feature_names: text } }));
     expect(manifest.features?.map((it) => (typeof it === 'string' ? it : it.name))).toEqual(names);
   });
 
-  it('says which fill what, where there are several matrices', () => {
+  it('list which features fill which input if there are several matrices', () => {
     const { manifest } = propose(identity([X, tensorValue('R', 'string', ['N', 1])]), {
       features: ['a', 'b', 'c'],
     });
@@ -363,7 +366,7 @@ describe('features', () => {
     ]);
   });
 
-  it('counts the columns of an open input by its scaler, and otherwise asks', () => {
+  it('have the width of the scaler if the width of the input is open; without a scaler --features is required', () => {
     const scaler = node('ai.onnx.ml:Scaler', ['X'], ['variable'], {
       offset: floats([1, 2, 3]),
       scale: floats([1, 1, 1]),
@@ -376,7 +379,7 @@ describe('features', () => {
     expect(propose(identity([matrix('X')])).manifest.task).toBe('tensor');
   });
 
-  it('lists the categories of an encoder that fails on others', () => {
+  it('list the categories of an encoder that fails on other texts', () => {
     const encoder = (zeros: number) =>
       node('ai.onnx.ml:OneHotEncoder', ['X'], ['variable'], {
         cats_strings: strings(['b', 'a']),

@@ -22,42 +22,49 @@ const rows = Array.from({ length: 40 }, (_unused, k) => ({
   c: k % 7,
 }));
 
-describe('features whose rows depend on each other', () => {
+describe('a version with features whose rows depend on each other', () => {
   test.each([
     ['dynamic quantization', dynamicallyQuantized(), /DynamicQuantizeLinear.*quantize statically/],
     ['a mean over the rows', centredOnRun(), /ReduceMean works along the first axis/],
-    ['a mean over the rows, transposed', centredInDisguise(), /variable differs by .* % among \d+ rows/],
-  ])('by %s are run a row at a time: equal alone and in company', async (_what, model, reason) => {
-    using version = await loadOne(regression, model);
-    const alone: unknown[] = [];
-    for (const row of rows) alone.push((await version.ask(row))['prediction']);
-    const together = await Promise.all(rows.map((row) => version.ask(row)));
-    expect(together.map((it) => it['prediction'])).toEqual(alone);
-    expect(version.loaded.loadStats).toMatchObject({
-      batchRows: 1,
-      batchReason: expect.stringMatching(reason),
-    });
-    expect(version.loaded.loadStats.batchDifference).toBeGreaterThan(1e-3);
-  });
+    [
+      'a mean over the rows, transposed',
+      centredInDisguise(),
+      /variable differs by .* % in a run of \d+ rows/,
+    ],
+  ])(
+    'through %s runs one row at a time, so that answers alone and in parallel are equal',
+    async (_what, model, reason) => {
+      using version = await loadOne(regression, model);
+      const alone: unknown[] = [];
+      for (const row of rows) alone.push((await version.ask(row))['prediction']);
+      const together = await Promise.all(rows.map((row) => version.ask(row)));
+      expect(together.map((it) => it['prediction'])).toEqual(alone);
+      expect(version.loaded.loadStats).toMatchObject({
+        batchRows: 1,
+        batchReason: expect.stringMatching(reason),
+      });
+      expect(version.loaded.loadStats.batchDifference).toBeGreaterThan(1e-3);
+    },
+  );
 });
 
 describe('rows that do not depend on each other', () => {
-  test('share runs', async () => {
+  test('rows of several requests share a run', async () => {
     using version = await loadOne(regression, linearRegression([1, 2, 3]));
     const answers = await Promise.all(rows.map((row) => answerBody(version.loaded, row)));
     expect(Math.max(...answers.map(({ timing }) => timing?.batchRows ?? 0))).toBe(40);
     expect(version.loaded.loadStats.batchReason).toBe(undefined);
   });
 
-  test('share runs although a network adds up in another order for many rows', async () => {
+  test('rows share a run even if the engine adds in another order for many rows', async () => {
     using version = await loadOne({ ...regression, features: numbers('abcd') }, network(4, 256));
     expect(version.loaded.loadStats).toMatchObject({ batchRows: 256 });
     expect(version.loaded.loadStats.batchReason).toBe(undefined);
   });
 });
 
-describe('rows that differ from each other in more than their numbers', () => {
-  test('texts that are padded to the longest of the run keep others away', async () => {
+describe('rows that depend on each other in a way that is hard to see', () => {
+  test('a graph that pads texts to the longest text of the run gets one row per run', async () => {
     const words = model({
       inputs: [tensorValue('text', 'string', ['N'])],
       outputs: [tensorValue('variable', 'int64', ['N'])],
@@ -72,8 +79,8 @@ describe('rows that differ from each other in more than their numbers', () => {
     });
   });
 
-  test('a term that is a thousandth of the answer is seen', async () => {
-    // X / 1000 less the share of a row's value among those of its run, behind a transposition.
+  test('a graph in which other rows change a small part of the answer gets one row per run', async () => {
+    // 2000 × X plus the softmax of X over the rows of the run, which a transposition hides.
     const share = model({
       inputs: [tensorValue('X', 'float32', ['N', 1])],
       outputs: [tensorValue('variable', 'float32', ['N', 1])],
@@ -90,7 +97,7 @@ describe('rows that differ from each other in more than their numbers', () => {
     expect(version.loaded.loadStats.batchRows).toBe(1);
   });
 
-  test('tensors whose rows are the second dimension of an output run alone', async () => {
+  test('requests run alone if the rows are the second dimension of an output', async () => {
     const turned = model({
       inputs: [tensorValue('X', 'float32', ['N', 1])],
       outputs: [tensorValue('variable', 'float32')],
@@ -103,7 +110,7 @@ describe('rows that differ from each other in more than their numbers', () => {
   });
 });
 
-describe('a graph that answers no row twice', () => {
+describe('a graph whose answer to the same row changes', () => {
   const names = { ...regression, output: { value: 'variable', names: ['u', 'v', 'w'] } };
   const tensors = { task: 'tensor' as const };
   test.each([
@@ -115,8 +122,8 @@ describe('a graph that answers no row twice', () => {
     ],
     ['Dropout in training mode', names, trainingDropout(), /Dropout runs in training mode.*"training_mode"/],
     ['Dropout in training mode, of tensors', tensors, trainingDropout(), /Dropout runs in training mode/],
-    ['a draw of numbers', regression, randomNoise(), /RandomNormalLike draws other numbers.*"randomness"/],
-  ] as const)('by %s is refused with what to do', async (_what, manifest, model, reason) => {
+    ['a draw of numbers', regression, randomNoise(), /RandomNormalLike draws new numbers.*"randomness"/],
+  ] as const)('because of %s is refused with advice', async (_what, manifest, model, reason) => {
     expect(await refusalOf(manifest, model)).toMatch(reason);
   });
 
@@ -124,23 +131,20 @@ describe('a graph that answers no row twice', () => {
     ['training_mode', names, trainingNormalization()],
     ['training_mode', names, trainingDropout()],
     ['randomness', regression, randomNoise()],
-  ] as const)(
-    'is served where the manifest allows %s, and never remembered',
-    async (allow, manifest, model) => {
-      using version = await loadOne({ ...manifest, allow: [allow] }, model);
-      expect(version.loaded.isCacheable).toBe(false);
-      expect(version.loaded.loadStats.batchRows).toBe(1);
-      expect((await version.ask(rows[3])).code).toBe('ok');
-    },
-  );
+  ] as const)('is served but not cached if the manifest allows %s', async (allow, manifest, model) => {
+    using version = await loadOne({ ...manifest, allow: [allow] }, model);
+    expect(version.loaded.isCacheable).toBe(false);
+    expect(version.loaded.loadStats.batchRows).toBe(1);
+    expect((await version.ask(rows[3])).code).toBe('ok');
+  });
 });
 
-describe('requests of tensors', () => {
+describe('requests with tensors', () => {
   const requests = Array.from({ length: 24 }, (_unused, k) => ({
     inputs: { X: Array.from({ length: 1 + (k % 3) }, (_row, r) => [k, r, Math.sin(k), -1]) },
   }));
 
-  test('share runs, and each gets its own rows', async () => {
+  test('several requests share a run, and each gets its own rows', async () => {
     using version = await loadOne(tensor, network(2, 64));
     const alone: unknown[] = [];
     for (const request of requests) alone.push((await version.ask(request))['outputs'].variable);
@@ -155,7 +159,7 @@ describe('requests of tensors', () => {
     }
   });
 
-  test('of more rows than a run may have are cut, and joined again', async () => {
+  test('a request with more rows than a run may have is cut, and its outputs are joined', async () => {
     using version = await loadOne(tensor, network(2, 64));
     const { batchRows } = version.loaded.loadStats;
     const X = Array.from({ length: 3 * batchRows + 1 }, (_unused, k) => [k % 11, k % 7, k % 5, k % 3]);
@@ -167,7 +171,7 @@ describe('requests of tensors', () => {
     }
   });
 
-  test('of a graph whose rows depend on each other run alone, with the reason', async () => {
+  test('requests run alone, with the reason, if the rows of the graph depend on each other', async () => {
     using version = await loadOne(tensor, centredInDisguise());
     const { loadStats, executorKind } = version.loaded;
     expect(loadStats).toMatchObject({

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildServer } from '../../../src/app.js';
 import { readConfig } from '../../../src/config/read-config.js';
-import { sendRaw } from '../../faults/raw.js';
+import { sendRaw } from '../../faults/instruments/raw-http.js';
 import { buildTestApp, type TestAnswer, type TestApp } from '../../helpers/app.js';
 import { entry, secretOf, withKey } from '../../helpers/keys.js';
 import { gatherByValue, infOut, linearRegression, slow } from '../../helpers/onnx-models.js';

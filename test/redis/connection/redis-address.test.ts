@@ -77,14 +77,14 @@ describe('the address of Redis', () => {
     ['redis+sentinel://:canary@one/', 'the name of the master'],
     ['redis+sentinel://:canary@one,/mymaster', 'such as redis+sentinel'],
     ['redis+sentinel://:canary@one/mymaster/x', 'whole number for the database'],
-    ['redis+cluster://:canary@one/3', 'database 0 alone'],
+    ['redis+cluster://:canary@one/3', 'only database 0'],
     ['redis+cluster://:canary@', 'such as redis+cluster'],
     ['redis+other://:canary@one', 'such as redis://'],
-    // ioredis would take them for settings of its own.
+    // ioredis would read these as options of its own.
     ['redis://:canary@cache?commandTimeout=0', 'without "?"'],
     ['redis://:canary@cache/0#x', 'without "?"'],
     ['redis+cluster://:canary@one,two?x=1', 'without "?"'],
-  ])('is refused when it is %s, without repeating it', (text, reason) => {
+  ])('is rejected without being repeated: %s', (text, reason) => {
     expect(() => readRedisAddress(text)).toThrow(reason);
     expect(() => readRedisAddress(text)).not.toThrow('canary');
   });

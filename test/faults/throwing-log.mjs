@@ -1,4 +1,0 @@
-// An error that nobody catches, at a signal.
-process.on('SIGUSR2', () => {
-  throw new Error('nobody catches this');
-});
