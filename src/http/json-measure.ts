@@ -41,14 +41,14 @@ export function measureJson(json: Uint8Array, maxDepth: number): JsonMeasure {
   return { depth: deepest, names, items };
 }
 
-/** A longer string is searched for its end by Node's own `indexOf`, which looks at many bytes at a time. */
+/** The end of a longer string is found by Node's `indexOf`, which compares many bytes at a time. */
 const maxStepped = 64;
 
-/** The index of the quote that ends the string which begins at `start`; the text's length or more if none does. */
+/** The index of the closing quote of the string that begins at `start`; the text's length or more if it has none. */
 function endOfString(json: Uint8Array, start: number): number {
   let at = start;
   let stepped = 0;
-  // The next quote, escaped or not. Searched once for each quote, or a long text of escapes would be searched again and again.
+  // The next quote, escaped or not. It is kept, so that a long string of escapes is searched only once.
   let next = -1;
   while (at < json.length && json[at] !== quote) {
     at += json[at] === backslash ? 2 : 1;

@@ -41,9 +41,8 @@ export default fp(
 );
 
 /**
- * A client with `Expect: 100-continue` waits for an invitation to send its body. The invitation is sent after the checks
- * of the headers, so that a refusal spares the client the body. Such a refusal closes the connection, since the client
- * may send the body nevertheless.
+ * A client with `Expect: 100-continue` waits for an invitation to send its body. It is sent after the checks of the
+ * headers, so that a refusal spares the client the body. A refusal closes the connection: the body may come anyway.
  */
 function inviteLater(response: ServerResponse): void {
   const { shouldKeepAlive } = response;

@@ -91,7 +91,7 @@ export default fp<{ tls: Tls }>(
   { name: 'tls', fastify: '5.x', dependencies: ['reload'] },
 );
 
-/** Closes failed handshakes, which Node 20 emits as `clientError`, and running ones, which it forgets when it closes. */
+/** Closes failed handshakes, which Node 20 emits as `clientError`, and running ones, which its close skips. */
 function closeHandshakes(server: Server): void {
   // Runs before Node's own listener, so that it finds the socket destroyed already.
   server.prependListener('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy());

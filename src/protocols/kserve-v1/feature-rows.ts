@@ -12,7 +12,7 @@ interface Rows {
   readonly locate: Locate;
 }
 
-/** The features of a row, in order. A null for an `optional` feature counts as left out: null is not one of its values. */
+/** The features of a row, in order. Null is no value of an `optional` feature: there it counts as left out. */
 interface RowShape {
   readonly names: readonly string[];
   readonly optional: ReadonlySet<string>;

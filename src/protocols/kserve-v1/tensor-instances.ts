@@ -12,8 +12,8 @@ export interface TensorInstances extends LocatedRows {
 const maxProblems = 20;
 
 /**
- * Checks a body for the task `tensor`. `instances` are stacked along the first axis of each input. They are bare values
- * if the graph has one input, else objects by the inputs' names. `inputs` has that axis already. Throws `invalid_input`.
+ * Checks a body for the task `tensor`. `instances` are stacked along the first axis of each input: bare values if the
+ * graph has one input, else objects by the inputs' names. `inputs` has that axis already. Throws `invalid_input`.
  */
 export function checkTensors(body: V1Body, { task, maxRows }: LoadedVersion): TensorInstances {
   const names = task.tensors?.inputs.map(({ name }) => name) ?? [];

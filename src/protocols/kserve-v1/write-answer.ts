@@ -6,8 +6,8 @@ import { splitArray } from './json-array.js';
 import type { V1Body } from './read-body.js';
 
 /**
- * Writes the answers to rows of features. A prediction is a label or a value, or an array in the manifest's order if the
- * output has several columns, as in KServe's server for scikit-learn. For `inputs` the key is `outputs`, as in
+ * Writes the answers to rows of features. A prediction is a label or a value. If the output has several columns, it is
+ * an array in the manifest's order, as in KServe's server for scikit-learn. For `inputs` the key is `outputs`, as in
  * TensorFlow Serving.
  */
 export function writePredictions(

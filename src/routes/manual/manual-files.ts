@@ -5,8 +5,8 @@ const pages = ['/docs', '/docs/'];
 
 /**
  * Reads the pages of the manual and their files once from @fastify/swagger-ui, by path. The plugin itself serves no
- * client: it opens a file for each request, which pipelined requests keep open while a client reads nothing, and answers
- * an encoded `..` or NUL with a 500 (5.2.6).
+ * client: it opens a file for each request, which stays open while a pipelining client reads nothing, and it answers an
+ * encoded `..` or NUL with a 500 (5.2.6).
  */
 export async function readManualFiles(): Promise<ReadonlyMap<string, ServedBytes>> {
   const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([

@@ -1,7 +1,7 @@
 import { readManualFiles } from './manual-files.js';
 import type { ServedBytes } from './served-bytes.js';
 
-/** The files of the manual. The first request reads them, since they take 20 MB and most servers get no such request. */
+/** The files of the manual. The first request reads them: they take 20 MB, and most servers get no such request. */
 export class Manual {
   #files: ReturnType<typeof readManualFiles> | undefined;
 

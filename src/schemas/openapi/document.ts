@@ -73,7 +73,7 @@ const ownCodes: Readonly<Record<string, readonly ErrorCode[]>> = {
 };
 
 /**
- * Adds the models to the document of the routes (OpenAPI 3.1). Each model gets paths of its own beside the general ones,
+ * Adds the models to the document of the routes (OpenAPI 3.1). Each model gets its own paths beside the general ones,
  * with its real features, ranges, units and a working example. `hasVersions` adds a path for each version.
  */
 export function describeModels(

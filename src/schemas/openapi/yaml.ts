@@ -1,5 +1,5 @@
 /**
- * A JSON value as YAML 1.2 in block style. Every text is in double quotes, which YAML reads as JSON does, so that no text
+ * A JSON value as YAML 1.2 in block style. Every text is in double quotes, which YAML reads as JSON does, so that none
  * is read as a number or a date. The package `yaml` takes 130 ms for the same document, this function 3 ms.
  */
 export function toYaml(value: unknown): string {
