@@ -45,7 +45,7 @@ export function createLoopClock(): LoopClock {
     const busyMs = now - markedAt - (performance.nodeTiming.idleTime - markedIdle);
     return now - Math.max(0, busyMs);
   };
-  // A turn accepts one connection (libuv 1.46). Connections of consecutive turns waited together: all get the first's time.
+  // A turn accepts one connection (libuv 1.46). Connections of consecutive turns waited together: all get one time.
   let inRow = 0;
   let rowSince = 0;
   const endTurn = (): void => {

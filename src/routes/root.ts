@@ -15,7 +15,8 @@ const RootSchema = Type.Object(
 );
 
 /**
- * Redirects a browser to the manual, and gives other clients links to the documents (the relations of RFC 8631). KServe's clients use it as a liveness probe. The links are relative, so that they work behind a proxy with a path.
+ * Redirects a browser to the manual, and gives other clients links to the documents (the relations of RFC 8631).
+ * KServe's clients use it as a liveness probe. The links are relative, so that they work behind a proxy with a path.
  */
 const rootRoutes: FastifyPluginAsync<RootOptions> = async (app, { hasManual }) => {
   const places = { openapi: 'openapi.json', docs: 'docs' };
