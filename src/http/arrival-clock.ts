@@ -1,41 +1,39 @@
 import { performance } from 'node:perf_hooks';
 
-/** Tells since when the requests of this turn of the event loop may have been waiting to be looked at. */
+/** Estimates how long the requests of this turn of the event loop have waited while the loop was busy. */
 export interface LoopClock {
-  /** The earliest moment at which a request that is seen now, on a connection, can have arrived, by `performance.now()`. */
+  /** The earliest time, by `performance.now()`, at which a request that is read now can have arrived. */
   arrivedAt(connection?: object): number;
-  /** Notes a connection that is taken now. */
   accept(connection: object): void;
-  /** Forgets what the loop was busy with before there could be a request. */
+  /** Restarts the measurement. A loop that was busy before the server listened has delayed no request. */
   reset(): void;
   close(): void;
 }
 
-/** While no request comes, how often it is noted that nothing holds the loop up. */
+/** How often the loop's figures are read while no request comes. */
 const markEveryMs = 200;
 
-/** Connections that the kernel keeps for a server that does not take them (Node's own backlog). */
+/** Node's default backlog: the connections that the kernel queues until the server accepts them. */
 const maxWaiting = 511;
 
 /**
- * A loop that was busy has let its sockets wait: for as long as it was, which is the time that passed since its last
- * turn ended less the time that it has been idle since (libuv measures that: uv_metrics_idle_time). Reading both costs
- * a tenth of a microsecond. A connection that waited to be taken has its request read one turn later still.
+ * While the loop is busy, sockets wait. Busy time = time since the last turn ended − idle time since then (libuv's
+ * uv_metrics_idle_time). Reading both costs 0.1 µs. A new connection's request is read one turn after the accept.
  */
 export function createLoopClock(): LoopClock {
   let markedAt = performance.now();
   let markedIdle = performance.nodeTiming.idleTime;
   let immediate: NodeJS.Immediate | undefined;
-  // After the loop has read its sockets: what they waited for has been told to their requests by then.
+  // Runs after the loop has read its sockets. Their requests have their arrival times by then.
   const mark = (): void => {
     clearImmediate(immediate);
     immediate = undefined;
     markedAt = performance.now();
     markedIdle = performance.nodeTiming.idleTime;
   };
-  // Connections taken in this turn, and in the one before: what waits on those is read now.
-  let taking: Map<object, number> | undefined;
-  let taken: Map<object, number> | undefined;
+  // Connections accepted in this turn and in the one before, with their arrival times.
+  let accepting: Map<object, number> | undefined;
+  let accepted: Map<object, number> | undefined;
   const markSoon = (): void => {
     immediate ??= setImmediate(mark);
   };
@@ -47,34 +45,34 @@ export function createLoopClock(): LoopClock {
     const busyMs = now - markedAt - (performance.nodeTiming.idleTime - markedIdle);
     return now - Math.max(0, busyMs);
   };
-  // A turn takes one connection (libuv 1.46): one that is taken in the turn after another may have waited as long.
+  // A turn accepts one connection (libuv 1.46). Connections of consecutive turns waited together: all get one time.
   let inRow = 0;
   let rowSince = 0;
   const endTurn = (): void => {
-    const last = taking;
-    taken = last;
-    taking = undefined;
+    const last = accepting;
+    accepted = last;
+    accepting = undefined;
     setImmediate(() => {
-      if (taken === last) taken = undefined;
-      // A turn that found no connection to be taken: whoever comes next has waited for no other.
-      if (taking === undefined) inRow = 0;
+      if (accepted === last) accepted = undefined;
+      // A turn without a new connection ends the series.
+      if (accepting === undefined) inRow = 0;
     });
   };
   return {
     arrivedAt(connection) {
       const since = waitingSince();
-      if (taken === undefined || connection === undefined) return since;
-      return Math.min(since, taken.get(connection) ?? since);
+      if (accepted === undefined || connection === undefined) return since;
+      return Math.min(since, accepted.get(connection) ?? since);
     },
     accept(connection) {
-      if (taking === undefined) {
-        taking = new Map();
+      if (accepting === undefined) {
+        accepting = new Map();
         setImmediate(endTurn);
       }
       if (inRow === maxWaiting) inRow = 0;
       rowSince = inRow === 0 ? waitingSince() : Math.min(rowSince, waitingSince());
       inRow += 1;
-      taking.set(connection, rowSince);
+      accepting.set(connection, rowSince);
     },
     reset: mark,
     close() {

@@ -5,18 +5,17 @@ import { createLoopClock } from './arrival-clock.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Since when the request that is looked at now, on a connection, may have been waiting, by `performance.now()`. */
+    /** The time, by `performance.now()`, at which the request that is read now may have arrived on its connection. */
     readonly arrivedAt: (connection: Socket) => number;
   }
 }
 
-/** Lends the clock by which a request's time runs from its arrival, and not from when a busy thread first saw it. */
+/** Makes a request's deadline run from its arrival, and not from the moment at which a busy thread reads it. */
 export default fp(
   async function arrivalPlugin(app) {
     const clock = createLoopClock();
     app.decorate('arrivedAt', clock.arrivedAt);
-    // Over TLS a client sends nothing before it is answered, and its request is read in one turn with the end of the
-    // handshake: it has waited for no connection that was taken before.
+    // A TLS client sends its request after the handshake, so the request did not wait for the accept.
     if (!(app.server instanceof TlsServer)) app.server.on('connection', clock.accept);
     app.addHook('onReady', async () => clock.reset());
     app.addHook('onListen', async () => clock.reset());

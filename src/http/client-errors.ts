@@ -9,7 +9,6 @@ import type { ProblemSettings } from '../schemas/problem.js';
 import { createRequestId } from './request-id.js';
 import { mayBecomeUnknownMethod, type ParserFault, readUnknownMethod } from './unknown-method.js';
 
-/** Node's errors for what never became a request. */
 const codes: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
   HPE_HEADER_OVERFLOW: 'headers_too_large',
@@ -29,26 +28,25 @@ const reasons: Readonly<Record<number, string>> = {
 };
 
 const lingerMs = 2_000;
-/** In which the rest of a request with an unknown method must come, from its first bytes on. */
+/** Time for the rest of a request with an unknown method, from its first bytes on. */
 const restMs = 1_000;
 
-/** What is known of a request that never became one. */
 interface Refused {
   readonly url?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   readonly known?: KnownOfRefused;
 }
 
-/** Answers on a socket that belongs to no request, in the same form as any other error, and closes it. */
+/** Writes an error to a socket that has no request, in the form of any other error, and closes the socket. */
 export type Refuse = (error: ServiceError, socket: Socket, refused?: Refused) => void;
 
-/** What the log tells of a refused request. A method that nobody knows is a text of the client, and is not told. */
+/** Log fields of a refused request. An unknown method is not logged, since it is a text of the client. */
 export interface KnownOfRefused {
   readonly key?: string;
   readonly method?: string;
 }
 
-/** A client that does not close its side as well is cut soon: no limit of Node's own watches such a connection any more. */
+/** Node's own time limits no longer apply to a refused connection: it is destroyed after 2 s if the client keeps it. */
 export function createRefuse(
   settings: ProblemSettings,
   onRefused: (error: ServiceError, requestId: string, known: KnownOfRefused) => void,
@@ -63,19 +61,18 @@ export function createRefuse(
       `content-length: ${Buffer.byteLength(text)}`,
       `x-request-id: ${requestId}`,
       'x-content-type-options: nosniff',
-      // RFC 9110 wants it of every server that has a clock; Node adds it to all other answers.
+      // Required by RFC 9110. Node adds it to all other answers.
       `date: ${new Date().toUTCString()}`,
       'connection: close',
       ...Object.entries({ ...headers, ...error.headers }).map(([name, value]) => `${name}: ${value}`),
     ];
     socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
-    // Not the socket's own timer, which every byte that still comes would set anew.
+    // Not the socket's own timer: each byte from the client would restart it.
     const cut = setTimeout(() => socket.destroy(), lingerMs).unref();
     socket.once('close', () => clearTimeout(cut));
   };
 }
 
-/** Connections with the beginning of a request whose method is unknown. */
 interface Beginning {
   readonly fault: ParserFault;
   readonly timer: NodeJS.Timeout;
@@ -83,24 +80,24 @@ interface Beginning {
 }
 const waiting = new WeakMap<Socket, Beginning>();
 
-/** Refuses bytes that the HTTP parser has refused: after those nothing on that connection can be trusted. */
+/** Answers when Node's HTTP parser rejects bytes, and closes the connection: no later byte on it can be trusted. */
 export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
   return (found: ParserFault, socket: Socket): void => {
     let fault = found;
     const before = waiting.get(socket);
     if (before !== undefined) {
-      // Node's parser gives its first fault again for each piece that comes after it.
+      // After its first fault, Node's parser reports that same fault for each later piece.
       clearTimeout(before.timer);
       waiting.delete(socket);
-      fault = join(before.fault, found);
+      fault = appendBytes(before.fault, found);
     }
-    // Bytes after a request with `Connection: close` are no part of anything: its answer is still to be sent.
+    // Bytes after a request with `Connection: close` are ignored, so that its answer can still be sent.
     if (fault.code === 'HPE_CLOSED_CONNECTION') return;
     if (fault.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
     }
-    // A refusal that the headers alone had earned: a second answer would be taken for that to the next request.
+    // The answer has already begun. The client would take a second answer for that of its next request.
     if (responseInProgress(socket)?.headersSent) {
       socket.destroySoon();
       return;
@@ -110,15 +107,15 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
       if (!socket.writable) return;
       const request = readUnknownMethod(fault);
       if (request !== undefined) refuseUnmatched(app, { ...request, socket }, refuse, socket);
-      // A body that is broken, or comes too late, is that of the request that is being answered.
       else {
+        // A broken or late body belongs to the request that is being answered.
         const url = responseInProgress(socket)?.req.url;
         refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket, { url });
       }
     };
-    // Its key may be in a piece that has not come: the answer must not follow from how the bytes were cut.
+    // The key may be in a later piece. The answer must not depend on where TCP cuts the bytes.
     if (mayBecomeUnknownMethod(fault)) {
-      // No piece lengthens the time: a client that drips would hold the connection.
+      // A new piece does not extend the time, or a slow client could hold the connection.
       const since = before?.since ?? performance.now();
       const leftMs = Math.max(0, since + restMs - performance.now());
       waiting.set(socket, { fault, since, timer: setTimeout(answer, leftMs).unref() });
@@ -126,17 +123,16 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
   };
 }
 
-/** The first fault, with the bytes that came after it. */
-function join(first: ParserFault, { rawPacket }: ParserFault): ParserFault {
+function appendBytes(first: ParserFault, { rawPacket }: ParserFault): ParserFault {
   const pieces = [first.rawPacket, rawPacket].filter((piece) => Buffer.isBuffer(piece));
   return { ...first, code: first.code, bytesParsed: first.bytesParsed, rawPacket: Buffer.concat(pieces) };
 }
 
-/** Refuses to be a tunnel. Node gives a CONNECT to nobody else, and closes it without a word where nobody listens. */
+/** Refuses CONNECT. Node emits it as an event of its own, and closes the socket without an answer if nobody listens. */
 export function createConnectHandler(app: FastifyInstance, refuse: Refuse) {
   return (request: IncomingMessage, socket: Socket): void => {
     socket.on('error', () => socket.destroy()).resume();
-    // The list may be empty (RFC 9110): an authority takes no method here.
+    // RFC 9110 allows an empty `Allow`: a target such as `host:port` takes no method here.
     const own = new ServiceError('method_not_allowed', {
       headers: { allow: app.addressOf(request.url ?? '').methods.join(', ') },
     });
@@ -144,7 +140,7 @@ export function createConnectHandler(app: FastifyInstance, refuse: Refuse) {
   };
 }
 
-/** Refuses a request that no route can have seen, behind the gates of all others. */
+/** Refuses a request that cannot reach a route. Its key and its limit are checked first, as for any other request. */
 function refuseUnmatched(
   app: FastifyInstance,
   request: RawRequest & { readonly url?: string | undefined; readonly method?: string | undefined },

@@ -4,8 +4,8 @@ const maxBytes = 64 * 1_024 * 1_024;
 const maxMs = 5_000;
 
 /**
- * Reads on and throws away what a client still sends, up to a limit. A connection that is closed before that is
- * reset, and most clients then show a broken pipe in place of the answer.
+ * Reads and discards the rest of a body, up to 64 MB or 5 s. Closing the connection at once would reset it, and most
+ * clients then report a broken pipe in place of the answer.
  */
 export function discardBody(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {

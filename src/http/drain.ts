@@ -2,18 +2,18 @@ import fp from 'fastify-plugin';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Makes readiness say 503, and every answer close its connection, while everything else goes on. */
+    /** From now on readiness is 503 and every answer closes its connection. Requests are still answered. */
     drain(): void;
     readonly isDraining: () => boolean;
   }
 }
 
-/** Whether the server is about to stop. Made before the server, whose answers depend on it. */
+/** Created before the server, whose response class reads it. */
 export interface Draining {
   isDraining: boolean;
 }
 
-/** Remembers that the server is about to stop, so that traffic is sent elsewhere before it does. */
+/** Marks the server as draining, so that a load balancer sends traffic elsewhere before the server stops. */
 export default fp<{ draining: Draining }>(
   async function drainPlugin(app, { draining }) {
     const drain = (): void => {

@@ -8,30 +8,29 @@ import { measureJson } from './json-measure.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether a body has as many rows as the version that answers lets a request have. */
+    /** Whether a body may hold several rows. The version sets their maximum. */
     takesRows?: boolean;
   }
 }
 
 const maxDepth = 32;
-/** A body with fewer bytes cannot be nested too deeply. */
+/** A body of at most this many bytes cannot be nested too deeply. */
 const depthFreeBytes = 2 * maxDepth;
 /**
- * Names and values that any body may have beyond those of its model: 1,000 names parse in less than 2 ms, and most
- * of those that are too many are still named in the refusal.
+ * Names and values that a body may have beyond those of its model. 1,000 names parse in less than 2 ms, and the
+ * refusal can then name the fields that the model does not have.
  */
 const spare = 1_000;
 const otherCharset = /;\s*charset\s*=(?!\s*"?utf-?8"?\s*(?:;|$))/i;
 
 /**
- * Takes bodies of `application/json` in UTF-8, and nothing else: invalid UTF-8 is refused instead of being
- * replaced, and so are deep nesting and more names than the model has, before they are parsed. `__proto__` is an
- * ordinary name here: nothing that is parsed is ever merged into another object.
+ * Accepts only `application/json` in UTF-8. Before a body is parsed, invalid UTF-8, deep nesting and more names than
+ * the model has are refused. `__proto__` is an ordinary name, since no parsed object is merged into another one.
  */
 export default fp(
   async function jsonBodyPlugin(app) {
     app.removeAllContentTypeParsers();
-    /** What the version takes that a request is for; none of it for any other route. */
+    /** The bounds of the version that would answer; 0 on other routes. */
     const boundsOf = ({ params, routeOptions }: FastifyRequest): BodyBounds => {
       if (routeOptions.config.scope !== 'predict') return { names: 0, items: 0 };
       const { model, version } = params as { model?: string; version?: string };
@@ -39,7 +38,7 @@ export default fp(
       loaded.release();
       const { names, items } = loaded.task.bodyBounds;
       const rows = routeOptions.config.takesRows ? loaded.maxRows : 1;
-      // A row is an item itself.
+      // Each row is a value of the array that holds the rows.
       return rows === 1 ? { names, items } : { names: rows * names, items: rows * (items + 1) };
     };
     const checkSize = (body: Buffer, request: FastifyRequest): void => {
@@ -57,7 +56,7 @@ export default fp(
       try {
         const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
         if (body.length === 0) {
-          // A client may name the type of all that it sends: a method without a body has none.
+          // Some clients send a content type with every request, also with a GET or DELETE that has no body.
           if (request.method !== 'POST') return done(null, undefined);
           throw invalid('The body is empty: send the input as JSON.');
         }
@@ -77,7 +76,7 @@ export default fp(
 );
 
 function parse(body: Buffer): unknown {
-  // Of a buffer, unlike of other bytes, this keeps a byte order mark, which JSON does not have.
+  // Buffer.toString keeps a byte order mark, unlike TextDecoder. JSON has none, so the parser refuses it.
   const text = body.toString();
   try {
     return JSON.parse(text);
@@ -91,9 +90,9 @@ function explainBytes(body: Buffer): string {
   return isUtf16 ? 'The body is UTF-16: send UTF-8.' : 'The body is not valid UTF-8.';
 }
 
-function tooMany(what: string, count: number, most: number, fix: string): ServiceError {
+function tooMany(what: string, count: number, max: number, fix: string): ServiceError {
   return new ServiceError('invalid_input', {
-    detail: `The body has ${count} ${what}, and a request of this model at most ${most}: ${fix}.`,
+    detail: `The body has ${count} ${what}, and a request of this model at most ${max}: ${fix}.`,
   });
 }
 

@@ -1,4 +1,4 @@
-/** What people write where JSON has another word. */
+/** Words of other languages, in lower case, and the JSON word for each. */
 const words: Readonly<Record<string, string>> = {
   nan: 'null',
   inf: 'null',
@@ -16,11 +16,10 @@ const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const escapeForm = /\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4})/y;
 const firstControl = 0x20;
 const endsEarly = 'The body ends early: send the whole of it.';
-/** Characters that are looked at: 10 ms at most. 8 MB of numbers would take 600 ms. */
+/** Scanning this many characters takes at most 10 ms. 8 MB of numbers would take 600 ms. */
 const maxExplained = 131_072;
 
-/** Bodies that are something else altogether, by how they begin. */
-const others: readonly (readonly [RegExp, string])[] = [
+const otherFormats: readonly (readonly [RegExp, string])[] = [
   [/^\uFEFF/, 'The body begins with a byte order mark (BOM): send UTF-8 without it.'],
   [/^.?\0/s, 'The body has bytes of zero, as UTF-16 has: send UTF-8.'],
   [/^\s*\[object /, 'The body is a printed object: send it as JSON, such as by JSON.stringify.'],
@@ -33,8 +32,8 @@ const others: readonly (readonly [RegExp, string])[] = [
 type Expected = 'value' | 'first value' | 'name' | 'first name' | 'colon' | 'separator' | 'end';
 
 /**
- * What is wrong with a text that is not JSON, and what to send instead: the first fault, in one sentence. Of the text
- * it repeats known words alone. `found` is what the parser said, of a fault that is too far back to be looked for.
+ * Describes the first fault of a text that is not JSON, in one sentence with its fix. The sentence repeats only known
+ * words of the text. `found` is the parser's message, for a fault behind the characters that are scanned here.
  */
 export function explainJsonFault(whole: string, found = ''): string {
   if (whole.trim() === '') return 'The body is empty: send JSON.';
@@ -43,9 +42,9 @@ export function explainJsonFault(whole: string, found = ''): string {
   return explain(whole.slice(0, maxExplained)) ?? `There is a fault behind character ${maxExplained}.`;
 }
 
-/** The first fault of a text; undefined where it ends without one. */
+/** The first fault of a text; undefined if the text has none up to its end. */
 function explain(text: string): string | undefined {
-  for (const [form, sentence] of others) if (form.test(text)) return sentence;
+  for (const [form, sentence] of otherFormats) if (form.test(text)) return sentence;
   const open: ('{' | '[')[] = [];
   let expected: Expected = 'value';
   let at = 0;
@@ -108,7 +107,7 @@ function explain(text: string): string | undefined {
   }
 }
 
-/** A word that stands for a value; undefined for one of JSON's. */
+/** Undefined if the word or number is JSON. */
 function explainWord(word: string, place: string): string | undefined {
   if (word === 'true' || word === 'false' || word === 'null' || number.test(word)) return undefined;
   const meant = words[word.replace(/^[+-]/, '').toLowerCase()];
@@ -118,7 +117,7 @@ function explainWord(word: string, place: string): string | undefined {
     : `There is no value of JSON ${place}: a text stands in double quotes.`;
 }
 
-/** The place after a text that begins at a place, or what is wrong in it; undefined where it does not end. */
+/** The index after the string that begins at `start`, or the fault in it; undefined if the string does not end. */
 function scanText(text: string, start: number): number | string | undefined {
   for (let at = start + 1; at < text.length; at += 1) {
     const code = text.charCodeAt(at);

@@ -3,19 +3,18 @@ const backslash = 0x5c;
 const colon = 0x3a;
 const comma = 0x2c;
 
-/** What parsing a JSON text would make. */
+/** The size of what a parser would build from a JSON text. */
 export interface JsonMeasure {
-  /** How deeply arrays and objects are nested. */
   readonly depth: number;
   /** Names of members, and objects. */
   readonly names: number;
-  /** Values behind a comma, and arrays. */
+  /** Commas, and arrays. */
   readonly items: number;
 }
 
 /**
- * Measures a JSON text without parsing it, in one pass of a nanosecond or two a byte. Stops once deeper than
- * `maxDepth`. On text that is no JSON the figures mean nothing, and the parser says so.
+ * Measures a JSON text without parsing it, at 1 to 2 ns a byte. Stops when the nesting exceeds `maxDepth`. The figures
+ * of invalid JSON mean nothing; the parser refuses it later.
  */
 export function measureJson(json: Uint8Array, maxDepth: number): JsonMeasure {
   let depth = 0;
@@ -29,7 +28,7 @@ export function measureJson(json: Uint8Array, maxDepth: number): JsonMeasure {
     } else if (byte === comma) items += 1;
     else if (byte === colon) names += 1;
     else if ((byte | 0x20) === 0x7b) {
-      // [ and { differ from ] and } by two, and from each other by 0x20.
+      // `[` is 0x5b and `{` is 0x7b: they differ by 0x20. So do `]` (0x5d) and `}` (0x7d).
       if (byte === 0x7b) names += 1;
       else items += 1;
       depth += 1;
@@ -42,14 +41,14 @@ export function measureJson(json: Uint8Array, maxDepth: number): JsonMeasure {
   return { depth: deepest, names, items };
 }
 
-/** A longer string is searched for its end by Node's own `indexOf`, which looks at many bytes at a time. */
+/** The end of a longer string is found by Node's `indexOf`, which compares many bytes at a time. */
 const maxStepped = 64;
 
-/** The index of the quote that ends the string which begins at `start`; the text's length or more if none does. */
+/** The index of the closing quote of the string that begins at `start`; the text's length or more if it has none. */
 function endOfString(json: Uint8Array, start: number): number {
   let at = start;
   let stepped = 0;
-  // The next quote, escaped or not. Searched once for each quote, or a long text of escapes would be searched again and again.
+  // The next quote, escaped or not. It is kept, so that a long string of escapes is searched only once.
   let next = -1;
   while (at < json.length && json[at] !== quote) {
     at += json[at] === backslash ? 2 : 1;

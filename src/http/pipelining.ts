@@ -3,20 +3,20 @@ import type { Socket } from 'node:net';
 import fp from 'fastify-plugin';
 import { skipRemainingRequests } from '../node-internals.js';
 
-/** Requests of one connection that one turn of the loop takes: some milliseconds at most. */
+/** Requests that one connection may send in one turn of the loop. They take a few milliseconds at most. */
 const maxInTurn = 32;
 
 /**
- * Keeps one connection from holding up all others: Node reads up to 2 MB from a connection in a turn and answers every
- * request in them, which with small ones takes seconds. Whoever pipelines more than a turn takes is answered so many
- * and then closed, and has to send the rest again, as RFC 9112, 9.3.2, lets a server do.
+ * Keeps one connection from blocking all others. Node reads up to 2 MB from a connection in a turn and answers every
+ * request in them, which takes seconds if they are small. A client that pipelines 32 requests or more in one turn gets
+ * 32 answers. Then its connection is closed, and it must send the rest again (RFC 9112, 9.3.2).
  */
 export default fp(
   async function pipeliningPlugin(app) {
     const closed = app.metrics
       .counter(
         'pipelining_closed_total',
-        'Connections that were closed for pipelining more than one turn takes',
+        'Connections that were closed because they pipelined too many requests at once',
       )
       .series({});
     const inTurn = new Map<Socket, number>();
@@ -28,7 +28,7 @@ export default fp(
       if (inTurn.size === 0) setImmediate(endTurn);
       const count = (inTurn.get(socket) ?? 0) + 1;
       inTurn.set(socket, count);
-      // Of a Node whose parser goes on all the same.
+      // In case a version of Node does not skip the remaining requests.
       if (count > maxInTurn) return;
       if (count === maxInTurn) {
         closed.add(1);

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.js';
 import type { PredictionRequest } from '../predictor.js';
 
-/** The version and the caller of a prediction, from a request's path and headers. Throws `invalid_request`. */
+/** Reads the version and the call context from a request's path and headers. Throws `invalid_request`. */
 export function readPredictionRequest(app: FastifyInstance, request: FastifyRequest): PredictionRequest {
   const { id: requestId, headers, raw } = request;
   const { model, version } = request.params as { readonly model?: string; readonly version?: string };
@@ -24,7 +24,6 @@ export function readPredictionRequest(app: FastifyInstance, request: FastifyRequ
   };
 }
 
-/** The client's own limit, in whole milliseconds. Throws `invalid_request`. */
 function readTimeout(header: string | string[] | undefined): number | undefined {
   if (header === undefined) return undefined;
   if (typeof header === 'string' && /^[1-9]\d{0,8}$/.test(header)) return Number(header);
@@ -33,7 +32,7 @@ function readTimeout(header: string | string[] | undefined): number | undefined 
   });
 }
 
-/** RFC 9111, 5.2.1: `no-cache` wants a new answer, `no-store` wants it forgotten as well. */
+/** RFC 9111, 5.2.1: with `no-cache` the answer is computed anew; with `no-store` it is not cached either. */
 function readCaching(header: string | undefined): 'normal' | 'bypass' | 'none' {
   if (header === undefined) return 'normal';
   const directives = header.toLowerCase().split(',');
@@ -41,7 +40,7 @@ function readCaching(header: string | undefined): 'normal' | 'bypass' | 'none' {
   return directives.some((it) => it.trim() === 'no-cache') ? 'bypass' : 'normal';
 }
 
-/** What `x-cache` says: a client sees whether a run was made for it. */
+/** The value of `x-cache` for each result: it says whether the model ran for this request. */
 export const shownCacheResults = {
   hit: 'hit',
   shared: 'hit',

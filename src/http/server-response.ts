@@ -3,22 +3,18 @@ import type { Socket } from 'node:net';
 import type { Draining } from './drain.js';
 
 /**
- * The answers of this server: Node's own, with three promises.
- *
- * They carry `Connection: close` once draining, those to requests that came in before it as well: Fastify tells
- * only the requests that come later.
- *
- * A connection whose client takes no byte of an answer for `timeoutMs` is destroyed. Only bytes that wait set that
- * clock: an answer that is still being computed has none, and one that fits into the buffers of the system, as
- * nearly every one does, is out of our hands when `end` returns.
- *
- * And a pipelined answer whose connection closes before its turn is closed as well, so that the file behind it is.
+ * Node's `ServerResponse` with three additions.
+ * - While the server drains, every answer has `Connection: close`. Fastify adds it only for requests that come later.
+ * - A connection is destroyed if its client reads no byte of an answer for `timeoutMs`. The clock runs only while bytes
+ *   wait in this process. Nearly every answer fits into the system's buffers and never starts it.
+ * - If the connection closes while a pipelined response is still queued, that response is closed too, which releases
+ *   its file handle.
  */
 export function createResponseClass(draining: Draining, timeoutMs: number): typeof ServerResponse {
   return class Response<R extends IncomingMessage> extends ServerResponse<R> {
     override writeHead(...head: unknown[]): this {
       if (draining.isDraining) this.shouldKeepAlive = false;
-      // The overloads of writeHead, and of those below, take the same arguments that came in.
+      // The arguments fit an overload: they came in by one. The same holds for `write` and `end`.
       return super.writeHead(...(head as Parameters<ServerResponse['writeHead']>)) as this;
     }
 
@@ -35,7 +31,7 @@ export function createResponseClass(draining: Draining, timeoutMs: number): type
       return this;
     }
 
-    /** A pipelined answer gets its connection when those before it are out; by then it may have been written. */
+    /** Node assigns the socket to a pipelined response after the ones before it. It may be complete by then. */
     override assignSocket(socket: Socket): void {
       super.assignSocket(socket);
       if (this.headersSent) limitWait(this, timeoutMs);
@@ -44,14 +40,14 @@ export function createResponseClass(draining: Draining, timeoutMs: number): type
 }
 
 /**
- * Net's own timer starts anew whenever the system has taken bytes, and node:http destroys a socket whose timer ends
- * and to which nobody listens. So the cut comes after one to two times `timeoutMs`.
+ * The socket's timer restarts whenever the system takes bytes. When it ends, node:http destroys the socket if nobody
+ * listens for the event. The connection therefore ends after one to two times `timeoutMs`.
  */
 function limitWait(response: ServerResponse, timeoutMs: number): void {
   const { socket } = response;
   if (socket === null || socket.writableLength === 0) return;
   socket.setTimeout(timeoutMs);
-  // Before Node's own listener, which then sets the timer of an idle connection.
+  // Runs before Node's own listener, which then starts the keep-alive timer.
   const lift = (): void => {
     response.off('drain', lift).off('finish', lift);
     socket.setTimeout(0);
@@ -59,7 +55,7 @@ function limitWait(response: ServerResponse, timeoutMs: number): void {
   response.prependListener('drain', lift).prependListener('finish', lift);
 }
 
-/** Node 20 tells a closed connection to the answer that it is at alone: those that wait behind it would never know. */
+/** Node 20 emits `close` only on the response that the connection is sending, and not on those queued behind it. */
 function closeWith(socket: Socket, response: ServerResponse): void {
   const close = (): void => {
     if (response.socket !== null || response.destroyed) return;

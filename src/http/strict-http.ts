@@ -2,15 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import fp from 'fastify-plugin';
 import { ServiceError } from '../errors.js';
 
-/** Beyond this many headers Node hides the rest, those that say where the body ends included. */
+/** Node drops headers beyond this number, including those that say where the body ends. */
 const maxHeaders = 1_000;
 const hostCharacters = /^[\w.~!$&'()*+,;=%:[\]-]*$/;
 
 /**
- * What Node's parser lets through, and RFC 9112 does not: each could be read in another way by a proxy in front, so
- * the connection is closed with the refusal. Two refusals that Node would make without a body are made here as well:
- * HTTP/1.1 without `Host` (`requireHostHeader` is off for that), and an `Expect` of something unknown, which is
- * passed over, as RFC 9110 allows.
+ * Refuses requests that Node's parser accepts against RFC 9112, and closes the connection, since a proxy in front may
+ * read such a request in another way. HTTP/1.1 without `Host` is refused here too, because Node would refuse it without
+ * a body (so `requireHostHeader` is off). An unknown `Expect` is ignored, as RFC 9110 allows.
  */
 export default fp(
   async function protocolPlugin(app) {
@@ -21,10 +20,10 @@ export default fp(
       inviteLater(response);
       app.server.emit('request', request, response);
     });
-    // Nearly every request names the same host: what has been checked is not checked again.
+    // The last valid host. Nearly every request has the same one, and it is not checked again.
     let soundHost: string | undefined;
     app.addHook('onRequest', ({ raw }, reply, done) => {
-      // What an answer is, its Content-Type says: no browser is to guess otherwise. It costs too little to be measured.
+      // A browser must not guess a type other than Content-Type. The cost is too small to measure.
       reply.header('x-content-type-options', 'nosniff');
       const fault = findFault(raw, soundHost);
       if (fault === undefined) {
@@ -42,9 +41,8 @@ export default fp(
 );
 
 /**
- * A client that asks before it sends its body (`Expect: 100-continue`) is told to send it after whatever the headers
- * alone can be refused for: an answer that comes at once, such as that the body is too large, spares it the body. It may
- * send it all the same, so that such an answer closes the connection.
+ * A client with `Expect: 100-continue` waits for an invitation to send its body. It is sent after the checks of the
+ * headers, so that a refusal spares the client the body. A refusal closes the connection: the body may come anyway.
  */
 function inviteLater(response: ServerResponse): void {
   const { shouldKeepAlive } = response;
@@ -71,7 +69,7 @@ function findFault(
   return coding.toLowerCase() === 'chunked' ? undefined : 'The only Transfer-Encoding is chunked.';
 }
 
-/** Of two, `headers` shows the first alone. */
+/** `headers` shows only the first of two. */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   let hosts = 0;
   for (let k = 0; k < rawHeaders.length; k += 2) {

@@ -1,10 +1,10 @@
 import { type IncomingHttpHeaders, METHODS } from 'node:http';
 
-/** Node's parser names what it refuses, and shows the bytes. */
+/** An error of Node's HTTP parser, with the bytes that it rejects. */
 export interface ParserFault extends Error {
   readonly code?: string | undefined;
   readonly bytesParsed?: number | undefined;
-  /** A buffer; Fastify's type has it otherwise. */
+  /** A buffer at run time; Fastify's type says otherwise. */
   readonly rawPacket?: unknown;
 }
 
@@ -14,7 +14,7 @@ export interface UnknownMethod {
   readonly rawHeaders: string[];
 }
 
-/** A method that nobody knows; one of RTSP's; the PRI of HTTP/2 in another request. */
+/** In this order: an unknown method, a method of RTSP, and HTTP/2's `PRI` in another request. */
 const codes: ReadonlySet<string | undefined> = new Set([
   'HPE_INVALID_METHOD',
   'HPE_INVALID_CONSTANT',
@@ -24,12 +24,11 @@ const requestLine = /^([!#$%&'*+.^_`|~\w-]+) ([!-~]+) HTTP\/1\.[01]$/;
 const headerLine = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*(.*?)[ \t]*$/;
 const lists: ReadonlySet<string> = new Set(['x-api-key', 'x-forwarded-for']);
 
-/** The beginning of a request line, however little of it has come. */
 const requestLineBegin = /^[!#$%&'*+.^_`|~\w-]+(?: [!-~]*(?: [HTP/1.0]{0,8})?)?\r?$/;
-/** As many as Node lets headers have. */
+/** Bytes: Node's own limit for headers. */
 const maxHead = 16_384;
 
-/** Whether more bytes may still make it a request that is sound but for its method. */
+/** Whether these bytes may be the beginning of a request that is valid except for its method. */
 export function mayBecomeUnknownMethod({ code, bytesParsed = 0, rawPacket }: ParserFault): boolean {
   if (!Buffer.isBuffer(rawPacket) || !codes.has(code) || rawPacket.length > maxHead) return false;
   const text = rawPacket.toString('latin1');
@@ -40,8 +39,8 @@ export function mayBecomeUnknownMethod({ code, bytesParsed = 0, rawPacket }: Par
 }
 
 /**
- * A request that is sound but for a method that Node's parser does not have: it is refused like those with a method
- * that no route has. What has not come yet, or is no header, counts as not sent. Undefined for any other fault.
+ * Reads a request that is valid except for its method, which Node's parser does not know. It is then refused like a
+ * method that no route has. Headers that are incomplete count as not sent. Undefined for any other fault.
  */
 export function readUnknownMethod({
   code,
@@ -50,7 +49,7 @@ export function readUnknownMethod({
 }: ParserFault): UnknownMethod | undefined {
   if (!Buffer.isBuffer(rawPacket) || !codes.has(code)) return undefined;
   const text = rawPacket.toString('latin1');
-  // The fault is in the request line, or is found at its end.
+  // The parser stops in the request line or at its end.
   const start = text.lastIndexOf('\n', Math.max(0, bytesParsed - 2)) + 1;
   const end = text.indexOf('\r\n\r\n', start);
   const [first = '', ...lines] = text.slice(start, end === -1 ? undefined : end).split('\r\n');

@@ -13,25 +13,24 @@ type RouteScope = Scope | 'open';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a key must be allowed to. Each route says so, or its plugin does by `app.scopeOfAll`. */
+    /** The scope that a key needs. Each route sets it, or its plugin sets `app.scopeOfAll`. */
     scope: RouteScope;
     /**
-     * Which model a route without `:model` is about, of which a key may be allowed some alone: that of plain
-     * `/predict`; that of the query's `model`, or all; or none, where the route sees to it itself.
+     * The model that a key must be allowed to use, for a route without `:model`. `default`: the model of plain
+     * `/predict`. `query`: the model in the query, or all models. `none`: the route checks it.
      */
     model?: 'default' | 'query' | 'none';
-    /** Whether a key is asked for: not for what is open. */
     needsKey?: boolean;
   }
   interface FastifyRequest {
-    /** Who asks; null where no key is needed. */
+    /** Null if the route needs no key. */
     key: ApiKey | null;
   }
   interface FastifyInstance {
     readonly needsKeys: boolean;
-    /** The key that a request presents; null where it presents none and needs none. Throws as `Gate.identify` does. */
+    /** The key of a request; null if it has none and needs none. Throws as `Authorizer.authenticate` does. */
     readonly identify: (request: RawRequest, isNeeded: boolean) => ApiKey | null;
-    /** The scope of all routes of a plugin that is not ours. */
+    /** The scope of all routes of a plugin from a package. */
     readonly scopeOfAll: RouteScope | undefined;
   }
 }
@@ -41,8 +40,8 @@ type AuthConfig = Pick<Config, 'HOST' | 'AUTH' | 'API_KEYS_FILE' | 'API_KEYS' | 
 const security = [{ apiKey: [] }, { bearer: [] }];
 
 /**
- * Asks each request for a key that may do what its route does, before the body is read. A route that does not say what
- * that is makes the start fail: none is open by oversight. Without keys all routes are open.
+ * Requires a key with the scope of the route, before the body is read. A route without a scope makes the start fail, so
+ * that no route is open by mistake. If authentication is off, all routes are open.
  */
 export default fp<AuthConfig>(
   async function authPlugin(app, config) {
@@ -76,7 +75,7 @@ export default fp<AuthConfig>(
           const { raw } = request;
           const presented = readCredential(raw.headers, raw.rawHeaders);
           const key = gate.authenticate(presented, () => app.clientOf(raw));
-          // Also where it may not do this: then it is known who tried.
+          // Set before the checks below, so that the log line of a refusal has the key's id.
           request.key = key;
           gate.requireScope(key, scope);
           if (key.models !== undefined) checkModel(key, request);
@@ -97,13 +96,16 @@ async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Autho
   const source = await openKeys(config, {
     onReload: (keys) => log.info({ keys }, 'the file of API keys has changed'),
     onBroken: (problem) =>
-      log.error({ problem }, 'the file of API keys cannot be used: the keys before stay'),
+      log.error({ problem }, 'the file of API keys cannot be used: the previous keys stay valid'),
   });
   app.onReload(() => source.reload());
   app.addHook('onClose', async () => source.close());
-  if (source.count === 0) log.warn('there is no API key yet: nobody may ask');
-  const counter = app.metrics.counter('auth_failures_total', 'Requests that were not let in, by reason');
-  // All of them from the start: a rate needs the zero before the first.
+  if (source.count === 0) log.warn('there is no API key yet: requests to routes that need one are refused');
+  const counter = app.metrics.counter(
+    'auth_failures_total',
+    'Requests that the check of keys refused, by reason',
+  );
+  // Created at the start: `rate()` needs the value 0 before the first failure.
   const counts = Object.fromEntries(failureReasons.map((reason) => [reason, counter.series({ reason })]));
   return createGate({
     ring: source.ring,
@@ -112,7 +114,7 @@ async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Autho
   });
 }
 
-/** Whether a key that may use some models alone may use that of a request. */
+/** For a key that is limited to some models: checks the model of a request. */
 function createModelCheck(
   app: FastifyInstance,
   gate: Authorizer,

@@ -9,26 +9,26 @@ import { redisPrefix } from './redis.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Undefined where nothing is remembered. */
+    /** Undefined if `CACHE=off`. */
     readonly cachedAnswers: CachedAnswers | undefined;
   }
 }
 
 type CacheConfig = Pick<Config, 'CACHE' | 'CACHE_TTL_SECONDS' | 'CACHE_MAX_ENTRIES' | 'CACHE_MAX_MB'>;
 
-/** Lends the predictor what remembers answers: this process, Redis, or one in front of the other. */
+/** Provides the cache of answers: in memory, in Redis, or in memory in front of Redis. */
 export default fp<CacheConfig>(
   async function cachePlugin(app, config) {
-    const createNear = (): LocalCache =>
+    const createLocal = (): LocalCache =>
       createMemoryCache({
         ttlMs: config.CACHE_TTL_SECONDS * 1_000,
         maxEntries: config.CACHE_MAX_ENTRIES,
         maxBytes: config.CACHE_MAX_MB * 1_048_576,
       });
-    const createFar = (): AnswerCache => {
+    const createRemote = (): AnswerCache => {
       if (app.redis === null) throw new ConfigError([`CACHE: ${config.CACHE} needs a REDIS_URL`]);
       const corrupt = app.metrics
-        .counter('prediction_cache_corrupt_total', 'Entries in Redis that were no answers, and were removed')
+        .counter('prediction_cache_corrupt_total', 'Corrupt cache entries that were removed from Redis')
         .series({});
       return createRedisCache(app.redis, {
         prefix: redisPrefix,
@@ -38,8 +38,8 @@ export default fp<CacheConfig>(
     };
     const cached = createCached(
       config.CACHE ?? (app.redis === null ? 'memory' : 'tiered'),
-      createNear,
-      createFar,
+      createLocal,
+      createRemote,
     );
     app.decorate('cachedAnswers', cached);
     app.addHook('onClose', async () => cached?.close());
@@ -49,18 +49,18 @@ export default fp<CacheConfig>(
 
 function createCached(
   kind: NonNullable<Config['CACHE']>,
-  createNear: () => LocalCache,
-  createFar: () => AnswerCache,
+  createLocal: () => LocalCache,
+  createRemote: () => AnswerCache,
 ): CachedAnswers | undefined {
   switch (kind) {
     case 'off':
       return undefined;
     case 'memory':
-      return new CachedAnswers(createNear());
+      return new CachedAnswers(createLocal());
     case 'redis':
-      return new CachedAnswers(undefined, createFar());
+      return new CachedAnswers(undefined, createRemote());
     case 'tiered':
-      return new CachedAnswers(createNear(), createFar());
+      return new CachedAnswers(createLocal(), createRemote());
     default:
       return kind satisfies never;
   }

@@ -7,21 +7,20 @@ import { describeValue, hideKeys } from '../text/describe-value.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Who counts as one client of those without a key: an IPv4 address, or a network of 64 bits of IPv6. */
+    /** The identity of a client without a key: an IPv4 address, or an IPv6 network of 64 bits. */
     readonly clientOf: (source: Source) => string;
   }
 }
 
 const quietMs = 60_000;
 
-/** Finds the client behind the proxies that `TRUST_PROXY` names. */
 export default fp<Pick<Config, 'TRUST_PROXY'>>(
   async function clientAddressPlugin(app, { TRUST_PROXY }) {
     const isTrusted = TRUST_PROXY === undefined ? undefined : readTrustedProxies(TRUST_PROXY);
     const unreadable = app.metrics
       .counter(
         'forwarded_addresses_unreadable_total',
-        'Requests whose X-Forwarded-For has no address where that of the client should be',
+        'Requests whose X-Forwarded-For has no readable address of the client',
       )
       .series({});
     let quietUntil = 0;
@@ -33,7 +32,7 @@ export default fp<Pick<Config, 'TRUST_PROXY'>>(
           quietUntil = performance.now() + quietMs;
           app.log.warn(
             { proxy: address, forwarded_for: hideKeys(describeValue(unread)) },
-            'X-Forwarded-For has no address where that of the client should be: its requests are counted by the address of the proxy',
+            'X-Forwarded-For has no readable address of the client: its requests are counted by the address of the proxy',
           );
         }
       }

@@ -9,14 +9,14 @@ declare module 'fastify' {
   }
 }
 
-interface WholeOptions {
+interface ClusterOptions {
   readonly link: WorkerLink | undefined;
   readonly requiredModels: string | undefined;
 }
 
-/** Lends the routes what the server says of itself, whether it is this process alone or several. */
-export default fp<WholeOptions>(
-  async function wholePlugin(app, { link, requiredModels }) {
+/** Provides the state of the whole server to the routes, whether it runs as one process or several. */
+export default fp<ClusterOptions>(
+  async function clusterPlugin(app, { link, requiredModels }) {
     const listMissing = () => findMissing(app.registry, requiredModels);
     const { metrics, isDraining, cachedAnswers } = app;
     const forget = async (identities: readonly string[]) => {
@@ -24,13 +24,13 @@ export default fp<WholeOptions>(
       return counts.reduce((sum, it) => sum + it, 0);
     };
     app.decorate('cluster', createCluster({ metrics, isDraining, findMissing: listMissing, forget }, link));
-    const tellMissing = () => {
-      // Closed meanwhile.
+    const logMissing = () => {
+      // The server was closed before the models were loaded.
       if (app.registry.isStarting) return;
       const reasons = listMissing().map(({ reason }) => reason);
       if (reasons.length > 0) app.log.warn({ reasons }, 'not ready');
     };
-    app.modelsLoaded.then(tellMissing, () => undefined);
+    app.modelsLoaded.then(logMissing, () => undefined);
   },
   { name: 'cluster', fastify: '5.x', dependencies: ['cache', 'metrics', 'drain', 'registry'] },
 );

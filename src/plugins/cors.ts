@@ -2,25 +2,24 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { readOrigins } from '../config/cors-origins.js';
 
-/** What clients may send, and what their pages may read of an answer. */
 const requestHeaders =
   'content-type, x-api-key, authorization, x-request-id, x-request-timeout-ms, cache-control, idempotency-key, prefer';
 const answerHeaders =
   'x-request-id, x-cache, retry-after, ratelimit, ratelimit-policy, server-timing, location';
-/** As long as a browser takes at most. */
+/** Two hours, the most that Chromium accepts. */
 const maxAgeSeconds = '7200';
 
 /**
- * Lets pages of some origins ask from a browser (the fetch standard's CORS), errors included. Their questions
- * beforehand are answered here, before anybody asks for a key: a browser sends none with them. Cookies and the like
- * are never allowed, so that a page can do no more than its own key allows.
+ * CORS of the fetch standard: pages of the configured origins may send requests and read the answers, errors included.
+ * Preflight requests are answered before the check of keys, since browsers send no key with them. Credentials of the
+ * browser, such as cookies, are never allowed: a page can do only what its own key allows.
  */
 export default fp<{ origins: string }>(
   async function corsPlugin(app, { origins }) {
     const allowed = readOrigins(origins) ?? new Set();
     app.addHook('onRequest', (request, reply, done) => {
       const { origin } = request.headers;
-      // An answer that was made for one origin must not be kept for another.
+      // A shared cache must not give one origin's answer to another origin.
       if (allowed !== '*') reply.header('vary', 'Origin');
       if (origin === undefined) return done();
       const isAllowed = allowed === '*' || allowed.has(origin);

@@ -5,11 +5,11 @@ import { toLoggedError } from '../log/logged-error.js';
 import type { Registry } from '../models/registry/registry.js';
 import { hideKeys } from '../text/describe-value.js';
 
-/** What the log says of a request that is refused. */
+/** The log fields of a refused request. */
 export interface RefusedRequest {
   readonly request_id: string;
   readonly method?: string;
-  /** The address as the server knows it, without what the client put in. */
+  /** The route's pattern, without values from the client. */
   readonly route?: string;
   readonly model?: string;
   readonly model_version?: string;
@@ -18,13 +18,13 @@ export interface RefusedRequest {
   readonly key?: string;
 }
 
-/** Logs that a request is refused. `describe` is called where there is a line. */
+/** Logs a refused request. `describe` is called only if a line is written. */
 export type FaultLog = (log: FastifyBaseLogger, error: ServiceError, describe: () => RefusedRequest) => void;
 
 /**
- * A line for each refused request: of a fault of ours at the level `error`, of one that passes at `warn`, of a refusal
- * at `info`. Of a flood of one code there is a line a second, with the number of those before it that had none: a line
- * for each would cost more than the refusal, and fill the disk.
+ * Logs one line for each refused request: a fault of the server at `error`, a 503 at `warn`, a fault of the client at
+ * `info`. In a flood, each code gets one line a second, with the number of unlogged requests before it. A line for each
+ * would cost more than the refusal, and fill the disk.
  */
 export function createFaultLog(): FaultLog {
   const limit = new LineLimit();
@@ -40,12 +40,11 @@ export function createFaultLog(): FaultLog {
       ...(unlogged > 0 && { unlogged }),
     };
     const level = status < 500 ? 'info' : status === 503 ? 'warn' : 'error';
-    // The sentence about a refusal may quote the client, who may be a person.
+    // The message of a 4xx may quote the request, which may hold personal data.
     log[level](line, status < 500 ? errorCatalogue[code].title : hideKeys(error.message));
   };
 }
 
-/** Of a request that came as far as to be one. */
 export function describeRefused(request: FastifyRequest): RefusedRequest {
   const { id, method, prediction, key, routeOptions } = request;
   const route = routeOptions.config.address ?? routeOptions.url;
@@ -65,7 +64,7 @@ export function describeRefused(request: FastifyRequest): RefusedRequest {
   };
 }
 
-/** What an address names, where there is such a model or version: any other text of a client stays out of the log. */
+/** The model and version of an address, if they exist. Other texts of the client are not logged. */
 function findNames(registry: Registry | undefined, name: unknown, version: unknown): Partial<RefusedRequest> {
   const model = registry?.list().find((it) => it.name === name);
   if (model === undefined) return {};

@@ -7,17 +7,17 @@ import { addProcessMetrics } from '../monitoring/process-metrics.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The address for people, where that of the router has expressions in it. */
+    /** The address without the expressions that the router needs. */
     address?: string;
   }
   interface FastifyInstance {
     readonly metrics: Metrics;
-    /** Times an answer to what no route has taken: an unknown address, a method, bytes that are no request. */
+    /** Counts an answer that no route gave: to an unknown address, another method, or bytes that are no request. */
     readonly observeUnmatched: (status: number, seconds: number) => void;
   }
 }
 
-/** The metrics of this server, and a timer on each route that is registered after it. */
+/** The metrics of this server. Times each route that is registered later. */
 export default fp(
   async function metricsPlugin(app) {
     const metrics = createMetrics();

@@ -11,12 +11,11 @@ declare module 'fastify' {
     readonly predictor: Predictor;
   }
   interface FastifyRequest {
-    /** What a version has begun to answer; null before that, and on other routes. */
+    /** The prediction that a version has begun; null before that, and on other routes. */
     prediction: BegunPrediction | null;
   }
 }
 
-/** The predictor over this server's registry, and its cache, with the metrics as the first of its subscribers. */
 export default fp(
   async function predictorPlugin(app) {
     const limit = new LineLimit();

@@ -10,16 +10,14 @@ import { describeRefused, type FaultLog } from './error-log.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What the routes of an address take. */
     readonly addressOf: (url: string) => Address;
   }
 }
 
-/** An address as its routes have it. */
 interface Address {
-  /** None where there is nothing. */
+  /** The methods of its routes; empty if the address is unknown. */
   readonly methods: readonly string[];
-  /** Whether one of its routes asks for a key. */
+  /** Whether one of its routes needs a key. */
   readonly needsKey: boolean;
 }
 
@@ -27,7 +25,7 @@ export interface ProblemOptions extends ProblemSettings {
   readonly logFault: FaultLog;
 }
 
-/** Fastify's own errors, by their codes. Any other is an `internal`. */
+/** Fastify's own errors. Any other error is an `internal`. */
 const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
@@ -41,20 +39,20 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'not_found',
 };
 
-/** Makes every error a body of one form, whatever threw it, and logs those that are our own fault. */
+/** Answers every error in one form, and logs it. */
 export default fp<ProblemOptions>(
   async function problemsPlugin(app, settings) {
     app.decorate('addressOf', collectAddresses(app));
     app.setErrorHandler(async (error: Partial<FastifyError> | undefined, request, reply) => {
-      // Whatever a promise was rejected with: nothing, even.
+      // `error` may be undefined: a promise can be rejected without a reason.
       if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE' && !awaitsInvitation(request, reply)) {
         await discardBody(request.raw);
       }
-      // Fastify 5.12 closes the connection after any fault of a body, since more of it may come. None does here.
+      // Fastify 5.12 closes the connection after any fault of a body. This body is complete, so the connection stays.
       if (error instanceof ServiceError && request.raw.complete) reply.removeHeader('connection');
       return sendProblem(error, request, reply, settings);
     });
-    // What no route takes is answered before this: here a route itself has found nothing, such as no file.
+    // Requests without a route are answered earlier, by `unmatched.ts`. Here a route has called `callNotFound`.
     app.setNotFoundHandler((request, reply) => {
       const error = new ServiceError('not_found');
       app.observeUnmatched(error.status, reply.elapsedTime / 1_000);
@@ -64,7 +62,6 @@ export default fp<ProblemOptions>(
   { name: 'problems', fastify: '5.x', dependencies: ['metrics'] },
 );
 
-/** Answers with an error, from wherever in the life of a request. */
 export function sendProblem(
   thrown: unknown,
   request: FastifyRequest,
@@ -75,7 +72,7 @@ export function sendProblem(
     ? new ServiceError('invalid_request')
     : toServiceError(thrown, request.routeOptions.bodyLimit);
   settings.logFault(request.log, error, () => describeRefused(request));
-  // The address of the route, where there is one: that of the request may be encoded.
+  // The route's address comes first, because that of the request may be percent-encoded.
   const { contentType, text } = toErrorBody(
     error,
     request.routeOptions.url ?? request.url,
@@ -90,17 +87,17 @@ export function sendProblem(
     .send(text);
 }
 
-/** Whether the client was never told to send its body, as it asked to be. Node notes that on the answer. */
+/** Whether the client sent `Expect: 100-continue` and still waits for `100 Continue`. */
 function awaitsInvitation({ headers }: FastifyRequest, { raw }: FastifyReply): boolean {
   return headers.expect !== undefined && !hasSentContinue(raw);
 }
 
-/** Whether the client left before its body was whole: nobody reads the answer, and nothing here is at fault. */
+/** Whether the client closed the connection before its body was complete. That is no fault of the server. */
 function hasLeft({ raw }: FastifyRequest, thrown: unknown): boolean {
   return raw.readableAborted && (thrown as Partial<FastifyError> | undefined)?.code === 'ECONNRESET';
 }
 
-/** Any error as one of the catalogue. */
+/** Maps any error to an error of the catalogue. */
 export function toServiceError(thrown: unknown, bodyLimit: number | undefined): ServiceError {
   if (thrown instanceof ServiceError) return thrown;
   const { code, validation } = (thrown ?? {}) as Partial<FastifyError>;
@@ -115,16 +112,16 @@ export function toServiceError(thrown: unknown, bodyLimit: number | undefined): 
 }
 
 function describeFix(code: ErrorCode, bodyLimit: number | undefined): string | undefined {
-  // The charset and the encoding are told by what reads bodies: what is left is the type itself.
+  // The body parser reports a wrong charset or encoding itself, so here the type is wrong.
   if (code === 'unsupported_media_type') return 'Send content-type: application/json.';
   if (code === 'body_too_large' && bodyLimit !== undefined) return `A body may have ${bodyLimit} bytes.`;
   return undefined;
 }
 
-/** A colon; a parameter, with the expression that it must match where there is one; then what a pattern escapes. */
+/** In this order: an escaped colon; a parameter and its optional expression; characters that a RegExp must escape. */
 const patternParts = /::|:(\w+)(\([^()]*\))?|[.*+?^${}()|[\]\\]/g;
 
-/** What the routes of an address take; parameters match one segment each, or what their expression says. */
+/** Finds the routes of an address. A parameter matches one segment, or its expression. */
 function collectAddresses(app: FastifyInstance): (url: string) => Address {
   const routes: { route: RouteOptions; pattern: RegExp }[] = [];
   app.addHook('onRoute', (route) => {
@@ -133,16 +130,16 @@ function collectAddresses(app: FastifyInstance): (url: string) => Address {
       if (part === '*') return '.*';
       if (part === '::') return ':';
       if (!part.startsWith(':')) return `\\${part}`;
-      // The router gives an expression one segment; here it would take several.
+      // The router applies an expression to one segment. Without this `[^/]` it could match several.
       return expression?.replaceAll('[^', '[^/') ?? '[^/]*';
     });
-    // The root of a prefix answers with a slash too, which Fastify tells no hook.
+    // The root of a prefix also answers with a slash at its end. Fastify calls no hook for that route.
     const pattern = new RegExp(`^${source}${url !== '' && url === prefix ? '/?' : ''}$`);
-    // Not what it asks for: later plugins say that.
+    // The route is stored, not its config: plugins that are registered later set `needsKey`.
     routes.push({ route, pattern });
   });
   return (url) => {
-    // RFC 9112 lets a client write the whole address as the target, and the router takes that.
+    // RFC 9112 lets a client send a whole URL as the target, and the router accepts it.
     const path = (url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string).replace(/%3a/gi, ':');
     const found = routes.filter(({ pattern }) => pattern.test(path)).map(({ route }) => route);
     return {

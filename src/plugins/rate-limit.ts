@@ -20,7 +20,6 @@ import { createSharedLimiter } from '../rate-limit/shared-limiter.js';
 import { readWindowMs } from '../time/duration.js';
 import { limitPrefix } from './redis.js';
 
-/** What takes the headers of an answer. */
 export interface HeaderSink {
   header(name: string, value: string): unknown;
 }
@@ -28,15 +27,14 @@ export interface HeaderSink {
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
-     * What an open route counts: `documents` unless it says `none`, as probes and scrapes do. They cost little, and
-     * their refusal would take a server out of its service. Other routes are counted by key or address.
+     * The limit of an open route, `documents` by default. Probes and scrapes have `none`: they cost little, and a
+     * refused probe would take the server out of service. Other routes are limited by key or address.
      */
     limit?: 'documents' | 'none';
-    /** Whether its requests are counted at all. */
     isLimited?: boolean;
   }
   interface FastifyInstance {
-    /** Counts a request by its key or its client, and gives the refusal of one above the limit. */
+    /** Counts a request of a key or an address. Calls back with an error if the request exceeds the limit. */
     readonly countRequest: (
       request: RawRequest,
       key: ApiKey | null,
@@ -48,26 +46,25 @@ declare module 'fastify' {
 
 export type LimitConfig = Pick<Config, 'HOST' | 'RATE_LIMIT_MAX' | 'RATE_LIMIT_WINDOW'>;
 
-/** Who is counted, under which id, against what. */
 interface Counted {
   readonly by: CountedBy;
   readonly id: string;
   readonly policy: Policy;
 }
 
-/** What the logs of all addresses may take: 90,000 addresses that came once, or 24,000 that came 100 times. */
+/** Memory for all addresses: enough for 90,000 addresses with 1 request each, or 24,000 with 100 requests each. */
 const maxAddressBytes = 32 * 1_024 * 1_024;
 
 /**
- * Counts requests by key, or by address where there is none, and refuses those above the limit, before their body is
- * read. Wrong keys are not counted here: the gate has a limit for them. With a Redis the limits hold for all that share
- * it; in memory alone nothing here waits.
+ * Counts requests by key, or by address without a key, and refuses those above the limit before their body is read.
+ * Failed authentication has a limit of its own, in `auth/`. With Redis, all servers that use it share the limits.
+ * Without Redis, the count is synchronous.
  */
 export default fp<LimitConfig>(
   async function limitsPlugin(app, config) {
     const windowMs = readWindowMs(config.RATE_LIMIT_WINDOW);
     const policies = choosePolicies(config.RATE_LIMIT_MAX, windowMs, isLoopback(config.HOST));
-    // Apart, so that a flood of addresses makes nobody forget a key; there are as many keys as were given out.
+    // Separate limiters, so that a flood of addresses evicts no key. Keys need no bound: operators create them.
     const redis = app.redis && createRedisLimiter(app.redis, limitPrefix);
     const createLimiter = (prefix: string, maxBytes: number): Limiter => {
       const memory = createMemoryLimiter({ maxBytes });
@@ -76,7 +73,7 @@ export default fp<LimitConfig>(
     const limiters: Readonly<Record<CountedBy, Limiter>> = {
       key: createLimiter('key:', Number.POSITIVE_INFINITY),
       address: createLimiter(`address:${windowMs}:`, maxAddressBytes),
-      // In this process alone: it is the thread of this process that they take.
+      // Not shared, because documents cost the thread of this process only.
       documents: createMemoryLimiter({ maxBytes: maxAddressBytes }),
     };
     const refusals = app.metrics.counter('rate_limited_total', 'Requests above the limit of their client');
@@ -100,22 +97,22 @@ export default fp<LimitConfig>(
       return counted === 'free' ? undefined : counted;
     };
 
-    /** Tells an answer what is left, and gives the refusal, if it is one. */
-    const settle = (sink: HeaderSink, { by, policy }: Counted, verdict: LimitResult) => {
+    /** Sets the headers of the limit, and returns an error if the request was not admitted. */
+    const settle = (sink: HeaderSink, { by, policy }: Counted, result: LimitResult) => {
       sink.header('ratelimit-policy', policy.header);
-      sink.header('ratelimit', toRateLimit(policy, verdict));
-      if (verdict.isAdmitted) return undefined;
+      sink.header('ratelimit', toRateLimit(policy, result));
+      if (result.isAdmitted) return undefined;
       refused[by].add(1);
-      const retryAfterSeconds = toWholeSeconds(verdict.resetMs);
+      const retryAfterSeconds = toWholeSeconds(result.resetMs);
       return new ServiceError('rate_limited', { detail: policy.detail, retryAfterSeconds });
     };
     type Count = FastifyInstance['countRequest'];
     const count: Count = (request, key, sink, then) => take(findCounted(request, key), sink, then);
     const take = (counted: Counted | undefined, sink: HeaderSink, then: Parameters<Count>[3]): void => {
-      const verdict = counted && limiters[counted.by].take(counted.id, counted.policy.limit, 1);
-      if (counted === undefined || verdict === undefined) then();
-      else if (!(verdict instanceof Promise)) then(settle(sink, counted, verdict));
-      else verdict.then((later) => then(settle(sink, counted, later)), then);
+      const result = counted && limiters[counted.by].take(counted.id, counted.policy.limit, 1);
+      if (counted === undefined || result === undefined) then();
+      else if (!(result instanceof Promise)) then(settle(sink, counted, result));
+      else result.then((later) => then(settle(sink, counted, later)), then);
     };
 
     app.decorate('countRequest', count);
@@ -137,7 +134,7 @@ export default fp<LimitConfig>(
   { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'redis', 'auth', 'client-address'] },
 );
 
-/** Undefined where a key has no limit. Those of one client with the same window share one count. */
+/** Undefined if the key has no limit. Keys of one client with the same window share one count. */
 function toCounted({ id, limit }: ApiKey, common: Policy | undefined): Counted | undefined {
   const policy = limit === undefined ? common : createPolicy(limit, 'key');
   return policy && { by: 'key', id: `${policy.limit.windowMs}:${id}`, policy };

@@ -12,18 +12,18 @@ import { createLoadMetrics } from '../monitoring/prediction-metrics.js';
 declare module 'fastify' {
   interface FastifyInstance {
     readonly registry: Registry;
-    /** Resolves once every version of the folder is loaded or refused. */
+    /** Resolves when every version of the folder is loaded or refused. */
     readonly modelsLoaded: Promise<void>;
   }
 }
 
-/** Whoever waits for a start is told what it waits for. */
-const tellLoadEveryMs = 5_000;
+/** How often a load that still runs is logged. */
+const logSlowLoadEveryMs = 5_000;
 
-/** The longest that the end of a server waits for a load that it has abandoned. */
+/** The most time that `close` waits for a load that it has aborted. */
 const maxAbandonMs = 1_000;
 
-/** Begins to load the models of a folder, and lends them out. A folder that cannot be read fails the start. */
+/** Starts to load the models of a folder. If the folder cannot be read, the start fails. */
 export default fp<Config>(
   async function registryPlugin(app, config) {
     const countLoad = createLoadMetrics(app.metrics);
@@ -35,18 +35,18 @@ export default fp<Config>(
         app.log.error({ ...about, reason: outcome.reason, err: causeOf(error) }, 'version refused');
       }
       if (outcome.state !== 'ready') return;
-      const { executorKind: executor, loadStats: figures, identity } = outcome.loaded;
-      app.log.info({ ...about, executor, identity, ...toLoggable(figures) }, 'version loaded');
+      const { executorKind: executor, loadStats, identity } = outcome.loaded;
+      app.log.info({ ...about, executor, identity, ...toLoggable(loadStats) }, 'version loaded');
     };
     const restarts = app.metrics.counter(
       'executor_restarts_total',
-      'Children of isolated versions that ended unasked',
+      'Runners of isolated versions that ended unexpectedly',
     );
     const fatal = app.metrics.counter(
       'executor_fatal_requests_total',
-      'Requests that ended the process of their version, by the signal',
+      'Requests that ended the runner of their version, by signal',
     );
-    // A client may cause these lines: values that end a process, over and over.
+    // A client can cause many such lines, with inputs that end the runner.
     const limit = new LineLimit();
     const loader = createLoader({
       ...limitsOf(config),
@@ -68,29 +68,29 @@ export default fp<Config>(
     });
     const load: typeof loader.load = async (path, model, version) => {
       const started = performance.now();
-      const tell = setInterval(() => {
+      const timer = setInterval(() => {
         const seconds = Math.round((performance.now() - started) / 1_000);
-        app.log.warn({ model, model_version: version, seconds }, 'a version is still being loaded');
-      }, tellLoadEveryMs);
+        app.log.warn({ model, model_version: version, seconds }, 'a version is still loading');
+      }, logSlowLoadEveryMs);
       try {
         return await loader.load(path, model, version);
       } finally {
-        clearInterval(tell);
+        clearInterval(timer);
       }
     };
     const registry = new Registry({ load, defaultModel: config.DEFAULT_MODEL, onLoad });
 
     const listing = await listDirectory(config.MODELS_DIR);
-    for (const remark of listing.remarks) app.log.warn({ remark }, 'passed over in the registry');
+    for (const remark of listing.remarks) app.log.warn({ remark }, 'skipped in the models folder');
     const loading = registry.apply(listing);
-    // Whoever waits for it is told; a server that is closed before has nobody who does.
+    // `modelsLoaded` still rejects. This handler only prevents an unhandled rejection if the server closes early.
     loading.catch(() => undefined);
     app.decorate('registry', registry);
     app.decorate('modelsLoaded', loading);
     app.addHook('onClose', async () => {
       registry.close();
       loader.close();
-      // It removes the files that it has made.
+      // The aborted load removes its temporary files.
       const abandoned = new AbortController();
       const limit = pause(maxAbandonMs, undefined, { signal: abandoned.signal });
       await Promise.race([loading, limit]).catch(() => undefined);
@@ -100,17 +100,17 @@ export default fp<Config>(
   { name: 'registry', fastify: '5.x', dependencies: ['metrics'] },
 );
 
-/** The figures as `GET /models` names and rounds its own. */
-function toLoggable(figures: LoadStats): Readonly<Record<string, unknown>> {
+/** Names and rounds the figures as `GET /models` does. */
+function toLoggable(loadStats: LoadStats): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    Object.entries(figures).map(([name, value]) => [
+    Object.entries(loadStats).map(([name, value]) => [
       name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
       typeof value === 'number' ? Math.round(value * 1_000) / 1_000 : value,
     ]),
   );
 }
 
-/** What the reason does not say: the engine's or the system's own words. */
+/** The error of the engine or the system, which the reason does not repeat. */
 function causeOf(error: unknown): unknown {
   return error instanceof RefusedError ? error.cause : error;
 }

@@ -4,14 +4,14 @@ type Read = () => Promise<void>;
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Has a file read again whenever `reloadFiles` is called. */
+    /** Registers a function that `reloadFiles` calls. */
     onReload(read: Read): void;
-    /** Reads keys and certificates again, which are looked at each second anyway. Never rejects. */
+    /** Reads keys and certificates again, without the wait of up to 1 s for the file watch. Never rejects. */
     reloadFiles(): Promise<void>;
   }
 }
 
-/** Collects what a SIGHUP has read again. */
+/** The files that a SIGHUP reads again. */
 export default fp(
   async function reloadPlugin(app) {
     const reads: Read[] = [];

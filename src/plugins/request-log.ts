@@ -2,17 +2,17 @@ import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
 import { hideKeys } from '../text/describe-value.js';
 
-/** One line for each answered request, at the level `debug`; at any other level there is not even a hook. */
+/** Logs one line for each answered request at the level `debug`. At a higher level no hook is added. */
 export default fp(
   async function requestLogPlugin(app) {
-    // Pino's; Fastify's own type of a logger leaves it out.
+    // Pino has this method; Fastify's type of a logger lacks it.
     const log = app.log as FastifyBaseLogger & { isLevelEnabled(level: string): boolean };
     if (!log.isLevelEnabled('debug')) return;
     app.addHook('onResponse', (request, reply, done) => {
       log.debug(
         {
           method: request.method,
-          // What follows the path may be personal.
+          // The query may hold personal data.
           path: hideKeys(request.url.split('?', 1)[0] as string),
           status: reply.statusCode,
           ms: Math.round(reply.elapsedTime * 1_000) / 1_000,

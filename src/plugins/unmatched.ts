@@ -5,14 +5,14 @@ import type { ApiKey } from '../auth/api-key.js';
 import { ServiceError } from '../errors.js';
 import type { HeaderSink } from './rate-limit.js';
 
-/** An answer to a request that no route takes, or that the key or the limit of its client forbids. */
+/** Sends the refusal of a request without a route. */
 export type Refused = (refusal: ServiceError, key: ApiKey | null) => void;
 
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * Takes a request without a route through the gates of all others: its key, where the address needs one or where
-     * it presents one, then the limit of its client. `own` is the answer behind those.
+     * Checks a request without a route as any other: its key, if the address needs one or the request has one, then the
+     * limit of its client. If it passes both, the refusal is `own`.
      */
     readonly refuseUnmatched: (
       request: RawRequest & Pick<IncomingMessage, 'url'>,
@@ -20,14 +20,14 @@ declare module 'fastify' {
       sink: HeaderSink,
       then: Refused,
     ) => void;
-    /** What a request gets whose address or method no route has. */
+    /** The error for a request whose address or method no route has. */
     readonly explainUnmatched: (url: string) => ServiceError;
   }
 }
 
 /**
- * Answers whatever no route takes, whether its method is unknown or its address. It is answered before its body is
- * read: Fastify would first look at the body's type, and answer a QUERY without one by an error of its own.
+ * Answers requests whose address or method no route has, before their body is read. Fastify would check the body's type
+ * first, and refuse a QUERY without a body with an error of its own.
  */
 export default fp(
   async function unmatchedPlugin(app) {

@@ -8,8 +8,8 @@ import { sendBytes } from './manual/served-bytes.js';
 import { addPageHeaders } from './page-headers.js';
 
 /**
- * The page loads its own files alone. Not the plugin's own policy: its `upgrade-insecure-requests` leaves the page
- * empty wherever it is opened by plain HTTP under another name than localhost.
+ * The page loads only files of this server. The policy of @fastify/swagger-ui is not used: by its
+ * `upgrade-insecure-requests` the page is empty over plain HTTP under any name except localhost.
  */
 const contentSecurityPolicy = [
   "default-src 'self'",
@@ -29,7 +29,7 @@ const documents: readonly (readonly [path: string, form: DocumentForm])[] = [
 
 const Query = Type.Object({ versions: Type.Optional(StringEnum(['default', 'all'])) });
 
-/** The interactive manual of the models that are loaded right now, and the document behind it: from memory alone. */
+/** The interactive manual of the loaded models and its OpenAPI document, both from memory. */
 const docsRoutes: FastifyPluginAsync = async (app) => {
   addPageHeaders(app, { 'content-security-policy': contentSecurityPolicy });
   const config = { scope: 'open' } as const;

@@ -5,7 +5,7 @@ import { addPageHeaders } from './page-headers.js';
 const contentSecurityPolicy =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** Where the `type` of every error leads when no PUBLIC_URL is set: the catalogue, as a page. */
+/** The catalogue of errors as a page. The `type` of each error links to it. */
 const errorRoutes: FastifyPluginAsync = async (app) => {
   addPageHeaders(app);
   const rows = Object.entries(errorCatalogue).map(

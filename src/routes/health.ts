@@ -7,7 +7,6 @@ export interface HealthOptions {
   readonly serverVersion: string;
 }
 
-/** Whether the process lives, whether traffic may come, and how things are. */
 const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVersion }) => {
   const tags = ['health'];
   const config = { scope: 'open', limit: 'none' } as const;
@@ -35,7 +34,7 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
       config,
       schema: {
         operationId: 'getReadiness',
-        summary: 'Whether traffic may come',
+        summary: 'Whether the server is ready for traffic',
         tags,
         response: { 200: ReadySchema, 503: NotReadySchema },
       },
@@ -55,7 +54,7 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
       config,
       schema: {
         operationId: 'getHealth',
-        summary: 'How things are, for people',
+        summary: 'The state of the server and its models, for people',
         tags,
         response: { 200: HealthSchema },
       },
@@ -89,7 +88,7 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
   );
 };
 
-/** Redis is up while it refuses one command of several. */
+/** The state may be `up` while Redis refuses some commands. */
 function toRedisHealth({ state, refusedCommands }: NonNullable<FastifyInstance['redis']>) {
   return { state, ...(refusedCommands.length > 0 && { refused_commands: refusedCommands }) };
 }

@@ -1,7 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyPluginAsync } from 'fastify';
 
-/** What Prometheus scrapes. */
 const metricsRoutes: FastifyPluginAsync = async (app) => {
   app.get(
     '/metrics',
@@ -9,7 +8,7 @@ const metricsRoutes: FastifyPluginAsync = async (app) => {
       config: { scope: 'metrics', limit: 'none' },
       schema: {
         operationId: 'getMetrics',
-        summary: 'Metrics in Prometheus text',
+        summary: 'Metrics in the text format of Prometheus',
         tags: ['health'],
         produces: ['text/plain'],
         response: { 200: Type.String({ description: 'All series' }) },

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { ModelListSchema, toModel, toVersionDetail } from '../schemas/model.js';
 
-/** What is loaded, what is refused and why. */
 const modelRoutes: FastifyPluginAsync = async (app) => {
   app.get(
     '/models',
@@ -16,11 +15,11 @@ const modelRoutes: FastifyPluginAsync = async (app) => {
     },
     async ({ key }) => {
       const { aliasProblem } = app.registry;
-      // A key that may use some models alone sees no others.
-      const mine = app.registry.list().filter(({ name }) => key?.models?.has(name) ?? true);
-      const models = mine.map((model) => toModel(model, app.cachedAnswers));
-      const isTold = aliasProblem !== undefined && key?.models === undefined;
-      return { models, ...(isTold && { alias_problem: aliasProblem }) };
+      // A key that is limited to some models sees only these.
+      const visible = app.registry.list().filter(({ name }) => key?.models?.has(name) ?? true);
+      const models = visible.map((model) => toModel(model, app.cachedAnswers));
+      const showsProblem = aliasProblem !== undefined && key?.models === undefined;
+      return { models, ...(showsProblem && { alias_problem: aliasProblem }) };
     },
   );
   app.get<{ Params: { model: string } }>(

@@ -1,12 +1,12 @@
 import { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 
-/** Half a year: a browser that has seen the page over TLS does not ask over plain HTTP for so long. */
+/** Half a year. After a visit over TLS, a browser uses no plain HTTP for this time. */
 const hstsSeconds = 15_552_000;
 
 /**
- * Gives the answers of this scope what keeps a page for people from being framed, or reached by another page's
- * window. JSON answers have none of it: no browser shows them, and each header costs every one of them.
+ * Adds headers that keep other sites from framing a page or reaching its window. JSON answers do not need them, because
+ * no browser shows them as a page, and each header costs time in every answer.
  */
 export function addPageHeaders(app: FastifyInstance, more: Readonly<Record<string, string>> = {}): void {
   const headers = {

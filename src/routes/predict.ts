@@ -3,11 +3,10 @@ import { readPredictionRequest, shownCacheResults } from '../http/prediction-req
 
 const contentType = 'application/json; charset=utf-8';
 
-/** One row to the default model, to a named model, or to one version of it. */
 const predictRoutes: FastifyPluginAsync = async (app) => {
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<string> => {
-    const asked = readPredictionRequest(app, request);
-    const { answer, cache, text } = await app.predictor.predict(asked, request.body);
+    const prediction = readPredictionRequest(app, request);
+    const { answer, cache, text } = await app.predictor.predict(prediction, request.body);
     reply.header('content-type', contentType).header('x-cache', shownCacheResults[cache ?? 'off']);
     const { timing } = answer;
     if (timing !== undefined) {

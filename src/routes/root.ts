@@ -2,22 +2,21 @@ import { Type } from '@sinclair/typebox';
 import type { FastifyPluginAsync } from 'fastify';
 
 export interface RootOptions {
-  /** Whether the server has a manual. */
   readonly hasManual: boolean;
 }
 
 const RootSchema = Type.Object(
   {
     status: Type.Literal('alive'),
-    openapi: Type.Optional(Type.String({ description: 'Where the OpenAPI document is' })),
-    docs: Type.Optional(Type.String({ description: 'Where the manual is' })),
+    openapi: Type.Optional(Type.String({ description: 'The address of the OpenAPI document' })),
+    docs: Type.Optional(Type.String({ description: 'The address of the manual' })),
   },
   { description: 'The process answers' },
 );
 
 /**
- * The address of the server itself: leads a browser to the manual, and tells a program where to look (the relations of
- * RFC 8631). Clients of KServe ask it whether the process answers. The addresses are relative: they hold behind a path.
+ * Redirects a browser to the manual, and gives other clients links to the documents (the relations of RFC 8631).
+ * KServe's clients use it as a liveness probe. The links are relative, so that they work behind a proxy with a path.
  */
 const rootRoutes: FastifyPluginAsync<RootOptions> = async (app, { hasManual }) => {
   const places = { openapi: 'openapi.json', docs: 'docs' };
@@ -28,7 +27,7 @@ const rootRoutes: FastifyPluginAsync<RootOptions> = async (app, { hasManual }) =
       config: { scope: 'open', limit: 'none' },
       schema: {
         operationId: 'v1GetLiveness',
-        summary: 'Whether the process answers, and where its documents are',
+        summary: 'Whether the process answers, and the addresses of its documents',
         tags: ['KServe v1'],
         response: { 200: RootSchema },
       },

@@ -7,7 +7,7 @@ export interface ErrorBody {
   readonly text: string;
 }
 
-/** The body of an error in the form that clients of this address know; without an address it is a problem. */
+/** The body of an error, in the form of the address: KServe's below `/v1/`, else (or without a URL) a problem. */
 export function toErrorBody(
   error: ServiceError,
   url: string | undefined,

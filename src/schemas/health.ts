@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { StringEnum } from './string-enum.js';
 
-export const LiveSchema = Type.Object({ status: Type.Literal('ok') }, { description: 'It does' });
+export const LiveSchema = Type.Object({ status: Type.Literal('ok') }, { description: 'The process answers' });
 
 export const ReadySchema = Type.Object(
   { status: Type.Literal('ready') },
@@ -11,9 +11,9 @@ export const ReadySchema = Type.Object(
 export const NotReadySchema = Type.Object(
   {
     status: Type.Literal('not_ready'),
-    reasons: Type.Array(Type.String(), { minItems: 1, description: 'What keeps traffic away' }),
+    reasons: Type.Array(Type.String(), { minItems: 1, description: 'Why the server is not ready' }),
   },
-  { description: 'Traffic should go elsewhere' },
+  { description: 'The server is not ready: send traffic elsewhere' },
 );
 
 export const HealthSchema = Type.Object(
@@ -22,7 +22,7 @@ export const HealthSchema = Type.Object(
     workers: Type.Optional(
       Type.Object(
         { running: Type.Integer(), wanted: Type.Integer() },
-        { description: 'Of a server of several processes: how many listen, and how many should' },
+        { description: 'With `WORKERS` above 1: the workers that listen, and the workers that should' },
       ),
     ),
     redis: Type.Optional(
@@ -30,10 +30,10 @@ export const HealthSchema = Type.Object(
         {
           state: StringEnum(['up', 'down']),
           refused_commands: Type.Optional(
-            Type.Array(Type.String(), { minItems: 1, description: 'Commands that its user may not run' }),
+            Type.Array(Type.String(), { minItems: 1, description: 'Required commands that Redis refuses' }),
           ),
         },
-        { description: 'Where REDIS_URL is set. Predictions go on without it, and traffic may come' },
+        { description: 'If `REDIS_URL` is set. The server stays ready while Redis is down' },
       ),
     ),
     model_loaded: Type.Boolean({ description: 'Whether any model can answer' }),
@@ -42,11 +42,11 @@ export const HealthSchema = Type.Object(
       Type.Object({
         can_answer: Type.Boolean(),
         default_version: Type.Union([Type.String(), Type.Null()]),
-        refused: Type.Integer({ description: 'Versions that are refused' }),
+        refused: Type.Integer({ description: 'The number of refused versions' }),
       }),
     ),
     uptime_seconds: Type.Number(),
-    version: Type.String({ description: 'Of the server' }),
+    version: Type.String({ description: 'The version of the server' }),
   },
-  { description: 'How things are; 200 even where they are bad' },
+  { description: 'The state of the server. The status is 200 in every state' },
 );

@@ -14,38 +14,40 @@ const loadedMembers = {
   identity: Type.String({ description: 'SHA-256 over the manifest and every digest in it' }),
   task: StringEnum(['classification', 'regression', 'tensor']),
   executor: StringEnum(['inline', 'isolated']),
-  executor_reason: Type.String({ description: 'Why it runs there' }),
+  executor_reason: Type.String({ description: 'Why the version has this executor' }),
   timestamp: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
   metrics: Type.Optional(ManifestSchema.properties.metrics),
   training_samples: Type.Optional(Type.Integer()),
-  load_ms: Type.Number({ description: 'The whole load, golden rows included' }),
-  open_ms: Type.Number({ description: 'Of that, how long the engine took to open the model' }),
+  load_ms: Type.Number({ description: 'Time of the whole load, golden rows included' }),
+  open_ms: Type.Number({ description: 'The part of `load_ms` in which the engine opened the model' }),
   run_ms: Type.Optional(Type.Number({ description: 'The fastest warm run of one row' })),
   batch_run_ms: Type.Optional(Type.Number({ description: 'The fastest warm run of a full batch' })),
-  batch_rows: Type.Integer({ description: 'The most rows of one run' }),
+  batch_rows: Type.Integer({ description: 'The maximum number of rows in one run' }),
   batch_reason: Type.Optional(Type.String({ description: 'Why requests do not share runs' })),
   batch_difference: Type.Optional(
     Type.Union([Type.Number(), Type.Null()], {
       description:
-        'How far an answer in company was off, as a share of the largest value in its column; null for a label',
+        'The difference between an answer in a shared run and the same answer alone, as a share of the largest value in its column; null for a label',
     }),
   ),
-  output_bytes: Type.Integer({ description: 'Outputs of a full batch, as tensors' }),
+  output_bytes: Type.Integer({ description: 'The size of the output tensors of a full batch' }),
   memory_mb: Type.Number({
-    description: 'What an inline version added to a process; the whole process of an isolated one',
+    description:
+      'For an inline version, the memory that it added to a process; for an isolated one, the memory of its process',
   }),
-  fault: Type.Optional(Type.String({ description: 'Why it cannot run at the moment' })),
+  fault: Type.Optional(Type.String({ description: 'Why the version cannot run at the moment' })),
   cache: StringEnum(['on', 'aside', 'off'], {
     description:
-      'Whether its answers are remembered; `aside`: only those of a sample, since it costs more than it saves at the moment',
+      'Whether answers are cached. `aside`: only those of a sample of requests, because the cache costs more than it saves at the moment',
   }),
-  cache_reason: Type.Optional(Type.String({ description: 'Why they are not, or what the cache saves' })),
-  notes: Type.Array(Type.String(), { description: 'What to know of it, and what to do about it' }),
-  golden_rows: Type.Integer({ description: 'Rows of golden.json that it has passed' }),
+  cache_reason: Type.Optional(
+    Type.String({ description: 'Why answers are not cached, or what the cache saves' }),
+  ),
+  notes: Type.Array(Type.String(), { description: 'Remarks on the version, with what to do about them' }),
+  golden_rows: Type.Integer({ description: 'The number of rows of golden.json that the version has passed' }),
 };
 
-/** What the cache says of a version; undefined where the server has none. */
 export interface CacheView {
   stateOf(
     identity: string,
@@ -56,7 +58,7 @@ export const VersionSchema = Type.Object(
   {
     version: Type.String(),
     state: StringEnum(['loading', 'ready', 'refused']),
-    reason: Type.Optional(Type.String({ description: 'Why it is refused' })),
+    reason: Type.Optional(Type.String({ description: 'Why the version is refused' })),
     ...Type.Partial(Type.Object(loadedMembers)).properties,
   },
   { $id: 'Version', description: 'A version of a model' },
@@ -68,10 +70,10 @@ export const ModelSchema = Type.Object(
   {
     name: Type.String(),
     default_version: Type.Union([Type.String(), Type.Null()], {
-      description: 'What answers a request for the model alone',
+      description: 'The version that answers a request without a version',
     }),
     problem: Type.Optional(
-      Type.String({ description: 'Why a request for the model alone gets no answer, and what mends that' }),
+      Type.String({ description: 'Why a request without a version gets no answer, and how to fix that' }),
     ),
     aliases: Type.Record(Type.String(), Alias),
     alias_problem: Type.Optional(Type.String({ description: 'Why aliases.json is not in force' })),
@@ -98,11 +100,13 @@ export const VersionDetailSchema = Type.Object(
       Type.Unsafe({
         type: 'array',
         items: { anyOf: [{ type: 'object' }, { type: 'string' }] },
-        description: 'As the manifest has them',
+        description: 'The features, as in the manifest',
       }),
     ),
     output: Type.Optional(Type.Unsafe({ type: 'object' })),
-    request_schema: Type.Optional(Type.Unsafe({ type: 'object', description: 'JSON Schema of a request' })),
+    request_schema: Type.Optional(
+      Type.Unsafe({ type: 'object', description: 'The JSON Schema of a request' }),
+    ),
     example: Type.Optional(Type.Unsafe({ description: 'A request that this version has answered' })),
     example_problem: Type.Optional(Type.String({ description: 'Why there is no such request' })),
   },
@@ -126,7 +130,7 @@ export function toModel(model: ModelState, cache: CacheView | undefined): Static
   };
 }
 
-/** One version in full, whatever its state: by its name, an alias or `latest`. Throws as `findVersion` does. */
+/** One version in any state, by its name, an alias or `latest`. Throws as `findVersion` does. */
 export function toVersionDetail(
   model: ModelState,
   selector: string,
@@ -175,7 +179,7 @@ function describeLoaded({ manifest, identity, executorKind, loadStats, fault }: 
     ...(loadStats.batchRunMs !== undefined && { batch_run_ms: roundMs(loadStats.batchRunMs) }),
     batch_rows: loadStats.batchRows,
     ...(loadStats.batchReason !== undefined && { batch_reason: loadStats.batchReason }),
-    // Labels, texts and whole numbers differ or do not: JSON has no Infinity.
+    // Infinity: labels, texts or integers differ. JSON cannot hold it.
     ...(loadStats.batchDifference !== undefined && {
       batch_difference: Number.isFinite(loadStats.batchDifference) ? loadStats.batchDifference : null,
     }),

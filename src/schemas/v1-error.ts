@@ -3,22 +3,22 @@ import { errorCatalogue, type Problem, type ServiceError } from '../errors.js';
 
 /** The body of every error below `/v1/`, as KServe and TensorFlow Serving write it. */
 export const V1ErrorSchema = Type.Object(
-  { error: Type.String({ description: 'What is wrong, and what to do about it' }) },
+  { error: Type.String({ description: 'What is wrong, and how to fix it' }) },
   { $id: 'V1Error' },
 );
 
-/** Without a charset: KServe's own client reads an error of this very type alone (kserve 0.21). */
+/** Without a charset: KServe's client (kserve 0.21) reads an error only if the type is exactly this. */
 export const v1ContentType = 'application/json';
 
 const v1Path = /^(?:https?:\/\/[^/?]*)?\/v1(?:[/?]|$)/i;
 const maxListed = 10;
 
-/** Whether what is asked for belongs to the protocol: a path, or a whole address. */
+/** Whether a path or a whole URL is below `/v1/`. */
 export function isV1(url: string): boolean {
   return v1Path.test(url);
 }
 
-/** An error as one sentence or two; `showsProblems` is whether the client may see what is wrong with its input. */
+/** An error in one or two sentences. `showsProblems` is whether the client may see the problems of its input. */
 export function toV1ErrorText(error: ServiceError, showsProblems: boolean): string {
   const { title } = errorCatalogue[error.code];
   const isShown = showsProblems || !error.hasProblems;
@@ -29,7 +29,7 @@ export function toV1ErrorText(error: ServiceError, showsProblems: boolean): stri
 function describe({ code, detail, problems, headers }: ServiceError): string | undefined {
   const { allow } = headers;
   if (allow !== undefined) return `it takes ${allow || 'none'}`;
-  // Of a body the detail counts the problems; elsewhere it says what they say.
+  // For a body, the detail only counts the problems. For other errors, it describes them.
   return code === 'invalid_input' ? describeProblems(problems) || detail : detail;
 }
 

@@ -12,7 +12,7 @@ const Tensor = Type.Object({
 });
 const Tensors = Type.Record(Type.String(), Tensor);
 
-/** What TensorFlow Serving says of the one signature that a model has: what goes into it, and what comes out. */
+/** TensorFlow Serving's metadata of the only signature of a model: its inputs and outputs. */
 export const V1MetadataSchema = Type.Object(
   {
     model_spec: Type.Object({
@@ -47,7 +47,7 @@ const featureTypes = {
   boolean: 'DT_BOOL',
 } as const;
 
-/** A feature is a tensor of one value a row. */
+/** A feature is shown as a tensor with one value for each row. */
 export function toV1Metadata({ manifest, task }: LoadedVersion): Static<typeof V1MetadataSchema> {
   const { name, version, features = [] } = manifest;
   const inputs = task.tensors
@@ -83,7 +83,7 @@ function typeNameOf(type: ElementType): string {
   return typeNames[type] ?? `DT_${type.toUpperCase()}`;
 }
 
-/** A dimension that is open is -1, with its name where it has one. */
+/** An open dimension has the size -1, and its name if it has one. */
 function toTensor(name: string, dtype: string, dims: readonly Dimension[] | undefined) {
   const dim = (dims ?? []).map((it) => ({
     size: typeof it === 'number' ? String(it) : '-1',

@@ -7,7 +7,6 @@ import {
 } from '../models/registry/choose-version.js';
 import { StringEnum } from './string-enum.js';
 
-/** The models by name, as KServe lists them. */
 export const V1ModelListSchema = Type.Object(
   { models: Type.Array(Type.String()) },
   { description: 'The names of the models, ready or not' },
@@ -19,17 +18,17 @@ const VersionStatus = Type.Object({
   status: Type.Object({ error_code: Type.String(), error_message: Type.String() }),
 });
 
-/** What KServe says of a model, and what TensorFlow Serving says: their clients each read their own members. */
+/** The fields of KServe and those of TensorFlow Serving in one answer: each client reads its own. */
 export const V1ModelStatusSchema = Type.Object(
   {
     name: Type.String(),
     ready: Type.Literal(true),
     model_version_status: Type.Array(VersionStatus, { minItems: 1 }),
   },
-  { $id: 'V1ModelStatus', description: 'A model that answers' },
+  { $id: 'V1ModelStatus', description: 'The model answers' },
 );
 
-/** The versions of a model that answers, or the one that is asked for: that which answers first. */
+/** The selected version, or all versions of the model, with the answering one first. */
 export function toV1ModelStatus(model: ModelState, selector?: string): Static<typeof V1ModelStatusSchema> {
   const answering = selector === undefined ? defaultVersion(model) : findVersion(model, selector).name;
   const listed = [...model.versions].filter(([name]) => selector === undefined || name === answering);

@@ -5,9 +5,8 @@ import type { FileContent } from '../files/watched-file.js';
 
 /** A certificate and the private key that fits it. */
 export interface KeyPair {
-  /** The server's own: the first of those in the file. */
+  /** The first certificate in the file, which is the server's own. */
   readonly certificate: X509Certificate;
-  /** What a context of TLS is made of. */
   readonly secrets: SecureContextOptions;
 }
 
@@ -16,12 +15,12 @@ export interface PairFiles {
   readonly keyFile: string;
 }
 
-/** Whatever Node was started with: nothing below TLS 1.2. */
+/** Overrides options that Node was started with. */
 const minVersion = 'TLSv1.2' as const;
 
 /**
- * Checks that the two files hold a pair that TLS can use. Throws `ConfigError` with a line a problem, for whoever
- * has put the files there. That a certificate has expired is none: see `describeValidity`.
+ * Checks that the two files hold a pair that TLS can use. Throws `ConfigError` with one line for each problem. It
+ * accepts an expired certificate: see `describeValidity`.
  */
 export function toKeyPair(cert: FileContent, key: FileContent, { certFile, keyFile }: PairFiles): KeyPair {
   const lines: string[] = [];
@@ -46,13 +45,13 @@ export function toKeyPair(cert: FileContent, key: FileContent, { certFile, keyFi
     cert: Buffer.from(cert.bytes ?? []),
     key: Buffer.from(key.bytes ?? []),
     minVersion,
-    // No client shows a certificate: the roots that Node would read here, in 20 ms, are for nothing.
+    // Clients present no certificate, so the root certificates are not needed. Node would read them in 20 ms.
     ca: [],
   } satisfies SecureContextOptions;
   try {
     createSecureContext(secrets);
   } catch (error) {
-    // Such as a key that is too short, or a broken certificate behind the first.
+    // For example, the key is too short, or a certificate after the first is broken.
     throw new ConfigError([
       `TLS_CERT_FILE: ${certFile} cannot be used for TLS (${error instanceof Error && 'code' in error ? error.code : 'unknown'})`,
     ]);
@@ -60,7 +59,7 @@ export function toKeyPair(cert: FileContent, key: FileContent, { certFile, keyFi
   return { certificate, secrets };
 }
 
-/** Why clients will not accept the certificate today; undefined where nothing is known against it. */
+/** Why clients will reject the certificate now; undefined if its dates are valid. */
 export function describeValidity({ certificate }: KeyPair, now = Date.now()): string | undefined {
   const { validFrom, validTo } = certificate;
   if (now > Date.parse(validTo)) return `the certificate has expired: it was valid until ${validTo}`;
@@ -68,12 +67,12 @@ export function describeValidity({ certificate }: KeyPair, now = Date.now()): st
   return undefined;
 }
 
-/** TLS takes PEM alone, and X509Certificate more than that. */
+/** Accepts PEM only, as TLS does. `X509Certificate` would also accept DER. */
 function toCertificate(bytes: Buffer): X509Certificate {
   try {
     if (bytes.includes('-----BEGIN')) return new X509Certificate(bytes);
   } catch {
-    // What OpenSSL says of it is for nobody who puts a file somewhere.
+    // OpenSSL's message does not help an operator.
   }
   throw new Error('holds no certificate as PEM');
 }

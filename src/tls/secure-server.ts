@@ -8,22 +8,21 @@ import { ConfigError } from '../errors.js';
 import { readContent, watchFile } from '../files/watched-file.js';
 import { describeValidity, type KeyPair, toKeyPair } from './key-pair.js';
 
-/** What a server needs to speak TLS: its pair, and the files that a renewed one comes from. */
 export interface Tls {
   readonly pair: KeyPair;
-  /** For Node's own server: a handshake may take no longer than the headers of a request. */
+  /** Options for Node's server. `handshakeTimeout` is in milliseconds. */
   options(handshakeTimeout: number): ServerOptions;
-  /** Reads both files again. Throws `ConfigError` where they hold no pair. */
+  /** Reads both files again. Throws `ConfigError` if they hold no valid pair. */
   read(): Promise<KeyPair>;
-  /** Calls back after either file has changed. Gives what ends that. */
+  /** Calls `onChange` after either file has changed. Returns a function that stops the watch. */
   watch(onChange: () => void): () => void;
 }
 
-/** Without renegotiation, which TLS 1.3 no longer has: its only use is to make the server compute. */
+/** TLS 1.3 has no renegotiation. In TLS 1.2 a client could use it to waste the server's time. */
 const secureOptions = constants.SSL_OP_NO_RENEGOTIATION;
 const intervalMs = 1_000;
 
-/** Reads the certificate and its key; undefined where none is configured. Throws `ConfigError` with a line a problem. */
+/** Returns undefined if no certificate is configured. Throws `ConfigError` with one line for each problem. */
 export async function readTls({ TLS_CERT_FILE, TLS_KEY_FILE }: Config): Promise<Tls | undefined> {
   if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return undefined;
   const files = { certFile: TLS_CERT_FILE, keyFile: TLS_KEY_FILE };
@@ -47,12 +46,12 @@ export async function readTls({ TLS_CERT_FILE, TLS_KEY_FILE }: Config): Promise<
 }
 
 /**
- * Keeps a server that speaks TLS at its newest certificate: a renewed pair is used for the connections that come
- * from then on. Files that hold no pair change nothing, and are told of once, not each time they are looked at.
+ * Loads a renewed certificate without a restart; later connections get it. If the files hold no valid pair, the current
+ * pair stays, and the problem is logged once.
  */
 export default fp<{ tls: Tls }>(
   async function tlsPlugin(app, { tls }) {
-    // A Fastify that was given `https` has this kind of server.
+    // The server of a Fastify with the option `https`.
     const server = app.server as unknown as Server;
     let current = tls.pair;
     let problem: string | undefined;
@@ -63,25 +62,22 @@ export default fp<{ tls: Tls }>(
         if (next.certificate.fingerprint256 === current.certificate.fingerprint256) return;
         server.setSecureContext({ ...next.secrets, secureOptions });
         current = next;
-        tell(next, 'certificate renewed');
+        logPair(next, 'certificate renewed');
       } catch (error) {
         const problems = error instanceof ConfigError ? error.lines : ['the pair cannot be used'];
         if (problem === problems.join()) return;
         problem = problems.join();
-        app.log.warn(
-          { problems, err: error },
-          'certificate not renewed: the last one that was sound is kept',
-        );
+        app.log.warn({ problems, err: error }, 'certificate not renewed: the server keeps the current one');
       }
     };
-    const tell = (pair: KeyPair, message: string): void => {
+    const logPair = (pair: KeyPair, message: string): void => {
       const { subject, validTo, fingerprint256 } = pair.certificate;
       app.log.info({ subject, valid_until: validTo, fingerprint: fingerprint256 }, message);
       const doubt = describeValidity(pair);
       if (doubt !== undefined) app.log.warn(doubt);
     };
 
-    tell(current, 'certificate in use');
+    logPair(current, 'certificate in use');
     let renewing = Promise.resolve();
     const renewInTurn = () => {
       renewing = renewing.then(renew);
@@ -90,14 +86,14 @@ export default fp<{ tls: Tls }>(
     const unwatch = tls.watch(renewInTurn);
     app.onReload(renewInTurn);
     app.addHook('onClose', async () => unwatch());
-    closeWhatIsNoRequest(server);
+    closeHandshakes(server);
   },
   { name: 'tls', fastify: '5.x', dependencies: ['reload'] },
 );
 
-/** Node 20 hands a handshake that failed to whoever answers requests, and forgets those that go on when it cuts. */
-function closeWhatIsNoRequest(server: Server): void {
-  // Before Node's own listener: to who is told of it next, the connection is one that has gone.
+/** Closes failed handshakes, which Node 20 emits as `clientError`, and running ones, which its close skips. */
+function closeHandshakes(server: Server): void {
+  // Runs before Node's own listener, so that it finds the socket destroyed already.
   server.prependListener('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy());
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {

@@ -255,7 +255,7 @@ faultWithoutServer(
     expect(warnings).toEqual([
       'every client on this machine may send requests: there are no API keys',
       'every client that reaches this address may send requests: there are no API keys (AUTH=off)',
-      'there is no API key yet: nobody may ask',
+      'there is no API key yet: requests to routes that need one are refused',
     ]);
     return `starts 0 of ${starts.length}, one line each`;
   },

@@ -87,7 +87,7 @@ faultWithoutServer('C08', 'two servers with exactly the documented permissions s
         await readMetric(server.url, 'redis_refused_commands_total', 'command="lindex"'),
       ).toBeGreaterThan(0);
       expect(await readMetric(server.url, 'degraded_total', 'part="limits"')).toBeGreaterThan(0);
-      expect(server.stdout.join()).toContain('Redis refuses what is needed: lindex');
+      expect(server.stdout.join()).toContain('Redis refuses commands that the server needs: lindex');
     }
   });
   client.disconnect();

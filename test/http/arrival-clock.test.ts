@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createLoopClock } from '../../src/http/arrival-clock.js';
 
-/** Much longer than a busy machine keeps this process waiting, which counts as well. */
+/** Much longer than the pauses of this process on a busy machine, which the clock counts too. */
 const heldMs = 600;
 
 const block = (ms: number) => {
@@ -10,20 +10,20 @@ const block = (ms: number) => {
   while (performance.now() < until);
 };
 
-test('a request that is seen after the thread was held up may have come before that', async () => {
+test('a request that is read after a blocked turn counts as arrived before that turn', async () => {
   const clock = createLoopClock();
   await sleep(20);
   clock.reset();
   block(heldMs);
   const waitedMs = performance.now() - clock.arrivedAt();
   expect(waitedMs).toBeGreaterThanOrEqual(heldMs - 1);
-  // The turn is over: what comes next has waited for nothing.
+  // The turn is over: the next request has not waited.
   await sleep(5);
   expect(performance.now() - clock.arrivedAt()).toBeLessThan(heldMs / 2);
   clock.close();
 });
 
-test('a loop that was idle has let nobody wait', async () => {
+test('a request that is read by an idle loop has not waited', async () => {
   const clock = createLoopClock();
   clock.reset();
   await sleep(2 * heldMs);
@@ -31,7 +31,7 @@ test('a loop that was idle has let nobody wait', async () => {
   clock.close();
 });
 
-test('a connection that was taken late has its first request in the turn after, and that waited as long', async () => {
+test('the first request of a connection that was accepted late has waited as long as its connection', async () => {
   const clock = createLoopClock();
   const [late, other] = [{}, {}];
   await sleep(20);
@@ -47,7 +47,7 @@ test('a connection that was taken late has its first request in the turn after, 
   clock.close();
 });
 
-test('connections that are taken turn after turn have waited for each other', async () => {
+test('connections that are accepted in consecutive turns have the arrival time of the first', async () => {
   const clock = createLoopClock();
   const [first, second, third] = [{}, {}, {}];
   const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -9,7 +9,7 @@ const block = (ms: number) => {
   while (performance.now() < until);
 };
 
-/** Asks from a thread of its own, which this one cannot hold up, and gives the status of the answer. */
+/** Sends a request from another thread, which this thread cannot block, and returns the status of the answer. */
 async function askFromThread(port: number): Promise<number> {
   const body = '{"age":42,"income":51234.5,"credit_score":688}';
   const head = `POST /predict HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nX-Request-Timeout-Ms: 150\r\nContent-Length: ${body.length}\r\n\r\n`;
@@ -27,12 +27,12 @@ async function askFromThread(port: number): Promise<number> {
 }
 
 describe.skipIf(noCertificates)('over TLS', () => {
-  test('the time of a request runs from when it came, not from when the thread got to it', async () => {
+  test('the deadline of a request runs from its arrival, not from the moment at which the thread reads it', async () => {
     using files = new PairFolder(createPair('arrival'));
     await using server = await buildTestApp(files.environment);
     await server.app.listen({ port: 0, host: '127.0.0.1' });
     const { port } = server.app.server.address() as { port: number };
-    // The thread is held up just as the client gets what it needs to end its handshake and send its request.
+    // The thread is blocked just when the client can finish its handshake and send its request.
     server.app.server.once('keylog', () => setImmediate(() => block(400)));
     expect(await askFromThread(port)).toBe(504);
     expect(await askFromThread(port)).toBe(200);

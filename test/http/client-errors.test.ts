@@ -20,14 +20,17 @@ test.each([
   [['BREW /nope HTTP/1.1\r\nHo', 'st: a\r\n\r\n'], 404],
   [['BREW /predict H2C', '/1.1\r\n\r\n'], 400],
   [['{"a":', '1}\r\n\r\n'], 400],
-])('a request with an unknown method is answered alike however it is cut: %j', async (pieces, status) => {
-  await using server = await buildTestApp({ API_KEYS });
-  const port = await listen(server);
-  expect((await exchangeRaw(port, pieces)).statuses).toEqual([status]);
-  expect((await exchangeRaw(port, [pieces.join('')])).statuses).toEqual([status]);
-});
+])(
+  'a request with an unknown method gets the same status in pieces and whole: %j',
+  async (pieces, status) => {
+    await using server = await buildTestApp({ API_KEYS });
+    const port = await listen(server);
+    expect((await exchangeRaw(port, pieces)).statuses).toEqual([status]);
+    expect((await exchangeRaw(port, [pieces.join('')])).statuses).toEqual([status]);
+  },
+);
 
-test('a request with an unknown method that drips is answered after a second too', async () => {
+test('a request with an unknown method that comes byte by byte is answered after a second', async () => {
   await using server = await buildTestApp({ API_KEYS });
   const port = await listen(server);
   const started = performance.now();
@@ -41,7 +44,7 @@ test('a request with an unknown method that drips is answered after a second too
   expect(performance.now() - started).toBeLessThan(3_000);
 });
 
-test('a request with an unknown method of which no more comes is answered after a second', async () => {
+test('an incomplete request with an unknown method is answered after a second', async () => {
   await using server = await buildTestApp({ API_KEYS });
   const port = await listen(server);
   const started = performance.now();

@@ -62,7 +62,7 @@ describe('a JSON body', () => {
     [`\uFEFF${loan}`, 'The body begins with a byte order mark (BOM): send UTF-8 without it.'],
     ['{\0"\0a\0"\0', 'The body has bytes of zero, as UTF-16 has: send UTF-8.'],
     [nested(33) + ' '.repeat(40), 'The body is nested more than 32 levels deep.'],
-  ])('of %j is refused as invalid_json', async (text, detail) => {
+  ])('%j is refused as invalid_json', async (text, detail) => {
     const { status, body } = await server.post('/predict', text);
     expect(status).toBe(400);
     expect(body.code).toBe('invalid_json');
@@ -70,14 +70,14 @@ describe('a JSON body', () => {
     else expect(body.detail).toMatch(detail);
   });
 
-  test('of UTF-16 is refused as that', async () => {
+  test('in UTF-16 is refused, and the error names UTF-16', async () => {
     const payload = Buffer.from(`\uFEFF${loan}`, 'utf16le');
     const headers = { 'content-type': 'application/json' };
     const reply = await server.app.inject({ method: 'POST', url: '/predict', payload, headers });
     expect(reply.json()).toMatchObject({ code: 'invalid_json', detail: 'The body is UTF-16: send UTF-8.' });
   });
 
-  test('that is refused leaves its connection open', async () => {
+  test('leaves its connection open when it is refused', async () => {
     await server.app.listen({ port: 0, host: '127.0.0.1' });
     const { port } = server.app.server.address() as { port: number };
     const post = (text: string) =>
@@ -93,14 +93,14 @@ describe('a JSON body', () => {
     'application/json; charset=utf-16',
     'text/plain',
     'application/x-www-form-urlencoded',
-  ])('that is not there, of type %s, is no fault of a method without one', async (type) => {
+  ])('may be absent in a DELETE or GET with the content type %s', async (type) => {
     const headers = { 'content-type': type };
     const reply = await server.app.inject({ method: 'DELETE', url: '/admin/cache', headers });
     expect(reply.statusCode).toBe(200);
     expect((await server.get('/models', headers)).status).toBe(200);
   });
 
-  test('of more names or values than the model has is refused before it is parsed', async () => {
+  test('with more names or values than the model has is refused before it is parsed', async () => {
     const row = (count: number) => `{${Array.from({ length: count }, (_, k) => `"k${k}":1`).join()}}`;
     const parse = vi.spyOn(JSON, 'parse');
     try {
@@ -132,7 +132,7 @@ describe('a JSON body', () => {
     expect(few.body.errors).toHaveLength(100);
   });
 
-  test('may be nested 32 levels deep, and brackets in strings do not count', async () => {
+  test('may be nested 32 levels deep, not counting brackets in strings', async () => {
     const deep = await server.post('/predict', nested(32));
     expect(deep.body.code).toBe('invalid_input');
     const text = await server.post('/predict', JSON.stringify({ age: '[{"\\'.repeat(1_000) }));
@@ -140,24 +140,24 @@ describe('a JSON body', () => {
   });
 
   test.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON;Charset="UTF-8"'])(
-    'is taken as %s',
+    'is accepted with the content type %s',
     async (type) => {
       expect((await server.post('/predict', loan, { 'content-type': type })).status).toBe(200);
     },
   );
 
   test.each([
-    ['of no type', {}],
-    ["of curl's own type", { 'content-type': 'application/x-www-form-urlencoded' }],
-    ['of a type that is none', { 'content-type': 'json' }],
-  ])('%s is refused, with the type that is taken', async (_, headers) => {
+    ['without a type', {}],
+    ["with curl's default type", { 'content-type': 'application/x-www-form-urlencoded' }],
+    ['with an invalid type', { 'content-type': 'json' }],
+  ])('%s is refused, and the error names the accepted type', async (_, headers) => {
     const request = { method: 'POST', url: '/predict', payload: Buffer.from(loan), headers } as const;
     const reply = await server.app.inject(request);
     expect(reply.statusCode).toBe(415);
     expect(reply.json().detail).toBe('Send content-type: application/json.');
   });
 
-  test('that is compressed is refused, with what is taken', async () => {
+  test('with a Content-Encoding is refused, and accept-encoding names the accepted one', async () => {
     const { status, headers } = await server.post('/predict', loan, { 'content-encoding': 'gzip' });
     expect(status).toBe(415);
     expect(headers['accept-encoding']).toBe('identity');

@@ -13,7 +13,7 @@ async function start() {
   return { ...server, port: (server.app.server.address() as { port: number }).port };
 }
 
-/** Sends all at once and reads until the server closes, or has sent nothing for a while. */
+/** Sends all bytes at once and reads until the server closes the connection or is silent for 300 ms. */
 async function pipeline(port: number, bytes: string): Promise<{ answers: string[]; isClosed: boolean }> {
   const socket = connect(port, '127.0.0.1');
   let text = '';
@@ -31,9 +31,9 @@ async function pipeline(port: number, bytes: string): Promise<{ answers: string[
 }
 
 test.each([
-  ['that have no body', get],
-  ['to a model', post],
-])('a client that sends a few requests at once, %s, gets each answer', async (_name, request) => {
+  ['GET', get],
+  ['POST', post],
+])('a client that pipelines 31 %s requests gets 31 answers', async (_name, request) => {
   await using server = await start();
   const { answers, isClosed } = await pipeline(server.port, request.repeat(31));
   expect(answers).toHaveLength(31);
@@ -42,10 +42,10 @@ test.each([
 });
 
 test.each([
-  ['that have no body', get],
-  ['to a model', post],
+  ['GET', get],
+  ['POST', post],
 ])(
-  'one that sends many at once, %s, gets as many answers as a turn has, the last of which closes',
+  'a client that pipelines 100 %s requests gets 32 answers, and the last one closes the connection',
   async (_name, request) => {
     await using server = await start();
     const { answers, isClosed } = await pipeline(server.port, request.repeat(100));
@@ -57,7 +57,7 @@ test.each([
   },
 );
 
-test('one that sends as many over several turns gets all of them', async () => {
+test('a client that sends 100 requests over several turns gets 100 answers', async () => {
   await using server = await start();
   const socket = connect(server.port, '127.0.0.1');
   let answered = 0;
@@ -72,7 +72,7 @@ test('one that sends as many over several turns gets all of them', async () => {
   socket.destroy();
 });
 
-test('the last one that a turn takes may send its body later', async () => {
+test('the body of the 32nd pipelined request may come in a later turn', async () => {
   await using server = await start();
   const socket = connect(server.port, '127.0.0.1');
   let text = '';

@@ -4,7 +4,7 @@ import { createRequestId } from '../../src/http/request-id.js';
 const idFor = (given: string | undefined) =>
   createRequestId({ headers: given === undefined ? {} : { 'x-request-id': given } });
 
-test('a request id is never a key, of our own make or of another', () => {
+test('a request id is never an API key, whether Sardonyx or the operator made the key', () => {
   const key = 'sdx_abcdefghijklmnop';
   const cases = [
     { 'x-request-id': key },
@@ -18,7 +18,7 @@ test('a request id is never a key, of our own make or of another', () => {
 
 describe('a request id', () => {
   test.each(['a', 'req-1', '0af7651916cd43dd8448eb211c80319c', 'a/b=c+d@e:f', 'x'.repeat(128)])(
-    'is the sane one that the client chose: %s',
+    "is the client's own if that is well-formed: %s",
     (given) => {
       expect(idFor(given)).toBe(given);
     },
@@ -36,7 +36,7 @@ describe('a request id', () => {
     '{"level":60}',
     'x'.repeat(129),
     undefined,
-  ])('is a new one in place of %j', (given) => {
+  ])('is a new one if the client sends %j', (given) => {
     expect(idFor(given)).toMatch(/^[0-9a-f-]{36}$/);
   });
 });

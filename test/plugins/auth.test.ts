@@ -33,7 +33,7 @@ const failuresOf = async ({ get }: TestApp, reason: string, headers = {}) =>
   );
 
 describe('a request', () => {
-  test.each(['x-api-key', 'authorization'])('with a sound key in %s is answered', async (name) => {
+  test.each(['x-api-key', 'authorization'])('with a valid key in %s is answered', async (name) => {
     await using server = await build([entry('a')]);
     const value = name === 'authorization' ? `Bearer ${secretOf('a')}` : secretOf('a');
     for (let k = 0; k < 2; k += 1) {
@@ -41,7 +41,7 @@ describe('a request', () => {
     }
   });
 
-  test('without a key is a 401 that says how one is presented', async () => {
+  test('without a key gets a 401 with www-authenticate', async () => {
     await using server = await build([entry('a')]);
     const answer = await server.post('/predict', loan);
     expect(answer.status).toBe(401);
@@ -53,8 +53,8 @@ describe('a request', () => {
   test.each<[string, Record<string, string>]>([
     ['is malformed', { 'x-api-key': 'not a key' }],
     ['is of another scheme', { authorization: 'Basic YTpi' }],
-    ['is named twice, differently', { ...withKey('a'), authorization: `Bearer ${secretOf('b')}` }],
-  ])('whose key %s is a 401', async (_, headers) => {
+    ['differs between two headers', { ...withKey('a'), authorization: `Bearer ${secretOf('b')}` }],
+  ])('whose key %s gets a 401', async (_, headers) => {
     await using server = await build([entry('a'), entry('b')]);
     expect(await server.post('/predict', loan, headers)).toMatchObject({
       status: 401,
@@ -62,14 +62,14 @@ describe('a request', () => {
     });
   });
 
-  test('with a key in the query has none', async () => {
+  test('with a key in the query gets a 401', async () => {
     await using server = await build([entry('a')]);
     for (const name of ['api_key', 'key', 'x-api-key', 'access_token']) {
       expect((await server.post(`/predict?${name}=${secretOf('a')}`, loan)).status).toBe(401);
     }
   });
 
-  test('with a key that is unknown or has expired gets one body for both', async () => {
+  test('with an unknown key and one with an expired key get the same 403', async () => {
     await using server = await build([entry('a'), entry('old', { expires: '2020-01-01T00:00:00Z' })]);
     const bodies = [];
     for (const name of ['nobody', 'old', 'a-but-longer']) {
@@ -83,7 +83,7 @@ describe('a request', () => {
     expect(await failuresOf(server, 'invalid')).toBe(3);
   });
 
-  test('is refused before its body is looked at', async () => {
+  test('without a key that fits is refused before its body is parsed', async () => {
     await using server = await build([entry('a', { scopes: ['read'] })]);
     for (const [headers, status] of [
       [{}, 401],
@@ -94,16 +94,16 @@ describe('a request', () => {
     }
   });
 
-  test('to an address that is not there needs no key', async () => {
+  test('to an unknown address needs no key', async () => {
     await using server = await build([entry('a')]);
     expect((await server.get('/nope')).status).toBe(404);
   });
 });
 
-describe('a key of one model alone', () => {
+describe('a key that is limited to some models', () => {
   const keys = [entry('a', { scopes: ['predict', 'read'], models: ['mine', 'planned'] })];
 
-  test('may use that, and no other, whether there is such a model or not', async () => {
+  test('gets the same 403 for another model, whether that model exists or not', async () => {
     await using server = await build(keys);
     const headers = { ...withKey('a'), 'x-request-id': 'mine' };
     const { body: example } = await server.get('/models/mine/versions/latest', headers);
@@ -121,12 +121,12 @@ describe('a key of one model alone', () => {
     expect(await failuresOf(server, 'forbidden')).toBe(6);
   });
 
-  test('may use plain /predict where that means its model', async () => {
+  test('may use plain /predict if the default model is one of its models', async () => {
     await using server = await build(keys, { DEFAULT_MODEL: 'mine' });
     expect((await server.post('/predict', {}, withKey('a'))).status).toBe(400);
   });
 
-  test('sees no other in GET /models, nor in the 404 of a model that it might use', async () => {
+  test('sees no other model in GET /models, nor in the 404 of a missing model', async () => {
     await using server = await build(keys);
     const { body } = await server.get('/models', withKey('a'));
     expect(body.models.map(({ name }: { name: string }) => name)).toEqual(['mine']);
@@ -137,15 +137,15 @@ describe('a key of one model alone', () => {
 });
 
 describe('wrong keys from one address', () => {
-  test('are a 429 after 20 in a minute, while sound keys are let in, new ones too', async () => {
+  test('get a 429 after 20 in a minute, while valid keys still pass', async () => {
     await using server = await build([entry('a'), entry('b'), entry('reader', { scopes: ['read'] })]);
     expect((await server.post('/predict', loan, withKey('a'))).status).toBe(200);
     for (let k = 0; k < 20; k += 1) {
       expect((await server.post('/predict', loan, withKey(`wrong-${k}`))).status).toBe(403);
     }
-    const barred = await server.post('/predict', loan, withKey('wrong'));
-    expect(barred).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
-    expect(Number(barred.headers['retry-after'])).toBeGreaterThan(50);
+    const blocked = await server.post('/predict', loan, withKey('wrong'));
+    expect(blocked).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+    expect(Number(blocked.headers['retry-after'])).toBeGreaterThan(50);
     expect((await server.post('/predict', loan, { 'x-api-key': 'not a key' })).status).toBe(429);
     expect((await server.post('/predict', loan)).status).toBe(401);
     expect((await server.post('/predict', loan, withKey('a'))).status).toBe(200);
@@ -156,7 +156,7 @@ describe('wrong keys from one address', () => {
     });
   });
 
-  test('leave the clients of other addresses alone', async () => {
+  test('do not block the clients of another IPv6 network', async () => {
     await using server = await build([entry('a')]);
     const ask = (remoteAddress: string) =>
       server.app.inject({ method: 'GET', url: '/models', headers: withKey('wrong'), remoteAddress });
@@ -167,7 +167,7 @@ describe('wrong keys from one address', () => {
 });
 
 describe('METRICS_AUTH=key', () => {
-  test('asks for a key with the scope metrics', async () => {
+  test('makes GET /metrics need a key with the scope metrics', async () => {
     await using server = await build([entry('a'), entry('m', { scopes: ['metrics'] })], {
       METRICS_AUTH: 'key',
     });
@@ -178,8 +178,8 @@ describe('METRICS_AUTH=key', () => {
   });
 });
 
-describe('who asked', () => {
-  test('is in the log line of each request and in the prediction event, by the id of the key', async () => {
+describe('the id of the key', () => {
+  test('is in the log line of each request and in the prediction event', async () => {
     await using server = await build([entry('a'), { ...entry('b'), id: 'a' }], { LOG_LEVEL: 'debug' });
     const events: unknown[] = [];
     server.app.predictions.subscribe((event) => events.push(event));
@@ -201,7 +201,7 @@ describe('who asked', () => {
     expect(JSON.stringify(server.logs)).not.toContain('sdx_');
   });
 
-  test('is nobody where no key is needed', async () => {
+  test('is undefined if the server needs no keys', async () => {
     await using server = await buildTestApp(models);
     const events: { keyId?: string | undefined }[] = [];
     server.app.predictions.subscribe((event) => events.push(event));
@@ -222,17 +222,17 @@ describe('the start', () => {
     return app;
   };
 
-  test('fails for a route that does not say which scope it needs, open or not', async () => {
+  test('fails for a route without a scope, with keys and without', async () => {
     for (const environment of [{}, { API_KEYS: JSON.stringify([entry('a')]) }]) {
       await expect(start({}, environment)).rejects.toThrow('GET /a does not say which scope it needs');
     }
   });
 
-  test('fails for a route that does not say which model it is about', async () => {
+  test('fails for a route without a model', async () => {
     await expect(start({ scope: 'predict' })).rejects.toThrow('GET /a does not say which model it is about');
   });
 
-  test('a route about the model of its query is for keys of that model, or of all', async () => {
+  test('a route with the model in its query is for keys of that model, or of all models', async () => {
     const keys = [entry('all', { scopes: ['admin'] }), entry('one', { scopes: ['admin'], models: ['m'] })];
     const app = await start({ scope: 'admin', model: 'query' }, { API_KEYS: JSON.stringify(keys) });
     const registry = { names: ['m', 'n'], resolveName: (name: string) => name, defaultName: undefined };
@@ -247,17 +247,20 @@ describe('the start', () => {
     await app.close();
   });
 
-  test('says when there is no key yet, and lets nobody in', async () => {
+  test('without any key logs a warning, and requests get 401', async () => {
     await using server = await build([]);
     expect(server.logs).toContainEqual(
-      expect.objectContaining({ level: 40, msg: 'there is no API key yet: nobody may ask' }),
+      expect.objectContaining({
+        level: 40,
+        msg: 'there is no API key yet: requests to routes that need one are refused',
+      }),
     );
     expect((await server.post('/predict', loan)).status).toBe(401);
   });
 });
 
 describe('the manual', () => {
-  test('is open, and tells which routes need a key and how it is presented', async () => {
+  test('is open, and shows which routes need a key and in which header', async () => {
     await using server = await build([entry('a')]);
     expect((await server.get('/docs')).status).toBe(200);
     const { body } = await server.get('/openapi.json');
@@ -269,7 +272,7 @@ describe('the manual', () => {
     expect(body.paths['/health'].get.security).toBe(undefined);
   });
 
-  test('says nothing of keys where there are none', async () => {
+  test('does not mention keys if the server needs none', async () => {
     await using server = await buildTestApp(models);
     const { body } = await server.get('/openapi.json');
     const { post } = body.paths['/models/other/predict'];
@@ -281,7 +284,7 @@ describe('the manual', () => {
   });
 });
 
-test('a HEAD route needs what its GET route does', async () => {
+test('a HEAD route needs the same scope as its GET route', async () => {
   await using server = await build([entry('a', { scopes: ['read'] })]);
   const statusOf = async (headers: Record<string, string>) =>
     (await server.app.inject({ method: 'HEAD', url: '/models', headers })).statusCode;

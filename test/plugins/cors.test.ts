@@ -4,7 +4,7 @@ import { buildTestApp, type TestApp } from '../helpers/app.js';
 const origin = 'https://app.example';
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 
-/** A browser's question before it sends what it would not send from a form. */
+/** The preflight request of a browser. */
 async function preflight(server: TestApp, path: string, from = origin, method = 'POST') {
   const { statusCode, headers, body } = await server.app.inject({
     method: 'OPTIONS',
@@ -18,22 +18,22 @@ async function preflight(server: TestApp, path: string, from = origin, method = 
   return { status: statusCode, headers, body };
 }
 
-/** The headers of an answer that have to do with origins. */
-const ofOrigins = (headers: Readonly<Record<string, unknown>>) =>
+/** The names of the CORS headers of an answer. */
+const corsHeaderNames = (headers: Readonly<Record<string, unknown>>) =>
   Object.keys(headers).filter((name) => name.startsWith('access-control') || name === 'vary');
 
 describe('CORS_ORIGINS', () => {
   const environment = { CORS_ORIGINS: `${origin}, http://localhost:3000` };
 
-  test('left out means that no page of another origin may ask', async () => {
+  test('allows no other origin by default', async () => {
     await using server = await buildTestApp();
-    expect(ofOrigins((await server.post('/predict', loan, { origin })).headers)).toEqual([]);
+    expect(corsHeaderNames((await server.post('/predict', loan, { origin })).headers)).toEqual([]);
     const asked = await preflight(server, '/predict');
     expect([asked.status, asked.headers['allow']]).toEqual([405, 'POST']);
-    expect(ofOrigins(asked.headers)).toEqual([]);
+    expect(corsHeaderNames(asked.headers)).toEqual([]);
   });
 
-  test('lets a listed origin read the answer, and the headers that say something', async () => {
+  test('lets a listed origin read the answer and its headers', async () => {
     await using server = await buildTestApp(environment);
     const { status, headers } = await server.post('/predict', loan, { origin });
     expect(status).toBe(200);
@@ -51,7 +51,7 @@ describe('CORS_ORIGINS', () => {
     ['/predict', '{', 400],
     ['/nope', '{}', 404],
     ['/models/nope/predict', '{}', 404],
-  ])('lets it read what was wrong at %s with %s', async (path, body, status) => {
+  ])('lets a listed origin read the error of %s with the body %s', async (path, body, status) => {
     await using server = await buildTestApp(environment);
     const answer = await server.post(path, body, { origin });
     expect(answer.status).toBe(status);
@@ -67,17 +67,17 @@ describe('CORS_ORIGINS', () => {
     '',
     '*',
     `${origin}, ${origin}`,
-  ])('tells the origin %j nothing', async (from) => {
+  ])('gives the unlisted origin %j no CORS header except Vary', async (from) => {
     await using server = await buildTestApp(environment);
     const { headers } = await server.post('/predict', loan, { origin: from });
-    expect(ofOrigins(headers)).toEqual(['vary']);
+    expect(corsHeaderNames(headers)).toEqual(['vary']);
     const asked = await preflight(server, '/predict', from);
-    expect(ofOrigins(asked.headers)).toEqual(['vary']);
+    expect(corsHeaderNames(asked.headers)).toEqual(['vary']);
   });
 
-  test('leaves those alone who ask from no page, but for Vary', async () => {
+  test('adds only Vary for a request without an origin', async () => {
     await using server = await buildTestApp(environment);
-    expect(ofOrigins((await server.post('/predict', loan)).headers)).toEqual(['vary']);
+    expect(corsHeaderNames((await server.post('/predict', loan)).headers)).toEqual(['vary']);
   });
 
   test.each([
@@ -85,7 +85,7 @@ describe('CORS_ORIGINS', () => {
     ['/models/credit-risk/predict', 'POST', 'POST'],
     ['/models?x=1', 'GET', 'GET, HEAD'],
     ['/health/ready', 'GET', 'GET, HEAD'],
-  ])('answers the question before %s for everybody listed', async (path, method, methods) => {
+  ])('answers the preflight of %s for a listed origin', async (path, method, methods) => {
     await using server = await buildTestApp(environment);
     const { status, headers, body } = await preflight(server, path, 'http://localhost:3000', method);
     expect([status, body]).toEqual([204, '']);
@@ -101,7 +101,7 @@ describe('CORS_ORIGINS', () => {
     expect(headers).not.toHaveProperty('content-type');
   });
 
-  test('knows no more addresses than before, and no other OPTIONS', async () => {
+  test('does not answer a preflight of an unknown address, or an OPTIONS that is no preflight', async () => {
     await using server = await buildTestApp(environment);
     expect((await preflight(server, '/nope')).status).toBe(404);
     expect(
@@ -109,7 +109,7 @@ describe('CORS_ORIGINS', () => {
     ).toBe(405);
   });
 
-  test('"*" lets any page ask, without Vary', async () => {
+  test('"*" allows any origin, without Vary', async () => {
     await using server = await buildTestApp({ CORS_ORIGINS: '*' });
     const { headers } = await server.post('/predict', loan, { origin: 'null' });
     expect(headers['access-control-allow-origin']).toBe('*');
@@ -118,7 +118,7 @@ describe('CORS_ORIGINS', () => {
     expect([asked.status, asked.headers['access-control-allow-origin']]).toEqual([204, '*']);
   });
 
-  test('counts such questions under one label', async () => {
+  test('counts preflight requests of all addresses under one label', async () => {
     await using server = await buildTestApp(environment);
     for (const path of ['/predict', '/models/a', '/models/b/predict']) await preflight(server, path);
     const lines = (await server.get('/metrics')).text

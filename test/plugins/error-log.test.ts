@@ -10,7 +10,7 @@ import { createRegistryFolder, sha256 } from '../helpers/registry-folder.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 
-test('a flood of one code is some lines, then one a second, and every other code has lines of its own', async () => {
+test('a flood of one code gets 20 lines, then one a second, and other codes keep their lines', async () => {
   const lines: { level: string; code: string; unlogged?: number }[] = [];
   const write = (level: string) => (fault: { code: string; unlogged?: number }) =>
     void lines.push({ level, code: fault.code, ...(fault.unlogged && { unlogged: fault.unlogged }) });
@@ -32,7 +32,7 @@ test('a flood of one code is some lines, then one a second, and every other code
 });
 
 describe('a refused request', () => {
-  test('that no route has seen has a line with its key', async () => {
+  test('that cannot reach a route gets a line with its key', async () => {
     const key = 'a-key-0123456789abcdef0123456789abcdef';
     await using server = await buildTestApp({
       API_KEYS: JSON.stringify([{ id: 'someone', sha256: sha256(key), scopes: ['predict'] }]),
@@ -50,7 +50,7 @@ describe('a refused request', () => {
     ]);
   });
 
-  test('has a line that says what, of which model and version, and under which ids', async () => {
+  test('gets a line with its code, model, version and ids', async () => {
     await using server = await buildTestApp();
     const refused = await server.post('/predict', { ...loan, age: 'x' }, { 'x-request-id': 'mine' });
     expect(refused.status).toBe(400);
@@ -72,7 +72,7 @@ describe('a refused request', () => {
     ['model_not_found', '/models/nope/predict', {}],
     ['version_not_found', '/models/churn/versions/7/predict', { model: 'churn' }],
     ['not_found', '/nope', {}],
-  ])('without a version has a line: %s', async (code, path, names) => {
+  ])('without a version gets a line: %s', async (code, path, names) => {
     await using server = await buildTestApp();
     const { body } = await server.post(path, loan);
     expect(server.logs.at(-1)).toMatchObject({
@@ -84,7 +84,7 @@ describe('a refused request', () => {
     });
   });
 
-  test('with what is no JSON, or no method of the address, has a line', async () => {
+  test('with invalid JSON, a wrong method or a wrong type gets a line', async () => {
     await using server = await buildTestApp();
     await server.post('/predict', '{');
     await server.get('/predict');
@@ -96,7 +96,7 @@ describe('a refused request', () => {
     ]);
   });
 
-  test('says nothing of what the client has sent: no value, no query, no key', async () => {
+  test('gets a line without any value, query or key from the client', async () => {
     await using server = await buildTestApp();
     await server.post('/predict?name=Ada', { ...loan, age: 'Lovelace', sdx_secretname: 1 });
     await server.post('/models/%73dx_secretmodel/predict?name=Ada', loan);
@@ -108,7 +108,7 @@ describe('a refused request', () => {
     expect(JSON.stringify(server.logs)).not.toMatch(/Ada|Lovelace|secret/);
   });
 
-  test('at the level warn has a line where the server is at fault alone', async () => {
+  test('gets a line at the level warn only if the server is at fault', async () => {
     using folder = createRegistryFolder();
     folder.addVersion('sum', '1', {
       manifest: { task: 'regression', features: [{ name: 'a', type: 'number' }] },

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
 
-describe('errors', () => {
-  test('of an unknown address are 404 not_found', async () => {
+describe('the error', () => {
+  test('for an unknown address is 404 not_found', async () => {
     await using server = await buildTestApp();
     const { status, body, headers } = await server.get('/nope?x=1');
     expect(status).toBe(404);
@@ -16,7 +16,7 @@ describe('errors', () => {
     });
   });
 
-  test('of a body that is too large say how large it may be', async () => {
+  test('for a body that is too large names the limit', async () => {
     await using server = await buildTestApp({ BODY_LIMIT_BYTES: '1024' });
     const { status, body } = await server.post('/predict', ' '.repeat(2_000));
     expect(status).toBe(413);
@@ -30,7 +30,7 @@ describe('errors', () => {
     ['OPTIONS', '/health', 'GET, HEAD'],
     ['PATCH', '/models/a/versions/b', 'GET, HEAD'],
     ['POST', '/docs/', 'GET, HEAD'],
-  ] as const)('of %s %s are 405, with what the address takes', async (method, url, allow) => {
+  ] as const)('for %s %s is 405 with the allowed methods', async (method, url, allow) => {
     await using server = await buildTestApp();
     const reply = await server.app.inject({ method, url });
     expect(reply.statusCode).toBe(405);
@@ -38,24 +38,24 @@ describe('errors', () => {
     expect(reply.json()).toMatchObject({ code: 'method_not_allowed', status: 405 });
   });
 
-  test('of an address that cannot be decoded are 400, and carry their request id', async () => {
+  test('for an address that cannot be decoded is 400 with the request id', async () => {
     await using server = await buildTestApp();
     const { status, body, headers } = await server.get('/models/%zz');
     expect(status).toBe(400);
     expect(body).toMatchObject({ code: 'invalid_request', request_id: headers['x-request-id'] });
   });
 
-  test('that are our own fault are logged under the id of the answer, which shows nothing of them', async () => {
+  test('for a fault of the server is logged with the request id, and the answer hides its message', async () => {
     await using server = await buildTestApp({ MODELS_DIR: 'test' });
     server.app.predictor.predict = () => Promise.reject(new Error('secret of /etc/passwd'));
     const { status, body, text } = await server.post('/predict', {});
     expect(status).toBe(500);
     expect(text).not.toMatch(/secret|passwd|stack|at /);
-    const told = server.logs.filter(({ request_id }) => request_id === body.request_id);
-    expect(told).toMatchObject([{ level: 50, code: 'internal', err: { message: 'secret of /etc/passwd' } }]);
+    const lines = server.logs.filter(({ request_id }) => request_id === body.request_id);
+    expect(lines).toMatchObject([{ level: 50, code: 'internal', err: { message: 'secret of /etc/passwd' } }]);
   });
 
-  test('that are the fault of the client are logged at the level info, without an error', async () => {
+  test('for a fault of the client is logged at the level info, without `err`', async () => {
     await using server = await buildTestApp();
     const before = server.logs.length;
     await server.post('/predict', {});

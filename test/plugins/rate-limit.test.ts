@@ -27,7 +27,7 @@ interface TestLimits extends AsyncDisposable {
   }>;
 }
 
-/** The limits of a server on a host that is not a loopback one, behind a stand-in for the check of keys. */
+/** The limits of a server on a public host. A stand-in replaces the check of keys. */
 async function buildLimits(
   config: { HOST?: string; RATE_LIMIT_MAX?: number; RATE_LIMIT_WINDOW?: string } = {},
   keys: readonly ApiKey[] = [],
@@ -92,14 +92,14 @@ beforeEach(() => vi.useFakeTimers({ toFake: ['performance'] }));
 afterEach(() => vi.useRealTimers());
 
 describe('an address without a key', () => {
-  test('has 100 a minute where nothing is said', async () => {
+  test('has 100 requests a minute by default', async () => {
     await using server = await buildLimits();
     expect(await statusesOf(101, server.ask)).toEqual([...new Array(100).fill(200), 429]);
     expect((await server.ask({ address: '192.0.2.2' })).status).toBe(200);
     expect(await refusals(server, 'address')).toBe(1);
   });
 
-  test('has no limit on a loopback host, where all have the same address', async () => {
+  test('has no default limit on a loopback host, where all clients share an address', async () => {
     for (const HOST of ['127.0.0.1', '127.1.2.3', 'localhost', '::1']) {
       await using server = await buildLimits({ HOST });
       const { status, headers } = await server.ask();
@@ -109,12 +109,12 @@ describe('an address without a key', () => {
     expect(await statusesOf(3, server.ask)).toEqual([200, 200, 429]);
   });
 
-  test('has no limit where it is 0', async () => {
+  test('has no limit if RATE_LIMIT_MAX is 0', async () => {
     await using server = await buildLimits({ RATE_LIMIT_MAX: 0 });
     expect(new Set(await statusesOf(120, server.ask))).toEqual(new Set([200]));
   });
 
-  test('shares its limit with its /64, and with its own form as IPv6', async () => {
+  test('shares its limit with its IPv6 /64, and an IPv4 address with its IPv6 form', async () => {
     await using server = await buildLimits({ RATE_LIMIT_MAX: 1 });
     const ask = async (address: string) => (await server.ask({ address })).status;
     expect([await ask('2001:db8::1'), await ask('2001:db8::ffff:2')]).toEqual([200, 429]);
@@ -124,7 +124,7 @@ describe('an address without a key', () => {
 });
 
 describe('a key', () => {
-  test('has its own limit, and none where nothing is said', async () => {
+  test('has its own limit, and none by default', async () => {
     await using server = await buildLimits({}, [createKey('a', 2), createKey('b', 3), createKey('free')]);
     expect(await statusesOf(3, () => server.ask({ key: 'a0' }))).toEqual([200, 200, 429]);
     expect(await statusesOf(4, () => server.ask({ key: 'b1' }))).toEqual([200, 200, 200, 429]);
@@ -132,7 +132,7 @@ describe('a key', () => {
     expect([await refusals(server, 'key'), await refusals(server, 'address')]).toEqual([2, 0]);
   });
 
-  test('without its own has that of the server', async () => {
+  test('without its own limit has that of the server', async () => {
     await using server = await buildLimits({ RATE_LIMIT_MAX: 1, RATE_LIMIT_WINDOW: '2 hours' }, [
       createKey('a'),
     ]);
@@ -152,21 +152,21 @@ describe('a key', () => {
   });
 });
 
-test('every limited answer says what is left, errors too', async () => {
+test('every limited answer has the headers of the limit, errors included', async () => {
   await using server = await buildLimits({}, [createKey('a', 3)]);
-  const told = async (url: string) => {
+  const limitHeadersOf = async (url: string) => {
     const { status, headers } = await server.ask({ key: 'a0', url });
     return [status, headers['ratelimit-policy'], headers['ratelimit'], headers['retry-after']];
   };
   const policy = '"default";q=3;w=60';
-  expect(await told('/predict')).toEqual([200, policy, '"default";r=2;t=60', undefined]);
+  expect(await limitHeadersOf('/predict')).toEqual([200, policy, '"default";r=2;t=60', undefined]);
   vi.advanceTimersByTime(10_500);
-  expect(await told('/broken')).toEqual([500, policy, '"default";r=1;t=50', undefined]);
-  expect(await told('/predict')).toEqual([200, policy, '"default";r=0;t=50', undefined]);
-  expect(await told('/predict')).toEqual([429, policy, '"default";r=0;t=50', '50']);
+  expect(await limitHeadersOf('/broken')).toEqual([500, policy, '"default";r=1;t=50', undefined]);
+  expect(await limitHeadersOf('/predict')).toEqual([200, policy, '"default";r=0;t=50', undefined]);
+  expect(await limitHeadersOf('/predict')).toEqual([429, policy, '"default";r=0;t=50', '50']);
 });
 
-test('who waits as long as Retry-After says is let in, and a second earlier is not', async () => {
+test('a refused client is admitted after Retry-After, and not a second earlier', async () => {
   await using server = await buildLimits({}, [createKey('a', 2)]);
   await server.ask({ key: 'a0' });
   vi.advanceTimersByTime(20_300);
@@ -183,7 +183,7 @@ test('who waits as long as Retry-After says is let in, and a second earlier is n
   expect((await server.ask({ key: 'a0' })).status).toBe(200);
 });
 
-test('probes and metrics are not counted, and HEAD counts as one', async () => {
+test('probes and metrics are not counted, and a HEAD request counts as one', async () => {
   await using server = await buildLimits({ RATE_LIMIT_MAX: 2 });
   for (let k = 0; k < 5; k += 1) {
     for (const url of ['/health', '/metrics']) {
@@ -195,7 +195,7 @@ test('probes and metrics are not counted, and HEAD counts as one', async () => {
   expect(headers['ratelimit']).toBe('"default";r=1;t=60');
 });
 
-test('documents are counted by the address, key or not, apart from what else it asks', async () => {
+test('documents have a limit by address, with or without a key, apart from the other limits', async () => {
   await using server = await buildLimits({ RATE_LIMIT_MAX: 1 }, [createKey('a')]);
   for (let left = 9; left >= 0; left -= 1) {
     const { status, headers } = await server.ask({ url: '/docs', ...(left % 2 === 0 && { key: 'a0' }) });
@@ -216,7 +216,7 @@ test('documents are counted by the address, key or not, apart from what else it 
 });
 
 test.each([{ RATE_LIMIT_MAX: 0 }, { HOST: '127.0.0.1' }])(
-  'documents have no limit where addresses have none: %o',
+  'documents have no limit if addresses have none: %o',
   async (config) => {
     await using server = await buildLimits(config);
     const { status, headers } = await server.ask({ url: '/docs' });
@@ -224,7 +224,7 @@ test.each([{ RATE_LIMIT_MAX: 0 }, { HOST: '127.0.0.1' }])(
   },
 );
 
-test('servers with one Redis share every limit, and each holds it alone once Redis has gone', async () => {
+test('servers with one Redis share every limit, and each counts alone while Redis is down', async () => {
   vi.useRealTimers();
   const redisServer = await startRedis();
   const config = { RATE_LIMIT_MAX: 4 };

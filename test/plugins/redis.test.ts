@@ -11,13 +11,13 @@ async function waitForRedis(server: TestApp, state: 'up' | 'down'): Promise<void
   await vi.waitUntil(() => server.app.redis?.state === state, { timeout: 10_000, interval: 5 });
 }
 
-/** The lines of the log about Redis. */
+/** The log messages about Redis. */
 function linesOf(server: TestApp): readonly unknown[] {
   return server.logs.map(({ msg }) => msg).filter((text) => /Redis/.test(String(text)));
 }
 
 describe('a server', () => {
-  test('without REDIS_URL has no Redis and says nothing of one', async () => {
+  test('without REDIS_URL has no Redis in /health and in its metrics', async () => {
     await using server = await buildTestApp();
     expect(server.app.redis).toBe(null);
     expect((await server.get('/health')).body).not.toHaveProperty('redis');
@@ -32,7 +32,7 @@ describe('a server', () => {
     expect((await server.get('/metrics')).text).toContain('degraded_total{part="limits"} 0');
   });
 
-  test('starts, is ready and predicts while Redis is down, and has it when it comes', async () => {
+  test('starts, is ready and predicts while Redis is down, and connects when Redis starts', async () => {
     const port = await findFreePort();
     await using server = await buildTestApp({ REDIS_URL: `redis://127.0.0.1:${port}` });
     expect((await server.get('/health/ready')).status).toBe(200);
@@ -46,13 +46,13 @@ describe('a server', () => {
     expect((await server.get('/health')).body.status).toBe('ok');
   });
 
-  test('logs one line when Redis goes and one when it is back, and counts what goes on without', async () => {
+  test('logs one line when Redis freezes and one when it is back, and counts degraded operations', async () => {
     await using redis = await startRedis();
     await using server = await buildTestApp({ REDIS_URL: redis.url });
     await waitForRedis(server, 'up');
     const ask = () => server.app.redis?.ask('cache', (commands) => commands.getrange('x', 0, 1), 'read');
-    // On a busy machine the first probe may be late, and Redis goes and comes once more.
-    const told = linesOf(server).length;
+    // On a busy machine the first probe may be late, and then Redis counts as down and up once more.
+    const countBefore = linesOf(server).length;
     expect(linesOf(server).at(-1)).toBe('Redis is up');
     redis.freeze();
     for (let k = 0; k < 100; k += 1) expect(await ask()).toBe(undefined);
@@ -60,9 +60,12 @@ describe('a server', () => {
     expect((await server.get('/health/ready')).status).toBe(200);
     expect((await server.get('/health')).body.status).toBe('degraded');
     redis.thaw();
-    // Nobody asks: it heals by itself.
+    // No request is sent: the probes find that Redis is back.
     await waitForRedis(server, 'up');
-    expect(linesOf(server).slice(told)).toEqual(['Redis is down: it does not answer in time', 'Redis is up']);
+    expect(linesOf(server).slice(countBefore)).toEqual([
+      'Redis is down: it does not answer in time',
+      'Redis is up',
+    ]);
     expect(server.logs.at(-1)).toMatchObject({ level: 30, away_ms: expect.any(Number) });
     expect((await server.get('/metrics')).text).toContain('degraded_total{part="cache"} 100');
   });
@@ -84,7 +87,7 @@ describe('a server', () => {
       'http://:canary@localhost',
       'REDIS_URL: got "http://…@localhost", takes a redis:// or rediss:// address, of Sentinels (redis+sentinel://) or a cluster (redis+cluster://)',
     ],
-  ])('does not start with REDIS_URL=%s, and says why in one line', async (url, line) => {
+  ])('does not start with REDIS_URL=%s, and prints one line with the reason', async (url, line) => {
     const { code, stderr } = await runServerToItsEnd({ REDIS_URL: url });
     expect(code).toBe(1);
     expect(stderr).toEqual([`sardonyx: ${line}`]);

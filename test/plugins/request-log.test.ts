@@ -4,7 +4,7 @@ import { buildTestApp } from '../helpers/app.js';
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 
 describe('the log of requests', () => {
-  test('has a line for each at the level debug, without the query', async () => {
+  test('has a line without the query for each request at the level debug', async () => {
     await using server = await buildTestApp({ LOG_LEVEL: 'debug' });
     const answer = await server.post('/predict?name=Ada', loan, { 'x-request-id': 'mine' });
     await server.get('/nope?secret=1');
@@ -26,7 +26,7 @@ describe('the log of requests', () => {
     expect(JSON.stringify(server.logs)).not.toMatch(/Ada|secret/);
   });
 
-  test('has no key that an address holds, however it is encoded', async () => {
+  test('hides a key in an address, also if it is percent-encoded', async () => {
     await using server = await buildTestApp({ LOG_LEVEL: 'debug' });
     const paths = [
       '/models/%73dx_Secret1/predict',
@@ -38,12 +38,12 @@ describe('the log of requests', () => {
     for (const path of paths) bodies.push((await server.get(path)).text);
     const lines = server.logs.filter(({ msg }) => msg === 'request');
     expect(lines).toHaveLength(paths.length);
-    // Nor has any once it is decoded, by whoever reads the log or by the client.
+    // The log and the answers must not show a key after they are decoded either.
     const text = decodeURIComponent(decodeURIComponent(JSON.stringify([server.logs, bodies])));
     expect(text).not.toMatch(/ecret\d/);
   });
 
-  test('has none at the level info where the request is answered', async () => {
+  test('has no line for an answered request at the level info', async () => {
     await using server = await buildTestApp();
     const before = server.logs.length;
     await server.post('/predict', loan);

@@ -129,7 +129,7 @@ describe('a user with exactly the permissions of docs/redis.md', () => {
         expect(lines).toEqual([`Redis is down: its user may not run "${command}"`]);
       } else {
         expect(await health()).toMatchObject({ redis: { refused_commands: [command] } });
-        expect(lines).toContain(`Redis refuses what is needed: ${command}`);
+        expect(lines).toContain(`Redis refuses commands that the server needs: ${command}`);
         expect((await server.get('/metrics')).text).toMatch(
           new RegExp(`redis_refused_commands_total{command="${command}"} [1-9]`),
         );

@@ -9,7 +9,7 @@ const manifest = {
   runtime: { cache: true },
 };
 
-test('DELETE /admin/cache forgets the answers of one model, or of all', async () => {
+test('DELETE /admin/cache clears the cached answers of one model, or of all models', async () => {
   using folder = createRegistryFolder();
   for (const model of ['one', 'two'])
     folder.addVersion(model, '1', { manifest, model: linearRegression([1]) });

@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 import { sendRaw } from '../faults/instruments/raw-http.js';
 import { buildTestApp } from '../helpers/app.js';
 
-/** The addresses of the files that a page of this text loads, as a browser resolves them. */
+/** The paths of the files that a page loads, as a browser resolves them. */
 const filesOf = (page: string, html: string) =>
   [...html.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, link]) => new URL(link as string, page).pathname);
 
 test.each(['https://example.com/ml', 'https://example.com/ml/'])(
-  'the manual finds its files behind a path, with a slash at its end and without, for PUBLIC_URL=%s',
+  'the manual finds its files behind a proxy with a path for PUBLIC_URL=%s',
   async (publicUrl) => {
     await using server = await buildTestApp({ PUBLIC_URL: publicUrl });
     for (const path of ['/docs', '/docs/']) {
@@ -25,7 +25,7 @@ test.each(['https://example.com/ml', 'https://example.com/ml/'])(
   },
 );
 
-test('the manual is there for an address in absolute form and with escapes too', async () => {
+test('the manual answers a request target in absolute form, and with percent-encoding', async () => {
   await using server = await buildTestApp();
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = server.app.server.address() as AddressInfo;

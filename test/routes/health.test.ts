@@ -47,7 +47,7 @@ describe('health', () => {
     expect((await server.get('/health')).body).toMatchObject({ status: 'degraded', model_loaded: false });
   });
 
-  test('stays ready beside a bad model that nothing requires, and says so to people', async () => {
+  test('is ready but degraded with a refused model that is not required', async () => {
     using folder = createMixedRegistry();
     await using server = await buildTestApp({ MODELS_DIR: folder.path });
     expect((await server.get('/health/ready')).status).toBe(200);
@@ -67,13 +67,13 @@ describe('health', () => {
     },
   );
 
-  test('is not ready when the default model is the bad one', async () => {
+  test('is not ready if the default model is refused', async () => {
     using folder = createMixedRegistry();
     await using server = await buildTestApp({ MODELS_DIR: folder.path, DEFAULT_MODEL: 'bad' });
     expect((await server.get('/health/ready')).status).toBe(503);
   });
 
-  test('is not ready while draining, and answers all else', async () => {
+  test('is not ready while the server drains, and other requests are answered', async () => {
     await using server = await buildTestApp();
     server.app.drain();
     expect(await server.get('/health/ready')).toMatchObject({

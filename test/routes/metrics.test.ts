@@ -5,7 +5,7 @@ const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const labels = 'model="credit-risk",model_version="20261115_143000"';
 
 describe('GET /metrics', () => {
-  test('counts predictions by model, version and what came of them', async () => {
+  test('counts predictions by model, version and status', async () => {
     await using server = await buildTestApp();
     for (const body of [loan, loan, { age: 1 }]) await server.post('/predict', body);
     const { text, headers } = await server.get('/metrics');
@@ -21,7 +21,7 @@ describe('GET /metrics', () => {
     );
   });
 
-  test('has the agreed buckets of latency', async () => {
+  test('has the documented buckets of latency', async () => {
     await using server = await buildTestApp();
     await server.post('/predict', loan);
     const { text } = await server.get('/metrics');
@@ -43,7 +43,7 @@ describe('GET /metrics', () => {
     ]);
   });
 
-  test('tells what is loaded, and what its training claims', async () => {
+  test('shows the loaded versions and the accuracy of their manifests', async () => {
     await using server = await buildTestApp();
     const { text } = await server.get('/metrics');
     expect(text).toMatch(/^model_info\{model="digits",model_version="1",task="tensor",.*\} 1$/m);
@@ -53,7 +53,7 @@ describe('GET /metrics', () => {
     expect(text).toContain('nodejs_eventloop_lag_seconds');
   });
 
-  test('counts what no route has taken under one name', async () => {
+  test('counts requests without a route under one label', async () => {
     await using server = await buildTestApp();
     await server.get('/a');
     await server.get('/b/c');
@@ -68,7 +68,7 @@ describe('GET /metrics', () => {
     ]);
   });
 
-  test('belongs to one server: another in the same process starts at nothing', async () => {
+  test('counts only the requests of its own server, not those of another one in the process', async () => {
     await using first = await buildTestApp();
     await using second = await buildTestApp();
     await first.post('/predict', loan);

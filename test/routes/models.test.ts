@@ -30,7 +30,7 @@ describe('GET /models', () => {
     expect(body.models[2].versions[0].identity).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test('shows what is left out of a version, and what to do about it', async () => {
+  test('shows an output that is left out of a version, and how to fix that', async () => {
     using registry = createRegistryFolder();
     const model = readFileSync('test/cases/multioutput-sequence/model.onnx');
     registry.addVersion('m', '1', { manifest: { task: 'tensor' }, model });
@@ -42,7 +42,7 @@ describe('GET /models', () => {
     expect((await server.get('/models/m/versions/1')).body).toMatchObject({ notes });
   });
 
-  test('shows a refused version with its reason, which predicting does not', async () => {
+  test('shows the reason of a refused version, which a prediction hides', async () => {
     using folder = createRegistryFolder();
     folder.addVersion('sum', '1', { manifest, model: linearRegression([1, 1]) });
     folder.addVersion('sum', '2', {
@@ -54,14 +54,14 @@ describe('GET /models', () => {
     expect(body.default_version).toBe('1');
     expect(body.versions[1]).toMatchObject({ version: '2', state: 'refused' });
     expect(body.versions[1].reason).toMatch(/^model\.onnx has SHA-256 /);
-    const asked = await server.post('/models/sum/versions/2/predict', { a: 1, b: 2 });
-    expect(asked).toMatchObject({ status: 503, body: { code: 'model_unavailable' } });
-    // Nobody loads it again: there is nothing to wait for.
-    expect(asked.headers['retry-after']).toBeUndefined();
-    expect(asked.text).not.toContain(folder.path);
+    const prediction = await server.post('/models/sum/versions/2/predict', { a: 1, b: 2 });
+    expect(prediction).toMatchObject({ status: 503, body: { code: 'model_unavailable' } });
+    // A refused version is not loaded again, so a retry is useless.
+    expect(prediction.headers['retry-after']).toBeUndefined();
+    expect(prediction.text).not.toContain(folder.path);
   });
 
-  test('shows an alias that names an absent version, and leaves all else as it is', async () => {
+  test('shows the problem of an alias of a missing version, and the model still answers', async () => {
     using folder = createRegistryFolder();
     folder.addVersion('sum', '1', { manifest, model: linearRegression([1, 1]) });
     folder.write('sum/aliases.json', { next: '9' });
@@ -77,7 +77,7 @@ describe('GET /models', () => {
   });
 });
 
-test('GET /models says why the aliases of the registry are not in force', async () => {
+test('GET /models shows why the aliases of the registry are not in force', async () => {
   using folder = createRegistryFolder();
   folder.addVersion('sum', '1', { manifest, model: linearRegression([1, 1]) });
   folder.write('aliases.json', '{');
@@ -86,7 +86,7 @@ test('GET /models says why the aliases of the registry are not in force', async 
 });
 
 describe('GET /models/:model/versions/:version', () => {
-  test('gives features, the schema of a request, and an example that is answered', async () => {
+  test('returns features, the schema of a request, and an example that the model answers', async () => {
     await using server = await buildTestApp();
     const { status, body } = await server.get('/models/credit-risk/versions/challenger');
     expect(status).toBe(200);
@@ -104,7 +104,7 @@ describe('GET /models/:model/versions/:version', () => {
     ['/models/nope', 'model_not_found'],
     ['/models/nope/versions/1', 'model_not_found'],
     ['/models/credit-risk/versions/nope', 'version_not_found'],
-  ])('says 404 at %s: %s', async (path, code) => {
+  ])('is 404 for %s: %s', async (path, code) => {
     await using server = await buildTestApp();
     expect(await server.get(path)).toMatchObject({ status: 404, body: { code } });
   });

@@ -7,7 +7,7 @@ import { entry } from '../helpers/keys.js';
 import { echo, linearRegression, unknownRank } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: a document, and what its parts are, is what is tested
+// biome-ignore lint/suspicious/noExplicitAny: the tests check the types of the document's parts
 type Document = any;
 
 const predictingPaths = ({ paths }: Document) =>
@@ -34,7 +34,7 @@ describe('/openapi.json', () => {
     expect(valid).toBe(true);
   });
 
-  test('has a path for the default model and for each model beside the general one, and none for a version', async () => {
+  test('has paths for the default model, for each model and for any model, but none for versions', async () => {
     await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json');
     expect(predictingPaths(body)).toEqual([
@@ -48,7 +48,7 @@ describe('/openapi.json', () => {
     ]);
   });
 
-  test('has a path for each version where all are asked for', async () => {
+  test('has a path for each version with ?versions=all', async () => {
     await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json?versions=all');
     const paths = predictingPaths(body);
@@ -63,7 +63,7 @@ describe('/openapi.json', () => {
     expect((await server.get('/openapi.json?versions=some')).status).toBe(400);
   });
 
-  test('has the rows of each model as KServe takes them, and its own form of errors there', async () => {
+  test("describes KServe's routes with the rows of each model and KServe's form of errors", async () => {
     await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json?versions=all');
     const paths = Object.keys(body.paths).filter((path) => path.startsWith('/v1/'));
@@ -108,7 +108,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  test('gives every operation an id of its own that reads as what it does', async () => {
+  test('gives every operation a unique id that generators can use', async () => {
     await using server = await buildTestApp();
     for (const query of ['', '?versions=all']) {
       const { body } = await server.get(`/openapi.json${query}`);
@@ -121,7 +121,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  test('keeps the operation id of a model whose version is another', async () => {
+  test('keeps the operation id of a model that gets a new version', async () => {
     using folder = createRegistryFolder();
     const manifest = { task: 'regression', features: [{ name: 'x', type: 'number' }] } as const;
     const idOf = async () => {
@@ -148,7 +148,7 @@ describe('/openapi.json', () => {
     expect(example).toEqual({ age: 42, income: 51234.5, credit_score: 688 });
   });
 
-  test('says of each counted route what a client above its limit gets, and of no other', async () => {
+  test('describes the 429 of each route with a rate limit, and of no other route', async () => {
     await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json');
     for (const { path, operation } of operationsOf(body)) {
@@ -164,11 +164,11 @@ describe('/openapi.json', () => {
     }
   });
 
-  test('documents each status of the catalogue that a client can see', async () => {
+  test('describes each error of the catalogue that a client can get', async () => {
     await using server = await buildTestApp({ API_KEYS: JSON.stringify([entry('a')]) });
     const { body } = await server.get('/openapi.json');
     const shown = new Set(operationsOf(body).flatMap(({ operation }) => Object.keys(operation.responses)));
-    // What no operation of its path can be, and what nobody is left to read.
+    // The first two never come from a described operation. After the third, the client is gone.
     const never: readonly ErrorCode[] = ['not_found', 'method_not_allowed', 'client_closed'];
     const codes = (Object.keys(errorCatalogue) as ErrorCode[]).filter((code) => !never.includes(code));
     const described = JSON.stringify(body.paths);
@@ -178,7 +178,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  test('has each choice among texts as an enum, and items in each array', async () => {
+  test('has an enum for each choice of texts, and `items` in each array', async () => {
     using folder = createRegistryFolder();
     folder.addVersion('any-rank', '1', { manifest: { task: 'tensor' }, model: unknownRank() });
     folder.addVersion('batch', '1', { manifest: { task: 'tensor' }, model: echo('string', ['N', 2]) });
@@ -202,7 +202,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  test('names the header by which a client limits its wait, as the route reads it', async () => {
+  test('describes x-request-timeout-ms with the bounds that the route has', async () => {
     await using server = await buildTestApp();
     const { post } = (await server.get('/openapi.json')).body.paths['/predict'];
     const [{ name, in: place, schema }] = post.parameters;
@@ -217,7 +217,7 @@ describe('/openapi.json', () => {
     expect(post.responses['400'].description).toContain('invalid_request');
   });
 
-  test('leaves out what cannot answer, and is valid without any model', async () => {
+  test('is valid without any model', async () => {
     using folder = createRegistryFolder();
     await using empty = await buildTestApp({ MODELS_DIR: folder.path });
     const { body } = await empty.get('/openapi.json');
@@ -225,7 +225,7 @@ describe('/openapi.json', () => {
     expect(await new Validator().validate(body)).toMatchObject({ valid: true });
   });
 
-  test('keeps a bar in a description from breaking the table of features', async () => {
+  test('escapes a bar in the table of features', async () => {
     using folder = createRegistryFolder();
     const feature = { name: 'a|b', type: 'number', unit: 'x|y', nullable: true, default: 2 } as const;
     folder.addVersion('odd', '1', {
@@ -241,7 +241,7 @@ describe('/openapi.json', () => {
 describe('the documents', () => {
   const forms = ['/openapi.json', '/docs/json', '/docs/yaml'];
 
-  test('are the same bytes each time, and are made anew when the models change', async () => {
+  test('have the same bytes until the models change', async () => {
     using folder = createRegistryFolder();
     const manifest = { task: 'regression', features: [{ name: 'x', type: 'number' }] } as const;
     folder.addVersion('first', '1', { manifest, model: linearRegression([1]) });
@@ -263,7 +263,7 @@ describe('the documents', () => {
     }
   });
 
-  test('are not sent again to a client that has them', async () => {
+  test('are answered with 304 if the client has them', async () => {
     await using server = await buildTestApp();
     for (const path of [...forms, '/docs', '/docs/static/swagger-ui.css']) {
       const etag = String((await server.get(path)).headers['etag']);
@@ -277,7 +277,7 @@ describe('the documents', () => {
 });
 
 describe('/docs', () => {
-  test('is a page whose policy lets it load its own files alone, over plain HTTP too', async () => {
+  test('has a policy that lets the page load only files of this server, also over plain HTTP', async () => {
     await using server = await buildTestApp();
     const { status, headers, text } = await server.get('/docs');
     expect(status).toBe(200);
@@ -289,7 +289,7 @@ describe('/docs', () => {
     for (const path of files) expect((await server.get(path)).status, path).toBe(200);
   });
 
-  test('is hidden where DOCS is off, with the document behind it', async () => {
+  test('is 404 with DOCS=off, and so is the document', async () => {
     await using server = await buildTestApp({ DOCS: 'off' });
     for (const path of ['/docs', '/docs/', '/docs/json', '/openapi.json', '/docs/static/index.html']) {
       expect((await server.get(path)).status, path).toBe(404);
@@ -299,7 +299,7 @@ describe('/docs', () => {
 });
 
 describe('/errors', () => {
-  test('explains each code at the fragment that the type of an error names', async () => {
+  test('explains a code at the fragment in the `type` of its error', async () => {
     await using server = await buildTestApp();
     const problem = await server.get('/nope');
     const [path = '', code] = problem.body.type.split('#');

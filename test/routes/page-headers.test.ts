@@ -4,7 +4,7 @@ import { createPair, noCertificates, PairFolder } from '../helpers/certificates.
 
 const pages = ['/docs', '/docs/static/swagger-ui-bundle.js', '/errors'];
 
-test.each(pages)('%s can be framed or reached by no other page', async (path) => {
+test.each(pages)('%s has headers that keep other pages from framing or reaching it', async (path) => {
   await using server = await buildTestApp();
   const { status, headers } = await server.get(path);
   expect(status).toBe(200);
@@ -18,7 +18,7 @@ test.each(pages)('%s can be framed or reached by no other page', async (path) =>
   expect(headers).not.toHaveProperty('strict-transport-security');
 });
 
-test.skipIf(noCertificates)('pages that come over TLS are asked for over TLS from then on', async () => {
+test.skipIf(noCertificates)('a page over TLS has strict-transport-security', async () => {
   using files = new PairFolder(createPair('pages'));
   await using server = await buildTestApp(files.environment);
   for (const path of pages) {
@@ -27,7 +27,7 @@ test.skipIf(noCertificates)('pages that come over TLS are asked for over TLS fro
   }
 });
 
-test('answers for programs carry no more than that they are what they say', async () => {
+test('a JSON answer has nosniff and no other header of a page', async () => {
   await using server = await buildTestApp();
   const answers = [
     await server.post('/predict', {}),

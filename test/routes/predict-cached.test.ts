@@ -7,7 +7,7 @@ const features = [
   { name: 'a', type: 'number' as const },
   { name: 'b', type: 'number' as const },
 ];
-// Rows of such models cost less than the cache: their answers are not remembered by default.
+// Runs of these models cost less than the cache, so by default their answers are not cached.
 const runtime = { cache: true };
 const manifest = { task: 'regression' as const, features, runtime };
 
@@ -46,7 +46,7 @@ const countOf = async (server: TestApp, model: string, result: string) => {
 };
 
 describe('POST /models/:model/predict with a cache', () => {
-  test('answers the same row from memory: other order, other spelling, an id of its own', async () => {
+  test('answers an equal row in another order and spelling from the cache, with a new prediction id', async () => {
     await withModels(async (server) => {
       const first = await server.post('/models/sum/predict', '{"a":1,"b":2}');
       const second = await server.post('/models/sum/predict', '{"b":2.0,"a":1e0}');
@@ -64,7 +64,7 @@ describe('POST /models/:model/predict with a cache', () => {
     });
   });
 
-  test('checks what it remembers as it checks everything', async () => {
+  test('refuses an unknown feature beside a cached row', async () => {
     await withModels(async (server) => {
       await server.post('/models/sum/predict', { a: 1, b: 2 });
       const answer = await server.post('/models/sum/predict', { a: 1, b: 2, c: 3 });
@@ -87,16 +87,19 @@ describe('POST /models/:model/predict with a cache', () => {
     ['No-Cache, max-age=0', 'miss', 'hit'],
     ['no-store', 'off', 'miss'],
     ['max-age=60', 'miss', 'hit'],
-  ])('takes Cache-Control: %s as %s, and what follows as %s', async (value, shown, then) => {
-    await withModels(async (server) => {
-      const body = { a: 3, b: 4 };
-      const answer = await server.post('/models/sum/predict', body, { 'cache-control': value });
-      expect(answer.headers['x-cache']).toBe(shown);
-      expect((await server.post('/models/sum/predict', body)).headers['x-cache']).toBe(then);
-    });
-  });
+  ])(
+    'answers Cache-Control: %s with x-cache %s, and the next request with %s',
+    async (value, shown, then) => {
+      await withModels(async (server) => {
+        const body = { a: 3, b: 4 };
+        const answer = await server.post('/models/sum/predict', body, { 'cache-control': value });
+        expect(answer.headers['x-cache']).toBe(shown);
+        expect((await server.post('/models/sum/predict', body)).headers['x-cache']).toBe(then);
+      });
+    },
+  );
 
-  test('passes by what it knows with no-cache', async () => {
+  test('computes a cached answer anew with no-cache', async () => {
     await withModels(async (server) => {
       await server.post('/models/sum/predict', { a: 1, b: 2 });
       const fresh = await server.post('/models/sum/predict', { a: 1, b: 2 }, { 'cache-control': 'no-cache' });
@@ -106,21 +109,24 @@ describe('POST /models/:model/predict with a cache', () => {
     });
   });
 
-  test.each(['off', 'noise'])('remembers nothing of the model %s, and says why', async (model) => {
-    await withModels(async (server) => {
-      const body = model === 'off' ? { a: 1, b: 1 } : { a: 1 };
-      const answers = [
-        await server.post(`/models/${model}/predict`, body),
-        await server.post(`/models/${model}/predict`, body),
-      ];
-      expect(answers.map(({ headers }) => headers['x-cache'])).toEqual(['off', 'off']);
-      const [version] = (await server.get(`/models/${model}`)).body.versions;
-      expect(version.cache).toBe('off');
-      expect(version.cache_reason).toMatch(/manifest|RandomNormalLike/);
-    });
-  });
+  test.each(['off', 'noise'])(
+    'does not cache answers of the model %s, and shows the reason',
+    async (model) => {
+      await withModels(async (server) => {
+        const body = model === 'off' ? { a: 1, b: 1 } : { a: 1 };
+        const answers = [
+          await server.post(`/models/${model}/predict`, body),
+          await server.post(`/models/${model}/predict`, body),
+        ];
+        expect(answers.map(({ headers }) => headers['x-cache'])).toEqual(['off', 'off']);
+        const [version] = (await server.get(`/models/${model}`)).body.versions;
+        expect(version.cache).toBe('off');
+        expect(version.cache_reason).toMatch(/manifest|RandomNormalLike/);
+      });
+    },
+  );
 
-  test('remembers tensors, and what is wanted of them', async () => {
+  test('caches all outputs of equal tensors, whichever outputs a request selects', async () => {
     await withModels(async (server) => {
       const ask = (inputs: unknown, more: object = {}) =>
         server.post('/models/image/predict', { inputs: { X: inputs }, ...more });
@@ -145,7 +151,7 @@ describe('POST /models/:model/predict with a cache', () => {
     });
   });
 
-  test('runs a hundred equal rows that come at once as one', async () => {
+  test('runs the model once for a hundred equal rows at the same time', async () => {
     await withModels(async (server) => {
       const all = await Promise.all(
         Array.from({ length: 100 }, () => server.post('/models/sum/predict', { a: 5, b: 5 })),

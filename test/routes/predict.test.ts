@@ -5,7 +5,7 @@ const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const uuid = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
 describe('POST /predict', () => {
-  test('answers the loan example to the letter', async () => {
+  test('answers the loan example with exactly the documented fields and headers', async () => {
     await using server = await buildTestApp();
     const { status, body, headers, text } = await server.post('/predict', loan);
     expect(status).toBe(200);
@@ -31,7 +31,7 @@ describe('POST /predict', () => {
     expect(headers['x-request-id']).toMatch(uuid);
   });
 
-  test('tells every problem at once, each with its pointer', async () => {
+  test('lists every problem at once, each with its pointer', async () => {
     await using server = await buildTestApp();
     const { status, body, headers } = await server.post('/predict', {
       age: 130,
@@ -62,7 +62,7 @@ describe('POST /predict', () => {
     ['age', 18, 100],
     ['income', 0, 1_000_000],
     ['credit_score', 300, 850],
-  ])('takes %s from %d to %d and nothing beyond', async (name, lowest, highest) => {
+  ])('accepts %s from %d to %d only', async (name, lowest, highest) => {
     await using server = await buildTestApp();
     const statuses = [];
     for (const value of [lowest - 1, lowest, highest, highest + 1]) {
@@ -71,7 +71,7 @@ describe('POST /predict', () => {
     expect(statuses).toEqual([400, 200, 200, 400]);
   });
 
-  test('leaves the list of problems out where ERROR_DETAIL is off', async () => {
+  test('leaves out the list of problems with ERROR_DETAIL=off', async () => {
     await using server = await buildTestApp({ ERROR_DETAIL: 'off' });
     const { body } = await server.post('/predict', { age: 130 });
     expect(Object.keys(body)).toEqual(['type', 'code', 'title', 'status', 'request_id']);
@@ -83,14 +83,14 @@ describe('POST /predict', () => {
     expect(body.type).toBe('https://ml.example.com/scores/errors#invalid_input');
   });
 
-  test('means DEFAULT_MODEL where it is set', async () => {
+  test('uses the model of DEFAULT_MODEL', async () => {
     await using server = await buildTestApp({ DEFAULT_MODEL: 'diabetes' });
     expect((await server.post('/predict', loan)).text).toContain('is not a feature of diabetes');
   });
 });
 
 describe('POST /models/:model/predict', () => {
-  test('answers by the named model, and by the alias of a version', async () => {
+  test('answers with the named model, an alias of a version, or latest', async () => {
     await using server = await buildTestApp();
     const byModel = await server.post('/models/credit-risk/predict', loan);
     expect(byModel.body.model_version).toBe('20261115_143000');
@@ -100,7 +100,7 @@ describe('POST /models/:model/predict', () => {
     expect(byLatest.body.model_version).toBe('20261115_143000');
   });
 
-  test('says 404 for a model or version that is not there, and what is', async () => {
+  test('is 404 for an unknown model or version, and the error names the known ones', async () => {
     await using server = await buildTestApp();
     const model = await server.post('/models/credit-rsk/predict', loan);
     expect(model).toMatchObject({ status: 404, body: { code: 'model_not_found' } });
@@ -127,12 +127,12 @@ describe('x-request-timeout-ms', () => {
     return await server.post('/models/credit-risk/predict', loan, { 'x-request-timeout-ms': value });
   };
 
-  test('that is long enough changes nothing', async () => {
+  test('has no effect if it is long enough', async () => {
     expect((await post('5000')).status).toBe(200);
   });
 
   test.each(['0', '-1', '1.5', 'soon', '9999999999', ''])(
-    'of "%s" is refused, with what it takes',
+    'is refused with the value "%s", and the error names the valid values',
     async (value) => {
       const { status, body } = await post(value);
       expect([status, body.code]).toEqual([400, 'invalid_request']);

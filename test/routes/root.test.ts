@@ -4,7 +4,7 @@ import { createRegistryFolder } from '../helpers/registry-folder.js';
 
 const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 
-test('GET / leads a browser to the manual, and tells a program where the documents are', async () => {
+test('GET / redirects a browser to the manual, and gives other clients links to the documents', async () => {
   using folder = createRegistryFolder();
   await using server = await buildTestApp({ MODELS_DIR: folder.path });
   const page = await server.get('/', { accept: browser });
@@ -16,7 +16,7 @@ test('GET / leads a browser to the manual, and tells a program where the documen
   expect((await server.get('/openapi.json')).status).toBe(200);
 });
 
-test('without a manual GET / says that the process answers, to a browser too', async () => {
+test('GET / without a manual answers a browser with the status alive', async () => {
   using folder = createRegistryFolder();
   await using server = await buildTestApp({ MODELS_DIR: folder.path, DOCS: 'off' });
   const { status, body, headers } = await server.get('/', { accept: browser });

@@ -7,7 +7,7 @@ import { createPair, moveDates, noCertificates } from '../helpers/certificates.j
 
 const files = { certFile: '/tls.crt', keyFile: '/tls.key' };
 const of = (text: string): FileContent => ({ bytes: Buffer.from(text) });
-const gone: FileContent = { problem: 'the file is not there' };
+const missing: FileContent = { problem: 'the file is not there' };
 
 function problemsOf(cert: FileContent, key: FileContent): readonly string[] {
   try {
@@ -23,23 +23,23 @@ describe.skipIf(noCertificates)(`a pair for TLS${noCertificates ? `: ${noCertifi
   const [one, other] = [createPair('one'), createPair('other')];
   const { cert, key } = one;
 
-  test('is a certificate and its key', () => {
+  test('is accepted if the key fits the certificate', () => {
     const pair = toKeyPair(of(cert), of(key), files);
     expect(pair.certificate.subject).toBe('CN=one');
     expect(pair.secrets.minVersion).toBe('TLSv1.2');
     expect(describeValidity(pair)).toBe(undefined);
   });
 
-  test('may lie in one file, with the chain behind the certificate', () => {
+  test('may be in one file, with the chain after the certificate', () => {
     const bundle = of(cert + other.cert + key);
     expect(toKeyPair(bundle, bundle, files).certificate.subject).toBe('CN=one');
   });
 
   test.each<[string, FileContent, FileContent, string[]]>([
     [
-      'files that are not there',
-      gone,
-      gone,
+      'missing files',
+      missing,
+      missing,
       ['TLS_CERT_FILE: /tls.crt: the file is not there', 'TLS_KEY_FILE: /tls.key: the file is not there'],
     ],
     [
@@ -52,7 +52,7 @@ describe.skipIf(noCertificates)(`a pair for TLS${noCertificates ? `: ${noCertifi
       ],
     ],
     [
-      'the files the wrong way round',
+      'key and certificate swapped',
       of(key),
       of(cert),
       [
@@ -92,7 +92,7 @@ describe.skipIf(noCertificates)(`a pair for TLS${noCertificates ? `: ${noCertifi
       ['TLS_KEY_FILE: the key in /tls.key does not fit the first certificate in /tls.crt'],
     ],
     [
-      'a broken certificate behind the first',
+      'a broken certificate after the first',
       of(`${cert}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`),
       of(key),
       [expect.stringMatching(/^TLS_CERT_FILE: \/tls\.crt cannot be used for TLS \(ERR_\w+\)$/)],
@@ -101,7 +101,7 @@ describe.skipIf(noCertificates)(`a pair for TLS${noCertificates ? `: ${noCertifi
     expect(problemsOf(certContent, keyContent)).toEqual(lines);
   });
 
-  test('that has expired, or is not valid yet, says so', () => {
+  test('is described as expired or not yet valid by its dates', () => {
     const validity = (from: string, to: string) => {
       const moved = moveDates(one, from, to);
       return describeValidity(toKeyPair(of(moved.cert), of(moved.key), files));

@@ -6,13 +6,12 @@ import { readBody } from './read-body.js';
 import { checkTensors } from './tensor-instances.js';
 import { writePredictions, writeTensors } from './write-answer.js';
 
-/** A body past its check, which knows how its answer is written. */
 export interface V1Request extends CheckedRows {
-  /** The whole answer as JSON text. */
+  /** Returns the body of the answer as JSON text. */
   write(result: RowsResult): string | Promise<string>;
 }
 
-/** Checks a body by the version that answers it. Throws `invalid_input` with every problem. */
+/** Checks a body against the version that answers it. Throws `invalid_input` with every problem. */
 export function checkBody(body: unknown, loaded: LoadedVersion): V1Request {
   const read = readBody(body);
   if (loaded.task.tensors !== undefined) {

@@ -4,7 +4,7 @@ import type { CheckedRequest } from '../../models/tasks/task.js';
 import { describeValue, isObject, pointerToken } from '../../text/describe-value.js';
 import { readList, refuse, type V1Body } from './read-body.js';
 
-/** Where in the body a problem of one of its rows is: a pointer, for the pointer in the row. */
+/** Maps a JSON pointer within a row to a JSON pointer within the body. */
 export type Locate = (row: number, pointer: string) => string;
 
 interface Rows {
@@ -12,24 +12,23 @@ interface Rows {
   readonly locate: Locate;
 }
 
-/** The features of a row, in order; those that are `optional` are left out by null, which is none of their values. */
+/** The features of a row, in order. Null is no value of an `optional` feature: there it counts as left out. */
 interface RowShape {
   readonly names: readonly string[];
   readonly optional: ReadonlySet<string>;
 }
 
-/** Rows past their check, and where each of them is. */
 export interface LocatedRows extends Pick<Rows, 'locate'> {
   readonly requests: readonly CheckedRequest[];
 }
 
-/** Beyond so many rows with problems the rest is not looked at. */
+/** After this many rows with problems, the check stops. */
 const maxBadRows = 20;
 const maxProblems = 100;
 
 /**
- * Checks the rows of a version of features: objects by name, or arrays in the manifest's order. One bad row refuses the
- * request. Throws `invalid_input` with the problems of all bad rows.
+ * Checks rows of features: objects by name, or arrays in the manifest's order. Throws `invalid_input` with the problems
+ * of all bad rows: one bad row refuses the whole request.
  */
 export function checkFeatureRows(body: V1Body, { manifest, task, maxRows }: LoadedVersion): LocatedRows {
   const { features = [] } = manifest;
@@ -67,7 +66,7 @@ function readRows({ form, value }: V1Body, shape: RowShape, maxRows: number): Ro
   return { rows, locate: (row, pointer) => `/${form}/${row}${pointer}` };
 }
 
-/** Columns by name, all of the same length. What is no feature is kept, so that the check of the row names it. */
+/** Columns by name, all of one length. An unknown column is kept, so that the check of the row can name it. */
 function readColumns(
   columns: Readonly<Record<string, unknown>>,
   { names, optional }: RowShape,
@@ -92,9 +91,7 @@ function readColumns(
   };
 }
 
-/**
- * A row by name. An array has one value a feature; where there is one feature, a bare value is a row too.
- */
+/** A row by name. An array has one value for each feature. If there is one feature, a bare value is a row too. */
 function toNamed(value: unknown, { names, optional }: RowShape): unknown {
   if (!Array.isArray(value)) {
     return names.length === 1 && !isObject(value) ? { [names[0] as string]: value } : value;
@@ -104,7 +101,7 @@ function toNamed(value: unknown, { names, optional }: RowShape): unknown {
     const message = `must have ${names.length} values, in the order ${order}; got ${value.length}`;
     throw refuse([{ pointer: '', message }]);
   }
-  // No feature has a name that objects inherit: the manifest is refused for it.
+  // A plain object is safe: a manifest with a feature such as `constructor` is refused.
   const row: Record<string, unknown> = {};
   for (let k = 0; k < names.length; k += 1) {
     const name = names[k] as string;
@@ -113,7 +110,7 @@ function toNamed(value: unknown, { names, optional }: RowShape): unknown {
   return row;
 }
 
-/** TensorFlow Serving has bytes in `{"b64": "…"}`. */
+/** TensorFlow Serving accepts bytes as `{"b64": "…"}`; this server does not. */
 function findBytes(row: unknown, locate: (pointer: string) => string): readonly Problem[] {
   const values = isObject(row) || Array.isArray(row) ? Object.entries(row) : [['', row] as const];
   return values.slice(0, maxProblems).flatMap(([name, value]) => {

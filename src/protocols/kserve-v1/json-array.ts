@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Characters that are looked at in one turn of the loop: a millisecond or two. */
+/** Characters that are scanned in one turn of the loop: 1 to 2 ms. */
 const perTurn = 262_144;
 
 /**
- * The texts of the elements of a JSON array that begins at `start`, as they stand there, and where the array ends.
- * The text is sound JSON of our own. Undefined where no array begins there.
+ * Splits the JSON array that begins at `start` into the texts of its elements. `end` is the index after the array.
+ * Undefined if no array begins there. The text must be valid JSON of this server.
  */
 export async function splitArray(
   text: string,
@@ -32,7 +32,7 @@ export async function splitArray(
   }
 }
 
-/** Where the string ends that begins at `start`: at the first quote that no odd number of backslashes stands before. */
+/** The index of the closing quote of a string: the first quote after an even number of backslashes. */
 function endOfText(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;

@@ -2,7 +2,7 @@ import { type ErrorCode, ServiceError } from '../../errors.js';
 import { toPlace } from '../../schemas/v1-error.js';
 import type { Locate } from './feature-rows.js';
 
-/** What befalls a row for what is in it; all else befalls the request. */
+/** Errors that the values of one row cause. All other errors concern the whole request. */
 const rowCodes: ReadonlySet<ErrorCode> = new Set([
   'invalid_input',
   'run_failed',
@@ -11,7 +11,7 @@ const rowCodes: ReadonlySet<ErrorCode> = new Set([
   'output_too_large',
 ]);
 
-/** The error of a request for the failure of one of its rows, which it names. */
+/** Turns the failure of one row into an error of the request, with the place of that row in the body. */
 export function locateFailure(failure: unknown, row: number, locate: Locate): unknown {
   if (!(failure instanceof ServiceError) || !rowCodes.has(failure.code)) return failure;
   const { code, cause, detail, problems } = failure;

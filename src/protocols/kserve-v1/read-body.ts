@@ -1,19 +1,18 @@
 import { type Problem, ServiceError } from '../../errors.js';
 import { describeValue, isObject, pointerToken } from '../../text/describe-value.js';
 
-/** A body of the protocol, as it stands there. */
 export interface V1Body {
-  /** `instances` are rows; `inputs` are columns by name, or the rows of the only input. */
+  /** `instances` holds rows. `inputs` holds columns by name, or the rows of the only input. */
   readonly form: 'instances' | 'inputs';
   readonly value: unknown;
-  /** Whether each answer is whole, and not the prediction alone. */
+  /** Whether each answer has all its fields, such as the probabilities, or the prediction only. */
   readonly isWhole: boolean;
 }
 
 const keys: readonly string[] = ['instances', 'inputs', 'parameters', 'signature_name'];
 const maxProblems = 20;
 
-/** Reads what holds the rows; the rows themselves are read by the version that answers. Throws `invalid_input`. */
+/** Checks the members of a body, but not its rows, which the version checks. Throws `invalid_input`. */
 export function readBody(body: unknown): V1Body {
   if (!isObject(body)) {
     const got = body === undefined ? 'nothing' : describeValue(body);
@@ -27,7 +26,7 @@ export function readBody(body: unknown): V1Body {
       message: 'is not a key of this request: "instances" and "parameters" are',
     }));
   const { instances, inputs, parameters, signature_name: signature } = body;
-  // The empty name is that of the default, and what TensorFlow Serving's own metadata have.
+  // An empty name means the default. TensorFlow Serving's own metadata have it.
   if (signature !== undefined && signature !== '' && signature !== 'serving_default') {
     const message = `must be "serving_default", the one that each model has, got ${describeValue(signature)}`;
     problems.push({ pointer: '/signature_name', message });
@@ -63,13 +62,12 @@ function readParameters(parameters: unknown, problems: Problem[]): boolean {
   return probabilities === true;
 }
 
-/** The refusal of a body, with what is wrong with it. */
 export function refuse(problems: readonly Problem[]): ServiceError {
   const detail = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
   return new ServiceError('invalid_input', { detail, problems });
 }
 
-/** The rows of a list, one at least. Throws `invalid_input`. */
+/** Checks that a value is an array of 1 to `maxRows` rows. Throws `invalid_input`. */
 export function readList(value: unknown, pointer: string, mostRows: number): readonly unknown[] {
   const message = findListFault(value, mostRows);
   if (message !== undefined) throw refuse([{ pointer, message }]);

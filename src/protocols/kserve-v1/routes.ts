@@ -13,25 +13,25 @@ interface Named {
 
 const contentType = 'application/json; charset=utf-8';
 
-/** A model, or one version of it by its name or an alias, which TensorFlow Serving calls a label. */
+/** TensorFlow Serving calls an alias of a version a label. */
 const resources = [
   { path: '', name: 'Model', of: 'a model' },
   { path: '/versions/:version', name: 'Version', of: 'a version of a model' },
   { path: '/labels/:version', name: 'Label', of: 'the version behind an alias' },
 ] as const;
 
-/** What KServe and TensorFlow Serving can do with a model besides, and why it is not done here. */
+/** Verbs of KServe and TensorFlow Serving that are not supported, and what the error says. */
 const otherVerbs = {
   classify: 'this server has :predict, which gives the class of each of {"instances": […]}',
   regress: 'this server has :predict, which gives the value of each of {"instances": […]}',
   explain: 'this server has :predict, and explains no prediction',
 } as const;
 
-/** No name has a colon; the router matches what it has decoded. */
+/** A route in the router's syntax. Names of models and versions have no colon, so a colon begins the verb. */
 const toRoute = (address: string): string =>
   address.replace(/:(model|version)/g, ':$1([^:]+)').replace(/:([a-z]+)$/, '::$1');
 
-/** KServe's first protocol, which is TensorFlow Serving's: many rows a request, which share runs. */
+/** KServe's v1 protocol, which is also TensorFlow Serving's: a request has many rows, which share runs. */
 const kserveV1Routes: FastifyPluginAsync = async (app) => {
   const tags = ['KServe v1'];
   app.get(
@@ -55,7 +55,7 @@ const kserveV1Routes: FastifyPluginAsync = async (app) => {
         config: { address, scope: 'read' },
         schema: {
           operationId: `v1Get${name}`,
-          summary: `Whether ${of} answers`,
+          summary: `Whether ${of} can answer`,
           tags,
           response: { 200: { $ref: 'V1ModelStatus#' } },
         },
@@ -69,7 +69,7 @@ const kserveV1Routes: FastifyPluginAsync = async (app) => {
         config: { address: describing, scope: 'read' },
         schema: {
           operationId: `v1Get${name}Metadata`,
-          summary: `What goes into ${of}, and what comes out, as TensorFlow Serving has it`,
+          summary: `The inputs and outputs of ${of}, in the form of TensorFlow Serving`,
           tags,
           response: { 200: { $ref: 'V1Metadata#' } },
         },
@@ -78,7 +78,7 @@ const kserveV1Routes: FastifyPluginAsync = async (app) => {
         toV1Metadata(chooseVersion(app.registry.find(model), version)),
     );
     const predicting = `${address}:predict`;
-    // The document has it of each model, with its own features.
+    // The OpenAPI document describes this route for each model, with the model's features.
     const options = {
       config: { address: predicting, scope: 'predict', takesRows: true },
       schema: { hide: true },
@@ -88,7 +88,7 @@ const kserveV1Routes: FastifyPluginAsync = async (app) => {
   }
 };
 
-/** Refuses before the body is read, and after the key and the limit of any prediction. */
+/** The refusal comes after the checks of key and limit, and before the body is read. */
 function refuseVerb(app: FastifyInstance, address: string, detail: string): void {
   const refuse = async (): Promise<never> => {
     throw new ServiceError('not_found', { detail });
@@ -97,7 +97,7 @@ function refuseVerb(app: FastifyInstance, address: string, detail: string): void
   app.post<Named>(toRoute(address), { ...options, preParsing: refuse }, refuse);
 }
 
-/** Throws `not_ready` or `model_unavailable` where a prediction would get no answer. */
+/** Throws `not_ready` or `model_unavailable` if a prediction would get no answer. */
 function readStatus({ registry }: FastifyInstance, { model, version }: Named['Params']) {
   const found = registry.find(model);
   const { fault } = chooseVersion(found, version);
@@ -111,8 +111,8 @@ async function predict(
   request: FastifyRequest<Named>,
   reply: FastifyReply,
 ): Promise<string> {
-  const asked = readPredictionRequest(app, request);
-  const result = await app.predictor.predictRows(asked, (loaded) => checkBody(request.body, loaded));
+  const prediction = readPredictionRequest(app, request);
+  const result = await app.predictor.predictRows(prediction, (loaded) => checkBody(request.body, loaded));
   const text = await result.checked.write(result);
   reply.header('content-type', contentType).header('x-cache', toShownCache(result.rows));
   const timing = toServerTiming(result.rows);
@@ -120,20 +120,20 @@ async function predict(
   return text;
 }
 
-/** A hit where no row was computed. */
+/** `hit` if no row was computed. */
 function toShownCache(rows: readonly RowResult[]): string {
   const shown = rows.map(({ cache }) => shownCacheResults[cache ?? 'off']);
   return shown.find((it) => it !== 'hit') ?? 'hit';
 }
 
-/** The longest wait of a row, and the runs one after the other; undefined where none was computed. */
+/** The longest wait of a row, and the sum of all runs, in milliseconds; undefined if no row was computed. */
 function toServerTiming(rows: readonly RowResult[]): string | undefined {
   let [queue, run, last] = [0, 0, -1];
   for (const { answer } of rows) {
     if (answer.timing === undefined) continue;
     const { queueMs, runMs } = answer.timing;
     queue = Math.max(queue, queueMs);
-    // Rows of one run have the very same figure.
+    // Rows of one run have exactly the same `runMs`, and follow each other.
     if (runMs !== last) run += runMs;
     last = runMs;
   }

@@ -4,16 +4,16 @@ import { describeValue, isObject, pointerToken } from '../../text/describe-value
 import type { Locate, LocatedRows } from './feature-rows.js';
 import { readList, refuse, type V1Body } from './read-body.js';
 
-/** The tensors of one request, and how many rows were sent, where it was rows. */
 export interface TensorInstances extends LocatedRows {
+  /** The number of `instances`; undefined for `inputs`. */
   readonly count: number | undefined;
 }
 
 const maxProblems = 20;
 
 /**
- * Checks a body for the task `tensor`. `instances` are stacked along the first axis of each input: bare values where
- * the graph has one input, else objects by the inputs' names. `inputs` has that axis already. Throws `invalid_input`.
+ * Checks a body for the task `tensor`. `instances` are stacked along the first axis of each input: bare values if the
+ * graph has one input, else objects by the inputs' names. `inputs` has that axis already. Throws `invalid_input`.
  */
 export function checkTensors(body: V1Body, { task, maxRows }: LoadedVersion): TensorInstances {
   const names = task.tensors?.inputs.map(({ name }) => name) ?? [];
@@ -31,7 +31,7 @@ export function checkTensors(body: V1Body, { task, maxRows }: LoadedVersion): Te
   }
 }
 
-/** An error with the places of its problems as the client sent them. */
+/** Rewrites the pointers of an error's problems, so that they fit the body that the client sent. */
 function relocate(error: unknown, locate: Locate): unknown {
   if (!(error instanceof ServiceError) || error.problems === undefined) return error;
   const problems = error.problems.map(({ pointer, message }) => ({ pointer: locate(0, pointer), message }));
@@ -41,7 +41,7 @@ function relocate(error: unknown, locate: Locate): unknown {
 interface Stacked {
   readonly inputs: unknown;
   readonly count?: number;
-  /** Where in the body that is which the task finds at `/name/row/…`. */
+  /** Maps the task's pointer `/name/row/…` to a pointer within the body. */
   readonly place: (pointer: string) => string;
 }
 

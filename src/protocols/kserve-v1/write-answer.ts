@@ -6,8 +6,9 @@ import { splitArray } from './json-array.js';
 import type { V1Body } from './read-body.js';
 
 /**
- * The answers to rows of features: labels or values alone, and those of several columns in the manifest's order, as
- * KServe's server of scikit-learn has them. Columns are answered under `outputs`, as TensorFlow Serving does.
+ * Writes the answers to rows of features. A prediction is a label or a value. If the output has several columns, it is
+ * an array in the manifest's order, as in KServe's server for scikit-learn. For `inputs` the key is `outputs`, as in
+ * TensorFlow Serving.
  */
 export function writePredictions(
   { rows, textOf }: RowsResult,
@@ -19,7 +20,7 @@ export function writePredictions(
 }
 
 function toPredictionText({ value }: Answer, names: readonly string[] | undefined): string {
-  // Tensors come another way.
+  // Versions of the task `tensor` use `writeTensors`.
   if (!('prediction' in value)) throw new TypeError('an answer without a prediction');
   const { prediction } = value;
   if (typeof prediction !== 'object') return JSON.stringify(prediction);
@@ -27,8 +28,8 @@ function toPredictionText({ value }: Answer, names: readonly string[] | undefine
 }
 
 /**
- * The answer of a graph: to `inputs` its outputs, to so many `instances` one answer each. Where there is one output it
- * stands there without its name. Throws `invalid_input` where an output has not one row an instance.
+ * Writes the answer of the task `tensor`: its outputs for `inputs`, or one prediction for each of `count` instances. A
+ * single output is written without its name. Throws `invalid_input` if an output does not have `count` rows.
  */
 export async function writeTensors(
   { fieldsJson }: Answer,
@@ -48,7 +49,7 @@ export async function writeTensors(
     const split = await splitArray(fieldsJson, at + keyOf(name).length);
     if (split?.elements.length !== count) throw unlike(name, split?.elements.length, count);
     columns.push(split.elements);
-    // The comma, or the brace at the end.
+    // Skips the comma, or the brace at the end.
     at = split.end + 1;
   }
   if (isOnly) return `{"predictions":[${columns[0]?.join(',')}]}`;

@@ -4,9 +4,9 @@ import { type ServedBytes, toServedBytes } from './served-bytes.js';
 const pages = ['/docs', '/docs/'];
 
 /**
- * The pages of the manual and the files that they load, by their paths, as the plugin of Swagger UI serves them. They
- * are asked of it once, and it is given up: it opens a file for each request, which pipelined requests kept open for as
- * long as a client read nothing, and answered an encoded `..` or NUL by a 500 (5.2.6).
+ * Reads the pages of the manual and their files once from @fastify/swagger-ui, by path. The plugin itself serves no
+ * client: it opens a file for each request, which stays open while a pipelining client reads nothing, and it answers an
+ * encoded `..` or NUL with a 500 (5.2.6).
  */
 export async function readManualFiles(): Promise<ReadonlyMap<string, ServedBytes>> {
   const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([
@@ -18,11 +18,11 @@ export async function readManualFiles(): Promise<ReadonlyMap<string, ServedBytes
     await app.register(swagger);
     await app.register(swaggerUi, {
       routePrefix: '/docs',
-      // Relative, so that the page finds its files behind a proxy that adds a path, whether its own address has a slash.
+      // Relative, so that the page finds its files behind a proxy with a path, with a slash at its end and without.
       indexPrefix: '.',
       theme: { title: 'Sardonyx' },
       uiConfig: {
-        // Without the bar of Fastify, which asks for the address of another document.
+        // Hides the bar for the address of another document.
         layout: 'BaseLayout',
         tryItOutEnabled: true,
         displayRequestDuration: true,

@@ -1,11 +1,10 @@
 import { readManualFiles } from './manual-files.js';
 import type { ServedBytes } from './served-bytes.js';
 
-/** The files of the manual. The first request reads them. They take 20 MB, and most servers get no such request. */
+/** The files of the manual. The first request reads them: they take 20 MB, and most servers get no such request. */
 export class Manual {
   #files: ReturnType<typeof readManualFiles> | undefined;
 
-  /** The file at a path; undefined where there is none. */
   async find(path: string): Promise<ServedBytes | undefined> {
     this.#files ??= readManualFiles();
     try {

@@ -7,7 +7,7 @@ import { type ServedBytes, toServedBytes } from './served-bytes.js';
 
 export type DocumentForm = 'json' | 'yaml';
 
-/** The OpenAPI document of the models that are loaded, as bytes: each form is made once after a change of them. */
+/** The OpenAPI document of the loaded models, as bytes. Each form is made once after a change of the models. */
 export class ModelDocuments {
   readonly #app: FastifyInstance;
   readonly #made = new Map<string, ServedBytes>();

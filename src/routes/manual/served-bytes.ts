@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** What is made once and sent often. */
 export interface ServedBytes {
   readonly bytes: Buffer;
   readonly contentType: string;
@@ -17,15 +16,15 @@ export function toServedBytes(content: Buffer | string, contentType: string): Se
   };
 }
 
-/** Answers with the bytes, or with a 304 where the client has them. They are never copied. */
+/** Answers with the bytes, without a copy, or with a 304 if the client has them. */
 export function sendBytes(request: FastifyRequest, reply: FastifyReply, served: ServedBytes): FastifyReply {
-  // A client asks each time: the address stays when the bytes change.
+  // `no-cache`: the client must revalidate each time, since the bytes can change under the same address.
   reply.header('etag', served.etag).header('cache-control', 'no-cache');
   if (hasThem(request.headers['if-none-match'], served.etag)) return reply.code(304).send();
   return reply.header('content-type', served.contentType).send(served.bytes);
 }
 
-/** RFC 9110, 13.1.2: a list of tags, which are compared without their `W/`, or any. */
+/** RFC 9110, 13.1.2: `*`, or a list of tags, which are compared without their `W/`. */
 function hasThem(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, '')));

@@ -7,42 +7,42 @@ import { describeGeneralPrediction, describePrediction, withOrigin } from './pre
 import { describeResponses } from './responses.js';
 import { describeGeneralV1, describeV1Prediction, describeV1Schemas } from './v1-operation.js';
 
-/** The ways to present a key, by the names that operations have for them. */
 export const securitySchemes = {
   apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
   bearer: { type: 'http', scheme: 'bearer', description: 'The same key, as `Authorization: Bearer`' },
 } as const;
 
-/** A model, what answers for it now, and its ready versions. */
 export interface DocumentedModel {
   readonly name: string;
+  /** The version that answers a request without a version. */
   readonly current: LoadedVersion | undefined;
+  /** The ready versions. */
   readonly versions: readonly LoadedVersion[];
 }
 
 export interface DocumentedModels {
   readonly models: readonly DocumentedModel[];
-  /** What answers plain `/predict`. */
+  /** The version that answers plain `/predict`. */
   readonly fallback: LoadedVersion | undefined;
 }
 
-/** `predictWithModel`, `inferWithLabel` and their like are the general ways. */
+/** Endings of the operation ids of general paths, such as `predictWithModel`. */
 const generalNames = ['WithModel', 'WithVersion', 'WithLabel'];
 
-/** The address of KServe's protocol for any model, those for any version, and the ids of their operations. */
+/** General paths of KServe's protocol and their operation ids. */
 const modelV1 = ['/v1/models/{model}:predict', 'inferWithModel'] as const;
 const versionsV1 = [
   ['/v1/models/{model}/versions/{version}:predict', 'inferWithVersion'],
   ['/v1/models/{model}/labels/{version}:predict', 'inferWithLabel'],
 ] as const;
 
-/** By which a route says, to the document alone, that it counts its requests. */
+/** Marks a route with a rate limit. The mark is removed from the document. */
 export const limitedMark = 'x-limited';
 
 const fixedTags = [
-  { name: 'models', description: 'What is loaded, what is refused and why' },
-  { name: 'KServe v1', description: 'What its clients and those of TensorFlow Serving ask' },
-  { name: 'health', description: 'For people, for Kubernetes and for Prometheus' },
+  { name: 'models', description: 'Models and versions, loaded or refused' },
+  { name: 'KServe v1', description: 'For clients of KServe and TensorFlow Serving' },
+  { name: 'health', description: 'For people, Kubernetes and Prometheus' },
   { name: 'admin', description: 'For operators' },
 ];
 
@@ -73,8 +73,8 @@ const ownCodes: Readonly<Record<string, readonly ErrorCode[]>> = {
 };
 
 /**
- * Puts the models into the document of the routes: a path for each beside the general ones, with its real features,
- * ranges, units, and an example that works. A path for each version, with `hasVersions`, comes on top. OpenAPI 3.1.
+ * Adds the models to the document of the routes (OpenAPI 3.1). Each model gets its own paths beside the general ones,
+ * with its real features, ranges, units and a working example. `hasVersions` adds a path for each version.
  */
 export function describeModels(
   base: OpenApiDocument,
@@ -83,7 +83,7 @@ export function describeModels(
 ): OpenApiDocument {
   const routes = Object.entries(base.paths ?? {});
   const schemas: Json = { ...base.components?.schemas };
-  // All ways to a prediction need the same.
+  // All prediction routes need the same key.
   const security = base.paths?.['/predict']?.['post']?.['security'];
   const names = nameAll(
     models.map(({ name }) => name),
@@ -165,13 +165,13 @@ export function describeModels(
     return describePrediction({ ...frame, security }, loaded, request, answer);
   }
 
-  /** Its row and its answer are those of the model's own path. */
+  /** Uses the schemas of a row and of an answer that `predict` has added. */
   function predictRows(loaded: LoadedVersion, name: string): Json {
     const [rows, answers] = [`${name}Instances`, `${name}Predictions`];
     const described = describeV1Schemas(loaded, `${name}Request`, `${name}Answer`);
     schemas[rows] = described.instances;
     schemas[answers] = described.predictions;
-    const summary = `Predict many rows with ${loaded.name}, as KServe does`;
+    const summary = `Predict many rows with ${loaded.name}, by KServe's protocol`;
     return describeV1Prediction({ operationId: `infer${name}`, summary, security }, loaded, rows, answers);
   }
 

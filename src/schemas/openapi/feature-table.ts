@@ -2,7 +2,7 @@ import type { Manifest } from '../../models/manifest/manifest.js';
 
 type Feature = NonNullable<Manifest['features']>[number];
 
-/** The features of a manifest as a Markdown table, for people: type, bounds, unit, meaning. */
+/** The features of a manifest as a Markdown table. */
 export function describeFeatures({ features = [] }: Manifest): string {
   if (features.length === 0) return '';
   const rows = features.map((it) => [

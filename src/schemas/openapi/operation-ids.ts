@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 
 /**
- * A name for each of these keys that programs of any language can use: `credit-risk` is `CreditRisk`. No two are alike
- * to a generator that drops what is no letter or digit, or the case; `taken` are names that others have. Where two would
- * be, the key in lower case with single hyphens keeps the plain name, and the other ends in a part of its digest, so
- * that a name depends on no more than the keys that are like its own.
+ * Gives each key a name that is valid in any programming language: `credit-risk` becomes `CreditRisk`. The names and
+ * `taken` stay distinct in generators that drop case and all characters except letters and digits. If two keys collide,
+ * the one in lower case with single hyphens keeps the plain name, and the other gets a part of its digest. So a name
+ * depends only on the keys that collide with its own.
  */
 export function nameAll(keys: readonly string[], taken: readonly string[] = []): ReadonlyMap<string, string> {
   const used = new Set(taken.map(toComparable));
@@ -21,7 +21,7 @@ export function nameAll(keys: readonly string[], taken: readonly string[] = []):
   return names;
 }
 
-/** `20261101_090000` stays as it is, and `1.0.0` is `1_0_0`: a digit has no upper case that tells where a part begins. */
+/** Parts that begin with a digit are separated by `_`, since digits have no upper case: `1.0.0` becomes `1_0_0`. */
 function toPascalCase(key: string): string {
   return key
     .split(/[^A-Za-z0-9]+/)

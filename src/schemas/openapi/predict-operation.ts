@@ -5,7 +5,7 @@ import { describeFeatures } from './feature-table.js';
 import type { Json } from './json.js';
 import { describeResponses, header } from './responses.js';
 
-/** What a prediction may be refused with, besides what may befall any request. */
+/** Errors of a prediction, besides those of any request. */
 const predictCodes: readonly ErrorCode[] = [
   'invalid_input',
   'invalid_json',
@@ -26,17 +26,19 @@ const predictCodes: readonly ErrorCode[] = [
 const timeoutParameter = {
   name: 'x-request-timeout-ms',
   in: 'header',
-  description:
-    "How long the answer may take, in milliseconds, where that is less than the version's own limit",
+  description: 'Time limit of the request in milliseconds. It has no effect above the limit of the version',
   schema: { type: 'integer', minimum: 1, maximum: 999_999_999 },
 };
 
 const answerHeaders: Json = {
-  'x-cache': header('Whether the answer was remembered', { type: 'string', enum: ['hit', 'miss', 'off'] }),
+  'x-cache': header('Whether the answer came from the cache', {
+    type: 'string',
+    enum: ['hit', 'miss', 'off'],
+  }),
   'server-timing': header('Milliseconds in the queue and in the run'),
 };
 
-/** What all ways to a prediction have in common. */
+/** The common parts of all prediction operations. */
 export interface Frame {
   readonly operationId: string;
   readonly summary: string;
@@ -50,7 +52,7 @@ export interface Frame {
   readonly isV1?: boolean;
 }
 
-/** The prediction of one version: `request` and `answer` are the names of its schemas. */
+/** The operation of one version. `request` and `answer` are the names of its schemas. */
 export function describePrediction(
   frame: Pick<Frame, 'operationId' | 'summary' | 'security'>,
   { manifest, task }: LoadedVersion,
@@ -72,11 +74,11 @@ export function describePrediction(
 }
 
 const tensorForms =
-  'A tensor may also be `{"shape": [1, 2], "data": [0, 1]}` or `{"shape": [1, 2], "base64": "…"}` with little-endian bytes, which is shorter. Here it is nested arrays alone: no schema can say that a shape and the count of the values fit.';
+  'A tensor may also be `{"shape": [1, 2], "data": [0, 1]}` or `{"shape": [1, 2], "base64": "…"}` with little-endian bytes, which is shorter. This schema describes nested arrays only, because no schema can say that a shape fits the number of values.';
 
 /**
- * The general way, which has the model, or its version too, in its address. OpenAPI looks at the paths without
- * parameters first: what has a path of its own, which is listed by its parameter, is not meant here.
+ * The operation with the model, or also the version, as a parameter. OpenAPI prefers paths without parameters, so the
+ * models or versions in `listed`, which have paths of their own, are excluded from the parameter.
  */
 export function describeGeneralPrediction(
   listed: Readonly<Record<string, readonly string[]>>,
@@ -84,13 +86,13 @@ export function describeGeneralPrediction(
 ): Json {
   const isOfVersion = 'version' in listed;
   const whose = isOfVersion
-    ? 'a version that has no path here, an alias, or `latest`'
-    : 'a model that has no path here, or an alias';
+    ? 'a version without its own path in this document, an alias, or `latest`'
+    : 'a model without its own path in this document, or an alias';
   return describeOperation({
     operationId: isOfVersion ? 'predictWithVersion' : 'predictWithModel',
     summary: `Predict with ${whose}`,
     description:
-      'What the body is depends on the model: `GET /models/{model}/versions/{version}`, with `latest` for the newest, has its schema as `request_schema`, and an example.',
+      'The body depends on the model. `GET /models/{model}/versions/{version}`, with `latest` for the newest version, returns its schema as `request_schema`, and an example.',
     tags: ['models'],
     parameters: ['model', ...Object.keys(listed).filter((name) => name !== 'model')].map((name) => ({
       name,
@@ -105,7 +107,7 @@ export function describeGeneralPrediction(
   });
 }
 
-/** The answer's own members, and which version gave it. */
+/** Adds the members that every answer has, such as the version that gave it. */
 export function withOrigin(schema: TSchema | Json, model: Json, isOpen = false): Json {
   return {
     type: 'object',

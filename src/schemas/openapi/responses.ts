@@ -2,32 +2,32 @@ import { type ErrorCode, errorCatalogue } from '../../errors.js';
 import { v1ContentType } from '../v1-error.js';
 import type { Json } from './json.js';
 
-/** What may befall any request, whatever its route. */
+/** Errors of any request. */
 const anyCodes: readonly ErrorCode[] = [
   'invalid_request',
   'request_timeout',
   'headers_too_large',
   'internal',
 ];
-/** What an operation that needs a key may be refused with. */
 const keyCodes: readonly ErrorCode[] = ['api_key_missing', 'api_key_invalid', 'forbidden'];
 
 const limitHeaders: Json = {
-  'ratelimit-policy': header('Where the client has a limit: so many requests (`q`) in so many seconds (`w`)'),
+  'ratelimit-policy': header('If the client has a limit: at most `q` requests in `w` seconds'),
   ratelimit: header(
-    'Where the client has a limit: so many are left (`r`), and none more for so many seconds (`t`)',
+    'If the client has a limit: `r` requests are left, and more are available in `t` seconds',
   ),
 };
-const anyHeaders: Json = { 'x-request-id': header('The id of this request, in every log line about it') };
+const anyHeaders: Json = { 'x-request-id': header('The id of this request, as in its log lines') };
 
-/** Whether a route counts its requests, whether it asks for a key, and whether its errors are those of KServe. */
 export interface Gates {
+  /** Whether the route has a rate limit. */
   readonly isLimited: boolean;
   readonly needsKey: boolean;
+  /** Whether its errors have KServe's form. */
   readonly isV1?: boolean;
 }
 
-/** Adds every status that an operation may be refused with, and the headers of the gates before it. */
+/** Adds the response of each error, and the headers of the rate limit. */
 export function describeResponses(own: Json, codes: readonly ErrorCode[], gates: Gates): Json {
   const all = [
     ...new Set([
@@ -42,7 +42,7 @@ export function describeResponses(own: Json, codes: readonly ErrorCode[], gates:
     const { headers, ...rest } = response as Json;
     return [status, { ...rest, headers: { ...headersOf(gates), ...(headers as Json) } }] as const;
   });
-  // A status that is no error as well, such as the 503 of a probe, is described by its route.
+  // Some statuses also have an answer that is no error, such as the 503 of a probe. Their route describes them.
   const refusals = statuses
     .filter((status) => !(status in own))
     .map((status) => [
@@ -74,7 +74,7 @@ function describeRefusal(codes: readonly ErrorCode[], gates: Gates): Json {
   const headers = {
     ...headersOf(gates),
     ...(waits && {
-      'retry-after': header('So many seconds until the same request may be answered', {
+      'retry-after': header('Seconds after which the client may send the same request again', {
         type: 'integer',
         minimum: 0,
       }),

@@ -5,7 +5,7 @@ import { describeFeatures } from './feature-table.js';
 import type { Json } from './json.js';
 import { describeOperation, type Frame, refTo } from './predict-operation.js';
 
-/** The schemas of a model's rows and of its answers to them, by the names of those of one row. */
+/** The schemas of a request with many rows and of its answer. `request` and `answer` name the schemas of one row. */
 export function describeV1Schemas(
   { task, manifest, maxRows }: LoadedVersion,
   request: string,
@@ -19,7 +19,8 @@ export function describeV1Schemas(
     properties: {
       probabilities: {
         type: 'boolean',
-        description: 'Whether each answer is whole, and not the prediction alone',
+        description:
+          'Whether each prediction has all its fields, such as the probabilities, or its value only',
       },
     },
     additionalProperties: false,
@@ -46,7 +47,7 @@ export function describeV1Schemas(
   };
 }
 
-/** Tensors of one row each: bare where there is one input, else by name. */
+/** The tensors of each row: bare if the graph has one input, else by the names of the inputs. */
 function describeInstances(document: TSchema, isTensor: boolean, maxRows: number): Json {
   const rows = { type: 'array', minItems: 1, maxItems: maxRows };
   if (!isTensor) return rows;
@@ -72,7 +73,7 @@ function describePrediction(names: readonly string[] | undefined, answer: TSchem
   return { type: 'array', items: { type: 'number' }, minItems: names.length, maxItems: names.length };
 }
 
-/** Many rows to a model by KServe's protocol: `instances` and `predictions` are the names of its schemas. */
+/** The operation for many rows of a model. `instances` and `predictions` are the names of its schemas. */
 export function describeV1Prediction(
   frame: Pick<Frame, 'operationId' | 'summary' | 'security'>,
   { manifest, task }: LoadedVersion,
@@ -94,13 +95,13 @@ export function describeV1Prediction(
   });
 }
 
-/** The example of one request, as rows. */
+/** The example as rows; empty if it has none. */
 function toInstances({ example, tensors }: Task): readonly unknown[] {
   if (tensors === undefined) return [example];
   const { inputs } = example as { readonly inputs: Readonly<Record<string, unknown>> };
   const [first, ...others] = Object.entries(inputs);
   const rows = first?.[1];
-  // A large tensor is shown as bytes, and has no rows there.
+  // A large tensor in an example is base64, without rows.
   if (!Array.isArray(rows)) return [];
   if (others.length === 0) return rows;
   return rows.map((_row, k) =>
@@ -109,14 +110,11 @@ function toInstances({ example, tensors }: Task): readonly unknown[] {
 }
 
 const featureForms =
-  'A row may also be an array of its values, in the order of the features. One row that does not fit refuses the request.';
+  'A row may also be an array of its values, in the order of the features. If one row is not valid, the whole request is refused.';
 const tensorForms =
-  'Rows are stacked along the first axis of each input. `{"inputs": …}` in their place has that axis already, and is answered with `{"outputs": …}`.';
+  'Rows are stacked along the first axis of each input. A body `{"inputs": …}` already has that axis, and its answer is `{"outputs": …}`.';
 
-/**
- * The general way, by the address alone. What has a path of its own, or is listed by its parameter, is not meant here:
- * see `describeGeneralPrediction`.
- */
+/** The operation with the model or version as a parameter. For `listed`, see `describeGeneralPrediction`. */
 export function describeGeneralV1(
   path: string,
   operationId: string,
@@ -128,10 +126,10 @@ export function describeGeneralV1(
   return describeOperation({
     operationId,
     summary: isOfModel
-      ? 'Predict many rows with a model that has no path here, or an alias'
-      : 'Predict many rows with a version, or the version behind an alias',
+      ? 'Predict many rows with a model without its own path in this document, or an alias'
+      : 'Predict many rows with a version, or the version of an alias',
     description:
-      'What a row is depends on the model: `GET /models/{model}/versions/{version}`, with `latest` for the newest, has its schema as `request_schema`.',
+      'A row depends on the model. `GET /models/{model}/versions/{version}`, with `latest` for the newest version, returns its schema as `request_schema`.',
     tags: ['KServe v1'],
     isV1: true,
     parameters: names.map((name) => ({

@@ -1,12 +1,12 @@
 /**
- * A JSON value as YAML 1.2 in blocks. Every text is in double quotes, which YAML reads as JSON does, so that none is
- * taken for anything else. The package `yaml` took 130 ms for what this writes in 3.
+ * A JSON value as YAML 1.2 in block style. Every text is in double quotes, which YAML reads as JSON does, so that none
+ * is read as a number or a date. The package `yaml` takes 130 ms for the same document, this function 3 ms.
  */
 export function toYaml(value: unknown): string {
   return `${write(value, '').trimStart()}\n`;
 }
 
-/** What follows a key or a dash: a value on the same line, or a block on the next. */
+/** Writes what follows a key or a dash: a value on the same line, or a block on the next line. */
 function write(value: unknown, indent: string): string {
   if (typeof value !== 'object' || value === null) return ` ${writeScalar(value)}`;
   if (Array.isArray(value)) {
@@ -26,7 +26,7 @@ function writeKey(key: string): string {
     : writeScalar(key);
 }
 
-/** JSON allows what YAML calls unprintable: DEL, C1 and the two separators of lines. */
+/** Escapes the characters that JSON allows and YAML calls unprintable, such as DEL, C1 and U+2028. */
 function writeScalar(value: unknown): string {
   return (JSON.stringify(value) ?? 'null').replace(
     /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,

@@ -13,7 +13,7 @@ const address = '/v1/models/credit-risk:predict';
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const x = { name: 'x', type: 'number' } as const;
 
-/** One member, a text, in the very type that KServe's own client reads errors of. */
+/** Expects one text member, in the content type from which KServe's client reads errors. */
 function expectError({ headers, body }: Pick<TestAnswer, 'headers' | 'body'>): string {
   expect(headers['content-type']).toBe('application/json');
   expect(Object.keys(body)).toEqual(['error']);
@@ -29,54 +29,54 @@ describe('every failure is {"error": "…"}', () => {
   afterAll(() => shared[Symbol.asyncDispose]());
 
   test.each([
-    ['no body at all', '', 400, /^The body is not valid JSON: The body is empty/],
-    ['no JSON', '{"instances": [', 400, /^The body is not valid JSON: The body ends early/],
-    ['no object', '[1]', 400, /the body must be \{"instances": \[…\]\}, got an array$/],
+    ['an empty body', '', 400, /^The body is not valid JSON: The body is empty/],
+    ['broken JSON', '{"instances": [', 400, /^The body is not valid JSON: The body ends early/],
+    ['an array as the body', '[1]', 400, /the body must be \{"instances": \[…\]\}, got an array$/],
     ['no rows', { instances: [] }, 400, /instances must have at least one row$/],
     ['neither form', {}, 400, /instances is required: an array of rows$/],
     ['both forms', { instances: [loan], inputs: {} }, 400, /inputs stands beside "instances": send one/],
-    ['no list', { instances: loan }, 400, /instances must be an array of rows, got an object$/],
     [
-      'another signature',
+      'an object as instances',
+      { instances: loan },
+      400,
+      /instances must be an array of rows, got an object$/,
+    ],
+    [
+      'an unknown signature',
       { instances: [loan], signature_name: 'x' },
       400,
       /signature_name must be "serving_d/,
     ],
     [
-      'another parameter',
+      'an unknown parameter',
       { instances: [loan], parameters: { top: 1 } },
       400,
       /parameters.top is not a param/,
     ],
-    ['no parameters', { instances: [loan], parameters: 1 }, 400, /parameters must be an object/],
+    ['a number as parameters', { instances: [loan], parameters: 1 }, 400, /parameters must be an object/],
     [
-      'no switch',
+      'a number as probabilities',
       { instances: [loan], parameters: { probabilities: 1 } },
       400,
       /must be true or false, got 1$/,
     ],
-    ['another key', { instances: [loan], data: [] }, 400, /data is not a key of this request/],
+    ['an unknown key', { instances: [loan], data: [] }, 400, /data is not a key of this request/],
     [
       'a number as a row',
       { instances: [5] },
       400,
       /instances\[0\] must be an object of the features, got 5$/,
     ],
-    [
-      'too short a row',
-      { instances: [[1, 2]] },
-      400,
-      /instances\[0\] must have 3 values, in the order age, inc/,
-    ],
+    ['a short row', { instances: [[1, 2]] }, 400, /instances\[0\] must have 3 values, in the order age, inc/],
     ['no columns', { inputs: {} }, 400, /inputs.age is required: an array of rows$/],
     [
-      'uneven columns',
+      'columns of different lengths',
       { inputs: { age: [42], income: [1, 2] } },
       400,
       /inputs.income must be an array of 1 val/,
     ],
     [
-      'another column',
+      'an unknown column',
       { inputs: { age: [42], incme: [1] } },
       400,
       /inputs.incme\[0\] is not a feature of credit/,
@@ -94,7 +94,7 @@ describe('every failure is {"error": "…"}', () => {
     expect(expectError(answer)).toMatch(wanted);
   });
 
-  test('all bad rows are named, with all that is wrong with each, ten problems in words', async () => {
+  test('lists the problems of all bad rows, ten at most, and the number of the others', async () => {
     await using server = await buildTestApp();
     const answer = await server.post(address, {
       instances: [loan, { ...loan, age: 130 }, loan, { age: 42, incme: 1, credit_score: '688' }],
@@ -109,7 +109,7 @@ describe('every failure is {"error": "…"}', () => {
     expect(expectError(many)).toMatch(/instances\[3\]\.age is required; and 50 more$/);
   });
 
-  test('with ERROR_DETAIL=off what is wrong with a row is left out', async () => {
+  test('leaves out the problems of a row with ERROR_DETAIL=off', async () => {
     await using server = await buildTestApp({ ERROR_DETAIL: 'off' });
     const answer = await server.post(address, { instances: [{ age: 130 }] });
     expect(expectError(answer)).toBe('The input does not fit the model');
@@ -152,7 +152,7 @@ describe('every failure is {"error": "…"}', () => {
     expect([answer.status, expectError(answer)]).toEqual([404, 'There is nothing at this address']);
   });
 
-  test('a method that the address does not take, a type, a size, a header', async () => {
+  test('for a wrong method, a wrong content type, a large body and a bad header', async () => {
     await using server = await buildTestApp({ BODY_LIMIT_BYTES: '1024' });
     const get = await server.get(address);
     expect([get.status, get.headers['allow'], expectError(get)]).toEqual([
@@ -177,7 +177,7 @@ describe('every failure is {"error": "…"}', () => {
     ]);
   });
 
-  test('keys: none, a wrong one, one without the scope, one of another model', async () => {
+  test('for no key, an unknown key, a key without the scope and a key of another model', async () => {
     const keys = [
       entry('reader', { scopes: ['read'] }),
       entry('other', { models: ['churn'] }),
@@ -200,7 +200,7 @@ describe('every failure is {"error": "…"}', () => {
     expectError(unknown);
   });
 
-  test('a client above its limit, with the same headers as elsewhere', async () => {
+  test('for a client above its limit, with the headers of the limit', async () => {
     await using server = await buildTestApp({ RATE_LIMIT_MAX: '1' });
     const first = await server.post(address, { instances: [loan, loan, loan] });
     expect([first.status, first.headers['ratelimit']]).toEqual([200, expect.stringMatching(/;r=0;/)]);
@@ -213,7 +213,7 @@ describe('every failure is {"error": "…"}', () => {
     expect(expectError(second)).toMatch(/^There were too many requests: /);
   });
 
-  test('what the model or the server fails at, with the same headers as elsewhere', async () => {
+  test('for a failed run, a refused version, a deadline and a full queue, with Retry-After if it helps', async () => {
     using folder = createRegistryFolder();
     const manifest = { task: 'regression', features: [x] } as const;
     const busy = { executor: 'isolated', maxBatchRows: 1, timeoutMs: 20_000, maxQueueRows: 4 } as const;
@@ -250,8 +250,8 @@ describe('every failure is {"error": "…"}', () => {
     ]);
     const late = await ask('slow', [3_000], { 'x-request-timeout-ms': '50' });
     expect(late).toEqual([504, expect.stringMatching(/^The answer did not come in time: /), undefined]);
-    const asked = await Promise.all(Array.from({ length: 12 }, () => ask('slow', [2_000])));
-    const refused = asked.filter(([status]) => status !== 200);
+    const answers = await Promise.all(Array.from({ length: 12 }, () => ask('slow', [2_000])));
+    const refused = answers.filter(([status]) => status !== 200);
     expect(refused.length).toBeGreaterThan(0);
     for (const refusal of refused) {
       expect(refusal).toEqual([
@@ -264,7 +264,7 @@ describe('every failure is {"error": "…"}', () => {
     }
   });
 
-  test('the log and the metrics name the address without what the client put in', async () => {
+  test('appears in the log and the metrics under the pattern of its route', async () => {
     await using server = await buildTestApp();
     const { headers } = await server.post(address, { instances: [{ ...loan, age: 130 }] });
     expect(server.logs).toContainEqual(
@@ -285,7 +285,7 @@ describe('every failure is {"error": "…"}', () => {
     );
   });
 
-  test('while the models are loaded, with a Retry-After', async () => {
+  test('with Retry-After while the models are loading', async () => {
     using folder = createRegistryFolder();
     folder.addVersion('m', '1', {
       manifest: { task: 'regression', features: [x] },
@@ -301,10 +301,14 @@ describe('every failure is {"error": "…"}', () => {
   });
 
   test.each([
-    ['a method that nobody knows', 'FOO /v1/models/m:predict HTTP/1.1\r\nhost: a\r\n\r\n', 405],
-    ['a tunnel', 'CONNECT /v1/models/m:predict HTTP/1.1\r\nhost: a\r\n\r\n', 405],
+    ['an unknown method', 'FOO /v1/models/m:predict HTTP/1.1\r\nhost: a\r\n\r\n', 405],
+    ['CONNECT', 'CONNECT /v1/models/m:predict HTTP/1.1\r\nhost: a\r\n\r\n', 405],
     ['a method of RTSP', 'DESCRIBE /v1/else HTTP/1.1\r\nhost: a\r\n\r\n', 404],
-    ['a whole address', 'PUT http://a/v1/models HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n', 405],
+    [
+      'a whole URL as the target',
+      'PUT http://a/v1/models HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n',
+      405,
+    ],
     [
       'a broken chunk',
       'POST /v1/models/m:predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n',
@@ -315,7 +319,7 @@ describe('every failure is {"error": "…"}', () => {
       'POST /v1/models/m:predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
       408,
     ],
-  ])('on the wire: %s', async (_title, bytes, status) => {
+  ])('for raw bytes: %s', async (_title, bytes, status) => {
     await using server = await buildTestApp({ REQUEST_TIMEOUT_MS: '500' });
     await server.app.listen({ port: 0, host: '127.0.0.1' });
     const { port } = server.app.server.address() as AddressInfo;

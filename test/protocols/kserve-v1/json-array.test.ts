@@ -7,15 +7,15 @@ test.each([
   ['[[1,2],[3,[4]]]', ['[1,2]', '[3,[4]]']],
   ['["a,b","]","\\"","\\\\"]', ['"a,b"', '"]"', '"\\""', '"\\\\"']],
   ['[[],[[]]]', ['[]', '[[]]']],
-])('%s', async (text, elements) => {
+])('the array %s is split into the texts of its elements', async (text, elements) => {
   expect(await splitArray(`{"x":${text},"y":[1]}`, 5)).toEqual({ elements, end: 5 + text.length });
 });
 
-test('what is no array has no elements', async () => {
+test('a value that is no array gives undefined', async () => {
   expect(await splitArray('{"x":5}', 5)).toBe(undefined);
 });
 
-test('the elements of a long array are those that a parser finds', async () => {
+test('the elements of a long array equal those of JSON.parse', async () => {
   const values = Array.from({ length: 300_000 }, (_unused, k) => [k, `"${k},]\\`]);
   const text = JSON.stringify(values);
   const split = await splitArray(text, 0);

@@ -47,7 +47,7 @@ describe.each(['off', 'memory'])('with CACHE=%s, golden rows get the answers of 
     const { features } = readJson(`models/${path}/metadata.json`);
     const names = features.map((it: string | { name: string }) => (typeof it === 'string' ? it : it.name));
     const address = `/v1/models/${path.replace('/', '/versions/')}:predict`;
-    // In a run of all of them first, so that no answer can come from a cache that single rows have filled.
+    // All rows in one request come first, so that single rows have not filled the cache yet.
     const many = await server.post(address, { instances, parameters: { probabilities: true } });
     const singles = await askOneByOne(server, path.replace('/', '/versions/'), instances);
     expect(instances.length).toBeGreaterThanOrEqual(50);
@@ -55,7 +55,7 @@ describe.each(['off', 'memory'])('with CACHE=%s, golden rows get the answers of 
       const { text } = await server.post(address, { instances: [row], parameters: { probabilities: true } });
       expect(withoutId(text)).toBe(`{"predictions":[${singles[k]}]}`);
     }
-    // A run of many rows rounds a product of matrices in another order than a run of one.
+    // For some models, a run of many rows rounds matrix products in another order than a run of one row.
     if (cache === 'memory' || !/^(breast-cancer|churn)/.test(path)) {
       expect(withoutId(many.text)).toBe(`{"predictions":[${singles.join(',')}]}`);
     }
@@ -77,7 +77,7 @@ describe.each(['off', 'memory'])('with CACHE=%s, golden rows get the answers of 
     expect(byColumn.headers['x-cache']).toBe(cache === 'off' ? 'off' : 'hit');
   });
 
-  test('digits, whose requests are tensors', async () => {
+  test('digits, with tensors as requests', async () => {
     await using server = await buildTestApp({ MODELS_DIR: samples.path, CACHE: cache });
     const { instances } = readJson('models/digits/1/golden.json');
     const images = instances.flatMap(({ inputs: { image } }: { inputs: { image: unknown } }) =>
@@ -98,7 +98,7 @@ describe.each(['off', 'memory'])('with CACHE=%s, golden rows get the answers of 
   });
 });
 
-test('every row is a prediction with an id of its own', async () => {
+test('every row of a request has its own prediction id and event', async () => {
   await using server = await buildTestApp();
   const events: string[] = [];
   server.app.predictions.subscribe((event) => events.push(`${event.status} ${event.predictionId}`));
@@ -112,7 +112,7 @@ test('every row is a prediction with an id of its own', async () => {
   expect(events).toEqual(ids.map((id: string) => `ok ${id}`));
 });
 
-test('what one way has remembered, the other finds', async () => {
+test("/predict and KServe's protocol share cached answers", async () => {
   await using server = await buildTestApp({ MODELS_DIR: samples.path });
   const [first, second] = [42, 43].map((age) => ({ age, income: 51234.5, credit_score: 688 }));
   const address = '/v1/models/credit-risk:predict';

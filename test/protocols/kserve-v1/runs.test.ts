@@ -10,7 +10,7 @@ const numbers = (count: number) => Array.from({ length: count }, (_unused, k) =>
 const countRuns = async (server: TestApp) =>
   readMetricText((await server.get('/metrics')).text, 'prediction_run_seconds_count');
 
-test('many rows are one run, and more than a run may have are as few as can be', async () => {
+test('the rows of a request use the smallest number of runs that maxBatchRows allows', async () => {
   using folder = createRegistryFolder();
   const manifest = { task: 'regression', features: [x], runtime: { maxBatchRows: 256 } } as const;
   folder.addVersion('m', '1', { manifest, model: linearRegression([2]) });
@@ -29,7 +29,7 @@ test('many rows are one run, and more than a run may have are as few as can be',
   }
 });
 
-test('a model whose rows may not share a run answers many rows too', async () => {
+test('a request with many rows is answered by a model whose rows must not share a run', async () => {
   using folder = createRegistryFolder();
   const manifest = { task: 'regression', features: [x], runtime: { maxBatchRows: 1 } } as const;
   folder.addVersion('m', '1', { manifest, model: linearRegression([2]) });
@@ -39,7 +39,7 @@ test('a model whose rows may not share a run answers many rows too', async () =>
   expect(await countRuns(server)).toBe(20);
 });
 
-test('a request has at most a quarter of the rows that the queue holds', async () => {
+test('a request may have at most a quarter of the rows that the queue holds', async () => {
   using folder = createRegistryFolder();
   const manifest = { task: 'regression', features: [x], runtime: { maxQueueRows: 40 } } as const;
   folder.addVersion('m', '1', { manifest, model: linearRegression([2]) });
@@ -54,7 +54,7 @@ test('a request has at most a quarter of the rows that the queue holds', async (
   }
 });
 
-test('a row whose answer is no number fails the request, which names it', async () => {
+test('a row with an infinite answer fails the request, and the error names the row', async () => {
   using folder = createRegistryFolder();
   folder.addVersion('m', '1', { manifest: { task: 'regression', features: [x] }, model: infOut() });
   await using server = await buildTestApp({ MODELS_DIR: folder.path });
@@ -65,7 +65,7 @@ test('a row whose answer is no number fails the request, which names it', async 
   expect(columns.body.error).toContain('inputs[1]: ');
 });
 
-test('a row that the engine refuses is found among the others, and the others are not blamed', async () => {
+test('a row that the engine refuses fails the request, and the error names only that row', async () => {
   using folder = createRegistryFolder();
   const manifest = { task: 'regression', features: [{ name: 'id', type: 'integer' }] } as const;
   folder.addVersion('m', '1', { manifest, model: gatherByValue() });
@@ -79,7 +79,7 @@ test('a row that the engine refuses is found among the others, and the others ar
   expect((await server.post('/v1/models/m:predict', { instances: sound })).status).toBe(200);
 });
 
-test('all rows have one deadline: beyond it the request gets a 504, and what has not begun is not run', async () => {
+test('all rows of a request have one deadline, and rows that wait at the deadline are not run', async () => {
   using folder = createRegistryFolder();
   const manifest = {
     task: 'regression',
@@ -100,7 +100,7 @@ test('all rows have one deadline: beyond it the request gets a 504, and what has
   if (status === 503) expect(headers['retry-after']).toMatch(/^\d+$/);
 });
 
-test('a body with more names than so many rows have is refused unparsed', async () => {
+test('a body with more names than the maximum of rows can have is refused before it is parsed', async () => {
   await using server = await buildTestApp();
   const row = Object.fromEntries(numbers(10_000).map((k) => [`name${k}`, k]));
   const { status, body } = await server.post('/v1/models/credit-risk:predict', { instances: [row] });

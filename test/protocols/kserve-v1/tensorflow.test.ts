@@ -4,7 +4,7 @@ import { initializer, model, node, tensorValue } from '../../helpers/onnx.js';
 import { fixedBatch, linearRegression, stringEcho, twoOutputs } from '../../helpers/onnx-models.js';
 import { createRegistryFolder } from '../../helpers/registry-folder.js';
 
-/** x [N] → y [N], half of x and 2 more: the model of TensorFlow Serving's own examples. */
+/** x [N] → y [N] = x / 2 + 2: the model of TensorFlow Serving's own examples. */
 const halfPlusTwo = model({
   inputs: [tensorValue('x', 'float32', ['N'])],
   outputs: [tensorValue('y', 'float32', ['N'])],
@@ -12,7 +12,7 @@ const halfPlusTwo = model({
   nodes: [node('Mul', ['x', 'half'], ['h']), node('Add', ['h', 'two'], ['y'])],
 });
 
-/** The three inputs of its documentation of the two formats, each given back. */
+/** The three inputs of TensorFlow Serving's documentation of row and column format, returned as they are. */
 const tagSignalSensor = model({
   inputs: [
     tensorValue('tag', 'string', ['N']),
@@ -100,7 +100,7 @@ const columns = {
 };
 
 describe("TensorFlow Serving's documented requests", () => {
-  test('are answered as its documentation has it', () =>
+  test('get the documented answers', () =>
     useModels(async (server) => {
       const ask = async (path: string, body: unknown) => {
         const { status, body: answer } = await server.post(`/v1/models/${path}:predict`, body);
@@ -135,11 +135,11 @@ describe("TensorFlow Serving's documented requests", () => {
       expect(await ask('line', { instances: [[1], { x: 2 }, 5] })).toEqual({ predictions: [3, 5, 11] });
       expect(await ask('line', { inputs: [1, 2] })).toEqual({ outputs: [3, 5] });
       expect(await ask('line', { instances: [1], signature_name: '' })).toEqual({ predictions: [3] });
-      // Several columns stand in the manifest's order, whatever an object of them would make of it.
+      // Columns keep the manifest's order. A JavaScript object would sort the names '1' and '0'.
       expect(await ask('two', { instances: [[5, 2]] })).toEqual({ predictions: [[7, 3]] });
     }));
 
-  test('or refused in one clear sentence', () =>
+  test('get one clear sentence if they are not supported', () =>
     useModels(async (server) => {
       const refuse = async (path: string, body: unknown) => {
         const { status, body: answer } = await server.post(`/v1/models/${path}`, body);
@@ -204,7 +204,7 @@ describe("TensorFlow Serving's documented requests", () => {
       });
     }));
 
-  test('the state of a model, of a version and of an alias', () =>
+  test('for the state of a model, a version and an alias get the documented answer', () =>
     useModels(async (server) => {
       const status = { error_code: 'OK', error_message: '' };
       for (const path of ['half_plus_two', 'half_plus_two/versions/123', 'half_plus_two/labels/latest']) {
@@ -216,7 +216,7 @@ describe("TensorFlow Serving's documented requests", () => {
       }
     }));
 
-  test('what goes into a model, and what comes out', () =>
+  test('for metadata get the inputs and outputs of the model', () =>
     useModels(async (server) => {
       const { body } = await server.get('/v1/models/three/versions/1/metadata');
       expect(body.model_spec).toEqual({ name: 'three', signature_name: '', version: '1' });
@@ -241,7 +241,7 @@ describe("TensorFlow Serving's documented requests", () => {
     }));
 });
 
-test('a version that is refused stands beside the one that answers, with its reason', async () => {
+test('the state of a model lists a refused version with its reason, after the answering one', async () => {
   using folder = createRegistryFolder();
   folder.addVersion('m', '1', { manifest: regression, model: linearRegression([1]) });
   folder.addVersion('m', '2', { manifest: regression, model: linearRegression([1, 2]) });

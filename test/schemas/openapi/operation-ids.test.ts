@@ -12,11 +12,11 @@ describe('the names of models in operation ids', () => {
     ['1.0.0', '1_0_0'],
     ['20261101_090000', '20261101_090000'],
     ['_', ''],
-  ])('%s reads as %s', (key, expected) => {
+  ])('the key %s gets the name "%s"', (key, expected) => {
     expect(nameAll([key]).get(key)).toBe(expected);
   });
 
-  test('no two are alike to a generator that drops case and separators, and the plain key keeps its name', () => {
+  test('names stay distinct without case and separators, and the plain key keeps its name', () => {
     const keys = [
       'credit-risk',
       'credit_risk',
@@ -34,13 +34,13 @@ describe('the names of models in operation ids', () => {
     expect(names.get('credit_risk')).toMatch(/^CreditRiskX[0-9a-f]{6}$/);
   });
 
-  test('a name that others have is not given again', () => {
+  test('a name that is taken is not used again', () => {
     expect(namesOf(['with-model'], ['WithModel'])).toEqual([
       ['with-model', expect.stringMatching(/^WithModelX[0-9a-f]{6}$/)],
     ]);
   });
 
-  test('a name does not depend on the order of the keys, nor on keys that are unlike it', () => {
+  test('a name depends only on the keys that collide with its own', () => {
     const names = nameAll(['b_b', 'b-b', 'a']);
     const reversed = nameAll(['z', 'b-b', 'b_b']);
     for (const key of ['b_b', 'b-b']) expect(names.get(key)).toBe(reversed.get(key));

@@ -2,14 +2,14 @@ import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
 import { toYaml } from '../../../src/schemas/openapi/yaml.js';
 
-/** The parser that comes with the manual's plugin: another author's reading of YAML 1.2. */
+/** The parser in the dependencies of @fastify/swagger-ui: an independent implementation of YAML 1.2. */
 const require = createRequire(createRequire(import.meta.url).resolve('@fastify/swagger-ui'));
 const { parse } = require('yaml') as { parse: (text: string) => unknown };
 
 test.each([
   ['scalars', { a: 1, b: -1.5e300, c: true, d: null, e: '', f: 'yes', g: '1.0', h: 1e21 }],
   [
-    'keys that are no plain words',
+    'keys that need quotes',
     {
       yes: 1,
       'a b': 2,
@@ -28,7 +28,7 @@ test.each([
   ['empty arrays and objects, at any depth', { a: [], b: {}, c: [[], {}, [[]], [{ d: [] }]] }],
   ['arrays of arrays and objects', [[1, [2, 3]], { a: [{ b: 1, c: [4] }, 5] }, 'x']],
   [
-    'texts with line breaks, quotes and what YAML calls unprintable',
+    'texts with line breaks, quotes and characters that YAML calls unprintable',
     [
       'a\nb',
       '"',
@@ -46,10 +46,10 @@ test.each([
   ],
   ['a text by itself', 'x'],
   ['an empty object by itself', {}],
-])('%s are read back as they were', (_, value) => {
+])('a YAML parser reads the same value back: %s', (_, value) => {
   expect(parse(toYaml(value))).toEqual(value);
 });
 
-test('members without a value are left out, as JSON leaves them out', () => {
+test('members with the value undefined are left out, as in JSON', () => {
   expect(toYaml({ a: undefined, b: 1 })).toBe('b: 1\n');
 });
