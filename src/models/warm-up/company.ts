@@ -26,7 +26,7 @@ export interface CompanyFault {
 
 /**
  * The largest difference that rounding explains, as a share of the largest value in the column: kernels for one row and
- * for many add in another order. Measured: docs/decisions/rows-in-company.md.
+ * for many add in another order. Measured: docs/decisions/row-independence.md.
  */
 export const maxRounding = 1e-5;
 const maxRounding16 = 1e-2;
