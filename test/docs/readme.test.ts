@@ -9,12 +9,14 @@ const blocks = [...readme.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language
   text: text as string,
 }));
 const json = blocks.filter(({ language }) => language === 'json').map(({ text }) => JSON.parse(text));
+const bodies = blocks
+  .filter(({ text }) => text.includes('/predict -H'))
+  .map(({ text }) => /-d '(\{.*\})'/.exec(text)?.[1]);
 
 describe('README.md', () => {
   test('shows the answer that its curl gets', async () => {
-    const body = /-d '(\{.*\})'/.exec(blocks.find(({ text }) => text.includes('/predict'))?.text ?? '')?.[1];
     await using server = await buildTestApp();
-    const answer = await server.post('/predict', body);
+    const answer = await server.post('/predict', bodies[0]);
     const { prediction_id: _, ...shown } = json[0];
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject(shown);
@@ -22,7 +24,7 @@ describe('README.md', () => {
 
   test('shows the refusal of a misspelt and an out-of-range feature', async () => {
     await using server = await buildTestApp();
-    const answer = await server.post('/predict', { age: 130, income: 1, incme: 1, credit_score: 688 });
+    const answer = await server.post('/predict', bodies[1]);
     const { request_id: _, ...shown } = json[1];
     expect(answer.body).toMatchObject(shown);
   });
