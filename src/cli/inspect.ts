@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { RefusedError } from '../errors.js';
 import { digestOf, readRegularFile } from '../files/regular-file.js';
 import { describeType, type GraphValue, type ModelGraph, readGraph } from '../inference/onnx/read-graph.js';
+import { describeShape } from '../text/describe-value.js';
 import { type Command, UsageError } from './terminal/command.js';
 import { printable, toPrintableJson, toTable } from './terminal/terminal-text.js';
 
@@ -76,8 +77,7 @@ function toText(facts: ReturnType<typeof describeModel>): string {
     list
       .slice(0, maxListed)
       .map(
-        ({ name, type, shape }) =>
-          `${name}: ${type}${shape ? ` [${shape.map((dim) => dim ?? '?').join(', ')}]` : ', of any shape'}`,
+        ({ name, type, shape }) => `${name}: ${type}${shape ? ` ${describeShape(shape)}` : ', of any shape'}`,
       );
   const pairs = (record: Readonly<Record<string, unknown>>, join: string) =>
     Object.entries(record)

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { readAcknowledged, readHandOver } from '../node-internals.js';
 
 /** A connection as node:cluster passes it on: the handle of a socket, and no stream around it. */
 interface Connection {
@@ -24,13 +25,15 @@ export function noteHandedConnections(worker: ChildProcess): HandedConnections {
     apply(send, self, args: [unknown, unknown?]) {
       const [message, connection] = args;
       // Left to the kernel, workers are handed the listener, which is not theirs alone: it has another `act`.
-      if (isHandOver(message) && isConnection(connection)) untaken.set(message.seq, connection);
+      const seq = readHandOver(message);
+      if (seq !== undefined && isConnection(connection)) untaken.set(seq, connection);
       return Reflect.apply(send, self, args);
     },
   });
   // A worker that takes a connection says so before it reads from it; one that does not want it says that.
-  worker.on('internalMessage', (message: { readonly ack?: number }) => {
-    if (message.ack !== undefined) untaken.delete(message.ack);
+  worker.on('internalMessage', (message: unknown) => {
+    const seq = readAcknowledged(message);
+    if (seq !== undefined) untaken.delete(seq);
   });
 
   return {
@@ -39,10 +42,6 @@ export function noteHandedConnections(worker: ChildProcess): HandedConnections {
       untaken.clear();
     },
   };
-}
-
-function isHandOver(message: unknown): message is { readonly seq: number } {
-  return typeof message === 'object' && message !== null && 'act' in message && message.act === 'newconn';
 }
 
 function isConnection(handle: unknown): handle is Connection {

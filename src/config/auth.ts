@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
-import { windowPattern } from '../time/duration.js';
-import { Switch } from './setting-types.js';
+import { windowForm, windowPattern } from '../time/duration.js';
+import { Switch, Text } from './setting-types.js';
 
 /** Who may ask, and how often. */
 export const accessVariables = {
@@ -28,7 +28,7 @@ export const accessVariables = {
         'The most requests in a RATE_LIMIT_WINDOW from one address without a key, and with a key that has no limit of its own; 0 for no limit. Without it: 100 an address, none on a loopback HOST, and none for keys.',
     }),
   ),
-  RATE_LIMIT_WINDOW: Type.String({
+  RATE_LIMIT_WINDOW: Text(windowForm, {
     pattern: windowPattern.source,
     default: '1 minute',
     description: 'The time in which RATE_LIMIT_MAX are let in.',

@@ -1,14 +1,17 @@
 import { Type } from '@sinclair/typebox';
-import { Milliseconds } from './setting-types.js';
+import { Milliseconds, Text } from './setting-types.js';
 
 /** What is remembered, and the Redis that servers share. */
 export const cacheVariables = {
   REDIS_URL: Type.Optional(
-    Type.String({
-      pattern: '^rediss?(\\+sentinel|\\+cluster)?://\\S+$',
-      description:
-        'The Redis that several servers share: limits then hold for all of them together, and answers are remembered for all. Predictions go on without it. redis+sentinel:// asks Sentinels for it, redis+cluster:// is a cluster, and rediss is TLS.',
-    }),
+    Text(
+      'a redis:// or rediss:// address, of Sentinels (redis+sentinel://) or a cluster (redis+cluster://)',
+      {
+        pattern: '^rediss?(\\+sentinel|\\+cluster)?://\\S+$',
+        description:
+          'The Redis that several servers share: limits then hold for all of them together, and answers are remembered for all. Predictions go on without it. redis+sentinel:// asks Sentinels for it, redis+cluster:// is a cluster, and rediss is TLS.',
+      },
+    ),
   ),
   REDIS_SENTINEL_USER: Type.Optional(
     Type.String({

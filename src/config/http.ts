@@ -1,5 +1,7 @@
 import { Type } from '@sinclair/typebox';
-import { Milliseconds, Switch } from './setting-types.js';
+import { proxiesForm, readTrustedProxies } from '../addresses/trusted-proxies.js';
+import { originsForm, readOrigins } from './cors-origins.js';
+import { Milliseconds, ReadText, Switch, Text } from './setting-types.js';
 
 /** Where the server listens, for whom, and how long it waits there. */
 export const edgeVariables = {
@@ -26,15 +28,13 @@ export const edgeVariables = {
     Type.String({ minLength: 1, description: 'The private key of the certificate, as PEM.' }),
   ),
   TRUST_PROXY: Type.Optional(
-    Type.String({
-      format: 'proxies',
+    ReadText(proxiesForm, readTrustedProxies, {
       description:
         'Proxies whose X-Forwarded-For is believed: addresses or networks with commas between ("10.0.0.0/8"), or their number, where nothing else can reach the server. Without it: none.',
     }),
   ),
   CORS_ORIGINS: Type.Optional(
-    Type.String({
-      format: 'origins',
+    ReadText(originsForm, readOrigins, {
       description:
         'Origins whose pages may ask from a browser, with commas between ("https://app.example.com"), or "*" for any. Without it: none.',
     }),
@@ -61,7 +61,7 @@ export const edgeVariables = {
     72_000,
   ),
   PUBLIC_URL: Type.Optional(
-    Type.String({
+    Text('an http:// or https:// address', {
       pattern: '^https?://[^\\s/]+(/\\S*)?$',
       description: 'The address that clients use, for links in errors and in the manual.',
     }),

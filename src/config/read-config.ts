@@ -1,18 +1,10 @@
 import { totalmem } from 'node:os';
-import { FormatRegistry, type Static, type TSchema } from '@sinclair/typebox';
+import type { Static, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { proxiesForm, readTrustedProxies } from '../addresses/trusted-proxies.js';
 import { ConfigError } from '../errors.js';
 import { describeValue, hideLogin } from '../text/describe-value.js';
 import { nearestNames } from '../text/did-you-mean.js';
-import { windowForm, windowPattern } from '../time/duration.js';
-import { originsForm, readOrigins } from './cors-origins.js';
 import { ConfigSchema } from './schema.js';
-
-/** Texts that have a form of their own, by the name that the schema gives it. */
-const forms: Readonly<Record<string, string>> = { proxies: proxiesForm, origins: originsForm };
-FormatRegistry.Set('proxies', (text) => readTrustedProxies(text) !== undefined);
-FormatRegistry.Set('origins', (text) => readOrigins(text) !== undefined);
 
 export type Config = Static<typeof ConfigSchema>;
 
@@ -30,7 +22,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       continue;
     }
     const value = schema['type'] === 'integer' && /^-?\d+$/.test(text) ? Number(text) : text;
-    if (Value.Check(schema, value)) config[name] = value;
+    const isRead = schema['read'] === undefined || schema['read'](text) !== undefined;
+    if (isRead && Value.Check(schema, value)) config[name] = value;
     else lines.push(`${name}: got ${describeValue(hideLogin(text))}, takes ${describeSchema(schema)}`);
   }
   for (const [one, other] of [
@@ -71,11 +64,7 @@ export function describeSchema(schema: TSchema): string {
     return `one of ${schema['anyOf'].map((option: TSchema) => option['const']).join(', ')}`;
   }
   if (schema['type'] === 'integer') return `a whole number from ${schema['minimum']} to ${schema['maximum']}`;
-  if (schema['format'] !== undefined) return forms[schema['format']] as string;
-  if (schema['pattern'] === windowPattern.source) return windowForm;
-  if (schema['pattern']?.startsWith('^redis'))
-    return 'a redis:// or rediss:// address, of Sentinels (redis+sentinel://) or a cluster (redis+cluster://)';
-  return schema['pattern'] === undefined ? 'a text' : 'an http:// or https:// address';
+  return schema['takes'] ?? 'a text';
 }
 
 /** What the loads and runs of models may take. Without a limit of memory: half of the machine's or the container's. */

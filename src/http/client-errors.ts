@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { RawRequest } from '../addresses/forwarded-for.js';
 import { type ErrorCode, ServiceError } from '../errors.js';
+import { responseInProgress } from '../node-internals.js';
 import { toErrorBody } from '../schemas/error-body.js';
 import type { ProblemSettings } from '../schemas/problem.js';
 import { createRequestId } from './request-id.js';
@@ -30,9 +31,6 @@ const reasons: Readonly<Record<number, string>> = {
 const lingerMs = 2_000;
 /** In which the rest of a request with an unknown method must come, from its first bytes on. */
 const restMs = 1_000;
-
-/** Node's own name for the answer that a connection is at; its default handler of such errors reads it too. */
-type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
 /** What is known of a request that never became one. */
 interface Refused {
@@ -87,7 +85,7 @@ const waiting = new WeakMap<Socket, Beginning>();
 
 /** Refuses bytes that the HTTP parser has refused: after those nothing on that connection can be trusted. */
 export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
-  return (found: ParserFault, socket: AnsweringSocket): void => {
+  return (found: ParserFault, socket: Socket): void => {
     let fault = found;
     const before = waiting.get(socket);
     if (before !== undefined) {
@@ -103,7 +101,7 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
       return;
     }
     // A refusal that the headers alone had earned: a second answer would be taken for that to the next request.
-    if (socket._httpMessage?.headersSent) {
+    if (responseInProgress(socket)?.headersSent) {
       socket.destroySoon();
       return;
     }
@@ -114,7 +112,7 @@ export function createClientErrorHandler(app: FastifyInstance, refuse: Refuse) {
       if (request !== undefined) refuseUnmatched(app, { ...request, socket }, refuse, socket);
       // A body that is broken, or comes too late, is that of the request that is being answered.
       else {
-        const url = socket._httpMessage?.req.url;
+        const url = responseInProgress(socket)?.req.url;
         refuse(new ServiceError(codes[fault.code ?? ''] ?? 'invalid_request'), socket, { url });
       }
     };

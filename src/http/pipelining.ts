@@ -1,15 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import fp from 'fastify-plugin';
+import { skipRemainingRequests } from '../node-internals.js';
 
 /** Requests of one connection that one turn of the loop takes: some milliseconds at most. */
 const maxInTurn = 32;
-
-/** What tells Node's parser that what follows is no HTTP: the rest of what was read is then passed over. */
-const notHttp = 2;
-
-/** Node's own name for a connection's parser, and in it for what is called with each request. */
-type ParsedSocket = Socket & { readonly parser?: { onIncoming?: () => number } | null };
 
 /**
  * Keeps one connection from holding up all others: Node reads up to 2 MB from a connection in a turn and answers every
@@ -29,7 +24,7 @@ export default fp(
     const [answer] = app.server.listeners('request');
     app.server.removeAllListeners('request');
     app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      const socket: ParsedSocket = request.socket;
+      const { socket } = request;
       if (inTurn.size === 0) setImmediate(endTurn);
       const count = (inTurn.get(socket) ?? 0) + 1;
       inTurn.set(socket, count);
@@ -39,7 +34,7 @@ export default fp(
         closed.add(1);
         response.shouldKeepAlive = false;
         socket.pause();
-        if (socket.parser) socket.parser.onIncoming = () => notHttp;
+        skipRemainingRequests(socket);
       }
       answer?.call(app.server, request, response);
     });

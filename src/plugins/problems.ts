@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, Route
 import fp from 'fastify-plugin';
 import { type ErrorCode, ServiceError } from '../errors.js';
 import { discardBody } from '../http/discard-body.js';
+import { hasSentContinue } from '../node-internals.js';
 import { toErrorBody } from '../schemas/error-body.js';
 import type { ProblemSettings } from '../schemas/problem.js';
 import { pointerToken } from '../text/describe-value.js';
@@ -91,7 +92,7 @@ export function sendProblem(
 
 /** Whether the client was never told to send its body, as it asked to be. Node notes that on the answer. */
 function awaitsInvitation({ headers }: FastifyRequest, { raw }: FastifyReply): boolean {
-  return headers.expect !== undefined && !(raw as { readonly _sent100?: boolean })._sent100;
+  return headers.expect !== undefined && !hasSentContinue(raw);
 }
 
 /** Whether the client left before its body was whole: nobody reads the answer, and nothing here is at fault. */

@@ -24,7 +24,6 @@ export type Part = 'cache' | 'limits';
 /** The one connection to Redis that the parts share, which may be away at any time. */
 export interface RedisLink {
   /** Whether Redis serves all that is asked of it. */
-  readonly isUp: boolean;
   readonly state: 'up' | 'down';
   /** Commands that it refuses although it serves others: what its user may not run. */
   readonly refusedCommands: readonly string[];
@@ -123,9 +122,6 @@ export function createRedisLink(address: RedisAddress, options: RedisLinkOptions
   }
 
   return {
-    get isUp() {
-      return health.state === 'up';
-    },
     get state() {
       return health.state;
     },

@@ -6,6 +6,16 @@ export function describeValue(value: unknown): string {
   return String(value);
 }
 
+/** A JSON object: no array, and not null. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The shape of a tensor as `[?, 3]`: `?` for a dimension without a size and a name. */
+export function describeShape(dims: readonly (number | string | null | undefined)[]): string {
+  return `[${dims.map((dim) => dim ?? '?').join(', ')}]`;
+}
+
 /** An address without the user and the password that may stand before its "@". */
 export function hideLogin(text: string): string {
   return text.replace(/^([a-z]*:\/\/)?.*@/is, '$1…@');

@@ -45,6 +45,11 @@ export function nearestNames(
   return found.map(({ candidate }) => candidate);
 }
 
+/** What follows a message about an unknown name: the known names that it may have meant, or nothing. */
+export function didYouMean(nearest: readonly string[]): string {
+  return nearest.length === 0 ? '' : `; did you mean ${nearest.join(' or ')}?`;
+}
+
 type Rows = readonly [Uint8Array, Uint8Array];
 
 /**

@@ -1,7 +1,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors';
 import { describeValue } from './describe-value.js';
-import { nearestNames } from './did-you-mean.js';
+import { didYouMean, nearestNames } from './did-you-mean.js';
 
 /**
  * What TypeBox has found wrong with a file, one line an offending key: its path, what it takes and what it got.
@@ -122,6 +122,6 @@ function suggest({ path, schema }: ValueError): string {
   const key = path.slice(path.lastIndexOf('/') + 1);
   const known = Object.keys(schema['properties'] ?? {});
   const nearest = nearestNames(key, known, 2);
-  if (nearest.length > 0) return `; did you mean ${nearest.join(' or ')}?`;
+  if (nearest.length > 0) return didYouMean(nearest);
   return known.length > 0 && known.length <= 8 ? `; known are ${known.join(', ')}` : '';
 }

@@ -133,7 +133,7 @@ describe('the cache in Redis', () => {
       expect(await opened.cache.get(key)).toBe(undefined);
       expect(opened.corrupt()).toBe(1);
       expect(await opened.names()).toEqual([]);
-      expect(opened.test.link.isUp).toBe(true);
+      expect(opened.test.link.state).toBe('up');
     },
   );
 

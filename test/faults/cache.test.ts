@@ -82,7 +82,7 @@ faultWithoutServer(
     ] as const) {
       await using server = await buildTestApp({ ...environment, CACHE: kind, REDIS_TIMEOUT_MS: '2000' });
       const { app } = server;
-      if (kind === 'redis') await vi.waitUntil(() => app.redis?.isUp, { timeout: 5_000 });
+      if (kind === 'redis') await vi.waitUntil(() => app.redis?.state === 'up', { timeout: 5_000 });
       let hits = 0;
       const one = async () => {
         const [place, wa, wb] = asks[next(asks.length)] as (typeof asks)[number];

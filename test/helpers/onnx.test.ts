@@ -15,7 +15,7 @@ async function run(model: Uint8Array, feeds: Feeds, fetches?: readonly string[])
   try {
     const results = session.run(
       feeds as unknown as Tensors,
-      fetches ?? session.outputs.map(({ name }) => name),
+      fetches ?? readGraph(model).outputs.map(({ name }) => name),
     );
     return Object.fromEntries(
       Object.entries(results).map(([name, { dims, data }]) => [name, { dims, data: [...data] }]),

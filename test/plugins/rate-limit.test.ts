@@ -230,7 +230,7 @@ test('servers with one Redis share every limit, and each holds it alone once Red
   const config = { RATE_LIMIT_MAX: 4 };
   await using one = await buildLimits(config, [createKey('a', 3)], redisServer.url);
   await using two = await buildLimits(config, [createKey('a', 3)], redisServer.url);
-  for (const { app } of [one, two]) await vi.waitFor(() => expect(app.redis?.isUp).toBe(true));
+  for (const { app } of [one, two]) await vi.waitFor(() => expect(app.redis?.state).toBe('up'));
   const inTurn = async (more: { key?: string }) => {
     const statuses: number[] = [];
     for (let k = 0; k < 6; k += 1) statuses.push((await (k % 2 === 0 ? one : two).ask(more)).status);

@@ -32,7 +32,7 @@ async function openLink(url = shared.url) {
     },
   });
   links.push(link);
-  await vi.waitFor(() => expect(link.isUp).toBe(true), { timeout: 15_000 });
+  await vi.waitFor(() => expect(link.state).toBe('up'), { timeout: 15_000 });
   return { link, degraded: () => degraded };
 }
 
@@ -184,7 +184,7 @@ test('while Redis is away each process holds the limit alone, and goes back by i
   expect(degraded()).toBeGreaterThan(0);
   const known = degraded();
   await using again = await startRedis({ port: server.port });
-  await vi.waitFor(() => expect(own.isUp).toBe(true), { timeout: 15_000 });
+  await vi.waitFor(() => expect(own.state).toBe('up'), { timeout: 15_000 });
   expect(await askTimes(5)).toBe(3);
   expect(degraded()).toBe(known);
   expect(again.port).toBe(server.port);

@@ -116,7 +116,7 @@ describe.concurrent('a Redis that does not serve', () => {
     const down = await test.become('down');
     expect(down).toMatchObject({ reason });
     expect(JSON.stringify(down)).not.toContain('canary');
-    expect(test.link.isUp).toBe(false);
+    expect(test.link.state).toBe('down');
     for (let k = 0; k < 20; k += 1) {
       expect(await write(test)).toBe(undefined);
       expect(await read(test)).toBe(canRead ? '' : undefined);

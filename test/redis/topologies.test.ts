@@ -158,7 +158,7 @@ describe('by way of Sentinel', () => {
     await vi.waitUntil(
       async () => {
         await write(test);
-        return (await client.exists('sardonyx:{limit}:x')) === 1 && test.link.isUp;
+        return (await client.exists('sardonyx:{limit}:x')) === 1 && test.link.state === 'up';
       },
       { timeout: 20_000, interval: 20 },
     );

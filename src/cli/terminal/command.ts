@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { messageOf } from '../../errors.js';
-import { nearestNames } from '../../text/did-you-mean.js';
+import { didYouMean, nearestNames } from '../../text/did-you-mean.js';
 
 type ParseArgsOptionsConfig = NonNullable<ParseArgsConfig['options']>;
 
@@ -98,6 +98,5 @@ function joinNegatives(argv: readonly string[], options: ParseArgsOptionsConfig)
 
 /** `; did you mean --models?`, or nothing. */
 export function suggest(name: string, known: readonly string[], prefix = ''): string {
-  const nearest = nearestNames(name, known, 2).map((it) => prefix + it);
-  return nearest.length === 0 ? '' : `; did you mean ${nearest.join(' or ')}?`;
+  return didYouMean(nearestNames(name, known, 2).map((it) => prefix + it));
 }

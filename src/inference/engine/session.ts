@@ -3,54 +3,20 @@ import type { Tensor as EngineTensor } from 'onnxruntime-node';
 // The public `create` and `run` are these calls behind a `setImmediate` and a promise: they block all the same,
 // and cost one more turn of the loop for each run (onnxruntime-node 1.30.0, dist/backend.js).
 import { binding, initOrt } from 'onnxruntime-node/dist/binding.js';
-import {
-  type Dimension,
-  type ElementType,
-  elementTypes,
-  type Tensor,
-  type TensorData,
-  type Tensors,
-} from '../tensors/tensor.js';
+import { elementTypes, type Tensor, type TensorData, type Tensors } from '../tensors/tensor.js';
 import { toEngineError, toRunError } from './engine-error.js';
 
 // Read by the engine when its environment is made, before the first session: without it, 1.29 and newer
 // report usage over the network and write to the home folder.
 process.env['ORT_DISABLE_TELEMETRY'] = '1';
 
-/** What a graph takes or gives under one name. `type` is absent where it is no tensor of a type we know. */
-export interface SessionValue {
-  readonly name: string;
-  readonly type?: ElementType;
-  readonly dims?: readonly Dimension[];
-}
-
 /** One model in the engine. `run` and `openSession` block the thread that calls them. */
 export interface Session {
-  readonly inputs: readonly SessionValue[];
-  readonly outputs: readonly SessionValue[];
   /** Runs the graph on exactly its inputs and gives the named outputs. Throws `EngineError`. */
   run(feeds: Tensors, fetches: readonly string[]): Tensors;
   /** Gives the memory back. No run may follow. */
   release(): void;
 }
-
-/** The engine's numbers for element types (TensorProto.DataType of the ONNX format). */
-const typeNumbers: readonly (ElementType | undefined)[] = [
-  undefined,
-  'float32',
-  'uint8',
-  'int8',
-  'uint16',
-  'int16',
-  'int32',
-  'int64',
-  'string',
-  'bool',
-  'float16',
-  'float64',
-  'uint32',
-  'uint64',
-];
 
 /**
  * Opens a model: its bytes, or a path where it has external weights (which are looked up beside it).
@@ -75,8 +41,6 @@ export function openSession(model: Uint8Array | string, intraOpNumThreads: numbe
   }
 
   return {
-    inputs: engine.inputMetadata.map(toSessionValue),
-    outputs: engine.outputMetadata.map(toSessionValue),
     run(feeds, fetches) {
       const given: Record<string, EngineTensor> = {};
       for (const name in feeds) {
@@ -97,7 +61,6 @@ export function openSession(model: Uint8Array | string, intraOpNumThreads: numbe
 }
 
 type Engine = InstanceType<typeof binding.InferenceSession>;
-type EngineValue = Engine['inputMetadata'][number];
 
 function runEngine(
   engine: Engine,
@@ -109,15 +72,6 @@ function runEngine(
   } catch (cause) {
     throw toRunError(cause);
   }
-}
-
-function toSessionValue(value: EngineValue): SessionValue {
-  const type = value.isTensor ? typeNumbers[value.type] : undefined;
-  if (type === undefined) return { name: value.name };
-  const dims = value.shape.map((dim, index) =>
-    dim >= 0 ? dim : value.symbolicDimensions[index] || undefined,
-  );
-  return { name: value.name, type, dims };
 }
 
 function toTensor(value: EngineTensor): Tensor {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { ServiceError } from '../../errors.js';
 import { EngineError } from '../engine/engine-error.js';
 import type { Tensors } from '../tensors/tensor.js';
 import { createFrameReader, type Frame, toFrame } from './frame.js';
 import type { RunnerReply, RunnerRequest } from './messages.js';
+import { runnerEntry } from './runner-entry.js';
 
 /** The child has ended, by itself or because it was killed: what it was asked has no answer. */
 export class RunnerLostError extends Error {
@@ -45,10 +45,6 @@ export interface RunnerProcess {
   readonly ended: Promise<string>;
 }
 
-// From the sources, as tests and `npm run dev` run it, the child needs what its parent was given.
-const isSource = import.meta.url.endsWith('.ts');
-const entry = fileURLToPath(new URL(`./main.${isSource ? 'ts' : 'js'}`, import.meta.url));
-
 /**
  * Starts a child, which ends itself when it takes more memory than `maxMemoryBytes`. It gets none of the parent's
  * environment but what a process needs, and no secrets with it.
@@ -58,13 +54,7 @@ export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
   const child = spawn(
     process.execPath,
     // What has been read is thrown away before memory is measured.
-    [
-      '--expose-gc',
-      ...(isSource ? ['--import', 'tsx'] : []),
-      entry,
-      String(maxMemoryBytes),
-      String(process.pid),
-    ],
+    ['--expose-gc', ...runnerEntry, String(maxMemoryBytes), String(process.pid)],
     {
       env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ...localeOf(process.env), ORT_DISABLE_TELEMETRY: '1' },
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],

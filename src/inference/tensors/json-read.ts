@@ -1,5 +1,5 @@
 import type { Problem } from '../../errors.js';
-import { describeValue } from '../../text/describe-value.js';
+import { describeShape, describeValue, isObject } from '../../text/describe-value.js';
 import { readBase64, TensorFault, type TensorSpec, writeElement } from './json-read-element.js';
 import { allocate, type Dimension, sizeOf, type Tensor } from './tensor.js';
 
@@ -21,7 +21,7 @@ export function readTensor(
   symbols: Map<string, number>,
 ): Tensor | Problem {
   try {
-    return isPlainObject(value)
+    return isObject(value)
       ? readShaped(value, spec, pointer, symbols)
       : readNested(value, spec, pointer, symbols);
   } catch (error) {
@@ -144,10 +144,5 @@ function wantedSize(declared: Dimension, symbols: Symbols): number | undefined {
 function rankMessage(spec: TensorSpec): string {
   if (spec.dims === undefined) return `must have at most ${maxRank} dimensions`;
   if (spec.dims.length === 0) return 'must be a bare value, without dimensions';
-  const shape = spec.dims.map((dim) => dim ?? '?').join(', ');
-  return `must have ${spec.dims.length} dimensions: [${shape}]`;
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return `must have ${spec.dims.length} dimensions: ${describeShape(spec.dims)}`;
 }

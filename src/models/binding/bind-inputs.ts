@@ -9,7 +9,7 @@ import {
   isFloatType,
   sizeOf,
 } from '../../inference/tensors/tensor.js';
-import { describeValue } from '../../text/describe-value.js';
+import { describeShape, describeValue } from '../../text/describe-value.js';
 import { isEncodableText } from '../../text/encodable-text.js';
 import type { Column, EncodedInput } from '../features/encode.js';
 import type { TypedFeature } from '../features/feature-schema.js';
@@ -102,8 +102,9 @@ export function checkInputSize({ name, shape = [] }: GraphValue, type: ElementTy
     elements <= (type === 'string' ? maxTexts : maxElements) &&
     countArrays(fixed) <= maxArrays;
   if (isSmall) return;
-  const shown = shape.map((dim) => dim ?? '?').join(', ');
-  throw new RefusedError(`the input ${name} has shape [${shown}], which is too large to be served`);
+  throw new RefusedError(
+    `the input ${name} has shape ${describeShape(shape)}, which is too large to be served`,
+  );
 }
 
 function deriveInputs(
@@ -132,9 +133,8 @@ function bindRowDims(input: GraphValue, width: number): readonly number[] {
   const open = rowShape.filter((dim) => typeof dim !== 'number').length;
   const needs = open === 0 ? fixed === width : open === 1 && width % fixed === 0;
   if (shape.length === 0 || !needs) {
-    const declared = shape.map((dim) => dim ?? '?').join(', ');
     throw new RefusedError(
-      `the input ${name} has shape [${declared}], rows first, and ${width} feature${width === 1 ? '' : 's'} to fill it`,
+      `the input ${name} has shape ${describeShape(shape)}, rows first, and ${width} feature${width === 1 ? '' : 's'} to fill it`,
     );
   }
   return rowShape.map((dim) => (typeof dim === 'number' ? dim : width / fixed));

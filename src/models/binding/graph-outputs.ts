@@ -6,6 +6,7 @@ import {
   isFloatType,
   isIntegerType,
 } from '../../inference/tensors/tensor.js';
+import { describeShape } from '../../text/describe-value.js';
 
 /** What to do about an output that no tensor of ours can hold, in words that follow its name. */
 export function unservable(output: GraphValue): string | undefined {
@@ -54,7 +55,7 @@ export function describeOutputs(graph: ModelGraph): string {
   return listed(
     graph.outputs.map(
       (it) =>
-        `${it.name} (${it.kind === 'tensor' ? it.elementType : it.kind}${it.shape ? ` [${it.shape.map((dim) => dim ?? '?').join(', ')}]` : ''})`,
+        `${it.name} (${it.kind === 'tensor' ? it.elementType : it.kind}${it.shape ? ` ${describeShape(it.shape)}` : ''})`,
     ),
   );
 }

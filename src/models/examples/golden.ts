@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { messageOf, RefusedError, ServiceError } from '../../errors.js';
-import { describeValue } from '../../text/describe-value.js';
+import { describeValue, isObject } from '../../text/describe-value.js';
 import { describeSchemaErrors } from '../../text/schema-errors.js';
 import { parseBoundedJson } from '../manifest/bounded-json.js';
 import type { Manifest } from '../manifest/manifest.js';
@@ -164,8 +164,4 @@ function describeFailure(error: unknown): string {
   const cause =
     error instanceof ServiceError && error.cause !== undefined ? `: ${messageOf(error.cause)}` : '';
   return `${problem ? `${problem.pointer} ${problem.message}` : messageOf(error)}${cause}`;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,7 +3,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { type Explanation, type Problem, ServiceError } from '../../errors.js';
 import { type ElementType, numberBounds, schemaBounds } from '../../inference/tensors/tensor.js';
 import { describeValue, pointerToken } from '../../text/describe-value.js';
-import { createSearchBudget, nearestNames, type SearchBudget } from '../../text/did-you-mean.js';
+import { createSearchBudget, didYouMean, nearestNames } from '../../text/did-you-mean.js';
 import { isEncodableText } from '../../text/encodable-text.js';
 import { boundsOf, categoriesOf, findValueFault } from '../manifest/feature-value.js';
 import type { Feature } from '../manifest/manifest.js';
@@ -157,8 +157,9 @@ function explain(
     }
     for (const name of Object.keys(row)) {
       if (known.has(name)) continue;
-      const suggestion = () => (problems.length < maxSuggested ? didYouMean(name, names, budget) : '');
-      add(name, () => `is not a feature of ${modelName}${suggestion()}`);
+      const nearest = () =>
+        problems.length < maxSuggested ? nearestNames(name, names, 3, undefined, budget) : [];
+      add(name, () => `is not a feature of ${modelName}${didYouMean(nearest())}`);
     }
   }
   const listed = count > maxProblems ? `; the first ${maxProblems} are listed` : '';
@@ -181,11 +182,6 @@ const manyRowsAt = (modelName: string) => `/v1/models/${modelName}:predict`;
 
 function sketchRow(known: ReadonlySet<string>): string {
   return sketchObject([...known], '…');
-}
-
-function didYouMean(name: string, known: readonly string[], budget: SearchBudget): string {
-  const nearest = nearestNames(name, known, 3, undefined, budget);
-  return nearest.length === 0 ? '' : `; did you mean ${nearest.join(' or ')}?`;
 }
 
 function toSentence(text: string | undefined): string | undefined {

@@ -2,6 +2,7 @@ import { RefusedError } from '../../errors.js';
 import { listOwnOutputs } from '../../inference/analysis/graph-passing.js';
 import { findOrigin } from '../../inference/analysis/output-origin.js';
 import { describeType, type GraphValue, type ModelGraph } from '../../inference/onnx/read-graph.js';
+import { describeShape } from '../../text/describe-value.js';
 import { isFloat, typeOf, unservable } from '../binding/graph-outputs.js';
 import type { Manifest } from '../manifest/manifest.js';
 
@@ -65,6 +66,5 @@ function isLabel(output: GraphValue): boolean {
 }
 
 function describe(output: GraphValue): string {
-  const shape = output.shape?.map((dim) => dim ?? '?').join(', ');
-  return `a tensor of ${describeType(output)}${shape === undefined ? '' : ` [${shape}]`}`;
+  return `a tensor of ${describeType(output)}${output.shape === undefined ? '' : ` ${describeShape(output.shape)}`}`;
 }

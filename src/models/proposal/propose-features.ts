@@ -1,6 +1,7 @@
 import { RefusedError } from '../../errors.js';
 import { countOf, listOf } from '../../inference/analysis/output-origin.js';
 import type { GraphNode, GraphValue, ModelGraph } from '../../inference/onnx/read-graph.js';
+import { describeShape, isObject } from '../../text/describe-value.js';
 import { type Feature, type ManifestFile, maxFeatures } from '../manifest/manifest.js';
 
 export interface FeaturesProposal {
@@ -189,10 +190,6 @@ function exampleOf(
 function describe(inputs: readonly GraphValue[]): string {
   return inputs
     .slice(0, 20)
-    .map((input) => `${input.name} [${(input.shape ?? []).map((dim) => dim ?? '?').join(', ')}]`)
+    .map((input) => `${input.name} ${describeShape(input.shape ?? [])}`)
     .join(', ');
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

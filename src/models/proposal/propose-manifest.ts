@@ -1,5 +1,6 @@
 import { RefusedError } from '../../errors.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
+import { isObject } from '../../text/describe-value.js';
 import { findValueFault } from '../manifest/feature-value.js';
 import type { Feature, ManifestFile } from '../manifest/manifest.js';
 import type { WantedOutputs } from './choose-output.js';
@@ -141,8 +142,4 @@ function withExample(feature: Feature, values: readonly unknown[]): Feature {
     ...(example !== undefined && { example: example as string | number | boolean }),
     ...(values.includes(null) && { nullable: true }),
   };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,6 +1,6 @@
 import { type Problem, ServiceError } from '../../errors.js';
 import { describeValue, hideKeys } from '../../text/describe-value.js';
-import { nearestNames } from '../../text/did-you-mean.js';
+import { didYouMean, nearestNames } from '../../text/did-you-mean.js';
 import type { Aliases } from './aliases.js';
 import type { LoadedVersion } from './loaded-version.js';
 import { explainUnavailable } from './unavailable.js';
@@ -95,9 +95,7 @@ export function modelNotFound(name: string, known: readonly string[]): ServiceEr
 
 function suggest(name: string, known: readonly string[], pointer: string): readonly Problem[] {
   const nearest = nearestNames(name, known, 3);
-  return nearest.length === 0
-    ? []
-    : [{ pointer, message: `is not there; did you mean ${nearest.join(' or ')}?` }];
+  return nearest.length === 0 ? [] : [{ pointer, message: `is not there${didYouMean(nearest)}` }];
 }
 
 function listSome(names: readonly string[]): string {

@@ -2,8 +2,8 @@ import { type Problem, ServiceError } from '../../errors.js';
 import { readTensor } from '../../inference/tensors/json-read.js';
 import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
 import type { Tensor } from '../../inference/tensors/tensor.js';
-import { describeValue, pointerToken } from '../../text/describe-value.js';
-import { createSearchBudget, nearestNames } from '../../text/did-you-mean.js';
+import { describeValue, isObject, pointerToken } from '../../text/describe-value.js';
+import { createSearchBudget, didYouMean, nearestNames } from '../../text/did-you-mean.js';
 import { findForeignForm, sketchObject } from '../tasks/foreign-body.js';
 
 const maxProblems = 100;
@@ -99,10 +99,7 @@ function readInputs(
   for (const name of Object.keys(inputs).slice(0, known.length + maxProblems)) {
     if (names.has(name)) continue;
     const nearest = suggested++ < maxSuggested ? nearestNames(name, known, 3, undefined, budget) : [];
-    add(
-      `/inputs/${pointerToken(name)}`,
-      `is not an input${nearest.length ? `; did you mean ${nearest.join(' or ')}?` : ''}`,
-    );
+    add(`/inputs/${pointerToken(name)}`, `is not an input${didYouMean(nearest)}`);
   }
   return feeds;
 }
@@ -135,8 +132,4 @@ function refuse(problems: readonly Problem[]): ServiceError {
     detail: `${count} problem${problems.length === 1 ? '' : 's'}`,
     problems,
   });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -8,6 +8,7 @@ import {
   schemaBounds,
   sizeOf,
 } from '../../inference/tensors/tensor.js';
+import { describeShape } from '../../text/describe-value.js';
 
 type Schema = Record<string, unknown>;
 
@@ -110,7 +111,7 @@ function packedForms(type: ElementType): readonly Schema[] {
 }
 
 function shapeText({ dims }: TensorSpec): string {
-  return dims === undefined ? 'of any shape' : `of shape [${dims.map((dim) => dim ?? '?').join(', ')}]`;
+  return dims === undefined ? 'of any shape' : `of shape ${describeShape(dims)}`;
 }
 
 function jsonTypeOf(type: ElementType): string {

@@ -1,8 +1,8 @@
 import { type Problem, ServiceError } from '../../errors.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import type { CheckedRequest } from '../../models/tasks/task.js';
-import { describeValue, pointerToken } from '../../text/describe-value.js';
-import { isObject, readList, refuse, type V1Body } from './read-body.js';
+import { describeValue, isObject, pointerToken } from '../../text/describe-value.js';
+import { readList, refuse, type V1Body } from './read-body.js';
 
 /** Where in the body a problem of one of its rows is: a pointer, for the pointer in the row. */
 export type Locate = (row: number, pointer: string) => string;

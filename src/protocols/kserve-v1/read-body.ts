@@ -1,5 +1,5 @@
 import { type Problem, ServiceError } from '../../errors.js';
-import { describeValue, pointerToken } from '../../text/describe-value.js';
+import { describeValue, isObject, pointerToken } from '../../text/describe-value.js';
 
 /** A body of the protocol, as it stands there. */
 export interface V1Body {
@@ -67,10 +67,6 @@ function readParameters(parameters: unknown, problems: Problem[]): boolean {
 export function refuse(problems: readonly Problem[]): ServiceError {
   const detail = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
   return new ServiceError('invalid_input', { detail, problems });
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The rows of a list, one at least. Throws `invalid_input`. */

@@ -1,8 +1,8 @@
 import { type Problem, ServiceError } from '../../errors.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
-import { describeValue, pointerToken } from '../../text/describe-value.js';
+import { describeValue, isObject, pointerToken } from '../../text/describe-value.js';
 import type { Locate, LocatedRows } from './feature-rows.js';
-import { isObject, readList, refuse, type V1Body } from './read-body.js';
+import { readList, refuse, type V1Body } from './read-body.js';
 
 /** The tensors of one request, and how many rows were sent, where it was rows. */
 export interface TensorInstances extends LocatedRows {

@@ -1,17 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import { runnerEntry } from '../../helpers/runner-entry.js';
 
 /** A child as a parent of this number would start it. */
 function startChild(parent: number) {
-  const args = [
-    '--expose-gc',
-    '--import',
-    'tsx',
-    'src/inference/runner/main.ts',
-    '4000000000',
-    String(parent),
-  ];
+  const args = ['--expose-gc', ...runnerEntry, '4000000000', String(parent)];
   return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
 }
 

@@ -5,7 +5,7 @@ import { childrenOf, isAlive } from '../../helpers/processes.js';
 
 const answers = async (runner: RunnerProcess) =>
   (await runner.ask({ kind: 'measure' })).message.residentBytes;
-const children = () => new Set(childrenOf(process.pid, 'runner/main.ts'));
+const children = () => new Set(childrenOf(process.pid, 'runner/main.js'));
 
 test('while it has users, a child is there before it is wanted', async () => {
   const pool = new RunnerPool(4e9);
