@@ -44,10 +44,23 @@ describe('README.md', () => {
   });
 });
 
+/** The anchors that GitHub gives to the headings of a page. */
+function anchorsOf(page: string): readonly string[] {
+  const text = page.replace(/^```[\s\S]*?^```$/gm, '');
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
 describe('the documentation', () => {
   const pages = [
     'README.md',
+    'CHANGELOG.md',
     'CONTRIBUTING.md',
+    'SECURITY.md',
     ...readdirSync('docs', { recursive: true, encoding: 'utf8' }).map((name) => join('docs', name)),
   ];
   test.each(pages.filter((name) => name.endsWith('.md')))('%s links only to what is there', (page) => {
@@ -56,6 +69,15 @@ describe('the documentation', () => {
     );
     const broken = links.filter((link) => !/^https?:/.test(link) && !existsSync(join(dirname(page), link)));
     expect(broken).toEqual([]);
+  });
+
+  test.each(pages.filter((name) => name.endsWith('.md')))('%s links only to headings that exist', (page) => {
+    const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s:]*)#([^)\s]+)\)/g)];
+    const broken = links.filter(([, path = '', anchor = '']) => {
+      const target = path === '' ? page : join(dirname(page), path);
+      return !anchorsOf(readFileSync(target, 'utf8')).includes(anchor);
+    });
+    expect(broken.map(([link]) => link)).toEqual([]);
   });
 
   test('docs/api.md and /openapi.json have the same routes', async () => {
