@@ -64,7 +64,7 @@ export function describeSchema(schema: TSchema): string {
     return `one of ${schema['anyOf'].map((option: TSchema) => option['const']).join(', ')}`;
   }
   if (schema['type'] === 'integer') return `a whole number from ${schema['minimum']} to ${schema['maximum']}`;
-  return schema['takes'] ?? 'a text';
+  return schema['takes'] ?? 'text';
 }
 
 /** What the loads and runs of models may take. Without a limit of memory: half of the machine's or the container's. */

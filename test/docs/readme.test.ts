@@ -9,12 +9,14 @@ const blocks = [...readme.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language
   text: text as string,
 }));
 const json = blocks.filter(({ language }) => language === 'json').map(({ text }) => JSON.parse(text));
+const bodies = blocks
+  .filter(({ text }) => text.includes('/predict -H'))
+  .map(({ text }) => /-d '(\{.*\})'/.exec(text)?.[1]);
 
 describe('README.md', () => {
   test('shows the answer that its curl gets', async () => {
-    const body = /-d '(\{.*\})'/.exec(blocks.find(({ text }) => text.includes('/predict'))?.text ?? '')?.[1];
     await using server = await buildTestApp();
-    const answer = await server.post('/predict', body);
+    const answer = await server.post('/predict', bodies[0]);
     const { prediction_id: _, ...shown } = json[0];
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject(shown);
@@ -22,7 +24,7 @@ describe('README.md', () => {
 
   test('shows the refusal of a misspelt and an out-of-range feature', async () => {
     await using server = await buildTestApp();
-    const answer = await server.post('/predict', { age: 130, income: 1, incme: 1, credit_score: 688 });
+    const answer = await server.post('/predict', bodies[1]);
     const { request_id: _, ...shown } = json[1];
     expect(answer.body).toMatchObject(shown);
   });
@@ -42,10 +44,23 @@ describe('README.md', () => {
   });
 });
 
+/** The anchors that GitHub gives to the headings of a page. */
+function anchorsOf(page: string): readonly string[] {
+  const text = page.replace(/^```[\s\S]*?^```$/gm, '');
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
 describe('the documentation', () => {
   const pages = [
     'README.md',
+    'CHANGELOG.md',
     'CONTRIBUTING.md',
+    'SECURITY.md',
     ...readdirSync('docs', { recursive: true, encoding: 'utf8' }).map((name) => join('docs', name)),
   ];
   test.each(pages.filter((name) => name.endsWith('.md')))('%s links only to what is there', (page) => {
@@ -54,6 +69,15 @@ describe('the documentation', () => {
     );
     const broken = links.filter((link) => !/^https?:/.test(link) && !existsSync(join(dirname(page), link)));
     expect(broken).toEqual([]);
+  });
+
+  test.each(pages.filter((name) => name.endsWith('.md')))('%s links only to headings that exist', (page) => {
+    const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s:]*)#([^)\s]+)\)/g)];
+    const broken = links.filter(([, path = '', anchor = '']) => {
+      const target = path === '' ? page : join(dirname(page), path);
+      return !anchorsOf(readFileSync(target, 'utf8')).includes(anchor);
+    });
+    expect(broken.map(([link]) => link)).toEqual([]);
   });
 
   test('docs/api.md and /openapi.json have the same routes', async () => {

@@ -24,8 +24,8 @@ export interface CompanyFault {
 }
 
 /**
- * The largest difference that rounding explains, as a share of the largest value in the column: a kernel for one row
- * adds in another order than a kernel for many rows. Measured: docs/decisions/rows-in-company.md.
+ * The largest difference that rounding explains, as a share of the largest value in the column: kernels for one row and
+ * for many add in another order. Measured: docs/decisions/row-independence.md.
  */
 export const maxRounding = 1e-5;
 const maxRounding16 = 1e-2;
