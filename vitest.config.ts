@@ -2,7 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // One process a test file: the engine can be loaded once a process.
-const shared = { pool: 'forks', globals: false } as const;
+const shared = {
+  pool: 'forks',
+  globals: false,
+  // For a test that never ends: a busy machine takes several times as long as an idle one.
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+} as const;
 
 // A runner's child is the built one, as users run it: it starts in 60 ms, from the sources in 600.
 const alias = [
@@ -11,6 +17,9 @@ const alias = [
     replacement: fileURLToPath(new URL('test/helpers/runner-entry.ts', import.meta.url)),
   },
 ];
+
+// Tests that start whole programs: servers, several Redises, kustomize, npm. They take most of the time.
+const programs = ['cluster', 'deploy', 'docs', 'e2e', 'k8s', 'redis', 'release'].map((it) => `test/${it}`);
 
 export default defineConfig({
   test: {
@@ -22,12 +31,18 @@ export default defineConfig({
           ...shared,
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/faults/**'],
-          // Much of a test's time is a child process that starts: the processors are not all taken by as many files.
+          exclude: ['test/faults/**', ...programs.map((folder) => `${folder}/**`)],
           maxWorkers: '100%',
-          // For what never ends: a busy machine takes several times as long as an idle one.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          ...shared,
+          name: 'programs',
+          include: programs.map((folder) => `${folder}/**/*.test.ts`),
+          // A test waits for its program most of the time.
+          maxWorkers: '100%',
         },
       },
       {
@@ -36,9 +51,7 @@ export default defineConfig({
           ...shared,
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          // What is timed must not compete with another test for the processor.
+          // Timed tests must not compete with other tests for the processors.
           fileParallelism: false,
         },
       },

@@ -80,6 +80,7 @@ describe('a start after which the server is not ready', () => {
   ])('for the sake of %s says so in the banner and in the log', async (variable, value, reason) => {
     await using server = await startServerProcess({ [variable]: value });
     expect(await readBanner(server)).toContain(`  Not ready: ${reason}`);
+    await waitForLine(server, '"msg":"not ready"');
     const line = server.stdout.find((text) => text.includes('"msg":"not ready"'));
     expect(JSON.parse(line ?? '{}')).toMatchObject({
       level: 40,

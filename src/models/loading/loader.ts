@@ -157,20 +157,9 @@ async function loadChecked(
     else {
       isKept = true;
       const onLost = (how: string) => options.onLost?.(manifest.name, manifest.version, how);
-      // No closure that lives as long as the version may hold `files`, whose bytes are large.
-      const bytes = files.model.length;
-      const onHeldInMemory = (fault: unknown) =>
-        options.onNotice?.(
-          'a model is held in memory, because no file can be made in the folder for temporary files',
-          {
-            ...about,
-            bytes,
-            err: fault,
-          },
-        );
       executor = await openIsolated(model, sandbox, {
         ...{ threads, timeoutMs, loadTimeoutMs, maxOutputBytes, residentBytes, pool, title, onLost },
-        onHeldInMemory,
+        onNotice: options.onNotice,
         warmUp: warm.runs[0],
       });
     }

@@ -7,6 +7,7 @@ import type { ModelSource } from '../../inference/runner/model-source.js';
 import type { Sandbox } from '../../inference/runner/sandbox.js';
 import { nextTurn } from '../../time/slices.js';
 import { holdBytes } from '../private-copy/held-bytes.js';
+import type { Notify } from '../private-copy/notify.js';
 import type { PrivateCopy } from '../private-copy/private-copy.js';
 import type { TensorRun } from '../tensors/tensor-task.js';
 import type { VersionFiles } from './version-files.js';
@@ -39,20 +40,25 @@ export async function openInline(
 
 /**
  * Adopts the child that has tried the model. Later children get the bytes from this process, or from the copy if there
- * are external weights. `onHeldInMemory` is called with the reason if a large model stays in this process's memory.
+ * are external weights.
  */
 export async function openIsolated(
   { files, copy }: CheckedModel,
   sandbox: Sandbox,
   {
-    onHeldInMemory,
+    onNotice,
     ...options
-  }: Omit<IsolatedOptions, 'source' | 'onClosed'> & {
-    readonly onHeldInMemory?: ((fault: unknown) => void) | undefined;
-  },
+  }: Omit<IsolatedOptions, 'source' | 'onClosed'> & { readonly onNotice: Notify | undefined },
 ): Promise<Executor> {
   const held = copy === undefined ? await holdBytes(files.model) : undefined;
-  if (held?.fault !== undefined) onHeldInMemory?.(held.fault);
+  if (held?.fault !== undefined) {
+    const { name: model, version } = files.manifest;
+    const facts = { model, version, bytes: files.model.length, err: held.fault };
+    onNotice?.(
+      'a model is held in memory, because no file can be made in the folder for temporary files',
+      facts,
+    );
+  }
   const source = copy ?? (held as ModelSource);
   const onClosed = () => void (copy?.remove() ?? held?.release())?.catch(() => undefined);
   return IsolatedExecutor.adopt(sandbox.adopt(), { ...options, source, onClosed });

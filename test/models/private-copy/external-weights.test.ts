@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { RefusedError } from '../../../src/errors.js';
 import { answerBody, loadVersion } from '../../helpers/one-version.js';
 import { externalData } from '../../helpers/onnx-models.js';
@@ -25,8 +25,11 @@ const manifest: VersionParts['manifest'] = {
 
 // This file has its own temp folder, so that every file left in it is from these tests.
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-weights-'));
-process.env['TMPDIR'] = temp;
-afterAll(() => rmSync(temp, { recursive: true }));
+beforeAll(() => vi.stubEnv('TMPDIR', temp));
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(temp, { recursive: true });
+});
 
 /** The version's answer for a = 2, or the reason of its refusal. */
 async function outcomeOf(
