@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Finds out whether an address can be had before workers load their models for nothing, and settles which port 0
- * means: all workers need the same, those that start later too. Throws what listening throws.
+ * Checks that the address is free before any worker loads its models. Port 0 becomes one fixed port here: all workers
+ * need the same one, including those that start later. Throws what `listen` throws.
  */
 export async function findFreePort(host: string, port: number): Promise<number> {
   const server = createServer();

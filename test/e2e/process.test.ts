@@ -95,7 +95,7 @@ describe('a start after which the server is not ready', () => {
       model: linearRegression([1]),
     });
     await using server = await startServerProcess({ MODELS_DIR: folder.path });
-    expect(await readBanner(server)).toMatch(/half +nothing: it has no version yet/);
+    expect(await readBanner(server)).toMatch(/half +serves nothing: it has no version yet/);
   });
 });
 
@@ -165,13 +165,13 @@ test('a configuration that is wrong gives a line a problem and the exit code 1',
   expect(stdout).toEqual([]);
 });
 
-test('an error that nobody caught is logged as fatal and ends the process with 1', async () => {
+test('an uncaught error is logged as fatal and ends the process with 1', async () => {
   const throwing = "process.once('SIGUSR2', () => Promise.reject(new Error('nobody caught this')))";
   const preload = `data:text/javascript,${encodeURIComponent(throwing)}`;
   await using server = await startServerProcess({ NODE_OPTIONS: `--import=${preload}` });
   server.child.kill('SIGUSR2');
   expect(await server.ended).toEqual({ code: 1, signal: null });
-  // It need not be the last line: one that another thread was writing may come after it.
+  // A line that another thread was writing may come after the fatal one.
   const fatal = server.stdout.filter((line) => line.includes('"level":60'));
   expect(fatal.map((line) => JSON.parse(line))).toMatchObject([
     { origin: 'unhandledRejection', err: { message: 'nobody caught this' } },

@@ -128,7 +128,7 @@ function describeUnit(): void {
 
     await systemd.run('systemctl', 'reload', 'sardonyx');
     expect((await ask(url, 'plain', { x: 1 })).status).toBe(200);
-    expect(await journal()).toContain('"msg":"SIGHUP: the log is opened again');
+    expect(await journal()).toContain('"msg":"SIGHUP: the log file is reopened');
     await stop();
     expect(await show('Result', 'ExecMainStatus')).toMatchObject({ Result: 'success', ExecMainStatus: '0' });
     return `ready ${Math.round(startMs)} ms after systemctl restart; calls refused 0, folders written 0 of ${folders.length}`;
