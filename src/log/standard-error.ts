@@ -2,15 +2,15 @@ import { type LogDestination, openDestination } from './destination.js';
 
 let destination: LogDestination | undefined;
 
-/** To be called before the file behind it can have been renamed: `reopenLog` then knows its name. */
+/** Call early, before log rotation may rename the file behind it: `reopenLog` needs the file's path. */
 export function openStandardError(): LogDestination {
   destination ??= openDestination(2, { toReport: () => '', onReopenFailed: () => undefined });
   return destination;
 }
 
 /**
- * Writes what a person reads to standard error. Nobody need read it: what cannot be written holds nothing up and does
- * not keep the process from its end, as `process.stderr` does behind a pipe that is full.
+ * Writes a text for a person to standard error. It never blocks, and it does not delay the end of the process as
+ * `process.stderr` does on a full pipe.
  */
 export function writeToPerson(text: string): void {
   openStandardError().write(text);
