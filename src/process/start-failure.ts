@@ -12,7 +12,7 @@ function describeOther(error: unknown): string {
     port?: number;
   };
   if (code === 'EADDRINUSE')
-    return `PORT: another process already listens at ${address}:${port}; choose another PORT`;
+    return `PORT: ${address}:${port} is taken by another process; choose another PORT`;
   if (syscall === 'getaddrinfo') return `HOST: the name ${hostname} cannot be resolved (${code})`;
   if (syscall === 'listen' || syscall === 'bind' || code === 'EADDRNOTAVAIL')
     return `HOST: cannot listen at ${address}:${port} (${code})`;
