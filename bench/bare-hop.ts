@@ -4,9 +4,9 @@ import http from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
-// The lower bound for a run in a child process on this machine: node:http with a constant answer, a pipe, and a child that
-// blocks in a read and runs the model on the same row. It checks, encodes and counts nothing. Arguments: the model's path,
-// its input, the values as JSON; the child gets a fourth one.
+// The lower bound for a run in a child process on this machine: node:http with a constant answer, a pipe, and a child
+// that blocks in a read and runs the model on the same row. It checks, encodes and counts nothing. Arguments: the
+// model's path, its input, the values as JSON; the child gets a fourth one.
 const [path = '', input = '', values = '[]', role] = process.argv.slice(2);
 if (role === 'child') await runChild();
 else startServer();

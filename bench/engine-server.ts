@@ -8,8 +8,8 @@ export interface EngineRoute {
   readonly features: readonly string[];
 }
 
-// A service as written by hand for one model: Fastify, the schema of the body, and one run of the engine for all rows of
-// a loop turn. It is the lower bound for a server that runs a model.
+// A service as written by hand for one model: Fastify, the schema of the body, and one run of the engine for all rows
+// of a loop turn. It is the lower bound for a server that runs a model.
 const { openSession } = (await import(
   '../dist/inference/engine/session.js' as string
 )) as typeof import('../src/inference/engine/session.js');

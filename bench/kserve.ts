@@ -75,7 +75,7 @@ export async function benchKserve(table: Table): Promise<void> {
   }
 }
 
-/** The models of KServe's own server. `atHundred` and `atOne`: how many times faster we aim to be, by rows per request. */
+/** The models of KServe's own server. `atHundred`, `atOne`: how many times faster we aim to be, by rows per request. */
 const kserveModels = [
   {
     kind: 'forest',

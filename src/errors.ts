@@ -76,8 +76,8 @@ export class ServiceError extends Error {
 
   constructor(code: ErrorCode, details: ServiceErrorDetails = {}) {
     const entry = errorCatalogue[code];
-    // No stack: it takes 20 µs, most of the time of a refusal, and a flood is refused with thousands of these a second.
-    // The error code says enough, and an inner error has its own stack as the cause.
+    // No stack: it takes 20 µs, most of the time of a refusal, and a flood causes thousands of refusals a second. The
+    // error code says enough, and an inner error has its own stack as the cause.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     super(details.detail ?? entry.title, details.cause === undefined ? undefined : { cause: details.cause });

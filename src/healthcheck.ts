@@ -5,9 +5,9 @@ import { readConfig } from './config/read-config.js';
 import { messageOf } from './errors.js';
 
 /**
- * The `HEALTHCHECK` of the image, which has no curl. Requests `/health/live` of the server with the same settings on this
- * machine, or `/health/ready` with the argument `ready`. Exits with 0 for a 200, else with 1, and writes one line that
- * `docker inspect` shows.
+ * The `HEALTHCHECK` of the image, which has no curl. Requests `/health/live` of the server with the same settings on
+ * this machine, or `/health/ready` with the argument `ready`. Exits with 0 for a 200, else with 1, and writes one line
+ * that `docker inspect` shows.
  */
 try {
   addEnvFile(process.env);

@@ -8,7 +8,7 @@ export interface Cluster {
   readiness(): Promise<Readiness>;
   /** Whether unreadiness will pass without a person: no missing model needs a repair. */
   passes(): boolean;
-  /** Clears the cached answers of some versions. Resolves with their number, or undefined if a worker did not answer. */
+  /** Clears the cached answers of some versions. Resolves with their number; undefined if a worker did not answer. */
   forget(identities: readonly string[]): Promise<number | undefined>;
 }
 

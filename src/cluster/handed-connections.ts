@@ -13,8 +13,8 @@ export interface HandedConnections {
 
 /**
  * Tracks the connections that are sent to a worker. Node 20.20.2 keeps each handle until the worker acknowledges it
- * (`RoundRobinHandle.handoff` in lib/internal/cluster/round_robin_handle.js). If the worker ends before that, Node never
- * closes the handle, and the client waits for ever. node:cluster does not expose these handles, so this reads the
+ * (`RoundRobinHandle.handoff` in lib/internal/cluster/round_robin_handle.js). If the worker ends before that, Node
+ * never closes the handle, and the client waits for ever. node:cluster does not expose these handles, so this reads the
  * messages on the channel. If another version of Node renames them, that wait comes back and nothing else breaks.
  * The cost is one map entry per connection, not per request.
  */

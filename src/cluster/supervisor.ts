@@ -76,7 +76,7 @@ export class Supervisor {
     for (const slot of this.#slots) slot.reload();
   }
 
-  /** Sends the signal to all workers. Resolves when all have ended: true if all exited cleanly. Later calls do nothing. */
+  /** Sends the first signal to all workers. Resolves when all have ended: true if all exited cleanly. */
   stop(signal: NodeJS.Signals): Promise<boolean> {
     this.#signal ??= signal;
     this.#stopped ??= this.#end(signal);

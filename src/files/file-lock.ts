@@ -6,7 +6,7 @@ const retryMs = 50;
 
 /**
  * Runs `work` under a lock: the file `<path>.lock` names its holder. A lock that a killed process left over is not
- * removed: two processes that removed it at once could both take it. Throws `RefusedError`, with what to do about it, if
+ * removed: two processes that removed it at once could both take it. Throws `RefusedError`, which says what to do, if
  * the lock is not free within `patienceMs`.
  */
 export async function withLock<T>(path: string, patienceMs: number, work: () => Promise<T>): Promise<T> {

@@ -3,8 +3,8 @@ import { type FileHandle, open, readlink, realpath, stat } from 'node:fs/promise
 import { join } from 'node:path';
 
 /**
- * The path of an open file with all links resolved; undefined if it cannot be found out. It is read from the open handle:
- * a path could lead to another file between the check and the read.
+ * The path of an open file with all links resolved; undefined if it cannot be found out. It is read from the open
+ * handle: a path could lead to another file between the check and the read.
  */
 async function placeOf(handle: FileHandle, path: string): Promise<string | undefined> {
   const named = await readlink(`/proc/self/fd/${handle.fd}`).catch(() => undefined);
@@ -41,8 +41,8 @@ export async function liesWithin(
 }
 
 /**
- * The folders in which the files of a version may lie: the version's own and the registry's. Both may be links themselves
- * (git-sync, KServe's modelcars), and files may be links inside them (`..data` in volumes of Kubernetes).
+ * The folders in which the files of a version may lie: the version's own and the registry's. Both may be links
+ * themselves (git-sync, KServe's modelcars), and files may be links inside them (`..data` in volumes of Kubernetes).
  */
 export function placesOfVersion(path: string): Promise<readonly string[]> {
   return placesOf([path, join(path, '..', '..')]);

@@ -25,10 +25,10 @@ export async function readContent(path: string): Promise<FileContent> {
 }
 
 /**
- * Calls `onChange` each time that the content differs from the last one, at first from `known`. The file is read at each
- * interval, at a cost of 0.1 ms a second for a few kB: Kubernetes swaps a mounted secret by a symbolic link, which causes
- * no event, and `fs.watchFile` compares times and sizes, so that it can miss the second of two writes within one tick of
- * the disk's clock. The timer does not keep the process alive.
+ * Calls `onChange` each time that the content differs from the last one, at first from `known`. The file is read at
+ * each interval, which costs 0.1 ms a second for a few kB: Kubernetes swaps a mounted secret by a symbolic link, which
+ * causes no event, and `fs.watchFile` compares times and sizes, so that it can miss the second of two writes within one
+ * tick of the disk's clock. The timer does not keep the process alive.
  */
 export function watchFile(
   path: string,

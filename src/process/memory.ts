@@ -1,8 +1,8 @@
 import { ConfigError } from '../errors.js';
 
 /**
- * Memory that one process needs to load a version and to answer. Measured in a container: with 192 MiB one of six sample
- * versions was refused, because its sandbox ran out of memory; with 256 MiB all six loaded.
+ * Memory that one process needs to load a version and to answer. Measured in a container: with 192 MiB one of six
+ * sample versions was refused, because its sandbox ran out of memory; with 256 MiB all six loaded.
  */
 const firstMiB = 256;
 const furtherMiB = 160;

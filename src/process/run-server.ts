@@ -108,7 +108,7 @@ function createLogger(config: Config, environment: Environment, link: WorkerLink
   return createLog(isQuiet ? 'warn' : config.LOG_LEVEL, link && { worker: link.number });
 }
 
-/** After an uncaught error the state of the process is unknown: log the error and exit, so that a new process starts. */
+/** After an uncaught error the state of the process is unknown: exit, so that a new process starts. */
 function endOnUncaught(logger: Logger): void {
   process.on('uncaughtException', (error, origin) => {
     logger.fatal({ err: error, origin }, 'uncaught error: the process exits');

@@ -5,9 +5,9 @@ import { messageOf } from '../errors.js';
 const timeoutMs = 5_000;
 
 /**
- * Reports to systemd that the server is ready. systemd sets `NOTIFY_SOCKET` for a unit with `Type=notify`. The message
- * is sent by `systemd-notify`, since Node.js cannot open datagram sockets of the family AF_UNIX (nodejs/node#29339), and
- * one message does not justify a native package.
+ * Reports to systemd that the server is ready. systemd sets `NOTIFY_SOCKET` for a unit with `Type=notify`. The program
+ * `systemd-notify` sends the message, since Node.js cannot open datagram sockets of the family AF_UNIX
+ * (nodejs/node#29339), and one message does not justify a native package.
  */
 export function reportReady(
   { NOTIFY_SOCKET, PATH }: Record<string, string | undefined>,

@@ -8,8 +8,8 @@ const lastResortMs = 2_000;
 
 /**
  * Creates the handler that stops the server at the first signal; further signals do nothing. Readiness turns 503 at
- * once; the listener closes after a delay; requests in flight finish, or are cut at the deadline. Then the process exits,
- * even if a timer keeps the event loop alive. No inline run is left by then, since runs block this thread.
+ * once; the listener closes after a delay; requests in flight finish, or are cut at the deadline. Then the process
+ * exits, even if a timer keeps the event loop alive. No inline run is left by then, since runs block this thread.
  */
 export function createStop(app: FastifyInstance, config: Config, link: WorkerLink | undefined) {
   let isStopping = false;

@@ -15,8 +15,8 @@ export interface SearchBudget {
 export const createSearchBudget = (): SearchBudget => ({ cells: 1_500_000 });
 
 /**
- * Returns up to `maxNames` known names within the Levenshtein distance `limit`, nearest first, ignoring case. The default
- * limit is a third of the name's length, from 1 to 8.
+ * Returns up to `maxNames` known names within the Levenshtein distance `limit`, nearest first, ignoring case. The
+ * default limit is a third of the name's length, from 1 to 8.
  */
 export function nearestNames(
   name: string,

@@ -24,7 +24,7 @@ test('a connection that a killed worker had not acknowledged is closed', async (
   await using server = await startServerProcess({ WORKERS: '2', MODELS_DIR: folder.path });
   const victim = childrenOf(server.child.pid as number)[0] as number;
   process.kill(victim, 'SIGSTOP');
-  // The stopped worker gets one connection, and no other before it has acknowledged that one: the other worker gets them.
+  // The stopped worker gets one connection, which it cannot acknowledge: all others go to the other worker.
   const asked = Array.from({ length: 4 }, () => ask(server.port));
   const open = () => asked.filter(({ end }) => end === undefined).length;
   await vi.waitUntil(() => open() === 1, { timeout: 15_000, interval: 10 });
