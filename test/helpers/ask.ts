@@ -31,7 +31,7 @@ export async function askTimed(url: string, model: string, x: number, headers: R
 /** Processes the items, `limit` at a time, and resolves with the results in the order of the items. */
 export async function inParallel<T, R>(
   items: readonly T[],
-  most: number,
+  limit: number,
   work: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = new Array(items.length);
@@ -41,7 +41,7 @@ export async function inParallel<T, R>(
       results[index] = await work(items[index] as T, index);
     }
   };
-  await Promise.all(Array.from({ length: most }, worker));
+  await Promise.all(Array.from({ length: limit }, worker));
   return results;
 }
 

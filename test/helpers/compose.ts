@@ -37,7 +37,7 @@ export function buildStandIns(): void {
 }
 
 export interface Compose extends AsyncDisposable {
-  /** The URL of nginx. */
+  /** The port of nginx. */
   readonly port: number;
   readonly prometheusPort: number;
   /** The names of the containers of the servers. */

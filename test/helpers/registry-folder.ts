@@ -12,7 +12,7 @@ export interface VersionParts {
   readonly reference?: unknown;
   /** External weights and other files of the folder, by path. */
   readonly files?: Readonly<Record<string, Uint8Array | string>>;
-  /** The `files` that get a digest in the manifest; by default all. */
+  /** The `files` that get no digest in the manifest. */
   readonly undigested?: readonly string[];
 }
 

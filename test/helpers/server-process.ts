@@ -16,9 +16,9 @@ export interface ServerProcess extends AsyncDisposable {
 const addressPattern = /listening at https?:\/\/[^"]*:(\d+)/;
 
 /**
- * Starts the built server as users do, on a free port, and waits until its models are loaded, or until a line of standard
- * output matches `listening`, a pattern that captures the port. Throws if the server ends before. `under` is a command
- * that finally executes the server, such as a shell that sets a limit first.
+ * Starts the built server as users do, on a free port, and waits until its models are loaded, or until a line of
+ * standard output matches `listening`, a pattern that captures the port. Throws if the server ends before. `under` is a
+ * command that finally executes the server, such as a shell that sets a limit first.
  */
 export async function startServerProcess(
   environment: Record<string, string> = {},

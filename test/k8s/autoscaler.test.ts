@@ -120,7 +120,7 @@ describe('a spike', () => {
     }
   });
 
-  test('of one times the load changes nothing', () => {
+  test('whose peak equals the base load changes nothing', () => {
     const moments = simulate({ ...scenario, peakPerSecond: 100 });
     expect(new Set(moments.map(({ pods }) => pods))).toEqual(new Set([2]));
     expect(moments.every(({ answered }) => Math.abs(answered - 100) < 1e-9)).toBe(true);

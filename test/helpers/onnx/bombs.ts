@@ -1,6 +1,6 @@
 import { integer, join, message, text } from './wire.js';
 
-/** Model files that are small to make and would cost their reader dearly, each with what refuses it. */
+/** Small model files that would be very expensive to read, each with the check that refuses it. */
 export interface Bomb {
   readonly name: string;
   readonly make: () => Uint8Array;
