@@ -9,7 +9,7 @@ export const retryTexts = {
   no: 'no',
   'at once': 'yes, at once',
   after: 'yes, after `Retry-After`',
-  'where told': 'yes, if `Retry-After` is sent',
+  'where told': 'yes, if there is `Retry-After`',
 } as const;
 
 /** All errors that a client can see. Tests compare `docs/errors.md` and the OpenAPI document with this catalogue. */
