@@ -43,7 +43,6 @@ import { V1ModelStatusSchema } from './schemas/v1-model.js';
 import tlsPlugin, { readTls } from './tls/secure-server.js';
 import { serverVersion } from './version.js';
 
-/** Named schemas of the OpenAPI document. */
 const schemas = [
   ProblemSchema,
   VersionSchema,
@@ -96,7 +95,6 @@ export async function buildServer(
     bodyLimit: config.BODY_LIMIT_BYTES,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
-    // Requests that have arrived are answered while the listener closes.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     // No limit: a registry with many models on a slow disk takes long to read.

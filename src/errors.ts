@@ -124,7 +124,6 @@ export class RowError extends Error {
   }
 }
 
-/** The message of a thrown value, for logs and operators. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -22,7 +22,6 @@ export interface PredictionEvent {
 
 export type Subscriber = (event: PredictionEvent) => void;
 
-/** Passes events from the predictor to its subscribers, such as the metrics. */
 export interface Predictions {
   publish(event: PredictionEvent): void;
   subscribe(subscriber: Subscriber): void;

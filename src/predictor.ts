@@ -7,7 +7,6 @@ import type { Registry } from './models/registry/registry.js';
 import type { Answer, CheckedRequest } from './models/tasks/task.js';
 import type { Predictions } from './prediction-event.js';
 
-/** A prediction whose version is chosen. */
 export interface BegunPrediction {
   readonly model: string;
   readonly version: string;
@@ -34,7 +33,7 @@ export interface PredictionResult {
   readonly predictionId: string;
   /** Undefined if the cache was not looked up. */
   readonly cache: CacheResult | undefined;
-  /** The whole answer as JSON text. */
+  /** The whole answer as JSON. */
   readonly text: string;
 }
 
@@ -47,9 +46,7 @@ export interface CheckedRows {
 
 export interface RowsResult<Rows extends CheckedRows = CheckedRows> {
   readonly checked: Rows;
-  /** In the order of the request's rows. */
   readonly rows: readonly RowResult[];
-  /** Returns the whole answer of a row as JSON text. */
   readonly textOf: (row: RowResult) => string;
 }
 

@@ -33,8 +33,8 @@ const isOfEngine = /onnxruntime/;
 
 /**
  * The CycloneDX bill of materials of an installed server: the packages that npm lists from the lock file, and two parts
- * that npm does not know: the engine's libraries by digest, and the manual's copy of Swagger UI. With a platform such as
- * `linux/arm64` it has only the libraries for that platform, as the image does.
+ * that npm does not know: the engine's libraries by digest, and the manual's copy of Swagger UI. With a platform such
+ * as `linux/arm64` it has only the libraries for that platform, as the image does.
  */
 export function createBom(platform?: string): Bom {
   // A random number and the time would make two equal releases differ; CycloneDX requires neither.

@@ -17,8 +17,8 @@ interface Lock {
 }
 
 /**
- * Copies the package of a release into an empty folder: the `files` of `package.json`, the licences of all dependencies,
- * and the files of `writeManifests`.
+ * Copies the package of a release into an empty folder: the `files` of `package.json`, the licences of all
+ * dependencies, and the files of `writeManifests`.
  */
 export function stagePackage(folder: string, repository?: string): void {
   for (const { path } of listFiles()) {
@@ -30,8 +30,8 @@ export function stagePackage(folder: string, repository?: string): void {
 }
 
 /**
- * Writes `package.json` and the lock file without their development parts. The lock file is named `npm-shrinkwrap.json`,
- * which packages may contain, so that an install gets the same versions that the tests ran with. `repository` is the
+ * Writes `package.json` and the lock file without their development parts. The lock file is named
+ * `npm-shrinkwrap.json`, which packages may contain, so that an install gets the same versions that the tests ran with. `repository` is the
  * address that npm's provenance must match.
  */
 export function writeManifests(folder: string, repository?: string): void {

@@ -15,7 +15,6 @@ export class ClusterReport {
   readonly #slots: readonly Reporting[];
   /** The last snapshot of each running worker. */
   readonly #last = new Map<Reporting, MetricsSnapshot>();
-  /** The counts of workers that have ended. */
   #past: MetricsSnapshot = [];
   #restarts = 0;
 
@@ -64,7 +63,6 @@ export class ClusterReport {
     return sumMetrics([this.#past, ...this.#last.values(), await own.snapshot()]);
   }
 
-  /** Clears the cached answers of some versions in all workers. Resolves with their number. */
   async forgotten(identities: readonly string[]): Promise<number | undefined> {
     const asked = this.#slots.filter(({ hasListened }) => hasListened);
     const counts = await Promise.all(asked.map((slot) => slot.ask('forgotten', identities)));

@@ -2,7 +2,6 @@ import type { Metrics } from '../monitoring/metrics.js';
 import type { Readiness } from './messages.js';
 import type { WorkerLink } from './worker-link.js';
 
-/** The whole server, whether it is one process or several. */
 export interface Cluster {
   metricsText(): Promise<string>;
   readiness(): Promise<Readiness>;
@@ -17,14 +16,10 @@ export interface Own {
   readonly isDraining: () => boolean;
   /** Why its models keep it from being ready. `isLasting`: a person must repair it. */
   readonly findMissing: () => readonly { readonly reason: string; readonly isLasting: boolean }[];
-  /** Clears the cached answers of some versions in this process. Resolves with their number. */
   readonly forget: (identities: readonly string[]) => Promise<number>;
 }
 
-/**
- * A single process reports its own state. A worker asks its supervisor; if the supervisor does not answer, the worker
- * reports its own state, and the metric `metrics_workers_answered` is missing.
- */
+/** If the supervisor does not answer, a worker reports its own state: `metrics_workers_answered` is missing then. */
 export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
   const listMissing = () => own.findMissing().map(({ reason }) => reason);
   // All processes load the same models: a version that is broken in one is broken in all.

@@ -5,7 +5,6 @@ interface Connection {
   close(): void;
 }
 
-/** Connections that were sent to a worker and are not acknowledged yet. */
 export interface HandedConnections {
   /** Closes them. Call after the worker and its channel have closed. */
   close(): void;

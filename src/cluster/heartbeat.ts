@@ -4,16 +4,12 @@ const asksUntilLost = 10;
 const asksUntilSilent = 3;
 
 export interface HeartbeatEvents {
-  /** Sends any question to the worker. */
   onAsk(): void;
   /** Called once, when the worker is lost. No further question follows. */
   onLost(): void;
 }
 
-/**
- * Asks a worker again and again whether it still answers. It counts unanswered questions, not time: if this process was
- * suspended, as when the machine sleeps, only one question is open.
- */
+/** Counts unanswered questions, not time: after this process was suspended with the machine, only one is open. */
 export class Heartbeat {
   readonly #intervalMs: number;
   readonly #events: HeartbeatEvents;

@@ -1,4 +1,3 @@
-/** Open questions to the process on the other side of a channel. Each has an id and a time-out. */
 export class IpcCalls<Answer> {
   readonly #limitMs: number;
   readonly #open = new Map<number, (answer: Answer | undefined) => void>();

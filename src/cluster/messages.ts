@@ -5,7 +5,6 @@ export interface StartSummary {
   readonly lines: readonly string[];
 }
 
-/** Questions of the supervisor about one worker, with the type of each answer. */
 export interface WorkerFacts {
   readonly metrics: MetricsSnapshot;
   /** Why its models keep it from being ready; empty if it is ready. */
@@ -14,7 +13,6 @@ export interface WorkerFacts {
   readonly forgotten: number;
 }
 
-/** Questions of a worker about all workers, with the type of each answer. */
 export interface ClusterFacts {
   readonly metrics: string;
   readonly readiness: Readiness;
@@ -23,7 +21,6 @@ export interface ClusterFacts {
 }
 
 export interface Readiness {
-  /** Empty if the server is ready. */
   readonly reasons: readonly string[];
   /** Left out by a single process. */
   readonly workers?: { readonly running: number; readonly wanted: number };

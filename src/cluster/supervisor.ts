@@ -30,7 +30,6 @@ export class Supervisor {
   readonly #report: ClusterReport;
   #onListening: ((url: string) => void) | undefined;
   #settleStart: { resolve(summary?: StartSummary): void; reject(error: Error): void } | undefined;
-  /** Why the server cannot start. */
   #failure: readonly string[] | undefined;
   /** The signal that stopped it. Once it is set, workers are no longer replaced. */
   #signal: NodeJS.Signals | undefined;

@@ -16,7 +16,6 @@ export const replacementVariable = 'SARDONYX_WORKER_REPLACES';
 /** Longer than the supervisor waits for its workers: after this time the supervisor itself is stuck. */
 const maxWaitMs = 1_500;
 
-/** A worker's end of the channel to its supervisor. */
 export interface WorkerLink {
   /** The slot's number, from 1. The next worker in this slot has the same number. */
   readonly number: number;
@@ -55,7 +54,7 @@ export function connectToSupervisor(
   const send = (message: WorkerMessage, then: () => void = () => undefined) =>
     process.send?.(message, undefined, {}, then);
   const ask = <S extends Subject>(subject: S, about?: readonly string[]) =>
-    // The answer has the type that belongs to the subject of the question.
+    // The supervisor answers with the type that belongs to the subject.
     questions.ask((id) => send({ kind: 'ask', id, subject, about })) as Promise<ClusterFacts[S] | undefined>;
   let isReloadDue = false;
   let reload = () => {

@@ -27,12 +27,9 @@ export interface WorkerEnd {
 export interface WorkerSlotEvents {
   onListening(url: string): void;
   onLoaded(summary: StartSummary): void;
-  /** The worker cannot start and is about to end. */
   onFailure(lines: readonly string[]): void;
-  /** The worker is stuck and is being killed. */
   onSilence(pid: number | undefined): void;
   onEnd(end: WorkerEnd): void;
-  /** The worker asks about all workers. */
   onAsk(question: Question): Promise<ClusterFacts[Subject]>;
 }
 
@@ -80,7 +77,6 @@ export class WorkerSlot {
     return this.isListening && !this.#watch.isSilent;
   }
 
-  /** Whether any worker in this slot has listened. */
   get hasListened(): boolean {
     return this.#hasListened;
   }
@@ -123,9 +119,8 @@ export class WorkerSlot {
     return pauseMs;
   }
 
-  /** Resolves with undefined if the worker does not answer in time. */
   ask<S extends Subject>(subject: S, about?: readonly string[]): Promise<WorkerFacts[S] | undefined> {
-    // The answer has the type that belongs to the subject of the question.
+    // The worker answers with the type that belongs to the subject.
     return this.#questions.ask((id) => this.#send({ kind: 'ask', id, subject, about })) as Promise<
       WorkerFacts[S] | undefined
     >;

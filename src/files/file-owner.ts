@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-// The name of a file that belongs to one process holds that process's ids, so that another process can find out
-// whether the owner has ended.
+// A file of one process has that process's ids in its name: another process can find out whether the owner has ended.
 
 /** Identifies the host and the PID namespace: in another one the same PID is another process. */
 export function machine(): string {

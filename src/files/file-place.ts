@@ -2,10 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, readlink, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/**
- * The path of an open file with all links resolved; undefined if it cannot be found out. It is read from the open
- * handle: a path could lead to another file between the check and the read.
- */
+/** The resolved path of an open file, from its handle: a path could lead to another file before it is read. */
 async function placeOf(handle: FileHandle, path: string): Promise<string | undefined> {
   const named = await readlink(`/proc/self/fd/${handle.fd}`).catch(() => undefined);
   if (named !== undefined) return named.replace(/ \(deleted\)$/, '');

@@ -17,7 +17,6 @@ export function digestOf(bytes: Uint8Array): string {
 interface ReadOptions {
   /** Folders in which the file must lie after links are resolved. By default it may lie anywhere. */
   readonly within?: readonly string[];
-  /** Called with each piece that is read, in order. */
   readonly onChunk?: (chunk: Uint8Array) => void;
 }
 

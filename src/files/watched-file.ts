@@ -1,6 +1,5 @@
 import { readRegularFile } from './regular-file.js';
 
-/** The bytes of a file, or why it cannot be read. */
 export type FileContent =
   | { readonly bytes: Uint8Array; readonly problem?: never }
   | { readonly problem: string; readonly bytes?: never };
@@ -8,7 +7,6 @@ export type FileContent =
 export interface WatchedFile {
   /** Reads the file now, without waiting for the next interval. */
   look(): Promise<void>;
-  /** Afterwards `onChange` is not called any more. */
   close(): void;
 }
 

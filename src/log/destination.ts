@@ -5,7 +5,6 @@ import { LineQueue } from './line-queue.js';
 export interface DestinationEvents {
   /** Returns the line that reports lost lines, or an empty text for no report. */
   toReport(lost: number): string;
-  /** The file could not be reopened: the log stays in the old file. */
   onReopenFailed(error: unknown, path: string): void;
 }
 
@@ -46,7 +45,6 @@ export function countLostLines(): number {
 /**
  * The destination of a logger: a file descriptor that may be full, stalled or closed at any time. `write` never waits
  * and never throws. The lines of one turn of the event loop are written together, in order.
- *
  * If the reader is slow, up to `maxWaitingBytes` of lines wait. If a write fails, as on a full disk, the lines wait for
  * a second try. Lines beyond that are lost; their number is counted, and logged once there is room again.
  */
@@ -55,7 +53,6 @@ export class LogDestination {
   readonly #queue: LineQueue;
   #descriptor: Descriptor;
   #isScheduled = false;
-  /** The write that is under way in another thread. */
   #writing: { readonly since: number; readonly bytes: number } | undefined;
   #retry: NodeJS.Timeout | undefined;
   #hasFailed = false;

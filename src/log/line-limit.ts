@@ -1,14 +1,11 @@
 const burst = 20;
 const intervalMs = 1_000;
 
-/**
- * Limits each kind of line in the log to a burst of 20, then one a second. The entries of kinds are never removed, so
- * kinds must come from a table in the code and never from the network.
- */
+/** The entries of kinds are never removed: kinds must come from a table in the code, never from the network. */
 export class LineLimit {
   readonly #kinds = new Map<string, { left: number; since: number; unlogged: number }>();
 
-  /** Returns how many lines of this kind were left out before this one, or undefined if this one is left out too. */
+  /** Returns the number of lines that were left out before this one, or undefined if this one is left out too. */
   take(kind: string, now = performance.now()): number | undefined {
     let entry = this.#kinds.get(kind);
     if (entry === undefined) {

@@ -1,7 +1,6 @@
 /** Text in the queue that no logger wrote: a report of lost lines, or the line break after a line that was cut. */
 interface Mark {
   readonly at: number;
-  /** The number of lost lines in the report. */
   readonly lost: number;
 }
 
@@ -14,14 +13,10 @@ interface Chunk {
 }
 
 const chunkBytes = 65_536;
-/** Upper bound for a report of lost lines. */
 const reportBytes = 1_024;
 const newline = 0x0a;
 
-/**
- * Log lines that wait to be written, in order, in at most `maxBytes` of memory. A line without room is lost. In the
- * place of lost lines stands the line that `toReport` makes from their number.
- */
+/** Waiting log lines in at most `maxBytes`. A line without room is lost; `toReport` makes the line in its place. */
 export class LineQueue {
   readonly #maxBytes: number;
   readonly #toReport: (lost: number) => string;
@@ -41,7 +36,6 @@ export class LineQueue {
     return this.#lost;
   }
 
-  /** Memory of the queue. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -57,7 +51,6 @@ export class LineQueue {
     }
   }
 
-  /** Appends a report of the lost lines that are not reported yet, if there are any. */
   report(): void {
     const lost = this.#unreported;
     if (lost === 0 || !this.#hasRoom(reportBytes)) return;

@@ -8,10 +8,7 @@ export function openStandardError(): LogDestination {
   return destination;
 }
 
-/**
- * Writes a text for a person to standard error. It never blocks, and it does not delay the end of the process as
- * `process.stderr` does on a full pipe.
- */
+/** Never blocks, and does not delay the end of the process as `process.stderr` does on a full pipe. */
 export function writeToPerson(text: string): void {
   openStandardError().write(text);
 }

@@ -1,10 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/**
- * Checks that the address is free before any worker loads its models. Port 0 becomes one fixed port here: all workers
- * need the same one, including those that start later. Throws what `listen` throws.
- */
+/** Turns port 0 into one port for all workers, also later ones. Throws if the port is taken, before models load. */
 export async function findFreePort(host: string, port: number): Promise<number> {
   const server = createServer();
   server.listen({ host, port, exclusive: true });

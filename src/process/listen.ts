@@ -18,10 +18,7 @@ export async function listen(app: FastifyInstance, config: Config, isWorker: boo
   }
 }
 
-/**
- * Resolves the host name to one address, IPv4 before IPv6. For "localhost" Fastify would open a second server at the
- * second address, and our limits, error handlers and shutdown would not apply to it.
- */
+/** One address, IPv4 first. For "localhost" Fastify would open a second server, without our limits and shutdown. */
 export async function resolveHost({ HOST }: Config): Promise<string> {
   const { address } = await lookup(HOST, { order: 'ipv4first' });
   return address;

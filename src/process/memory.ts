@@ -1,16 +1,11 @@
 import { ConfigError } from '../errors.js';
 
-/**
- * Memory that one process needs to load a version and to answer. Measured in a container: with 192 MiB one of six
- * sample versions was refused, because its sandbox ran out of memory; with 256 MiB all six loaded.
- */
+// Measured in a container: with 192 MiB one of six sample versions was refused, because its sandbox ran out of memory;
+// with 256 MiB all six loaded.
 const firstMiB = 256;
 const furtherMiB = 160;
 
-/**
- * Throws `ConfigError` if the container has too little memory: sound versions would be refused, or the kernel would
- * kill the server.
- */
+/** With less memory sound versions would be refused, or the kernel would kill the server: throws `ConfigError`. */
 export function requireMemory(workers: number, limitBytes = process.constrainedMemory()): void {
   const neededMiB = firstMiB + (workers - 1) * furtherMiB;
   const limitMiB = Math.floor((limitBytes ?? 0) / 1_048_576);

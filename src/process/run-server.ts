@@ -66,12 +66,10 @@ export async function runServer(
     const lines = describeFailure(error);
     if (link === undefined) for (const line of lines) writeToPerson(`sardonyx: ${line}\n`);
     else await link.tellFailure(lines);
-    // Exit even if something keeps the event loop alive: the start has failed.
     process.exit(1);
   }
 }
 
-/** Runs one process that answers requests: the only one, or one worker. */
 async function serve(
   config: Config,
   logger: Logger,

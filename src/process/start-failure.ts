@@ -1,6 +1,5 @@
 import { ConfigError, messageOf } from '../errors.js';
 
-/** Describes a failed start to the person who started the server, one problem a line. */
 export function describeFailure(error: unknown): readonly string[] {
   return error instanceof ConfigError ? error.lines : [describeOther(error)];
 }

@@ -11,7 +11,6 @@ export function describeStart({ url, lines }: StartSummary, workers: number): st
   return `\n${[headline, '', ...lines].join('\n')}\n\n`;
 }
 
-/** The URL for a client on the same machine. */
 export function describeUrl(app: FastifyInstance, config: Config): string {
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : config.PORT;

@@ -9,7 +9,6 @@ export interface ProcessSignals {
 
 /** Call before any slow import: until then a signal ends the process as a failure. */
 export function catchSignals(): ProcessSignals {
-  // Without a server there is nothing to wait for.
   let stop: Stop = async () => process.exit(0);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     process.on(signal, () => void stop(signal));
@@ -34,7 +33,6 @@ export function catchSignals(): ProcessSignals {
 }
 
 const endSignals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
-/** Time that aborted work has to finish. */
 const maxEndMs = 3_000;
 
 /**

@@ -3,10 +3,7 @@ const maxKnown = 1_000;
 /** A name at a larger distance is never a suggestion, even for a long name. */
 const maxDistance = 8;
 
-/**
- * Table cells that all searches of one request may still fill, at one or two nanoseconds each. A search that needs more
- * returns no suggestion.
- */
+/** Table cells that the searches of one request may still fill, at 1 to 2 ns each. Without budget: no suggestion. */
 export interface SearchBudget {
   cells: number;
 }
@@ -31,7 +28,6 @@ export function nearestNames(
   const rows = [new Uint8Array(size), new Uint8Array(size)] as const;
   const found: { readonly candidate: string; readonly distance: number }[] = [];
   for (const candidate of known.slice(0, maxKnown)) {
-    // Once the list is full, only a nearer name is of use.
     const last = found.length < maxNames ? undefined : found[maxNames - 1]?.distance;
     const within = last === undefined ? limit : last - 1;
     if (within < 0 || Math.abs(candidate.length - name.length) > within) continue;

@@ -47,7 +47,6 @@ const typeErrors: readonly ValueErrorType[] = [
   ValueErrorType.Boolean,
 ];
 
-/** Returns the errors of the branch with the fewest elements of a wrong type. */
 function nearestBranch({ path, errors }: ValueError): readonly ValueError[] {
   const depthOf = (error: ValueError) => error.path.split('/').length;
   const elements = path.split('/').length + 1;

@@ -5,7 +5,6 @@ export const windowForm = 'a time such as "1 minute", "30 seconds" or "1 day"';
 
 const unitMs = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
 
-/** `text` must match `windowPattern`. */
 export function readWindowMs(text: string): number {
   const [, count, unit] = windowPattern.exec(text) ?? [];
   return Number(count) * unitMs[unit as keyof typeof unitMs];

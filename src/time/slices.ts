@@ -8,7 +8,6 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Does all of the work without a pause. */
 export function runAtOnce<T>(steps: Steps<T>): T {
   for (;;) {
     const { done, value } = steps.next();
@@ -16,7 +15,6 @@ export function runAtOnce<T>(steps: Steps<T>): T {
   }
 }
 
-/** Does the work in slices of about `maxSliceMs`, with a turn of the event loop after each. */
 export async function runInSlices<T>(steps: Steps<T>): Promise<T> {
   let until = performance.now() + maxSliceMs;
   for (;;) {

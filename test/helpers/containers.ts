@@ -44,8 +44,8 @@ export function run(command: string, args: readonly string[], env: Record<string
 export const podman = (...args: readonly string[]): string => run(engine, ['podman', ...args]);
 
 /**
- * Builds the image with `scripts/image/build.sh`, and returns its name. Builds from a copy of the working tree that only
- * its owner may read, like a checkout under `umask 077`.
+ * Builds the image with `scripts/image/build.sh`, and returns its name. Builds from a copy of the working tree that
+ * only its owner may read, like a checkout under `umask 077`.
  */
 export function buildImage(): string {
   const name = 'localhost/sardonyx:test';

@@ -25,7 +25,7 @@ export interface OneVersion extends Disposable {
 /** Limits that no sound model of the tests reaches. */
 export const ample = { loadTimeoutMs: 20_000, maxMemoryBytes: 4 * 1_024 ** 3, maxOutputBytes: 16_777_216 };
 
-/** Loads versions as a server does. Its sandbox child tries one after the other, and does not keep the process alive. */
+/** Loads versions as a server does. Its sandbox tries one after the other, and does not keep the process alive. */
 export const loaderOf = (options: Partial<LoaderOptions> = {}) => createLoader({ ...ample, ...options });
 const shared = loaderOf();
 export const loadVersion = shared.load;
