@@ -46,9 +46,9 @@ test('after the end of a worker its counts stay, and its gauges are dropped', as
   expect(text).toContain('workers_running 1\n');
   one.isRunning = false;
   report.retire(one as unknown as Place);
-  const nobody = await report.metrics();
-  expect(nobody).toContain('asked_total 7\n');
-  expect(nobody).not.toContain('loaded 1');
+  const withoutWorkers = await report.metrics();
+  expect(withoutWorkers).toContain('asked_total 7\n');
+  expect(withoutWorkers).not.toContain('loaded 1');
 });
 
 test('a worker that does not answer counts with its last values, and not in metrics_workers_answered', async () => {

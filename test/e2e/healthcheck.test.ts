@@ -31,8 +31,8 @@ test('the health check fails for a server that is not ready, without a server, a
     status: 1,
     stdout: expect.stringMatching(/^503 .*not_ready/),
   });
-  const nobody = check({ PORT: String(await findFreePort()) });
-  expect(nobody).toEqual({ status: 1, stdout: expect.stringContaining('ECONNREFUSED') });
+  const refused = check({ PORT: String(await findFreePort()) });
+  expect(refused).toEqual({ status: 1, stdout: expect.stringContaining('ECONNREFUSED') });
   expect(check({ PORT: 'x' })).toEqual({ status: 1, stdout: expect.stringContaining('PORT: got "x"') });
 });
 
