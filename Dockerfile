@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# Node 24 on Debian's slim image. A release names it with its digest:
+# Node 24 on Debian's slim image. A release sets the image with its digest:
 #   docker build --build-arg NODE_IMAGE=docker.io/library/node:24-trixie-slim@sha256:… .
 ARG NODE_IMAGE=docker.io/library/node:24-trixie-slim
 
@@ -24,13 +24,13 @@ COPY package.json README.md LICENSE CHANGELOG.md SECURITY.md ./
 COPY models models
 COPY docs docs
 COPY --from=build /app/dist dist
-# A checkout may be readable by its owner alone, who is nobody here.
+# Under umask 077 only the owner can read the files of a checkout, and that user does not exist in the image.
 RUN chmod -R a+rX .
 
-# What the server needs of Debian: the libraries of Node and of the engine, and the locale that scikit-learn's text
-# models name. There is no shell and no program beside node.
+# The parts of Debian that the server needs: the libraries of Node and of the engine, and the locale in scikit-learn's
+# text models. The image has no shell and no program except node.
 FROM ${NODE_IMAGE} AS system
-# Debian has one version of a package at a time: one that is named would soon be gone.
+# No pinned version: Debian keeps only one version of a package, so that a pinned one would soon be missing.
 # hadolint ignore=DL3008
 RUN apt-get update && \
     DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends locales && \

@@ -4,9 +4,9 @@ import http from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
-// The least that a run in a process of its own can cost on this machine: node:http with a constant answer, a pipe, and a
-// child in a blocking read that runs the model on the same row. Nothing is checked, encoded or counted. Arguments: the
-// model's path, its input, the values as JSON; the child has a fourth.
+// The lower bound for a run in a child process on this machine: node:http with a constant answer, a pipe, and a child
+// that blocks in a read and runs the model on the same row. It checks, encodes and counts nothing. Arguments: the
+// model's path, its input, the values as JSON; the child gets a fourth one.
 const [path = '', input = '', values = '[]', role] = process.argv.slice(2);
 if (role === 'child') await runChild();
 else startServer();
@@ -17,7 +17,7 @@ async function runChild(): Promise<void> {
   const run = () => session.run({ [input]: new Tensor('float32', data, [1, data.length]) });
   await run();
   const bytes = Buffer.alloc(256);
-  // The first answer says that the model is open.
+  // The first byte reports that the model is open.
   do {
     writeSync(1, bytes.subarray(0, 1));
   } while (readSync(0, bytes) > 0 && (await run()));

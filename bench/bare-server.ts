@@ -1,6 +1,6 @@
 import Fastify from 'fastify';
 
-// A bare Fastify route for each row of the bench: the same body schema, a constant answer, nothing else.
+// A bare Fastify route for each model of the bench: the same body schema, a constant answer, nothing else.
 const schemas = JSON.parse(process.argv[2] ?? '{}') as Record<string, Record<string, unknown>>;
 const answer = {
   prediction: 1,

@@ -6,11 +6,11 @@ import { cpuSecondsOf } from './proc.js';
 import { putLoad } from './server-process.js';
 import { median, type Table } from './table.js';
 
-interface Asked {
+interface CachedModel {
   readonly name: string;
   readonly model: string;
   readonly body: string;
-  /** More rows than the cache holds: none of them is ever found. */
+  /** More rows than the cache holds, so that none is ever found in it. */
   readonly others: readonly string[];
 }
 
@@ -27,11 +27,11 @@ interface Round {
 
 const maxEntries = 50;
 
-/** What an answer costs that is remembered, and one that was looked for in vain, for models of three lengths. */
+/** The cost of cache hits and cache misses, for models with three run times. */
 export async function benchCaching(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   addCreditRisk(folder);
-  const asked: Asked[] = [
+  const models: CachedModel[] = [
     {
       name: 'a model of 10 µs',
       model: 'credit-risk',
@@ -45,7 +45,7 @@ export async function benchCaching(table: Table): Promise<void> {
       manifest: { ...timed.manifest, runtime },
       model: timedModel(ms),
     });
-    asked.push({
+    models.push({
       name: `a model of ${ms} ms`,
       model: `timed-${ms}`,
       body: timed.body,
@@ -57,17 +57,17 @@ export async function benchCaching(table: Table): Promise<void> {
   await using off = await start({ CACHE: 'off' });
   await using memory = await start({ CACHE: 'memory', CACHE_MAX_ENTRIES: String(maxEntries) });
   await using redis = await startRedis();
-  await using far = await start({ CACHE: 'redis', REDIS_URL: redis.url });
+  await using remote = await start({ CACHE: 'redis', REDIS_URL: redis.url });
   const ways: Way[] = [
     { name: 'without a cache', server: off, isMiss: true },
-    { name: 'not found in memory', server: memory, isMiss: true },
-    { name: 'found in memory', server: memory, isMiss: false },
-    { name: 'found in Redis', server: far, isMiss: false },
+    { name: 'miss in memory', server: memory, isMiss: true },
+    { name: 'hit in memory', server: memory, isMiss: false },
+    { name: 'hit in Redis', server: remote, isMiss: false },
   ];
   const connections = 1;
   const rounds = new Map<string, Round[]>();
   for (let k = 0; k <= table.rounds; k += 1) {
-    for (const { name, model, body, others } of asked) {
+    for (const { name, model, body, others } of models) {
       for (const way of ways) {
         const { port, child } = way.server;
         const path = `/models/${model}/predict`;
@@ -80,17 +80,21 @@ export async function benchCaching(table: Table): Promise<void> {
       }
     }
   }
-  for (const { name } of asked) {
+  for (const { name } of models) {
     const of = (way: string, value: (round: Round) => number) =>
       (rounds.get(`${name}, ${way}`) ?? []).map(value);
     for (const { name: way } of ways) {
       table.add(`latency, 1 connection: ${name}, ${way}`, median(of(way, (it) => it.medianMs)), 'ms');
-      table.add(`CPU a request, 1 connection: ${name}, ${way}`, median(of(way, (it) => it.cpuUs)), 'µs');
+      table.add(
+        `CPU time per request, 1 connection: ${name}, ${way}`,
+        median(of(way, (it) => it.cpuUs)),
+        'µs',
+      );
     }
     for (const { name: way } of ways.slice(1)) {
       const without = of('without a cache', (it) => it.cpuUs);
       const ratio = median(of(way, (it) => it.cpuUs).map((us, k) => us / (without[k] ?? Number.NaN)));
-      table.add(`CPU a request, ${way} to without a cache: ${name}`, ratio, '×');
+      table.add(`CPU time, ${way} relative to no cache: ${name}`, ratio, '×');
     }
   }
 }

@@ -5,25 +5,25 @@ import { readConfig } from '../src/config/read-config.js';
 import { randomForest } from '../test/helpers/onnx-models.js';
 import type { RegistryFolder } from '../test/helpers/registry-folder.js';
 
-/** One model to be asked: the path at both servers, a body, and the schema that the bare route checks it by. */
+/** One model of the bench: its path on all servers, a body, and the schema that the bare route checks the body with. */
 export interface BenchCase {
   readonly name: string;
   readonly path: string;
   readonly body: string;
-  /** The same with a number in it that the load replaces: each request has a row of its own. */
+  /** The body with `uniqueNumber` in it: the load generator replaces it, so that each request has a different row. */
   readonly uniqueBody: string;
   readonly schema: Record<string, unknown>;
   readonly modelFile: string;
   readonly features: readonly string[];
 }
 
-/** Stands in `uniqueBody` for a number of its own in each request. */
+/** Placeholder in `uniqueBody` for a number that differs in each request. */
 export const uniqueNumber = '0.00000000';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const sample = 'models/credit-risk/20261115_143000';
 
-/** Fills a registry with what the bench asks, and says how to ask it. */
+/** Writes the models of the bench into a registry, and returns the requests to them. */
 export async function createCases(folder: RegistryFolder): Promise<readonly BenchCase[]> {
   const {
     sha256: _,

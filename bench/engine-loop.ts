@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { median } from './table.js';
 
-/** A model to be run over and over, as many rows a run, for how long: given as JSON in the first argument. */
+/** The first argument, as JSON: the model, the number of rows per run, and how long to run it again and again. */
 export interface EngineLoop {
   readonly path: string;
   readonly input: string;
@@ -15,7 +15,7 @@ export interface EngineLoopResult {
   readonly medianMs: number;
 }
 
-// The engine by itself, as whoever needs no server would use it: one session, one thread, run after run.
+// The engine alone, without a server: one session, one thread, run after run.
 const { path, input, values, rows, seconds } = JSON.parse(process.argv[2] ?? '') as EngineLoop;
 const session = await InferenceSession.create(path, { intraOpNumThreads: 1, interOpNumThreads: 1 });
 const data = Float32Array.from({ length: rows * values.length }, (_, k) => values[k % values.length] ?? 0);

@@ -1,15 +1,15 @@
 import Fastify from 'fastify';
 import type { Tensors } from '../src/inference/tensors/tensor.js';
 
-/** A model of the bench by the path that asks it: a classification with one float input. */
+/** A model of the bench behind one path: a classification with one float input. */
 export interface EngineRoute {
   readonly schema: Record<string, unknown>;
   readonly modelFile: string;
   readonly features: readonly string[];
 }
 
-// What a service does that is written for one model by hand: Fastify, the body's schema, the rows of one turn of the
-// loop in one run of the engine, and nothing else. No other floor is as low for a server that answers with a model.
+// A service as written by hand for one model: Fastify, the schema of the body, and one run of the engine for all rows
+// of a loop turn. It is the lower bound for a server that runs a model.
 const { openSession } = (await import(
   '../dist/inference/engine/session.js' as string
 )) as typeof import('../src/inference/engine/session.js');

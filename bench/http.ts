@@ -6,10 +6,7 @@ import { residentMiB } from './proc.js';
 import { type BenchServer, putLoad, startBenchServer } from './server-process.js';
 import { atLeast, atMost, below, median, sleep, type Table } from './table.js';
 
-/**
- * `bare` gives a constant answer; `engine` runs the model and does nothing else; `off` is ours without a cache, and
- * `default` is ours as it starts.
- */
+/** `bare`: a constant answer. `engine`: only runs the model. `off`: Sardonyx without a cache. `default`: Sardonyx. */
 const kinds = ['bare', 'engine', 'off', 'default'] as const;
 type Kind = (typeof kinds)[number];
 
@@ -23,15 +20,15 @@ interface Measurement {
   readonly kind: Kind;
   readonly of: BenchCase;
   readonly connections: number;
-  /** Whether each request has a row of its own, or all have the same. */
+  /** Whether each request has a different row. */
   readonly isUnique: boolean;
   readonly rounds: Round[];
 }
 
-/** Requests that fill the cache of a default start, which holds 100,000 answers. */
+/** Long enough to fill the default cache of 100,000 answers. */
 const fillSeconds = 8;
 
-/** Each sample request against two floors, by processor time: rows that never repeat, and the cache is full. */
+/** Compares Sardonyx with two minimal servers by CPU time per request. Rows never repeat, and the cache is full. */
 export async function benchHttp(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   const cases = await createCases(folder);
@@ -54,9 +51,9 @@ export async function benchHttp(table: Table): Promise<void> {
   for (const of of cases) {
     await measure(servers.default, { of, connections: 64, isUnique: true }, fillSeconds / cases.length);
   }
-  // One round warms up and is not counted; then each round measures everything once, in turn.
+  // The first round warms up and is not counted.
   for (let round = 0; round <= table.rounds; round += 1) {
-    // Each round begins at another one: what comes later in a round is measured on a warmer machine.
+    // Each round starts at another measurement, since the machine gets warmer within a round.
     for (let k = 0; k < measurements.length; k += 1) {
       const measurement = measurements[(k + 3 * round) % measurements.length] as Measurement;
       const result = await measure(servers[measurement.kind], measurement, table.seconds);
@@ -81,9 +78,8 @@ async function measure(
   return { cpuUs: spent / result.answered, perSecond: result.perSecond, loadShare: result.cpuShare };
 }
 
-/** The CPU of some rounds as a share of that of others. */
+/** The median ratio of CPU times, round by round, so that a change in the machine's speed affects both sides. */
 const ratioOf = (rounds: readonly Round[], to: readonly Round[]): number =>
-  // Round by round, so that a machine that changes its speed changes both sides.
   median(rounds.map((round, k) => round.cpuUs / (to[k] as Round).cpuUs));
 
 function report(
@@ -100,24 +96,42 @@ function report(
   const [bare, ours] = [find('bare'), find('default')];
   const isAim = of.path === '/predict' && connections === 64;
   const aimed = (limit: number) => (isAim ? atMost(limit) : undefined);
-  table.add(`ratio to a bare route: ${at}`, ratioOf(bare, ours), '×', isAim ? atLeast(0.75) : undefined);
+  table.add(
+    `CPU time of a bare route relative to ours: ${at}`,
+    ratioOf(bare, ours),
+    '×',
+    isAim ? atLeast(0.75) : undefined,
+  );
   if (connections > 1) {
     const [engine, off, repeated] = [find('engine'), find('off'), find('default', false)];
-    table.add(`CPU of ours to the bare engine: ${at}`, ratioOf(ours, engine), '×', aimed(1.2));
-    table.add(`CPU of ours to CACHE=off: ${at}`, ratioOf(ours, off), '×', aimed(1.02));
-    table.add(`ratio to a bare route, the same row: ${at}`, ratioOf(bare, repeated), '×');
-    table.add(`CPU a request, bare engine: ${at}`, median(engine.map((round) => round.cpuUs)), 'µs');
-    table.add(`CPU a request, CACHE=off: ${at}`, median(off.map((round) => round.cpuUs)), 'µs');
+    table.add(
+      `CPU time, ours relative to Fastify with the engine: ${at}`,
+      ratioOf(ours, engine),
+      '×',
+      aimed(1.2),
+    );
+    table.add(`CPU time, ours relative to CACHE=off: ${at}`, ratioOf(ours, off), '×', aimed(1.02));
+    table.add(
+      `CPU time of a bare route relative to ours, one repeated row: ${at}`,
+      ratioOf(bare, repeated),
+      '×',
+    );
+    table.add(
+      `CPU time per request, Fastify with the engine: ${at}`,
+      median(engine.map((round) => round.cpuUs)),
+      'µs',
+    );
+    table.add(`CPU time per request, CACHE=off: ${at}`, median(off.map((round) => round.cpuUs)), 'µs');
   }
   for (const [name, rounds] of Object.entries({ bare, ours })) {
-    table.add(`CPU a request, ${name}: ${at}`, median(rounds.map((round) => round.cpuUs)), 'µs');
+    table.add(`CPU time per request, ${name}: ${at}`, median(rounds.map((round) => round.cpuUs)), 'µs');
     table.add(`throughput, ${name}: ${at}`, median(rounds.map((round) => round.perSecond)), '1/s');
   }
   const share = Math.max(...[...bare, ...ours].map((round) => round.loadShare));
-  table.add(`load generator's share of a core: ${at}`, share, '', below(0.95));
+  table.add(`CPU use of the load generator, in cores: ${at}`, share, '', below(0.95));
 }
 
-/** The five sample models as `npm start` serves them: memory when idle, and the time to the first answer. */
+/** The five sample models as `npm start` serves them: idle memory, and the time until the server listens. */
 export async function benchIdle(table: Table): Promise<void> {
   const started = performance.now();
   await using server = await startServerProcess();

@@ -10,19 +10,19 @@ interface Round {
   readonly batchRows: number;
   readonly byOne: number;
   readonly byBatch: number;
-  /** One connection: a request to the isolated model, a run of it alone, and a request to a bare route. */
-  readonly askMs: number;
+  /** With one connection: a request to the isolated model, one run of the engine, a request to a bare route. */
+  readonly requestMs: number;
   readonly runMs: number;
   readonly bareMs: number;
-  /** The same for the run in a bare process behind a bare server. */
+  /** A request to a bare server with a bare child process that runs the model. */
   readonly hopMs: number;
 }
 
-/** An isolated model of about 1 ms a row, against the engine by itself in a process of its own. */
+/** Compares an isolated model of about 1 ms per row with the engine alone in a process of its own. */
 export async function benchIsolation(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   const model = timedModel(1);
-  // On a busy machine too nothing is refused: what counts here is how many are answered.
+  // A long time-out, so that no request is refused on a busy machine: this measures throughput.
   const manifest = { ...timed.manifest, runtime: { executor: 'isolated' as const, timeoutMs: 10_000 } };
   const path = `${folder.addVersion('isolated', '1', { manifest, model })}/model.onnx`;
   await using server = await startServerProcess({ MODELS_DIR: folder.path });
@@ -47,7 +47,7 @@ export async function benchIsolation(table: Table): Promise<void> {
     const batchRows = (after.rows - before.rows) / (after.runs - before.runs);
     const one = await loop(1);
     const batch = await loop(Math.round(batchRows));
-    const { medianMs: askMs } = await load(server.port, 1);
+    const { medianMs: requestMs } = await load(server.port, 1);
     const { medianMs: bareMs } = await load(bare.port, 1);
     const { medianMs: hopMs } = await load(hop.port, 1);
     rounds.push({
@@ -55,7 +55,7 @@ export async function benchIsolation(table: Table): Promise<void> {
       batchRows,
       byOne: one.rowsPerSecond,
       byBatch: batch.rowsPerSecond,
-      askMs,
+      requestMs,
       runMs: one.medianMs,
       bareMs,
       hopMs,
@@ -67,13 +67,13 @@ export async function benchIsolation(table: Table): Promise<void> {
   const of = (value: (round: Round) => number) => median(rounds.map(value));
   const name = 'isolated, 1 ms a row';
   table.add(
-    `ratio to the engine by itself, batches as ours: ${name}`,
+    `throughput, ours relative to the engine alone with batches of the same size: ${name}`,
     of((it) => it.ours / it.byBatch),
     '×',
     atLeast(0.85),
   );
   table.add(
-    `ratio to the engine by itself, row by row: ${name}`,
+    `throughput, ours relative to the engine alone with single rows: ${name}`,
     of((it) => it.ours / it.byOne),
     '×',
     atLeast(0.85),
@@ -84,34 +84,34 @@ export async function benchIsolation(table: Table): Promise<void> {
     '1/s',
   );
   table.add(
-    `throughput, engine, batches as ours: ${name}`,
+    `throughput, the engine alone with batches of the same size: ${name}`,
     of((it) => it.byBatch),
     '1/s',
   );
   table.add(
-    `throughput, engine, row by row: ${name}`,
+    `throughput, the engine alone with single rows: ${name}`,
     of((it) => it.byOne),
     '1/s',
   );
   table.add(
-    `rows a run, ours, 64 connections: ${name}`,
+    `rows per run, ours, 64 connections: ${name}`,
     of((it) => it.batchRows),
     '',
   );
   table.add(
-    `latency beyond the run, 1 connection: ${name}`,
-    of((it) => it.askMs - it.runMs),
+    `latency minus the time of the run, 1 connection: ${name}`,
+    of((it) => it.requestMs - it.runMs),
     'ms',
     atMost(0.3),
   );
   table.add(
-    'latency beyond the run, 1 connection: a bare server and a bare child',
+    'latency minus the time of the run, 1 connection: a bare server with a bare child process',
     of((it) => it.hopMs - it.runMs),
     'ms',
   );
   table.add(
-    `latency beyond a bare server and a bare child, 1 connection: ${name}`,
-    of((it) => it.askMs - it.hopMs),
+    `latency minus that of a bare server with a bare child process, 1 connection: ${name}`,
+    of((it) => it.requestMs - it.hopMs),
     'ms',
   );
   table.add(
@@ -120,7 +120,7 @@ export async function benchIsolation(table: Table): Promise<void> {
     'ms',
   );
   table.add(
-    `run of the engine by itself, 1 row: ${name}`,
+    `time of a run of the engine alone, 1 row: ${name}`,
     of((it) => it.runMs),
     'ms',
   );

@@ -11,7 +11,7 @@ import { atLeast, median, sleep, type Table } from './table.js';
 const rowsOfRequest = 100;
 const maxEntries = 50;
 const row = JSON.parse(loan) as Readonly<Record<string, number>>;
-/** Rows that differ, and more than the cache holds: none of them is ever found there. */
+/** More different rows than the cache holds, so that none is ever found in it. */
 const rows = Array.from({ length: 20 * rowsOfRequest }, (_unused, k) => ({
   ...row,
   income: (row['income'] as number) + k / 1_000,
@@ -20,7 +20,7 @@ const byName = Array.from({ length: 20 }, (_unused, k) =>
   rows.slice(k * rowsOfRequest, (k + 1) * rowsOfRequest),
 );
 
-/** Rows a second in requests of 100 rows by KServe's protocol, against one row a request. */
+/** Compares requests of 100 rows in KServe's protocol with requests of one row, by rows per second. */
 export async function benchKserve(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   addCreditRisk(folder);
@@ -28,7 +28,7 @@ export async function benchKserve(table: Table): Promise<void> {
   const environment = { MODELS_DIR: folder.path, CACHE_MAX_ENTRIES: String(maxEntries) };
   for (const [name, cache] of [
     ['without a cache', 'off'],
-    ['none found in memory', 'memory'],
+    ['only cache misses', 'memory'],
   ] as const) {
     const server: BenchServer = await startBenchServer('./our-server.ts', [], {
       ...environment,
@@ -50,7 +50,7 @@ export async function benchKserve(table: Table): Promise<void> {
     const rates = new Map<string, number[]>();
     for (let round = 0; round <= table.rounds; round += 1) {
       for (const [way, { of, ...asked }] of Object.entries(ways)) {
-        // So few at once that 100 rows of each never fill the queue.
+        // Few enough connections that 100 rows of each never fill the queue.
         const connections = of === 1 ? 64 : 16;
         const load = await putLoad({
           ...asked,
@@ -64,17 +64,18 @@ export async function benchKserve(table: Table): Promise<void> {
     }
     server.stop();
     const single = rates.get('single') ?? [];
-    table.add(`rows a second, one a request: ${name}`, median(single), '1/s');
+    table.add(`rows per second, 1 row per request: ${name}`, median(single), '1/s');
     for (const way of ['by name', 'in order']) {
       const many = rates.get(way) ?? [];
-      table.add(`rows a second, ${rowsOfRequest} a request ${way}: ${name}`, median(many), '1/s');
+      table.add(`rows per second, ${rowsOfRequest} rows per request ${way}: ${name}`, median(many), '1/s');
       const ratio = median(many.map((rate, k) => rate / (single[k] ?? Number.NaN)));
-      table.add(`rows a second, ${rowsOfRequest} a request ${way} to one: ${name}`, ratio, '×', atLeast(10));
+      const row = `rows per second, ${rowsOfRequest} rows per request ${way} relative to 1 row: ${name}`;
+      table.add(row, ratio, '×', atLeast(10));
     }
   }
 }
 
-/** What KServe's own server answers with, and how much slower it is to be with 100 rows a request, and with one. */
+/** The models of KServe's own server. `atHundred`, `atOne`: how many times faster we aim to be, by rows per request. */
 const kserveModels = [
   {
     kind: 'forest',
@@ -90,7 +91,7 @@ const kserveModels = [
   },
 ] as const;
 
-/** The same requests to KServe's own server, from PyPI, in turn with ours. */
+/** Sends the same requests to KServe's own server (from PyPI) and to ours, in turn. */
 export async function benchKserveServer(table: Table): Promise<void> {
   const kserve = installKserve(['scikit-learn==1.9.1', 'onnxruntime==1.32.0']);
   if ('missing' in kserve) return table.skip("KServe's own server", kserve.missing);
@@ -129,16 +130,25 @@ export async function benchKserveServer(table: Table): Promise<void> {
           costs[whose].push(((await side.cpuUs()) - before) / (answered * of));
         }
       }
-      const size = `${of} row${of === 1 ? '' : 's'} a request`;
+      const size = `${of} row${of === 1 ? '' : 's'} per request`;
       const ratioOf = (above: readonly number[], below: readonly number[]) =>
         median(above.map((value, k) => value / (below[k] ?? Number.NaN)));
-      table.add(`rows a second, ${size}: ${name}`, median(rates.theirs), '1/s');
-      table.add(`rows a second, ${size}: ours beside it`, median(rates.ours), '1/s');
+      table.add(`rows per second, ${size}: ${name}`, median(rates.theirs), '1/s');
+      table.add(`rows per second, ${size}: ours, in turn with ${kind}`, median(rates.ours), '1/s');
       const aimed = aim === undefined ? undefined : atLeast(aim);
-      table.add(`rows a second, ${size}: ours to ${name}`, ratioOf(rates.ours, rates.theirs), '×', aimed);
-      table.add(`CPU a row, ${size}: ${name}`, median(costs.theirs), 'µs');
-      table.add(`CPU a row, ${size}: ours beside it`, median(costs.ours), 'µs');
-      table.add(`CPU a row, ${size}: ${name} to ours`, ratioOf(costs.theirs, costs.ours), '×');
+      table.add(
+        `rows per second, ${size}: ours relative to ${name}`,
+        ratioOf(rates.ours, rates.theirs),
+        '×',
+        aimed,
+      );
+      table.add(`CPU time per row, ${size}: ${name}`, median(costs.theirs), 'µs');
+      table.add(`CPU time per row, ${size}: ours, in turn with ${kind}`, median(costs.ours), 'µs');
+      table.add(
+        `CPU time per row, ${size}: ${name} relative to ours`,
+        ratioOf(costs.theirs, costs.ours),
+        '×',
+      );
     }
     child.kill('SIGKILL');
     await once(child, 'close');

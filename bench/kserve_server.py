@@ -1,4 +1,4 @@
-"""KServe's own model server, with one of two models: what its server of scikit-learn does, or a file for onnxruntime."""
+"""KServe's own model server with one of two models: a scikit-learn forest, or an ONNX file run by onnxruntime."""
 
 import sys
 
@@ -8,7 +8,7 @@ from kserve.utils.utils import get_predict_input, get_predict_response
 
 
 class Forest(kserve.Model):
-    """A forest of 100 trees of scikit-learn, answered as KServe's own server of scikit-learn answers."""
+    """A scikit-learn forest of 100 trees, which answers as KServe's own scikit-learn server does."""
 
     def load(self):
         from sklearn.ensemble import RandomForestClassifier
@@ -24,7 +24,7 @@ class Forest(kserve.Model):
 
 
 class Graph(kserve.Model):
-    """A file that has a matrix as its input X and labels as its output, by onnxruntime with one thread."""
+    """An ONNX file with a matrix as its input X and labels as its output, run by onnxruntime with one thread."""
 
     def load(self):
         import onnxruntime

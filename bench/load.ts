@@ -1,41 +1,41 @@
 import net from 'node:net';
 
-/** What to send, for how long: given as JSON in the first argument. */
+/** The first argument, as JSON: what to send, and for how long. */
 export interface Load {
   readonly port: number;
-  /** Half of the connections go there instead. */
+  /** If set, half of the connections go to this port. */
   readonly otherPort?: number | undefined;
   readonly path: string;
   readonly body: string;
-  /** Sent in turn in place of `body`. */
+  /** Sent in turn instead of `body`. */
   readonly bodies?: readonly string[];
-  /** A text in the body in whose place each request has another number of the same length: no two are equal. */
+  /** A text in the body that is replaced by a different number of the same length in each request. */
   readonly unique?: string | undefined;
-  /** More headers; a connection has those at its own place, and they begin anew when there are more connections. */
+  /** Further headers, one set for each connection in turn. */
   readonly headers?: readonly Readonly<Record<string, string>>[];
   readonly connections: number;
   readonly seconds: number;
 }
 
-/** What came back. `cpuShare` is this process's own processor time over the time that passed. */
+/** `cpuShare` is the CPU time of this process divided by the elapsed time. */
 export interface LoadResult {
-  /** All answers, those of the first moments too; the other figures leave these out. */
+  /** All answers, including the warm-up, which the other figures leave out. */
   readonly answered: number;
   readonly failed: number;
   readonly perSecond: number;
   readonly cpuShare: number;
-  /** From a request to the end of its answer, the middle of all. */
+  /** Median time from a request to the end of its answer. */
   readonly medianMs: number;
   readonly p99Ms: number;
 }
 
 /**
- * Not timed: in its first moments this process compiles its own code on a processor that the server needs. The loop
- * of the engine by itself leaves its first runs out too (`engine-loop.ts`).
+ * The warm-up is not timed: this process still compiles its own code, on a processor that the server needs.
+ * `engine-loop.ts` leaves its first runs out too.
  */
 const warmUpMs = 250;
-// Sends the next request on a connection when the answer to the last is whole: a closed loop. It reads
-// no more of an answer than its status and length, so that it costs less than the server that it loads.
+// A closed loop: each connection sends its next request once the last answer is complete. It reads only the status and
+// length of an answer, so that it takes less CPU time than the server.
 const load = JSON.parse(process.argv[2] ?? '') as Load;
 const {
   port,
@@ -56,14 +56,14 @@ const toRequest = (more: Readonly<Record<string, string>>, text: string): Buffer
   );
 };
 const requests = headers.map((more) => bodies.map((text) => toRequest(more, text)));
-/** The request with its own number in place of `text`: 0.000001, 0.000002 and so on. */
+/** Replaces `text` by a different number each time: 0.000001, 0.000002 and so on. */
 const numbered = (request: Buffer, text: string): Buffer => {
   const copy = Buffer.from(request);
   const digits = String((firstNumber + sent) % 10 ** (text.length - 2)).padStart(text.length - 2, '0');
   copy.write(`0.${digits}`, copy.lastIndexOf(text), 'latin1');
   return copy;
 };
-/** Another in each process: what one has asked, the next one does not ask again. */
+/** Differs in each process, so that no process repeats the rows of another one. */
 const firstNumber = (Date.now() % 10_000_000) * 100;
 let sent = 0;
 let answered = 0;

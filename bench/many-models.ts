@@ -11,28 +11,28 @@ interface Start {
   readonly residentMb: number;
 }
 
-/** What each of many small models costs: memory, and time at the start. */
+/** The memory and the start time that each of many small models adds. */
 export async function benchManyModels(table: Table): Promise<void> {
   const rounds: { one: Start; all: Start }[] = [];
   for (let k = 0; k < table.rounds; k += 1)
     rounds.push({ one: await startWith(1), all: await startWith(many) });
-  const aModel = (of: (start: Start) => number) =>
+  const perModel = (of: (start: Start) => number) =>
     median(rounds.map(({ one, all }) => (of(all) - of(one)) / (many - 1)));
   table.add(
-    `resident memory a model, of ${many}`,
-    aModel((it) => it.residentMb),
+    `resident memory per model, with ${many} models`,
+    perModel((it) => it.residentMb),
     'MiB',
     below(2),
   );
   table.add(
-    `time at the start a model, of ${many}`,
-    aModel((it) => it.readyMs),
+    `start time per model, with ${many} models`,
+    perModel((it) => it.readyMs),
     'ms',
     below(20),
   );
   table.add(`resident memory, ${many} small models`, median(rounds.map((it) => it.all.residentMb)), 'MiB');
   table.add(
-    `from the start to ready, ${many} small models`,
+    `time from the start to ready, ${many} small models`,
     median(rounds.map((it) => it.all.readyMs)),
     'ms',
   );

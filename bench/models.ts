@@ -7,7 +7,7 @@ import { median } from './table.js';
 const features = ['a', 'b', 'c', 'd'];
 const row = { a: 0.5, b: -1.25, c: 2, d: 0.125 };
 
-/** How models of the bench that take a given time are asked, and the manifest that goes with them. */
+/** The request and the manifest of models from `timedModel`. */
 export const timed = {
   row,
   body: JSON.stringify(row),
@@ -19,7 +19,7 @@ export const timed = {
   } as const,
 };
 
-/** A model of which a run of one row takes about so long on this machine, and one of more rows as often as long. */
+/** A model whose run takes about `ms` per row on this machine. */
 export function timedModel(ms: number): Uint8Array {
   const layers = 100;
   const session = openSession(sineLayers(layers, features.length), 1);
@@ -35,7 +35,7 @@ export function timedModel(ms: number): Uint8Array {
   return sineLayers(Math.max(1, Math.round((layers * ms) / median(took))), features.length);
 }
 
-/** A body for the sample model `credit-risk`, which is small enough to run inline. */
+/** A body for the sample model `credit-risk`, which runs inline. */
 export const loan = JSON.stringify({ age: 42, income: 51234.5, credit_score: 688 });
 
 export function addCreditRisk(folder: RegistryFolder, runtime: { maxBatchRows?: number } = {}): void {

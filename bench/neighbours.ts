@@ -10,13 +10,13 @@ const kinds = ['none', 'process', 'isolated', 'inline'] as const;
 type Kind = (typeof kinds)[number];
 
 /**
- * What a model with runs of 20 ms, which runs without a pause, costs the health probe and an inline model beside it. The
- * same runs in a process that has nothing to do with the server show how much of that is the machine's own.
+ * Measures how much a busy model with runs of 20 ms slows down the health probe and an inline model in the same server.
+ * For comparison, the same runs in an unrelated process show the effect of the machine alone.
  */
 export async function benchNeighbours(table: Table): Promise<void> {
   const fault = openLoadFault();
   if (fault !== undefined) {
-    table.skip('p99 beside an isolated model that runs flat out', fault);
+    table.skip('p99 beside a busy isolated model', fault);
     return;
   }
   using folder = createRegistryFolder();
@@ -47,8 +47,8 @@ export async function benchNeighbours(table: Table): Promise<void> {
   };
 
   const path = '/models/credit-risk/predict';
-  // What one connection gets beside it, where no rows share a run: at 64 connections they do, and what is answered
-  // then is more than an open loop can ask for without a queue that only grows.
+  // The capacity at one connection, where no rows share a run. At 64 connections they do, and an open loop at half of
+  // that rate would make a queue that only grows.
   const load = () => putLoad({ port, path, body: loan, connections: 1, seconds: table.seconds });
   await load();
   const busy = keepBusy('isolated', table.seconds + 2);
@@ -59,7 +59,7 @@ export async function benchNeighbours(table: Table): Promise<void> {
   const p99 = new Map<string, number[]>();
   for (let k = 0; k < table.rounds; k += 1) {
     for (const kind of kinds) {
-      // The neighbour begins before and ends after.
+      // The busy model starts before the load and ends after it.
       const beside = keepBusy(kind, seconds + 2);
       await sleep(1_000);
       const samples = await putOpenLoad(targets, { perSecond, seconds });
@@ -72,16 +72,17 @@ export async function benchNeighbours(table: Table): Promise<void> {
     }
   }
 
-  table.add('open loop: half of the capacity beside an isolated model of 20 ms runs', perSecond, '1/s');
+  table.add('rate of the open loop: half of the capacity beside a busy isolated model', perSecond, '1/s');
   for (const { name } of targets) {
     const of = (kind: Kind) => p99.get(`${name} ${kind}`) ?? [];
     const times = (kind: Kind, than: Kind) =>
       median(of(kind).map((ms, k) => ms / (of(than)[k] ?? Number.NaN)));
-    const row = (kind: string, than: string) => `p99 of ${name}, beside ${kind} 20 ms runs to ${than}`;
-    table.add(row('isolated', 'without'), times('isolated', 'none'), '×', atMost(1.5));
-    table.add(row("another process's", 'without'), times('process', 'none'), '×');
-    table.add(row('isolated', "beside another process's"), times('isolated', 'process'), '×', atMost(1.5));
-    table.add(row('inline', 'without'), times('inline', 'none'), '×');
-    for (const kind of kinds) table.add(`p99 of ${name}, beside: ${kind}`, median(of(kind)), 'ms');
+    const row = (kind: string, than: string) =>
+      `p99 of ${name}, beside ${kind} 20 ms runs relative to ${than}`;
+    table.add(row('isolated', 'no runs'), times('isolated', 'none'), '×', atMost(1.5));
+    table.add(row("another process's", 'no runs'), times('process', 'none'), '×');
+    table.add(row('isolated', "another process's"), times('isolated', 'process'), '×', atMost(1.5));
+    table.add(row('inline', 'no runs'), times('inline', 'none'), '×');
+    for (const kind of kinds) table.add(`p99 of ${name}, 20 ms runs: ${kind}`, median(of(kind)), 'ms');
   }
 }

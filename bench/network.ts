@@ -5,12 +5,12 @@ import type { EngineLoop, EngineLoopResult } from './engine-loop.js';
 import { askProcess, putLoad } from './server-process.js';
 import { atLeast, median, type Table } from './table.js';
 
-/** Of the network: its layers of 2,048 × 2,048, and the columns that go in. */
+/** The network: layers of 2,048 × 2,048, and the columns of its input. */
 const layers = 4;
 const width = 2_048;
 const features = 32;
 const connections = 32;
-/** Rows a run of the engine by itself. A closed loop alternates between two halves of its connections. */
+/** Rows per run of the engine alone. A closed loop alternates between two halves of its connections. */
 const sizes = [1, 8, 16, 32];
 
 interface Round {
@@ -22,14 +22,14 @@ interface Round {
   readonly engine: readonly number[];
 }
 
-/** Requests of one row each to a network of the task `tensor`, against the engine by itself with 1 to 32 rows a run. */
+/** Compares one-row requests to a network (task `tensor`) with the engine alone at 1 to 32 rows per run. */
 export async function benchNetwork(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   const model = network(layers + 1, width, features);
   const path = `${folder.addVersion('network', '1', { manifest: { task: 'tensor' }, model })}/model.onnx`;
   await using server = await startServerProcess({ MODELS_DIR: folder.path, CACHE: 'memory' });
   const values = Array.from({ length: features }, (_unused, k) => Math.sin(k));
-  // No two requests are alike, seven digits being what a float32 tells apart: the cache, on as by default, finds nothing.
+  // Each request differs in a number of seven digits, the precision of a float32: the cache, on as by default, misses.
   const unique = '0.0000000';
   const body = `{"inputs":{"X":[[${values.slice(1).join(',')},${unique}]]}}`;
   const load = (count: number) =>
@@ -61,13 +61,13 @@ export async function benchNetwork(table: Table): Promise<void> {
   const of = (value: (round: Round) => number) => median(rounds.map(value));
   const name = `a network of ${layers} layers of ${width}`;
   table.add(
-    `ratio to the engine by itself, 32 rows a run: ${name}, ${connections} connections`,
+    `throughput, ours relative to the engine alone with 32 rows per run: ${name}, ${connections} connections`,
     of((it) => it.ours / (it.engine[3] ?? Number.NaN)),
     '×',
     atLeast(0.8),
   );
   table.add(
-    `ratio to the engine by itself, 16 rows a run: ${name}, ${connections} connections`,
+    `throughput, ours relative to the engine alone with 16 rows per run: ${name}, ${connections} connections`,
     of((it) => it.ours / (it.engine[2] ?? Number.NaN)),
     '×',
   );
@@ -75,10 +75,10 @@ export async function benchNetwork(table: Table): Promise<void> {
     table.add(`${what}: ${name}`, of(value), unit);
   add(`throughput, ours, ${connections} connections`, (it) => it.ours, '1/s');
   for (const [k, rows] of sizes.entries()) {
-    add(`throughput, engine, ${rows} rows a run`, (it) => it.engine[k] ?? Number.NaN, '1/s');
+    add(`throughput, the engine alone, ${rows} rows per run`, (it) => it.engine[k] ?? Number.NaN, '1/s');
   }
-  add(`median, ${connections} connections`, (it) => it.p50Ms, 'ms');
-  add(`p99, ${connections} connections`, (it) => it.p99Ms, 'ms');
-  add('p99, 1 connection', (it) => it.p99One, 'ms');
-  add('p99, 8 connections', (it) => it.p99Eight, 'ms');
+  add(`median latency, ${connections} connections`, (it) => it.p50Ms, 'ms');
+  add(`p99 latency, ${connections} connections`, (it) => it.p99Ms, 'ms');
+  add('p99 latency, 1 connection', (it) => it.p99One, 'ms');
+  add('p99 latency, 8 connections', (it) => it.p99Eight, 'ms');
 }

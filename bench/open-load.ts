@@ -3,23 +3,23 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A request that an open loop sends: a POST where there is a body. */
+/** A request of the open loop: a POST if it has a body, else a GET. */
 export interface Target {
   readonly url: string;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** One answer; status 0 where there was none. */
+/** One request; status 0 if it got no answer. */
 export interface Sample {
-  /** When it was sent, by `Date.now()`. */
+  /** When the request was sent, by `Date.now()`. */
   readonly at: number;
   readonly url: string;
   readonly status: number;
   readonly ms: number;
 }
 
-/** Why there are no open loops here, or undefined where there are. */
+/** Why open loops cannot run on this machine; undefined if they can. */
 export function openLoadFault(): string | undefined {
   return spawnSync('vegeta', ['-version']).status === 0
     ? undefined
@@ -27,8 +27,8 @@ export function openLoadFault(): string | undefined {
 }
 
 /**
- * Sends the targets in turn at fixed times, whatever becomes of the answers, from a process of its own (vegeta), and
- * gives what came of each. Resolves when all have been answered.
+ * Sends the targets in turn at a fixed rate, without waiting for answers, from a process of its own (vegeta). Resolves
+ * with one sample per request, once all are answered or timed out.
  */
 export async function putOpenLoad(
   targets: readonly Target[],
@@ -66,7 +66,8 @@ export async function putOpenLoad(
 }
 
 function toSample(line: string): Sample {
-  // Time, status, nanoseconds, bytes out, bytes in, then the error, which may hold commas, and from the end the URL.
+  // Columns: time, status, nanoseconds, bytes out, bytes in, error. The error may hold commas; the URL is the last but
+  // one.
   const fields = line.split(',');
   const at = Number(fields[0]) / 1e6;
   return { at, status: Number(fields[1]), ms: Number(fields[2]) / 1e6, url: fields.at(-2) ?? '' };

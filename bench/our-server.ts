@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 
-// The built server as it is by default, in a process that tells its processor time when asked. The build, since
-// what runs TypeScript as it is wraps each function that is made on the way of a request.
+// The server from dist/ with default settings; it sends its CPU time on request. Not from the sources: tsx wraps each
+// function that is created during a request.
 const { readConfig } = (await import(
   '../dist/config/read-config.js' as string
 )) as typeof import('../src/config/read-config.js');

@@ -9,18 +9,18 @@ import { atLeast, atMost, median, percentile, type Table } from './table.js';
 
 interface Attack {
   readonly goodPerSecond: number;
-  /** Good answers for each second of a processor that the model's process had. */
+  /** Good answers per second of CPU time of the model's process. */
   readonly goodPerCpuSecond: number;
   readonly acceptedMs: number;
   readonly refusedMs: number;
-  /** Of all that were sent: those that got neither an answer nor a refusal at once, but a 504. */
+  /** The share of requests with neither an answer nor a 503, but a 504. */
   readonly lost: number;
 }
 
 const timeoutMs = 200;
 const factors = [1, 2, 5, 10];
 
-/** An isolated model of about 5 ms a run, asked more often than it can answer. */
+/** Sends an isolated model of about 5 ms per run more requests than it can answer. */
 export async function benchOverload(table: Table): Promise<void> {
   const fault = openLoadFault();
   if (fault !== undefined) {
@@ -64,7 +64,7 @@ export async function benchOverload(table: Table): Promise<void> {
 
   const of = (factor: number, value: (attack: Attack) => number) =>
     median((attacks.get(factor) ?? []).map(value));
-  const name = 'isolated, 5 ms a run';
+  const name = 'isolated, 5 ms per run';
   const shareOfBest = (value: (attack: Attack) => number) =>
     median(
       capacities.map((_, k) => {
@@ -74,14 +74,14 @@ export async function benchOverload(table: Table): Promise<void> {
     );
   table.add(`capacity, closed loop: ${name}`, median(capacities), '1/s');
   table.add(
-    `goodput at 10 times capacity, of the best: ${name}`,
+    `goodput at 10 times capacity relative to the best: ${name}`,
     shareOfBest((it) => it.goodPerSecond),
     '×',
     atLeast(0.9),
   );
-  // The flood and what answers it take processor time from the model on a machine of two: this leaves that out.
+  // On a machine with two processors, the flood itself takes CPU time from the model. This row leaves that out.
   table.add(
-    `goodput a CPU second of the model at 10 times capacity, of the best: ${name}`,
+    `goodput per CPU second of the model at 10 times capacity relative to the best: ${name}`,
     shareOfBest((it) => it.goodPerCpuSecond),
     '×',
     atLeast(0.9),
@@ -106,7 +106,7 @@ export async function benchOverload(table: Table): Promise<void> {
       atMost(10),
     );
     table.add(
-      `share that ran out of time ${at}`,
+      `share of requests that timed out ${at}`,
       of(factor, (it) => it.lost),
       '',
     );

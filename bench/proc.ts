@@ -1,13 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { sleep } from './table.js';
 
-/** Resident memory of a process now. */
 export function residentMiB(pid: number | undefined): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024;
 }
 
-/** How busy all processors are with whatever runs now, from 0 to 1: what else the machine does, if asked at rest. */
+/** The share of all processors that is busy, from 0 to 1. Call it at rest to measure the other work of the machine. */
 export async function busyShare(ms: number): Promise<number> {
   const read = () => {
     const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
@@ -21,7 +20,7 @@ export async function busyShare(ms: number): Promise<number> {
   return 1 - (after.idle - before.idle) / (after.all - before.all);
 }
 
-/** Processor time of a process and of all that descend from it, as far as they live, in seconds. */
+/** CPU time of a process and of its living descendants, in seconds. */
 export function cpuSecondsOf(pid: number): number {
   const stats = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -34,7 +33,7 @@ export function cpuSecondsOf(pid: number): number {
 function readStat(pid: string): { pid: number; parent: number; seconds: number }[] {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // After the name, which may hold anything: the third field and on (proc(5)).
+    // The fields from the third on (proc(5)). The name before them may hold any character.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     const seconds = (Number(fields[11]) + Number(fields[12])) / 100;
     return [{ pid: Number(pid), parent: Number(fields[1]), seconds }];

@@ -15,12 +15,12 @@ const kinds = ['bare', 'none', 'memory', 'redis', 'default', 'everything'] as co
 type Kind = (typeof kinds)[number];
 
 const keys = Array.from({ length: 100 }, (_unused, k) => `bench-${k}-0123456789abcdef0123456789abcdef`);
-/** More than any run of this bench asks for. */
+/** Higher than the number of requests of any run. */
 const ample = { max: 1_000_000, window: '1 day' };
 const few = 5_000;
 const maxEntries = 50;
 
-/** What keys, limits and a default start cost a request, by processor time. */
+/** The CPU time per request of API keys, of rate limits, and of the default configuration. */
 export async function benchProtection(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   await using redis = await startRedis();
@@ -62,7 +62,7 @@ export async function benchProtection(table: Table): Promise<void> {
     memory: withKeys,
     redis: withKeys,
     default: {},
-    // Rows that are looked for in vain: the dearest that an answer can be.
+    // Only cache misses: the most expensive kind of answer.
     everything: { ...withKeys, bodies: others },
   };
   const rounds: Record<Kind, Round>[] = [];
@@ -81,40 +81,40 @@ export async function benchProtection(table: Table): Promise<void> {
   const cpu = (it: Round) => it.cpuUs;
   const perSecond = (it: Round) => it.perSecond;
   table.add(
-    'CPU a request, 100 keys and limits in memory to none',
+    'CPU time, 100 keys with limits in memory relative to no keys',
     ratio('memory', 'none', cpu),
     '×',
     atMost(1.1),
   );
   table.add(
-    'ratio to a bare route: keys, limits, a cache that finds nothing',
+    'CPU time of a bare route relative to ours with keys, limits and cache misses',
     ratio('bare', 'everything', cpu),
     '×',
     atLeast(0.75),
   );
   table.add(
-    'ratio to a bare route: default start, the same row',
+    'CPU time of a bare route relative to ours by default, one repeated row',
     ratio('bare', 'default', cpu),
     '×',
     atLeast(0.75),
   );
   table.add(
-    'throughput, limits through Redis to in memory',
+    'throughput, limits in Redis relative to limits in memory',
     ratio('redis', 'memory', perSecond),
     '×',
     atLeast(0.6),
   );
-  table.add('CPU a request, limits through Redis to in memory', ratio('redis', 'memory', cpu), '×');
+  table.add('CPU time, limits in Redis relative to limits in memory', ratio('redis', 'memory', cpu), '×');
   for (const kind of kinds) {
-    table.add(`CPU a request: ${kind}`, median(rounds.map((it) => it[kind].cpuUs)), 'µs');
+    table.add(`CPU time per request: ${kind}`, median(rounds.map((it) => it[kind].cpuUs)), 'µs');
     table.add(`throughput: ${kind}`, median(rounds.map((it) => it[kind].perSecond)), '1/s');
   }
   const limited = { ...load, headers: [{ 'x-api-key': last }] };
   for (const kind of ['memory', 'redis'] as const) {
     const { port } = servers[kind];
     const { answered, failed } = await askProcess<LoadResult>('./load.ts', { port, ...limited });
-    table.add(`let in of ${few} in an hour, limits: ${kind}`, answered - failed, '', atMost(few));
-    table.add(`asked of them: ${kind}`, answered, '');
+    table.add(`requests admitted at a limit of ${few}, limits: ${kind}`, answered - failed, '', atMost(few));
+    table.add(`requests sent at a limit of ${few}, limits: ${kind}`, answered, '');
   }
   for (const kind of kinds) servers[kind].stop();
 }

@@ -7,22 +7,22 @@ import { below, median, percentile, sleep, type Table } from './table.js';
 
 const tries = 20;
 const maxMs = 30_000;
-/** As many rounds of the loop as the row says: one, or more than anybody waits for. */
+/** The model loops as often as the row says: once, or practically for ever. */
 const short = JSON.stringify({ rounds: 1 });
 const endless = JSON.stringify({ rounds: 1e9 });
 
-/** The time to the next answer when the process of an isolated model is killed, from outside and for being late. */
+/** The time to the next answer after the process of an isolated model was killed: from outside, or after a time-out. */
 export async function benchRecovery(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   const features = [{ name: 'rounds', type: 'number' as const, minimum: 0, maximum: 1e9 }];
   const manifest = { task: 'regression' as const, features, runtime: { timeoutMs: 200 } };
   folder.addVersion('slow', '1', { manifest, model: slow() });
-  report('SIGKILL of its process', await overTries(folder.path, killed), below(150));
-  report('504 of an endless run, a spare kept', await overTries(folder.path, late), below(20));
+  report('SIGKILL of the child process', await overTries(folder.path, killed), below(150));
+  report('504 of an endless run, with a spare process', await overTries(folder.path, late), below(20));
 
   function report(after: string, tookMs: readonly number[], aim: ReturnType<typeof below>): void {
-    table.add(`from ${after} to the next answer, p50`, median(tookMs), 'ms');
-    table.add(`from ${after} to the next answer, p99`, percentile(tookMs, 0.99), 'ms', aim);
+    table.add(`time from ${after} to the next answer, p50`, median(tookMs), 'ms');
+    table.add(`time from ${after} to the next answer, p99`, percentile(tookMs, 0.99), 'ms', aim);
   }
 }
 
@@ -33,7 +33,7 @@ async function overTries(
   await using server = await startServerProcess({ MODELS_DIR: path });
   const agent = new Agent({ keepAlive: true });
   await untilAnswered(server, agent);
-  // The first is of another kind: it is what makes the server keep a spare.
+  // The first kill is not counted: only after it does the server keep a spare process.
   await one(server, agent);
   const took: number[] = [];
   for (let k = 0; k < tries; k += 1) {
@@ -55,7 +55,7 @@ async function late(server: ServerProcess, agent: Agent): Promise<number> {
   return untilAnswered(server, agent);
 }
 
-/** Asks again and again until there is an answer, and gives how long that took. */
+/** Repeats the request until it is answered. Resolves with the milliseconds that this took. */
 async function untilAnswered(server: ServerProcess, agent: Agent): Promise<number> {
   const started = performance.now();
   while ((await ask(server, agent, short)) !== 200) {

@@ -8,10 +8,10 @@ import { atMost, median, percentile, sleep, type Table } from './table.js';
 
 const perSecond = 500;
 const key = 'bench-0123456789abcdef0123456789abcdef';
-/** From the stop of Redis until the breaker is open at the latest. */
+/** The breaker opens within this time after Redis stops. */
 const openMs = 500;
 
-/** What clients feel of a Redis that stops in the middle of the traffic: keys, limits and a cache all use it. */
+/** The latency for clients while Redis is frozen, with keys, limits and the cache in use. */
 export async function benchRedisFrozen(table: Table): Promise<void> {
   const fault = openLoadFault();
   if (fault !== undefined) {
@@ -30,7 +30,7 @@ export async function benchRedisFrozen(table: Table): Promise<void> {
     API_KEYS: JSON.stringify([{ id: 'bench', sha256, scopes: ['predict'], rateLimit }]),
   });
   const target = { url: `${server.url}/predict`, body: loan, headers: { 'x-api-key': key } };
-  // Long enough that a p99 is not the one slow request of a phase.
+  // Long enough that one slow request does not decide the p99 of a phase.
   const phaseMs = 4_000 * table.seconds;
   const phases: Record<'before' | 'opening' | 'during' | 'after', number[]> = {
     before: [],
@@ -62,9 +62,14 @@ export async function benchRedisFrozen(table: Table): Promise<void> {
     phases.after.push(p99(thawedAt + phaseMs, Number.POSITIVE_INFINITY));
   }
   const times = (of: readonly number[]) => median(of.map((ms, k) => ms / (phases.before[k] ?? Number.NaN)));
-  table.add('p99, Redis frozen and the breaker open, to before', times(phases.during), '×', atMost(1.2));
-  table.add('p99, Redis frozen, until the breaker is open', median(phases.opening), 'ms', atMost(60));
-  table.add('p99 after Redis is back, to before', times(phases.after), '×');
+  table.add(
+    'p99 with Redis frozen and the breaker open, relative to before',
+    times(phases.during),
+    '×',
+    atMost(1.2),
+  );
+  table.add('p99 with Redis frozen, until the breaker is open', median(phases.opening), 'ms', atMost(60));
+  table.add('p99 after Redis is back, relative to before', times(phases.after), '×');
   table.add('p99 before Redis is frozen', median(phases.before), 'ms');
-  table.add('requests that failed meanwhile', failed, '', atMost(0));
+  table.add('failed requests', failed, '', atMost(0));
 }

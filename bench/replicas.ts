@@ -15,11 +15,11 @@ interface Round {
   readonly nginxUs: number;
 }
 
-/** What nginx costs, and what three servers behind it answer against one, with the configuration of the project. */
+/** The cost of nginx, and three servers behind it compared with one, with the project's own nginx.conf. */
 export async function benchReplicas(table: Table): Promise<void> {
   const path = provideNginx();
   if (path === undefined) {
-    table.skip('throughput, three servers behind nginx to one', 'there is no nginx');
+    table.skip('throughput, three servers behind nginx relative to one', 'nginx is not installed');
     return;
   }
   using folder = createRegistryFolder();
@@ -52,9 +52,13 @@ export async function benchReplicas(table: Table): Promise<void> {
     if (k > 0) rounds.push(round);
   }
   const ratio = (kind: Kind, to: Kind) => median(rounds.map((it) => it[kind].perSecond / it[to].perSecond));
-  table.add('throughput, one server behind nginx to direct', ratio('behind nginx', 'direct'), '×');
   table.add(
-    'throughput, three servers behind nginx to one behind it',
+    'throughput, one server behind nginx relative to a direct connection',
+    ratio('behind nginx', 'direct'),
+    '×',
+  );
+  table.add(
+    'throughput, three servers behind nginx relative to one',
     ratio('three behind nginx', 'behind nginx'),
     '×',
   );
@@ -66,13 +70,13 @@ export async function benchReplicas(table: Table): Promise<void> {
       '1/s',
     );
     table.add(
-      `CPU a request, servers: ${kind}`,
+      `CPU time per request, servers: ${kind}`,
       of((it) => it.serverUs),
       'µs',
     );
     if (kind !== 'direct') {
       table.add(
-        `CPU a request, nginx: ${kind}`,
+        `CPU time per request, nginx: ${kind}`,
         of((it) => it.nginxUs),
         'µs',
       );

@@ -14,7 +14,7 @@ import { benchReplicas } from './replicas.js';
 import { below, Table } from './table.js';
 import { benchWorkers } from './workers.js';
 
-/** Every group of rows, in the order in which they are measured. Names as arguments choose among them. */
+/** All groups of rows, in the order of measurement. Arguments choose groups by name. */
 const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   http: benchHttp,
   idle: benchIdle,
@@ -40,14 +40,14 @@ for (const [name, bench] of Object.entries(groups)) {
   try {
     await bench(table);
   } catch (error) {
-    // Minutes of other rows are not to be lost for it.
+    // Keep the rows that were measured before: they took minutes.
     console.error(error);
-    table.skip(name, 'it failed');
+    table.skip(name, 'this group failed');
     process.exitCode = 1;
   }
 }
 table.add(
-  'processors busy with other work, before and after',
+  'share of the processors used by other processes, before and after the run',
   Math.max(before, await busyShare(2_000)),
   '',
   below(0.1),

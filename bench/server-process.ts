@@ -3,7 +3,7 @@ import type { Load, LoadResult } from './load.js';
 
 export interface BenchServer {
   readonly port: number;
-  /** Processor time of the process so far, user and system, in microseconds. */
+  /** CPU time of the process so far, user and system, in microseconds. */
   cpuUs(): Promise<number>;
   stop(): void;
 }
@@ -32,14 +32,14 @@ export async function startBenchServer(
   };
 }
 
-/** Loads a server from a process of its own. Throws when a request failed. */
+/** Runs the load generator in a process of its own. Throws if a request failed. */
 export async function putLoad(load: Load): Promise<LoadResult> {
   const result = await askProcess<LoadResult>('./load.ts', load);
   if (result.failed > 0) throw new Error(`${result.failed} requests to ${load.path} failed`);
   return result;
 }
 
-/** Runs a file of the bench in a process of its own, with a question as JSON, and gives the one message it sends. */
+/** Runs a file of the bench in a process of its own, with `question` as JSON, and resolves with its one message. */
 export function askProcess<T>(file: string, question: unknown): Promise<T> {
   const child = fork(new URL(file, import.meta.url), [JSON.stringify(question)], {
     execArgv: ['--import', 'tsx'],

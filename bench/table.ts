@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 
-/** What is judged: the figure, and whether it is as good as that. */
+/** The aim of a row: its text, and the test of the figure. */
 export interface Aim {
   readonly text: string;
   readonly isMet: (value: number) => boolean;
@@ -19,7 +19,7 @@ export const atLeast = (limit: number): Aim => ({ text: `>= ${limit}`, isMet: (v
 export const atMost = (limit: number): Aim => ({ text: `<= ${limit}`, isMet: (value) => value <= limit });
 export const below = (limit: number): Aim => ({ text: `< ${limit}`, isMet: (value) => value < limit });
 
-/** The rows of a run of the bench, and how long it may take for them. */
+/** The rows of one run, and the number and length of its rounds. */
 export class Table {
   readonly rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
   readonly seconds = Number(process.env['BENCH_SECONDS'] ?? 1);
@@ -39,14 +39,14 @@ export class Table {
     mkdirSync('reports', { recursive: true });
     writeFileSync('reports/bench.json', `${JSON.stringify(this.#rows, null, 2)}\n`);
     console.log(
-      `Node ${process.version}, ${this.rounds} rounds of ${this.seconds} s each, interleaved; medians. Only ratios of one run mean anything.`,
+      `Node ${process.version}, ${this.rounds} rounds of ${this.seconds} s each, interleaved; medians. Compare figures only within one run.`,
     );
     const width = Math.max(...this.#rows.map((row) => row.name.length));
     for (const { name, value, unit, aim, met, skipped } of this.#rows) {
-      const verdict = met === null ? '' : met ? `aim ${aim}: met` : `aim ${aim}: MISSED`;
+      const result = met === null ? '' : met ? `aim ${aim}: met` : `aim ${aim}: MISSED`;
       const figure = `${String(value ?? '-').padStart(8)} ${unit.padEnd(4)}`;
       console.log(
-        `${name.padEnd(width)}  ${figure} ${skipped === undefined ? verdict : `skipped: ${skipped}`}`,
+        `${name.padEnd(width)}  ${figure} ${skipped === undefined ? result : `skipped: ${skipped}`}`,
       );
     }
   }
@@ -54,7 +54,7 @@ export class Table {
 
 export const median = (values: readonly number[]): number => percentile(values, 0.5);
 
-/** The smallest value that so large a share of all does not exceed. */
+/** The smallest value that the given share of all values does not exceed. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

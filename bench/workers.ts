@@ -10,7 +10,7 @@ interface Round {
   readonly perSecond: number;
   readonly perCpuSecond: number;
   readonly loadShare: number;
-  /** Processors that the server had. */
+  /** CPU time of the server divided by the elapsed time. */
   readonly cpus: number;
 }
 
@@ -18,15 +18,14 @@ const kinds = ['one', 'two', 'apart'] as const;
 type Kind = (typeof kinds)[number];
 
 /**
- * Two workers against one, and against two servers that have nothing to do with each other, which shows what two
- * busy processors cost each other on this machine: each load generator has half of its connections at either, as it
- * has with workers. The load generators take their part of the processors, so that on
- * two of them the second worker can have no more than what is left: what a request costs is what tells whether
- * workers scale.
+ * Compares two workers with one, and with two separate servers, which show how much two busy processors slow each other
+ * down on this machine. Each load generator has half of its connections to each server, as it has with workers. On a
+ * machine with two processors the load generators leave little for the second worker: the CPU time per request, not the
+ * throughput, shows whether workers scale.
  */
 export async function benchWorkers(table: Table): Promise<void> {
   using folder = createRegistryFolder();
-  // Each row a run of its own: how many share one follows from how busy a worker is, which is another matter.
+  // One row per run: otherwise a busier worker would share runs among more rows, and its CPU time would fall.
   addCreditRisk(folder, { maxBatchRows: 1 });
   const start = (workers: number) =>
     startServerProcess({ MODELS_DIR: folder.path, WORKERS: String(workers) });
@@ -53,51 +52,60 @@ export async function benchWorkers(table: Table): Promise<void> {
   const ratio = (kind: Kind, to: Kind, of: (round: Round) => number) =>
     median(rounds.map((it) => of(it[kind]) / of(it[to])));
   const perCpuSecond = (it: Round) => it.perCpuSecond;
-  table.add('requests a CPU second, 2 workers to 1', ratio('two', 'one', perCpuSecond), '×', atLeast(0.9));
-  table.add('requests a CPU second, 2 servers apart to 1', ratio('apart', 'one', perCpuSecond), '×');
   table.add(
-    'requests a CPU second, 2 workers to 2 servers apart',
+    'requests per CPU second, 2 workers relative to 1',
+    ratio('two', 'one', perCpuSecond),
+    '×',
+    atLeast(0.9),
+  );
+  table.add(
+    'requests per CPU second, 2 separate servers relative to 1',
+    ratio('apart', 'one', perCpuSecond),
+    '×',
+  );
+  table.add(
+    'requests per CPU second, 2 workers relative to 2 separate servers',
     ratio('two', 'apart', perCpuSecond),
     '×',
     atLeast(0.9),
   );
   table.add(
-    'throughput, 2 workers to 1',
+    'throughput, 2 workers relative to 1',
     ratio('two', 'one', (it) => it.perSecond),
     '×',
   );
   table.add(
-    'processors that the server had, 2 workers to 1',
+    'CPU use of the server, 2 workers relative to 1',
     ratio('two', 'one', (it) => it.cpus),
     '×',
   );
   for (const kind of kinds) {
     const of = (value: (round: Round) => number) => median(rounds.map((it) => value(it[kind])));
-    const at = kind === 'apart' ? '2 servers apart' : `workers: ${kind}`;
+    const at = kind === 'apart' ? '2 separate servers' : `workers: ${kind}`;
     table.add(
       `throughput, ${at}`,
       of((it) => it.perSecond),
       '1/s',
     );
     table.add(
-      `CPU a request, ${at}`,
+      `CPU time per request, ${at}`,
       of((it) => 1e6 / it.perCpuSecond),
       'µs',
     );
     table.add(
-      `processors that the server had, ${at}`,
+      `CPU use of the server, in cores, ${at}`,
       of((it) => it.cpus),
       '',
     );
     table.add(
-      `load generators' share of a core, ${at}`,
+      `CPU use of the load generators, in cores, ${at}`,
       of((it) => it.loadShare),
       '',
     );
   }
 }
 
-/** A load generator for each of `targets`, and what all of `servers` took for their loads together. */
+/** Runs one load generator for each of `targets`, and measures the CPU time of all `servers` together. */
 async function measure(
   servers: readonly ServerProcess[],
   targets: readonly (readonly [ServerProcess, ServerProcess?])[],

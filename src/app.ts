@@ -43,7 +43,6 @@ import { V1ModelStatusSchema } from './schemas/v1-model.js';
 import tlsPlugin, { readTls } from './tls/secure-server.js';
 import { serverVersion } from './version.js';
 
-/** What the document names, and routes refer to. */
 const schemas = [
   ProblemSchema,
   VersionSchema,
@@ -55,8 +54,8 @@ const schemas = [
 ];
 
 /**
- * The whole server, not yet listening, its models about to be loaded: plugins and routes in the order in which they
- * depend on each other, which is also the reverse of the order in which they close. With a link it is one of several workers.
+ * Builds the whole server; it does not listen yet, and its models are still to be loaded. Each plugin comes after those
+ * that it depends on; they close in reverse order. With `link` the server is one of several workers.
  */
 export async function buildServer(
   config: Config,
@@ -70,15 +69,15 @@ export async function buildServer(
   };
   const draining: Draining = { isDraining: false };
   const tls = await readTls(config);
-  // The headers are a part of the request: Node refuses a limit beyond that of the whole.
+  // Node throws if this time-out is longer than that of the whole request.
   const headersTimeout = Math.min(config.HEADERS_TIMEOUT_MS, config.REQUEST_TIMEOUT_MS);
   const http = {
     ServerResponse: createResponseClass(draining, config.RESPONSE_TIMEOUT_MS),
     requireHostHeader: false,
     headersTimeout,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
-    // Both limits are held by a look at every connection, each 30 s if nothing is said. Often, so that few are
-    // refused at once: a 408 takes 0.1 ms.
+    // Node checks both time-outs at this interval, by default 30 s. Short, so that few requests expire at once: a 408
+    // takes 0.1 ms.
     connectionsCheckingInterval: 100,
   };
   const refuse = createRefuse(problemSettings, (error, requestId, known) => {
@@ -86,23 +85,22 @@ export async function buildServer(
     problemSettings.logFault(app.log, error, () => ({ request_id: requestId, ...known }));
   });
   const app: FastifyInstance = Fastify({
-    // With `https` the server is of another type, which has all that is asked of this one.
+    // With `https` Fastify returns another type; it has all members that are used here.
     ...(tls === undefined ? { http } : ({ https: { ...http, ...tls.options(headersTimeout) } } as object)),
     loggerInstance: logger,
-    // A child logger for each request costs more than a prediction: what logs names the request itself.
+    // A child logger for each request costs more than a prediction: each log call adds the request's id itself.
     childLoggerFactory: (parent) => parent,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: createRequestId,
     bodyLimit: config.BODY_LIMIT_BYTES,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
-    // A request that has come in is answered, even while the listener closes.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    // A folder of many models may lie on a slow disk.
+    // No limit: a registry with many models on a slow disk takes long to read.
     pluginTimeout: 0,
     frameworkErrors: (error, request, reply) => {
-      // No hook has seen such a request.
+      // Fastify runs no hook for such a request.
       reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
       app.refuseUnmatched(request.raw, toServiceError(error, undefined), reply, (refusal, key) => {
         request.key = key;
@@ -114,7 +112,7 @@ export async function buildServer(
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   });
   app.server.on('connect', createConnectHandler(app, refuse));
-  // Response schemas are documentation: answers are made by our own code, and checked by tests.
+  // Response schemas are documentation only; tests check the answers.
   app.setSerializerCompiler(() => JSON.stringify);
   for (const schema of schemas) app.addSchema(schema);
 
@@ -126,7 +124,7 @@ export async function buildServer(
   await app.register(redis, config);
   await app.register(problems, problemSettings);
   await app.register(protocol);
-  // Before the keys: a preflight has none.
+  // Before `auth`: a preflight request has no key.
   if (config.CORS_ORIGINS !== undefined) await app.register(cors, { origins: config.CORS_ORIGINS });
   await app.register(clientAddress, config);
   await app.register(auth, config);
@@ -148,12 +146,12 @@ export async function buildServer(
         info: {
           title: 'Sardonyx',
           version: serverVersion,
-          description: 'The models that this server answers with.',
+          description: 'Predictions of the models on this server.',
         },
         ...(app.needsKeys && { components: { securitySchemes } }),
         ...(config.PUBLIC_URL !== undefined && { servers: [{ url: config.PUBLIC_URL.replace(/\/$/, '') }] }),
       },
-      // What a route counts is known of the route alone: the document is made of its schema.
+      // The document is made from the schema alone: the mark carries the route's setting into it.
       transform: ({ schema, url, route }) => ({
         url: route.config?.address ?? url,
         schema: route.config?.isLimited ? { ...schema, [limitedMark]: true } : schema,

@@ -1,21 +1,18 @@
-/** One problem of a request: where (an RFC 6901 JSON pointer) and what to do about it. */
+/** One problem of a request. `pointer` is a JSON pointer (RFC 6901); `message` says what to do about it. */
 export interface Problem {
   readonly pointer: string;
   readonly message: string;
 }
 
-/** Whether the same request, sent again, may be answered. `Retry-After` is sent where it helps to wait. */
+/** Whether a retry of the same request may succeed. `Retry-After` is sent if waiting helps. */
 export const retryTexts = {
   no: 'no',
   'at once': 'yes, at once',
   after: 'yes, after `Retry-After`',
-  'where told': 'where there is a `Retry-After`',
+  'where told': 'yes, if there is `Retry-After`',
 } as const;
 
-/**
- * The catalogue of every error that a client can see: its status, its title, and whether a retry helps.
- * `docs/errors.md` and the OpenAPI document are held to it by tests.
- */
+/** All errors that a client can see. Tests compare `docs/errors.md` and the OpenAPI document with this catalogue. */
 export const errorCatalogue = {
   invalid_input: { status: 400, title: 'The input does not fit the model', retry: 'no' },
   invalid_json: { status: 400, title: 'The body is not valid JSON', retry: 'no' },
@@ -42,13 +39,12 @@ export const errorCatalogue = {
   not_ready: { status: 503, title: 'The server is not ready', retry: 'after' },
   executor_lost: { status: 503, title: 'The process that runs the model has ended', retry: 'after' },
   model_unavailable: { status: 503, title: 'The model cannot answer now', retry: 'where told' },
-  cache_unavailable: { status: 503, title: 'What is remembered cannot be reached', retry: 'after' },
+  cache_unavailable: { status: 503, title: 'The cache cannot be reached', retry: 'after' },
   deadline_exceeded: { status: 504, title: 'The answer did not come in time', retry: 'where told' },
 } as const satisfies Record<string, { status: number; title: string; retry: keyof typeof retryTexts }>;
 
 export type ErrorCode = keyof typeof errorCatalogue;
 
-/** What is wrong with the input, at length. */
 export interface Explanation {
   readonly detail: string;
   readonly problems: readonly Problem[];
@@ -57,14 +53,13 @@ export interface Explanation {
 export interface ServiceErrorDetails {
   /** One sentence about this occurrence, safe to show to the client. */
   readonly detail?: string;
-  /** What is wrong with the input, one entry a problem. */
   readonly problems?: readonly Problem[];
-  /** Detail and problems, made when they are first read: with `ERROR_DETAIL=off` never. */
+  /** Called when detail or problems are first read; never with `ERROR_DETAIL=off`. */
   readonly explain?: () => Explanation;
-  /** Seconds until a retry makes sense; sent as `Retry-After`. By default 1 where the catalogue says `after`. */
+  /** Sent as `Retry-After`. The default is 1 if the catalogue says `after`. */
   readonly retryAfterSeconds?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Why, for the log alone: never shown to a client. */
+  /** For the log only: never shown to a client. */
   readonly cause?: unknown;
 }
 
@@ -72,7 +67,7 @@ export interface ServiceErrorDetails {
 export class ServiceError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
-  /** Whether there is a list of problems, which a client may see or not. */
+  /** Whether there is a list of problems, even if `ERROR_DETAIL=off` hides it. */
   readonly hasProblems: boolean;
   readonly headers: Readonly<Record<string, string>>;
 
@@ -81,8 +76,8 @@ export class ServiceError extends Error {
 
   constructor(code: ErrorCode, details: ServiceErrorDetails = {}) {
     const entry = errorCatalogue[code];
-    // No stack: it tells nothing that the code does not, and a flood is refused with thousands of these a second, of
-    // which it would take the most time (20 µs each). What failed inside is the cause, which has its own.
+    // No stack: it takes 20 µs, most of the time of a refusal, and a flood causes thousands of refusals a second. The
+    // error code says enough, and an inner error has its own stack as the cause.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     super(details.detail ?? entry.title, details.cause === undefined ? undefined : { cause: details.cause });
@@ -116,7 +111,7 @@ export class ServiceError extends Error {
   }
 }
 
-/** A row that failed for what is in it, by its place among the rows that were asked together. */
+/** The input of one row failed. `row` is its index among the rows of the call. */
 export class RowError extends Error {
   override readonly name = 'RowError';
   readonly row: number;
@@ -129,17 +124,16 @@ export class RowError extends Error {
   }
 }
 
-/** The text of whatever was thrown, for logs and for reasons that an operator reads. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Why a manifest or a version is refused: one line that a person can act on. */
+/** A manifest, a version or a file is refused. The message is one line that a person can act on. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
 }
 
-/** A start that cannot be: one line a problem, for the person who started it. */
+/** The start has failed. Each line describes one problem to the person who started the server. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly lines: readonly string[];
@@ -150,7 +144,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** The code of an error of the system, such as ENOENT. */
+/** The code of a system error, such as ENOENT. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

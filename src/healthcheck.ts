@@ -5,9 +5,9 @@ import { readConfig } from './config/read-config.js';
 import { messageOf } from './errors.js';
 
 /**
- * Asks the server of the same settings on this machine whether it lives, for `HEALTHCHECK` of an image without curl.
- * With `ready` as its argument it asks whether the server may get traffic. Ends with 0 for yes and 1 for no, and writes
- * one line, which `docker inspect` shows.
+ * The `HEALTHCHECK` of the image, which has no curl. Requests `/health/live` of the server with the same settings on
+ * this machine, or `/health/ready` with the argument `ready`. Exits with 0 for a 200, else with 1, and writes one line
+ * that `docker inspect` shows.
  */
 try {
   addEnvFile(process.env);
@@ -18,7 +18,7 @@ try {
     ['::', '::1'],
   ]).get(HOST);
   const options = { host: host ?? HOST, port: PORT, path, timeout: 4_000 };
-  // The certificate is for the name that clients use, and this is the machine itself.
+  // The certificate names the host that clients use, not this local address.
   const request =
     TLS_CERT_FILE === undefined
       ? requestHttp(options)

@@ -2,40 +2,39 @@ import type { CacheResult } from './cache/cached-answers.js';
 import type { ErrorCode } from './errors.js';
 import type { RunTiming } from './inference/batching/pending-row.js';
 
-/** What the predictor publishes after each answer or failure, once the version that answers is known. */
+/** Published by the predictor after each answer or failure, unless no version was found for the request. */
 export interface PredictionEvent {
   readonly model: string;
   readonly version: string;
-  /** `ok`, or the code of the error that the asker got. */
+  /** `ok`, or the code of the error that the client got. */
   readonly status: 'ok' | ErrorCode;
   readonly predictionId: string;
   readonly requestId: string;
-  /** The id of the API key that asked; undefined where none was needed. */
+  /** The id of the client's API key; undefined if none was needed. */
   readonly keyId?: string | undefined;
   /** From the call of `predict` to its answer. */
   readonly latencyMs: number;
-  /** Whether the answer was remembered; undefined where it was not looked for. */
+  /** Undefined if the cache was not looked up. */
   readonly cache?: CacheResult | undefined;
-  /** Undefined for a failure, and where the answer was not computed for this request. */
+  /** Undefined for a failure, and if the answer was not computed for this request. */
   readonly timing?: RunTiming | undefined;
 }
 
 export type Subscriber = (event: PredictionEvent) => void;
 
-/** The way from the predictor to those who watch it: metrics, log, drift, shadow. */
 export interface Predictions {
   publish(event: PredictionEvent): void;
   subscribe(subscriber: Subscriber): void;
 }
 
-/** `onFault` is told what a subscriber throws, and what its promise is rejected with: watching never costs an answer. */
+/** `onFault` gets errors and rejections of subscribers, so that a broken subscriber never costs an answer. */
 export function createPredictions(onFault: (error: unknown) => void): Predictions {
   const subscribers: Subscriber[] = [];
   return {
     publish(event) {
       for (const subscriber of subscribers) {
         try {
-          // An asynchronous function is a subscriber too: nobody else would catch its rejection.
+          // A subscriber may be an async function: its rejection must be caught here.
           const result: unknown = subscriber(event);
           if (result instanceof Promise) result.catch(onFault);
         } catch (error) {

@@ -7,7 +7,6 @@ import type { Registry } from './models/registry/registry.js';
 import type { Answer, CheckedRequest } from './models/tasks/task.js';
 import type { Predictions } from './prediction-event.js';
 
-/** A prediction that some version has begun to answer. */
 export interface BegunPrediction {
   readonly model: string;
   readonly version: string;
@@ -15,47 +14,45 @@ export interface BegunPrediction {
 }
 
 export interface PredictionRequest {
-  /** By name or alias; left out, the model that plain `/predict` means. */
+  /** Name or alias. By default the model of `/predict`. */
   readonly model?: string | undefined;
-  /** By name or alias; left out, the version that the model's routing gives. */
+  /** Name or alias. By default the default version of the model. */
   readonly version?: string | undefined;
   readonly requestId: string;
-  /** The id of the API key that asks, for those who watch. */
+  /** The id of the client's API key, for the prediction event. */
   readonly keyId?: string | undefined;
   readonly caller: Caller;
-  /** Called once it is known which version answers, whatever comes of it. */
+  /** Called once the version is chosen, before it runs. */
   readonly onBegun?: (prediction: BegunPrediction) => void;
-  /** Whether an answer that is remembered will do, whether one must be new, or whether none may be kept at all. */
+  /** `bypass`: do not answer from the cache, but store the new answer. `none`: neither read nor store. */
   readonly caching?: 'normal' | 'bypass' | 'none' | undefined;
 }
 
 export interface PredictionResult {
   readonly answer: Answer;
   readonly predictionId: string;
-  /** Undefined where nothing of the kind was looked for. */
+  /** Undefined if the cache was not looked up. */
   readonly cache: CacheResult | undefined;
-  /** The whole answer as JSON text. */
+  /** The whole answer as JSON. */
   readonly text: string;
 }
 
-/** The rows of one request, each past its check: a request of its own to the version. */
+/** The checked rows of one request. Each row is a request of its own to the version. */
 export interface CheckedRows {
   readonly requests: readonly CheckedRequest[];
-  /** The error of the whole request for the failure of one row. */
+  /** Returns the error of the whole request for the failure of one row. */
   explain(failure: unknown, row: number): unknown;
 }
 
 export interface RowsResult<Rows extends CheckedRows = CheckedRows> {
   readonly checked: Rows;
-  /** One a row, in the rows' order. */
   readonly rows: readonly RowResult[];
-  /** The whole answer of a row as JSON text. */
   readonly textOf: (row: RowResult) => string;
 }
 
 export type RowResult = Omit<PredictionResult, 'text'>;
 
-/** A request that has borrowed its version. */
+/** A request that holds a lease of its version. */
 interface Begun extends Pick<PredictionRequest, 'requestId' | 'keyId' | 'caching'> {
   readonly started: number;
   readonly loaded: LoadedVersion;
@@ -68,17 +65,17 @@ interface Answered {
   readonly result?: CacheResult;
 }
 
-/** The one way to a prediction: HTTP and the command line both call it. */
+/** Every prediction passes here: HTTP and the command line both call it. */
 export interface Predictor {
   /**
-   * Chooses a version, borrows it, checks the body by its features, runs it, and publishes what came of it.
-   * Throws the `ServiceError` of whatever went wrong; see `Registry.lease`, `Task.check` and `CheckedRequest.answer`.
+   * Leases a version, checks the body against its features, runs it, and publishes the prediction event.
+   * Throws the `ServiceError`s of `Registry.lease`, `Task.check` and `CheckedRequest.answer`.
    */
   predict(request: PredictionRequest, body: unknown): Promise<PredictionResult>;
   /**
-   * The same for several rows: they share runs, the cache answers those that it knows, and each is a prediction with an
-   * id of its own. Once one has failed the request has failed, and what has not begun is not run. `check` reads the rows
-   * as the version that answers takes them, and throws `invalid_input`.
+   * Like `predict`, for several rows: they share runs, the cache answers the rows that it has, and each row is a
+   * prediction with its own id. If a row fails, the whole request fails, and rows that have not begun are not run.
+   * `check` reads the rows for the leased version, and throws `invalid_input`.
    */
   predictRows<Rows extends CheckedRows>(
     request: PredictionRequest,
@@ -141,7 +138,7 @@ export function createPredictor(
     },
   };
 
-  /** Borrows the version that answers. */
+  /** Leases the version: the caller must release `loaded`. */
   function begin({ model, version, caller, onBegun, requestId, keyId, caching }: PredictionRequest): Begun {
     const started = performance.now();
     const loaded = registry.lease(model, version);

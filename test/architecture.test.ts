@@ -27,8 +27,8 @@ const folderOf = (file: string) => (file.includes('/') ? dirname(file) : file.re
 const topOf = (file: string) => folderOf(file).split('/')[0] as string;
 
 /**
- * What each folder may import, types included; a folder that is not named here imports nothing of ours but the errors.
- * A file at the root of src stands for itself.
+ * The folders that each folder may import, types included. A folder that is not listed imports only errors.ts. A file at
+ * the root of src is listed by its own name.
  */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ['process'],
@@ -194,7 +194,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   log: ['text'],
 };
 
-/** The circles of a graph, each as its names in order. */
+/** The cycles of a graph, each as its names in order. */
 function findCycles(next: ReadonlyMap<string, readonly string[]>): readonly string[] {
   const cycles: string[] = [];
   const done = new Set<string>();
@@ -210,7 +210,7 @@ function findCycles(next: ReadonlyMap<string, readonly string[]>): readonly stri
 }
 
 describe('the folders of src', () => {
-  test('are those that docs/architecture.md lists, with one line each', () => {
+  test('are all listed in docs/architecture.md, with one line each', () => {
     const text = readFileSync('docs/architecture.md', 'utf8');
     const tree = /```\nsrc\/\n([\s\S]*?)\n```/.exec(text)?.[1] ?? '';
     const parents: string[] = [];
@@ -228,16 +228,16 @@ describe('the folders of src', () => {
     expect(listed.sort()).toEqual([...new Set([...all.map((it) => `${it}/`), ...roots])].sort());
   });
 
-  test('import each other only along the arrows', () => {
+  test('import each other only as listed above', () => {
     const wrong = imports
       .filter(({ from, to }) => sources.has(to) && folderOf(from) !== folderOf(to))
-      // Errors are everybody's.
+      // Every folder may import errors.ts.
       .filter(({ from, to }) => to !== 'errors.ts' && !arrows[folderOf(from)]?.includes(folderOf(to)))
       .map(({ from, to }) => `${from} → ${to}`);
     expect([...new Set(wrong)]).toEqual([]);
   });
 
-  test('have no arrow that is not used, and none that closes a circle', () => {
+  test('have no unused entry in the list above, and no cycle', () => {
     const used = new Set(
       imports
         .filter(({ to }) => sources.has(to))
@@ -250,7 +250,7 @@ describe('the folders of src', () => {
     expect(findCycles(new Map(Object.entries(arrows)))).toEqual([]);
   });
 
-  test('have at most 15 files a folder', () => {
+  test('have at most 15 files each', () => {
     const counts = new Map<string, number>();
     for (const file of readdirSync('src', { recursive: true, withFileTypes: true })) {
       if (file.isFile()) counts.set(file.parentPath, (counts.get(file.parentPath) ?? 0) + 1);
@@ -258,7 +258,7 @@ describe('the folders of src', () => {
     expect([...counts].filter(([, count]) => count > 15)).toEqual([]);
   });
 
-  test('have no cycle of files', () => {
+  test('have no import cycle of files', () => {
     const next = new Map(
       files.map((file) => [file, imports.filter((it) => it.from === file && !it.isType).map((it) => it.to)]),
     );
@@ -279,14 +279,14 @@ describe('the folders of src', () => {
     ],
     ['lru-cache', ['cache/memory-cache.ts']],
     ['node:cluster', ['cluster/supervisor.ts', 'cluster/worker-slot.ts']],
-  ])('import %s nowhere else', (name, expected) => {
+  ])('import %s only in one place', (name, expected) => {
     const users = imports
       .filter(({ to }) => to === name || to.startsWith(`${name}/`))
       .map(({ from }) => from);
     expect([...new Set(users)]).toEqual(expected);
   });
 
-  test('know nothing of HTTP below the plugins', () => {
+  test('do not import HTTP modules below the plugins', () => {
     const below = ['auth', 'rate-limit', 'cache', 'redis', 'models', 'inference', 'monitoring', 'predictor'];
     const wrong = imports.filter(
       ({ from, to }) =>
@@ -295,12 +295,12 @@ describe('the folders of src', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('read the environment and signals at the entries of a process', () => {
+  test('read the environment and signals only in the entry files of a process', () => {
     const users = (text: string) => files.filter((file) => sources.get(file)?.includes(text)).sort();
     expect(users('process.env')).toEqual([
       'cli.ts',
       'healthcheck.ts',
-      // What the engine is told, and what a child process gets of it.
+      // Settings for the engine, and the environment of child processes.
       'inference/engine/session.ts',
       'inference/runner/runner-process.ts',
       'main.ts',
@@ -320,7 +320,7 @@ describe('the folders of src', () => {
     expect(users).toEqual(['node-internals.ts']);
   });
 
-  test('have one noun a file: none is over 200 lines, and none is called utils', () => {
+  test('have no file over 200 lines, and none with a name such as utils', () => {
     const long = files.filter(
       (file) => (sources.get(file) ?? '').split('\n').filter((line) => line.trim() !== '').length > 200,
     );

@@ -39,7 +39,7 @@ describe('the predictor', () => {
     expect(events[0]).not.toHaveProperty('timing');
   });
 
-  test('publishes nothing where no version was reached', async () => {
+  test('publishes no event for a request without a version', async () => {
     await using server = await buildTestApp();
     const events: PredictionEvent[] = [];
     server.app.predictions.subscribe((event) => events.push(event));
@@ -61,7 +61,7 @@ describe('the predictor', () => {
     expect(new Set(events.map(({ predictionId }) => predictionId)).size).toBe(3);
     await server.post(path, { instances: [loan, { ...loan, age: 17 }] });
     expect(events.slice(3)).toMatchObject([{ model: 'credit-risk', status: 'invalid_input' }]);
-    // A run is counted once, whatever the number of its rows.
+    // The run is counted once for all of its rows.
     const { text } = await server.get('/metrics');
     expect(text).toMatch(/prediction_run_seconds_count\{[^}]*\} 1\n/);
     expect(text).toMatch(/predictions_total\{[^}]*status="ok"\} 3\n/);
@@ -73,7 +73,7 @@ describe('the predictor', () => {
     expect(new Set(answers.map(({ body }) => body.prediction_id)).size).toBe(20);
   });
 
-  test('answers although a subscriber throws, tells the log, and the next subscriber too', async () => {
+  test('answers if a subscriber throws, logs the error, and calls the next subscriber', async () => {
     await using server = await buildTestApp();
     const seen: string[] = [];
     server.app.predictions.subscribe(() => {
@@ -83,7 +83,7 @@ describe('the predictor', () => {
     expect((await server.post('/predict', loan)).status).toBe(200);
     expect((await server.post('/predict', {})).status).toBe(400);
     expect(seen).toEqual(['ok', 'invalid_input']);
-    const told = server.logs.filter(({ msg }) => msg === 'a subscriber to predictions failed');
-    expect(told).toHaveLength(2);
+    const lines = server.logs.filter(({ msg }) => msg === 'a subscriber to predictions failed');
+    expect(lines).toHaveLength(2);
   });
 });

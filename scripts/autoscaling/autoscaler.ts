@@ -1,8 +1,8 @@
-/** A HorizontalPodAutoscaler on the processor, and the settings of the controller behind it with their defaults. */
+/** A HorizontalPodAutoscaler on CPU use, and the settings of its controller with their defaults. */
 export interface AutoscalerSettings {
   readonly minReplicas: number;
   readonly maxReplicas: number;
-  /** Of the request: 0.7 for 70 %. */
+  /** A share of `requestCores`: 0.7 for 70 %. */
   readonly targetUtilization: number;
   readonly requestCores: number;
   /** --horizontal-pod-autoscaler-tolerance, 0.1. */
@@ -29,7 +29,7 @@ export interface ObservedPod {
   readonly startedAt: number;
   /** Undefined until it is ready. */
   readonly readyAt: number | undefined;
-  /** What metrics-server has of it: the mean of cores over a window that ends at a time. */
+  /** From metrics-server: the mean cores over a window that ends at `at`. */
   readonly usage?:
     | { readonly cores: number; readonly at: number; readonly windowSeconds: number }
     | undefined;
@@ -42,9 +42,10 @@ interface Change {
 
 /**
  * Decides as the controller of Kubernetes does (`replica_calculator.go` and `horizontal.go`, described at
- * kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale): the ratio of usage to target with its
- * tolerance; pods without a figure, or not ready, counted so as to change less; then the stabilization windows, the
- * policies, and the bounds. A policy applies at its highest, which is the default of `selectPolicy`.
+ * kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale). First comes the ratio of usage to target
+ * with its tolerance; pods that are not ready or have no usage are counted so that the change is smaller. Then come the
+ * stabilization windows, the policies and the bounds. Of several policies the one with the largest change applies, the
+ * default of `selectPolicy`.
  */
 export class Autoscaler {
   readonly #settings: AutoscalerSettings;
@@ -55,7 +56,7 @@ export class Autoscaler {
     this.#settings = settings;
   }
 
-  /** The number of replicas that it sets now, where there are so many. */
+  /** Returns the new number of replicas. `replicas` is the current one. */
   decide(pods: readonly ObservedPod[], replicas: number, now: number): number {
     const wanted = this.#recommend(pods, replicas, now);
     const stable = this.#stabilize(wanted, replicas, now);
@@ -78,7 +79,7 @@ export class Autoscaler {
     if (missing === 0 && !(isUp && unready.length > 0)) {
       return isNear(ratio, tolerance) ? replicas : ceil(ratio * counted.length);
     }
-    // What is not known counts as nothing on the way up, and as the whole request on the way down.
+    // A pod without usage counts as 0 cores when scaling up, and as its whole request when scaling down.
     const count = measured.length + missing + (isUp ? unready.length : 0);
     const careful = ratioOf(used + (isUp ? 0 : missing * requestCores), count);
     if (isNear(careful, tolerance) || careful > 1 !== isUp) return replicas;
@@ -86,7 +87,7 @@ export class Autoscaler {
     return isUp ? Math.max(next, replicas) : Math.min(next, replicas);
   }
 
-  /** Whether the figure of a pod says nothing yet: it is not ready, or was not through the whole window. */
+  /** Whether the usage of a pod is not valid yet: the pod is not ready, or was not for the whole window. */
   #isIgnored({ startedAt, readyAt, usage }: ObservedPod, now: number): boolean {
     const { cpuInitializationSeconds, initialReadinessSeconds } = this.#settings;
     if (startedAt + cpuInitializationSeconds > now)
@@ -94,7 +95,7 @@ export class Autoscaler {
     return readyAt === undefined && startedAt + initialReadinessSeconds > now;
   }
 
-  /** The least change that was recommended within the window of the direction. */
+  /** The smallest change that was recommended within the window of the direction. */
   #stabilize(wanted: number, replicas: number, now: number): number {
     const { scaleUp, scaleDown } = this.#settings;
     this.#recommendations.push({ at: now, replicas: wanted });
@@ -109,20 +110,20 @@ export class Autoscaler {
     const { minReplicas, maxReplicas, scaleUp, scaleDown } = this.#settings;
     const changed = (seconds: number) =>
       this.#changes.filter(({ at }) => at > now - seconds).reduce((sum, it) => sum + it.replicas, 0);
-    const most = scaleUp.policies.map(({ type, value, periodSeconds }) => {
+    const maxima = scaleUp.policies.map(({ type, value, periodSeconds }) => {
       const before = replicas - changed(periodSeconds);
       return type === 'Pods' ? before + value : ceil(before * (1 + value / 100));
     });
-    const least = scaleDown.policies.map(({ type, value, periodSeconds }) => {
+    const minima = scaleDown.policies.map(({ type, value, periodSeconds }) => {
       const before = replicas - changed(periodSeconds);
       return type === 'Pods' ? before - value : Math.floor(before * (1 - value / 100));
     });
-    const upper = Math.min(maxReplicas, Math.max(replicas, ...most));
-    const lower = Math.max(minReplicas, Math.min(replicas, ...least));
+    const upper = Math.min(maxReplicas, Math.max(replicas, ...maxima));
+    const lower = Math.max(minReplicas, Math.min(replicas, ...minima));
     return Math.min(Math.max(wanted, lower), upper);
   }
 }
 
 const isNear = (ratio: number, tolerance: number) => Math.abs(1 - ratio) <= tolerance + 1e-9;
-/** What is whole but for the last bits of a product stays whole. */
+/** Rounds up, but ignores the rounding error of a product. */
 const ceil = (value: number) => Math.ceil(value - 1e-9);

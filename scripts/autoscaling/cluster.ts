@@ -1,8 +1,8 @@
 import { Autoscaler, type AutoscalerSettings } from './autoscaler.js';
 
-/** What a pod costs and can do: measured by `measure.ts`. */
+/** Measured by `measure.ts`. */
 export interface PodFigures {
-  /** Processor time of a request that is answered, and of one that is refused. */
+  /** CPU time per answered request, and per refused request. */
   readonly answerMs: number;
   readonly refusalMs: number;
 }
@@ -11,14 +11,14 @@ export interface Scenario {
   readonly autoscaler: AutoscalerSettings;
   readonly pod: PodFigures;
   readonly limitCores: number;
-  /** From the decision to the first request: scheduling, image, start, readiness, endpoints. */
+  /** From the autoscaler's decision to the first request: scheduling, image, start, readiness, endpoints. */
   readonly podStartSeconds: number;
-  /** Requests a second before the spike, and at its height. */
+  /** Requests per second before the spike, and at its peak. */
   readonly basePerSecond: number;
   readonly peakPerSecond: number;
   readonly rampSeconds: number;
   readonly seconds: number;
-  /** When within their periods metrics-server and the controller look: it differs by chance. */
+  /** When metrics-server and the controller act within their periods: in a real cluster this is random. */
   readonly scrapeOffset: number;
   readonly syncOffset: number;
 }
@@ -27,7 +27,7 @@ export interface Moment {
   readonly second: number;
   readonly perSecond: number;
   readonly answered: number;
-  /** All that run, and those of them that answer. */
+  /** Running pods, and those of them that are ready. */
   readonly pods: number;
   readonly ready: number;
 }
@@ -43,10 +43,10 @@ interface SimulatedPod {
 /** Periods of metrics-server (--metric-resolution) and of the controller (--horizontal-pod-autoscaler-sync-period). */
 const scrapeSeconds = 15;
 const syncSeconds = 15;
-/** Before the spike: every pod that there is then has been ready for long. */
+/** The simulation starts long before the spike, with pods that have been ready for 10 minutes. */
 const settledAt = -600;
 
-/** Second by second, what comes, what is answered, and how many pods there are; the spike begins at second 0. */
+/** Simulates each second: the requests, the answers, the pods. The spike begins at second 0. */
 export function simulate(scenario: Scenario): readonly Moment[] {
   const { autoscaler: settings, pod: figures, limitCores, podStartSeconds } = scenario;
   const autoscaler = new Autoscaler(settings);
@@ -69,7 +69,7 @@ export function simulate(scenario: Scenario): readonly Moment[] {
         readyAt: pod.readyAt <= second ? pod.readyAt : undefined,
       }));
       const replicas = autoscaler.decide(observed, pods.length, second);
-      // The youngest go first.
+      // The youngest pods are removed first.
       pods = pods.slice(0, replicas);
       while (pods.length < replicas) pods.push(newPod(second, podStartSeconds));
     }
@@ -92,7 +92,7 @@ const newPod = (startedAt: number, startSeconds: number): SimulatedPod => ({
   coreSecondsAtScrape: undefined,
 });
 
-/** A figure needs two looks: the cores between them. */
+/** The first usage of a pod needs two scrapes: it is the mean between them. */
 function scrape(pod: SimulatedPod, second: number): void {
   if (pod.coreSecondsAtScrape !== undefined) {
     const cores = (pod.coreSeconds - pod.coreSecondsAtScrape) / scrapeSeconds;
@@ -106,7 +106,7 @@ function loadAt({ basePerSecond, peakPerSecond, rampSeconds }: Scenario, second:
   return basePerSecond + share * (peakPerSecond - basePerSecond);
 }
 
-/** What one pod answers a second, and the cores that it takes: beyond its limit it refuses, which costs as well. */
+/** The answers per second and the cores of one pod. Above its limit it refuses requests, which also takes CPU time. */
 function shareOf(perSecond: number, { answerMs, refusalMs }: PodFigures, limitCores: number) {
   const limitMs = limitCores * 1_000;
   if (perSecond * answerMs <= limitMs) return { answered: perSecond, cores: (perSecond * answerMs) / 1_000 };

@@ -5,14 +5,14 @@ import { createRegistryFolder } from '../../test/helpers/registry-folder.js';
 import { startServerProcess } from '../../test/helpers/server-process.js';
 import type { PodFigures } from './cluster.js';
 
-/** A version whose runs take some 5 ms, in a child process, as nearly every one that slow does. */
+/** For a version with runs of about 5 ms in a child process, where nearly all versions of that speed run. */
 const layers = 500;
 const body = '{"x":1}';
 const seconds = 4;
 
 /**
- * Measures what answers and refusals cost, children included: a closed loop for the answers, then ten times their rate
- * for the refusals, of whose cost that of the answers among them is taken off.
+ * Measures the CPU time of answers and refusals, including child processes. A closed loop gives the cost of an answer.
+ * Ten times its rate gives the cost of a refusal, after the cost of the answers in it is subtracted.
  */
 export async function measurePod(): Promise<PodFigures> {
   using registry = createRegistryFolder();
@@ -75,7 +75,7 @@ export async function measurePod(): Promise<PodFigures> {
   agent.destroy();
   const refusalMs = Math.max(0, open.cpuMs - open.answered * answerMs) / open.refused;
   console.log(
-    `ready after ${readyS.toFixed(1)} s; ${(closed.answered / seconds).toFixed(0)} answers a second, and ${open.answered} of ${open.answered + open.refused} at ten times that`,
+    `ready after ${readyS.toFixed(1)} s; ${(closed.answered / seconds).toFixed(0)} answers a second; at ten times that rate ${open.answered} of ${open.answered + open.refused} requests answered`,
   );
   return { answerMs: Number(answerMs.toPrecision(2)), refusalMs: Number(refusalMs.toPrecision(2)) };
 }

@@ -2,7 +2,7 @@ import type { AutoscalerSettings } from './autoscaler.js';
 import { type Moment, type PodFigures, type Scenario, simulate } from './cluster.js';
 import { readSettings } from './settings.js';
 
-/** Counted from the beginning of the spike. */
+/** From the beginning of the spike. */
 const seconds = 600;
 const rampSeconds = 60;
 const factor = 10;
@@ -17,7 +17,7 @@ interface Summary {
   readonly calmAt: number | undefined;
 }
 
-/** The worst of the phases that metrics-server and the controller may have. */
+/** The worst result over the offsets of metrics-server and the controller. */
 function worstOf(scenario: Omit<Scenario, 'scrapeOffset' | 'syncOffset'>): Summary {
   const all = offsets.flatMap((scrapeOffset) =>
     offsets.map((syncOffset) => summarize(simulate({ ...scenario, scrapeOffset, syncOffset }))),
@@ -38,7 +38,7 @@ function summarize(moments: readonly Moment[]): Summary {
   };
 }
 
-/** What a spike of ten times within a minute does, as a table of Markdown: from some loads, with some starts of pods. */
+/** A Markdown table of spikes to ten times the load within a minute, for several loads and start times of pods. */
 export function describeSpikes(pod: PodFigures, changes: Partial<AutoscalerSettings> = {}): string {
   const { autoscaler, limitCores } = readSettings();
   const perCore = 1_000 / pod.answerMs;

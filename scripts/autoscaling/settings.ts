@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { AutoscalerSettings } from './autoscaler.js';
 
-/** The autoscaler of `k8s/base`, with the defaults of the controller, and the limit of a pod in cores. */
+/** The autoscaler of `k8s/base` with the controller's defaults, and the CPU limit of a pod in cores. */
 export function readSettings(): { readonly autoscaler: AutoscalerSettings; readonly limitCores: number } {
   const { spec } = parse(readFileSync('k8s/base/horizontal-pod-autoscaler.yaml', 'utf8'));
   const [container] = parse(readFileSync('k8s/base/deployment.yaml', 'utf8'), { merge: true }).spec.template

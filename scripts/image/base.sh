@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes an image of Debian with Node 24 under the name that the Dockerfile builds on, where no registry of images can be
-# asked: scripts/image/base.sh NAME. It holds what the official one holds for a build: Debian's smallest, node, npm.
+# Builds the base image of the Dockerfile, for machines that reach no registry of images: scripts/image/base.sh NAME
+# It has what a build needs of the official image: minimal Debian, Node 24 and npm.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 name=$1
@@ -8,12 +8,12 @@ suite=$(echo "$name" | sed -n 's|.*:24-\([a-z]*\)-slim$|\1|p')
 case $(uname -m) in
   x86_64) architecture=x64 ;;
   aarch64) architecture=arm64 ;;
-  *) echo "base.sh: there is no Node for $(uname -m) in npm" >&2; exit 1 ;;
+  *) echo "base.sh: npm has no Node for $(uname -m)" >&2; exit 1 ;;
 esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A proxy with a certificate of its own, as this machine trusts it.
+# Certificates that this machine trusts, such as that of a proxy.
 certificates=/etc/ssl/certs/ca-certificates.crt
 set -- --variant=minbase
 if [ -d /usr/local/share/ca-certificates ] && [ -f "$certificates" ]; then

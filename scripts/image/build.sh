@@ -1,8 +1,8 @@
 #!/bin/sh
-# Builds the image: scripts/image/build.sh [NAME]   (sardonyx:VERSION unless it is named)
+# Builds the image: scripts/image/build.sh [NAME]   (by default sardonyx:VERSION)
 #
-# With docker where an engine runs. Elsewhere with buildah, without a registry of images: base.sh makes the base image
-# of the same name from Debian's packages and from Node in npm. As root, with Debian's packages buildah, mmdebstrap.
+# Uses docker if its engine runs. Otherwise uses buildah without a registry of images: base.sh builds the base image from
+# Debian's packages and from Node in npm. That needs root, and Debian's packages buildah and mmdebstrap.
 set -eu
 cd "$(dirname "$0")/../.."
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a root folder with a program, the libraries that it and the files of a folder load, and the records of Debian
-# about their packages, by which scanners find what is to be mended: collect ROOT PROGRAM FOLDER
+# Creates a root folder with a program, the libraries that it and the files of a folder load, and Debian's records of
+# their packages, which vulnerability scanners read: collect ROOT PROGRAM FOLDER
 set -eu
 root=$1 program=$2 folder=$3
 
@@ -19,7 +19,7 @@ for library in $libraries; do
   target=$(readlink -f "$library")
   mkdir -p "$root$(dirname "$target")"
   cp "$target" "$root$target"
-  # By the name that it is asked for, which is a link with the version left out.
+  # Programs load a library by this name, a link without the full version.
   link="$(readlink -f "$(dirname "$library")")/$(basename "$library")"
   if [ "$link" != "$target" ]; then
     mkdir -p "$root$(dirname "$link")"

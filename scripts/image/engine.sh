@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a command such as `podman run …` or `buildah images` with a store of images of this project's own and with settings
-# that need neither systemd nor a kernel with overlays: scripts/image/engine.sh COMMAND ARGUMENT…
+# Runs a command such as `podman run …` or `buildah images` with an image store of this project's own, and with settings
+# that need neither systemd nor overlay file systems: scripts/image/engine.sh COMMAND ARGUMENT…
 set -eu
 store=${SARDONYX_IMAGES:-/var/tmp/sardonyx-images}
 mkdir -p "$store"

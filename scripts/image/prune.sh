@@ -1,9 +1,9 @@
 #!/bin/sh
-# Removes from a folder of dependencies what no server reads: prune NODE_MODULES
+# Removes files that a server never reads from a folder of dependencies: prune NODE_MODULES
 set -eu
 modules=$1
 architecture=$(node -p process.arch)
-# The engine's libraries of other systems and processors.
+# The engine's libraries for other systems and processors.
 find "$modules/onnxruntime-node/bin" -mindepth 2 -maxdepth 2 ! -name linux -exec rm -rf {} +
 find "$modules/onnxruntime-node/bin" -mindepth 3 -maxdepth 3 ! -name "$architecture" -exec rm -rf {} +
 find "$modules" -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' -o -name '*.md' \) \

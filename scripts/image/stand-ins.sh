@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the images that docker-compose.yml takes from a registry, where none can be asked, out of Debian's own packages
-# of the same programs: scripts/image/stand-ins.sh   (as root, with Debian's packages buildah and mmdebstrap)
-# There is none for Grafana, which Debian does not have.
+# Builds the images of docker-compose.yml from Debian's packages, for machines that reach no registry of images:
+# scripts/image/stand-ins.sh   (as root, with Debian's packages buildah and mmdebstrap)
+# Grafana is left out, since Debian does not package it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
@@ -12,7 +12,7 @@ set -- --variant=minbase --include=nginx-light,redis-server,redis-tools,promethe
 for file in /etc/apt/apt.conf.d/*; do
   case $file in *proxy* | *registry*) set -- "$@" "--aptopt=$file" ;; esac
 done
-# The suite with an nginx of at least 1.27.3.
+# The Debian suite must have nginx 1.27.3 or newer.
 mmdebstrap "$@" forky "$work/root.tar"
 
 build() {

@@ -4,8 +4,8 @@ import { pathToFileURL } from 'node:url';
 import { type Bom, createBom, listLibraries } from './bom.js';
 
 /**
- * How an installed server and its bill of materials differ, a line a difference: packages by name and version, and the
- * engine's libraries by digest. `root` is the folder that holds `node_modules`.
+ * Compares an installed server with its bill of materials, and returns one line per difference: packages by name and
+ * version, the engine's libraries by digest. `root` is the folder with `node_modules`.
  */
 export function findDifferences(bom: Bom, root: string): readonly string[] {
   const packages = bom.components.map(({ name, version }) => `${name} ${version}`);
@@ -14,8 +14,8 @@ export function findDifferences(bom: Bom, root: string): readonly string[] {
   const libraries = listLibraries(join(root, 'node_modules/onnxruntime-node')).map(describeLibrary);
   const found = [...listPackages(join(root, 'node_modules')), ...libraries];
   return [
-    ...without(found, listed).map((each) => `installed, and not in the bill of materials: ${each}`),
-    ...without(listed, found).map((each) => `in the bill of materials, and not installed: ${each}`),
+    ...without(found, listed).map((each) => `installed, but not in the bill of materials: ${each}`),
+    ...without(listed, found).map((each) => `in the bill of materials, but not installed: ${each}`),
   ];
 }
 
@@ -25,7 +25,7 @@ const describeLibrary = ({ evidence, hashes }: ReturnType<typeof listLibraries>[
 const without = (all: readonly string[], known: readonly string[]): readonly string[] =>
   [...new Set(all)].filter((each) => !known.includes(each)).sort();
 
-/** Each package of a tree of `node_modules`, by its own `package.json`. */
+/** All packages below `node_modules`, read from their own `package.json`. */
 function listPackages(folder: string): readonly string[] {
   return readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
@@ -40,7 +40,7 @@ function listPackages(folder: string): readonly string[] {
     });
 }
 
-// npx tsx scripts/release/bom-differences.ts ROOT [linux/amd64]: exit code 1 where there are differences.
+// npx tsx scripts/release/bom-differences.ts ROOT [linux/amd64]: exit code 1 if there are differences.
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const [, , root = '.', platform] = process.argv;
   const differences = findDifferences(createBom(platform), root);

@@ -6,7 +6,7 @@ import { join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { writeManifests } from './stage.js';
 
-/** A component of CycloneDX 1.5, as far as this project reads or writes it. */
+/** A component of CycloneDX 1.5: the fields that this project uses. */
 export interface Component {
   readonly type: string;
   readonly name: string;
@@ -28,32 +28,32 @@ export interface Bom {
 const engine = 'node_modules/onnxruntime-node';
 const manual = 'node_modules/@fastify/swagger-ui';
 const mit = [{ license: { id: 'MIT' } }];
-/** Parts of the engine's own build; what else lies beside them on Windows has other licences. */
+/** Libraries of the engine's own build. On Windows its folder has others too, with other licences. */
 const isOfEngine = /onnxruntime/;
 
 /**
- * What an installed server consists of, as CycloneDX: the packages of the lock file as npm lists them, and what npm
- * does not know of: the engine's libraries by digest, and the manual's own copy of Swagger UI. With a platform such as
- * `linux/arm64` only the libraries of that one, as in the image.
+ * The CycloneDX bill of materials of an installed server: the packages that npm lists from the lock file, and two parts
+ * that npm does not know: the engine's libraries by digest, and the manual's copy of Swagger UI. With a platform such
+ * as `linux/arm64` it has only the libraries for that platform, as the image does.
  */
 export function createBom(platform?: string): Bom {
-  // A random number and the time would make each of two equal releases differ; CycloneDX asks for neither.
+  // A random number and the time would make two equal releases differ; CycloneDX requires neither.
   const { serialNumber: _, metadata: given, ...bom } = listPackages();
   const { timestamp: __, ...metadata } = given;
   const { name } = readPackage('.');
   return {
     ...bom,
-    // npm names it after the folder.
+    // npm would name the component after the folder.
     metadata: { ...metadata, component: { ...metadata.component, type: 'application', name } },
     components: bom.components.map((component) => {
-      // Docker's word for it is not Node's.
+      // Docker says amd64, and Node x64.
       const parts = partsOf(component, platform?.replace('amd64', 'x64'));
       return parts.length === 0 ? component : { ...component, components: parts };
     }),
   };
 }
 
-/** Of a lock file without packages for development: npm 11.19 leaves out what is needed for both. */
+/** From a lock file without development packages: `npm sbom` 11.19 would omit packages that both kinds need. */
 function listPackages(): Bom {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-bom-'));
   try {
@@ -95,7 +95,7 @@ export function listLibraries(folder: string, platform = ''): readonly Component
     });
 }
 
-/** The copy that the package of the manual is built with. */
+/** The copy of Swagger UI inside the manual's package. */
 function swaggerUi(): Component {
   const name = 'swagger-ui-dist';
   const version = readPackage(manual).devDependencies?.[name] ?? 'unknown';

@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { releaseSection } from './changelog.js';
 import { writeVersion } from './version-places.js';
 
-// npx tsx scripts/release/bump.ts VERSION: writes it into every file that names it, and closes the changelog's section.
+// npx tsx scripts/release/bump.ts VERSION: writes the version into every file that names it, and closes the changelog's
+// section.
 const version = process.argv[2] ?? '';
 if (!/^\d+\.\d+\.\d+$/.test(version)) {
   process.stderr.write(`bump: got "${version}", takes a version such as 0.2.0\n`);

@@ -1,12 +1,13 @@
 const unreleased = '## [Unreleased]\n';
 
-/** Makes what is unreleased the section of a version, below an empty one; throws where there is nothing to release. */
+/** Turns the section "Unreleased" into that of a version, below a new empty one. Throws if it is empty. */
 export function releaseSection(changelog: string, version: string, date: string): string {
-  if (readSection(changelog, 'Unreleased') === '') throw new Error('CHANGELOG.md has nothing unreleased');
+  if (readSection(changelog, 'Unreleased') === '')
+    throw new Error('the section [Unreleased] of CHANGELOG.md is empty');
   return changelog.replace(unreleased, `${unreleased}\n## [${version}] - ${date}\n`);
 }
 
-/** What a section says, without its heading; the empty text for none. */
+/** The text of a section without its heading; the empty text if there is no such section. */
 export function readSection(changelog: string, name: string): string {
   const sections = changelog.split(/^(?=## \[)/m);
   const section = sections.find((each) => each.startsWith(`## [${name}]`)) ?? '';

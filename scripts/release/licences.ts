@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LockedPackage } from './lock.js';
 
-/** Licences that ask for no more than their text and the names of the authors: SPDX identifiers. */
+/** SPDX identifiers of licences that require only their text and the names of the authors. */
 const allowed: ReadonlySet<string> = new Set([
   '0BSD',
   'Apache-2.0',
@@ -14,13 +14,13 @@ const allowed: ReadonlySet<string> = new Set([
   'MIT',
 ]);
 
-/** Whether a licence is on the list, or leaves the choice of one that is. All others need a person's decision. */
+/** Whether a licence, or one of its alternatives, is allowed. For any other licence a person has to decide. */
 export function isAllowed(license: string | undefined): boolean {
   const choices = license?.replace(/^\((.*)\)$/, '$1').split(' OR ') ?? [];
   return choices.some((each) => allowed.has(each));
 }
 
-/** All licences of an installed server: a list, and each text once, with the packages that it is of. */
+/** All licences of an installed server: a list, and each text once with the names of its packages. */
 export function describeLicences(packages: readonly LockedPackage[]): string {
   const list = new Set(packages.map((it) => `${label(it)}: ${it.license}`));
   const texts = new Map<string, Set<string>>();
@@ -29,18 +29,24 @@ export function describeLicences(packages: readonly LockedPackage[]): string {
   }
   return [
     'Packages that an installed Sardonyx consists of, with their licences (SPDX).',
-    'onnxruntime-node and onnxruntime-common come without their text; it is that of MIT, Copyright (c) Microsoft',
-    'Corporation. Their libraries hold further work, which ThirdPartyNotices.txt of microsoft/onnxruntime lists.',
+    'onnxruntime-node and onnxruntime-common have no licence file: their licence is MIT, Copyright (c) Microsoft',
+    'Corporation. Their libraries contain further works, listed in ThirdPartyNotices.txt of microsoft/onnxruntime.',
     '',
     ...[...list].sort(),
-    ...[...texts].flatMap(([text, of]) => ['', '-'.repeat(80), `Of ${[...of].sort().join(', ')}:`, '', text]),
+    ...[...texts].flatMap(([text, of]) => [
+      '',
+      '-'.repeat(80),
+      `Licence of ${[...of].sort().join(', ')}:`,
+      '',
+      text,
+    ]),
     '',
   ].join('\n');
 }
 
 const label = ({ name, version }: LockedPackage) => `${name} ${version}`;
 
-/** The texts of licences and notices that a package brings. */
+/** The texts of licences and notices in a package's folder. */
 export function readTexts(folder: string): readonly string[] {
   return readdirSync(folder)
     .filter((name) => /^(licen[cs]e|copying|notice)/i.test(name))

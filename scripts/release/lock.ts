@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** A package that an installed server has, as the lock file says. */
+/** A production dependency, as in the lock file. */
 export interface LockedPackage {
   readonly name: string;
   readonly version: string;
@@ -13,7 +13,7 @@ export interface LockedPackage {
 
 type Entry = Omit<LockedPackage, 'name' | 'path'> & { readonly dev?: boolean };
 
-/** The production dependencies of a lock file, each place that one is installed at. */
+/** The production dependencies of a lock file, one entry for each folder that a package is installed in. */
 export function readLock(file = 'package-lock.json'): readonly LockedPackage[] {
   const { packages } = JSON.parse(readFileSync(file, 'utf8')) as { packages: Record<string, Entry> };
   return Object.entries(packages)

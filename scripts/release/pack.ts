@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { createBom } from './bom.js';
 import { stagePackage } from './stage.js';
 
-/** Writes a release into a folder: the package, its bill of materials, and the digests of both. Gives the package's file. */
+/** Writes a release into a folder: package, bill of materials, digests of both. Returns the path of the package. */
 export function packRelease(folder: string, repository?: string): string {
   mkdirSync(folder, { recursive: true });
   const staged = mkdtempSync(join(tmpdir(), 'sardonyx-staged-'));
@@ -17,7 +17,7 @@ export function packRelease(folder: string, repository?: string): string {
     const [packed] = Object.values(JSON.parse(execFileSync('npm', args, { encoding: 'utf8' }))) as {
       filename: string;
     }[];
-    if (packed === undefined) throw new Error('npm pack names no file');
+    if (packed === undefined) throw new Error('npm pack returned no file name');
     const { filename } = packed;
     const bom = `${JSON.stringify(createBom(), undefined, 2)}\n`;
     writeFileSync(join(folder, filename.replace(/\.tgz$/, '.cdx.json')), bom);
@@ -35,7 +35,7 @@ export function packRelease(folder: string, repository?: string): string {
 const sha256 = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  // The compiler leaves what earlier builds have made.
+  // The compiler does not remove files of earlier builds.
   for (const made of ['dist', 'release']) rmSync(made, { recursive: true, force: true });
   execFileSync('npm', ['run', 'build', '--silent'], { stdio: 'inherit' });
   const { GITHUB_SERVER_URL, GITHUB_REPOSITORY } = process.env;

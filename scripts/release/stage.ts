@@ -17,8 +17,8 @@ interface Lock {
 }
 
 /**
- * Lays the package of a release into an empty folder: what `package.json` names in `files`, the licences of all
- * dependencies, and what `writeManifests` writes.
+ * Copies the package of a release into an empty folder: the `files` of `package.json`, the licences of all
+ * dependencies, and the files of `writeManifests`.
  */
 export function stagePackage(folder: string, repository?: string): void {
   for (const { path } of listFiles()) {
@@ -30,8 +30,8 @@ export function stagePackage(folder: string, repository?: string): void {
 }
 
 /**
- * Writes `package.json` and the lock file without what is for development only. The lock file is `npm-shrinkwrap.json`,
- * which packages may hold: an install by it takes the very versions that the tests ran with. `repository` is the
+ * Writes `package.json` and the lock file without their development parts. The lock file is named
+ * `npm-shrinkwrap.json`, which packages may contain, so that an install gets the same versions that the tests ran with. `repository` is the
  * address that npm's provenance must match.
  */
 export function writeManifests(folder: string, repository?: string): void {
@@ -49,7 +49,7 @@ export function writeManifests(folder: string, repository?: string): void {
   writeJson(join(folder, 'npm-shrinkwrap.json'), { ...lock, packages: Object.fromEntries(packages) });
 }
 
-/** What npm takes for the package. */
+/** The files that `npm pack` would take. */
 function listFiles(): readonly { readonly path: string }[] {
   const listed = execFileSync('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], {
     encoding: 'utf8',

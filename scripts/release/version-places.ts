@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-// `package.json` has the version. The server, /openapi.json, the image's labels and the package take it from there;
-// these forms are what people copy, and what Kubernetes and Compose read.
+// The version is in `package.json`: the server, /openapi.json, the image's labels and the package read it there. These
+// forms stand in commands that people copy, and in files for Kubernetes and Compose.
 const forms = /((?:\bsardonyx[-:]|\bVERSION=|\bSARDONYX_VERSION:-|\bnewTag: ))(\d+\.\d+\.\d+)/g;
 
-/** The files that name a version of ours. */
+/** The files that may contain the version of Sardonyx. */
 export function listPlaces(): readonly string[] {
   const folders = ['docs', 'k8s', 'deploy'].filter((folder) => existsSync(folder));
   const inFolders = folders.flatMap((folder) =>
@@ -16,11 +16,11 @@ export function listPlaces(): readonly string[] {
   return ['README.md', 'docker-compose.yml', ...inFolders].filter((file) => existsSync(file)).sort();
 }
 
-/** The versions of ours that a text names. */
+/** The versions of Sardonyx in a text. */
 export const findVersions = (text: string): readonly string[] =>
   [...text.matchAll(forms)].map(([, , version]) => version as string);
 
-/** Has each place name another version. */
+/** Replaces the version in all places. */
 export function writeVersion(version: string): void {
   for (const file of listPlaces()) {
     const text = readFileSync(file, 'utf8');

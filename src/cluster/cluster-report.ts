@@ -5,18 +5,16 @@ import { drainingReason } from './cluster-view.js';
 import type { Readiness } from './messages.js';
 import type { WorkerSlot } from './worker-slot.js';
 
-/** What a report needs of a slot. */
 export type Reporting = Pick<WorkerSlot, 'number' | 'isRunning' | 'hasListened' | 'ask'>;
 
 /**
- * What the supervisor says of all workers. Counts never fall: those of a worker that ended stay in the sum, and one
- * that does not answer in time counts as it last did, since Prometheus takes a fall for a restart of everything.
+ * Reports on all workers together. Counters never fall, since Prometheus takes a fall for a restart: the counts of a
+ * worker that ended stay in the sum, and a worker that does not answer in time counts with its last snapshot.
  */
 export class ClusterReport {
   readonly #slots: readonly Reporting[];
-  /** What each worker told when it was last asked, by slot. */
+  /** The last snapshot of each running worker. */
   readonly #last = new Map<Reporting, MetricsSnapshot>();
-  /** The counts of workers that have ended. */
   #past: MetricsSnapshot = [];
   #restarts = 0;
 
@@ -32,7 +30,7 @@ export class ClusterReport {
     this.#restarts += 1;
   }
 
-  /** The worker of a slot has ended: what it counted since it was last asked is lost. */
+  /** Call when the worker of a slot has ended. Its counts since its last snapshot are lost. */
   retire(slot: Reporting): void {
     this.#past = sumCounts([this.#past, this.#last.get(slot) ?? []]);
     this.#last.delete(slot);
@@ -51,21 +49,20 @@ export class ClusterReport {
     const own = createMetrics({ includesProcess: false });
     const set = (name: string, help: string, value: number) => own.gauge(name, help).series({}).set(value);
     set('workers_running', 'Workers that listen and answer their supervisor', this.running);
-    set('workers_wanted', 'Workers that there should be', this.#slots.length);
+    set('workers_wanted', 'Workers that the configuration asks for', this.#slots.length);
     set(
       'metrics_workers_answered',
-      'Workers that told their metrics in time for this answer; the others count as they last did',
+      'Workers that sent their metrics in time for this scrape; the others count with their last values',
       answers.filter(Boolean).length,
     );
     own
-      .counter('worker_restarts_total', 'Workers that ended unasked and were replaced')
+      .counter('worker_restarts_total', 'Workers that ended unexpectedly and were replaced')
       .series({})
       .add(this.#restarts);
     addLogMetrics(own, countLostLines);
     return sumMetrics([this.#past, ...this.#last.values(), await own.snapshot()]);
   }
 
-  /** Has the workers forget what they remember of some versions, and gives how much that was. */
   async forgotten(identities: readonly string[]): Promise<number | undefined> {
     const asked = this.#slots.filter(({ hasListened }) => hasListened);
     const counts = await Promise.all(asked.map((slot) => slot.ask('forgotten', identities)));
@@ -76,7 +73,7 @@ export class ClusterReport {
     const reasons = await Promise.all(
       this.#slots.map(async (slot) => {
         if (!slot.hasListened) return [`worker ${slot.number} has not listened yet`];
-        // One that is being replaced, or is stuck, keeps no traffic away from the others.
+        // A worker that is stuck or being replaced does not make the whole server unready.
         const missing = slot.isRunning ? await slot.ask('readiness') : undefined;
         return (missing ?? []).map((reason) => `worker ${slot.number}: ${reason}`);
       }),

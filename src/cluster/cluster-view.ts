@@ -2,37 +2,27 @@ import type { Metrics } from '../monitoring/metrics.js';
 import type { Readiness } from './messages.js';
 import type { WorkerLink } from './worker-link.js';
 
-/** What the server says of itself, however many processes it is. */
 export interface Cluster {
-  /** The text that Prometheus scrapes. */
   metricsText(): Promise<string>;
   readiness(): Promise<Readiness>;
-  /** Whether what keeps traffic away passes by itself: no model is missing that a person must mend. */
+  /** Whether unreadiness will pass without a person: no missing model needs a repair. */
   passes(): boolean;
-  /**
-   * Forgets in all processes what they remember of some versions, and gives how much that was; undefined where one of
-   * them has not answered.
-   */
+  /** Clears the cached answers of some versions. Resolves with their number; undefined if a worker did not answer. */
   forget(identities: readonly string[]): Promise<number | undefined>;
 }
 
-/** What this process knows of itself. */
 export interface Own {
   readonly metrics: Metrics;
   readonly isDraining: () => boolean;
-  /** Why its models are not enough to be ready, and of each whether a person must mend it. */
+  /** Why its models keep it from being ready. `isLasting`: a person must repair it. */
   readonly findMissing: () => readonly { readonly reason: string; readonly isLasting: boolean }[];
-  /** Forgets what this process remembers of some versions, and gives how much that was. */
   readonly forget: (identities: readonly string[]) => Promise<number>;
 }
 
-/**
- * A process that is alone speaks for itself. A worker asks its supervisor, and speaks for itself where that does
- * not answer: `metrics_workers_answered` is then missing.
- */
+/** If the supervisor does not answer, a worker reports its own state: `metrics_workers_answered` is missing then. */
 export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
   const listMissing = () => own.findMissing().map(({ reason }) => reason);
-  // All processes have the same models: what one cannot answer with, none can.
+  // All processes load the same models: a version that is broken in one is broken in all.
   const passes = () => !own.findMissing().some(({ isLasting }) => isLasting);
   const alone: Cluster = {
     passes,

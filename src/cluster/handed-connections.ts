@@ -1,22 +1,22 @@
 import type { ChildProcess } from 'node:child_process';
 import { readAcknowledged, readHandOver } from '../node-internals.js';
 
-/** A connection as node:cluster passes it on: the handle of a socket, and no stream around it. */
+/** A connection as node:cluster passes it to a worker: the bare handle of a socket, without a stream. */
 interface Connection {
   close(): void;
 }
 
-/** The connections that a worker was handed and has not taken yet. */
 export interface HandedConnections {
-  /** Closes them, once the worker and its channel have gone. */
+  /** Closes them. Call after the worker and its channel have closed. */
   close(): void;
 }
 
 /**
- * Notes which connections a worker is handed. Node 20.20.2 keeps each until the worker says that it has it
- * (`RoundRobinHandle.handoff` in lib/internal/cluster/round_robin_handle.js): when that ends before, nobody closes it
- * and the client waits for ever. cluster does not show them, so this reads along on the channel; a Node that calls
- * its messages otherwise brings the wait back, and does no other harm. It costs a note a connection, not a request.
+ * Tracks the connections that are sent to a worker. Node 20.20.2 keeps each handle until the worker acknowledges it
+ * (`RoundRobinHandle.handoff` in lib/internal/cluster/round_robin_handle.js). If the worker ends before that, Node
+ * never closes the handle, and the client waits for ever. node:cluster does not expose these handles, so this reads the
+ * messages on the channel. If another version of Node renames them, that wait comes back and nothing else breaks.
+ * The cost is one map entry per connection, not per request.
  */
 export function noteHandedConnections(worker: ChildProcess): HandedConnections {
   const untaken = new Map<number, Connection>();
@@ -24,13 +24,13 @@ export function noteHandedConnections(worker: ChildProcess): HandedConnections {
   worker.send = new Proxy(worker.send, {
     apply(send, self, args: [unknown, unknown?]) {
       const [message, connection] = args;
-      // Left to the kernel, workers are handed the listener, which is not theirs alone: it has another `act`.
+      // Under SCHED_NONE workers get the shared listener instead, in a message with another `act`: it must stay open.
       const seq = readHandOver(message);
       if (seq !== undefined && isConnection(connection)) untaken.set(seq, connection);
       return Reflect.apply(send, self, args);
     },
   });
-  // A worker that takes a connection says so before it reads from it; one that does not want it says that.
+  // A worker acknowledges a connection before it reads from it, also when it rejects it.
   worker.on('internalMessage', (message: unknown) => {
     const seq = readAcknowledged(message);
     if (seq !== undefined) untaken.delete(seq);

@@ -1,19 +1,15 @@
-/** Questions in a row without an answer after which a worker has been silent for too long. */
+/** Unanswered questions in a row after which a worker is lost. */
 const asksUntilLost = 10;
-/** After which it counts as not running: by default, what blocks its thread for two seconds changes nothing. */
+/** Unanswered questions after which it counts as not running. By default a thread may block for two seconds. */
 const asksUntilSilent = 3;
 
 export interface HeartbeatEvents {
-  /** Asks the worker anything. */
   onAsk(): void;
-  /** It has been silent for too long. Told once; it is asked no more. */
+  /** Called once, when the worker is lost. No further question follows. */
   onLost(): void;
 }
 
-/**
- * Asks a worker over and over whether it still answers. What counts is questions that this process has asked and
- * waited for, not time: when it was stopped itself, as when a whole machine sleeps, the worker owes one answer.
- */
+/** Counts unanswered questions, not time: after this process was suspended with the machine, only one is open. */
 export class Heartbeat {
   readonly #intervalMs: number;
   readonly #events: HeartbeatEvents;
@@ -30,7 +26,7 @@ export class Heartbeat {
     return this.#unanswered >= asksUntilSilent;
   }
 
-  /** When it was last known to live, on the clock of `performance`. */
+  /** When the worker last answered, on the clock of `performance`; now, unless it is silent. */
   get lastSign(): number {
     return this.isSilent ? this.#heardAt : performance.now();
   }
@@ -48,7 +44,7 @@ export class Heartbeat {
     }, this.#intervalMs);
   }
 
-  /** The worker has said something, whatever it was. */
+  /** Call on any message from the worker. */
   hear(): void {
     this.#unanswered = 0;
     this.#heardAt = performance.now();

@@ -1,4 +1,3 @@
-/** Questions that were sent to the other side of a channel: each has an id, and a time after which nobody waits. */
 export class IpcCalls<Answer> {
   readonly #limitMs: number;
   readonly #open = new Map<number, (answer: Answer | undefined) => void>();
@@ -8,7 +7,7 @@ export class IpcCalls<Answer> {
     this.#limitMs = limitMs;
   }
 
-  /** Resolves with the answer; with undefined when it does not come in time, or cannot come any more. */
+  /** Resolves with the answer, or with undefined after the time-out or `abandon`. */
   ask(send: (id: number) => void): Promise<Answer | undefined> {
     this.#lastId += 1;
     const id = this.#lastId;
@@ -28,7 +27,7 @@ export class IpcCalls<Answer> {
     settle?.(answer);
   }
 
-  /** Whoever was asked has gone. */
+  /** Resolves all open questions with undefined: the other process has ended. */
   abandon(): void {
     for (const id of this.#open.keys()) this.answer(id, undefined);
   }

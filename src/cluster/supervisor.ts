@@ -12,16 +12,16 @@ export type SupervisorConfig = Pick<
   'WORKERS' | 'WORKER_SILENCE_TIMEOUT_MS' | 'SHUTDOWN_DELAY_MS' | 'SHUTDOWN_TIMEOUT_MS'
 >;
 
-/** What a worker may take for its end beyond the times that are configured. */
+/** Extra time that a worker gets for its end, beyond the configured times. */
 const graceMs = 2_000;
 
-// From the sources, as `npm run dev` runs it, a worker gets the same loader as its supervisor.
+// `npm run dev` runs the sources: a worker gets the same loader as its supervisor.
 const entry = new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url);
 
 /**
- * Keeps as many workers running as are wanted: a worker that ends is replaced, at once or after a pause, and one
- * that is stuck is killed for it. It loads no model and answers no request. A worker that ends before any in its
- * slot has loaded its models ends the whole: the next would fail as well.
+ * Keeps the configured number of workers running. A worker that ends is replaced, at once or after a pause; a stuck
+ * worker is killed first. If a worker ends before any worker of its slot has loaded its models, the whole server
+ * stops: the next worker would fail as well.
  */
 export class Supervisor {
   readonly #config: SupervisorConfig;
@@ -30,9 +30,8 @@ export class Supervisor {
   readonly #report: ClusterReport;
   #onListening: ((url: string) => void) | undefined;
   #settleStart: { resolve(summary?: StartSummary): void; reject(error: Error): void } | undefined;
-  /** Why the whole cannot start. */
   #failure: readonly string[] | undefined;
-  /** What it was stopped by; from then on no worker is replaced. */
+  /** The signal that stopped it. Once it is set, workers are no longer replaced. */
   #signal: NodeJS.Signals | undefined;
   #stopped: Promise<boolean> | undefined;
   #endedWell = true;
@@ -60,8 +59,8 @@ export class Supervisor {
   }
 
   /**
-   * Starts the workers, and tells once all listen. Resolves once the models of all are loaded; with undefined when the
-   * supervisor was stopped before. Throws `ConfigError` when they cannot start: then none is left.
+   * Starts the workers, and calls `onListening` once all listen. Resolves once all models are loaded, or with undefined
+   * if the supervisor was stopped before. Rejects with `ConfigError` if they cannot start; all workers have ended then.
    */
   start(onListening: (url: string) => void): Promise<StartSummary | undefined> {
     this.#onListening = onListening;
@@ -72,15 +71,11 @@ export class Supervisor {
     });
   }
 
-  /** Has each worker read its files again. */
   reload(): void {
     for (const slot of this.#slots) slot.reload();
   }
 
-  /**
-   * Ends the workers as the signal ends a lone server, once, however many signals come. Resolves when none is left,
-   * with whether all ended well.
-   */
+  /** Sends the first signal to all workers. Resolves when all have ended: true if all exited cleanly. */
   stop(signal: NodeJS.Signals): Promise<boolean> {
     this.#signal ??= signal;
     this.#stopped ??= this.#end(signal);
@@ -91,7 +86,7 @@ export class Supervisor {
     const { SHUTDOWN_DELAY_MS, SHUTDOWN_TIMEOUT_MS } = this.#config;
     const kill = setTimeout(
       () => {
-        this.#logger.error('workers are killed: their shutdown took too long');
+        this.#logger.error('the shutdown took too long: the remaining workers are killed');
         for (const slot of this.#slots) slot.end('SIGKILL');
       },
       SHUTDOWN_DELAY_MS + SHUTDOWN_TIMEOUT_MS + graceMs,
@@ -123,14 +118,14 @@ export class Supervisor {
   }
 
   #onSilence(slot: WorkerSlot, worker_pid: number | undefined): void {
-    const told = { worker: slot.number, worker_pid, silence_ms: this.#config.WORKER_SILENCE_TIMEOUT_MS };
-    this.#logger.error(told, 'a worker is killed: it answers nothing');
+    const fields = { worker: slot.number, worker_pid, silence_ms: this.#config.WORKER_SILENCE_TIMEOUT_MS };
+    this.#logger.error(fields, 'a worker does not answer its supervisor: it is killed');
   }
 
   #onEnd(slot: WorkerSlot, { pid, how, code, signal }: WorkerEnd): void {
     this.#report.retire(slot);
     if (this.isStopping) {
-      // The signal itself ends a worker that has not come as far as to handle it.
+      // A worker that is still starting has no handler yet: the signal itself ends it.
       if (code !== 0 && signal !== this.#signal) this.#endedWell = false;
       this.#tellEmpty();
       return;

@@ -8,42 +8,40 @@ import type {
   WorkerMessage,
 } from './messages.js';
 
-/** What makes a process a worker: the number of its slot, in the environment that its supervisor gave it. */
+/** Set by the supervisor to the number of the slot: a process that has it is a worker. */
 export const workerVariable = 'SARDONYX_WORKER';
-/** Set for a worker in whose slot another one was before: it takes no connection before its models are loaded. */
+/** Set if the worker replaces another one: it listens only once its models are loaded. */
 export const replacementVariable = 'SARDONYX_WORKER_REPLACES';
 
-/** Longer than the supervisor waits for a worker: beyond it the supervisor itself is stuck. */
+/** Longer than the supervisor waits for its workers: after this time the supervisor itself is stuck. */
 const maxWaitMs = 1_500;
 
-/** A worker's end of the channel to its supervisor. */
 export interface WorkerLink {
-  /** Of the worker's slot, from 1; the next process in that slot has it again. */
+  /** The slot's number, from 1. The next worker in this slot has the same number. */
   readonly number: number;
-  /** Whether it replaces another one, while the others answer. */
   readonly isReplacement: boolean;
-  /** Says how this worker answers what it is asked; before that it is not asked. */
+  /** Sets the answers to the supervisor's questions. Questions that came before are not answered. */
   answerWith(
     facts: {
       readonly [S in Subject]: (about: readonly string[]) => WorkerFacts[S] | Promise<WorkerFacts[S]>;
     },
   ): void;
-  /** Asks about all workers. Resolves with undefined when the supervisor does not answer. */
+  /** Asks the supervisor about all workers. Resolves with undefined if it does not answer in time. */
   ask<S extends Subject>(subject: S, about?: readonly string[]): Promise<ClusterFacts[S] | undefined>;
   tellListening(url: string): void;
   tellLoaded(summary: StartSummary): void;
-  /** Tells why this worker cannot start, a line a problem. Resolves once that is sent. */
+  /** Reports why this worker cannot start, one problem a line. Resolves once the message is sent. */
   tellFailure(lines: readonly string[]): Promise<void>;
-  /** Says what reads files again; what the supervisor has asked for before is made up for at once. */
+  /** Sets what reads files again. If the supervisor asked for it before, `reload` runs at once. */
   reloadWith(reload: () => void): void;
   /**
-   * For a worker that no longer listens, before its process ends. Resolves once each connection that it was still
-   * handed has gone back to its supervisor, which hands it to another worker.
+   * Call after the listener has closed and before the process ends. Resolves once every connection that the supervisor
+   * still sent here has gone back to it; the supervisor passes them to other workers.
    */
   takeLeave(): Promise<void>;
 }
 
-/** The link of a process that a supervisor started; undefined in any other. */
+/** Returns undefined in a process that no supervisor started. */
 export function connectToSupervisor(
   environment: Readonly<Record<string, string | undefined>>,
 ): WorkerLink | undefined {
@@ -52,11 +50,11 @@ export function connectToSupervisor(
 
   const questions = new IpcCalls<ClusterFacts[Subject]>(maxWaitMs);
   let facts: Parameters<WorkerLink['answerWith']>[0] | undefined;
-  // A message that is lost has lost its reader: this process ends when the channel does.
+  // A failed send is ignored: the channel has closed, and this process is about to end.
   const send = (message: WorkerMessage, then: () => void = () => undefined) =>
     process.send?.(message, undefined, {}, then);
   const ask = <S extends Subject>(subject: S, about?: readonly string[]) =>
-    // The supervisor answers a question about a subject with the facts of that subject.
+    // The supervisor answers with the type that belongs to the subject.
     questions.ask((id) => send({ kind: 'ask', id, subject, about })) as Promise<ClusterFacts[S] | undefined>;
   let isReloadDue = false;
   let reload = () => {
@@ -86,8 +84,8 @@ export function connectToSupervisor(
       if (isReloadDue) next();
     },
     async takeLeave() {
-      // The channel keeps its order. The supervisor answers after it has read that this worker does not listen, and
-      // after its last connection to it; `readiness` is the question that it answers without this worker.
+      // The channel keeps its order: when the answer arrives, the supervisor has read that this worker no longer
+      // listens, and has sent its last connection. Of the questions, only `readiness` is answered without this worker.
       await ask('readiness');
     },
   };

@@ -14,10 +14,9 @@ import type {
 } from './messages.js';
 import { replacementVariable, workerVariable } from './worker-link.js';
 
-/** A worker that does not answer within this time is left out of what is said of the whole. */
+/** A worker that does not answer within this time is left out of the report on all workers. */
 const maxAnswerMs = 500;
 
-/** How a worker's process ended. */
 export interface WorkerEnd {
   readonly pid: number | undefined;
   readonly how: string;
@@ -28,16 +27,13 @@ export interface WorkerEnd {
 export interface WorkerSlotEvents {
   onListening(url: string): void;
   onLoaded(summary: StartSummary): void;
-  /** The worker cannot start, and ends. */
   onFailure(lines: readonly string[]): void;
-  /** The worker is stuck, and is killed. */
   onSilence(pid: number | undefined): void;
   onEnd(end: WorkerEnd): void;
-  /** The worker asks about all of them. */
   onAsk(question: Question): Promise<ClusterFacts[Subject]>;
 }
 
-/** One of the slots for workers: a process, and after its end the next one. */
+/** Holds one worker at a time; after its end `restart` starts the next one. */
 export class WorkerSlot {
   readonly number: number;
   readonly #environment: NodeJS.ProcessEnv;
@@ -49,11 +45,11 @@ export class WorkerSlot {
   #hasListened = false;
   #isLoaded = false;
   #hasLoaded = false;
-  /** Workers in a row that ended before they had listened for long. */
+  /** Workers in a row that ended soon after their start. */
   #deaths = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** A worker that answers nothing for `silenceTimeoutMs` after it has listened is killed. */
+  /** A listening worker that does not answer for `silenceTimeoutMs` is killed. */
   constructor(
     number: number,
     environment: NodeJS.ProcessEnv,
@@ -76,22 +72,20 @@ export class WorkerSlot {
     return this.#listensSince !== undefined;
   }
 
-  /** Whether the worker listens, and answers the supervisor. */
+  /** The worker listens and answers the supervisor. */
   get isRunning(): boolean {
     return this.isListening && !this.#watch.isSilent;
   }
 
-  /** Whether any worker in this slot has listened. */
   get hasListened(): boolean {
     return this.#hasListened;
   }
 
-  /** Whether the models of the worker are loaded. */
   get isLoaded(): boolean {
     return this.#isLoaded;
   }
 
-  /** The same of any worker that was in this slot: it is then known that one can start. */
+  /** Whether any worker in this slot has loaded its models: the configuration is sound then. */
   get hasLoaded(): boolean {
     return this.#hasLoaded;
   }
@@ -100,7 +94,6 @@ export class WorkerSlot {
     return this.#worker === undefined;
   }
 
-  /** Starts a worker. */
   start(): void {
     const more = this.#hasLoaded ? { [replacementVariable]: '1' } : {};
     const worker = cluster.fork({ ...this.#environment, ...more });
@@ -109,37 +102,35 @@ export class WorkerSlot {
     const connections = noteHandedConnections(worker.process);
     const { pid } = worker.process;
     worker.on('error', (error) => {
-      // No process, no end: such as where there may be no more of them.
+      // Without a pid the process never started, as at the limit of processes, so that no `close` follows.
       if (pid === undefined) this.#end(worker, { pid, how: error.message, code: null, signal: null });
     });
-    // Of the process and of its channel: what the worker has said last has been read.
+    // `close` comes after the channel has closed too: the worker's last message has been read by then.
     worker.process.once('close', (code, signal) => {
       connections.close();
       this.#end(worker, { pid, how: signal ?? `exit code ${code}`, code, signal });
     });
   }
 
-  /** Starts the next worker after the pause that the deaths so far call for, and gives its milliseconds. */
+  /** Starts the next worker after the back-off pause. Returns the pause in milliseconds. */
   restart(): number {
     const pauseMs = pauseAfter(this.#deaths);
     this.#timer = setTimeout(() => this.start(), pauseMs);
     return pauseMs;
   }
 
-  /** Asks the worker. Resolves with undefined where it does not answer in time. */
   ask<S extends Subject>(subject: S, about?: readonly string[]): Promise<WorkerFacts[S] | undefined> {
-    // A worker answers a question about a subject with the facts of that subject.
+    // The worker answers with the type that belongs to the subject.
     return this.#questions.ask((id) => this.#send({ kind: 'ask', id, subject, about })) as Promise<
       WorkerFacts[S] | undefined
     >;
   }
 
-  /** Has the worker read files again. */
   reload(): void {
     this.#send({ kind: 'reload' });
   }
 
-  /** Sends a signal to the worker, and starts no other. From then on nobody minds its silence. */
+  /** Sends a signal to the worker. Cancels a pending restart and stops the heartbeat. */
   end(signal: NodeJS.Signals): void {
     clearTimeout(this.#timer);
     this.#watch.stop();
@@ -147,7 +138,7 @@ export class WorkerSlot {
   }
 
   #send(message: SupervisorMessage): void {
-    // A message that is lost has lost its reader, whose end is told.
+    // A failed send is ignored: the worker has ended, and `close` reports that.
     this.#worker?.send(message, () => undefined);
   }
 
@@ -173,7 +164,7 @@ export class WorkerSlot {
         return;
       case 'ask':
         void this.#events.onAsk(message).then((facts) => {
-          // The slot may have another worker by now, which has asked nothing.
+          // The slot may hold another worker by now, which did not ask.
           if (worker === this.#worker) this.#send({ kind: 'answer', id: message.id, facts });
         });
         return;
@@ -185,7 +176,7 @@ export class WorkerSlot {
   #end(worker: Worker, end: WorkerEnd): void {
     if (worker !== this.#worker) return;
     this.#watch.stop();
-    // To be stuck is no life: workers that are stuck soon after their start are deaths in a row.
+    // Time spent stuck is not uptime: a worker that hangs soon after its start counts as a death in a row.
     const isOld = this.#listensSince !== undefined && this.#watch.lastSign - this.#listensSince >= longLifeMs;
     this.#deaths = isOld ? 1 : this.#deaths + 1;
     this.#worker = undefined;

@@ -2,15 +2,15 @@ import { Type } from '@sinclair/typebox';
 import { windowForm, windowPattern } from '../time/duration.js';
 import { Switch, Text } from './setting-types.js';
 
-/** Who may ask, and how often. */
+/** API keys and rate limits. */
 export const accessVariables = {
   AUTH: Switch(
-    '"off" answers whoever can reach the server. Without keys it must be said on any HOST but a loopback one.',
+    '"off" answers every client without a key. Without any keys, a HOST that is no loopback address requires AUTH=off.',
   ),
   API_KEYS_FILE: Type.Optional(
     Type.String({
       minLength: 1,
-      description: 'The file of API keys, which `sardonyx keys` writes. It is watched.',
+      description: 'The file of API keys that `sardonyx keys` writes. The server watches it.',
     }),
   ),
   API_KEYS: Type.Optional(
@@ -18,19 +18,19 @@ export const accessVariables = {
   ),
   METRICS_AUTH: Type.Union([Type.Literal('open'), Type.Literal('key')], {
     default: 'open',
-    description: '"key" asks for a key with the scope "metrics" at /metrics.',
+    description: '"key" requires a key with the scope "metrics" at /metrics.',
   }),
   RATE_LIMIT_MAX: Type.Optional(
     Type.Integer({
       minimum: 0,
       maximum: 1_000_000,
       description:
-        'The most requests in a RATE_LIMIT_WINDOW from one address without a key, and with a key that has no limit of its own; 0 for no limit. Without it: 100 an address, none on a loopback HOST, and none for keys.',
+        'The maximum number of requests in a RATE_LIMIT_WINDOW from one address without a key, or with one key that has no limit of its own; 0 for no limit. Without it: 100 for an address, no limit on a loopback HOST, and no limit for keys.',
     }),
   ),
   RATE_LIMIT_WINDOW: Text(windowForm, {
     pattern: windowPattern.source,
     default: '1 minute',
-    description: 'The time in which RATE_LIMIT_MAX are let in.',
+    description: 'The length of time in which RATE_LIMIT_MAX requests are allowed.',
   }),
 };

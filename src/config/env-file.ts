@@ -4,21 +4,20 @@ import { ConfigError } from '../errors.js';
 
 type Environment = Record<string, string | undefined>;
 
-/** A line of a file of settings that is not read as it may have been meant. It holds no text of the file. */
+/** A line of the settings file that may be wrong. It holds no text of the file, which may be secret. */
 export interface DoubtfulLine {
   readonly file: string;
   readonly line: number;
   readonly problem: string;
 }
 
-/** What is read where no other file is named, and need not be there. */
+/** Read if `ENV_FILE` is not set. It may be missing. */
 const usualFile = '.env';
 const assignment = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)$/;
 
 /**
- * Adds the settings of a file to an environment: of the file that `ENV_FILE` names, else of `.env` in the folder where
- * one starts. A variable that is set already stays, also an empty one. Throws `ConfigError` where the file that is named
- * cannot be read.
+ * Adds the settings of a file to an environment: the file that `ENV_FILE` names, else `.env` in the working folder. A
+ * variable that is set already keeps its value, even an empty one. Throws `ConfigError` if a named file cannot be read.
  */
 export function addEnvFile(environment: Environment): readonly DoubtfulLine[] {
   const file = environment['ENV_FILE'] || usualFile;
@@ -31,8 +30,8 @@ export function addEnvFile(environment: Environment): readonly DoubtfulLine[] {
 
 function readText(file: string, isNamed: boolean): string | { readonly problem: string } | undefined {
   try {
-    // A folder of the usual name is a virtual environment of Python. A pipe would be waited for, unless it is one that a
-    // shell has opened: `ENV_FILE=<(…)`.
+    // A folder named `.env` is usually a virtual environment of Python. Reading a named pipe would block; a pipe that
+    // the shell has opened, `ENV_FILE=<(…)`, is fine.
     const stats = statSync(file);
     if (!isNamed && !stats.isFile()) return undefined;
     if (stats.isFIFO() && !/^\/(?:dev|proc\/self)\/fd\//.test(file))
@@ -47,8 +46,8 @@ function readText(file: string, isNamed: boolean): string | { readonly problem: 
 }
 
 /**
- * Takes out the lines that are no settings: with one of them Node's own parser loses the line behind it (20.20.2). What
- * it would read otherwise than it seems stays, and is told.
+ * Removes lines that are no settings, since Node's parser (20.20.2) loses the line after such a line. Each removed line
+ * is reported, and so is each value that the parser cuts at a `#`.
  */
 function readLines(lines: readonly string[]) {
   const sound: string[] = [];
@@ -59,19 +58,19 @@ function readLines(lines: readonly string[]) {
     if (/^\s*(?:#|$)/.test(text)) continue;
     const value = assignment.exec(text)?.[2];
     if (value === undefined) {
-      doubts.push({ line, problem: 'it is no NAME=value, and is not read' });
+      doubts.push({ line, problem: 'it is ignored: it is not of the form NAME=value' });
       continue;
     }
     const quote = /^["'`]/.exec(value)?.[0];
     if (quote === undefined) {
       if (/[^\s#]#/.test(value))
-        doubts.push({ line, problem: 'its value ends before the #: put it in quotes' });
+        doubts.push({ line, problem: 'its value ends before the #: put the value in quotes' });
       sound.push(text);
       continue;
     }
     const end = value.includes(quote, 1) ? at : lines.findIndex((it, k) => k > at && it.includes(quote));
     if (end < 0) {
-      doubts.push({ line, problem: `its ${quote} has no second one, and it is not read` });
+      doubts.push({ line, problem: `it is ignored: the quote ${quote} is never closed` });
       continue;
     }
     sound.push(...lines.slice(at, end + 1));

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { Milliseconds } from './setting-types.js';
 
-/** What is served, and what it may take. */
+/** The served models, and the limits of their loads and runs. */
 export const modelsVariables = {
   MODELS_DIR: Type.String({
     minLength: 1,
@@ -12,18 +12,18 @@ export const modelsVariables = {
     Type.String({
       minLength: 1,
       description:
-        'The model that plain /predict means. Without it: the alias "default" of the registry, else the only model.',
+        'The model that /predict uses. Without it: the alias "default" of the registry, else the only model.',
     }),
   ),
   REQUIRED_MODELS: Type.Optional(
     Type.String({
       minLength: 1,
       description:
-        'Models that must answer before the server is ready: names with commas between, or "all". Without it: the default model, and one at least.',
+        'The models that must be able to answer before the server is ready: names, separated by commas, or "all". Without it: the default model, and at least one model.',
     }),
   ),
   MODEL_LOAD_TIMEOUT_MS: Milliseconds(
-    'The longest that the engine may take to open a version; then it is refused.',
+    'The longest time in which the engine must open a version; after it, the version is refused.',
     60_000,
     1,
   ),
@@ -32,13 +32,13 @@ export const modelsVariables = {
       minimum: 128,
       maximum: 16_777_216,
       description:
-        'The most memory of a process that runs one isolated version, or tries a version before it is served; above it, the process is ended. Without it: half of what the machine or the container has.',
+        'The maximum memory of a process that runs one isolated version, or tries a version before it is served; a process above it is killed. Without it: half of the memory of the machine or the container.',
     }),
   ),
   MAX_OUTPUT_BYTES: Type.Integer({
     minimum: 1_024,
     maximum: 268_435_456,
     default: 16_777_216,
-    description: 'The most bytes that the outputs of one run may have, as tensors.',
+    description: 'The maximum size of the output tensors of one run.',
   }),
 };

@@ -1,23 +1,23 @@
 import { Type } from '@sinclair/typebox';
 import { Milliseconds } from './setting-types.js';
 
-/** The processes themselves: how many, what they say, how they end. */
+/** Processes: settings file, workers, log, shutdown. */
 export const processVariables = {
   ENV_FILE: Type.Optional(
     Type.String({
       minLength: 1,
       description:
-        'A file of settings, a NAME=value a line. Variables that are set win. Without it: ".env" in the folder where the server is started, if there is one.',
+        'The settings file, one NAME=value a line. Variables of the environment override it. Without it: ".env" in the folder where the server is started, if that file exists.',
     }),
   ),
   WORKERS: Type.Integer({
     minimum: 1,
     maximum: 256,
     default: 1,
-    description: 'Processes that answer behind the one port. Each loads every model.',
+    description: 'The number of processes that answer behind the one port. Each loads every model.',
   }),
   WORKER_SILENCE_TIMEOUT_MS: Milliseconds(
-    'The longest that one of several workers may answer nothing that its supervisor asks; then it is killed and replaced.',
+    'How long a worker may leave the questions of its supervisor unanswered; after it, the worker is killed and replaced.',
     10_000,
     1_000,
   ),
@@ -26,15 +26,15 @@ export const processVariables = {
     {
       default: 'info',
       description:
-        'How much is logged, to standard output, one JSON object a line. "debug" adds a line for each request. At a terminal "warn" is enough, unless it is set.',
+        'The lowest level that is logged, to standard output, one JSON object a line. "debug" adds a line for each request. If standard output is a terminal, the default is "warn".',
     },
   ),
   SHUTDOWN_DELAY_MS: Milliseconds(
-    'How long the server goes on answering after SIGTERM while its readiness says 503.',
+    'After SIGTERM the server still answers for this long, while /health/ready is 503.',
     0,
   ),
   SHUTDOWN_TIMEOUT_MS: Milliseconds(
-    'After this long, a shutdown cuts the connections that are left.',
+    'After this time, a shutdown cuts the connections that are still open.',
     10_000,
   ),
 };

@@ -9,8 +9,8 @@ import { ConfigSchema } from './schema.js';
 export type Config = Static<typeof ConfigSchema>;
 
 /**
- * Reads the configuration from environment variables. An empty one counts as left out.
- * Throws `ConfigError` with a line for each wrong one: the variable, what it got, what it takes.
+ * An empty variable counts as left out. Throws `ConfigError` with one line for each wrong variable: its name, the value
+ * that it got, the values that it takes.
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const lines: string[] = [];
@@ -40,25 +40,25 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   return config as Config;
 }
 
-/** Letters that a misspelt variable may be apart from the one that is meant, and how long it is at least. */
-const misspelling = { most: 2, length: 6 };
+/** The maximum edit distance of a misspelt variable, and its minimum length. */
+const misspelling = { maxDistance: 2, minLength: 6 };
 
 /**
- * Variables that nobody reads, with the one of ours that each nearly is. An environment is full of others' variables:
- * such a one is no error.
+ * Finds unknown variables whose names are close to one of ours. They are warnings, not errors: an environment has
+ * variables of many other programs.
  */
 export function findMisspelt(
   environment: Readonly<Record<string, string | undefined>>,
 ): readonly { readonly variable: string; readonly meant: string }[] {
   const known = Object.keys(ConfigSchema.properties);
   return Object.keys(environment).flatMap((variable) => {
-    if (variable.length < misspelling.length || known.includes(variable)) return [];
-    const [meant] = nearestNames(variable, known, 1, misspelling.most);
+    if (variable.length < misspelling.minLength || known.includes(variable)) return [];
+    const [meant] = nearestNames(variable, known, 1, misspelling.maxDistance);
     return meant === undefined ? [] : [{ variable, meant }];
   });
 }
 
-/** What a variable takes, in words. */
+/** Describes the values that a variable takes. */
 export function describeSchema(schema: TSchema): string {
   if (Array.isArray(schema['anyOf'])) {
     return `one of ${schema['anyOf'].map((option: TSchema) => option['const']).join(', ')}`;
@@ -67,11 +67,11 @@ export function describeSchema(schema: TSchema): string {
   return schema['takes'] ?? 'text';
 }
 
-/** What the loads and runs of models may take. Without a limit of memory: half of the machine's or the container's. */
+/** The limits of loads and runs. The default for memory is half of that of the machine or the container. */
 export function limitsOf(
   config: Pick<Config, 'MODEL_LOAD_TIMEOUT_MS' | 'MAX_MODEL_MEMORY_MB' | 'MAX_OUTPUT_BYTES'>,
 ): { loadTimeoutMs: number; maxMemoryBytes: number; maxOutputBytes: number } {
-  // Where there is no container, the constraint is 0 or beyond what any machine has.
+  // Without a container the limit is 0, or more than any machine has.
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   const half = Math.min(constrained, totalmem()) / 2;
   return {

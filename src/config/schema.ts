@@ -5,10 +5,7 @@ import { edgeVariables } from './http.js';
 import { modelsVariables } from './models.js';
 import { processVariables } from './process.js';
 
-/**
- * Every variable that the server reads: its type, its default, its meaning. `docs/configuration.md` and
- * `.env.example` are made from this, and held to it by a test.
- */
+/** All configuration variables. `npm run docs` makes `docs/configuration.md` and `.env.example` from this schema. */
 export const ConfigSchema = Type.Object({
   ...edgeVariables,
   ...accessVariables,

@@ -5,9 +5,9 @@ import { codeOf, RefusedError } from '../errors.js';
 const retryMs = 50;
 
 /**
- * Works while no other process that asks here works on the same file: a file beside it, `<path>.lock`, says who does.
- * One that is left over from a process that was killed is not removed, since two that did so at once could both go on.
- * Throws `RefusedError` where the lock is not free within `patienceMs`, and says what to do.
+ * Runs `work` under a lock: the file `<path>.lock` names its holder. A lock that a killed process left over is not
+ * removed: two processes that removed it at once could both take it. Throws `RefusedError`, which says what to do, if
+ * the lock is not free within `patienceMs`.
  */
 export async function withLock<T>(path: string, patienceMs: number, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
@@ -19,11 +19,11 @@ export async function withLock<T>(path: string, patienceMs: number, work: () => 
       await new Promise((resolve) => setTimeout(resolve, retryMs));
       continue;
     }
-    const who = holder === undefined ? 'somebody' : `process ${holder.pid} on ${holder.host}`;
+    const owner = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
     throw new RefusedError(
       isGone
-        ? `${lock} is left over from ${who}, which has ended: remove it`
-        : `${lock} says that ${who} is writing; if that is not so any more, remove it`,
+        ? `${lock} is left over from ${owner}, which has ended: remove it`
+        : `${lock} is held by ${owner}; if that process has ended, remove the lock`,
     );
   }
   try {
@@ -44,7 +44,7 @@ async function take(lock: string): Promise<boolean> {
   }
 }
 
-/** Undefined where the lock is gone meanwhile, or not written yet. */
+/** Undefined if the lock was removed meanwhile, or is not written yet. */
 async function readHolder(lock: string): Promise<{ pid: number; host: string } | undefined> {
   const text = await readFile(lock, 'utf8').catch(() => '');
   const [, pid, host] = /^(\d+) (\S+)\n$/.exec(text) ?? [];

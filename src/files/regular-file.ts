@@ -4,9 +4,9 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { codeOf, RefusedError } from '../errors.js';
 import { liesWithin } from './file-place.js';
 
-/** Neither waits for the other end of a pipe, nor makes a terminal this process's own. */
+/** O_NONBLOCK: do not wait for the writer of a pipe. O_NOCTTY: do not take over a terminal. */
 export const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
-/** So much is hashed in a few milliseconds. */
+/** Hashed in a few milliseconds. */
 const chunkBytes = 4_194_304;
 
 /** SHA-256 in lower-case hex. */
@@ -15,16 +15,14 @@ export function digestOf(bytes: Uint8Array): string {
 }
 
 interface ReadOptions {
-  /** Places within which the file must lie, once links are followed: by default it may lie anywhere. */
+  /** Folders in which the file must lie after links are resolved. By default it may lie anywhere. */
   readonly within?: readonly string[];
-  /** Sees the bytes as they come, a piece at a time. */
   readonly onChunk?: (chunk: Uint8Array) => void;
 }
 
 /**
- * Reads a whole file into private memory. Gives undefined where there is none.
- * A pipe, a device or a folder in its place is refused without being read, so that nothing blocks, and so is
- * one over `maxBytes`, before any memory is taken.
+ * Reads a whole file into private memory. Returns undefined if it does not exist. Throws `RefusedError` for a pipe, a
+ * device or a folder, which could block, and for a file over `maxBytes`, before any memory is allocated.
  */
 export async function readRegularFile(
   path: string,
@@ -55,10 +53,7 @@ export async function readRegularFile(
   }
 }
 
-/**
- * The facts of an open file. Throws `RefusedError` when it is no regular file, lies in none of the places that are
- * given, or is too large.
- */
+/** Throws `RefusedError` if the open file is not a regular file, lies outside `within`, or is too large. */
 export async function checkRegularFile(
   handle: FileHandle,
   label: string,

@@ -4,8 +4,8 @@ import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
- * Replaces a file whole, or makes it: a reader sees the old bytes or the new ones, and the new ones survive a power cut.
- * A file that was there keeps its owner and mode; a new one gets `mode`.
+ * Replaces or creates a file atomically: a reader sees the old bytes or the new ones, and the new ones survive a power
+ * cut. An existing file keeps its owner and mode; a new file gets `mode`.
  */
 export async function replaceFile(path: string, bytes: Uint8Array, mode: number): Promise<void> {
   const before = await stat(path).catch(() => undefined);
@@ -30,7 +30,7 @@ export async function replaceFile(path: string, bytes: Uint8Array, mode: number)
   }
 }
 
-/** Writes what is in a folder's list to the disk: a rename may not outlive a power cut otherwise. */
+/** Writes the entries of a folder to the disk: without it a rename may not survive a power cut. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
@@ -40,7 +40,7 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Root that edits a file of the server's user must not take it away from the server. */
+/** If root edits a file of the server's user, that user must still be able to read it. */
 async function keepOwner(file: FileHandle, before: { readonly uid: number; readonly gid: number }) {
   const { uid, gid } = await file.stat();
   if (uid !== before.uid || gid !== before.gid) await file.chown(before.uid, before.gid);

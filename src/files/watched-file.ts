@@ -1,20 +1,18 @@
 import { readRegularFile } from './regular-file.js';
 
-/** What a file holds, or why that cannot be told. */
 export type FileContent =
   | { readonly bytes: Uint8Array; readonly problem?: never }
   | { readonly problem: string; readonly bytes?: never };
 
 export interface WatchedFile {
-  /** Looks at the file now, and not only at the next interval. */
+  /** Reads the file now, without waiting for the next interval. */
   look(): Promise<void>;
-  /** From then on nothing is told any more. */
   close(): void;
 }
 
 const maxBytes = 16 * 1_024 * 1_024;
 
-/** Reads a small file that is no pipe or device. Never throws: what is wrong is its problem, without its name. */
+/** Reads a small regular file. Never throws: an error becomes `problem`, which does not hold the path. */
 export async function readContent(path: string): Promise<FileContent> {
   try {
     const bytes = await readRegularFile(path, 'the file', maxBytes);
@@ -25,10 +23,10 @@ export async function readContent(path: string): Promise<FileContent> {
 }
 
 /**
- * Tells what a file holds each time that it is another than before, beginning with what is `known` of it. The file is
- * read at each interval: a mounted secret of Kubernetes is swapped by a symbolic link, of which no event comes; and
- * `fs.watchFile`, which compares times and sizes, can miss the second of two writes within a tick of the disk's clock.
- * A few kB cost 0.1 ms a second. It holds no process up.
+ * Calls `onChange` each time that the content differs from the last one, at first from `known`. The file is read at
+ * each interval, which costs 0.1 ms a second for a few kB: Kubernetes swaps a mounted secret by a symbolic link, which
+ * causes no event, and `fs.watchFile` compares times and sizes, so that it can miss the second of two writes within one
+ * tick of the disk's clock. The timer does not keep the process alive.
  */
 export function watchFile(
   path: string,
@@ -48,7 +46,7 @@ export function watchFile(
     onChange(content);
   };
   const look = (): Promise<void> => {
-    // What is being read may be the file from before; more than one that waits says nothing new.
+    // A read that is under way may return the old content, so one more read waits. Further ones would find nothing new.
     if (reads < 2) {
       reads += 1;
       reading = reading.then(read);
@@ -56,7 +54,7 @@ export function watchFile(
     return reading;
   };
   const timer = setInterval(() => {
-    // A disk that hangs is asked once.
+    // On a disk that hangs, only one read is started.
     if (reads === 0) void look();
   }, intervalMs).unref();
   return {

@@ -3,30 +3,29 @@ import { type Descriptor, openDescriptor, preventWaiting } from './descriptor.js
 import { LineQueue } from './line-queue.js';
 
 export interface DestinationEvents {
-  /** The line that reports lost lines; an empty text for none. */
+  /** Returns the line that reports lost lines, or an empty text for no report. */
   toReport(lost: number): string;
-  /** The file could not be opened again: what is logged goes on into the old one. */
   onReopenFailed(error: unknown, path: string): void;
 }
 
-/** Lines that wait while nobody reads them: about 16,000. */
+/** About 16,000 lines. */
 const maxWaitingBytes = 4 * 1_024 * 1_024;
-/** Until a pipe that was full is tried again. */
+/** Before the next try on a full pipe. */
 const fullPauseMs = 20;
-/** Until a write that failed is tried again. What fails once more is lost. */
+/** Before the second try of a failed write. If it fails too, the lines are lost. */
 const faultPauseMs = 1_000;
-/** What the end of the process may wait for a reader in all, and for one that takes nothing. */
+/** How long the end of the process may wait for a reader: in all, and without any progress. */
 const maxEndMs = 750;
 const maxStallMs = 250;
-/** A write that takes longer holds the end of the process for ever: Node waits for its threads. */
+/** A write that takes longer would block the end of the process for ever: Node waits for its threads. */
 const stuckMs = 500;
-/** So much is written in one turn of the event loop, so that a long queue holds nothing up. */
+/** Limit for one turn of the event loop, so that a long queue does not block it. */
 const turnBytes = 262_144;
 
-/** What this process logs to: to its standard output, as a rule. It belongs to the process, not to a server in it. */
+/** Module state, since these descriptors belong to the process and not to one server in it. */
 const destinations = new Set<LogDestination>();
 
-/** Opens a destination that lasts until the process ends, which it delays by a second at most. */
+/** Opens a destination that lasts until the process ends. It delays that end by one second at most. */
 export function openDestination(fd: number, events: DestinationEvents): LogDestination {
   const destination = new LogDestination(fd, events);
   destinations.add(destination);
@@ -34,29 +33,26 @@ export function openDestination(fd: number, events: DestinationEvents): LogDesti
   return destination;
 }
 
-/** Opens the files that this process logs to once more by their names, after they were renamed. */
+/** Reopens all log files of this process by their paths, after log rotation renamed them. */
 export function reopenLog(): void {
   for (const destination of destinations) destination.reopen();
 }
 
-/** Lines that this process could not write to its log so far. */
 export function countLostLines(): number {
   return [...destinations].reduce((sum, { lost }) => sum + lost, 0);
 }
 
 /**
- * Where a logger writes to: a file descriptor that may be full, stalled or closed at any time. `write` never waits and
- * never throws. The lines of one turn of the event loop are written together, in order.
- *
- * Lines wait where nobody reads, up to `maxWaitingBytes`. Where a write fails, as on a full disk, they wait for a
- * second try. Those that cannot wait are lost, are counted, and are reported once there is room again.
+ * The destination of a logger: a file descriptor that may be full, stalled or closed at any time. `write` never waits
+ * and never throws. The lines of one turn of the event loop are written together, in order.
+ * If the reader is slow, up to `maxWaitingBytes` of lines wait. If a write fails, as on a full disk, the lines wait for
+ * a second try. Lines beyond that are lost; their number is counted, and logged once there is room again.
  */
 export class LogDestination {
   readonly #events: DestinationEvents;
   readonly #queue: LineQueue;
   #descriptor: Descriptor;
   #isScheduled = false;
-  /** Since when another thread has been writing, and how much. */
   #writing: { readonly since: number; readonly bytes: number } | undefined;
   #retry: NodeJS.Timeout | undefined;
   #hasFailed = false;
@@ -68,7 +64,6 @@ export class LogDestination {
     this.#descriptor = openDescriptor(fd);
   }
 
-  /** Lines that were lost so far. */
   get lost(): number {
     return this.#queue.lost;
   }
@@ -80,18 +75,18 @@ export class LogDestination {
     setImmediate(() => this.#flush());
   }
 
-  /** Writes what can be written without waiting. The logger calls it after a line of the level `fatal`. */
+  /** Writes without waiting. pino calls it after a line of the level `fatal`. */
   flushSync(): void {
     if (this.#writing === undefined) this.#drainSync(0);
   }
 
-  /** Opens the file once more by its name, after it was renamed. A pipe or a terminal stays as it is. */
+  /** Reopens a file by its path. Does nothing for a pipe, a terminal or a socket. */
   reopen(): void {
     this.#isToReopen = true;
     if (this.#writing === undefined) this.#reopen();
   }
 
-  /** Writes what waits, as far as somebody reads it in time. For the end of the process: nothing is written after it. */
+  /** Writes the waiting lines within `maxEndMs`. Call at the end of the process: nothing is written after it. */
   end(): void {
     clearTimeout(this.#retry);
     const now = performance.now();
@@ -100,7 +95,8 @@ export class LogDestination {
         process.kill(process.pid, 'SIGKILL');
         return;
       }
-      // Nobody will tell that it has ended: time enough for it to begin, and the system keeps the order.
+      // The callback of this write will not run any more. After the pause the write has begun, and the kernel keeps the
+      // order of writes.
       sleep(fullPauseMs);
       this.#queue.advance(this.#writing.bytes);
       this.#writing = undefined;
@@ -115,9 +111,9 @@ export class LogDestination {
     this.#isScheduled = false;
     this.#retry = undefined;
     if (this.#writing !== undefined) return;
-    const { fd, isNonBlocking, longestWrite } = this.#descriptor;
+    const { fd, isNonBlocking, maxWriteBytes } = this.#descriptor;
     for (let left = turnBytes; left > 0; ) {
-      const bytes = this.#next(longestWrite);
+      const bytes = this.#next(maxWriteBytes);
       if (bytes === undefined) return;
       if (!isNonBlocking) {
         this.#writing = { since: performance.now(), bytes: bytes.length };
@@ -143,11 +139,11 @@ export class LogDestination {
     setImmediate(() => this.#flush());
   }
 
-  #next(longest: number): Buffer | undefined {
-    const waiting = this.#queue.next(longest);
+  #next(maxBytes: number): Buffer | undefined {
+    const waiting = this.#queue.next(maxBytes);
     if (waiting !== undefined) return waiting;
     this.#queue.report();
-    return this.#queue.next(longest);
+    return this.#queue.next(maxBytes);
   }
 
   #advance(written: number): void {
@@ -159,16 +155,16 @@ export class LogDestination {
     const isFull = code === 'EAGAIN';
     if (!isFull && this.#hasFailed) this.#queue.lose();
     if (!isFull) this.#hasFailed = true;
-    // It keeps no process alive: what still waits is the matter of `end`.
+    // The timer does not keep the process alive: `end` writes the lines that still wait.
     this.#retry = setTimeout(() => this.#flush(), isFull ? fullPauseMs : faultPauseMs).unref();
   }
 
   #drainSync(limitMs: number): void {
-    const { fd, longestWrite } = this.#descriptor;
+    const { fd, maxWriteBytes } = this.#descriptor;
     const deadline = performance.now() + limitMs;
     let stalledAt = performance.now() + Math.min(limitMs, maxStallMs);
     for (;;) {
-      const bytes = this.#next(longestWrite);
+      const bytes = this.#next(maxWriteBytes);
       if (bytes === undefined) return;
       try {
         this.#advance(writeSync(fd, bytes));
@@ -187,17 +183,17 @@ export class LogDestination {
     if (file === undefined) return;
     const open = () => {
       const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
-      // The last one for a pipe under this name, whose opening would wait for a reader.
+      // O_NONBLOCK: if a pipe has this name by now, opening it would wait for a reader.
       return openSync(file.path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, file.mode);
     };
     try {
       const proof = open();
       if (!fstatSync(proof).isFile()) {
         closeSync(proof);
-        throw new Error(`${file.path} is no file any more`);
+        throw new Error(`${file.path} is no longer a file`);
       }
-      // The lowest number that is free is given out: the same again, which workers that start later inherit. The old
-      // file has nobody then who holds its space.
+      // `open` returns the lowest free number. After `closeSync` that is `fd` again, so that later workers inherit the
+      // new file, and nothing keeps the old file's disk space.
       closeSync(fd);
       this.#descriptor = { ...this.#descriptor, fd: open() };
       closeSync(proof);

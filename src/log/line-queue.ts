@@ -1,34 +1,29 @@
-/** Text at the head of the queue that is no line of the log: it reports lost lines, or ends a line that was cut. */
+/** Text in the queue that no logger wrote: a report of lost lines, or the line break after a line that was cut. */
 interface Mark {
   readonly at: number;
-  /** The lost lines that it reports. */
   readonly lost: number;
 }
 
 interface Chunk {
   readonly buffer: Buffer;
-  /** What lies before `start` is written; what lies between `start` and `end` waits. */
+  /** Bytes before `start` are written; bytes from `start` to `end` wait. */
   start: number;
   end: number;
   marks: Mark[];
 }
 
 const chunkBytes = 65_536;
-/** More than a report of lost lines takes. */
 const reportBytes = 1_024;
 const newline = 0x0a;
 
-/**
- * The lines of a log that wait to be written, in order and in at most `maxBytes` of memory. A line that finds no room
- * is lost. Lost lines are counted, and reported in their place by the line that `toReport` makes of their number.
- */
+/** Waiting log lines in at most `maxBytes`. A line without room is lost; `toReport` makes the line in its place. */
 export class LineQueue {
   readonly #maxBytes: number;
   readonly #toReport: (lost: number) => string;
   readonly #chunks: Chunk[] = [];
   #bytes = 0;
   #lost = 0;
-  /** Lost lines that no line in the queue reports. */
+  /** Lost lines that no report in the queue covers. */
   #unreported = 0;
   #endsCut = false;
 
@@ -37,17 +32,15 @@ export class LineQueue {
     this.#toReport = toReport;
   }
 
-  /** Lines that were lost so far. */
   get lost(): number {
     return this.#lost;
   }
 
-  /** Memory that the queue holds. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Takes a line with its line break, or counts it as lost. */
+  /** `line` ends with a line break. Without room for it, it counts as lost. */
   push(line: string): void {
     const length = Buffer.byteLength(line);
     if (this.#unreported > 0 && this.#hasRoom(length + reportBytes)) this.report();
@@ -58,7 +51,6 @@ export class LineQueue {
     }
   }
 
-  /** Reports lines that are lost and not reported yet, if there are any. */
   report(): void {
     const lost = this.#unreported;
     if (lost === 0 || !this.#hasRoom(reportBytes)) return;
@@ -67,17 +59,17 @@ export class LineQueue {
     if (line !== '') this.#append(line, Buffer.byteLength(line), { lost });
   }
 
-  /** What is to be written next: whole lines in at most `longest` bytes, or one longer line. Undefined if none waits. */
-  next(longest: number): Buffer | undefined {
+  /** Returns the next bytes to write: whole lines of at most `maxBytes`, or one longer line. Undefined if none wait. */
+  next(maxBytes: number): Buffer | undefined {
     const chunk = this.#chunks[0];
     if (chunk === undefined || chunk.start === chunk.end) return undefined;
     const { buffer, start, end } = chunk;
-    if (end - start <= longest) return buffer.subarray(start, end);
-    const last = buffer.lastIndexOf(newline, start + longest - 1);
+    if (end - start <= maxBytes) return buffer.subarray(start, end);
+    const last = buffer.lastIndexOf(newline, start + maxBytes - 1);
     return buffer.subarray(start, (last < start ? buffer.indexOf(newline, start) : last) + 1);
   }
 
-  /** So many bytes of `next` are written. */
+  /** Removes written bytes of `next`. */
   advance(bytes: number): void {
     const chunk = this.#chunks[0];
     if (chunk === undefined || bytes === 0) return;
@@ -92,7 +84,7 @@ export class LineQueue {
     this.#bytes -= chunk.buffer.length;
   }
 
-  /** Loses all that waits. A line that is written in part ends where it was cut. */
+  /** Drops and counts all waiting lines. A partly written line is ended by a line break. */
   lose(): void {
     const endsCut = this.#endsCut;
     for (const { buffer, start, end, marks } of this.#chunks) {
@@ -115,7 +107,7 @@ export class LineQueue {
   #append(text: string, length: number, mark?: Pick<Mark, 'lost'>): void {
     let chunk = this.#chunks.at(-1);
     if (chunk === undefined || chunk.buffer.length - chunk.end < length) {
-      // Not from the pool: a chunk is written from another thread, and lives long.
+      // Not from Node's buffer pool: a chunk is written from another thread, and lives long.
       chunk = { buffer: Buffer.allocUnsafeSlow(Math.max(chunkBytes, length)), start: 0, end: 0, marks: [] };
       this.#chunks.push(chunk);
       this.#bytes += chunk.buffer.length;

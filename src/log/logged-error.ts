@@ -4,7 +4,7 @@ import { describeValue, hideKeys } from '../text/describe-value.js';
 const maxMessage = 1_000;
 const maxStack = 4_000;
 
-/** What was thrown, as it may stand in the log: with its causes, but cut, and without the keys that may be in it. */
+/** Converts a thrown value for the log: with its causes, cut to a maximum length, and with API keys hidden. */
 export function toLoggedError(thrown: unknown): Readonly<Record<string, unknown>> {
   if (!(thrown instanceof Error)) return { message: hideKeys(describeValue(thrown)) };
   const { type, message, stack } = stdSerializers.err(thrown);
@@ -17,6 +17,6 @@ export function toLoggedError(thrown: unknown): Readonly<Record<string, unknown>
   };
 }
 
-function tidy(text: string, longest: number): string {
-  return hideKeys(text.length > longest ? `${text.slice(0, longest - 1)}…` : text).toWellFormed();
+function tidy(text: string, maxLength: number): string {
+  return hideKeys(text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text).toWellFormed();
 }

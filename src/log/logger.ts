@@ -1,7 +1,7 @@
 import { type Logger, pino } from 'pino';
 import { openDestination } from './destination.js';
 
-/** Logs JSON lines to a descriptor, by default standard output. `bindings` are members of each line. */
+/** Logs JSON lines to a file descriptor, by default standard output. `bindings` become fields of each line. */
 export function createLogger(
   level: string,
   bindings: Readonly<Record<string, unknown>> = {},
@@ -12,11 +12,11 @@ export function createLogger(
   const destination = openDestination(fd, {
     toReport(lines) {
       report = '';
-      reports.warn({ lines }, 'lines of the log were lost: it could not be written');
+      reports.warn({ lines }, 'lines of the log were lost: they could not be written');
       return report;
     },
     onReopenFailed: (err, path) =>
-      logger.error({ err, path }, 'the log cannot be opened again: the old file stays in use'),
+      logger.error({ err, path }, 'the log file cannot be reopened: the old file stays in use'),
   });
   const logger: Logger = pino({ level }, destination).child(bindings);
   return logger;

@@ -2,16 +2,13 @@ import { type LogDestination, openDestination } from './destination.js';
 
 let destination: LogDestination | undefined;
 
-/** To be called before the file behind it can have been renamed: `reopenLog` then knows its name. */
+/** Call early, before log rotation may rename the file behind it: `reopenLog` needs the file's path. */
 export function openStandardError(): LogDestination {
   destination ??= openDestination(2, { toReport: () => '', onReopenFailed: () => undefined });
   return destination;
 }
 
-/**
- * Writes what a person reads to standard error. Nobody need read it: what cannot be written holds nothing up and does
- * not keep the process from its end, as `process.stderr` does behind a pipe that is full.
- */
+/** Never blocks, and does not delay the end of the process as `process.stderr` does on a full pipe. */
 export function writeToPerson(text: string): void {
   openStandardError().write(text);
 }

@@ -2,36 +2,35 @@ import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import type { BaseLogger } from 'pino';
 
-const lookEveryMs = 1_000;
-const tellEveryMs = 60_000;
-/** From this share of the limit on, new connections may soon be closed without a word. */
+const checkEveryMs = 1_000;
+const logEveryMs = 60_000;
+/** From this share of the limit on, new connections may soon be closed silently. */
 const nearlyAll = 0.95;
 
 /**
- * Logs once a minute that the process has used up its file descriptors, as long as it has: the kernel then takes no
- * more connections, and no code of this process is told. Gives what ends the looks. Where there is no /proc it does
- * nothing.
+ * Logs once a minute while the process has no file descriptor left: new connections are closed then, and this process
+ * gets no event for them. Returns a function that ends the watch. Does nothing without /proc.
  */
 export function watchDescriptors(log: Pick<BaseLogger, 'error'>): () => void {
   const limit = readLimit();
   if (limit === undefined) return () => undefined;
-  let nextTold = 0;
-  const look = async (): Promise<void> => {
+  let nextLogAt = 0;
+  const check = async (): Promise<void> => {
     const open = await countOpen();
     if (open !== undefined && open < nearlyAll * limit) return;
     const now = performance.now();
-    if (now < nextTold) return;
-    nextTold = now + tellEveryMs;
+    if (now < nextLogAt) return;
+    nextLogAt = now + logEveryMs;
     log.error(
       { open, limit },
       'the process has used up its file descriptors, and new connections are closed: raise its limit (ulimit -n)',
     );
   };
-  const timer = setInterval(() => void look(), lookEveryMs).unref();
+  const timer = setInterval(() => void check(), checkEveryMs).unref();
   return () => clearInterval(timer);
 }
 
-/** Undefined where not even one is left to look with. */
+/** Undefined if no descriptor is left to open the folder with. */
 async function countOpen(): Promise<number | undefined> {
   try {
     return (await readdir('/proc/self/fd')).length;

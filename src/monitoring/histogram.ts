@@ -1,14 +1,14 @@
 /** A histogram of one set of labels: buckets are upper bounds, ascending, as in Prometheus. */
 export interface Histogram {
   observe(value: number): void;
-  /** Observations at most as large as each bound, then all of them. */
+  /** For each bound the number of observations up to it, and last the number of all. */
   cumulative(): readonly number[];
   readonly sum: number;
 }
 
 /**
- * Observing is an index and two additions: prom-client's own, looked up by its labels each time, costs a tenth
- * of a small request.
+ * `observe` costs an index and two additions. prom-client's own histogram looks its labels up each time, which takes a
+ * tenth of a small request.
  */
 export function createHistogram(bounds: readonly number[]): Histogram {
   const counts = new Float64Array(bounds.length + 1);

@@ -8,7 +8,7 @@ import { createHistogram, type Histogram } from './histogram.js';
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** A family of series under one name; `series` gives the one with these label values, made at its first use. */
+/** All series under one name. `series` returns the one with these label values, and creates it at its first use. */
 export interface Family<T> {
   series(labels: Labels): T;
 }
@@ -21,21 +21,22 @@ export interface Gauge {
   set(value: number): void;
 }
 
-/** The metrics of one server, and the text that Prometheus scrapes. Times are in seconds. */
+/** Times are in seconds. */
 export interface Metrics {
   counter(name: string, help: string): Family<Counter>;
-  /** A counter that is kept elsewhere, and read when the metrics are asked for. */
+  /** A counter that other code keeps: `read` is called at each scrape. */
   counterOf(name: string, help: string, read: () => number): void;
   gauge(name: string, help: string): Family<Gauge>;
   histogram(name: string, help: string, bounds: readonly number[]): Family<Histogram>;
   readonly contentType: string;
+  /** The text that Prometheus scrapes. */
   text(): Promise<string>;
-  /** All series as values that can cross to another process, to be summed there. */
+  /** All series as plain values, for another process to add up. */
   snapshot(): Promise<MetricsSnapshot>;
   close(): void;
 }
 
-/** The metrics of one process at one moment, in prom-client's own form. */
+/** In prom-client's own form. */
 export type MetricsSnapshot = readonly { readonly name: string; readonly type: unknown }[];
 
 interface Sample {
@@ -44,10 +45,7 @@ interface Sample {
   readonly metricName?: string;
 }
 
-/**
- * Series are counted in plain numbers of our own and turned into Prometheus text by prom-client when it is
- * asked for: this is the one file that knows prom-client.
- */
+/** Counts in plain numbers; prom-client turns them into text at each scrape. The one file that imports prom-client. */
 export function createMetrics({ includesProcess = true } = {}): Metrics {
   const registry = new PromRegistry();
   if (includesProcess) collectDefaultMetrics({ register: registry });
@@ -60,7 +58,7 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
     toSamples: (it: T, labels: Labels) => Sample[],
   ) => {
     const all = new Map<string, { labels: Labels; it: T }>();
-    // Processes add up what they count; what they hold, such as a loaded version, all of them hold.
+    // Over several processes counts are added. A gauge, such as a loaded version, is the same in all of them.
     const aggregator = type === 'gauge' ? 'max' : 'sum';
     const metric = {
       name,
@@ -76,7 +74,7 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
       }),
       reset: () => all.clear(),
     };
-    // prom-client asks its metrics for no more than this.
+    // prom-client uses only these members of a metric.
     registry.registerMetric(metric as unknown as Metric);
     return {
       series(labels: Labels): T {
@@ -112,12 +110,12 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
   };
 }
 
-/** The text of several processes' metrics together: counts are added, of gauges each says how. */
+/** The Prometheus text of several processes: counts are added, gauges follow their `aggregator`. */
 export function sumMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
   return AggregatorRegistry.aggregate([...snapshots]).metrics();
 }
 
-/** What several processes have counted together: counters and histograms, which stay true when a process ends. */
+/** The sums of counters and histograms, without gauges: they stay valid after a process has ended. */
 export function sumCounts(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
   const counts = snapshots.map((all) => all.filter(({ type }) => type === 'counter' || type === 'histogram'));
   const sums = AggregatorRegistry.aggregate(counts).getMetricsAsArray();

@@ -2,7 +2,7 @@ import type { LoadEvent } from '../models/registry/registry.js';
 import type { PredictionEvent, Subscriber } from '../prediction-event.js';
 import type { Counter, Metrics } from './metrics.js';
 
-/** Seconds: from well under a run of a small model to the longest that anybody waits. */
+/** Seconds, from far less than the run of a small model to the longest useful wait. */
 export const latencyBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5] as const;
 /** Seconds: a run of a small model takes ten microseconds. */
 const runBounds = [
@@ -10,21 +10,21 @@ const runBounds = [
 ];
 const rowBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024];
 
-/** Counts and times the predictions of each loaded version. Its labels are names of loaded models alone. */
+/** Counts and times predictions. The labels are names of loaded versions only. */
 export function createPredictionMetrics(metrics: Metrics): Subscriber {
-  const total = metrics.counter('predictions_total', 'Predictions, by what came of them');
+  const total = metrics.counter('predictions_total', 'Predictions, by status: ok or the code of the error');
   const cache = metrics.counter(
     'prediction_cache_requests_total',
-    'Answers looked for in the cache: hit, shared with a run under way, miss, bypass at the wish of the client, or aside where the cache costs more than it saves',
+    'Lookups in the cache, by result: hit, shared (with a run under way), miss, bypass (requested by the client), aside (the cache costs more than it saves)',
   );
   const latency = metrics.histogram(
     'prediction_latency_seconds',
-    'From the request to its answer, waiting included',
+    'Time from the request to its answer, including the wait for a run',
     latencyBounds,
   );
-  const queue = metrics.histogram('prediction_queue_seconds', 'The wait of a row for its run', runBounds);
-  const run = metrics.histogram('prediction_run_seconds', 'Runs of the engine', runBounds);
-  const rows = metrics.histogram('prediction_batch_rows', 'Rows that shared a run', rowBounds);
+  const queue = metrics.histogram('prediction_queue_seconds', 'How long a row waited for its run', runBounds);
+  const run = metrics.histogram('prediction_run_seconds', 'How long a run of the engine took', runBounds);
+  const rows = metrics.histogram('prediction_batch_rows', 'Rows in one run of the engine', rowBounds);
 
   const createSeries = (model: string, version: string) => {
     const labels = { model, model_version: version };
@@ -56,7 +56,7 @@ export function createPredictionMetrics(metrics: Metrics): Subscriber {
     series.latency.observe(event.latencyMs / 1_000);
     const { timing } = event;
     if (timing !== undefined) series.queue.observe(timing.queueMs / 1_000);
-    // A run is counted once, by the first of the rows that shared it.
+    // The first row of a run counts the run.
     if (timing?.batchIndex === 0) {
       series.run.observe(timing.runMs / 1_000);
       series.rows.observe(timing.batchRows);
@@ -64,11 +64,14 @@ export function createPredictionMetrics(metrics: Metrics): Subscriber {
   };
 }
 
-/** Tells which versions were loaded or refused, and what their manifests claim. */
+/** Counts loads, and describes the loaded versions. */
 export function createLoadMetrics(metrics: Metrics): (event: LoadEvent) => void {
   const loads = metrics.counter('model_loads_total', 'Loads of versions, by result: ready or refused');
   const info = metrics.gauge('model_info', 'A loaded version and its identity; always 1');
-  const accuracy = metrics.gauge('model_accuracy', "A version's accuracy; source says whose figure it is");
+  const accuracy = metrics.gauge(
+    'model_accuracy',
+    "A version's accuracy; the label source names the origin of the figure",
+  );
   const loadSeconds = metrics.gauge('model_load_seconds', 'How long the load of a version took');
   return ({ model, version, outcome }) => {
     loads.series({ model, result: outcome.state }).add(1);
@@ -82,11 +85,11 @@ export function createLoadMetrics(metrics: Metrics): (event: LoadEvent) => void 
   };
 }
 
-/** Times answers by method, route pattern and status: all three from our own tables, never from the network. */
+/** Times answers by method, route pattern and status. All labels come from the code, never from the network. */
 export function createHttpMetrics(metrics: Metrics) {
   const family = metrics.histogram(
     'http_request_duration_seconds',
-    'Requests, from the first byte of the headers',
+    'Time from the first byte of the headers to the end of the answer',
     latencyBounds,
   );
   return (method: string, route: string) => {

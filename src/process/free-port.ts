@@ -1,10 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/**
- * Finds out whether an address can be had before workers load their models for nothing, and settles which port 0
- * means: all workers need the same, those that start later too. Throws what listening throws.
- */
+/** Turns port 0 into one port for all workers, also later ones. Throws if the port is taken, before models load. */
 export async function findFreePort(host: string, port: number): Promise<number> {
   const server = createServer();
   server.listen({ host, port, exclusive: true });

@@ -2,13 +2,13 @@ import { lookup } from 'node:dns/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/read-config.js';
 
-/** Listens at the configured address. Where that cannot be, the server is closed, and what listening throws is thrown. */
+/** Listens at the configured address. If that fails, closes the server and throws the error of `listen`. */
 export async function listen(app: FastifyInstance, config: Config, isWorker: boolean): Promise<void> {
   try {
     await app.listen({
       host: await resolveHost(config),
       port: config.PORT,
-      // Who waits for "listening" waits for the whole, which the supervisor tells.
+      // With several workers the line "listening at" means that all listen: the supervisor logs it.
       listenTextResolver: (address) =>
         isWorker ? `worker listens at ${address}` : `listening at ${address}`,
     });
@@ -18,10 +18,7 @@ export async function listen(app: FastifyInstance, config: Config, isWorker: boo
   }
 }
 
-/**
- * The one address that a name stands for, IPv4 before IPv6. For the name "localhost" Fastify would make a second server
- * at the second address, without this one's limits, refusals and end.
- */
+/** One address, IPv4 first. For "localhost" Fastify would open a second server, without our limits and shutdown. */
 export async function resolveHost({ HOST }: Config): Promise<string> {
   const { address } = await lookup(HOST, { order: 'ipv4first' });
   return address;

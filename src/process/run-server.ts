@@ -20,11 +20,10 @@ import type { ProcessSignals } from './stop-signals.js';
 type Environment = Record<string, string | undefined>;
 
 /**
- * The life of the server's process: configuration, listener, models, signals. With several workers it is the life
- * of their supervisor, which starts this again in each of them. It listens before the models are loaded, and resolves
- * once they are. A start that cannot be writes a line for each problem to standard error and ends the process with 1.
- * It says what `signals` do. `options` are put into
- * the environment, and then what a file of settings has beside that: see `addEnvFile`.
+ * Runs the server in this process: configuration, listener, models, signals. With several workers this process is the
+ * supervisor, and each worker calls this function again. The server listens before the models are loaded; the promise
+ * resolves once they are. If the start fails, each problem is written to standard error as one line, and the process
+ * exits with 1. `options` override the environment, which overrides the settings file (`addEnvFile`).
  */
 export async function runServer(
   environment: Environment,
@@ -33,11 +32,11 @@ export async function runServer(
 ): Promise<void> {
   openStandardError();
   const link = connectToSupervisor(environment);
-  // A warning of Node's own may be lost, as on a full disk: an error that nobody listens to would end the process.
+  // Node writes its own warnings to stderr. Without this listener a failed write, as on a full disk, ends the process.
   process.stderr.on('error', () => undefined);
   try {
     Object.assign(environment, options);
-    // A worker has those of its supervisor: the file may be another by now.
+    // A worker inherits the settings of its supervisor: the file may have changed since then.
     const doubts = link === undefined ? addEnvFile(environment) : [];
     const config = readConfig(environment);
     if (link === undefined) requireMemory(config.WORKERS);
@@ -46,9 +45,9 @@ export async function runServer(
     endOnUncaught(logger);
     if (link !== undefined) return await serve(config, logger, signals, link);
 
-    for (const doubt of doubts) logger.warn(doubt, 'a line of the file of settings may be wrong');
+    for (const doubt of doubts) logger.warn(doubt, 'a line of the settings file may be wrong');
     for (const names of findMisspelt(environment))
-      logger.warn(names, 'a variable that is not known is not read');
+      logger.warn(names, 'an unknown variable is ignored: its name may be misspelt');
     const events: StartEvents = {
       onListening() {
         if (access.mode === 'open') logger.warn({ host: config.HOST }, access.warning);
@@ -60,19 +59,17 @@ export async function runServer(
       },
     };
     if (config.WORKERS === 1) return await serve(config, logger, signals, undefined, events);
-    // Only here: a process that is alone has no use for it.
+    // Imported only here: a single process does not need it.
     const { supervise } = await import('./supervise.js');
     await supervise(config, environment, logger, signals, events);
   } catch (error) {
     const lines = describeFailure(error);
     if (link === undefined) for (const line of lines) writeToPerson(`sardonyx: ${line}\n`);
     else await link.tellFailure(lines);
-    // Whatever holds the event loop: a start that cannot be is over.
     process.exit(1);
   }
 }
 
-/** The life of the one process that answers, or of one worker. */
 async function serve(
   config: Config,
   logger: Logger,
@@ -84,12 +81,12 @@ async function serve(
   signals.stopWith(createStop(app, config, link));
   const reload = () => {
     reopenLog();
-    app.log.info('SIGHUP: the log is opened again, and keys and certificates are read again');
+    app.log.info('SIGHUP: the log file is reopened, and keys and certificates are read again');
     void app.reloadFiles();
   };
   signals.reloadWith(reload);
   link?.reloadWith(reload);
-  // The other workers answer meanwhile.
+  // A replacement listens only once its models are loaded: until then the other workers answer.
   if (link?.isReplacement) await app.modelsLoaded;
   if (app.isDraining()) return;
   await listen(app, config, link !== undefined);
@@ -102,17 +99,17 @@ async function serve(
   events?.onLoaded(summary);
 }
 
-/** Logs to standard output; the lines of a worker name it. */
+/** Logs to standard output. Each line of a worker has the worker's number. */
 function createLogger(config: Config, environment: Environment, link: WorkerLink | undefined): Logger {
-  // To a person at a terminal the summary says what the log would: what is left is what needs attention.
+  // At a terminal the start summary replaces the `info` lines.
   const isQuiet = isatty(1) && !environment['LOG_LEVEL'];
   return createLog(isQuiet ? 'warn' : config.LOG_LEVEL, link && { worker: link.number });
 }
 
-/** After an error that nobody caught nothing is certain: it is logged, and the process ends for a new one. */
+/** After an uncaught error the state of the process is unknown: exit, so that a new process starts. */
 function endOnUncaught(logger: Logger): void {
   process.on('uncaughtException', (error, origin) => {
-    logger.fatal({ err: error, origin }, 'an error that nobody caught: the process ends');
+    logger.fatal({ err: error, origin }, 'uncaught error: the process exits');
     process.exit(1);
   });
 }

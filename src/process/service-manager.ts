@@ -2,13 +2,12 @@ import { execFile } from 'node:child_process';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.js';
 
-/** What systemd's own program may take until it is ended. */
 const timeoutMs = 5_000;
 
 /**
- * Reports to systemd that the server is ready, where it started the server as a unit with `Type=notify`
- * (`NOTIFY_SOCKET` is set then). systemd's own program does it: Node.js opens no datagram sockets of the family
- * AF_UNIX (nodejs/node#29339), and a package with a native part is not worth one message.
+ * Reports to systemd that the server is ready. systemd sets `NOTIFY_SOCKET` for a unit with `Type=notify`. The program
+ * `systemd-notify` sends the message, since Node.js cannot open datagram sockets of the family AF_UNIX
+ * (nodejs/node#29339), and one message does not justify a native package.
  */
 export function reportReady(
   { NOTIFY_SOCKET, PATH }: Record<string, string | undefined>,
@@ -19,6 +18,9 @@ export function reportReady(
   const args = ['--ready', `--status=Answers at ${url}`];
   execFile('systemd-notify', args, { env: { NOTIFY_SOCKET, PATH }, timeout: timeoutMs }, (error) => {
     if (error === null) return;
-    logger.error({ reason: messageOf(error) }, 'systemd is not told that the server is ready');
+    logger.error(
+      { reason: messageOf(error) },
+      'systemd-notify failed: systemd does not know that the server is ready',
+    );
   });
 }

@@ -1,6 +1,6 @@
 import type { StartSummary } from '../cluster/messages.js';
 
-/** The steps of a start, of one process or of several. */
+/** Steps of a start. With several workers each step is reached once all workers have reached it. */
 export interface StartEvents {
   onListening(): void;
   onLoaded(summary: StartSummary): void;

@@ -1,6 +1,5 @@
 import { ConfigError, messageOf } from '../errors.js';
 
-/** Why a start cannot be, a line a problem, for the person who started it. */
 export function describeFailure(error: unknown): readonly string[] {
   return error instanceof ConfigError ? error.lines : [describeOther(error)];
 }
@@ -13,10 +12,10 @@ function describeOther(error: unknown): string {
   };
   if (code === 'EADDRINUSE')
     return `PORT: ${address}:${port} is taken by another process; choose another PORT`;
-  if (syscall === 'getaddrinfo') return `HOST: the name ${hostname} is not known (${code})`;
+  if (syscall === 'getaddrinfo') return `HOST: the name ${hostname} cannot be resolved (${code})`;
   if (syscall === 'listen' || syscall === 'bind' || code === 'EADDRNOTAVAIL')
     return `HOST: cannot listen at ${address}:${port} (${code})`;
   if (syscall === 'scandir')
-    return `MODELS_DIR: the folder ${path} cannot be read (${code}): mount or make it, or name another one`;
+    return `MODELS_DIR: the folder ${path} cannot be read (${code}): mount it, create it, or set another one`;
   return messageOf(error);
 }

@@ -4,14 +4,13 @@ import type { Config } from '../config/read-config.js';
 import { chooseVersion, defaultVersion, type ModelState } from '../models/registry/choose-version.js';
 import { findMissingModels, findProblem } from '../models/registry/readiness.js';
 
-/** What a person sees when the server is ready, however many processes it is. */
+/** The start summary: printed to standard error once all models of all workers are loaded. */
 export function describeStart({ url, lines }: StartSummary, workers: number): string {
   const after = `after ${(process.uptime() * 1_000).toFixed(0)} ms`;
   const headline = `Sardonyx answers at ${url} ${after}${workers > 1 ? `, with ${workers} workers` : ''}`;
   return `\n${[headline, '', ...lines].join('\n')}\n\n`;
 }
 
-/** Where a server that listens is reached from its own machine. */
 export function describeUrl(app: FastifyInstance, config: Config): string {
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : config.PORT;
@@ -20,7 +19,7 @@ export function describeUrl(app: FastifyInstance, config: Config): string {
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** What a server serves and where, what it does not and why, and a first request. */
+/** Lists the served versions, the refused ones with their reasons, and a first request to try. */
 export function summarizeStart(app: FastifyInstance, config: Config): StartSummary {
   const { registry } = app;
   const url = describeUrl(app, config);
@@ -28,7 +27,7 @@ export function summarizeStart(app: FastifyInstance, config: Config): StartSumma
   const missing = findMissingModels(registry, config.REQUIRED_MODELS);
   const lines = [
     ...(models.length === 0
-      ? [`  No model lies in ${config.MODELS_DIR}. Add one: sardonyx add MODEL.onnx --name my-model`]
+      ? [`  There is no model in ${config.MODELS_DIR}. Add one: sardonyx add MODEL.onnx --name my-model`]
       : []),
     ...models.flatMap((model) => describeModel(model, missing)),
     ...(registry.aliasProblem === undefined ? [] : [`  ${registry.aliasProblem}`]),
@@ -40,13 +39,13 @@ export function summarizeStart(app: FastifyInstance, config: Config): StartSumma
   return { url, lines };
 }
 
-/** What a model serves and what it does not. Why nothing answers for it is left out where `missing` says it. */
+/** Lists the versions of one model. Its problem is left out if `missing` has it already. */
 function describeModel(model: ModelState, missing: readonly string[]): string[] {
   const fallback = defaultVersion(model);
   const served = [...model.versions]
     .filter(([, { state }]) => state === 'ready')
     .map(([name]) => (name === fallback ? `${name} (default)` : name));
-  const nothing = `nothing: ${model.versions.size === 0 ? 'it has no version yet' : 'every version is refused'}`;
+  const nothing = `serves nothing: ${model.versions.size === 0 ? 'it has no version yet' : 'every version is refused'}`;
   const lines = [`  ${model.name.padEnd(16)} ${served.join(', ') || nothing}`];
   for (const [name, version] of model.versions) {
     if (version.state === 'refused') lines.push(`    refused ${name}: ${version.reason}`);
@@ -67,7 +66,7 @@ function firstRequest(app: FastifyInstance, url: string): string[] {
       const key = app.needsKeys ? ' -H "x-api-key: $KEY"' : '';
       return [`  Try it   curl ${url}${path}${key} -H 'content-type: application/json' -d '${body}'`];
     } catch {
-      // What has no default, or cannot answer, is no first request.
+      // No default version, or none that can answer: try the next model.
     }
   }
   return [];

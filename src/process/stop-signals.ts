@@ -1,22 +1,20 @@
 type Stop = (signal: NodeJS.Signals) => Promise<void>;
 
-/** What signals do to a server's process. */
 export interface ProcessSignals {
-  /** SIGTERM, SIGINT and SIGQUIT stop it: at once, as long as nobody says how. */
+  /** SIGTERM, SIGINT and SIGQUIT call `stop`. Before this call they end the process at once. */
   stopWith(stop: Stop): void;
-  /** SIGHUP has it read files again: one that has come before is made up for at once. */
+  /** SIGHUP calls `reload`. If a SIGHUP came before this call, `reload` runs at once. */
   reloadWith(reload: () => void): void;
 }
 
-/** Catches them from now on: before what takes time to import, since until then a signal ends the process as a failure. */
+/** Call before any slow import: until then a signal ends the process as a failure. */
 export function catchSignals(): ProcessSignals {
-  // Until there is a server there is nothing to wait for.
   let stop: Stop = async () => process.exit(0);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     process.on(signal, () => void stop(signal));
   }
-  // Log rotation sends them to other servers. For SIGUSR1 Node would open its debugger, with which every user of the
-  // machine can run code. SIGUSR2 would end the process at once.
+  // Log rotation may send these signals. By default SIGUSR1 opens Node's debugger, through which every user of the
+  // machine can run code, and SIGUSR2 ends the process.
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
   let isReloadDue = false;
   let reload = () => {
@@ -35,13 +33,12 @@ export function catchSignals(): ProcessSignals {
 }
 
 const endSignals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
-/** What has not come to its end after so long is left, and the process ends. */
 const maxEndMs = 3_000;
 
 /**
- * Does the work of a command, which a signal ends in good order: its `AbortSignal` says so, and once the work has
- * come to an end the process exits as a shell expects, with 128 and the number of the signal. `lastResort` is called
- * where the work takes too long to end, or a second signal comes.
+ * Runs the work of a command. A signal aborts its `AbortSignal`. Once the work has settled, the process exits with 128
+ * plus the signal's number, as shells expect. If a second signal comes, or the work takes too long to settle,
+ * `lastResort` is called and the process exits.
  */
 export async function untilSignalled<T>(
   work: (signal: AbortSignal) => Promise<T>,

@@ -3,13 +3,13 @@ import type { FastifyInstance } from 'fastify';
 import type { WorkerLink } from '../cluster/worker-link.js';
 import type { Config } from '../config/read-config.js';
 
-/** From the cut of the connections to the end of the process, if nothing else ends it. */
+/** From the cut of the connections to SIGKILL. */
 const lastResortMs = 2_000;
 
 /**
- * What stops a server, once, however many signals come: ready turns 503 at once; the listener closes after a
- * delay; requests in flight end, or are cut at the deadline. Then the process exits, whatever else holds its event
- * loop, such as a timer of a module that was loaded before. No run of the engine is left then: runs hold this thread.
+ * Creates the handler that stops the server at the first signal; further signals do nothing. Readiness turns 503 at
+ * once; the listener closes after a delay; requests in flight finish, or are cut at the deadline. Then the process
+ * exits, even if a timer keeps the event loop alive. No inline run is left by then, since runs block this thread.
  */
 export function createStop(app: FastifyInstance, config: Config, link: WorkerLink | undefined) {
   let isStopping = false;
@@ -20,11 +20,11 @@ export function createStop(app: FastifyInstance, config: Config, link: WorkerLin
     app.drain();
     await pause(config.SHUTDOWN_DELAY_MS);
     setTimeout(() => {
-      app.log.warn('connections are cut: the shutdown took too long');
+      app.log.warn('the shutdown took too long: open connections are cut');
       app.server.closeAllConnections();
       setTimeout(() => {
-        app.log.fatal('the process kills itself: the cut of the connections did not end it');
-        // What is closing may hold `process.exit` as well. The line is written before.
+        app.log.fatal('the process kills itself: it still runs after its connections were cut');
+        // `process.exit` may hang too. The pause lets the line above be written first.
         setTimeout(() => process.kill(process.pid, 'SIGKILL'), 100);
       }, lastResortMs);
     }, config.SHUTDOWN_TIMEOUT_MS);

@@ -7,7 +7,7 @@ import { resolveHost } from './listen.js';
 import type { StartEvents } from './start-events.js';
 import type { ProcessSignals } from './stop-signals.js';
 
-/** The life of the supervisor of several workers. Resolves once their models are loaded, or it has been stopped. */
+/** Resolves once all models of all workers are loaded, or once the supervisor has been stopped. */
 export async function supervise(
   config: Config,
   environment: NodeJS.ProcessEnv,
@@ -28,7 +28,7 @@ export async function supervise(
   });
   signals.reloadWith(() => {
     reopenLog();
-    logger.info('SIGHUP: the log is opened again, and the workers read keys and certificates again');
+    logger.info('SIGHUP: the log file is reopened, and the workers read keys and certificates again');
     supervisor.reload();
   });
   const summary = await supervisor.start((url) => {

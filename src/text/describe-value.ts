@@ -1,4 +1,4 @@
-/** A JSON value in a message: short whatever it is, and never walked into. */
+/** Describes a JSON value in a message: always short, and without visiting nested values. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(cut(value));
   if (Array.isArray(value)) return 'an array';
@@ -16,26 +16,25 @@ export function describeShape(dims: readonly (number | string | null | undefined
   return `[${dims.map((dim) => dim ?? '?').join(', ')}]`;
 }
 
-/** An address without the user and the password that may stand before its "@". */
+/** Removes the user and the password before the "@" of a URL. */
 export function hideLogin(text: string): string {
   return text.replace(/^([a-z]*:\/\/)?.*@/is, '$1…@');
 }
 
-/** A text with the keys of our own make spelt out of it: somebody may put one anywhere, such as into an address. */
+/** Hides our API keys in a text: a client may put one anywhere, such as into a URL. */
 export function hideKeys(text: string): string {
-  // Most texts have neither, and this stands on the way of a request.
+  // Fast path, since every request passes here: most texts have neither.
   if (!text.includes('sdx_') && !text.includes('%')) return text;
   const plain = decodePercent(text);
   if (plain === undefined) return '…';
-  // A text without a key stays as it was written.
   return plain.includes('sdx_') ? plain.replace(/sdx_[^\s/"'?&]*/g, 'sdx_…') : text;
 }
 
 const maxDecodings = 8;
 
 /**
- * A text without percent-encoding, however often it was applied: a log must not have the key for whoever decodes it.
- * Undefined where there is no end of it in sight. Characters of a key are ASCII: others need not come out right.
+ * Removes percent-encoding of several layers, since a reader of the log could decode a key. Returns undefined if layers
+ * are left after `maxDecodings`. Only ASCII is decoded correctly, which is enough for keys.
  */
 function decodePercent(text: string): string | undefined {
   let plain = text;
@@ -54,9 +53,9 @@ export function pointerToken(name: string): string {
   return cut(name).replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-const longest = 64;
+const maxLength = 64;
 
-/** At most 64 characters, and half a surrogate pair never: the other half may have been cut off. */
+/** `toWellFormed`, since the cut may split a surrogate pair. */
 function cut(text: string): string {
-  return (text.length > longest ? `${text.slice(0, longest - 1)}…` : text).toWellFormed();
+  return (text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text).toWellFormed();
 }

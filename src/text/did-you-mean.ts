@@ -1,28 +1,25 @@
 const maxLength = 64;
 const maxKnown = 1_000;
-/** More letters than these are another name, however long it is. */
-const maxApart = 8;
+/** A name at a larger distance is never a suggestion, even for a long name. */
+const maxDistance = 8;
 
-/**
- * How many cells of tables a search may still fill, by several searches of one request together: a nanosecond or two
- * each. A name whose search would need more gets no suggestion.
- */
+/** Table cells that the searches of one request may still fill, at 1 to 2 ns each. Without budget: no suggestion. */
 export interface SearchBudget {
   cells: number;
 }
 
-/** Some milliseconds: one name against a thousand similar ones of 64 letters takes half of it at most. */
+/** A few milliseconds: one name against a thousand similar names of 64 letters takes half of it at most. */
 export const createSearchBudget = (): SearchBudget => ({ cells: 1_500_000 });
 
 /**
- * Of the known names, those that a misspelt one most likely meant, nearest first: at most a third of its
- * letters apart and never more than 8, or so many, by the distance of Levenshtein, case aside.
+ * Returns up to `maxNames` known names within the Levenshtein distance `limit`, nearest first, ignoring case. The
+ * default limit is a third of the name's length, from 1 to 8.
  */
 export function nearestNames(
   name: string,
   known: readonly string[],
-  most: number,
-  limit = Math.min(maxApart, Math.max(1, Math.floor(name.length / 3))),
+  maxNames: number,
+  limit = Math.min(maxDistance, Math.max(1, Math.floor(name.length / 3))),
   budget = createSearchBudget(),
 ): readonly string[] {
   if (name.length > maxLength) return [];
@@ -31,8 +28,7 @@ export function nearestNames(
   const rows = [new Uint8Array(size), new Uint8Array(size)] as const;
   const found: { readonly candidate: string; readonly distance: number }[] = [];
   for (const candidate of known.slice(0, maxKnown)) {
-    // Once there are enough, only a nearer one is of use.
-    const last = found.length < most ? undefined : found[most - 1]?.distance;
+    const last = found.length < maxNames ? undefined : found[maxNames - 1]?.distance;
     const within = last === undefined ? limit : last - 1;
     if (within < 0 || Math.abs(candidate.length - name.length) > within) continue;
     if (budget.cells <= 0) return [];
@@ -40,7 +36,7 @@ export function nearestNames(
     if (distance > within) continue;
     const place = found.findIndex((it) => it.distance > distance);
     found.splice(place === -1 ? found.length : place, 0, { candidate, distance });
-    found.length = Math.min(found.length, most);
+    found.length = Math.min(found.length, maxNames);
   }
   return found.map(({ candidate }) => candidate);
 }
@@ -53,8 +49,8 @@ export function didYouMean(nearest: readonly string[]): string {
 type Rows = readonly [Uint8Array, Uint8Array];
 
 /**
- * Levenshtein (1966), one row of the table at a time, and of each row the cells within `limit` of the diagonal alone:
- * no shorter way leaves those (Ukkonen, 1985). More than `limit` where the distance is.
+ * Levenshtein (1966), one row of the table at a time. Only cells within `limit` of the diagonal are filled: no path of
+ * that length leaves this band (Ukkonen, 1985). Returns `limit + 1` if the distance is larger than `limit`.
  */
 function distanceBetween(a: string, b: string, limit: number, rows: Rows, budget: SearchBudget): number {
   let start = 0;
@@ -73,7 +69,7 @@ function distanceBetween(a: string, b: string, limit: number, rows: Rows, budget
     const first = Math.max(1, i - limit);
     const last = Math.min(columns, i + limit);
     const code = a.charCodeAt(start + i - 1);
-    // Cells beside the band are read by those at its ends.
+    // The cells at both ends of the band read the cells just outside it.
     let left = first === 1 ? Math.min(i, beyond) : beyond;
     current[first - 1] = left;
     let least = left;

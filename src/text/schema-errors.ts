@@ -4,9 +4,8 @@ import { describeValue } from './describe-value.js';
 import { didYouMean, nearestNames } from './did-you-mean.js';
 
 /**
- * What TypeBox has found wrong with a file, one line an offending key: its path, what it takes and what it got.
- * Of a union the branch that the value comes nearest to is told, and not that there is a union. What it got is left
- * out where it may be a secret.
+ * Describes TypeBox errors, one line for each wrong key: its path, what it takes and what it got. For a union, only the
+ * branch that fits best is described. `showsValues: false` leaves out values that may be secret.
  */
 export function describeSchemaErrors(
   errors: Iterable<ValueError>,
@@ -14,14 +13,14 @@ export function describeSchemaErrors(
 ): readonly string[] {
   const byPath = new Map<string, string>();
   for (const error of collect(errors)) {
-    // Of several at one path the first says most: that it is absent, then its type, then its bounds.
+    // The first error at a path is the most useful one: absence comes before type, and type before bounds.
     if (!byPath.has(error.path))
       byPath.set(error.path, `${error.path || '/'} ${describe(error, showsValues)}`);
   }
   return [...byPath.values()];
 }
 
-/** A file may have a fault in each of a million places: a few say enough. */
+/** A large file may have a million errors. */
 const maxErrors = 1_000;
 
 function collect(errors: Iterable<ValueError>): readonly ValueError[] {
@@ -48,7 +47,6 @@ const typeErrors: readonly ValueErrorType[] = [
   ValueErrorType.Boolean,
 ];
 
-/** The errors of the list that was meant: of the one in which the fewest elements are of a wrong type. */
 function nearestBranch({ path, errors }: ValueError): readonly ValueError[] {
   const depthOf = (error: ValueError) => error.path.split('/').length;
   const elements = path.split('/').length + 1;

@@ -1,18 +1,18 @@
 export const noAnswer = Symbol('no answer in time');
 
-/** A timer that comes later than this was held up by our own thread. */
+/** A timer that fires later than this was delayed by this thread itself. */
 const lateMs = 10;
 
 /**
- * What a promise gives, or `noAnswer` after so many milliseconds. Time for which this thread stood still does not
- * count: timers come before what the sockets have received, so a loop that was blocked for as long as the deadline
- * would take answers that are there for answers that have not come.
+ * Resolves with the value of the promise, or with `noAnswer` after `timeoutMs`. Time in which this thread was blocked
+ * does not count: Node runs timers before it reads sockets, so that after a long block the deadline would expire
+ * although the answer has arrived.
  */
 export function withDeadline<T>(promise: Promise<T>, timeoutMs: number): Promise<T | typeof noAnswer> {
   return new Promise((resolve, reject) => {
     const dueAt = performance.now() + timeoutMs;
     const giveUp = () => resolve(noAnswer);
-    // After the timers the sockets are read, and then comes what was set with `setImmediate`.
+    // Order of a loop turn: timers, sockets, `setImmediate`.
     const expire = () => {
       if (performance.now() - dueAt > lateMs) timer = setTimeout(() => setImmediate(giveUp), timeoutMs);
       else setImmediate(giveUp);

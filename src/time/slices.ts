@@ -1,15 +1,13 @@
-/** Work in small steps: each `yield` is a place where others may have the thread. */
+/** Work in small steps: at each `yield` the work may pause for a turn of the event loop. */
 export type Steps<T> = Generator<void, T>;
 
-/** So long a slice lasts, in milliseconds, before the loop turns once. */
 const maxSliceMs = 8;
 
-/** Resolves once the event loop has turned: whoever waits for the thread has had it. */
+/** Resolves after one turn of the event loop, in which other requests get the thread. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Does all of the work at once. Throws what the work throws. */
 export function runAtOnce<T>(steps: Steps<T>): T {
   for (;;) {
     const { done, value } = steps.next();
@@ -17,7 +15,6 @@ export function runAtOnce<T>(steps: Steps<T>): T {
   }
 }
 
-/** Does the work in slices, so that a thread that serves others is held for a few milliseconds at a time. */
 export async function runInSlices<T>(steps: Steps<T>): Promise<T> {
   let until = performance.now() + maxSliceMs;
   for (;;) {

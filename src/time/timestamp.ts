@@ -3,12 +3,12 @@ const dateTime =
 
 export const timeForm = 'a time by RFC 3339, such as "2027-01-01T00:00:00Z"';
 
-/** The milliseconds of a time by RFC 3339; undefined where it is none, such as the 30th of February. */
+/** Milliseconds since the epoch, or undefined for a text that is no time by RFC 3339, such as the 30th of February. */
 export function readTime(text: string): number | undefined {
   const found = dateTime.exec(text);
   if (found === null) return undefined;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = found.slice(1, 7).map(Number);
-  // The 0th of the next month is the last of this one.
+  // Day 0 of the next month is the last day of this month.
   const isDate =
     month >= 1 && month <= 12 && day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
   if (!isDate || hour > 23 || minute > 59 || second > 59) return undefined;
@@ -21,7 +21,7 @@ const date = /^\d{4}-\d\d-\d\d$/;
 export const expiryForm =
   'a number of days such as "90d", a date such as "2027-01-01", or a time by RFC 3339';
 
-/** What a person says of the end of a key, as a time by RFC 3339 in UTC; undefined where it is none of `expiryForm`. */
+/** Converts an `expiryForm` text to a time by RFC 3339 in UTC. Undefined for any other text. */
 export function toExpiry(text: string, now: Date): string | undefined {
   const count = days.exec(text)?.[1];
   if (count !== undefined) return toText(now.getTime() + Number(count) * 86_400_000);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ClusterReport } from '../../src/cluster/cluster-report.js';
 import { createMetrics, type MetricsSnapshot } from '../../src/monitoring/metrics.js';
 
-/** A slot whose worker tells this, or does not answer. */
+/** A slot whose worker counted this much; with undefined the worker does not answer. */
 function createPlace(number: number, counted: number | undefined) {
   return {
     number,
@@ -16,7 +16,7 @@ function createPlace(number: number, counted: number | undefined) {
       metrics.counter('asked_total', 'asked').series({}).add(this.counted);
       metrics.gauge('loaded', 'loaded').series({}).set(1);
       metrics.histogram('took_seconds', 'took', [1]).series({}).observe(this.counted);
-      // As it comes over a channel.
+      // A channel between processes passes JSON.
       return JSON.parse(JSON.stringify(await metrics.snapshot())) as MetricsSnapshot;
     },
   };
@@ -25,7 +25,7 @@ type Place = Parameters<ClusterReport['retire']>[0];
 const reportOf = (...slots: ReturnType<typeof createPlace>[]) =>
   new ClusterReport(slots as unknown as Place[]);
 
-test('counts and histograms are added, gauges are not', async () => {
+test('counters and histograms of several workers are added, gauges are not', async () => {
   const text = await reportOf(createPlace(1, 3), createPlace(2, 4)).metrics();
   expect(text).toContain('asked_total 7\n');
   expect(text).toContain('took_seconds_sum 7\n');
@@ -34,7 +34,7 @@ test('counts and histograms are added, gauges are not', async () => {
   expect(text).toContain('metrics_workers_answered 2\n');
 });
 
-test('what a worker counted stays after its end, and its gauges go', async () => {
+test('after the end of a worker its counts stay, and its gauges are dropped', async () => {
   const [one, two] = [createPlace(1, 3), createPlace(2, 4)];
   const report = reportOf(one, two);
   await report.metrics();
@@ -46,12 +46,12 @@ test('what a worker counted stays after its end, and its gauges go', async () =>
   expect(text).toContain('workers_running 1\n');
   one.isRunning = false;
   report.retire(one as unknown as Place);
-  const nobody = await report.metrics();
-  expect(nobody).toContain('asked_total 7\n');
-  expect(nobody).not.toContain('loaded 1');
+  const withoutWorkers = await report.metrics();
+  expect(withoutWorkers).toContain('asked_total 7\n');
+  expect(withoutWorkers).not.toContain('loaded 1');
 });
 
-test('a worker that does not answer counts as it last did, and is missing among those that answered', async () => {
+test('a worker that does not answer counts with its last values, and not in metrics_workers_answered', async () => {
   const [one, two] = [createPlace(1, 3), createPlace(2, 4)];
   const report = reportOf(one, two);
   await report.metrics();

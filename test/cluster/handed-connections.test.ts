@@ -7,7 +7,7 @@ import { startServerProcess, waitForLine } from '../helpers/server-process.js';
 const folder = createRegistryFolder();
 afterAll(() => folder[Symbol.dispose]());
 
-/** Asks over a connection of its own, and says how that went. */
+/** Sends a request over a connection of its own, and records how it ended. */
 function ask(port: number) {
   const asked = { end: undefined as string | undefined };
   get({ port, path: '/health/live', agent: false }, (response) => {
@@ -20,11 +20,11 @@ function ask(port: number) {
   return asked;
 }
 
-test('a connection that a worker was handed and had not taken when it was killed is closed', async () => {
+test('a connection that a killed worker had not acknowledged is closed', async () => {
   await using server = await startServerProcess({ WORKERS: '2', MODELS_DIR: folder.path });
   const victim = childrenOf(server.child.pid as number)[0] as number;
   process.kill(victim, 'SIGSTOP');
-  // It is handed one, and no other before it has taken that: the other worker gets them.
+  // The stopped worker gets one connection, which it cannot acknowledge: all others go to the other worker.
   const asked = Array.from({ length: 4 }, () => ask(server.port));
   const open = () => asked.filter(({ end }) => end === undefined).length;
   await vi.waitUntil(() => open() === 1, { timeout: 15_000, interval: 10 });

@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Watches a worker that answers at once for as long as it is not stuck. */
+/** Watches a worker that answers at once, unless it is stuck. */
 function watchWorker() {
   const worker = { isStuck: false, asked: 0, lost: 0 };
   const watch = new Heartbeat(10_000, {
@@ -24,7 +24,7 @@ function watchWorker() {
   return { worker, watch };
 }
 
-test('a worker that answers is asked for ever, ten times in the longest silence', () => {
+test('a worker that answers is asked ten times in each silence time-out, until the heartbeat stops', () => {
   const { worker, watch } = watchWorker();
   vi.advanceTimersByTime(100_000);
   expect(worker).toEqual({ isStuck: false, asked: 100, lost: 0 });
@@ -34,7 +34,7 @@ test('a worker that answers is asked for ever, ten times in the longest silence'
   expect(worker.asked).toBe(100);
 });
 
-test('a worker that is stuck is silent after three questions and lost, once, after ten', () => {
+test('a stuck worker is silent after three questions, and reported lost once after ten', () => {
   const { worker, watch } = watchWorker();
   vi.advanceTimersByTime(5_000);
   const heardAt = performance.now();
@@ -52,7 +52,7 @@ test('a worker that is stuck is silent after three questions and lost, once, aft
   expect(worker).toMatchObject({ asked: 15, lost: 1 });
 });
 
-test('any word of it begins the silence anew', () => {
+test('any message from the worker resets the count of unanswered questions', () => {
   const { worker, watch } = watchWorker();
   worker.isStuck = true;
   vi.advanceTimersByTime(9_000);

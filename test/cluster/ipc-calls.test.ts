@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { IpcCalls } from '../../src/cluster/ipc-calls.js';
 
-test('each asker gets the answer to its own question, in whatever order they come', async () => {
+test('each question resolves with its own answer, in any order of the answers', async () => {
   const questions = new IpcCalls<string>(10_000);
   const ids: number[] = [];
   const answers = ['a', 'b'].map(() => questions.ask((id) => ids.push(id)));
@@ -11,7 +11,7 @@ test('each asker gets the answer to its own question, in whatever order they com
   expect(await Promise.all(answers)).toEqual(['first', 'second']);
 });
 
-test('nobody waits for an answer that is late, or cannot come any more', async () => {
+test('a question resolves with undefined after its time-out, or when it is abandoned', async () => {
   expect(await new IpcCalls<string>(1).ask(() => undefined)).toBe(undefined);
   const questions = new IpcCalls<string>(10_000);
   const answer = questions.ask(() => undefined);

@@ -13,7 +13,7 @@ function linesOf(server: ServerProcess, text: string) {
   return server.stdout.filter((line) => line.includes(text)).map((line) => JSON.parse(line));
 }
 
-/** Asks over a connection that is kept, so that the next question goes to the same worker. */
+/** Keeps its connection open, so that the next request goes to the same worker. */
 async function getHealth(server: ServerProcess, agent: Agent) {
   const sent = get({ port: server.port, path: '/health', agent });
   const [response] = await once(sent, 'response');
@@ -23,12 +23,12 @@ async function getHealth(server: ServerProcess, agent: Agent) {
 
 const createAgent = () => new Agent({ keepAlive: true, maxSockets: 1 });
 
-test('a worker that answers nothing is not running, and is replaced after WORKER_SILENCE_TIMEOUT_MS', async () => {
+test('a stuck worker counts as not running, and is replaced after WORKER_SILENCE_TIMEOUT_MS', async () => {
   await using server = await startServerProcess(two);
   const [{ worker, pid }] = linesOf(server, 'worker listens');
   process.kill(pid, 'SIGSTOP');
   const stopped = performance.now();
-  // Of two new connections it is handed one at most, and that one is cut when it is killed.
+  // The stopped worker gets at most one of two new connections; that one is cut when the worker is killed.
   const agents = [createAgent(), createAgent()];
   const other = await Promise.any(agents.map(async (agent) => getHealth(server, agent).then(() => agent)));
   const isRunning = async (running: number) => (await getHealth(server, other)).workers.running === running;
@@ -38,8 +38,8 @@ test('a worker that answers nothing is not running, and is replaced after WORKER
 
   await waitForLine(server, 'worker listens', 3);
   expect(performance.now() - stopped).toBeGreaterThan(1_000);
-  const told = { worker, worker_pid: pid, silence_ms: 1_000, level: 50 };
-  expect(linesOf(server, 'a worker is killed')).toMatchObject([told]);
+  const killed = { worker, worker_pid: pid, silence_ms: 1_000, level: 50 };
+  expect(linesOf(server, 'a worker does not answer')).toMatchObject([killed]);
   const end = { worker, ended_pid: pid, how: 'SIGKILL', pause_ms: 0 };
   expect(linesOf(server, 'a worker has ended')).toMatchObject([end]);
   await vi.waitUntil(() => isRunning(2), { timeout: 15_000, interval: 20 });
@@ -47,7 +47,7 @@ test('a worker that answers nothing is not running, and is replaced after WORKER
   for (const agent of agents) agent.destroy();
 });
 
-test('a server that was stopped as a whole goes on with the same workers', async () => {
+test('a server whose processes were all suspended keeps its workers', async () => {
   await using server = await startServerProcess(two);
   const workers = linesOf(server, 'worker listens').map(({ pid }) => pid);
   const pids = [server.child.pid as number, ...workers];

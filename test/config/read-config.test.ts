@@ -15,7 +15,7 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
 }
 
 describe('the configuration', () => {
-  test('has a default for everything that needs one', () => {
+  test('has a default for each required variable', () => {
     expect(readConfig({})).toMatchObject({
       HOST: '127.0.0.1',
       PORT: 8_000,
@@ -26,11 +26,11 @@ describe('the configuration', () => {
     });
   });
 
-  test('takes an empty variable as left out', () => {
+  test('treats an empty variable as left out', () => {
     expect(readConfig({ PORT: '', DEFAULT_MODEL: '' })).toEqual(readConfig({}));
   });
 
-  test('leaves variables alone that are not its own', () => {
+  test('ignores variables that are not its own', () => {
     expect(readConfig({ PATH: '/bin', port: '1' })).toEqual(readConfig({}));
   });
 
@@ -38,7 +38,7 @@ describe('the configuration', () => {
     expect(readConfig({ PORT: '0', DEFAULT_MODEL: '42' })).toMatchObject({ PORT: 0, DEFAULT_MODEL: '42' });
   });
 
-  test('tells each problem in a line: the variable, what it got, what it takes', () => {
+  test('reports each problem in one line: the variable, the value it got, the values it takes', () => {
     expect(problemsOf({ PORT: 'x', LOG_LEVEL: 'loud', DOCS: 'yes', PUBLIC_URL: 'ftp://a' })).toEqual([
       'PORT: got "x", takes a whole number from 0 to 65535',
       'PUBLIC_URL: got "ftp://a", takes an http:// or https:// address',
@@ -55,7 +55,7 @@ describe('the configuration', () => {
   );
 
   test.each(['HEADERS_TIMEOUT_MS', 'REQUEST_TIMEOUT_MS', 'RESPONSE_TIMEOUT_MS'])(
-    'refuses 0 for %s: no limit that holds a client can be switched off',
+    'refuses 0 for %s: the time-outs of clients cannot be switched off',
     (name) => {
       expect(problemsOf({ [name]: '0' })).toEqual([
         `${name}: got "0", takes a whole number from 1 to 3600000`,
@@ -104,7 +104,7 @@ describe('the configuration', () => {
   });
 
   test.each(['1', '32', '10.0.0.1', ' 10.0.0.0/8 , ::1 ', '2001:db8::/32', '::ffff:10.0.0.1'])(
-    'takes %j for proxies to trust',
+    'accepts %j as trusted proxies',
     (proxies) => {
       expect(problemsOf({ TRUST_PROXY: proxies })).toEqual([]);
     },
@@ -142,23 +142,23 @@ describe('the configuration', () => {
     'http://[::1]:3000',
     'https://xn--mller-kva.example',
     'capacitor://localhost',
-  ])('takes the origins %j', (origins) => {
+  ])('accepts the origins %j', (origins) => {
     expect(problemsOf({ CORS_ORIGINS: origins })).toEqual([]);
   });
 
-  test('cuts what it got, however long', () => {
+  test('cuts a long value in the report of a problem', () => {
     expect(problemsOf({ PORT: 'x'.repeat(100_000) })[0]?.length).toBeLessThan(200);
   });
 });
 
-describe('a variable that is nearly one of ours', () => {
+describe('a variable whose name is close to a known one', () => {
   test.each([
     ['RATE_LIMT_MAX', 'RATE_LIMIT_MAX'],
     ['REDIS_URI', 'REDIS_URL'],
     ['MODEL_DIR', 'MODELS_DIR'],
     ['log_level', 'LOG_LEVEL'],
     ['API_KEY', 'API_KEYS'],
-  ])('%s is told of, with %s', (variable, meant) => {
+  ])('%s is reported as misspelt for %s', (variable, meant) => {
     expect(findMisspelt({ [variable]: 'x', PORT: '1' })).toEqual([{ variable, meant }]);
   });
 
@@ -174,7 +174,7 @@ describe('a variable that is nearly one of ours', () => {
     'KUBERNETES_PORT',
     'DOCKER_HOST',
     'TMPDIR',
-  ])("%s is somebody else's", (variable) => {
+  ])('%s of another program is not reported', (variable) => {
     expect(findMisspelt({ [variable]: 'x' })).toEqual([]);
   });
 });

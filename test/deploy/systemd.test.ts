@@ -14,29 +14,29 @@ const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
 const folder = mkdtempSync(join(tmpdir(), 'sardonyx-unit-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe('the unit of systemd', () => {
-  test('gives the server the time that its shutdown may take', () => {
-    // As if each line that is commented out were set.
+describe('the systemd unit', () => {
+  test('has a TimeoutStopSec that is longer than the shutdown of the server', () => {
+    // With the commented lines enabled.
     const config = readConfig(parseEnv(settings.replaceAll(/^#(?=[A-Z])/gm, '')));
     const longestMs = config.SHUTDOWN_DELAY_MS + config.SHUTDOWN_TIMEOUT_MS + 2_000;
     expect(Number(valueAt('TimeoutStopSec')) * 1_000).toBeGreaterThan(longestMs);
     expect([config.SHUTDOWN_DELAY_MS, config.SHUTDOWN_TIMEOUT_MS]).toEqual([0, 10_000]);
   });
 
-  test('starts the server with the settings that it brings', () => {
+  test('has a settings file with the default address', () => {
     const bare = readConfig({});
     const { HOST, PORT } = readConfig(parseEnv(settings));
     expect({ HOST, PORT }).toEqual({ HOST: bare.HOST, PORT: bare.PORT });
   });
 
-  test('names only files that the package has', () => {
+  test('names only files of the package', () => {
     const { files } = JSON.parse(readFileSync('package.json', 'utf8'));
     expect(files).toEqual(expect.arrayContaining(['deploy', 'dist', 'docs']));
     expect(valueAt('ExecStart')).toBe('/usr/bin/env node /opt/sardonyx/dist/cli.js serve');
     expect(valueAt('Documentation')).toBe('file:///opt/sardonyx/docs/systemd.md');
   });
 
-  test.runIf(hasAnalyze)('has no mistake that systemd-analyze finds', () => {
+  test.runIf(hasAnalyze)('passes systemd-analyze verify', () => {
     const file = join(folder, 'sardonyx.service');
     writeFileSync(file, unit);
     const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', file], {
@@ -46,11 +46,11 @@ describe('the unit of systemd', () => {
     expect(status).toBe(0);
   });
 
-  test.runIf(hasAnalyze)('is exposed no more than its page says', () => {
+  test.runIf(hasAnalyze)('has the exposure level of docs/systemd.md', () => {
     const args = ['security', '--offline=yes', '--no-pager', 'deploy/systemd/sardonyx.service'];
     const { stdout } = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
     const score = /Overall exposure level for sardonyx\.service: ([\d.]+)/.exec(stdout)?.[1];
-    // A systemd before 250 has no --offline.
+    // systemd before 250 has no --offline.
     if (score === undefined) return;
     expect(Number(score)).toBeLessThanOrEqual(1.3);
     expect(readFileSync('docs/systemd.md', 'utf8')).toContain(`exposure level of ${score}`);

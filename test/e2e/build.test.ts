@@ -12,8 +12,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 
-// npx links a package of the current folder once, and makes its program executable only then.
-test('npm run build makes a program that can be run, also after dist was removed', () => {
+// npx links the package of the current folder once, and makes its program executable only at that time.
+test('npm run build makes an executable program, even after dist was removed', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-build-'));
   try {
     for (const name of ['package.json', 'tsconfig.json', 'tsconfig.build.json'])

@@ -14,7 +14,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const settings = `PORT=0\nMODELS_DIR='${resolve('models')}'\n`;
 
-/** Starts a server in the folder and stops it once its models are loaded: the lines that it has written, and its end. */
+/** Starts a server in the folder, stops it once its models are loaded, and returns its lines and exit code. */
 async function start(environment: Record<string, string> = {}, argv = [resolve('dist/main.js')]) {
   const child = spawn(process.execPath, argv, {
     cwd: folder,
@@ -33,14 +33,14 @@ async function start(environment: Record<string, string> = {}, argv = [resolve('
   return { code, log, stderr, messages: log.map(({ msg }) => msg) };
 }
 
-test('.env in the folder where the server is started is read, and what is set wins', async () => {
+test('.env in the working folder is read, and variables of the environment override it', async () => {
   writeFileSync(join(folder, '.env'), `${settings}LOG_LEVEL=error\nSHUTDOWN_TIMEOUT_MS=x\n`);
   const { code, messages } = await start({ LOG_LEVEL: 'info', SHUTDOWN_TIMEOUT_MS: '' });
   expect(code).toBe(0);
   expect(messages.filter((msg) => msg === 'version loaded')).toHaveLength(6);
 });
 
-test('.env is for each worker, which reads none itself', async () => {
+test('workers get the settings of .env from their supervisor, and do not read the file', async () => {
   writeFileSync(join(folder, '.env'), `${settings}WORKERS=2\nnonsense\n`);
   const { code, log, stderr } = await start();
   expect(code).toBe(0);
@@ -55,12 +55,12 @@ test('sardonyx serve --env-file reads that file, and not .env', async () => {
   const serve = [resolve('dist/cli.js'), 'serve', '--env-file', 'other'];
   expect((await start({}, serve)).code).toBe(0);
   const { code, stderr } = await start({}, [resolve('dist/cli.js'), 'serve', '--env-file', 'nope']);
-  // Node 20 looks for this option of its own behind the script as well, and ends before it runs that.
+  // Node 20 reads its own option of this name even after the script, and exits before it runs the script.
   expect(code).toBe(/^\S*node: /.test(stderr[0] ?? '') ? 9 : 1);
   expect(stderr).toEqual([expect.stringContaining('nope')]);
 });
 
-test('a file that is named by ENV_FILE must be there', async () => {
+test('a missing file in ENV_FILE stops the start', async () => {
   const { code, stderr } = await start({ ENV_FILE: 'nope' });
   expect(code).toBe(1);
   expect(stderr).toEqual(['sardonyx: ENV_FILE: nope cannot be read (ENOENT)']);

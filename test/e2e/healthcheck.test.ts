@@ -14,7 +14,7 @@ function check(environment: Record<string, string>, ...args: string[]) {
   return { status, stdout: stdout.trim() };
 }
 
-test('the health check passes for a server that lives, and for one that is ready', async () => {
+test('the health check passes for a live server, and with "ready" for a ready server', async () => {
   await using server = await startServerProcess();
   const environment = { PORT: String(server.port) };
   expect(check(environment)).toEqual({ status: 0, stdout: '200 {"status":"ok"}' });
@@ -22,7 +22,7 @@ test('the health check passes for a server that lives, and for one that is ready
   expect(check({ ...environment, HOST: '0.0.0.0' }).status).toBe(0);
 });
 
-test('it fails for a server that is not ready, for none, and for a setting that is wrong', async () => {
+test('the health check fails for a server that is not ready, without a server, and for a wrong setting', async () => {
   using registry = createRegistryFolder();
   await using server = await startServerProcess({ MODELS_DIR: registry.path });
   const environment = { PORT: String(server.port) };
@@ -31,14 +31,17 @@ test('it fails for a server that is not ready, for none, and for a setting that 
     status: 1,
     stdout: expect.stringMatching(/^503 .*not_ready/),
   });
-  const nobody = check({ PORT: String(await findFreePort()) });
-  expect(nobody).toEqual({ status: 1, stdout: expect.stringContaining('ECONNREFUSED') });
+  const refused = check({ PORT: String(await findFreePort()) });
+  expect(refused).toEqual({ status: 1, stdout: expect.stringContaining('ECONNREFUSED') });
   expect(check({ PORT: 'x' })).toEqual({ status: 1, stdout: expect.stringContaining('PORT: got "x"') });
 });
 
-test.skipIf(noCertificates)(`it asks a server with a certificate by TLS${noCertificates ?? ''}`, async () => {
-  using pair = new PairFolder(createPair('models.example'));
-  await using server = await startServerProcess(pair.environment);
-  const environment = { PORT: String(server.port), ...pair.environment };
-  expect(check(environment)).toEqual({ status: 0, stdout: '200 {"status":"ok"}' });
-});
+test.skipIf(noCertificates)(
+  `the health check uses TLS for a server with a certificate${noCertificates ?? ''}`,
+  async () => {
+    using pair = new PairFolder(createPair('models.example'));
+    await using server = await startServerProcess(pair.environment);
+    const environment = { PORT: String(server.port), ...pair.environment };
+    expect(check(environment)).toEqual({ status: 0, stdout: '200 {"status":"ok"}' });
+  },
+);

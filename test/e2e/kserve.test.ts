@@ -20,15 +20,15 @@ const [container] = parse(readFileSync(runtimeFile, 'utf8')).spec.containers;
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-e2e-kserve-'));
 afterAll(() => rmSync(temp, { recursive: true }));
 
-// Not `spawnSync`: what is asked may be a server in this very process.
+// Not `spawnSync`: the requested server may run in this process.
 const runFile = promisify(execFile);
 
 if ('missing' in kserve) {
-  test.skip(`KServe's own client is answered: ${kserve.missing}`, () => undefined);
+  test.skip(`KServe's own client gets answers: ${kserve.missing}`, () => undefined);
 } else {
   const { python } = kserve;
 
-  test("KServe's own client and urllib are answered, and told what is wrong", {
+  test("KServe's own client and urllib get answers, and errors with their reasons", {
     timeout: 120_000,
   }, async () => {
     using folder = createRegistryFolder();
@@ -40,7 +40,7 @@ if ('missing' in kserve) {
     const { client, urllib } = JSON.parse(stdout);
     const predictions = [1, 0];
     expect(client.live).toBe(true);
-    // What is not ready is false to this client, and what is not there an error.
+    // This client returns false for a model that is not ready, and raises for a missing one.
     expect(client.ready).toEqual([
       true,
       false,
@@ -69,7 +69,7 @@ if ('missing' in kserve) {
   });
 
   describe('k8s/kserve', () => {
-    test("has nothing in it that KServe's types have not", () => {
+    test("has only keys that exist in KServe's types", () => {
       const check = (...files: string[]) =>
         spawnSync(python, ['test/e2e/kserve/manifests.py', ...files], { encoding: 'utf8' });
       const sound = check(runtimeFile, serviceFile);
@@ -80,7 +80,7 @@ if ('missing' in kserve) {
       expect(check(wrong).stderr).toContain('storageURI is no member of V1beta1ModelSpec');
     });
 
-    test('serves a model that KServe has fetched from storage', { timeout: 120_000 }, async () => {
+    test('serves a model that KServe fetched from storage', { timeout: 120_000 }, async () => {
       const service = parse(readFileSync(serviceFile, 'utf8'));
       const { name } = service.metadata;
       const mount = join(temp, 'mnt-models');
@@ -96,7 +96,7 @@ if ('missing' in kserve) {
       await runFile(python, ['-c', fetchModels, `http://127.0.0.1:${port}/registry.tar.gz`, mount]);
       storage.close();
 
-      // What KServe does with the runtime: the name of the service, and the storage in its place.
+      // As KServe does: fill in the name of the service and the folder of its storage.
       const environment = Object.fromEntries(
         container.env.map((it: { name: string; value: string }) => [
           it.name,
@@ -118,17 +118,17 @@ if ('missing' in kserve) {
   });
 }
 
-test('k8s/kserve answers on after a stop has begun, and ends before it is killed', () => {
+test('k8s/kserve still answers after SIGTERM, and ends before Kubernetes kills it', () => {
   const environment = Object.fromEntries(
     container.env.map((it: { name: string; value: string }) => [it.name, it.value.replace('{{.Name}}', 'm')]),
   );
   const config = readConfig(environment);
-  // Endpoints are removed within seconds, and Kubernetes kills after 30 s where nothing else is said.
+  // Kubernetes removes endpoints within seconds, and kills after 30 s by default.
   expect(config.SHUTDOWN_DELAY_MS).toBeGreaterThanOrEqual(3_000);
   expect(config.SHUTDOWN_DELAY_MS + config.SHUTDOWN_TIMEOUT_MS + 2_000).toBeLessThan(30_000);
 });
 
-test('k8s/kserve asks for no more than the Pod Security Standard "restricted" lets a container', () => {
+test('k8s/kserve meets the Pod Security Standard "restricted"', () => {
   expect(container.securityContext).toEqual({
     allowPrivilegeEscalation: false,
     privileged: false,

@@ -6,11 +6,11 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 
-test('npm start writes nothing but lines of JSON to standard output', async () => {
+test('npm start writes only lines of JSON to standard output', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-npm-'));
   for (const name of ['dist', 'models', 'node_modules']) symlinkSync(resolve(name), join(folder, name));
   copyFileSync('.npmrc', join(folder, '.npmrc'));
-  // A build of its own would write over the files that other tests run.
+  // A real build would overwrite dist/, which other tests run.
   const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
   manifest.scripts.build = 'echo what a build says';
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));

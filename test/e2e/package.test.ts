@@ -16,7 +16,7 @@ const read = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
 const folder = mkdtempSync(join(tmpdir(), 'sardonyx-package-'));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test('nothing makes other versions of dependencies here than where the package is installed', () => {
+test('the lock file has no dependency version that an installed package would not get', () => {
   expect(read('package.json')).not.toHaveProperty('overrides');
   const { packages } = read('package-lock.json') as { packages: Record<string, LockedPackage> };
   const others = Object.entries(packages).flatMap(([path, { dev, dependencies = {} }]) =>
@@ -36,7 +36,7 @@ test('nothing makes other versions of dependencies here than where the package i
   expect(others).toEqual([]);
 });
 
-test('npm start runs what is built where there is no compiler', async () => {
+test('npm start runs the existing build if there is no compiler', async () => {
   for (const name of ['package.json', '.npmrc', 'models'])
     cpSync(name, join(folder, name), { recursive: true });
   symlinkSync(resolve('dist'), join(folder, 'dist'));
@@ -54,7 +54,7 @@ test('npm start runs what is built where there is no compiler', async () => {
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line);
-    // npm passes the signal on to what it has started.
+    // npm passes the signal on to the server.
     if (line.includes('"msg":"models loaded"')) child.kill('SIGTERM');
   }
   if (child.exitCode === null) await once(child, 'exit');

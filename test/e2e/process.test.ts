@@ -15,21 +15,21 @@ import {
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const run = promisify(execFile);
 
-/** What the server has told a person, once all of it has come. */
+/** Returns the whole start summary. */
 async function readBanner(server: ServerProcess): Promise<string> {
   const isWhole = () => server.stderr.some((line) => line.includes('curl'));
-  // One that never comes is for the test to find missing, in what has come.
+  // If a part never comes, the assertion of the test fails with the text that has come.
   await vi.waitUntil(isWhole, { timeout: 30_000, interval: 5 }).catch(() => undefined);
   return server.stderr.join('\n');
 }
 
-test('a name with several addresses is listened on at the first alone', async () => {
+test('a host name with several addresses listens on the first one only', async () => {
   await using server = await startServerProcess({ HOST: 'localhost' });
   expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
   expect(server.stdout.filter((line) => line.includes('listening at'))).toHaveLength(1);
 });
 
-describe('the banner', () => {
+describe('the start summary', () => {
   test('names models, versions, and the manual, once, within a second of the start', async () => {
     await using server = await startServerProcess();
     const banner = await readBanner(server);
@@ -60,7 +60,7 @@ describe('the banner', () => {
     expect(JSON.parse(stdout)).toMatchObject({ prediction: 6 });
   });
 
-  test('names refused versions with the reason', async () => {
+  test('names refused versions with their reasons', async () => {
     using folder = createRegistryFolder();
     const manifest = { task: 'regression' as const, features: [{ name: 'a', type: 'number' as const }] };
     folder.addVersion('sum', '1', { manifest, model: linearRegression([1]) });
@@ -73,22 +73,25 @@ describe('the banner', () => {
   });
 });
 
-describe('a start after which the server is not ready', () => {
+describe('a server that is not ready after its start', () => {
   test.each([
     ['DEFAULT_MODEL', 'nope', '"nope" is none of the models: breast-cancer'],
     ['REQUIRED_MODELS', 'churn,nope', '"nope" is none of the models: breast-cancer'],
-  ])('for the sake of %s says so in the banner and in the log', async (variable, value, reason) => {
-    await using server = await startServerProcess({ [variable]: value });
-    expect(await readBanner(server)).toContain(`  Not ready: ${reason}`);
-    await waitForLine(server, '"msg":"not ready"');
-    const line = server.stdout.find((text) => text.includes('"msg":"not ready"'));
-    expect(JSON.parse(line ?? '{}')).toMatchObject({
-      level: 40,
-      reasons: [expect.stringContaining(reason)],
-    });
-  });
+  ])(
+    'because of %s gives the reason in the start summary and in the log',
+    async (variable, value, reason) => {
+      await using server = await startServerProcess({ [variable]: value });
+      expect(await readBanner(server)).toContain(`  Not ready: ${reason}`);
+      await waitForLine(server, '"msg":"not ready"');
+      const line = server.stdout.find((text) => text.includes('"msg":"not ready"'));
+      expect(JSON.parse(line ?? '{}')).toMatchObject({
+        level: 40,
+        reasons: [expect.stringContaining(reason)],
+      });
+    },
+  );
 
-  test('says of a model without a version that nothing of it is refused', async () => {
+  test('describes a model without a version as such, and not as refused', async () => {
     using folder = createRegistryFolder();
     folder.write('half/1/model.onnx', linearRegression([1]));
     folder.addVersion('sum', '1', {
@@ -96,12 +99,12 @@ describe('a start after which the server is not ready', () => {
       model: linearRegression([1]),
     });
     await using server = await startServerProcess({ MODELS_DIR: folder.path });
-    expect(await readBanner(server)).toMatch(/half +nothing: it has no version yet/);
+    expect(await readBanner(server)).toMatch(/half +serves nothing: it has no version yet/);
   });
 });
 
-describe('a server that is told to stop', () => {
-  test.each(['SIGTERM', 'SIGINT'] as const)('by %s ends with 0', async (signal) => {
+describe('a server that gets a signal to stop', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('exits with 0 after %s', async (signal) => {
     await using server = await startServerProcess();
     await fetch(`${server.url}/health`);
     server.child.kill(signal);
@@ -130,7 +133,7 @@ describe('a server that is told to stop', () => {
     expect(await server.ended).toEqual({ code: 0, signal: null });
   });
 
-  test('says so in readiness, and goes on answering, for SHUTDOWN_DELAY_MS', async () => {
+  test('is not ready, but still answers, for SHUTDOWN_DELAY_MS', async () => {
     await using server = await startServerProcess({ SHUTDOWN_DELAY_MS: '500' });
     server.child.kill('SIGTERM');
     await waitForLine(server, '"msg":"stopping"');
@@ -156,7 +159,7 @@ describe('a server that is told to stop', () => {
   });
 });
 
-test('a configuration that is wrong gives a line a problem and the exit code 1', async () => {
+test('a wrong configuration writes one line for each problem and exits with 1', async () => {
   const { code, stdout, stderr } = await runServerToItsEnd({ PORT: 'x', DOCS: 'maybe' });
   expect(code).toBe(1);
   expect(stderr).toEqual([
@@ -166,13 +169,13 @@ test('a configuration that is wrong gives a line a problem and the exit code 1',
   expect(stdout).toEqual([]);
 });
 
-test('an error that nobody caught is logged as fatal and ends the process with 1', async () => {
+test('an uncaught error is logged as fatal and ends the process with 1', async () => {
   const throwing = "process.once('SIGUSR2', () => Promise.reject(new Error('nobody caught this')))";
   const preload = `data:text/javascript,${encodeURIComponent(throwing)}`;
   await using server = await startServerProcess({ NODE_OPTIONS: `--import=${preload}` });
   server.child.kill('SIGUSR2');
   expect(await server.ended).toEqual({ code: 1, signal: null });
-  // It need not be the last line: one that another thread was writing may come after it.
+  // A line that another thread was writing may come after the fatal one.
   const fatal = server.stdout.filter((line) => line.includes('"level":60'));
   expect(fatal.map((line) => JSON.parse(line))).toMatchObject([
     { origin: 'unhandledRejection', err: { message: 'nobody caught this' } },

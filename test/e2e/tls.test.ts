@@ -15,7 +15,7 @@ import {
   waitForLine,
 } from '../helpers/server-process.js';
 
-/** Lines of the log, without the one that every server without keys begins with. */
+/** Log lines of a level, without the warning about missing API keys. */
 const complaints = (server: ServerProcess, level: RegExp): string[] =>
   server.stdout.filter((line) => level.test(line) && !line.includes('there are no API keys'));
 
@@ -30,7 +30,7 @@ afterAll(() => folder[Symbol.dispose]());
 describe.skipIf(noCertificates)(`a server with a certificate${noCertificates ?? ''}`, () => {
   const [first, second] = [createPair('first'), createPair('second')];
 
-  test('answers over TLS to who trusts it, and says so', async () => {
+  test('answers over TLS to a client that trusts it, and shows https addresses', async () => {
     using files = new PairFolder(first);
     await using server = await startServerProcess({ ...models, ...files.environment });
     expect(server.url).toMatch(/^https:/);
@@ -42,7 +42,7 @@ describe.skipIf(noCertificates)(`a server with a certificate${noCertificates ?? 
     expect(server.stdout.find((line) => line.includes('certificate in use'))).toContain('CN=first');
   });
 
-  test('speaks TLS 1.2 and 1.3, and nothing older, whatever Node was started with', async () => {
+  test('speaks only TLS 1.2 and 1.3, even if Node was started with --tls-min-v1.0', async () => {
     using files = new PairFolder(first);
     await using server = await startServerProcess({
       ...models,
@@ -53,7 +53,7 @@ describe.skipIf(noCertificates)(`a server with a certificate${noCertificates ?? 
       askHttps(`${server.url}/health/live`, {
         minVersion: version,
         maxVersion: version,
-        // What OpenSSL wants before it offers such an old version at all.
+        // OpenSSL requires this before it offers such an old version.
         ciphers: 'DEFAULT@SECLEVEL=0',
       }).then(
         ({ status }) => status,
@@ -64,7 +64,7 @@ describe.skipIf(noCertificates)(`a server with a certificate${noCertificates ?? 
     expect(await speak('TLSv1.1')).toContain('alert protocol version');
   });
 
-  test('closes a connection that speaks plain HTTP, without a word in the log', async () => {
+  test('closes a connection that speaks plain HTTP, and logs nothing', async () => {
     using files = new PairFolder(first);
     await using server = await startServerProcess({ ...models, ...files.environment });
     const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
@@ -80,7 +80,7 @@ describe.skipIf(noCertificates)(`a server with a certificate${noCertificates ?? 
     expect(complaints(server, /"level":[456]0/)).toEqual([]);
   });
 
-  test('is seen by WORKERS=2 as by one', async () => {
+  test('uses a renewed certificate in both of two workers', async () => {
     using files = new PairFolder(first);
     await using server = await startServerProcess({ ...models, ...files.environment, WORKERS: '2' });
     expect(server.url).toMatch(/^https:/);
@@ -98,7 +98,7 @@ describe.skipIf(noCertificates)(`a server with a certificate${noCertificates ?? 
 describe.skipIf(noCertificates)('a renewed certificate', () => {
   const [first, second] = [createPair('first'), createPair('second')];
 
-  test('is used for the connections that come, and those that are there go on', async () => {
+  test('is used for new connections, while open connections continue', async () => {
     using files = new PairFolder(first);
     await using server = await startServerProcess({ ...models, ...files.environment });
     const old = connectSecurely({ port: server.port, host: '127.0.0.1', ca: first.cert });
@@ -111,7 +111,7 @@ describe.skipIf(noCertificates)('a renewed certificate', () => {
     old.destroy();
   });
 
-  test('waits for its key: the pair that fits is taken, and the old one is kept until then', async () => {
+  test('waits for its key: the old pair is kept until certificate and key match', async () => {
     using files = new PairFolder(first);
     await using server = await startServerProcess({ ...models, ...files.environment });
     writeFileSync(files.certFile, second.cert);
@@ -123,16 +123,16 @@ describe.skipIf(noCertificates)('a renewed certificate', () => {
     expect(server.stdout.filter((line) => line.includes('certificate not renewed'))).toHaveLength(1);
   });
 
-  test('that is broken is told of once', async () => {
+  test('that is broken is logged once', async () => {
     using files = new PairFolder(first);
     await using server = await startServerProcess({ ...models, ...files.environment });
-    // Each is another file, and the same problem.
+    // Three different files with the same problem.
     for (const junk of ['junk', 'more junk', 'junk again']) {
       writeFileSync(files.keyFile, junk);
       await new Promise((resolve) => setTimeout(resolve, 1_100));
     }
-    const told = server.stdout.filter((line) => line.includes('certificate not renewed'));
-    expect(told.map((line) => JSON.parse(line))).toMatchObject([
+    const lines = server.stdout.filter((line) => line.includes('certificate not renewed'));
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { level: 40, problems: [`TLS_KEY_FILE: ${files.keyFile} holds no private key as PEM`] },
     ]);
     expect((await askHttps(`${server.url}/health/live`)).shownBy).toBe('first');
@@ -140,7 +140,7 @@ describe.skipIf(noCertificates)('a renewed certificate', () => {
     await waitForLine(server, 'certificate renewed');
   });
 
-  test('is found where a folder behind a link is swapped, as Kubernetes does', async () => {
+  test('is found if the folder behind a symbolic link is swapped, as Kubernetes does', async () => {
     using files = new PairFolder();
     for (const [name, { cert, key }] of Object.entries({ '..1': first, '..2': second })) {
       mkdirSync(join(files.path, name));
@@ -159,7 +159,7 @@ describe.skipIf(noCertificates)('a renewed certificate', () => {
   });
 });
 
-describe.skipIf(noCertificates)('a server with a certificate that is told to stop', () => {
+describe.skipIf(noCertificates)('a server with a certificate that gets SIGTERM', () => {
   const pair = createPair('stops');
 
   test('answers the request that is coming in, and closes its connection', async () => {
@@ -182,7 +182,7 @@ describe.skipIf(noCertificates)('a server with a certificate that is told to sto
     expect(await server.ended).toEqual({ code: 0, signal: null });
   });
 
-  test('cuts what never ended its handshake after SHUTDOWN_TIMEOUT_MS', async () => {
+  test('cuts a connection with an unfinished handshake after SHUTDOWN_TIMEOUT_MS', async () => {
     using files = new PairFolder(pair);
     await using server = await startServerProcess({
       ...models,
@@ -199,22 +199,22 @@ describe.skipIf(noCertificates)('a server with a certificate that is told to sto
   });
 });
 
-describe.skipIf(noCertificates)('a certificate that cannot be used', () => {
+describe.skipIf(noCertificates)('an unusable certificate', () => {
   const pair = createPair('alone');
 
   test.each<[string, (files: PairFolder) => Record<string, string>, RegExp[]]>([
     [
-      'without a key',
+      'a certificate without a key',
       ({ certFile }) => ({ TLS_CERT_FILE: certFile }),
       [/^sardonyx: TLS_KEY_FILE: is missing, and TLS_CERT_FILE needs it$/],
     ],
     [
-      'a key without it',
+      'a key without a certificate',
       ({ keyFile }) => ({ TLS_KEY_FILE: keyFile }),
       [/^sardonyx: TLS_CERT_FILE: is missing, and TLS_KEY_FILE needs it$/],
     ],
     [
-      'files that are not there',
+      'missing files',
       () => ({ TLS_CERT_FILE: '/nowhere/a', TLS_KEY_FILE: '/nowhere/b' }),
       [
         /^sardonyx: TLS_CERT_FILE: \/nowhere\/a: the file is not there$/,
@@ -227,21 +227,21 @@ describe.skipIf(noCertificates)('a certificate that cannot be used', () => {
       [/^sardonyx: TLS_KEY_FILE: \/dev\/zero: the file is not a regular file$/],
     ],
     [
-      'two workers and the wrong key',
+      'the wrong key, with two workers',
       ({ environment, keyFile }) => {
         writeFileSync(keyFile, createPair('other').key);
         return { ...environment, WORKERS: '2' };
       },
       [/^sardonyx: TLS_KEY_FILE: the key in \S+ does not fit the first certificate in \S+$/],
     ],
-  ])('stops the start with a line and 1: %s', async (_what, prepare, lines) => {
+  ])('writes a line for each problem and exits with 1: %s', async (_what, prepare, lines) => {
     using files = new PairFolder(pair);
     const { code, stderr } = await runServerToItsEnd({ ...models, ...prepare(files) });
     expect(stderr).toEqual(lines.map((line) => expect.stringMatching(line)));
     expect(code).toBe(1);
   });
 
-  test('only warns where it has expired', async () => {
+  test('that has only expired is used, with a warning', async () => {
     using files = new PairFolder(moveDates(pair, '200101', '210101'));
     await using server = await startServerProcess({ ...models, ...files.environment });
     expect((await askHttps(`${server.url}/health/live`)).status).toBe(200);

@@ -12,7 +12,7 @@ import {
   waitForLine,
 } from '../helpers/server-process.js';
 
-// One small model: what is looked at is the processes.
+// One small model is enough: these tests look at the processes.
 const folder = createRegistryFolder();
 folder.addVersion('double', '1', {
   manifest: {
@@ -34,7 +34,7 @@ const holdSecondWorker = preload(
   "if (process.env.SARDONYX_WORKER === '2') await new Promise((go) => { const hold = setInterval(() => undefined, 1e6); process.once('SIGUSR2', () => { clearInterval(hold); go(); }); console.log(JSON.stringify({ held: process.pid })); })",
 );
 
-/** Asks over a connection of its own. */
+/** Uses a new connection for each request. */
 async function predict(server: ServerProcess, x = 21): Promise<number> {
   const response = await fetch(`${server.url}/predict`, {
     method: 'POST',
@@ -50,7 +50,7 @@ async function getJson(server: ServerProcess, path: string) {
   return { status: response.status, body: await response.json() };
 }
 
-/** The processes of the workers that have listened, by the number of their place; the last one of each. */
+/** The pid of the latest listening worker of each slot, by the slot's number. */
 function pidsOf(server: ServerProcess): Record<number, number> {
   const lines = server.stdout
     .filter((line) => line.includes('worker listens'))
@@ -65,7 +65,7 @@ async function killWorker(server: ServerProcess, worker: number, signal: NodeJS.
 }
 
 describe('WORKERS=2', () => {
-  test('answers from both processes behind one port, and says so once', async () => {
+  test('answers from both processes behind one port, and logs one address', async () => {
     await using server = await startServerProcess({ ...two, LOG_LEVEL: 'debug' });
     const answering = new Set<number>();
     while (answering.size < 2) {
@@ -84,7 +84,7 @@ describe('WORKERS=2', () => {
     });
   });
 
-  test('sums what its workers have counted, whichever is asked', async () => {
+  test('adds up the counts of its workers, in the metrics of either', async () => {
     await using server = await startServerProcess(two);
     for (let k = 0; k < 20; k += 1) await predict(server);
     for (let k = 0; k < 4; k += 1) {
@@ -97,7 +97,7 @@ describe('WORKERS=2', () => {
     expect(await readMetric(server.url, 'metrics_workers_answered')).toBe(2);
   });
 
-  test('forgets what all its workers remember, whichever is asked', async () => {
+  test('clears the caches of all workers, through either of them', async () => {
     await using server = await startServerProcess({ ...two, CACHE: 'memory' });
     const ask = async () => {
       const response = await fetch(`${server.url}/predict`, {
@@ -108,7 +108,7 @@ describe('WORKERS=2', () => {
       await response.arrayBuffer();
       return response.headers.get('x-cache');
     };
-    // Connections go to the workers in turn.
+    // New connections go to the workers in turn.
     expect([await ask(), await ask(), await ask(), await ask()]).toEqual(['miss', 'miss', 'hit', 'hit']);
     const response = await fetch(`${server.url}/admin/cache?model=double`, { method: 'DELETE' });
     expect(await response.json()).toEqual({ models: ['double'], entries: 2 });
@@ -120,7 +120,7 @@ describe('WORKERS=2', () => {
     ]);
   });
 
-  test('replaces a worker that is killed, pauses before the next, and keeps its counts', async () => {
+  test('replaces a killed worker, with a pause from the second death on, and keeps its counts', async () => {
     await using server = await startServerProcess(two);
     for (let k = 0; k < 10; k += 1) await predict(server);
     expect(await readMetric(server.url, 'predictions_total')).toBe(10);
@@ -139,14 +139,14 @@ describe('WORKERS=2', () => {
     expect(await getJson(server, '/health/ready')).toMatchObject({ status: 200 });
   });
 
-  test('replaces a worker that is told to stop', async () => {
+  test('replaces a worker that gets SIGTERM', async () => {
     await using server = await startServerProcess(two);
     await killWorker(server, 2, 'SIGTERM');
     expect(server.stdout.find((line) => line.includes('a worker has ended'))).toContain('exit code 0');
     expect(await getJson(server, '/health')).toMatchObject({ body: { workers: { running: 2 } } });
   });
 
-  test('is not ready until each worker has listened once, and ready while one is replaced', async () => {
+  test('is ready once each worker has listened once, and stays ready while one is replaced', async () => {
     await using server = await startServerProcess(
       { ...two, ...holdSecondWorker },
       { listening: /worker listens at http:[^"]*:(\d+)/ },
@@ -171,7 +171,7 @@ describe('WORKERS=2', () => {
     expect(await readMetric(server.url, 'workers_running')).toBe(1);
     await release(server, 2);
     await waitForLine(server, 'worker listens', 3);
-    // The supervisor is told a moment after the log.
+    // The log line comes a moment before the message to the supervisor.
     await expect
       .poll(() => getJson(server, '/health'), { timeout: 15_000 })
       .toMatchObject({ body: { status: 'ok' } });
@@ -190,15 +190,15 @@ describe('WORKERS=2', () => {
   });
 });
 
-/** Lets the worker start that is held for the nth time. */
+/** Lets the nth held worker start. */
 async function release(server: ServerProcess, nth: number): Promise<void> {
   await waitForLine(server, '"held"', nth);
   const held = server.stdout.filter((line) => line.includes('"held"'));
   process.kill(JSON.parse(held[nth - 1] as string).held, 'SIGUSR2');
 }
 
-describe('WORKERS=2, told to stop', () => {
-  test.each(['SIGTERM', 'SIGINT'] as const)('by %s ends with 0 and leaves no process', async (signal) => {
+describe('WORKERS=2 that gets a signal to stop', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('exits with 0 after %s and leaves no process', async (signal) => {
     await using server = await startServerProcess(two);
     await predict(server);
     const pids = Object.values(pidsOf(server));
@@ -208,7 +208,7 @@ describe('WORKERS=2, told to stop', () => {
     expect(pids.map(isAlive)).toEqual([false, false]);
   });
 
-  test('by a signal to the whole group, as Ctrl-C is, replaces nobody', async () => {
+  test('replaces no worker if the signal goes to the whole process group, as with Ctrl-C', async () => {
     await using server = await startServerProcess(two);
     const pids = Object.values(pidsOf(server));
     for (const pid of [server.child.pid as number, ...pids]) process.kill(pid, 'SIGINT');
@@ -216,7 +216,7 @@ describe('WORKERS=2, told to stop', () => {
     expect(server.stdout.join('\n')).not.toContain('a worker has ended');
   });
 
-  test('while a worker starts, ends with 0', async () => {
+  test('exits with 0 while a worker is still starting', async () => {
     await using server = await startServerProcess(
       { ...two, ...holdSecondWorker },
       { listening: /worker listens at http:[^"]*:(\d+)/ },
@@ -227,7 +227,7 @@ describe('WORKERS=2, told to stop', () => {
     expect(server.stderr).toEqual([]);
   });
 
-  test('says so in readiness for SHUTDOWN_DELAY_MS', async () => {
+  test('is not ready, but still answers, for SHUTDOWN_DELAY_MS', async () => {
     await using server = await startServerProcess({ ...two, SHUTDOWN_DELAY_MS: '500' });
     server.child.kill('SIGTERM');
     await waitForLine(server, '"msg":"stopping"', 3);
@@ -239,8 +239,8 @@ describe('WORKERS=2, told to stop', () => {
     expect((await server.ended).code).toBe(0);
   });
 
-  test('kills what does not end, and ends with 1', async () => {
-    // The second worker does not see the signal, nor anything else.
+  test('kills a worker that does not end, and exits with 1', async () => {
+    // The second worker hangs in its handler of the signal.
     const stuck = preload(
       "if (process.env.SARDONYX_WORKER === '2') process.on('SIGTERM', () => { for (;;); })",
     );
@@ -261,20 +261,20 @@ describe('WORKERS=2 that cannot start', () => {
     ],
     [
       { HOST: 'no.such.host.invalid', AUTH: 'off' },
-      /^sardonyx: HOST: the name no\.such\.host\.invalid is not known/,
+      /^sardonyx: HOST: the name no\.such\.host\.invalid cannot be resolved/,
     ],
     [
       preload("if (process.env.SARDONYX_WORKER === '2') process.kill(process.pid, 'SIGKILL')"),
       /^sardonyx: worker 2 ended before it listened \(SIGKILL\)$/,
     ],
-  ])('because of %o says so once and ends with 1', async (environment, expected) => {
+  ])('because of %o writes the reason once and exits with 1', async (environment, expected) => {
     const { code, stderr, stdout } = await runServerToItsEnd({ ...two, ...environment });
     expect(stderr).toEqual([expect.stringMatching(expected)]);
     expect(code).toBe(1);
     expect(stdout.join('\n')).not.toContain('a worker has ended');
   });
 
-  test('because the port is taken says so once, before any model is loaded', async () => {
+  test('because the port is taken writes the reason once, before any model is loaded', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };

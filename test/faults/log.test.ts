@@ -257,7 +257,7 @@ for (const workers of ['1', '2']) {
       renameSync(path, `${path}.2`);
       execFileSync('mkfifo', [path]);
       server.child.kill('SIGHUP');
-      await vi.waitUntil(() => readFileSync(`${path}.2`, 'utf8').includes('cannot be opened again'), {
+      await vi.waitUntil(() => readFileSync(`${path}.2`, 'utf8').includes('cannot be reopened'), {
         timeout: 5_000,
       });
       expect(await countFailures(server, 300)).toBe(0);

@@ -58,7 +58,7 @@ faultWithoutServer('S04', 'a server without a model runs, and is not ready', asy
   expect(ready.status).toBe(503);
   expect(await ready.json()).toEqual({ status: 'not_ready', reasons: ['no model can answer'] });
   expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
-  expect(server.stderr.join('\n')).toContain('No model lies in');
+  expect(server.stderr.join('\n')).toContain('There is no model in');
   return 'ready 503, live 200';
 });
 

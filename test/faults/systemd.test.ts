@@ -131,7 +131,7 @@ function describeUnit(): void {
 
       await systemd.run('systemctl', 'reload', 'sardonyx');
       expect((await ask(url, 'plain', { x: 1 })).status).toBe(200);
-      expect(await journal()).toContain('"msg":"SIGHUP: the log is opened again');
+      expect(await journal()).toContain('"msg":"SIGHUP: the log file is reopened');
       await stop();
       expect(await show('Result', 'ExecMainStatus')).toMatchObject({
         Result: 'success',

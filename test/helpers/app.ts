@@ -7,7 +7,7 @@ export interface TestApp extends AsyncDisposable {
   readonly app: FastifyInstance;
   /** Every line that was logged, parsed. */
   readonly logs: readonly Record<string, unknown>[];
-  /** POSTs a body as JSON (a string as it is) and gives the status, the parsed body and the headers. */
+  /** POSTs a body as JSON (a string unchanged) and resolves with the status, the parsed body and the headers. */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<TestAnswer>;
   get(path: string, headers?: Record<string, string>): Promise<TestAnswer>;
 }
@@ -20,7 +20,7 @@ export interface TestAnswer {
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
-/** The real server with a small configuration, not listening: requests are injected. */
+/** The real server with a small configuration. It does not listen: requests are injected. */
 export async function buildTestApp(environment: Record<string, string> = {}): Promise<TestApp> {
   const logs: Record<string, unknown>[] = [];
   const logger = pino(

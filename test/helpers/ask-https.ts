@@ -11,8 +11,8 @@ export interface SecureReply {
 }
 
 /**
- * Asks over a connection of its own, unless an agent is given; POSTs where there is a body. Trusts `ca`, and whatever
- * certificate it is shown where that is left out.
+ * Sends a request over a new connection, or over that of `agent`: a POST if there is a body. Trusts `ca`; without it,
+ * any certificate.
  */
 export function askHttps(
   url: string,
@@ -30,7 +30,7 @@ export function askHttps(
     });
     asked.on('error', reject);
     asked.on('response', (response) => {
-      // Later the socket may have gone, and knows no more.
+      // Read now: after the socket has closed, its certificate is gone.
       const shownBy = isSecure ? (response.socket as TLSSocket).getPeerCertificate().subject?.CN : undefined;
       const chunks: Buffer[] = [];
       response.on('error', reject);

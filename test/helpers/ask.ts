@@ -16,7 +16,7 @@ export async function ask(url: string, model: string, body: unknown): Promise<Re
   return { status: response.status, text, body: JSON.parse(text) };
 }
 
-/** Asks a model of one number: `ok` or the code of the problem, and after how long it came. */
+/** Sends one number to a model. Resolves with `ok` or the error code, and with the time of the answer. */
 export async function askTimed(url: string, model: string, x: number, headers: Record<string, string> = {}) {
   const started = performance.now();
   const response = await fetch(`${url}/models/${model}/predict`, {
@@ -28,10 +28,10 @@ export async function askTimed(url: string, model: string, x: number, headers: R
   return { code, ms: performance.now() - started };
 }
 
-/** Works through the items with so many at a time, and gives the results in the items' order. */
+/** Processes the items, `limit` at a time, and resolves with the results in the order of the items. */
 export async function inParallel<T, R>(
   items: readonly T[],
-  most: number,
+  limit: number,
   work: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = new Array(items.length);
@@ -41,16 +41,16 @@ export async function inParallel<T, R>(
       results[index] = await work(items[index] as T, index);
     }
   };
-  await Promise.all(Array.from({ length: most }, worker));
+  await Promise.all(Array.from({ length: limit }, worker));
   return results;
 }
 
-/** The sum of a metric's samples whose line begins with this name, and holds each of these labels. */
+/** The sum of all samples whose line starts with this name and has each of these labels. */
 export async function readMetric(url: string, name: string, ...labels: string[]): Promise<number> {
   return readMetricText(await (await fetch(`${url}/metrics`)).text(), name, ...labels);
 }
 
-/** The same of a text that is there. */
+/** Like `readMetric`, for a given text. */
 export function readMetricText(text: string, name: string, ...labels: string[]): number {
   return text
     .split('\n')

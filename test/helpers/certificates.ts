@@ -3,17 +3,17 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A certificate that signs itself, for 127.0.0.1, ::1 and localhost, and its key: both as PEM. */
+/** A self-signed certificate for 127.0.0.1, ::1 and localhost, and its key, both as PEM. */
 export interface Pair {
   readonly cert: string;
   readonly key: string;
 }
 
-/** Why certificates cannot be made here; undefined where they can. */
+/** Why certificates cannot be created on this machine; undefined if they can. */
 export const noCertificates =
   spawnSync('openssl', ['version']).status === 0 ? undefined : 'needs openssl in the PATH';
 
-/** Makes a pair by openssl. `more` are further arguments of `openssl req`. */
+/** Creates a pair with openssl. `more` are further arguments of `openssl req`. */
 export function createPair(name: string, more: readonly string[] = []): Pair {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-pair-'));
   try {
@@ -36,8 +36,8 @@ export function createPair(name: string, more: readonly string[] = []): Pair {
 }
 
 /**
- * The certificate with other days: `openssl req` makes none that has expired. Its signature no longer fits, which
- * only a client would check.
+ * The certificate with other dates, since `openssl req` cannot create an expired one. Its signature is invalid then,
+ * which only clients check.
  */
 export function moveDates({ cert, key }: Pair, from: string, to: string): Pair {
   const der = Buffer.from(cert.replaceAll(/-----.*-----|\s/g, ''), 'base64');
@@ -65,7 +65,7 @@ export class PairFolder {
     writeFileSync(this.keyFile, key);
   }
 
-  /** Replaces a file by a link, as Kubernetes does with what it mounts. */
+  /** Replaces a file by a link, as Kubernetes does in mounted volumes. */
   link(file: string, target: string): void {
     unlinkSync(file);
     symlinkSync(target, file);

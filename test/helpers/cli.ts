@@ -12,15 +12,15 @@ export interface CommandResult {
 }
 
 export interface CliFolder {
-  /** A folder of the test's own, made anew before each. */
+  /** A new folder for each test. */
   readonly path: string;
   /** Runs a command in this process, with the registry `models` in the folder. */
   run(...argv: string[]): Promise<CommandResult>;
-  /** The same with more environment variables. */
+  /** Like `run`, with further environment variables. */
   runWith(env: Readonly<Record<string, string>>, ...argv: string[]): Promise<CommandResult>;
 }
 
-/** The command line, with a folder that lasts as long as one test. */
+/** The command line, with a temporary folder for each test. */
 export function useCliFolder(prefix: string, now?: () => Date): CliFolder {
   let path = '';
   beforeEach(async () => {

@@ -7,7 +7,7 @@ import { findFreePort } from './free-port.js';
 
 const version = '1.6.0';
 
-/** The program podman-compose, which is installed into the folder for temporary files once. */
+/** The path of podman-compose, which is installed once into the temp folder. */
 function provideCompose(): string {
   const folder = join(tmpdir(), `sardonyx-podman-compose-${version}`);
   const program = join(folder, 'bin/podman-compose');
@@ -18,7 +18,7 @@ function provideCompose(): string {
   return program;
 }
 
-/** The images that the file names, but for Grafana's, under the same names and of Debian's packages. */
+/** Builds the images of the file from Debian's packages under the same names, except Grafana's. */
 export function buildStandIns(): void {
   const names = [
     'docker.io/library/nginx:1.30',
@@ -37,7 +37,7 @@ export function buildStandIns(): void {
 }
 
 export interface Compose extends AsyncDisposable {
-  /** Where nginx answers. */
+  /** The port of nginx. */
   readonly port: number;
   readonly prometheusPort: number;
   /** The names of the containers of the servers. */
@@ -48,7 +48,7 @@ export interface Compose extends AsyncDisposable {
   accessLines(): readonly string[];
 }
 
-/** Starts docker-compose.yml as it is, with podman, but for Grafana and with ports of its own. */
+/** Starts docker-compose.yml with podman: unchanged, except that Grafana is left out and the ports differ. */
 export async function startCompose(imageVersion: string): Promise<Compose> {
   const program = provideCompose();
   const port = await findFreePort();
@@ -57,7 +57,7 @@ export async function startCompose(imageVersion: string): Promise<Compose> {
     SARDONYX_VERSION: imageVersion,
     SARDONYX_PORT: String(port),
     PROMETHEUS_PORT: String(prometheusPort),
-    // More than any test asks for: all of them are one address.
+    // Higher than the number of requests of any test: all come from one address.
     RATE_LIMIT_MAX: '1000000',
   };
   const compose = (...args: readonly string[]) =>
@@ -70,7 +70,7 @@ export async function startCompose(imageVersion: string): Promise<Compose> {
     let problem: unknown;
     for (let tries = 0; tries < 100; tries += 1) {
       try {
-        // Without systemd podman checks the health of nobody by itself.
+        // Without systemd, podman runs no health checks by itself.
         podman('healthcheck', 'run', container);
         return;
       } catch (error) {
@@ -83,7 +83,7 @@ export async function startCompose(imageVersion: string): Promise<Compose> {
   const down = () => compose('down', '--volumes', '--timeout', '5');
   const servers = [1, 2, 3].map((k) => `sardonyx_sardonyx_${k}`);
   try {
-    // In the order of depends_on: podman-compose would wait for health that podman does not check.
+    // In the order of depends_on: podman-compose would wait for health checks that podman does not run.
     for (const [service, containers] of [
       ['redis', ['sardonyx_redis_1']],
       ['sardonyx', servers],

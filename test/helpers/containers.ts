@@ -8,7 +8,7 @@ import { findFreePort } from './free-port.js';
 import { findOnPath, installByApt } from './programs.js';
 
 const engine = 'scripts/image/engine.sh';
-/** What `scripts/image` and the tests run, by the package of Debian that holds it. */
+/** The programs that `scripts/image` and the tests run, by Debian package. */
 const programs = {
   buildah: 'buildah',
   podman: 'podman',
@@ -17,18 +17,18 @@ const programs = {
   iptables: 'iptables',
 };
 
-/** Why no container can be run here; undefined where one can. Programs that are missing are installed where they can be. */
+/** Why this machine cannot run containers; undefined if it can. Installs missing programs if possible. */
 export function findNoContainers(): string | undefined {
   if (process.getuid?.() !== 0) return 'containers without docker need root';
   for (const [program, name] of Object.entries(programs)) {
     const find = () => findOnPath([program]) ?? findOnPath([`../sbin/${program}`]);
     if (find() === undefined && !(installByApt(name) && find() !== undefined))
-      return `there is no ${program}`;
+      return `${program} is not installed`;
   }
   return undefined;
 }
 
-/** Runs a command to its end and gives what it wrote to standard output. Throws where it fails. */
+/** Runs a command to its end and returns its standard output. Throws if it fails. */
 export function run(command: string, args: readonly string[], env: Record<string, string> = {}): string {
   const { status, stdout, stderr } = spawnSync(command, args, {
     encoding: 'utf8',
@@ -40,12 +40,12 @@ export function run(command: string, args: readonly string[], env: Record<string
   return stdout;
 }
 
-/** Runs podman with the store of images of this project. */
+/** Runs podman with the image store of this project. */
 export const podman = (...args: readonly string[]): string => run(engine, ['podman', ...args]);
 
 /**
- * Builds the image as `scripts/image/build.sh` does, and gives its name: from a copy of the working tree that its owner
- * alone may read, as a checkout under `umask 077` is.
+ * Builds the image with `scripts/image/build.sh`, and returns its name. Builds from a copy of the working tree that
+ * only its owner may read, like a checkout under `umask 077`.
  */
 export function buildImage(): string {
   const name = 'localhost/sardonyx:test';
@@ -67,7 +67,7 @@ export function buildImage(): string {
 
 export interface ContainerOptions {
   readonly environment?: Readonly<Record<string, string>>;
-  /** More options of `podman run`, such as a volume. They win over those that all containers here have. */
+  /** Further options of `podman run`, such as a volume. They override the default options below. */
   readonly options?: readonly string[];
   readonly command?: readonly string[];
 }
@@ -76,9 +76,9 @@ export interface Container extends AsyncDisposable {
   readonly name: string;
   readonly port: number;
   readonly url: string;
-  /** What the container wrote so far, to both streams. */
+  /** The output of the container so far, of both streams. */
   logs(): readonly string[];
-  /** Sends a signal and gives the exit code. */
+  /** Sends a signal and resolves with the exit code. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number>;
   /** The exit code, once the container has ended by itself. */
   readonly ended: Promise<number>;
@@ -86,7 +86,7 @@ export interface Container extends AsyncDisposable {
 
 let count = 0;
 
-/** Starts the image as strictly as an operator would: no root, no capability, nothing to write to, little to use. */
+/** Starts the image as strictly as an operator would: no root, no capabilities, read-only, with low limits. */
 export async function startContainer(
   image: string,
   { environment = {}, options = [], command = [] }: ContainerOptions = {},
@@ -126,7 +126,7 @@ export async function startContainer(
     name,
     port,
     url: `http://127.0.0.1:${port}`,
-    // Without what podman says of a machine that has no systemd.
+    // Leaves out podman's warnings about a machine without systemd.
     logs: () => text.split('\n').filter((line) => line !== '' && !line.includes('systemd')),
     async end(signal) {
       podman('kill', '--signal', signal, name);

@@ -6,17 +6,17 @@ const libraries = ['x86_64-linux-gnu', 'aarch64-linux-gnu', '.']
   .map((folder) => `${folder}/libfaketimeMT.so.1`);
 const find = () => libraries.find((path) => existsSync(path));
 
-/** The path of libfaketime, which is installed where it can be; undefined where there is none. */
+/** The path of libfaketime, installed if possible; undefined if there is none. */
 export function provideFakeClock(): string | undefined {
   return find() ?? (installByApt('libfaketime') ? find() : undefined);
 }
 
-/** Why a row without libfaketime is skipped, or is weaker. */
+/** Why a test without libfaketime is skipped or weaker. */
 export const noFakeClock = 'needs libfaketime';
 
 /**
- * The environment of a process with another time of day, such as `{ FAKETIME: '+365d' }` or one that a file holds.
- * The clock that timers rest on stays as it is: nobody can set it on a real machine.
+ * The environment of a process with another wall clock, such as `{ FAKETIME: '+365d' }` or a time from a file. The
+ * monotonic clock of timers stays unchanged, as on a real machine.
  */
 export function fakeClock(library: string, settings: Readonly<Record<string, string>>) {
   return {

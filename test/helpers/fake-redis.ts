@@ -3,13 +3,13 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 
 export interface FakeRedis extends AsyncDisposable {
   readonly url: string;
-  /** What each command is answered from now on, as it goes over the wire. */
+  /** The answer to all further commands, as bytes of the protocol. */
   become(answer: string): void;
-  /** From now on commands are answered as by a Redis that does all: a script by the name of its run. */
+  /** From now on all commands succeed; a script is answered with the name of its run. */
   heal(): void;
 }
 
-/** Answers every command alike: for states that a real Redis is hard to bring into. */
+/** Gives the same answer to every command: for states that are hard to reach with a real Redis. */
 export async function startFakeRedis(first: string): Promise<FakeRedis> {
   let answer = first;
   let isWell = false;
@@ -19,7 +19,7 @@ export async function startFakeRedis(first: string): Promise<FakeRedis> {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => sockets.delete(socket));
     socket.on('data', (bytes) => {
-      // Each command is an array, and no argument of ours looks like the beginning of one.
+      // Each command is an array, and no argument of ours looks like the start of an array.
       const commands = bytes
         .toString('latin1')
         .split(/\*\d+\r\n(?=\$)/)

@@ -32,7 +32,7 @@ export const listing = (models: readonly ListedModel[], aliases: Names | 'broken
   remarks: [],
 });
 
-/** A registry whose versions are fakes; those in `bad` are refused, `model/version` → what is thrown. */
+/** A registry of fake versions. `bad` maps `model/version` to the error with which its load fails. */
 export function createRegistry({ defaultModel }: { defaultModel?: string } = {}) {
   const bad = new Map<string, Error>();
   const loads: string[] = [];
@@ -53,7 +53,7 @@ export function createRegistry({ defaultModel }: { defaultModel?: string } = {})
       return fake.loaded;
     },
   });
-  /** Loads wait until the function that this gives is called. */
+  /** Holds all loads until the returned function is called. */
   const holdLoads = () => {
     let letGo = () => {};
     gate = new Promise((resolve) => {
@@ -64,7 +64,7 @@ export function createRegistry({ defaultModel }: { defaultModel?: string } = {})
   return { registry, bad, loads, events, fakes, holdLoads };
 }
 
-/** Which version answers, or the code of the error. */
+/** The version that answers, or the code of the error. */
 export function answerOf(registry: Registry, model?: string, version?: string): string {
   try {
     const loaded = registry.lease(model, version);

@@ -2,7 +2,7 @@ import { LoadedVersion } from '../../src/models/registry/loaded-version.js';
 
 export interface FakeVersion {
   readonly loaded: LoadedVersion;
-  /** How often its session was released. */
+  /** How often the session was released. */
   readonly closed: () => number;
 }
 

@@ -4,14 +4,14 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** KServe's own Python client and server, and what fetches models from storage. Upgraded by hand, so that a run repeats. */
+/** KServe's own Python client, server and storage downloader. Upgraded by hand, so that runs are repeatable. */
 const ownPackages = ['kserve==0.21.0', 'kserve-storage==0.21.0'];
 
-/** A Python that has them; or why there is none. */
+/** The path of a Python with these packages, or why there is none. */
 export type KservePython = { readonly python: string } | { readonly missing: string };
 
 /**
- * Installs them, and more, once into the folder for temporary files, under a name that follows from their versions. It takes a
+ * Installs these packages and `more` once into the temp folder, in a folder named after their versions. That takes a
  * minute, 700 MB and the registry of PyPI.
  */
 export function installKserve(more: readonly string[] = []): KservePython {
@@ -19,7 +19,7 @@ export function installKserve(more: readonly string[] = []): KservePython {
   const digest = createHash('sha256').update(packages.join()).digest('hex').slice(0, 12);
   const folder = join(tmpdir(), `sardonyx-kserve-${digest}`);
   const python = join(folder, 'bin/python');
-  // Written last: an environment that was cut off while it was made has none.
+  // Written last: an interrupted installation has no such file.
   const mark = join(folder, 'complete');
   if (existsSync(mark)) return { python };
   rmSync(folder, { recursive: true, force: true });

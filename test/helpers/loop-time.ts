@@ -1,9 +1,8 @@
 const stepMs = 10;
 
 /**
- * The time that the loop of this process had since the start, in ms. What the machine gave to others does not count:
- * a turn that comes late counts two steps at most. So a limit holds on a busy machine too, where a wait that
- * is the fault of the code takes as long as on an idle one.
+ * Milliseconds of loop time that this process had since the start. Time that the machine gave to other processes does
+ * not count: a late turn counts as two steps at most. So a limit on a wait also holds on a busy machine.
  */
 export function startLoopTime(): { readonly elapsedMs: () => number } & Disposable {
   let countedMs = 0;

@@ -1,7 +1,7 @@
 import type { TypedFeature } from '../../src/models/features/feature-schema.js';
 import { boundsOf, categoriesOf } from '../../src/models/manifest/feature-value.js';
 
-/** Values on both sides of what features take. */
+/** Values just inside and just outside the limits of features. */
 export const oddValues: readonly unknown[] = [
   ...[
     null,
@@ -44,7 +44,7 @@ export const oddValues: readonly unknown[] = [
   Number.POSITIVE_INFINITY,
 ];
 
-/** A random body near what the features take: often sound, else with a value, a name or the whole of it wrong. */
+/** A random body for the features: often valid, else with a wrong value, a wrong name, or a wrong form. */
 export function createNearBody(random: () => number, features: readonly TypedFeature[]): unknown {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
   if (random() < 0.02) return pick(oddValues);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { findFreePort } from './free-port.js';
 import { findOnPath, installByApt } from './programs.js';
 
-/** On Debian only root has its folder on the PATH. */
+/** On Debian, only root has the folder of nginx on the PATH. */
 const find = () => findOnPath(['nginx']) ?? (existsSync(debianPath) ? debianPath : undefined);
 const debianPath = '/usr/sbin/nginx';
 
@@ -21,20 +21,20 @@ export interface TestNginx extends AsyncDisposable {
   errors(): readonly string[];
 }
 
-/** The path of an nginx, which is installed where it can be; undefined where there is none. */
+/** The path of nginx, installed if possible; undefined if there is none. */
 export function provideNginx(): string | undefined {
   return find() ?? (installByApt('nginx-light') ? find() : undefined);
 }
 
-/** Starts `deploy/nginx/nginx.conf` in front of servers on this machine: only names, ports and folders are others. */
+/** Starts `deploy/nginx/nginx.conf` in front of servers on this machine, with other names, ports and folders. */
 export async function startNginx(path: string, ...upstreamPorts: readonly number[]): Promise<TestNginx> {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-nginx-'));
-  // Its workers are another user.
+  // The workers of nginx run as another user.
   chmodSync(folder, 0o777);
   const port = await findFreePort();
   const log = join(folder, 'access.log');
   const text = replaceAll(readFileSync('deploy/nginx/nginx.conf', 'utf8'), {
-    // First: the folder may be below /tmp itself.
+    // This replacement comes first, since the folder may lie below /tmp.
     '/tmp/': `${folder}/`,
     'listen 8080;': `listen 127.0.0.1:${port};`,
     'server sardonyx:8000 resolve max_fails=0;': upstreamPorts
@@ -73,7 +73,7 @@ export async function startNginx(path: string, ...upstreamPorts: readonly number
   };
 }
 
-/** Throws where a text to be replaced is not there: then the file has changed, and with it what is tested. */
+/** Throws if a text to be replaced is missing: the file has changed, and this helper must follow. */
 function replaceAll(text: string, changes: Readonly<Record<string, string>>): string {
   return Object.entries(changes).reduce((changed, [from, to]) => {
     if (!changed.includes(from)) throw new Error(`deploy/nginx/nginx.conf has no ${from}`);

@@ -6,7 +6,7 @@ import { createRegistryFolder, type VersionParts } from './registry-folder.js';
 
 export type Manifest = VersionParts['manifest'];
 
-/** What a client would get: the members of the answer, or the error's code with what it says. */
+/** The result for a client: the fields of the answer, or the error's code with its text. */
 export interface Outcome {
   readonly code: string;
   readonly detail?: string | undefined;
@@ -17,24 +17,24 @@ export interface Outcome {
 
 export interface OneVersion extends Disposable {
   ask(body: unknown): Promise<Outcome>;
-  /** A body that the version itself proposes. */
+  /** The example of the version. */
   readonly example: unknown;
   readonly loaded: LoadedVersion;
 }
 
-/** Limits that no test of sound models meets. */
+/** Limits that no sound model of the tests reaches. */
 export const ample = { loadTimeoutMs: 20_000, maxMemoryBytes: 4 * 1_024 ** 3, maxOutputBytes: 16_777_216 };
 
-/** What loads versions as a server does, with a child that tries one after the other and holds no process up. */
+/** Loads versions as a server does. Its sandbox tries one after the other, and does not keep the process alive. */
 export const loaderOf = (options: Partial<LoaderOptions> = {}) => createLoader({ ...ample, ...options });
 const shared = loaderOf();
 export const loadVersion = shared.load;
-/** What the version answers to a body, without a cache in front. Throws as `Task` does. */
+/** The answer of the version to a body, without a cache. Throws as `Task` does. */
 export async function answerBody(loaded: LoadedVersion, body: unknown): Promise<Answer> {
   return loaded.task.check(body).answer(loaded.createCall({ arrivedAt: performance.now() }));
 }
 
-/** One version `m/1`, loaded from a registry of its own as the server would, without the server. */
+/** One version `m/1`, loaded from its own registry as a server does, but without a server. */
 export async function loadOne(manifest: Manifest, model: Uint8Array, golden?: unknown): Promise<OneVersion> {
   using registry = createRegistryFolder();
   const folder = registry.addVersion('m', '1', { manifest, model, golden });
@@ -54,7 +54,7 @@ export async function loadOne(manifest: Manifest, model: Uint8Array, golden?: un
   };
 }
 
-/** Why a version is refused; the empty text when it is not. */
+/** Why a version is refused; the empty text if it is not. */
 export async function refusalOf(manifest: Manifest, model: Uint8Array, golden?: unknown): Promise<string> {
   try {
     using _ = await loadOne(manifest, model, golden);

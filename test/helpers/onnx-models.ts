@@ -19,9 +19,8 @@ export * from './onnx/failing-models.js';
 export * from './onnx/tree-models.js';
 
 /**
- * A cast of tiny sound models, each the smallest of its kind. The input is `X` and the output `variable`, unless
- * a docstring says otherwise. All run. The files exported above hold the
- * classifiers, trees, and those that fail.
+ * Tiny sound models, each the smallest of its kind. The input is `X` and the output `variable`, unless a docstring says
+ * otherwise. The files exported above hold classifiers, trees, and models that fail.
  */
 
 /** X [N, k] → variable [N, 1], X·weights + bias. */
@@ -49,8 +48,8 @@ export function fixedBatch(rows: number): Uint8Array {
 }
 
 /**
- * X [N, features] → variable [N, 1]: so many layers of sines over 2,048 columns. What it takes grows with the rows,
- * and with the layers: some 10 µs each.
+ * X [N, features] → variable [N, 1]: layers of sines over 2,048 columns. The time of a run grows with the rows and
+ * with the layers: about 10 µs each.
  */
 export function sineLayers(layers: number, features: number): Uint8Array {
   const width = 2_048;
@@ -122,7 +121,7 @@ function oneNode(
   });
 }
 
-/** X [N, features] int64 → variable [N, 1] int64, the sum of a row: exact, which the engine's ReduceSum is not. */
+/** X [N, features] int64 → variable [N, 1] int64, the exact sum of a row. The engine's ReduceSum is not exact. */
 export function int64Sum(features = 2): Uint8Array {
   return matMulModel('int64', features, new Array<number>(features).fill(1), [0]);
 }
@@ -150,7 +149,7 @@ const regionCode = (input: string) =>
     default_float: float(0),
   });
 
-/** One input a feature, as a ColumnTransformer exports it: age + income + region's code + 1 if owner → value. */
+/** One input per feature, as a ColumnTransformer exports it: age + income + region's code + 1 if owner → value. */
 export function perColumn(): Uint8Array {
   return model({
     inputs: [

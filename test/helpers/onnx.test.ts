@@ -29,7 +29,7 @@ const load = (model: Uint8Array) => InferenceSession.create(model, { logSeverity
 const float32 = (data: number[], dims: number[]) => new Tensor('float32', Float32Array.from(data), dims);
 const column = (data: number[]) => float32(data, [data.length, 1]);
 const int64 = (data: bigint[], dims: number[]) => new Tensor('int64', BigInt64Array.from(data), dims);
-/** As bits: the engine's own Tensor makes a Float16Array of them where Node has one, and then cannot read it. */
+/** From bits: if Node has Float16Array, the engine's own Tensor creates one and then cannot read it. */
 const float16 = (bits: number[], dims: number[]) =>
   ({ type: 'float16', data: Uint16Array.from(bits), dims }) as unknown as Tensor;
 const strings = (data: string[]) => new Tensor('string', data, [data.length, 1]);
@@ -163,8 +163,8 @@ const SOUND: [name: string, model: Uint8Array, feeds: Feeds, expected: Answer][]
   ],
 ];
 
-describe('the cast of tiny models', () => {
-  test.each(SOUND)('%s gives the right numbers', async (_name, model, feeds, expected) => {
+describe('the tiny models', () => {
+  test.each(SOUND)('%s returns the right numbers', async (_name, model, feeds, expected) => {
     expect(await run(model, feeds)).toEqual(expected);
   });
 
@@ -183,7 +183,7 @@ describe('the cast of tiny models', () => {
     ['bool', new Tensor('bool', Uint8Array.of(1, 0), [2, 1])],
     ['string', new Tensor('string', ['a', ''], [2, 1])],
   ];
-  test.each(ECHOES)('echo gives %s back', async (type, X) => {
+  test.each(ECHOES)('echo returns %s unchanged', async (type, X) => {
     expect(await run(cast.echo(type), { X })).toEqual(answer('variable', [2, 1], [...X.data]));
   });
 
@@ -200,7 +200,7 @@ describe('the cast of tiny models', () => {
     expect(cast.randomForest(5, 4, 3)).toEqual(model);
   });
 
-  test('zipMap gives its label and, where exposed, the tensor; the maps cannot be fetched', async () => {
+  test('zipMap returns its label and, if exposed, the tensor; the maps cannot be fetched', async () => {
     const both = await run(cast.zipMap({ tensor: true }), twoRows(), ['label', 'probabilities']);
     expect(both['probabilities']?.data).toEqual(close(two));
     expect((await run(cast.zipMap(), twoRows(), ['label']))['label']?.data).toEqual([1n, 0n]);
@@ -208,12 +208,12 @@ describe('the cast of tiny models', () => {
     await expect(run(cast.sequenceOutput(), { X: column([1]) })).rejects.toThrow('Non tensor type');
   });
 
-  test('gatherByValue throws for a place that is not in its table', async () => {
+  test('gatherByValue throws for an index outside its table', async () => {
     await expect(run(cast.gatherByValue(), { X: column([0, 4]) })).rejects.toThrow('out of data bounds');
   });
 });
 
-/** The probabilities of one row, from the attributes in the model's own bytes. */
+/** The probabilities of one row, computed from the attributes in the model's bytes. */
 function walkForest(model: Uint8Array, row: readonly number[]): [number, number] {
   const attributes = readGraph(model).nodes[0]?.attributes;
   const list = (name: string): readonly (number | string)[] => {
@@ -251,7 +251,7 @@ describe('the broken models', () => {
     await expect(load(model)).rejects.toThrow(reason);
   });
 
-  /** What became of a process that loaded the model and ran one row through it. */
+  /** How a process ended that loaded the model and ran one row. */
   function fate(
     model: Uint8Array,
     timeout: number,
@@ -271,11 +271,11 @@ describe('the broken models', () => {
     return { signal: child.signal, printed: child.stdout.toString() };
   }
 
-  test('endlessLoop loads, and does not come back', () => {
+  test('endlessLoop loads, and its run never ends', () => {
     expect(fate(cast.endlessLoop(), 2_000)).toEqual({ signal: 'SIGKILL', printed: 'loaded' });
   });
 
-  test('cyclicTree loads, answers some rows, and does not come back from others', () => {
+  test('cyclicTree loads, answers some rows, and never ends the run of others', () => {
     expect(fate(cast.cyclicTree(), 15_000, 1)).toEqual({ signal: null, printed: 'loaded ran' });
     expect(fate(cast.cyclicTree(), 2_000, 0)).toEqual({ signal: 'SIGKILL', printed: 'loaded' });
   });
@@ -284,7 +284,7 @@ describe('the broken models', () => {
     expect(fate(cast.deepTree(100_000), 15_000)).toEqual({ signal: 'SIGSEGV', printed: '' });
   });
 
-  test('emptyOptional loads, and kills the process that fetches it', () => {
+  test('emptyOptional loads, and kills the process that fetches its output', () => {
     expect(fate(cast.emptyOptional(), 15_000)).toEqual({ signal: 'SIGSEGV', printed: 'loaded' });
   });
 });

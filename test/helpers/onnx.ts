@@ -102,7 +102,7 @@ const encodedTensor = (source: TensorSource): Encoded<'initializer'> => ({
   bytes: tensorProto(source),
 });
 
-/** A constant of the graph. Without data it only claims its shape, which makes a broken model. */
+/** A constant of the graph. Without data it only declares its shape, and the model is broken. */
 export const initializer = (
   name: string,
   type: ElementType,
@@ -117,7 +117,7 @@ export const externalInitializer = (
   external: { location: string; offset?: number; length?: number },
 ) => encodedTensor({ name, type, dims, external });
 
-/** Values and the places they go to, both one-dimensional; the name is the one of the values. */
+/** Values and their indices, both one-dimensional. The name is that of the values. */
 export const sparseInitializer = (
   values: Encoded<'initializer'>,
   indices: Encoded<'initializer'>,
@@ -129,7 +129,7 @@ export const sparseInitializer = (
 
 // Nodes and their attributes
 
-/** An operator; one of another domain is written `ai.onnx.ml:Scaler`. Attributes come from the functions below. */
+/** An operator. Another domain is a prefix: `ai.onnx.ml:Scaler`. The functions below make attributes. */
 export function node(
   operator: string,
   inputs: readonly string[],

@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** A process that has ended stays in the table as a zombie until somebody asks how: it is not alive. */
+/** A process that has ended stays in the table as a zombie until its parent reaps it: it counts as not alive. */
 export function isAlive(pid: number): boolean {
   const state = stateOf(pid);
   return state !== '' && !state.startsWith('Z');
 }
 
-/** Whether the process computes at this moment. */
+/** Whether the process is running on a processor now. */
 export function isRunning(pid: number): boolean {
   return stateOf(pid).startsWith('R');
 }
@@ -16,26 +16,26 @@ function stateOf(pid: number): string {
   return spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim();
 }
 
-/** Those whose title, as `ps` shows it, holds a text. */
+/** The child processes whose title in `ps` contains the text. */
 export function childrenOf(pid: number, title = ''): number[] {
-  // Where there are none, ps says so by its exit code.
+  // Without any, ps exits with an error code.
   const { stdout } = spawnSync('ps', ['-o', 'pid=,args=', '--ppid', String(pid)], { encoding: 'utf8' });
   const lines = stdout.split('\n').filter((line) => line !== '' && line.includes(title));
   return lines.map((line) => Number.parseInt(line, 10));
 }
 
-/** The child that serves a version: where there is a spare one, it was started later. */
+/** The child that serves a version. A spare child was started later. */
 export function childOf(pid: number, title: string): number | undefined {
   return childrenOf(pid, title).sort((a, b) => a - b)[0];
 }
 
-/** The processor time that a process has taken so far, in milliseconds: other processes have no part in it. */
+/** The CPU time of a process so far, in milliseconds, without that of other processes. */
 export function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** The memory that a process has, or the most that it ever had (`VmHWM`), in MB. */
+/** The memory of a process now, or its peak (`VmHWM`), in MB. */
 export const memoryMb = (pid: number | undefined, field: 'VmRSS' | 'VmHWM'): number =>
   readStatus(pid, field) / 1_024;
 

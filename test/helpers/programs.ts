@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The path of the first of these programs that the PATH has. */
+/** The path of the first of these programs that is on the PATH. */
 export function findOnPath(names: readonly string[]): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter);
   return names
@@ -10,17 +10,17 @@ export function findOnPath(names: readonly string[]): string | undefined {
     .find((file) => existsSync(file));
 }
 
-/** Installs a package where that is possible: as root on Debian or Ubuntu. Gives whether it did. */
+/** Installs a package, which is possible as root on Debian or Ubuntu. Returns whether it succeeded. */
 export function installByApt(name: string): boolean {
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return false;
   const install = () => runs('apt-get', ['install', '-y', '-q', '--no-install-recommends', name]);
-  // On a fresh machine the lists of packages may be missing, or name versions that are gone.
+  // On a fresh machine the package lists may be missing, or outdated.
   return install() || (runs('apt-get', ['update', '-q']) && install());
 }
 
-/** Runs a program to its end, and gives whether it ended well. */
+/** Runs a program to its end. Returns whether it exited with 0. */
 export function runs(file: string, args: readonly string[]): boolean {
-  // A package may start a server of its own, which nobody here asks.
+  // A package may try to start its own server, which the tests do not need.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   return spawnSync(file, args, { stdio: 'ignore', timeout: 300_000, env }).status === 0;
 }

@@ -10,7 +10,7 @@ export interface TestCluster extends AsyncDisposable {
 
 const slotCount = 16_384;
 
-/** A real cluster of three masters. Each node has these settings. */
+/** A real cluster of three masters with these settings. */
 export async function startCluster(settings: readonly string[] = []): Promise<TestCluster> {
   const ours = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', ...settings];
   const nodes = await Promise.all([1, 2, 3].map(() => startRedis({ settings: ours })));

@@ -10,22 +10,22 @@ import { startLoopTime } from './loop-time.js';
 
 export interface TestLink extends AsyncDisposable {
   readonly link: RedisLink;
-  /** All changes of state that it told, in order. */
+  /** All state changes that the link reported, in order. */
   readonly changes: readonly LinkChange[];
-  /** All that it told of refused commands. */
+  /** All refused commands that the link reported. */
   readonly refused: readonly (readonly string[])[];
-  /** Connections that were closed while all was well. */
+  /** Connections that were closed while Redis worked. */
   readonly reconnects: number;
-  /** Decisions to go on without Redis. */
+  /** How often a request was handled without Redis. */
   readonly degraded: Readonly<Record<Part, number>>;
   /**
-   * Resolves with the next change to a state, or with the last where it is in that state already. `withinMs` is time
-   * that this process had: what a busy machine gave to others does not count.
+   * Resolves with the next change to a state, or with the last change if the link is in that state already. `withinMs`
+   * is loop time of this process (`loop-time.ts`).
    */
   become(state: 'up' | 'down', withinMs?: number): Promise<LinkChange>;
 }
 
-/** A link to a Redis, with all that it tells. */
+/** A link to a Redis that records its reports. */
 export function createTestLink(
   url: string,
   prefix = 'test:',

@@ -1,6 +1,6 @@
 import { findOnPath, installByApt, runs } from './programs.js';
 
-/** How a Redis is run on this machine. */
+/** How to run a Redis on this machine. */
 export type RedisProgram =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'docker'; readonly image: string };
@@ -8,8 +8,8 @@ export type RedisProgram =
 const image = 'redis:7';
 
 /**
- * Finds a Redis, or gets one: `redis-server` or `valkey-server` on the PATH; else, as root on Debian or Ubuntu, by
- * apt-get; else an image of docker. Throws one line that names the three ways.
+ * Finds or installs a Redis: `redis-server` or `valkey-server` on the PATH; else, as root on Debian or Ubuntu, with
+ * apt-get; else a docker image. Throws one line that names the three ways.
  */
 export function provideRedisProgram(): RedisProgram {
   const program = findFile() ?? (installByApt('redis-server') ? findFile() : undefined) ?? findInDocker();

@@ -2,13 +2,13 @@ import { Redis } from 'ioredis';
 import { startRedis, type TestRedis } from './redis.js';
 
 export interface TestSentinel extends AsyncDisposable {
-  /** Of the Sentinel, with the name of the master. */
+  /** The URL of the Sentinel, with the name of the master. */
   readonly url: string;
   readonly master: TestRedis;
   readonly replica: TestRedis;
   /** To the Sentinel. */
   readonly client: Redis;
-  /** Makes the Sentinel take the replica for the master, and resolves once it says so. */
+  /** Makes the Sentinel promote the replica. Resolves once the Sentinel reports it as master. */
   failOver(): Promise<void>;
 }
 
@@ -27,11 +27,11 @@ export async function startSentinel({ password = '' } = {}): Promise<TestSentine
   const client = new Redis(sentinel.url, { enableReadyCheck: false, ...(password !== '' && { password }) });
   const wait = async (isReached: () => Promise<boolean>) => {
     for (let tries = 0; !(await isReached()); tries += 1) {
-      if (tries > 300) throw new Error('the Sentinel does not get there');
+      if (tries > 300) throw new Error('the Sentinel does not reach this state');
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
-  // It hears of a replica from the master.
+  // The Sentinel learns about replicas from the master.
   await wait(async () => ((await client.call('SENTINEL', 'REPLICAS', 'mymaster')) as unknown[]).length === 1);
   return {
     url: `redis+sentinel://127.0.0.1:${sentinel.port}/mymaster`,

@@ -8,7 +8,7 @@ declare module 'vitest' {
   }
 }
 
-/** Starts the Redis of a test run, and ends it. */
+/** Starts the Redis of a test run, and stops it afterwards. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const redis = await startRedis();
   project.provide('redisUrl', redis.url);

@@ -7,24 +7,24 @@ import { createInterface } from 'node:readline';
 import { findFreePort } from './free-port.js';
 import { provideRedisProgram, type RedisProgram } from './redis-program.js';
 
-/** A real Redis of its own, without persistence, which only this machine reaches. */
+/** A separate real Redis without persistence, reachable only from this machine. */
 export interface TestRedis extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** Ends it as a crash would: nothing is answered any more. */
+  /** Kills it, like a crash: it answers nothing any more. */
   stop(): Promise<void>;
-  /** It keeps its connections and does nothing. */
+  /** Suspends it: it keeps its connections and answers nothing. */
   freeze(): void;
   thaw(): void;
 }
 
-/** The longest that it may take to listen: a docker that has to make a container takes some seconds. */
+/** The longest time until it listens: docker needs some seconds to create a container. */
 const startTimeoutMs = 20_000;
 
 /**
- * Starts a Redis on a free port, or on that of one which has been stopped, with further settings
- * (`['--maxmemory', '2mb']`). It ends with the process that has started it, however that ends: a shell waits for the
- * end of its standard input, which is this process's.
+ * Starts a Redis on a free port, or on the port of a stopped one, with further settings (`['--maxmemory', '2mb']`). It
+ * ends with this process, even if that is killed: a shell waits until its standard input, a pipe from this process,
+ * closes.
  */
 export async function startRedis({
   port,
@@ -33,7 +33,7 @@ export async function startRedis({
 }: {
   readonly port?: number;
   readonly settings?: readonly string[];
-  /** Makes a Sentinel of it, with these lines of its file. */
+  /** Runs as a Sentinel with these lines of configuration. */
   readonly sentinel?: readonly string[];
 } = {}): Promise<TestRedis> {
   const program = provideRedisProgram();
@@ -42,7 +42,7 @@ export async function startRedis({
     try {
       return await startAt(program, at, settings, sentinel);
     } catch (error) {
-      // Another may have taken the port in between.
+      // Another process may have taken the port meanwhile.
       if (port !== undefined || tries === 3) throw error;
     }
   }
@@ -64,12 +64,12 @@ async function startAt(
       ? ['--save', '', '--appendonly', 'no', '--daemonize', 'no', ...settings]
       : ['--sentinel'];
   if (sentinel !== undefined) start.splice(1, 0, file);
-  // A process group of its own: an interrupt at the terminal is for the tests, which then end and with them this.
+  // Its own process group: Ctrl-C at the terminal goes only to the tests, and Redis ends with them.
   const guard = spawn('sh', ['-c', script, folder, ...start, ...ours], {
     stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,
-    // A clock that the tests are given is not for Redis: its jemalloc asks libfaketime 0.9.10 for the time before that
-    // is ready, and Redis 7.0.15 never starts.
+    // Redis must not get the fake clock of the tests: its jemalloc asks libfaketime 0.9.10 for the time before
+    // libfaketime is ready, and Redis 7.0.15 never starts.
     env: { ...process.env, LD_PRELOAD: '' },
   });
   guard.unref();
@@ -79,7 +79,7 @@ async function startAt(
     isStopped = true;
     signal('KILL', pid);
     guard.stdin?.end();
-    // Else a process with nothing else to do ends at the next line, without an error.
+    // Without this, a process with nothing else to do would end at the next line, without an error.
     guard.ref();
     if (guard.exitCode === null) await once(guard, 'exit');
   };
@@ -100,7 +100,7 @@ async function startAt(
   };
 }
 
-/** Resolves with the process of the server, or of the docker client, once it listens. */
+/** Resolves once Redis listens, with the process of the server or of the docker client. */
 async function waitUntilReady(guard: ChildProcess): Promise<number> {
   const lines: string[] = [];
   return new Promise((resolve, reject) => {

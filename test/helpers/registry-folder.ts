@@ -5,22 +5,22 @@ import { dirname, join } from 'node:path';
 import type { Manifest } from '../../src/models/manifest/manifest.js';
 
 export interface VersionParts {
-  /** The whole manifest but name, version and digests, which follow from the rest; digests given here win. */
+  /** The manifest without name, version and digests, which are computed; digests given here override those. */
   readonly manifest: Partial<Manifest> & Pick<Manifest, 'task'>;
   readonly model: Uint8Array;
   readonly golden?: unknown;
   readonly reference?: unknown;
-  /** External weights and whatever else lies in the folder, by path. */
+  /** External weights and other files of the folder, by path. */
   readonly files?: Readonly<Record<string, Uint8Array | string>>;
-  /** Of `files`, those that get a digest in the manifest; all of them by default. */
+  /** The `files` that get no digest in the manifest. */
   readonly undigested?: readonly string[];
 }
 
 export interface RegistryFolder {
   readonly path: string;
-  /** Writes a version whole, and gives its folder. */
+  /** Writes a whole version and returns its folder. */
   addVersion(model: string, version: string, parts: VersionParts): string;
-  /** Writes any file below the registry: a string as it is, anything else as JSON. */
+  /** Writes a file below the registry: a string unchanged, any other value as JSON. */
   write(path: string, content: unknown): string;
   [Symbol.dispose](): void;
 }
@@ -28,7 +28,7 @@ export interface RegistryFolder {
 export const sha256 = (bytes: Uint8Array | string): string =>
   createHash('sha256').update(bytes).digest('hex');
 
-/** A registry of a test's own in the temp folder. */
+/** A temporary registry for one test. */
 export function createRegistryFolder(): RegistryFolder {
   const path = mkdtempSync(join(tmpdir(), 'sardonyx-test-'));
   const write = (name: string, content: unknown): string => {

@@ -7,11 +7,11 @@ import { packRelease } from '../../scripts/release/pack.js';
 export interface ReleasedPackage extends Disposable {
   /** The tarball. */
   readonly file: string;
-  /** A folder of the test's own, removed with all that is in it. */
+  /** A temporary folder of the test, removed at the end. */
   readonly folder: string;
 }
 
-/** A release of what is built. */
+/** A release of the current build. */
 export function releasePackage(): ReleasedPackage {
   const folder = mkdtempSync(join(tmpdir(), 'sardonyx-release-'));
   return {
@@ -21,7 +21,7 @@ export function releasePackage(): ReleasedPackage {
   };
 }
 
-/** Unpacks a release and installs its dependencies, by the commands of docs/systemd.md. */
+/** Unpacks a release and installs its dependencies with the commands of docs/systemd.md. */
 export function installRelease(file: string, folder: string): void {
   mkdirSync(folder, { recursive: true });
   execFileSync('tar', ['--extract', '--no-same-owner', '--strip-components=1', '-C', folder, '-f', file]);

@@ -1,6 +1,6 @@
 import { buildTestApp } from './app.js';
 
-/** The routes as they are registered, of a server with this configuration. */
+/** The registered routes of a server with this configuration. */
 export async function listRoutes(
   environment: Record<string, string>,
 ): Promise<{ readonly method: string; readonly route: string }[]> {
@@ -14,7 +14,7 @@ export async function listRoutes(
       if (found === null) return [];
       const [, indent = '', part = '', methods = ''] = found;
       path.splice(indent.length / 4, path.length, part);
-      // As an address: without the expressions that the router holds parameters to.
+      // Without the router's regular expressions for parameters.
       const route = path
         .join('')
         .replace(/\([^)]*\)/g, '')

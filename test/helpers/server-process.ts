@@ -6,7 +6,7 @@ export interface ServerProcess extends AsyncDisposable {
   readonly child: ChildProcess;
   readonly port: number;
   readonly url: string;
-  /** Lines of standard output (the log) and of standard error (the banner, problems of the start). */
+  /** Lines of standard output (the log) and of standard error (the start summary, problems of the start). */
   readonly stdout: readonly string[];
   readonly stderr: readonly string[];
   /** Resolves with how the process ended. */
@@ -16,9 +16,9 @@ export interface ServerProcess extends AsyncDisposable {
 const addressPattern = /listening at https?:\/\/[^"]*:(\d+)/;
 
 /**
- * Starts the built server as users do, on a free port, and waits until its
- * models are loaded, or until it says on standard output what else is waited for: a pattern that finds the port. Throws
- * when it ends first. `under` is a command that ends in becoming the server, such as one that sets a limit before.
+ * Starts the built server as users do, on a free port, and waits until its models are loaded, or until a line of
+ * standard output matches `listening`, a pattern that captures the port. Throws if the server ends before. `under` is a
+ * command that finally executes the server, such as a shell that sets a limit first.
  */
 export async function startServerProcess(
   environment: Record<string, string> = {},
@@ -55,14 +55,14 @@ export async function startServerProcess(
       await ended;
     },
   };
-  // Each process writes its own lines: those of the workers may come after that of the whole.
+  // Each process writes its own lines: those of the workers may come after that of the supervisor.
   const workers = Number(environment['WORKERS'] ?? 1);
   if (workers > 1 && listening === undefined && environment['LOG_LEVEL'] === undefined)
     await waitForLine(server, 'worker listens', workers);
   return server;
 }
 
-/** Waits until so many lines of the log hold a text. */
+/** Waits until `count` lines of the log contain the text. */
 export async function waitForLine(server: ServerProcess, text: string, count = 1): Promise<void> {
   while (server.stdout.filter((line) => line.includes(text)).length < count) {
     await once(server.child.stdout as NodeJS.ReadableStream, 'data');
@@ -70,7 +70,7 @@ export async function waitForLine(server: ServerProcess, text: string, count = 1
   }
 }
 
-/** Starts the server and waits for its end: for starts that cannot be. */
+/** Starts the server and waits for its end: for starts that must fail. */
 export async function runServerToItsEnd(environment: Record<string, string>) {
   const { child, stdout, stderr, ended } = spawnServer(environment);
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => stdout.push(line));
@@ -78,14 +78,14 @@ export async function runServerToItsEnd(environment: Record<string, string>) {
   return { ...end, stdout, stderr };
 }
 
-/** What makes the clock, the zone and the language of a machine: the server has them in common with its tests. */
+/** Variables for the clock, time zone and language, which the server shares with its tests. */
 const isOfMachine = (name: string) => /^(PATH|HOME|TZ|LANG|LC_\w+|LD_PRELOAD|(DONT_)?FAKE\w+)$/.test(name);
 
 function spawnServer(environment: Record<string, string>, under: readonly string[] = []) {
   const [file = '', ...more] = [...under, process.execPath, 'dist/main.js'];
   const machine = Object.fromEntries(Object.entries(process.env).filter(([name]) => isOfMachine(name)));
   const child = spawn(file, more, {
-    // A .env that lies here is a developer's own.
+    // Ignore the .env of a developer in this folder.
     env: { ...machine, ENV_FILE: '/dev/null', PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -4,9 +4,9 @@ import { inject } from 'vitest';
 
 export interface SharedRedis extends AsyncDisposable {
   readonly url: string;
-  /** Random; what begins with it is removed at the end, and nothing else. */
+  /** Random. At the end only keys with this prefix are removed. */
   readonly prefix: string;
-  /** For looking at what is there and for putting something in its place. */
+  /** For reading and changing keys directly. */
   readonly client: Redis;
 }
 

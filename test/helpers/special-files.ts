@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
 
-/** What may stand where a file should, and would block or exhaust who reads it without looking. */
+/** Special files in the place of a regular one, which would block or exhaust a reader that does not check. */
 export const unreadableKinds = ['a pipe', 'a device', 'a folder', 'a sparse file of 1 TB'] as const;
 export type UnreadableKind = (typeof unreadableKinds)[number];
 
-/** Puts it there, in place of what there was. */
+/** Creates the special file, and replaces an existing file. */
 export function putInPlace(kind: UnreadableKind, path: string): void {
   rmSync(path, { recursive: true, force: true });
   switch (kind) {
@@ -13,7 +13,7 @@ export function putInPlace(kind: UnreadableKind, path: string): void {
       execFileSync('mkfifo', [path]);
       return;
     case 'a device':
-      // A link, since making a device needs privileges; endless to whoever reads it.
+      // A link, since creating a device needs privileges. Reading it never ends.
       symlinkSync('/dev/zero', path);
       return;
     case 'a folder':

@@ -3,7 +3,7 @@ const number = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const word = /true|false|null/y;
 const space = /[ \t\n\r]*/y;
 
-/** Whether a text is JSON by the grammar of RFC 8259, and no object in it has a name twice. */
+/** Whether a text is JSON by the grammar of RFC 8259 without duplicate names in any object. */
 export function isStrictJson(text: string): boolean {
   let at = 0;
   const take = (pattern: RegExp): string | undefined => {

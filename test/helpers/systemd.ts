@@ -7,13 +7,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { findOnPath, installByApt, runs } from './programs.js';
 
-/** A systemd of a test's own, as the first process of a container over the files of this machine. */
+/** A separate systemd, as the first process of a container with the files of this machine. */
 export interface TestSystemd extends AsyncDisposable {
-  /** Runs a command in it to its end, and gives its output; throws with it where the command fails. */
+  /** Runs a command in the container and resolves with its output. Rejects with the output if the command fails. */
   run(file: string, ...args: readonly string[]): Promise<string>;
 }
 
-/** Why there can be none here; undefined where there can. */
+/** Why this machine cannot run one; undefined if it can. */
 export function findWhyNoSystemd(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can start a systemd';
   if (!runs('unshare', ['--mount', 'true'])) return 'no mount namespaces here';
@@ -24,7 +24,7 @@ export function findWhyNoSystemd(): string | undefined {
   return undefined;
 }
 
-// Of this machine's own units none starts. What is written goes to memory, and is gone with the container.
+// No unit of this machine starts. Files are written to memory, and vanish with the container.
 const boot = `
 set -e
 mount --make-rprivate /
@@ -39,8 +39,8 @@ exec systemd-nspawn --quiet --directory="$ROOT/merged" --machine="$MACHINE" --re
 `;
 
 /**
- * Boots it after a script of the shell has prepared its root folder, which is the current one then. `binds` are
- * folders of this machine that it sees, read-only, under other paths. It shares the network of this machine.
+ * Boots the container after a shell script has prepared its root folder, the script's working folder. `binds` maps
+ * folders of this machine to read-only paths in the container. The container shares the network of this machine.
  */
 export async function bootSystemd(
   prepare: string,
@@ -49,7 +49,7 @@ export async function bootSystemd(
   const root = mkdtempSync(join(tmpdir(), 'sardonyx-systemd-'));
   const machine = `sardonyx-test-${process.pid}`;
   const options = Object.entries(binds).map(([from, to]) => `--bind-ro=${from}:${to}`);
-  // It does not outlive the process of the test.
+  // The container ends with the process of the test.
   const child = spawn('setpriv', ['--pdeathsig=TERM', 'unshare', '--mount', 'bash', '-c', boot], {
     env: {
       PATH: process.env['PATH'],

@@ -3,24 +3,24 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
-  /** Connections that are open now, and all that there ever were. */
+  /** The number of open connections, and of all connections so far. */
   readonly open: number;
   readonly accepted: number;
-  /** Everything passes at once, what was held back too. */
+  /** Passes all data at once, including data that was held back. */
   pass(): void;
-  /** Each piece comes so much later, or a share of them, drawn with a fixed seed: what a lossy line looks like. */
+  /** Delays each piece, or a share of the pieces drawn with a fixed seed, like a lossy line. */
   delay(ms: number, share?: number): void;
-  /** Nothing passes, and nobody is told: the other end is gone without a word. */
+  /** Drops all data silently, as if the other machine had vanished. */
   stall(): void;
-  /** Answers come so many bytes a second. */
+  /** Limits answers to this many bytes per second. */
   drip(bytesPerSecond: number): void;
-  /** The connections that there are stay open and stall for ever; new ones pass. */
+  /** Stalls the open connections for ever; new connections pass. */
   strand(): void;
-  /** Where new connections lead from now on: what a failover does to an address. */
+  /** Sets the target of new connections, like a failover behind an address. */
   retarget(port: number): void;
   /** Sends these bytes to all clients, as if the server had. */
   inject(bytes: string): void;
-  /** Ends all connections now. */
+  /** Closes all connections now. */
   cut(): void;
 }
 
@@ -29,7 +29,7 @@ type Mode =
   | { readonly kind: 'delay'; readonly ms: number; readonly share: number }
   | { readonly kind: 'drip'; readonly bytesPerSecond: number };
 
-/** Stands between a client and a server of this machine, and can be told to behave badly. */
+/** A proxy between a client and a server on this machine that can simulate network faults. */
 export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
   let targetPort = firstPort;
   let mode: Mode = { kind: 'pass' };
@@ -39,7 +39,7 @@ export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
   const clients = new Set<Socket>();
   const lanes = new Set<{ wake(): void; strand(): void }>();
 
-  /** One direction of one connection: pieces in their order, each when its time has come. */
+  /** One direction of one connection: pieces in order, each passed when it is due. */
   const createLane = (from: Socket, to: Socket, isAnswer: boolean) => {
     const pieces: { bytes: Buffer; readonly dueAt: number }[] = [];
     let timer: NodeJS.Timeout | undefined;
@@ -70,7 +70,7 @@ export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
       random = (random * 48_271) % 2_147_483_647;
       const isLate = mode.kind === 'delay' && random / 2_147_483_647 < mode.share;
       pieces.push({ bytes, dueAt: performance.now() + (isLate && mode.kind === 'delay' ? mode.ms : 0) });
-      // A drip or a delay that is under way goes on at its own pace.
+      // A delay or a rate limit that is under way keeps its pace.
       if (pieces.length === 1) wake();
     });
     from.on('end', () => {

@@ -12,20 +12,20 @@ import { readSettings } from '../../scripts/autoscaling/settings.js';
 const { autoscaler: settings } = readSettings();
 const longAgo = -10_000;
 
-/** A pod that has run for long, with its processor in thousandths of a core; without them there is no figure of it. */
+/** A pod that has run for a long time, with its CPU use in millicores; undefined if it has no usage. */
 const podOf = (millicores?: number, isReady = true): ObservedPod => ({
   startedAt: longAgo,
   readyAt: isReady ? longAgo : undefined,
   usage: millicores === undefined ? undefined : { cores: millicores / 1_000, at: 0, windowSeconds: 15 },
 });
-/** One that has started a moment ago: what was measured of it is its start. */
+/** A pod that has just started: its usage is that of its start. */
 const hot = (millicores: number, isReady = true): ObservedPod => ({
   startedAt: -10,
   readyAt: isReady ? -2 : undefined,
   usage: { cores: millicores / 1_000, at: 0, windowSeconds: 15 },
 });
 
-/** Without bounds, windows or policies: the recommendation by itself. */
+/** Without bounds, windows and policies: only the recommendation. */
 const bare = (targetUtilization: number, more: Partial<AutoscalerSettings> = {}): AutoscalerSettings => ({
   ...settings,
   minReplicas: 1,
@@ -43,15 +43,15 @@ const bare = (targetUtilization: number, more: Partial<AutoscalerSettings> = {})
   ...more,
 });
 
-/** Cases with their numbers from the tests of the controller itself, `replica_calculator_test.go`. */
+/** Cases and numbers from the controller's own tests, `replica_calculator_test.go`. */
 const cases: readonly [title: string, target: number, pods: readonly ObservedPod[], expected: number][] = [
-  ['all above the target', 0.3, [podOf(300), podOf(500), podOf(700)], 5],
-  ['one that starts', 0.3, [hot(300, false), podOf(500), podOf(700)], 4],
-  ['one that was started a moment ago', 0.3, [hot(300), podOf(500), podOf(700)], 4],
-  ['two that start', 0.3, [podOf(400), hot(500, false), hot(700, false)], 3],
-  ['one without a figure, below the target', 1, [podOf(600), podOf()], 2],
-  ['one without a figure, one that starts, near the target', 0.5, [hot(100, false), podOf(450), podOf()], 3],
-  ['one without a figure, one that starts, above', 0.5, [hot(100, false), podOf(2_000), podOf()], 4],
+  ['all pods above the target', 0.3, [podOf(300), podOf(500), podOf(700)], 5],
+  ['one pod is starting', 0.3, [hot(300, false), podOf(500), podOf(700)], 4],
+  ['one pod has just started', 0.3, [hot(300), podOf(500), podOf(700)], 4],
+  ['two pods are starting', 0.3, [podOf(400), hot(500, false), hot(700, false)], 3],
+  ['one pod without usage, below the target', 1, [podOf(600), podOf()], 2],
+  ['one pod without usage, one starting, near the target', 0.5, [hot(100, false), podOf(450), podOf()], 3],
+  ['one pod without usage, one starting, above the target', 0.5, [hot(100, false), podOf(2_000), podOf()], 4],
 ];
 
 describe('the recommendation is that of the controller', () => {
@@ -64,7 +64,7 @@ describe('the recommendation is that of the controller', () => {
     [1_110, 5],
     [910, 4],
     [490, 2],
-  ])('of 4 pods at %d thousandths of the target there are to be %d', (used, expected) => {
+  ])('4 pods at %d thousandths of the target become %d', (used, expected) => {
     const pods = Array.from({ length: 4 }, () => podOf(used));
     expect(new Autoscaler(bare(1)).decide(pods, 4, 0)).toBe(expected);
   });
@@ -77,13 +77,13 @@ describe('the behaviour of k8s/base', () => {
   test('doubles, or adds 4, within 15 s, and never goes over 10', () => {
     const autoscaler = new Autoscaler(settings);
     expect(autoscaler.decide(loaded(2, 1_000), 2, 0)).toBe(6);
-    // The same 15 s: what was added counts.
+    // Within the same 15 s the pods that were added count.
     expect(autoscaler.decide(loaded(6, 1_000), 6, 10)).toBe(6);
     expect(autoscaler.decide(loaded(6, 1_000), 6, 15)).toBe(10);
     expect(autoscaler.decide(loaded(10, 1_000), 10, 60)).toBe(10);
   });
 
-  test('takes one pod away a minute, 5 minutes after the last need of it, and leaves 2', () => {
+  test('removes one pod per minute, from 5 minutes after the last need on, and leaves 2', () => {
     const autoscaler = new Autoscaler(settings);
     expect(autoscaler.decide(loaded(5, 350), 5, 0)).toBe(5);
     const counts: number[] = [];
@@ -112,7 +112,7 @@ describe('a spike', () => {
     syncOffset: 5,
   };
 
-  test('keeps its accounts: no more is answered than comes, nor more than the ready pods can answer', () => {
+  test('is never answered beyond the requests, nor beyond the capacity of the ready pods', () => {
     for (const { perSecond, answered, pods, ready } of simulate(scenario)) {
       expect(answered).toBeLessThanOrEqual(perSecond + 1e-9);
       expect(answered).toBeLessThanOrEqual(ready * 200 + 1e-9);
@@ -120,21 +120,21 @@ describe('a spike', () => {
     }
   });
 
-  test('that does not come changes nothing', () => {
+  test('whose peak equals the base load changes nothing', () => {
     const moments = simulate({ ...scenario, peakPerSecond: 100 });
     expect(new Set(moments.map(({ pods }) => pods))).toEqual(new Set([2]));
     expect(moments.every(({ answered }) => Math.abs(answered - 100) < 1e-9)).toBe(true);
   });
 
-  test('of twice what 10 pods can do is refused in part for ever', () => {
+  test('of twice the capacity of 10 pods is refused in part for ever', () => {
     const last = simulate({ ...scenario, peakPerSecond: 4_000 }).at(-1);
     expect(last?.ready).toBe(10);
-    // 10 cores, less what the refusals take.
+    // 10 cores minus the cost of refusals.
     expect(last?.answered).toBeCloseTo((10_000 - 4_000 * 0.1) / (5 - 0.1), 6);
   });
 });
 
-test('docs/kubernetes.md has the tables that `npm run autoscaling` prints for the figures that it names', () => {
+test('docs/kubernetes.md has the tables that `npm run autoscaling` prints for its figures', () => {
   const page = readFileSync('docs/kubernetes.md', 'utf8');
   const [, command = ''] = /^npm run autoscaling -- (.*)$/m.exec(page) ?? [];
   const [answerMs = 0, refusalMs = 0] = [...command.matchAll(/-ms ([\d.]+)/g)].map(([, it]) => Number(it));

@@ -6,7 +6,7 @@ import { findObject, kindsOf, podOf, selects } from './objects.js';
 const kustomize = provideKustomize();
 const components = readdirSync('k8s/components');
 
-/** Where the models come from with each component, and the images that it brings. */
+/** The source of models of each component, and its images. */
 const sources: Readonly<Record<string, { source: string; images?: readonly string[] }>> = {
   'models-volume': { source: 'persistentVolumeClaim' },
   'models-image': { source: 'image' },
@@ -15,12 +15,12 @@ const sources: Readonly<Record<string, { source: string; images?: readonly strin
 };
 
 if (kustomize.missing !== undefined) {
-  test.skip(`the components are what they should be: ${kustomize.missing}`, () => undefined);
+  test.skip(`the components are right: ${kustomize.missing}`, () => undefined);
 } else {
   const objectsWith = (...names: string[]) => parseObjects(renderWith(kustomize.command, names));
   const base = kindsOf(objectsWith('models-image-copy'));
 
-  test.each(Object.entries(sources))('%s is one source of models', (name, { source, images = [] }) => {
+  test.each(Object.entries(sources))('%s is the only source of models', (name, { source, images = [] }) => {
     const pod = podOf(objectsWith(name));
     const volume = pod.volumes.find((it) => it.name === 'models');
     expect(Object.keys(volume ?? {}).sort()).toEqual([source, 'name'].sort());
@@ -29,7 +29,7 @@ if (kustomize.missing !== undefined) {
       expect(volumeMounts.find((it) => it.name === 'models')?.readOnly ?? false).toBe(false);
   });
 
-  test('every source of models is one of these', () => {
+  test('all components with models are tested here', () => {
     expect(components.filter((name) => name.startsWith('models-')).sort()).toEqual(
       Object.keys(sources).sort(),
     );
@@ -38,11 +38,11 @@ if (kustomize.missing !== undefined) {
   const pairs = Object.keys(sources).flatMap((first) =>
     Object.keys(sources).flatMap((second) => (first === second ? [] : [[first, second] as const])),
   );
-  test.each(pairs)('of %s and %s the later is the source of models', (first, second) => {
+  test.each(pairs)('if %s is followed by %s, the second is the source of models', (first, second) => {
     expect(podOf(objectsWith(first, second))).toEqual(podOf(objectsWith(second)));
   });
 
-  test('the image of models takes its name and tag from the overlay, as a volume and as an init container', () => {
+  test('an overlay sets the name and tag of the image of models, for a volume and for an init container', () => {
     const images = 'images: [{ name: sardonyx-models, newName: registry.example.com/models, newTag: "7" }]';
     const podWith = (name: string) => podOf(parseObjects(renderWith(kustomize.command, [name], images)));
     const { image } = podWith('models-image').volumes.find((it) => it['image']) as { image?: unknown };
@@ -50,7 +50,7 @@ if (kustomize.missing !== undefined) {
     expect(podWith('models-image-copy').initContainers?.[0]?.image).toBe('registry.example.com/models:7');
   });
 
-  test('models-download may reach the storage, and nothing else gains a way out', () => {
+  test('models-download may connect to the storage, and no other component opens a way out', () => {
     const { egress } = findObject(objectsWith('models-download'), 'NetworkPolicy').spec;
     expect(
       egress.flatMap(({ ports }: { ports: { port: number }[] }) => ports.map(({ port }) => port)),
@@ -61,7 +61,7 @@ if (kustomize.missing !== undefined) {
   test.each([
     ['service-monitor', 'ServiceMonitor', 'endpoints'],
     ['pod-monitor', 'PodMonitor', 'podMetricsEndpoints'],
-  ])('%s scrapes /metrics with a key, at a port that there is', (name, kind, place) => {
+  ])('%s scrapes /metrics with a key, at an existing port', (name, kind, place) => {
     const objects = objectsWith('models-image-copy', name);
     const { spec } = findObject(objects, kind);
     expect(spec[place]).toEqual([
@@ -81,7 +81,7 @@ if (kustomize.missing !== undefined) {
     expect(ports.map((it: { name: string }) => it.name)).toContain('http');
   });
 
-  test('keda takes the place of the autoscaler, with the same bounds', () => {
+  test('keda replaces the HorizontalPodAutoscaler, with the same bounds', () => {
     const objects = objectsWith('models-image-copy', 'keda');
     expect(kindsOf(objects)).toEqual(
       base.map((it) => it.replace('HorizontalPodAutoscaler', 'ScaledObject')).sort(),
@@ -93,7 +93,7 @@ if (kustomize.missing !== undefined) {
     });
   });
 
-  test('names of an overlay reach whatever names them', () => {
+  test('a namePrefix of an overlay changes all references too', () => {
     const prefix = 'namePrefix: team-\nlabels: [{ pairs: { team: a }, includeSelectors: true }]';
     const objects = parseObjects(
       renderWith(kustomize.command, ['models-volume', 'redis', 'keda', 'service-monitor'], prefix),
@@ -119,7 +119,7 @@ if (kustomize.missing !== undefined) {
     expect(selects({ matchLabels: service.spec.selector }, template.metadata.labels)).toBe(true);
   });
 
-  test('replicas-by-hpa takes the number of replicas out of the Deployment', () => {
+  test('replicas-by-hpa removes the number of replicas from the Deployment', () => {
     expect(findObject(objectsWith('models-image-copy'), 'Deployment').spec.replicas).toBe(3);
     expect(
       findObject(objectsWith('models-image-copy', 'replicas-by-hpa'), 'Deployment').spec,

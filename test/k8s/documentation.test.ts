@@ -21,7 +21,7 @@ describe('docs/kubernetes.md', () => {
       }
   });
 
-  test('tells the sum of what a stop takes', () => {
+  test('gives the total time of a stop', () => {
     const sum = /are (\d+) s; a test holds/.exec(page)?.[1];
     const settings = Object.fromEntries(
       readFileSync('k8s/base/settings.env', 'utf8')
@@ -34,12 +34,12 @@ describe('docs/kubernetes.md', () => {
   });
 
   if (kustomize.missing !== undefined) {
-    test.skip(`has an overlay that kustomize builds: ${kustomize.missing}`, () => undefined);
+    test.skip(`has a valid overlay: ${kustomize.missing}`, () => undefined);
     return;
   }
   const { command } = kustomize;
 
-  test('makes each Secret that an overlay or a component needs', () => {
+  test('has the command for each Secret that an overlay or a component needs', () => {
     const objects = [
       ...readdirSync('k8s/overlays').flatMap((name) =>
         parseObjects(render(command, join('k8s/overlays', name))),
@@ -60,7 +60,7 @@ describe('docs/kubernetes.md', () => {
     const objects = withAddition('an ingress in front');
     const { spec } = findObject(objects, 'Service');
     expect(spec.type).toBe('ClusterIP');
-    // Kubernetes refuses it for a Service that has no address outside.
+    // Kubernetes refuses this field for a Service without an external address.
     expect(spec).not.toHaveProperty('externalTrafficPolicy');
     expect(readConfig(settingsOf(objects)).TRUST_PROXY).toBeDefined();
   });
@@ -83,7 +83,7 @@ describe('docs/kubernetes.md', () => {
     expect(page).toContain(`create secret tls ${secret?.secretName} `);
   });
 
-  test('has an overlay that kustomize builds, and a server would take', () => {
+  test('has an overlay that kustomize builds, with settings that the server accepts', () => {
     const [, text = ''] = /```yaml\n(apiVersion: kustomize[\s\S]*?)```/.exec(page) ?? [];
     const folder = mkdtempSync(join(tmpdir(), 'sardonyx-mine-'));
     try {

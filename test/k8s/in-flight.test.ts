@@ -14,7 +14,7 @@ const [, metric = '', route = ''] =
     spec.triggers[0].metadata.query,
   ) ?? [];
 
-/** What the query of KEDA adds up, of one text of /metrics: Prometheus anchors a pattern at both ends. */
+/** The sum of KEDA's query over one text of /metrics. Prometheus anchors a pattern at both ends. */
 function sumOf(text: string): number {
   const lines = text.split('\n').filter((line) => line.startsWith(`${metric}{`));
   const counted = lines.filter((line) =>
@@ -28,12 +28,12 @@ test.each([2, 6])('the query of KEDA gives %d requests in flight for as many cli
     manifest: {
       task: 'regression',
       features: ['a', 'b', 'c', 'd'].map((name) => ({ name, type: 'number' as const })),
-      // One row a run, in a child: an answer takes long, and the server itself hardly anything.
+      // One row per run, in a child process: answers are slow, and the server itself is idle.
       runtime: { executor: 'isolated', maxBatchRows: 1, timeoutMs: 60_000 },
     },
     model: sineLayers(1_500, 4),
   });
-  // Equal rows would share a run where there is a cache.
+  // With a cache, equal rows would share a run.
   await using server = await startServerProcess({ MODELS_DIR: registry.path, CACHE: 'off' });
   const readMetrics = async () => (await fetch(`${server.url}/metrics`)).text();
   let isOver = false;
@@ -53,7 +53,7 @@ test.each([2, 6])('the query of KEDA gives %d requests in flight for as many cli
       answered += 1;
     }
   });
-  // Probes and scrapes do not count.
+  // Probes and scrapes are not counted.
   const probing = (async () => {
     while (!isOver) {
       await fetch(`${server.url}/health/ready`);
@@ -62,7 +62,7 @@ test.each([2, 6])('the query of KEDA gives %d requests in flight for as many cli
   })();
   await answeredUpTo(clients);
   const [before, started] = [sumOf(await readMetrics()), performance.now()];
-  // What was in flight at both ends is counted wrong: 20 rounds make that a few hundredths.
+  // Requests in flight at the start or the end are counted only in part: over 20 rounds an error of a few percent.
   await answeredUpTo(21 * clients);
   const [after, ended] = [sumOf(await readMetrics()), performance.now()];
   isOver = true;

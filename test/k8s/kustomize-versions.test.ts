@@ -8,10 +8,10 @@ const built = kubectl === undefined ? undefined : buildKustomize();
 
 if (kubectl === undefined || built === undefined || built.missing !== undefined) {
   const missing = built?.missing ?? 'needs kubectl with kustomize 5';
-  test.skip(`kubectl and kustomize give the same: ${missing}`, () => undefined);
+  test.skip(`kubectl and kustomize build the same objects: ${missing}`, () => undefined);
 } else {
-  // A release of kustomize has changed what is known without being told, and a build failed with it.
-  describe('kubectl and kustomize, in their versions, give the same', () => {
+  // A release of kustomize changed its built-in rules for names, and a build failed with it.
+  describe('kubectl and kustomize of different versions build the same objects', () => {
     test.each(readdirSync('k8s/overlays'))('of the overlay %s', (name) => {
       const folder = join('k8s/overlays', name);
       expect(render(built.command, folder)).toBe(render(kubectl, folder));

@@ -6,17 +6,17 @@ import { parseAllDocuments } from 'yaml';
 import { findOnPath } from '../helpers/programs.js';
 import type { KubeObject } from './objects.js';
 
-/** A program that builds a folder of kustomize, or why there is none. */
+/** The command that builds a kustomize folder, or why there is none. */
 export type Kustomize =
   | { readonly command: readonly string[]; readonly missing?: never }
   | { readonly missing: string };
 
-/** Upgraded by hand, so that a run repeats. Newer ones need a newer Go than some machines have. */
+/** Upgraded by hand, so that runs are repeatable. Newer versions need a newer Go than some machines have. */
 const goModule = 'sigs.k8s.io/kustomize/kustomize/v5@v5.7.1';
 
 /**
- * `kubectl kustomize` where kubectl is on the PATH, else kustomize itself, which Go builds once into the folder for
- * temporary files: that takes a minute and the Go module proxy. Both must be kustomize 5: 4 reads components otherwise.
+ * Returns `kubectl kustomize` if kubectl is on the PATH, else kustomize itself, which Go builds once into the temp
+ * folder: that takes a minute and the Go module proxy. Both must be kustomize 5, since 4 reads components differently.
  */
 export function provideKustomize(): Kustomize {
   const kubectl = findKubectl();
@@ -26,14 +26,14 @@ export function provideKustomize(): Kustomize {
   return buildKustomize();
 }
 
-/** `kubectl kustomize`, where there is one of kustomize 5. */
+/** `kubectl kustomize`, if it is kustomize 5. */
 export function findKubectl(): readonly string[] | undefined {
   const path = findOnPath(['kubectl']);
   const has5 = path && /Kustomize Version: v5/.test(textOf(path, 'version', '--client'));
   return has5 ? [path, 'kustomize'] : undefined;
 }
 
-/** The kustomize that Go builds: another version than that of most kubectl. */
+/** The kustomize that Go builds: most kubectl contain another version. */
 export function buildKustomize(): Kustomize {
   const folder = join(tmpdir(), `sardonyx-kustomize-${goModule.split('@')[1]}`);
   const command = [join(folder, 'kustomize'), 'build'];
@@ -49,7 +49,7 @@ export function buildKustomize(): Kustomize {
     renameSync(draft, folder);
     return { command };
   } catch (error) {
-    // Another test file was faster.
+    // Another test file has built it meanwhile.
     if (existsSync(folder)) return { command };
     const reason = String(error).split('\n', 1)[0];
     return { missing: `needs kubectl with kustomize 5, or Go and the Go module proxy (${reason})` };
@@ -60,13 +60,13 @@ export function buildKustomize(): Kustomize {
 
 const textOf = (file: string, ...args: string[]) => spawnSync(file, args, { encoding: 'utf8' }).stdout ?? '';
 
-/** The YAML of a folder of kustomize. Throws what kustomize says against it. */
+/** Builds a kustomize folder and returns the YAML. Throws the error text of kustomize. */
 export function render(command: readonly string[], folder: string): string {
   const [file = '', ...args] = command;
   return execFileSync(file, [...args, folder], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** The same of the base with components, as an overlay of a user's own would have it, and more lines of that. */
+/** Builds the base with components and further lines, as in the overlay of a user. */
 export function renderWith(command: readonly string[], components: readonly string[], more = ''): string {
   const overlay = mkdtempSync(join(tmpdir(), 'sardonyx-overlay-'));
   try {

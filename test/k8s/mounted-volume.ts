@@ -16,10 +16,10 @@ import { dirname, join } from 'node:path';
 export type VolumeFiles = Readonly<Record<string, Uint8Array | string>>;
 
 /**
- * Changes a folder as the kubelet changes a mounted ConfigMap or Secret (`pkg/volume/util/atomic_writer.go`): the files
- * lie in a folder `..2026_11_28_…`, the link `..data` leads to it and is replaced by a rename, what users see are links
- * through `..data`, and the folder from before is removed at once. `items` with a path give files in folders: then the
- * first part of the path is the link.
+ * Changes a folder as the kubelet changes a mounted ConfigMap or Secret (`pkg/volume/util/atomic_writer.go`). The files
+ * lie in a folder `..2026_11_28_…`; the link `..data` leads to it and is replaced by a rename; the visible files are
+ * links through `..data`; the old folder is removed at once. If `items` have paths with folders, the first part of the
+ * path is the link.
  */
 export function writeMountedVolume(path: string, files: VolumeFiles, group?: number): void {
   const data = join(path, '..data');

@@ -1,4 +1,4 @@
-/** What these tests read of the objects of Kubernetes: their own schemas are checked elsewhere. */
+/** The parts of Kubernetes objects that these tests read. `schemas.test.ts` checks the whole objects. */
 export interface KubeObject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -47,7 +47,7 @@ export interface PodSpec {
   readonly [more: string]: any;
 }
 
-/** The only object of this kind with this name. Throws where there is none. */
+/** The only object of this kind with this name. Throws if there is none, or more than one. */
 export function findObject(objects: readonly KubeObject[], kind: string, name = 'sardonyx'): KubeObject {
   const found = objects.filter((object) => object.kind === kind && object.metadata.name === name);
   if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} ${kind} ${name}`);
@@ -57,12 +57,12 @@ export function findObject(objects: readonly KubeObject[], kind: string, name = 
 export const kindsOf = (objects: readonly KubeObject[]): readonly string[] =>
   objects.map(({ kind, metadata }) => `${kind}/${metadata.name.replace(/-[0-9a-z]{10}$/, '')}`).sort();
 
-/** The pod of a Deployment. */
+/** The pod template of a Deployment. */
 export function podOf(objects: readonly KubeObject[], deployment = 'sardonyx'): PodSpec {
   return findObject(objects, 'Deployment', deployment).spec.template.spec;
 }
 
-/** The settings that the server's container gets: its ConfigMap, and the variables of its own with a value. */
+/** The settings of the server's container: its ConfigMap and its own variables with a value. */
 export function settingsOf(objects: readonly KubeObject[]): Readonly<Record<string, string>> {
   const [server] = podOf(objects).containers;
   const maps = (server?.envFrom ?? []).map(({ configMapRef }) =>
@@ -72,12 +72,12 @@ export function settingsOf(objects: readonly KubeObject[]): Readonly<Record<stri
   return Object.assign({}, ...maps.map(({ data }) => data), Object.fromEntries(own));
 }
 
-/** Whether a selector takes a pod of these labels. */
+/** Whether a selector matches a pod with these labels. */
 export function selects(selector: { readonly matchLabels?: Labels }, labels: Labels): boolean {
   return Object.entries(selector.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
 }
 
-/** The Secrets that objects refer to, as volumes, variables or credentials. */
+/** The names of Secrets in volumes, variables and credentials of the objects. */
 export function secretNamesOf(objects: readonly KubeObject[]): readonly string[] {
   const references = /"(?:secretName":|(?:secretKeyRef|secretRef|credentials)":\{[^}]*"name":)"([\w-]+)"/g;
   return [

@@ -20,14 +20,14 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const kustomize = provideKustomize();
 const overlays = readdirSync('k8s/overlays');
 
-/** What the server needs after SHUTDOWN_DELAY_MS and SHUTDOWN_TIMEOUT_MS until it ends itself (docs/operations.md). */
+/** Time after SHUTDOWN_DELAY_MS and SHUTDOWN_TIMEOUT_MS until the server kills itself (docs/operations.md). */
 const lastSeconds = 2;
 
-/** Variables that are no settings: of Node.js, and parts of the address of Redis. */
+/** Variables that are no settings: of Node.js, and parts of the URL of Redis. */
 const partsOfOthers = ['TMPDIR', 'REDIS_PASSWORD', 'REDIS_HOST'];
 
 if (kustomize.missing !== undefined) {
-  test.skip(`the overlays are what they should be: ${kustomize.missing}`, () => undefined);
+  test.skip(`the overlays are right: ${kustomize.missing}`, () => undefined);
 } else {
   describe.each(overlays)('k8s/overlays/%s', (overlay) => {
     const objects = parseObjects(render(kustomize.command, join('k8s/overlays', overlay)));
@@ -40,7 +40,7 @@ if (kustomize.missing !== undefined) {
       expect(server.image).toBe(`sardonyx:${version}`);
     });
 
-    test('sets only variables that there are, to values that the server takes', () => {
+    test('sets only known variables, to values that the server accepts', () => {
       const unknown = Object.keys(settings).filter(
         (name) => !partsOfOthers.includes(name) && !(name in ConfigSchema.properties),
       );
@@ -48,12 +48,12 @@ if (kustomize.missing !== undefined) {
       expect(() => readAccessMode(config)).not.toThrow();
     });
 
-    test('listens for others, at the port that the container declares', () => {
+    test('listens on all addresses, at the port that the container declares', () => {
       expect(isLoopback(config.HOST)).toBe(false);
       expect(server.ports).toEqual([{ name: 'http', containerPort: config.PORT }]);
     });
 
-    test('mounts what the settings name, and nothing else', () => {
+    test('mounts the paths of the settings, and nothing else', () => {
       const volumes = pod.volumes.map(({ name }) => name).sort();
       const mounts = [...pod.containers, ...(pod.initContainers ?? [])].flatMap(
         ({ volumeMounts = [] }) => volumeMounts,
@@ -64,19 +64,19 @@ if (kustomize.missing !== undefined) {
       expect(mountAt(settings['TMPDIR'] as string)).toEqual({ name: 'tmp', mountPath: '/tmp' });
       if (config.API_KEYS_FILE !== undefined) {
         const keys = mountAt(config.API_KEYS_FILE.replace(/\/keys\.json$/, ''));
-        // A file that is mounted by subPath never changes.
+        // A file mounted by subPath is never updated.
         expect(keys).toEqual({ name: 'keys', mountPath: '/etc/sardonyx', readOnly: true });
       } else expect(volumes).not.toContain('keys');
     });
 
-    test('gives a stop all the time that the settings let it take', () => {
+    test('has a terminationGracePeriodSeconds that covers the shutdown of the settings', () => {
       const { seconds } = server['lifecycle'].preStop.sleep;
       const needed = seconds + (config.SHUTDOWN_DELAY_MS + config.SHUTDOWN_TIMEOUT_MS) / 1_000 + lastSeconds;
       expect(seconds).toBeGreaterThan(0);
       expect(needed).toBeLessThan(pod.terminationGracePeriodSeconds);
     });
 
-    test('asks /health/live whether it started and lives, and /health/ready whether it may be asked', () => {
+    test('probes /health/live for startup and liveness, and /health/ready for readiness', () => {
       expect(server['startupProbe'].httpGet).toEqual({ path: '/health/live', port: 'http' });
       expect(server['livenessProbe'].httpGet).toEqual({ path: '/health/live', port: 'http' });
       expect(server['readinessProbe'].httpGet).toEqual({ path: '/health/ready', port: 'http' });
@@ -89,7 +89,7 @@ if (kustomize.missing !== undefined) {
       });
     });
 
-    test('lets no container do more than it must', () => {
+    test('gives each container only the rights that it needs', () => {
       for (const { metadata, spec } of objects.filter(({ kind }) => kind === 'Deployment')) {
         const { containers, initContainers = [], ...of } = spec.template.spec;
         expect(of.automountServiceAccountToken, metadata.name).toBe(false);
@@ -112,7 +112,7 @@ if (kustomize.missing !== undefined) {
       expect(findObject(objects, 'ServiceAccount')).toMatchObject({ automountServiceAccountToken: false });
     });
 
-    test('selects its own pods, and no worker', () => {
+    test('selects its own pods, and no workers of batch jobs', () => {
       const own = findObject(objects, 'Deployment').spec.template.metadata.labels;
       const worker = { ...own, 'app.kubernetes.io/component': 'worker' };
       const selectors = selectorsOf(objects);
@@ -123,7 +123,7 @@ if (kustomize.missing !== undefined) {
       }
     });
 
-    test('spreads its pods over zones and nodes, each revision by itself', () => {
+    test('spreads the pods of each revision over zones and nodes', () => {
       expect(
         pod['topologySpreadConstraints'].map(
           ({ topologyKey, matchLabelKeys }: { topologyKey: string; matchLabelKeys: string[] }) => [
@@ -137,7 +137,7 @@ if (kustomize.missing !== undefined) {
       ]);
     });
 
-    test('is reached from outside only with keys', () => {
+    test('can be reached from outside only with keys', () => {
       const { spec } = findObject(objects, 'Service');
       expect(spec.ports).toEqual([{ name: 'http', port: 80, targetPort: 'http' }]);
       const { mode } = readAccessMode(config);
@@ -149,7 +149,7 @@ if (kustomize.missing !== undefined) {
       expect(rule.from).toEqual(overlay === 'dev' ? [{ podSelector: {} }] : undefined);
     });
 
-    test('holds no Secret, and needs those that are named', () => {
+    test('contains no Secret, and refers only to known ones', () => {
       expect(objects.filter(({ kind }) => kind === 'Secret')).toEqual([]);
       const needed: Readonly<Record<string, readonly string[]>> = {
         dev: [],
@@ -163,7 +163,7 @@ if (kustomize.missing !== undefined) {
   const objectsOf = (overlay: string) =>
     parseObjects(render(kustomize.command, join('k8s/overlays', overlay)));
 
-  test('production has 3 replicas, and an autoscaler from 2 to 10 at 70 % of the processor that is requested', () => {
+  test('production has 3 replicas, and an autoscaler from 2 to 10 at 70 % of the CPU request', () => {
     const objects = objectsOf('production');
     expect(kindsOf(objects)).toEqual([
       'ConfigMap/sardonyx',
@@ -194,7 +194,7 @@ if (kustomize.missing !== undefined) {
     expect(kindsOf(objects).join()).not.toMatch(/Autoscaler|Disruption/);
   });
 
-  test('with-redis is production, a Redis, and a way to it that nobody else has', () => {
+  test('with-redis is production with a Redis that only its pods can reach', () => {
     const objects = objectsOf('with-redis');
     const more = kindsOf(objects).filter((kind) => !kindsOf(objectsOf('production')).includes(kind));
     expect(more).toEqual([
@@ -208,7 +208,7 @@ if (kustomize.missing !== undefined) {
     expect(selects(to.podSelector, labels('sardonyx'))).toBe(false);
     const [{ from }] = findObject(objects, 'NetworkPolicy', 'sardonyx-redis').spec.ingress;
     expect(selects(from[0].podSelector, labels('sardonyx'))).toBe(true);
-    // The workers that come with batch jobs ask it, too.
+    // Workers of batch jobs may use it too.
     expect(
       selects(from[0].podSelector, { ...labels('sardonyx'), 'app.kubernetes.io/component': 'worker' }),
     ).toBe(true);
@@ -218,7 +218,7 @@ if (kustomize.missing !== undefined) {
       `redis://:$(REDIS_PASSWORD)@$(REDIS_HOST):${spec.ports[0].port}`,
     );
     expect(settingsOf(objects)['REDIS_HOST']).toBe('sardonyx-redis');
-    // $(NAME) is filled in only where NAME stands before it.
+    // Kubernetes replaces $(NAME) only if NAME is defined before it.
     expect(podOf(objects).containers[0]?.env?.map(({ name }) => name)).toEqual([
       'REDIS_PASSWORD',
       'REDIS_HOST',
@@ -227,7 +227,7 @@ if (kustomize.missing !== undefined) {
   });
 }
 
-/** Everything that selects pods of the Deployment "sardonyx". */
+/** All selectors for pods of the Deployment "sardonyx". */
 function selectorsOf(objects: readonly KubeObject[]) {
   const selectors: Record<string, { matchLabels: Record<string, string> }> = {};
   for (const { kind, metadata, spec } of objects) {

@@ -6,28 +6,28 @@ import { join, resolve } from 'node:path';
 import { writeMountedVolume } from './mounted-volume.js';
 import { type Container, findObject, type KubeObject, type Mount, type PodSpec, podOf } from './objects.js';
 
-/** What is there of a cluster for a pod: all of it lies on this machine. */
+/** Stands in for the cluster: everything lies on this machine. */
 export interface PodSurroundings {
-  /** By name, as `kubectl create secret generic` would make them. */
+  /** By name, as `kubectl create secret generic` creates them. */
   readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Folders of this machine by the images that hold them, and where in the image. */
+  /** Folders of this machine, by image and by path in the image. */
   readonly imageFolders?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Folders of this machine by the claims that are bound to them. */
+  /** Folders of this machine, by the claim that is bound to them. */
   readonly claims?: Readonly<Record<string, string>>;
-  /** Variables that must be others on this machine, such as a port that may be taken. */
+  /** Variables that must differ on this machine, such as a port that may be taken. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Names that lead to this machine. */
+  /** Host names that resolve to this machine. */
   readonly hosts?: readonly string[];
-  /** More arguments of the containers. */
+  /** Further arguments of the containers. */
   readonly args?: readonly string[];
 }
 
-/** Whether this process may give another a root, mounts and a user of its own. */
+/** Whether this process may start another one with its own root folder, mounts and user. */
 export const canRunPods =
   process.getuid?.() === 0 &&
   spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0;
 
-/** The image of the server: what `dist/main.js` needs, in /app. */
+/** The image of the server: the files that `dist/main.js` needs, in /app. */
 const serverImage = {
   '/app/dist': 'dist',
   '/app/node_modules': 'node_modules',
@@ -36,8 +36,8 @@ const serverImage = {
 const entrypoints: Readonly<Record<string, readonly string[]>> = { sardonyx: ['node', 'dist/main.js'] };
 
 /**
- * Mounts what a container has, and becomes its process, with the user of the pod and what its security context leaves.
- * The programs are those of this machine.
+ * Mounts the folders of a container and becomes its process, with the user and the rights of its security context. The
+ * programs are those of this machine.
  */
 const script = `
 set -e
@@ -64,7 +64,7 @@ mount -o remount,"$mode" "$root"
 exec chroot "$root" /usr/bin/setpriv $user sh -c 'cd "$1"; shift; exec "$@"' sh "$@"
 `;
 
-/** A pod of a Deployment, as a kubelet would run it, on the network of this machine. */
+/** Runs a pod of a Deployment as a kubelet does, on the network of this machine. */
 export class Pod implements Disposable {
   readonly spec: PodSpec;
   readonly #objects: readonly KubeObject[];
@@ -82,7 +82,7 @@ export class Pod implements Disposable {
     );
   }
 
-  /** Runs the init containers to their ends, and starts the first container. Throws what an init container said. */
+  /** Runs all init containers, then starts the first container. Throws with the output of a failed init container. */
   async start(): Promise<ChildProcess> {
     for (const container of this.spec.initContainers ?? []) {
       const child = this.#run(container);
@@ -114,7 +114,7 @@ export class Pod implements Disposable {
     if (secretName !== undefined) writeMountedVolume(path, this.#secret(secretName), group);
   }
 
-  /** Where the files of a mount lie on this machine. */
+  /** The folder of a mount on this machine. */
   #sourceOf({ name, subPath = '' }: Mount): string {
     const volume = this.spec.volumes.find((it) => it.name === name) as {
       persistentVolumeClaim?: { claimName: string };
@@ -187,7 +187,7 @@ export class Pod implements Disposable {
   }
 }
 
-/** `$(NAME)` as Kubernetes fills it in: what is not known stays. */
+/** Replaces `$(NAME)` as Kubernetes does: an unknown name stays as it is. */
 function expand(text: string, environment: Readonly<Record<string, string>>): string {
   return text.replace(/\$\((\w+)\)/g, (whole, name) => environment[name] ?? whole);
 }

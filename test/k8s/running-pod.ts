@@ -7,12 +7,12 @@ import { Pod, type PodSurroundings } from './pod.js';
 
 const entries = [entry('client'), entry('prometheus', { scopes: ['metrics'] })];
 
-/** Keys of `client` and `prometheus`, and the sample models: in an image, at `/models`, and behind a claim. */
+/** API keys of `client` and `prometheus`, and the sample models: in an image at `/models`, and behind a claim. */
 export const surroundings: PodSurroundings = {
   secrets: { 'sardonyx-keys': { 'keys.json': JSON.stringify(entries) } },
   imageFolders: { 'sardonyx-models:1': { '/models': 'models' } },
   claims: { 'sardonyx-models': 'models' },
-  // Any free port: that of the pod may be taken on this machine.
+  // Any free port, since the pod's port may be taken on this machine.
   environment: { PORT: '0' },
 };
 
@@ -55,13 +55,13 @@ export async function startPod(objects: readonly KubeObject[], given: PodSurroun
 }
 
 export interface PodAnswer {
-  /** 0 where there is no answer: `text` tells why. */
+  /** 0 without an answer: `text` is the reason then. */
   readonly status: number;
   readonly text: string;
   readonly headers: IncomingHttpHeaders;
 }
 
-/** GETs a path, or POSTs a body to it. */
+/** Sends a GET, or a POST if there is a body. */
 export function askFor(port: number, path: string, options: RequestOptions = {}, body?: string) {
   return new Promise<PodAnswer>((resolve) => {
     const method = body === undefined ? 'GET' : 'POST';
@@ -78,7 +78,7 @@ export function askFor(port: number, path: string, options: RequestOptions = {},
   });
 }
 
-/** What a probe of the kubelet sees. */
+/** The result of a kubelet's probe. */
 export const probe = async (port: number, path: string): Promise<number> => (await askFor(port, path)).status;
 
 const row = JSON.stringify({ age: 42, income: 51234.5, credit_score: 688 });

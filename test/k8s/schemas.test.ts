@@ -14,7 +14,7 @@ const versions = ['1.31', '1.34', '1.37'];
 const temp = mkdtempSync(join(tmpdir(), 'sardonyx-schemas-'));
 afterAll(() => rmSync(temp, { recursive: true }));
 
-/** Rules of checkov that are broken on purpose. */
+/** Rules of checkov that we break on purpose. */
 const accepted: Readonly<Record<string, string>> = {
   CKV_K8S_43: 'a digest is known where the image was built: an overlay of a user sets it',
   CKV_K8S_15: 'a tag is never given twice, so that a node which has the image need not reach the registry',
@@ -29,7 +29,7 @@ if (kustomize.missing !== undefined || validators.missing !== undefined) {
   const { folder } = validators;
   const texts: Readonly<Record<string, string>> = Object.fromEntries([
     ...readdirSync('k8s/overlays').map((name) => [name, render(command, join('k8s/overlays', name))]),
-    // Each component by itself: several sources of models exclude each other.
+    // Each component alone, since the sources of models exclude each other.
     ...readdirSync('k8s/components').map((name) => [name, renderWith(command, [name])]),
     ...additions.map(({ title, text }) => [title, renderWith(command, ['models-image-copy'], text)]),
   ]);
@@ -65,7 +65,7 @@ if (kustomize.missing !== undefined || validators.missing !== undefined) {
     120_000,
   );
 
-  test('a key that no schema has is found', () => {
+  test('a key that is in no schema is reported', () => {
     const file = join(temp, 'wrong.yaml');
     writeFileSync(file, (texts['dev'] as string).replace('timeoutSeconds', 'timeoutSecond'));
     const { status, stdout, stderr } = run('python/bin/kubernetes-validate', '-k', '1.37', '--strict', file);
@@ -81,16 +81,16 @@ if (kustomize.missing !== undefined || validators.missing !== undefined) {
     const check = checkOperators(objects);
     expect(check.types, 'tsc').toBe('');
     expect(check.values).toBe('ok\n');
-    // The check is one: keys and values that are wrong are found.
+    // Proof that the check works: wrong keys and values are reported.
     const wrong = objects.map((object) => ({ ...object, spec: { ...object.spec, nothing: 1 } }));
     expect(checkOperators(wrong).types.match(/'"nothing"' does not exist/g)).toHaveLength(ofOperators.length);
     const empty = objects.map((object) => ({ ...object, spec: {} }));
     expect(checkOperators(empty).values).toContain('must have required property scaleTargetRef');
   });
 
-  test('checkov finds nothing but what is meant', () => {
+  test('checkov reports only the rules that we break on purpose', () => {
     const args = ['--file', ...files, '--framework', 'kubernetes', '--compact', '--output', 'json'];
-    // Without the last one, checkov asks its maker for texts.
+    // Without the last option, checkov downloads texts from its vendor.
     const { stdout } = run('python/bin/checkov', ...args, '--skip-download');
     const { results, summary } = JSON.parse(stdout);
     const found: readonly { check_id: string; check_name: string; resource: string }[] =
@@ -104,7 +104,7 @@ if (kustomize.missing !== undefined || validators.missing !== undefined) {
     expect([...meant].sort()).toEqual(Object.keys(accepted).sort());
   }, 300_000);
 
-  /** What the compiler says of objects as literals, which it holds to their keys, and the schemas of their values. */
+  /** Errors of the compiler on the objects as literals, whose keys it checks, and of the schemas on their values. */
   function checkOperators(objects: readonly KubeObject[]): { types: string; values: string } {
     const packages: Readonly<Record<string, string>> = {
       'keda.sh': 'keda/keda.sh',

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 const pythonPackages = ['kubernetes-validate==1.37.0', 'checkov==3.3.30'];
 const nodePackages = ['@kubernetes-models/keda@2.0.0', '@kubernetes-models/prometheus-operator@6.0.0'];
 
-/** A folder with the packages of Node.js and, in `python/`, those of Python; or why there is none. */
+/** A folder with npm packages and, in `python/`, Python packages; or why there is none. */
 export type Validators = { readonly folder: string; readonly missing?: never } | { readonly missing: string };
 
 /**
- * Installs the tools once into the folder for temporary files, under a name that follows from their versions: about a
- * minute, 450 MB, and the registries of PyPI and npm.
+ * Installs the tools once into the temp folder, in a folder named after their versions. That takes about a minute,
+ * 450 MB, and the registries of PyPI and npm.
  */
 export function installValidators(): Validators {
   const digest = createHash('sha256').update([...pythonPackages, ...nodePackages].join());
@@ -24,7 +24,7 @@ export function installValidators(): Validators {
   const run = (file: string, ...args: string[]) =>
     execFileSync(file, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], timeout: 280_000 });
   try {
-    // Left by an installation that was cut off; a virtual environment holds its own path, so it is made in place.
+    // Left over from an interrupted installation. A virtual environment contains its own path, so it is built in place.
     if (existsSync(folder)) renameSync(folder, draft);
     mkdirSync(folder);
     writeFileSync(join(folder, 'package.json'), '{"private":true,"type":"module"}');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { LineLimit } from '../../src/log/line-limit.js';
 
-test('of a flood there are 20 lines at once, then one a second, which says how many had none', () => {
+test('a flood logs 20 lines at once, then one a second with the number of lines left out before it', () => {
   const limit = new LineLimit();
   const lines: [number, number][] = [];
   for (let ms = 0; ms < 10_000; ms += 1) {
@@ -13,7 +13,7 @@ test('of a flood there are 20 lines at once, then one a second, which says how m
   expect(lines.at(-1)).toEqual([9_000, 999]);
 });
 
-test('what comes now and then has a line each, and each kind is counted by itself', () => {
+test('rare events are all logged, and each kind of line has its own limit', () => {
   const limit = new LineLimit();
   for (let k = 0; k < 100; k += 1) expect(limit.take('a', k * 1_000)).toBe(0);
   for (let k = 0; k < 100; k += 1) limit.take('a', 100_000);

@@ -4,10 +4,10 @@ import { LineQueue } from '../../src/log/line-queue.js';
 const kib = 1_024;
 const createQueue = (maxBytes: number) => new LineQueue(maxBytes, (lost) => `lost ${lost}\n`);
 
-/** Takes all that waits, as one text. */
-function drain(queue: LineQueue, longest = 4_096): string {
+/** Reads all waiting lines as one text. */
+function drain(queue: LineQueue, maxBytes = 4_096): string {
   let text = '';
-  for (let bytes = queue.next(longest); bytes !== undefined; bytes = queue.next(longest)) {
+  for (let bytes = queue.next(maxBytes); bytes !== undefined; bytes = queue.next(maxBytes)) {
     text += bytes.toString();
     queue.advance(bytes.length);
   }
@@ -15,7 +15,7 @@ function drain(queue: LineQueue, longest = 4_096): string {
 }
 
 describe('the queue of lines', () => {
-  test('gives whole lines in order, in pieces that are no longer than asked for', () => {
+  test('returns whole lines in order, in pieces up to the given length', () => {
     const queue = createQueue(256 * kib);
     const lines = Array.from({ length: 3_000 }, (_unused, k) => `${k} ${'ä'.repeat(k % 40)}\n`);
     for (const line of lines) queue.push(line);
@@ -30,7 +30,7 @@ describe('the queue of lines', () => {
     expect(queue.bytes).toBe(64 * kib);
   });
 
-  test('gives a line that is longer than asked for by itself, and goes on after what was written of it', () => {
+  test('returns a longer line alone, and continues after the bytes of it that were written', () => {
     const queue = createQueue(1_024 * kib);
     const long = `${'x'.repeat(100_000)}\n`;
     for (const line of ['a\n', long, 'b\n']) queue.push(line);
@@ -41,7 +41,7 @@ describe('the queue of lines', () => {
     expect(drain(queue)).toBe(`${'x'.repeat(1_000)}\nb\n`);
   });
 
-  test('holds no more than its memory, and reports lost lines where they are missing', () => {
+  test('stays within its memory, and reports lost lines in their place', () => {
     const queue = createQueue(128 * kib);
     const line = `${'x'.repeat(999)}\n`;
     for (let k = 0; k < 1_000; k += 1) queue.push(line);
@@ -53,14 +53,14 @@ describe('the queue of lines', () => {
     expect(queue.lost).toBe(870);
   });
 
-  test('loses a line that no memory holds, and reports it', () => {
+  test('loses a line that is larger than its memory, and reports it', () => {
     const queue = createQueue(128 * kib);
     queue.push(`${'x'.repeat(200_000)}\n`);
     queue.push('b\n');
     expect(drain(queue)).toBe('lost 1\nb\n');
   });
 
-  test('loses all that waits, and counts no line twice however often its report is lost', () => {
+  test('drops all waiting lines, and counts each once even if its report is dropped too', () => {
     const queue = createQueue(128 * kib);
     for (let k = 0; k < 10; k += 1) queue.push(`${k}\n`);
     queue.advance(4);
@@ -73,7 +73,7 @@ describe('the queue of lines', () => {
     expect(drain(queue)).toBe('lost 8\nnext\n');
   });
 
-  test('ends a line that was cut before the next one begins', () => {
+  test('ends a partly written line before the next one begins', () => {
     const queue = createQueue(128 * kib);
     queue.push('cut here\n');
     queue.advance(3);

@@ -29,7 +29,7 @@ interface Line {
   readonly lines?: number;
 }
 
-/** A named pipe, whose reader takes something only when it is asked to. */
+/** A named pipe that is read only on `read()`. */
 function createPipe(name: string) {
   const path = join(folder, name);
   execFileSync('mkfifo', [path]);
@@ -44,7 +44,7 @@ function createPipe(name: string) {
           text += buffer.toString('utf8', 0, n);
         }
       } catch {
-        // Nothing is there to be read.
+        // The pipe is empty.
       }
       return parse(text);
     },
@@ -62,7 +62,7 @@ const parse = (text: string): Line[] =>
     .map((line) => JSON.parse(line));
 
 describe('a log', () => {
-  test('that nobody reads holds nothing up, and says how many lines it has lost once it is read', async () => {
+  test('whose reader is stalled never blocks, and later reports the number of lost lines', async () => {
     const pipe = createPipe('stalled');
     const before = countLostLines();
     const logger = createLogger('info', { worker: 3 }, pipe.writer);
@@ -79,13 +79,13 @@ describe('a log', () => {
     await vi.waitUntil(() => pipe.read().at(-1)?.msg === 'after', patience);
     const all = pipe.read();
     expect(all.filter(({ msg }) => msg === 'line')).toHaveLength(count - lost);
-    // In their order, and the report in the place of what is missing.
+    // The lines are in order, and the report stands in the place of the lost ones.
     expect(all.at(-2)).toMatchObject({ level: 40, worker: 3, lines: lost });
     expect(all.every((line) => (line as { worker?: number }).worker === 3)).toBe(true);
     expect(all).toHaveLength(count - lost + 2);
   });
 
-  test('whose reader goes away loses its lines, and goes on once there is one again', async () => {
+  test('whose reader leaves loses lines, and continues once a reader is back', async () => {
     const pipe = createPipe('left');
     const before = countLostLines();
     const logger = createLogger('info', {}, pipe.writer);
@@ -96,14 +96,14 @@ describe('a log', () => {
     logger.info('lost 2');
     await vi.waitUntil(() => countLostLines() === before + 2, patience);
     pipe.comeBack();
-    // Without another line: what was lost is said as soon as it can be.
+    // The report needs no further line: it is written as soon as the pipe has a reader.
     await vi.waitUntil(() => pipe.read().some(({ lines }) => lines === 2), patience);
     logger.info('after');
     await vi.waitUntil(() => pipe.read().at(-1)?.msg === 'after', patience);
     expect(pipe.read().map(({ msg }) => msg)).toEqual(['before', expect.stringContaining('lost'), 'after']);
   });
 
-  test('on a full device loses its lines one try later, and throws nothing', async () => {
+  test('on a full device loses its lines after a second try, and throws nothing', async () => {
     const before = countLostLines();
     const logger = createLogger('info', {}, openSync('/dev/full', O_WRONLY));
     for (let k = 0; k < 50; k += 1) logger.info('line');
@@ -112,7 +112,7 @@ describe('a log', () => {
     await vi.waitUntil(() => countLostLines() === before + 51, patience);
   });
 
-  test('to a file goes on in a new file after a rename, with the mode of the old one', async () => {
+  test('to a renamed file continues in a new file with the mode of the old one', async () => {
     const path = join(folder, 'renamed.log');
     const logger = createLogger('info', {}, openSync(path, 'a', 0o640));
     for (let k = 0; k < 1_000; k += 1) logger.info({ k }, 'line');
@@ -132,7 +132,7 @@ describe('a log', () => {
     expect(order).toEqual(Array.from({ length: 2_000 }, (_unused, k) => k));
   });
 
-  test('that cannot be opened again stays in the old file, and says so there', async () => {
+  test('that cannot be reopened stays in the old file, and logs the error there', async () => {
     const path = join(folder, 'gone', 'kept.log');
     execFileSync('mkdir', [join(folder, 'gone')]);
     const logger = createLogger('info', {}, openSync(path, 'a'));

@@ -3,7 +3,7 @@ import net from 'node:net';
 import { expect, test } from 'vitest';
 import { startServerProcess, waitForLine } from '../helpers/server-process.js';
 
-test('descriptors that are used up are a line in the log, once, and a metric', async () => {
+test('used-up file descriptors are logged once, and stand in the metrics', async () => {
   await using server = await startServerProcess(
     { AUTH: 'off' },
     { under: ['sh', '-c', 'ulimit -n 256; exec "$@"', 'sh'] },

@@ -12,7 +12,7 @@ const linesOf = async (path: string) => {
   return summarizeStart(server.app, readConfig({ MODELS_DIR: path })).lines.join('\n');
 };
 
-test('the first request is one that was answered, and a model that has no example gives none', async () => {
+test('the first request uses a model with an answered example, and is left out without one', async () => {
   using folder = createRegistryFolder();
   folder.addVersion('a-noise', '1', {
     manifest: { ...manifest, features: [...manifest.features] },
@@ -26,7 +26,7 @@ test('the first request is one that was answered, and a model that has no exampl
   expect(await linesOf(folder.path)).toMatch(/Try it +curl \S+\/models\/sum\/predict /);
 });
 
-test('why a model answers nothing stands once, below the model or as what is not ready', async () => {
+test('the problem of a model is listed once: below the model, or as a reason for "Not ready"', async () => {
   using folder = createRegistryFolder();
   const version = {
     manifest: { ...manifest, features: [...manifest.features] },

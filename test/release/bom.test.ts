@@ -6,14 +6,14 @@ import { describe, expect, test } from 'vitest';
 import { createBom } from '../../scripts/release/bom.js';
 import { readLock } from '../../scripts/release/lock.js';
 
-/** The project's own schemas come with its library. */
+/** The official schemas, from CycloneDX's own library. */
 const schemas = join(
   dirname(createRequire(import.meta.url).resolve('@cyclonedx/cyclonedx-library/package.json')),
   'res/schema',
 );
 const readSchema = (name: string) => ({
   ...JSON.parse(readFileSync(join(schemas, name), 'utf8')),
-  // By its file's name, as the others refer to it.
+  // The other schemas refer to it by its file name.
   $id: `http://cyclonedx.org/schema/${name}`,
 });
 const ajv = new Ajv({
@@ -38,11 +38,11 @@ describe('the bill of materials', () => {
     expect(validate({ ...bom, components: [{ name: 'x' }] })).toBe(false);
   });
 
-  test('is the same each time that it is made', () => {
+  test('is identical each time that it is created', () => {
     expect(createBom()).toEqual(bom);
   });
 
-  test('names the server as it names itself', () => {
+  test('has the name and version of package.json', () => {
     const { name, version } = JSON.parse(readFileSync('package.json', 'utf8'));
     expect(bom.metadata.component).toMatchObject({ type: 'application', name, version });
   });
@@ -60,7 +60,7 @@ describe('the bill of materials', () => {
     }
   });
 
-  test("has the engine's libraries, of one platform where one is named", () => {
+  test("has the engine's libraries: all of them, or those of a given platform", () => {
     const folder = 'node_modules/onnxruntime-node/bin/napi-v6';
     const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((it) => it.isFile());
     expect(partsOf('onnxruntime-node')).toHaveLength(files.length);
@@ -78,7 +78,7 @@ describe('the bill of materials', () => {
     }
   });
 
-  test('has the Swagger UI that the manual brings', () => {
+  test("has the Swagger UI of the manual's package", () => {
     const [{ name, version }] = partsOf('@fastify/swagger-ui') as [(typeof bom.components)[number]];
     expect(name).toBe('swagger-ui-dist');
     const script = readFileSync('node_modules/@fastify/swagger-ui/static/swagger-ui-bundle.js', 'utf8');

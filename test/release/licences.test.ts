@@ -6,25 +6,25 @@ import { readLock } from '../../scripts/release/lock.js';
 
 const packages = readLock();
 
-describe('the licences of what is installed', () => {
-  test('are all on the list of those that may be', () => {
+describe('the licences of the installed packages', () => {
+  test('are all allowed', () => {
     expect(packages.length).toBeGreaterThan(50);
     expect(packages.filter(({ license }) => !isAllowed(license))).toEqual([]);
   });
 
-  test('are those that the packages themselves say', () => {
+  test('are the same as in the package.json of each package', () => {
     const own = packages.map(({ path }) => JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')));
     expect(packages.map(({ name, version, license }) => ({ name, version, license }))).toEqual(
       own.map(({ name, version, license }) => ({ name, version, license })),
     );
   });
 
-  test('have a text in each package, but for those that are known to bring none', () => {
+  test('have a text in each package, except three known ones', () => {
     const bare = packages.filter(({ path }) => readTexts(path).length === 0).map(({ name }) => name);
     expect(bare).toEqual(['abstract-logging', 'onnxruntime-common', 'onnxruntime-node']);
   });
 
-  test('are listed with each text once', () => {
+  test('are listed, with each text once', () => {
     const text = describeLicences(packages);
     for (const { name, version, license } of packages)
       expect(text).toContain(`\n${name} ${version}: ${license}\n`);

@@ -16,7 +16,7 @@ const files = execFileSync('tar', ['-tf', release.file], { encoding: 'utf8' })
   .map((path) => path.replace('package/', ''));
 
 describe('the package of a release', () => {
-  test('holds what runs and what is read, and nothing for development', () => {
+  test('holds the build, models, docs and deployment files, and nothing for development', () => {
     const kinds = [
       /^dist\/.*\.(js|json)$/,
       /^models\//,
@@ -31,13 +31,13 @@ describe('the package of a release', () => {
     expect(statSync(release.file).size).toBeLessThan(1_000_000);
   });
 
-  test('has pages that link to nothing outside of it', () => {
+  test('has pages whose links lead to files inside the package', () => {
     const pages = files.filter((path) => /^(docs\/.*|SECURITY)\.md$/.test(path));
     const broken = pages.flatMap((page) =>
       [...readFileSync(join(unpacked, page), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)]
         .map(([, link]) => join(dirname(page), link as string))
         .filter((link) => !/https?:\//.test(link))
-        // An image is built from the repository.
+        // Images are built from the repository: the package leaves these out.
         .filter((link) => !/^(Dockerfile|docker-compose\.yml)$/.test(link))
         .filter((link) => !existsSync(join(unpacked, link)))
         .map((link) => `${page}: ${link}`),
@@ -53,7 +53,7 @@ describe('the package of a release', () => {
     expect(readLock().filter(({ integrity }) => !integrity?.startsWith('sha512-'))).toEqual([]);
   });
 
-  test('comes with a bill of materials, and with digests that sha256sum checks', () => {
+  test('comes with a bill of materials, and with digests for sha256sum', () => {
     const folder = dirname(release.file);
     const checked = execFileSync('sha256sum', ['--check', 'SHA256SUMS'], { cwd: folder, encoding: 'utf8' });
     const { version } = JSON.parse(readFileSync('package.json', 'utf8'));

@@ -11,7 +11,7 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'));
 
 describe('the version of package.json', () => {
-  test('is that of the lock file, the command line, the server and its document', async () => {
+  test('is also in the lock file, the command line, the server and the OpenAPI document', async () => {
     await using server = await buildTestApp();
     const get = async (url: string) => (await server.app.inject(url)).json();
     expect([lock.version, lock.packages[''].version]).toEqual([version, version]);
@@ -21,7 +21,7 @@ describe('the version of package.json', () => {
     expect((await get('/openapi.json')).info.version).toBe(version);
   });
 
-  test('is the only one of ours that pages and files of deployment name', () => {
+  test('is the only Sardonyx version in the docs and the deployment files', () => {
     const named = listPlaces().map((file) => ({ file, versions: findVersions(readFileSync(file, 'utf8')) }));
     expect(named.filter(({ versions }) => versions.some((each) => each !== version))).toEqual([]);
     const withOne = named.filter(({ versions }) => versions.length > 0).map(({ file }) => file);
@@ -61,7 +61,7 @@ describe('a change of version', () => {
   };
   const read = (name: string) => readFileSync(join(folder, name), 'utf8');
 
-  test('is refused where it is none', () => {
+  test('refuses a text that is no version', () => {
     const { status, stderr } = run('bump.ts', 'next');
     expect([status, stderr]).toEqual([1, 'bump: got "next", takes a version such as 0.2.0\n']);
   });
@@ -79,9 +79,12 @@ describe('a change of version', () => {
   });
 
   test('is not made twice for the same changes, nor released under another tag', () => {
-    expect(run('bump.ts', '7.9.0').stderr).toContain('CHANGELOG.md has nothing unreleased');
+    expect(run('bump.ts', '7.9.0').stderr).toContain('the section [Unreleased] of CHANGELOG.md is empty');
     expect(JSON.parse(read('package.json')).version).toBe('7.8.9');
     const { status, stderr } = run('notes.ts', 'v7.9.0');
-    expect([status, stderr]).toEqual([1, 'notes: the tag is v7.9.0, and package.json says 7.8.9\n']);
+    expect([status, stderr]).toEqual([
+      1,
+      'notes: the tag is v7.9.0, but the version in package.json is 7.8.9\n',
+    ]);
   });
 });

@@ -14,11 +14,14 @@ describe('a key in a text', () => {
     ['all of it encoded in capitals', encode(key).toUpperCase()],
     ['encoded twice', encodeMarks(encode(key))],
     ['encoded six times', [1, 2, 3, 4, 5].reduce(encodeMarks, encode(key))],
-    ['encoded in two ways, one over the other', encode(encode(key))],
-    ['encoded more often than is looked at', [...'123456789'].reduce((it) => encode(it), key.slice(0, 6))],
+    ['encoded twice, every character', encode(encode(key))],
+    [
+      'encoded more often than hideKeys decodes',
+      [...'123456789'].reduce((it) => encode(it), key.slice(0, 6)),
+    ],
   ])('is hidden: %s', (_how, text) => {
     const hidden = hideKeys(`/models/${text}/predict`);
-    // Whoever reads the log may decode it as often as it takes.
+    // A reader of the log may decode it any number of times.
     let plain = hidden;
     for (let k = 0; k < 20; k += 1)
       plain = plain.replace(/%([0-9a-f]{2})/gi, (_all, it) => String.fromCharCode(Number.parseInt(it, 16)));
@@ -28,18 +31,18 @@ describe('a key in a text', () => {
   });
 
   test.each(['/models/caf%C3%A9/predict', '/100%', '/%zz%', '/a%2525b', 'plain'])(
-    'is not seen in %s',
+    'is not found in %s',
     (text) => {
       expect(hideKeys(text)).toBe(text);
     },
   );
 
-  test('leaves the rest of the text', () => {
+  test('is hidden alone: the rest of the text stays', () => {
     expect(hideKeys(`/models/${key}/predict`)).toBe('/models/sdx_…/predict');
     expect(hideKeys('/models/%73dx_abc/predict')).toBe('/models/sdx_…/predict');
   });
 
-  test('is looked for in a time that does not depend on how a long text is encoded', () => {
+  test('is searched for within 100 ms in long texts with many percent signs', () => {
     const started = performance.now();
     hideKeys(`/${'%25'.repeat(5_000)}`);
     hideKeys(`/${'%2525'.repeat(3_000)}73`);

@@ -10,11 +10,11 @@ test.each([
   ['credit_scor', ['credit_score', 'credit_scores', 'debit'], ['credit_score', 'credit_scores']],
   ['abc', ['xyz'], []],
   ['a'.repeat(65), ['a'.repeat(65)], []],
-])('%s of %j means %j', (name, known, meant) => {
+])('for "%s" among %j the suggestions are %j', (name, known, meant) => {
   expect(nearestNames(name, known, 3)).toEqual(meant);
 });
 
-/** The whole table, as the paper has it. */
+/** The full table of the paper, as an independent check. */
 function levenshtein(a: string, b: string): number {
   const table = Array.from({ length: a.length + 1 }, (_, i) =>
     Array.from({ length: b.length + 1 }, (_, k) => i + k),
@@ -32,7 +32,7 @@ function levenshtein(a: string, b: string): number {
   return (table[a.length] as number[])[b.length] as number;
 }
 
-test('the nearest are those of the whole table, whatever the names', () => {
+test('the nearest names are those that the full table gives', () => {
   const random = createRandom(7);
   const word = () =>
     Array.from({ length: 1 + Math.floor(random() * 24) }, () => 'abc'[Math.floor(random() * 3)]).join('');
@@ -53,7 +53,7 @@ test('the nearest are those of the whole table, whatever the names', () => {
   expect(found).toBeGreaterThan(100);
 });
 
-test('a search ends with its budget, and finds nothing then', () => {
+test('a search that uses up its budget ends without suggestions', () => {
   const known = Array.from({ length: 1_000 }, (_, k) => `${'a'.repeat(30)}${k}${'b'.repeat(30)}`);
   const budget = createSearchBudget();
   const before = budget.cells;

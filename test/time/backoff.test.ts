@@ -9,6 +9,6 @@ test.each([
   [8, 6_400],
   [9, 10_000],
   [10_000, 10_000],
-])('after %i deaths in a row the next worker waits %i ms', (deaths, ms) => {
+])('after %i deaths in a row the next worker starts after %i ms', (deaths, ms) => {
   expect(pauseAfter(deaths)).toBe(ms);
 });

@@ -1,4 +1,4 @@
-"""Asks a server as KServe's own client does, and with urllib, and prints what came back as JSON."""
+"""Sends requests to a server with KServe's own client and with urllib, and prints the answers as JSON."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Holds manifests to the types of KServe's own client: each key is one of them, and each value of its type."""
+"""Checks manifests against the types of KServe's own client: each key must exist, and each value have its type."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ PLAIN = {"str": str, "int": int, "bool": bool, "float": (int, float), "object": 
 
 
 def check(value, kind, path):
-    """Raises where a value is not what the type says."""
+    """Raises if a value does not have its type."""
     for shape, inner in ((list, r"list\[(.*)\]"), (dict, r"dict\(str, (.*)\)|dict\[str, (.*)\]")):
         found = re.fullmatch(inner, kind, re.IGNORECASE)
         if found:
@@ -29,7 +29,7 @@ def check(value, kind, path):
         assert isinstance(value, PLAIN[kind]), f"{path} must be a {kind}, got {value!r}"
         return
     model = getattr(kserve, kind, None) or getattr(kubernetes.client, kind)
-    # A quantity or a port is text or a number: the client has no members for them.
+    # Quantities and ports are texts or numbers: the client's types have no members for them.
     if not hasattr(model, "attribute_map") or kind in ("ResourceQuantity", "IntstrIntOrString"):
         return
     names = {json_name: name for name, json_name in model.attribute_map.items()}

@@ -1,6 +1,6 @@
 import { integer, join, message, text } from './wire.js';
 
-/** Model files that are small to make and would cost their reader dearly, each with what refuses it. */
+/** Small model files that would be very expensive to read, each with the check that refuses it. */
 export interface Bomb {
   readonly name: string;
   readonly make: () => Uint8Array;
@@ -49,7 +49,7 @@ export const bombs: readonly Bomb[] = [
     reason: /over 64,000,000 elements in its lists/,
   },
   {
-    name: 'fields that nobody knows',
+    name: 'unknown fields',
     make: () => join([integer(1, 8), repeat(Uint8Array.of(0x78, 1), 3_000_000), message(7, [])]),
     reason: /over 2,000,000 fields/,
   },

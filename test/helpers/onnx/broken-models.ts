@@ -12,7 +12,7 @@ import {
   typeOf,
 } from '../onnx.js';
 
-/** Models that the engine refuses, or that load and cannot be served as they are. X is [N, 1] float32. */
+/** Models that the engine refuses, or that load but cannot be served. X is [N, 1] float32. */
 
 const X = tensorValue('X', 'float32', ['N', 1]);
 const VARIABLE = tensorValue('variable', 'float32', ['N', 1]);
@@ -32,14 +32,14 @@ const echoOf = (type: ElementType, shape?: readonly Dimension[]): Uint8Array =>
     opset: 19,
   });
 
-/** Sound ONNX of types that the Node binding has no array for: refused at load. */
+/** Valid ONNX with types for which the Node binding has no array: refused at load. */
 export const bfloat16 = (): Uint8Array => echoOf('bfloat16', ['N', 1]);
 export const float8 = (): Uint8Array => echoOf('float8e4m3fn', ['N', 1]);
 
-/** Loads and runs; only the graph tells that the rank is unknown, the engine's metadata shows a scalar. */
+/** Loads and runs. Only the graph shows that the rank is unknown; the engine's metadata shows a scalar. */
 export const unknownRank = (): Uint8Array => echoOf('float32');
 
-/** An initializer that claims 2^20 × 2^20 float32, 4 TB, and holds 4 bytes. All else about it is sound. */
+/** An initializer that claims 2^20 × 2^20 float32 (4 TB) and has 4 bytes. The rest of the model is valid. */
 export function hugeInitializer(): Uint8Array {
   return identity({
     outputs: [tensorValue('variable', 'float32')],
@@ -50,12 +50,12 @@ export function hugeInitializer(): Uint8Array {
 
 const OPTIONAL = optionalValue('variable', 'float32', ['N', 1]);
 
-/** The output is declared optional; it holds X, and can be fetched. */
+/** The output is declared optional. It holds X, and can be fetched. */
 export function optionalOutput(): Uint8Array {
   return identity({ outputs: [OPTIONAL], nodes: [node('Optional', ['X'], ['variable'])] });
 }
 
-/** The output is optional and empty: it loads, and whoever fetches it ends the process with SIGSEGV. */
+/** The output is optional and empty: the model loads, but fetching the output ends the process with SIGSEGV. */
 export function emptyOptional(): Uint8Array {
   return identity({
     outputs: [OPTIONAL],
@@ -63,7 +63,7 @@ export function emptyOptional(): Uint8Array {
   });
 }
 
-/** The output is a sequence of two tensors: it loads, and the run throws when it is fetched. */
+/** The output is a sequence of two tensors: the model loads, and a run throws when the output is fetched. */
 export function sequenceOutput(): Uint8Array {
   return identity({
     outputs: [sequenceValue('variable', 'float32', ['N', 1])],

@@ -12,7 +12,7 @@ import {
   tensorValue,
 } from '../onnx.js';
 
-/** Tiny classifiers, each with its outputs in one of the forms that exporters give them. */
+/** Tiny classifiers, each with its outputs in one of the forms of known exporters. */
 
 const LABEL = tensorValue('label', 'int64', ['N']);
 const probabilitiesValue = (columns: number) => tensorValue('probabilities', 'float32', ['N', columns]);
@@ -47,8 +47,8 @@ function logistic(
 }
 
 /**
- * X [N, number of classes] → label [N] string and probabilities: the softmax of X itself, so that a test knows
- * what to expect.
+ * X [N, number of classes] → label [N] string and probabilities: the softmax of X itself, so that a test can compute
+ * the expected values.
  */
 export function multiclass(classes: readonly string[] = ['red', 'green', 'blue']): Uint8Array {
   const count = classes.length;
@@ -90,7 +90,7 @@ export function logits(classes: number): Uint8Array {
 
 /**
  * A logistic regression with scikit-learn's default ZipMap: label, and output_probability as a sequence of maps.
- * With `tensor` the probabilities are exposed as a tensor too; with `used` the maps go into a node beyond.
+ * With `tensor` the probabilities are also exposed as a tensor; with `used` the maps go into a further node.
  */
 export function zipMap({
   tensor = false,

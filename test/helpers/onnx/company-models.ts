@@ -6,7 +6,7 @@ import { createRandom } from './random.js';
 const X = (columns: number) => tensorValue('X', 'float32', ['N', columns]);
 const VARIABLE = tensorValue('variable', 'float32', ['N', 1]);
 
-/** As onnxruntime's quantize_dynamic writes a layer: the scale of X is that of the whole run. */
+/** A layer as written by onnxruntime's quantize_dynamic: the scale of X is computed over the whole run. */
 export function dynamicallyQuantized(columns = 3): Uint8Array {
   const weights = Array.from({ length: columns }, (_unused, k) => 60 * k + 7);
   return model({
@@ -42,7 +42,7 @@ export function centredOnRun(columns = 3): Uint8Array {
   });
 }
 
-/** The same behind a transposition, so that the rows are the second axis. */
+/** The same after a transposition, so that the rows are the second axis. */
 export function centredInDisguise(columns = 3): Uint8Array {
   return model({
     inputs: [X(columns)],
@@ -81,7 +81,7 @@ export function trainingNormalization(columns = 3): Uint8Array {
   });
 }
 
-/** X's first column and a draw from the normal distribution. */
+/** X's first column plus a draw from the normal distribution. */
 export function randomNoise(columns = 3): Uint8Array {
   return model({
     inputs: [X(columns)],
@@ -95,7 +95,7 @@ export function randomNoise(columns = 3): Uint8Array {
   });
 }
 
-/** X through a Dropout in training mode, which leaves out half of the columns at random. */
+/** X after a Dropout in training mode, which drops half of the columns at random. */
 export function trainingDropout(columns = 3): Uint8Array {
   return model({
     inputs: [X(columns)],

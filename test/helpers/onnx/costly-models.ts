@@ -1,6 +1,6 @@
 import { initializer, int, ints, type ModelSource, model, node, tensor, tensorValue } from '../onnx.js';
 
-/** A graph, and a short request for it that takes long, or ends the process that runs it. */
+/** A graph, and a short request that makes its run very long, or ends the process that runs it. */
 export interface Costly {
   readonly name: string;
   readonly model: Uint8Array;
@@ -15,7 +15,7 @@ function costly(name: string, source: ModelSource, inputs: unknown): Costly {
   return { name, model: model({ outputs: [Y], ...source }), body: { inputs } };
 }
 
-/** As many elements as the value of an input says, or as the dimension of one does: each body has some bytes. */
+/** A tensor whose size is the value, or a dimension, of an input. Each body has only a few bytes. */
 export const sizedByValue: readonly Costly[] = [
   costly(
     'hann-window',
@@ -152,7 +152,7 @@ export const sizedByValue: readonly Costly[] = [
   ),
 ];
 
-/** The ends by SIGFPE that are known of onnxruntime 1.30: an empty tensor, and the smallest integer by -1. */
+/** Known crashes by SIGFPE in onnxruntime 1.30: an empty tensor, and the smallest integer divided by -1. */
 export function topScores(): Uint8Array {
   return model({
     inputs: [tensorValue('X', 'float32', ['N', 'K', 4])],

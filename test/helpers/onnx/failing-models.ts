@@ -1,8 +1,8 @@
 import { type Encoded, graph, initializer, int, model, node, tensor, tensorValue } from '../onnx.js';
 
 /**
- * Models that load, and then fail or dawdle at a run because of the values they are given. X is [N, 1] float32
- * and the output `value` [N, 1], unless a docstring says otherwise.
+ * Models that load, and whose runs fail or take long for some values. X is [N, 1] float32 and the output `value` is
+ * [N, 1], unless a docstring says otherwise.
  */
 
 const X = tensorValue('X', 'float32', ['N', 1]);
@@ -15,7 +15,7 @@ function fromX(
   return model({ inputs: [X], outputs: [VALUE], nodes, initializers });
 }
 
-/** X is a place in a table of 10, 20, 30, 40; any beyond -4 and 3 makes the engine throw, for the whole run. */
+/** X is an index into a table of 10, 20, 30, 40. An index outside -4 to 3 makes the engine throw for the whole run. */
 export function gatherByValue(): Uint8Array {
   return fromX(
     [
@@ -29,7 +29,7 @@ export function gatherByValue(): Uint8Array {
 /** The logarithm: NaN for a negative number, -Infinity for 0. */
 export const nanAt = (): Uint8Array => fromX([node('Log', ['X'], ['value'])]);
 
-/** NaN whatever X is. */
+/** NaN for any X. */
 export const neverANumber = (): Uint8Array =>
   fromX([node('Add', ['X', 'nan'], ['value'])], [initializer('nan', 'float32', [1], [Number.NaN])]);
 
@@ -37,7 +37,7 @@ export const neverANumber = (): Uint8Array =>
 export const infOut = (): Uint8Array =>
   fromX([node('Div', ['one', 'X'], ['value'])], [initializer('one', 'float32', [1], [1])]);
 
-/** X [N, 1] int64 → value int64, X times 2^40: beyond 2^53 from 8,192 on. */
+/** X [N, 1] int64 → value int64, X times 2^40: from 8,192 on at least 2^53. */
 export function bigInt64(): Uint8Array {
   return model({
     inputs: [tensorValue('X', 'int64', ['N', 1])],
@@ -50,7 +50,7 @@ export function bigInt64(): Uint8Array {
 const scalar = (name: string, type: 'float32' | 'int64' | 'bool') => tensorValue(name, type, []);
 const TRUE = initializer('true', 'bool', [], [true]);
 
-/** Adds 0 to X as often as 2^62 times: a run that ends only with its process. */
+/** Adds 0 to X 2^62 times: the run ends only with its process. */
 export function endlessLoop(): Uint8Array {
   const body = graph({
     name: 'for ever',
@@ -65,8 +65,8 @@ export function endlessLoop(): Uint8Array {
 }
 
 /**
- * X → value, unchanged, after as many products of two 128 × 128 matrices as asked: some 0.1 ms each. Without
- * `iterations`, as many as the largest X says.
+ * X → value, unchanged, after `iterations` products of two 128 × 128 matrices, about 0.1 ms each. Without
+ * `iterations` the number is the largest X.
  */
 export function slow(iterations?: number): Uint8Array {
   const size = 128;
@@ -97,7 +97,7 @@ export function slow(iterations?: number): Uint8Array {
   );
 }
 
-/** X → value, unchanged, by way of a tensor of as many float32 as the largest X says. */
+/** X → value, unchanged, through a tensor whose number of float32 is the largest X. */
 export function allocating(): Uint8Array {
   return fromX(
     [
@@ -114,6 +114,6 @@ export function allocating(): Uint8Array {
   );
 }
 
-/** X and some noise: another answer each time. */
+/** X plus noise: a different answer each time. */
 export const noisy = (): Uint8Array =>
   fromX([node('RandomNormalLike', ['X'], ['noise']), node('Add', ['X', 'noise'], ['value'])]);

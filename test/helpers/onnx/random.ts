@@ -1,2 +1,2 @@
-/** Numbers in [0, 1) that are the same on each machine. */
+/** Pseudo-random numbers in [0, 1), the same on every machine. */
 export { createRandom } from '../../../src/models/warm-up/random.js';

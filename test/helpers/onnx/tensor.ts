@@ -35,8 +35,8 @@ export const ELEMENT_TYPES = Object.keys(ELEMENT_CODES) as ElementType[];
 export const elementCode = (type: ElementType): number => ELEMENT_CODES[type];
 
 /**
- * The elements in row-major order. A `Uint8Array` is taken as the raw bytes: the only form for the types that
- * have no writer here (complex, float8, and those of under eight bits).
+ * The elements in row-major order. A `Uint8Array` holds the raw bytes: the only form for types without a writer here
+ * (complex, float8, and those under eight bits).
  */
 export type TensorData = Uint8Array | readonly (number | bigint | boolean | string)[];
 
@@ -48,14 +48,14 @@ export interface TensorSource {
   readonly external?: ExternalData;
 }
 
-/** Where the bytes of a tensor lie instead. Numbers are written as text, as ONNX wants. */
+/** The file that holds the bytes of a tensor. Numbers are written as text, as ONNX requires. */
 interface ExternalData {
   readonly location: string;
   readonly offset?: number;
   readonly length?: number;
 }
 
-/** A float16, as its 16 bits; rounds to nearest, ties to even. */
+/** The 16 bits of a float16. Rounds to nearest, ties to even. */
 export function toFloat16(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const size = Math.abs(value);
@@ -71,7 +71,7 @@ export function toFloat16(value: number): number {
 
 type Put = (view: DataView, at: number, value: number | bigint) => void;
 
-/** Bytes an element, and the way to put one. */
+/** Bytes per element, and the function that writes one. */
 const WRITERS: Partial<Record<ElementType, readonly [number, Put]>> = {
   float32: [4, (view, at, value) => view.setFloat32(at, Number(value), true)],
   float64: [8, (view, at, value) => view.setFloat64(at, Number(value), true)],

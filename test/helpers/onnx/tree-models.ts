@@ -36,9 +36,9 @@ const nodeAttributes = (nodes: TreeNodes) => ({
 });
 
 /**
- * X [N, features] → label [N] int64 and probabilities [N, 2], from trees of the given nodes. As scikit-learn's
- * converter does for two classes, the weights are those of the second and the class id is 0 throughout: given
- * weights for both, the engine's label is always the second class.
+ * X [N, features] → label [N] int64 and probabilities [N, 2], from trees of the given nodes. As in scikit-learn's
+ * converter for two classes, the weights are those of the second class and all class ids are 0: with weights for both
+ * classes, the engine's label is always the second one.
  */
 function treeClassifier(
   features: number,
@@ -133,8 +133,8 @@ const treeModel = (regress: Encoded<'node'>, mlOpset = 3) =>
   });
 
 /**
- * Three splits at 0.5, of which the second and third lead to each other when true. It loads; a row above 0.5 gets
- * 5, and any other never comes back. (Along the false sides the engine would refuse the cycle.)
+ * Three splits at 0.5; the second and third lead to each other when true. The model loads. A row above 0.5 gets 5; the
+ * run of any other row never ends. (The engine would refuse a cycle along the false sides.)
  */
 export function cyclicTree(): Uint8Array {
   const nodes = {
@@ -150,8 +150,8 @@ export function cyclicTree(): Uint8Array {
 }
 
 /**
- * One tree that is a chain: X at most 0 is a leaf of 1, at most 1 a leaf of 2, and so on for as many levels as
- * asked; beyond them 0. At 20,000 levels the engine ends the process with SIGSEGV while it loads.
+ * One tree that is a chain of levels: X at most 0 gives 1, at most 1 gives 2, and so on; above all levels 0. With
+ * 20,000 levels the engine ends the process with SIGSEGV at load.
  */
 export function deepTree(levels: number): Uint8Array {
   const count = 2 * levels + 1;
@@ -171,7 +171,7 @@ export function deepTree(levels: number): Uint8Array {
   return treeRegressor(nodes, leaves, weights);
 }
 
-/** The newer operator, of ai.onnx.ml 5. X [N, 1] → variable [N, 1]: nodes and leaves are named by their place. */
+/** The newer operator of ai.onnx.ml 5. X [N, 1] → variable [N, 1]: nodes and leaves are referred to by index. */
 export function treeEnsemble(nodes: {
   whenTrue: readonly number[];
   isTrueLeaf: readonly number[];

@@ -1,7 +1,7 @@
 import { type ElementType, elementCode } from './tensor.js';
 import { integer, join, message, text } from './wire.js';
 
-/** A part of a model, already in bytes. The tag keeps a node from being passed for a value. */
+/** A part of a model as bytes. The tag keeps a node from being passed as a value. */
 export interface Encoded<Kind extends string> {
   readonly kind: Kind;
   readonly bytes: Uint8Array;
@@ -45,6 +45,6 @@ const mapType = (key: ElementType, type: ElementType) =>
 export const mapValue = (name: string, key: ElementType, type: ElementType) =>
   value(name, mapType(key, type));
 
-/** What scikit-learn's converter puts out for probabilities unless told `zipmap=False`. */
+/** The type of probabilities from scikit-learn's converter, unless it gets `zipmap=False`. */
 export const sequenceOfMapsValue = (name: string, key: ElementType, type: ElementType) =>
   value(name, message(4, message(1, mapType(key, type))));

@@ -1,4 +1,4 @@
-/** Protobuf, written: each function gives the bytes of one field. Nothing here knows of ONNX. */
+/** Writes Protobuf: each function returns the bytes of one field. Independent of ONNX. */
 
 type Integer = number | bigint | boolean;
 
@@ -41,7 +41,7 @@ export function message(field: number, parts: Uint8Array | readonly Uint8Array[]
 
 export const text = (field: number, value: string): Uint8Array => message(field, Buffer.from(value));
 
-/** Lists are written one field an element, not packed: so do the exporters, whose schema is proto2. */
+/** Lists are written with one field per element, not packed, as exporters do: their schema is proto2. */
 export function integers(field: number, values: Iterable<number | bigint>): Uint8Array {
   const head = tag(field, 0);
   const bytes: number[] = [];
