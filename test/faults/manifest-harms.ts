@@ -31,7 +31,12 @@ export const harms: readonly Harm[] = [
   harm('another-version', '/version', '1', /\/version is 1, the folder says another-version/),
   harm('name-of-a-path', '/name', '../m', /\/name /),
   harm('unknown-task', '/task', 'clustering', /\/task must be .*"clustering"/),
-  harm('feature-twice', '/features/2', { name: 'a', type: 'number' }, /\/features\/2\/name "a" stands twice/),
+  harm(
+    'feature-twice',
+    '/features/2',
+    { name: 'a', type: 'number' },
+    /\/features\/2\/name "a" is used twice/,
+  ),
   harm('feature-of-no-type', '/features/0/type', undefined, /\/features\/0/),
   harm('feature-of-another-type', '/features/0/type', 'float', /\/features\/0/),
   harm('feature-with-unknown-key', '/features/1/min', 0, /\/features\/1\/min is not a known key/),
