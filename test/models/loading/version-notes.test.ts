@@ -108,7 +108,7 @@ describe('an output that is left out is named, until it is not', () => {
   test('a sequence, in the task tensor too', async () => {
     const bytes = caseOf('multioutput-sequence/model.onnx');
     const fault =
-      'is a sequence of float32, which cannot be served: export what it holds as one output a tensor';
+      'is a sequence of float32, which cannot be served: export its content as separate tensor outputs';
     using version = await loadOne({ task: 'tensor' }, bytes);
     expect(version.loaded.loadStats.notes).toEqual([`the output probabilities is left out: it ${fault}`]);
     const answer = await version.ask({ inputs: { X: [[0, 0, 0, 0]] }, outputs: ['probabilities'] });
