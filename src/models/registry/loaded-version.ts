@@ -121,7 +121,7 @@ export class LoadedVersion {
     this.#closeWhenUnused();
   }
 
-  /** Retires without waiting for leases: a run in a child process is ended, since it may never end by itself. */
+  /** Retires, and closes an isolated executor at once: its run may never end. An inline run ends by itself. */
   abandon(): void {
     this.retire();
     if (this.#isClosed || this.executorKind === 'inline') return;
