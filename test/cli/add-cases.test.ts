@@ -71,7 +71,7 @@ describe('a model with several labels per row', () => {
         const { code, err } = await add(path, ...options);
         expect(code).toBe(1);
         expect(err).toContain('the output probabilities has 3 columns a row, each for a label of its own');
-        expect(err).toContain(`with ${advice} for a number by name`);
+        expect(err).toContain(`with ${advice} for one named number a label`);
       }
       expect((await add(path, ...advice.split(' '))).code).toBe(0);
       const { prediction } = await predict(example);
@@ -86,7 +86,7 @@ describe('a model with several labels per row', () => {
 describe('an output that is left out', () => {
   it('a sequence has a note in add and in check', async () => {
     const note =
-      'the output probabilities is left out: it is a sequence of float32, which cannot be served: export what it holds as one output a tensor';
+      'the output probabilities is left out: it is a sequence of float32, which cannot be served: export its content as separate tensor outputs';
     const { out } = await add('multioutput-sequence/model.onnx');
     expect(notesIn(out)).toEqual([note]);
     expect(out).toContain('label has 2 columns a row, so it holds several labels');

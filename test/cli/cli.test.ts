@@ -111,7 +111,7 @@ describe('check', () => {
     expect(out.split('\n')).toEqual(
       expect.arrayContaining([
         expect.stringMatching(/^m\/2 is refused: model\.onnx has SHA-256/),
-        expect.stringMatching(/^"Bad name": is not a name that a model can have/),
+        expect.stringMatching(/^"Bad name": is not a valid name for a model/),
         'm/3: has no metadata.json, so it is not a version yet',
         'm: the alias default names 2, which is refused',
         'm: the alias old names 7, which is not there',

@@ -73,9 +73,9 @@ describe('versions named v and a number are in order', () => {
 
 describe('of several versions without an order none answers, and each report has the remedy', () => {
   const words =
-    'The versions final and final2 of m have no order among their names, so none answers for the model alone. ' +
-    'Name one in m/aliases.json: {"default":"final2"}. ' +
-    'Or ask for one by its name: POST /models/m/versions/final2/predict.';
+    'The versions final and final2 of m have no order among their names, so m has no default version. ' +
+    'Set the default in m/aliases.json: {"default":"final2"}. ' +
+    'Or request one by its name: POST /models/m/versions/final2/predict.';
 
   it('add reports it, and its command sets the default', async () => {
     const out = await addAll('final', 'final2');

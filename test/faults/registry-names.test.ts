@@ -104,7 +104,7 @@ const cases: Readonly<Record<string, Case>> = {
     versions: ['1', '2'],
     aliases: { '2': '1' },
     answers: { '': 503, '2': '2' },
-    problem: /"2" is the name of something that exists/,
+    problem: /"2" is already the name of a model or version/,
   },
   'aliases-of-another-shape': {
     versions: ['1', '2'],
@@ -162,8 +162,8 @@ fault(
     expect((await ask(server, '/models/champion/predict')).body.model).toBe('sound');
     expect((await ask(server, '/models/lost/predict')).status).toBe(503);
     const remarks = server.stdout.map((line) => JSON.parse(line).remark).filter(Boolean);
-    expect(remarks).toContainEqual(expect.stringContaining('"2026110\\uff11_090000": is not a name'));
-    expect(remarks).toContainEqual(expect.stringContaining('"s\\u043eund": is not a name'));
+    expect(remarks).toContainEqual(expect.stringContaining('"2026110\\uff11_090000": is not a valid name'));
+    expect(remarks).toContainEqual(expect.stringContaining('"s\\u043eund": is not a valid name'));
     expect([ambiguous, wrong]).toEqual([0, 0]);
     return `ambiguous orders ${ambiguous} of ${Object.keys(cases).length} models, wrong version ${wrong} of ${asked}`;
   },

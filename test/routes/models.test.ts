@@ -36,7 +36,7 @@ describe('GET /models', () => {
     registry.addVersion('m', '1', { manifest: { task: 'tensor' }, model });
     await using server = await buildTestApp({ MODELS_DIR: registry.path });
     const notes = [
-      'the output probabilities is left out: it is a sequence of float32, which cannot be served: export what it holds as one output a tensor',
+      'the output probabilities is left out: it is a sequence of float32, which cannot be served: export its content as separate tensor outputs',
     ];
     expect((await server.get('/models/m')).body.versions).toMatchObject([{ version: '1', notes }]);
     expect((await server.get('/models/m/versions/1')).body).toMatchObject({ notes });

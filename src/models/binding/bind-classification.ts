@@ -15,10 +15,10 @@ import { describeOutputs, isFloat, onlyOf, requireOutput, typeOf } from './graph
 import { createColumnCounter, type OutputBinding } from './output-binding.js';
 import { ColumnsError, severalLabelsIn } from './several-columns.js';
 
-/** Outputs whose makers are looked for: more are refused, whatever made them. */
+/** The most outputs whose origin is analysed. With more candidates, the manifest must name one. */
 const maxExamined = 64;
 
-/** Binds label and probabilities: those that are named, or those that fit by type and shape. Throws `RefusedError`. */
+/** Binds label and probabilities: the named outputs, else those that fit by type and shape. Throws `RefusedError`. */
 export function bindClassification(manifest: Manifest, graph: ModelGraph): OutputBinding {
   const output = manifest.output ?? {};
   const named = output.label !== undefined || output.probabilities !== undefined;
@@ -38,7 +38,7 @@ export function bindClassification(manifest: Manifest, graph: ModelGraph): Outpu
   if (output.labelIs !== undefined && label === undefined)
     throw new RefusedError('/output/labelIs needs a label');
   const zipMap = probabilities === undefined ? undefined : graph.zipMaps?.get(probabilities);
-  // Where the engine gives the places of the classes, what the manifest lists are the classes.
+  // If the engine returns positions of the classes, the manifest still lists the classes themselves.
   const places = label === undefined ? undefined : findPlaceLabels(graph, label, zipMap?.classes);
   const isPlace = label !== undefined && holdsPlaces(graph, label);
   const labelIs = output.labelIs ?? (places !== undefined || isPlace ? 'position' : undefined);
@@ -58,7 +58,7 @@ export function bindClassification(manifest: Manifest, graph: ModelGraph): Outpu
       const named = zipMap?.classes.length ? zipMap.classes : undefined;
       if (bound !== undefined && named !== undefined && named.length !== bound.columns) {
         throw new RefusedError(
-          `the graph's ZipMap has names for ${named.length} class${named.length === 1 ? '' : 'es'}, and ${bound.columns} columns a row go into it as ${bound.name}: export it anew, without ZipMap`,
+          `the graph's ZipMap has names for ${named.length} class${named.length === 1 ? '' : 'es'}, and its input ${bound.name} has ${bound.columns} columns a row: export the model again, without ZipMap`,
         );
       }
       const classes =
@@ -90,7 +90,7 @@ export function bindClassification(manifest: Manifest, graph: ModelGraph): Outpu
   };
 }
 
-/** Whether a label is a number that counts columns, whatever the classes are called. */
+/** Whether a label is the number of a column, whatever the names of the classes are. */
 function holdsPlaces(graph: ModelGraph, label: string): boolean {
   const output = graph.outputs.find(({ name }) => name === label);
   const type = output && typeOf(output);
@@ -128,20 +128,20 @@ function bindLabel(
   const meaning = labelIs ?? (holdsClasses ? 'class' : 'position');
   if ((type === 'string' && meaning === 'position') || (meaning === 'class' && !holdsClasses)) {
     throw new RefusedError(
-      `the label ${name} is a tensor of ${type} and the classes are ${kind}s: list in output.classes what it holds`,
+      `the label ${name} is a tensor of ${type} and the classes are ${kind}s: list the label's values in output.classes`,
     );
   }
   return { name, type, labelIs: meaning };
 }
 
-/** The names of a ZipMap: distinct, and what a manifest makes of them in the same order. */
+/** Throws if the manifest lists a ZipMap's names in another order, or lists no classes and the names are unusable. */
 function checkNames(names: readonly Scalar[], classes: readonly Scalar[] | undefined): void {
   const isSound =
     new Set(names).size === names.length &&
     names.every((it) => typeof it === 'string' || Number.isSafeInteger(it));
   if (!isSound && classes === undefined) {
     throw new RefusedError(
-      "the names of the graph's ZipMap are not distinct, or beyond what a number holds exactly: list them in output.classes, in the order of the columns",
+      "the names of the graph's ZipMap are not distinct, or are integers beyond ±(2^53 − 1): list them in output.classes, in the order of the columns",
     );
   }
   const known = new Set(names);
@@ -174,7 +174,7 @@ function findProbabilities(
     if (typeof columns !== 'number') return true;
     return columns === 1 ? (classes ?? 2) === 2 : columns === (classes ?? columns);
   });
-  // Beside a label, what a machine without probabilities scores with is none.
+  // Beside a label, the raw scores of a model without probabilities, such as an SVM, are not probabilities.
   const isScored = label !== undefined && candidates.length <= maxExamined;
   const found = isScored
     ? candidates.filter(({ name }) => findOrigin(graph, name).is !== 'scores')

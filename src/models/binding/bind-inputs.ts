@@ -17,19 +17,19 @@ import { categoriesOf, findValueFault, nearestToZero } from '../manifest/feature
 import type { Feature, Manifest } from '../manifest/manifest.js';
 import { listed } from './graph-outputs.js';
 
-/** Which feature fills which column of which input, checked against the graph. */
+/** Which feature fills which column of which input of the graph. */
 export interface InputBinding {
   readonly inputs: readonly EncodedInput[];
   /** The features in the manifest's order, each with the type of its tensor. */
   readonly typed: readonly TypedFeature[];
-  /** The rows of a run, where the graph fixes them. */
+  /** The rows of every run, if the graph fixes them. */
   readonly fixedRows?: number;
 }
 
-/** As many as a manifest may ask for. */
+/** The limit of `maxBatchRows` in a manifest. */
 const maxRows = 65_536;
 
-/** Binds the features of a manifest to the inputs of a graph. Throws `RefusedError`, naming what does not fit. */
+/** Binds the features of a manifest to the inputs of a graph. Throws `RefusedError` that names what does not fit. */
 export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding {
   const features = new Map((manifest.features ?? []).map((feature) => [feature.name, feature]));
   const columnsOf = manifest.inputs ?? deriveInputs(features, graph.inputs);
@@ -60,7 +60,7 @@ export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding 
     throw new RefusedError(`the inputs fix different numbers of rows: ${[...batches].join(', ')}`);
   const [fixedRows] = batches;
   if (fixedRows !== undefined && (fixedRows < 1 || fixedRows > maxRows)) {
-    const allowed = fixedRows < 1 ? '' : `, and ${maxRows} is the most`;
+    const allowed = fixedRows < 1 ? '' : `, and at most ${maxRows} are possible`;
     throw new RefusedError(`the graph fixes its batch at ${fixedRows} rows${allowed}`);
   }
   const typed = [...features.values()].map((feature) => ({
@@ -70,9 +70,9 @@ export function bindInputs(manifest: Manifest, graph: ModelGraph): InputBinding 
   return { inputs, typed, ...(fixedRows !== undefined && { fixedRows }) };
 }
 
-/** The tensor type of a graph's input or output. Throws `RefusedError` for what no tensor of ours can hold. */
+/** The tensor type of an input or output. Throws `RefusedError` for a type that no tensor of this server can hold. */
 export function tensorTypeOf(value: GraphValue): ElementType {
-  // Tensors stand in objects by their names, where this one would replace the prototype.
+  // Tensors are members of objects by their names, and this name would replace the prototype.
   if (value.name === '__proto__') throw new RefusedError('a tensor named __proto__ cannot be served');
   const type = elementTypes.find((known) => value.kind === 'tensor' && known === value.elementType);
   if (type !== undefined) return type;
@@ -85,17 +85,17 @@ export function tensorTypeOf(value: GraphValue): ElementType {
   );
 }
 
-/** What an input of one run may have: 64 MB of float32. Texts take more. */
+/** Limits of one input in one run: 64 MB of float32. Texts take more memory for each element. */
 const maxElements = 16_777_216;
 const maxTexts = 1_048_576;
 
 /**
- * Throws `RefusedError` for an input whose fixed dimensions alone ask for more than a request should bring: the first
- * thing that is done with a model is to make such a request for it.
+ * Throws `RefusedError` for an input whose fixed dimensions alone are too large for a request. Loading a model begins
+ * with such a request.
  */
 export function checkInputSize({ name, shape = [] }: GraphValue, type: ElementType): void {
   const fixed = shape.map((dim) => (typeof dim === 'number' ? dim : 1));
-  // Without elements it is the other dimensions that count.
+  // A dimension of 0 counts as 1: the other dimensions still make arrays.
   const elements = sizeOf(fixed.map((dim) => dim || 1));
   const isSmall =
     shape.length <= maxRank &&
@@ -118,13 +118,13 @@ function deriveInputs(
   const unmatched = [...features.keys()].find((name) => !known.has(name));
   if (unmatched !== undefined || inputs.length !== features.size) {
     throw new RefusedError(
-      `the graph has the inputs ${listNames(inputs)} and the features are other ones: say in /inputs which features fill each`,
+      `the graph has the inputs ${listNames(inputs)}, which do not match the features: list in /inputs which features fill each input`,
     );
   }
   return Object.fromEntries(inputs.map((input) => [input.name, [input.name]]));
 }
 
-/** The dimensions after the batch's, with the one that the graph leaves open worked out from the columns. */
+/** The dimensions after the batch's. One that the graph leaves open is computed from the columns. */
 function bindRowDims(input: GraphValue, width: number): readonly number[] {
   const { name, shape } = input;
   if (shape === undefined) return [width];
@@ -134,7 +134,7 @@ function bindRowDims(input: GraphValue, width: number): readonly number[] {
   const needs = open === 0 ? fixed === width : open === 1 && width % fixed === 0;
   if (shape.length === 0 || !needs) {
     throw new RefusedError(
-      `the input ${name} has shape ${describeShape(shape)}, rows first, and ${width} feature${width === 1 ? '' : 's'} to fill it`,
+      `the input ${name} has shape ${describeShape(shape)}, rows first, which ${width} feature${width === 1 ? '' : 's'} cannot fill`,
     );
   }
   return rowShape.map((dim) => (typeof dim === 'number' ? dim : width / fixed));
@@ -180,7 +180,7 @@ function findTypeFault(feature: Feature, type: ElementType): string | undefined 
   return isImpossible ? 'no number within its bounds fits' : undefined;
 }
 
-/** The value that stands for null: of the feature's own domain, or a number of the tensor's. */
+/** The value that replaces null: one of the feature's own values, or a number that the tensor holds. */
 function bindMissing(
   name: string,
   missing: string | number | boolean,

@@ -4,7 +4,7 @@ import { bindClassification } from './bind-classification.js';
 import { bindRegression } from './bind-regression.js';
 import type { OutputBinding } from './output-binding.js';
 
-/** Binds the outputs of a graph as a manifest says, or by type and shape. Throws `RefusedError`. */
+/** Binds the outputs of a graph as the manifest says, else by type and shape. Throws `RefusedError`. */
 export function bindOutputs(manifest: Manifest, graph: ModelGraph): OutputBinding {
   return manifest.task === 'regression'
     ? bindRegression(manifest, graph)

@@ -8,7 +8,7 @@ import { ColumnsError, columnNames } from './several-columns.js';
 
 const maxShown = 20;
 
-/** Binds the value of a regression: the output that is named, or the only numeric one. Throws `RefusedError`. */
+/** Binds the value of a regression: the named output, else the only numeric one. Throws `RefusedError`. */
 export function bindRegression(manifest: Manifest, graph: ModelGraph): OutputBinding {
   const { value, names } = manifest.output ?? {};
   const numeric = listOwnOutputs(graph).filter((output) => isNumeric(typeOf(output)));

@@ -8,12 +8,12 @@ import {
 } from '../../inference/tensors/tensor.js';
 import { describeShape } from '../../text/describe-value.js';
 
-/** What to do about an output that no tensor of ours can hold, in words that follow its name. */
+/** Why an output cannot be served and the remedy, in words that follow its name; undefined if it can be. */
 export function unservable(output: GraphValue): string | undefined {
   if (output.kind === 'tensor' && typeOf(output) !== undefined) return undefined;
   const kind = describeType(output);
   const isMaps = output.kind === 'map' || output.element?.kind === 'map';
-  const advice = isMaps ? 'export without ZipMap' : 'export what it holds as one output a tensor';
+  const advice = isMaps ? 'export without ZipMap' : 'export its content as separate tensor outputs';
   const articles: Partial<Record<GraphValue['kind'], string>> = {
     tensor: 'a tensor of ',
     unknown: 'of type ',
@@ -23,7 +23,7 @@ export function unservable(output: GraphValue): string | undefined {
   return `is ${articles[output.kind] ?? 'a '}${kind}, which cannot be served: ${output.kind === 'tensor' ? 'cast it to float32' : advice}`;
 }
 
-/** The only one of the candidates. Throws `RefusedError` that names them, and the key that would decide. */
+/** The only candidate. If there is another number, throws `RefusedError` with the key of the manifest that decides. */
 export function onlyOf(candidates: readonly GraphValue[], key: string, graph: ModelGraph): string {
   const [first, second] = candidates;
   if (first !== undefined && second === undefined) return first.name;
@@ -50,7 +50,7 @@ export function requireOutput(
     throw new RefusedError(`the output ${name} is not ${wanted}: ${describeOutputs(graph)}`);
 }
 
-/** The outputs of a graph in a message, with types and shapes. */
+/** The outputs of a graph with types and shapes, for a message. */
 export function describeOutputs(graph: ModelGraph): string {
   return listed(
     graph.outputs.map(
@@ -62,13 +62,13 @@ export function describeOutputs(graph: ModelGraph): string {
 
 const maxListed = 20;
 
-/** The first of some names or more, and how many others there are. */
+/** The first texts, and how many others there are. */
 export function listed(texts: readonly string[]): string {
   const rest = texts.length - maxListed;
   return [...texts.slice(0, maxListed), ...(rest > 0 ? [`${rest} more`] : [])].join(', ');
 }
 
-/** The element type of a tensor; undefined for whatever is none. */
+/** Undefined if the value is not a tensor of a supported type. */
 export function typeOf(output: GraphValue): ElementType | undefined {
   return output.kind === 'tensor' ? elementTypes.find((type) => type === output.elementType) : undefined;
 }

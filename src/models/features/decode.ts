@@ -3,20 +3,20 @@ import { notFinite, readNumber, readRaw, shortenFloat32 } from '../../inference/
 import { type ElementType, roundTo, type Tensor, type Tensors } from '../../inference/tensors/tensor.js';
 import type { Prediction, Scalar } from '../tasks/task.js';
 
-/** Takes one row's answer out of the outputs of a run. */
+/** Reads one row's prediction from the outputs of a run. */
 export type Decode = (outputs: Tensors, row: number) => Prediction;
 
 export interface LabelOutput {
   readonly name: string;
   readonly type: ElementType;
-  /** Whether an integer label is a position in the classes, or the class itself. */
+  /** An integer label is a position in the classes, or the class itself. */
   readonly labelIs: 'position' | 'class';
 }
 
 export interface ProbabilitiesOutput {
   readonly name: string;
   readonly type: ElementType;
-  /** Elements a row; 1 is the probability of the second of two classes. */
+  /** Elements a row. A single one is the probability of the second of two classes. */
   readonly columns: number;
   readonly activation?: 'softmax' | 'sigmoid' | undefined;
 }
@@ -24,14 +24,14 @@ export interface ProbabilitiesOutput {
 export interface ClassificationOutputs {
   readonly label?: LabelOutput | undefined;
   readonly probabilities?: ProbabilitiesOutput | undefined;
-  /** In column order. Without probabilities they may be unknown. */
+  /** In column order. They may be unknown if there are no probabilities. */
   readonly classes?: readonly Scalar[] | undefined;
-  /** For two classes: the second is predicted from this probability on. */
+  /** For two classes: the second is predicted if its probability is at least this. */
   readonly threshold?: number | undefined;
 }
 
 /**
- * Decodes a classification. Decisions compare raw elements, in the tensor's own type; only what is shown is shortened.
+ * Decisions compare raw elements, in the tensor's own type. Only the numbers of the answer are shortened.
  * Throws `output_not_finite`, `output_not_exact`, and `run_failed` for a label outside the classes.
  */
 export function createClassificationDecoder(outputs: ClassificationOutputs): Decode {
@@ -60,7 +60,7 @@ export function createClassificationDecoder(outputs: ClassificationOutputs): Dec
   };
 }
 
-/** Decodes a regression: one column is a number, more are an object of `names`. */
+/** One column gives a number, several give an object of `names`. */
 export function createRegressionDecoder(output: string, columns: number, names?: readonly string[]): Decode {
   if (names === undefined) {
     return (tensors, row) => ({ prediction: readNumber(tensors[output] as Tensor, row * columns, output) });
@@ -102,7 +102,7 @@ function createLabelReader(
 function readText(tensor: Tensor, row: number, output: string): string {
   const text = tensor.data[row];
   if (typeof text === 'string') return text;
-  // A graph may give fewer rows than it was given: only a run shows.
+  // A graph may return fewer rows than it was given, which only a run shows.
   throw new ServiceError('run_failed', { cause: new Error(`output ${output} has no text at ${row}`) });
 }
 
@@ -139,7 +139,7 @@ function applySoftmax(values: number[]): void {
   for (let k = 0; k < values.length; k += 1) values[k] = (values[k] as number) / sum;
 }
 
-/** The logistic function, by the exponential of a negative number on either side, so that none overflows. */
+/** The logistic function. It takes the exponential of negative numbers only, so that none overflows. */
 function sigmoid(logit: number): number {
   if (logit >= 0) return 1 / (1 + Math.exp(-logit));
   const exponential = Math.exp(logit);

@@ -8,7 +8,7 @@ import {
   toElement,
 } from '../../inference/tensors/tensor.js';
 
-/** One checked request row: the features by name. */
+/** A checked row: feature → value. */
 export type Row = Readonly<Record<string, unknown>>;
 
 type Scalar = number | string | boolean;
@@ -16,15 +16,15 @@ type Scalar = number | string | boolean;
 /** How one feature fills one column of an input tensor. */
 export interface Column {
   readonly feature: string;
-  /** What stands in for null, and for a feature without default that is left out. */
+  /** Replaces null, and an absent feature without a default. */
   readonly missing?: Scalar;
-  /** What stands in for a feature that is left out; null is null's value. */
+  /** Replaces an absent feature; null is replaced by `missing` in turn. */
   readonly defaultValue?: Scalar | null;
-  /** The numbers of a string feature's categories. */
+  /** Category of a string feature → number. */
   readonly codes?: ReadonlyMap<string, number>;
 }
 
-/** One input tensor: `rowDims` are its dimensions after the batch's, and hold one element a column. */
+/** One input tensor. `rowDims` are its dimensions after the batch's, with one element for each column. */
 export interface EncodedInput {
   readonly name: string;
   readonly type: ElementType;
@@ -32,12 +32,12 @@ export interface EncodedInput {
   readonly columns: readonly Column[];
 }
 
-/** Turns checked rows into one tensor an input, `rows × columns`, row-major. */
+/** Checked rows → one tensor for each input, `rows × columns`, row-major. */
 export type Encode = (rows: readonly Row[]) => Tensors;
 
 /**
- * Builds the encoder of a version. With `fixedRows` every batch has exactly that many rows: what is left over
- * is filled with copies of the last, whose answers nobody reads.
+ * With `fixedRows` every batch has exactly that many rows: copies of the last row fill it up, and their outputs are
+ * not read.
  */
 export function createEncoder(inputs: readonly EncodedInput[], fixedRows?: number): Encode {
   const writers = inputs.map((input) => ({ input, write: createWriter(input) }));
@@ -59,11 +59,11 @@ function createWriter(input: EncodedInput): Writer {
   const width = input.columns.length;
   const names = input.columns.map((column) => column.feature);
   const converters = input.columns.map((column) => createConverter(column, input.type));
-  // Most columns are numbers that the tensor holds as they are: those need no call.
+  // Most values are numbers that the tensor holds unchanged: they need no call.
   const asItIs = input.type !== 'string' && input.type !== 'float16' && !input.type.endsWith('int64');
 
   return (rows, data, count) => {
-    // Every kind of data takes the elements that its converters make.
+    // The converters make elements of the type of `data`.
     const target = data as (number | bigint | string)[];
     for (let index = 0; index < count; index += 1) {
       const row = rows[index < rows.length ? index : rows.length - 1] as Row;

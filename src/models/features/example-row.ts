@@ -2,7 +2,7 @@ import { categoriesOf, findValueFault, nearestTo, nearestToZero } from '../manif
 import type { Row } from './encode.js';
 import type { TypedFeature } from './feature-schema.js';
 
-/** A row that passes the check: each feature's example, else its default, else a plain value within its bounds. */
+/** A row that the check accepts: each feature's example, else its default, else a plain value within its bounds. */
 export function createExampleRow(typed: readonly TypedFeature[]): Row {
   return Object.fromEntries(typed.map((it) => [it.feature.name, exampleOf(it)]));
 }
@@ -17,8 +17,8 @@ function exampleOf({ feature, type }: TypedFeature): unknown {
 }
 
 /**
- * Further rows that pass the check, for a model that has no answer to the plain one: ones, then small values that
- * differ, then the middle of each feature's bounds.
+ * Further rows that the check accepts, for a model that fails on the example: ones, then small different values, then
+ * the middle of each feature's bounds.
  */
 export function* createOtherRows(typed: readonly TypedFeature[]): Generator<Row> {
   const rowOf = (numberOf: (it: TypedFeature, k: number) => number, isVaried: boolean): Row =>

@@ -3,7 +3,7 @@ import type { Batcher, EntrySize, RunContext } from '../../inference/batching/ba
 import type { RowOutput } from '../../inference/batching/pending-row.js';
 import type { Row } from './encode.js';
 
-/** Rows of one request, which wait and run as one. */
+/** Rows of one request that wait and run together. */
 export class RowGroup {
   readonly rows: readonly Row[];
   readonly size: EntrySize;
@@ -14,16 +14,14 @@ export class RowGroup {
   }
 }
 
-/** What waits for a run of features: a row, or several of one request. */
 export type RowEntry = Row | RowGroup;
 
-/** A row alone has no size of its own. */
 export const sizeOfEntry = (entry: RowEntry): EntrySize | undefined =>
   entry instanceof RowGroup ? entry.size : undefined;
 
 /** The rows of a run, in the order of its entries. */
 export function flattenEntries(entries: readonly RowEntry[]): readonly Row[] {
-  // Most runs have no group: nothing is copied for them.
+  // Most runs have no group, and need no copy.
   if (!entries.some((entry) => entry instanceof RowGroup)) return entries as readonly Row[];
   const rows: Row[] = [];
   for (const entry of entries) {
@@ -33,7 +31,7 @@ export function flattenEntries(entries: readonly RowEntry[]): readonly Row[] {
   return rows;
 }
 
-/** Writes the text of an entry, equal for equal entries. */
+/** Equal for equal entries. */
 export function createEntryText(toText: (row: Row) => string): (entry: RowEntry) => string {
   return (entry) =>
     entry instanceof RowGroup
@@ -41,7 +39,7 @@ export function createEntryText(toText: (row: Row) => string): (entry: RowEntry)
       : toText(entry as Row);
 }
 
-/** Some rows of a request, and the run that answers them: the first of them stands at the index of its share. */
+/** `count` rows of a request, and the run that answers them. The row `from` is at `timing.batchIndex` of that run. */
 export interface RowsShare {
   readonly from: number;
   readonly count: number;
@@ -49,8 +47,8 @@ export interface RowsShare {
 }
 
 /**
- * Runs the rows of one request in as few runs as their cap allows, in which other requests may have a share. Where a run
- * fails for one of its rows, it is looked for by halves. Throws `RowError` for it, and else as `Batcher.run` does.
+ * Runs the rows of one request in as few runs as `maxBatchRows` allows; other requests may share these runs. If a run
+ * fails because of one row, halving finds that row. Throws `RowError` for it, otherwise as `Batcher.run` does.
  */
 export async function runRows(
   batcher: Batcher<RowEntry>,
@@ -59,7 +57,7 @@ export async function runRows(
 ): Promise<readonly RowsShare[]> {
   let hasFailed = false;
   const connection = {
-    // What is left of a request is not run once a part of it has failed.
+    // After one part of a request has failed, its other parts are not run.
     get destroyed() {
       return hasFailed || ofClient?.destroyed === true;
     },
@@ -76,10 +74,10 @@ export async function runRows(
       return [...(await runPart(from, half)), ...(await runPart(from + half, count - half))];
     }
   };
-  const most = batcher.maxBatchRows;
+  const { maxBatchRows } = batcher;
   const parts: Promise<readonly RowsShare[]>[] = [];
-  for (let from = 0; from < rows.length; from += most) {
-    parts.push(runPart(from, Math.min(most, rows.length - from)));
+  for (let from = 0; from < rows.length; from += maxBatchRows) {
+    parts.push(runPart(from, Math.min(maxBatchRows, rows.length - from)));
   }
   try {
     return (await Promise.all(parts)).flat();
@@ -89,7 +87,7 @@ export async function runRows(
   }
 }
 
-/** Whether the engine refused a row of a run, or the outputs were too large: not where the process has ended. */
+/** Whether one row can be the cause: the engine refused a row, or the outputs were too large. */
 function isOfRow(error: unknown): boolean {
   if (!(error instanceof ServiceError)) return false;
   return error.code === 'output_too_large' || (error.code === 'run_failed' && error.cause !== undefined);

@@ -10,11 +10,10 @@ import type { Feature } from '../manifest/manifest.js';
 import { findForeignForm, sketchObject } from '../tasks/foreign-body.js';
 import type { Row } from './encode.js';
 
-/** A request's features, checked: what the schema says to people, and the check that the way of a request takes. */
 export interface FeatureSchema {
   /** JSON Schema of one row, for the manual. */
   readonly schema: TObject;
-  /** Gives the body back as a row, or throws `invalid_input` with every problem at once. */
+  /** Returns the body as a row, or throws `invalid_input` with every problem. */
   check(body: unknown): Row;
 }
 
@@ -27,10 +26,9 @@ export interface TypedFeature {
 const maxProblems = 100;
 const maxSuggested = 20;
 
-/** Compiles the features of a version into the check of its rows. */
 export function createFeatureSchema(modelName: string, typed: readonly TypedFeature[]): FeatureSchema {
-  // With features that may be left out, the compiled check of unknown keys compares each key with each name,
-  // which for 3,000 features took 6 ms (typebox 0.34.52): those are looked up in a set instead.
+  // If a feature is optional, the compiled check compares each key with each name: 6 ms for 3,000 features
+  // (typebox 0.34.52). A set finds unknown keys instead.
   const isClosed = typed.every((it) => isRequired(it.feature));
   const compiled = TypeCompiler.Compile(rowSchema(typed, toCheckSchema, isClosed));
   const names = new Set(typed.map((it) => it.feature.name));
@@ -79,7 +77,7 @@ function toCheckSchema(it: TypedFeature): TSchema {
   }
   const { integer, minimum, maximum } = boundsOf(it.feature, it.type);
   const held = numberBounds(type);
-  // The bounds of a float type are those of rounding to Infinity, which they must stay below.
+  // The limits of a float type are the first numbers that round to Infinity: a value must stay below them.
   const limits = {
     ...(minimum === held?.lowest && !held.integer ? { exclusiveMinimum: minimum } : { minimum }),
     ...(maximum === held?.highest && !held.integer ? { exclusiveMaximum: maximum } : { maximum }),
@@ -106,7 +104,7 @@ function toDocumentSchema(it: TypedFeature): TSchema {
   });
 }
 
-/** What the manifest says, and else what the tensor holds. */
+/** The bounds of the manifest, else those of the tensor's type. */
 function toBounds({ feature, type }: TypedFeature) {
   const { integer, minimum, maximum } = boundsOf(feature, type);
   if (integer) return { integer, bounds: { minimum, maximum } };
@@ -118,7 +116,7 @@ function toBounds({ feature, type }: TypedFeature) {
   return { integer, bounds: { ...low, ...high } };
 }
 
-/** Every problem of a body, in one error. Bounded work whatever the body is: it is somebody's attack. */
+/** Lists every problem of a body. The work is bounded for any body, since it may be an attack. */
 function explain(
   body: unknown,
   modelName: string,
@@ -166,14 +164,13 @@ function explain(
   return { detail: `${count} problem${count === 1 ? '' : 's'}${listed}`, problems };
 }
 
-/** What a body is that is no object. */
 function describeOther(body: unknown, modelName: string, known: ReadonlySet<string>): string {
   if (Array.isArray(body)) {
     const all = `all of them to ${manyRowsAt(modelName)} as {"instances": […]}`;
     return `must be one row, not a list of rows: send a request for each, such as ${sketchRow(known)}, or ${all}`;
   }
   if (typeof body === 'string' && /^\s*[{[]/.test(body)) {
-    return 'must be an object of the features, got a text with JSON in it: it was made JSON twice';
+    return 'must be an object of the features, got text that holds JSON: it was encoded as JSON twice';
   }
   return `must be an object of the features, got ${body === undefined ? 'nothing' : describeValue(body)}`;
 }

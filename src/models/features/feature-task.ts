@@ -20,14 +20,13 @@ export interface FeatureTaskParts {
   readonly example: Row;
   readonly batcher: Batcher<RowEntry>;
   readonly decode: Decode;
-  /** Of a classification, where known: with probabilities, one a column. */
+  /** Of a classification, if known. With probabilities, one for each column. */
   readonly classes?: readonly Scalar[];
   readonly hasProbabilities: boolean;
   /** Of a regression with several columns. */
   readonly names?: readonly string[];
 }
 
-/** Classification and regression: one row of features in, one prediction out. */
 export function createFeatureTask(parts: FeatureTaskParts): Task {
   const { features, toText, toHash, batcher, decode } = parts;
   const toMembers = createMemberWriter(parts.hasProbabilities ? parts.classes : undefined);
@@ -52,7 +51,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
     bodyBounds: boundsOf(features),
     check: (body) => new CheckedRow(features.check(body), way),
     async answerAll(requests, call) {
-      // Of this very task: its check makes no others.
+      // These requests come from this task's own check.
       const rows = requests.map((request) => (request as CheckedRow).row);
       batcher.admit(call, rows.length);
       const shares = await runRows(batcher, rows, call).catch((error: unknown) => {
@@ -77,7 +76,6 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
   }
 }
 
-/** How a task answers one row. */
 interface RowWay {
   readonly toText: (row: Row) => string;
   readonly toHash: (row: Row) => number;
@@ -106,7 +104,7 @@ class CheckedRow implements CheckedRequest {
   }
 }
 
-/** The answer to one of many rows: most are asked for their prediction alone, and need no text. */
+/** The answer to one of many rows. Most callers read only the prediction, so the text is written on demand. */
 class RowAnswer implements Answer {
   readonly value: Prediction;
   readonly timing: RunTiming;
@@ -125,13 +123,13 @@ class RowAnswer implements Answer {
   }
 }
 
-/** A row is one object of values without arrays or objects in them. */
+/** A row is one object, and holds no arrays or objects. */
 function boundsOf({ schema }: FeatureSchema): BodyBounds {
   const count = Object.keys(schema.properties).length;
   return { names: count + 1, items: count };
 }
 
-/** The values of a row that may be ids: whole numbers by their type, and not only by chance. */
+/** Values that may be ids: those of an integer type, not numbers that happen to be whole. */
 function listIds(row: Row, { schema }: FeatureSchema): readonly Ids[] {
   return Object.entries(schema.properties).flatMap(([name, { type }]) => {
     const value = row[name];
@@ -140,7 +138,7 @@ function listIds(row: Row, { schema }: FeatureSchema): readonly Ids[] {
   });
 }
 
-/** Writes a prediction as JSON by hand: the keys are known, and every number in it is finite. */
+/** Writes JSON by hand, since the keys are known and every number is finite. */
 function createMemberWriter(classes: readonly Scalar[] | undefined): (value: Prediction) => string {
   if (classes === undefined) return ({ prediction }) => `"prediction":${JSON.stringify(prediction)}`;
   const texts = new Map(classes.map((value) => [value, JSON.stringify(value)]));

@@ -3,9 +3,9 @@ import type { Row } from './encode.js';
 const kindOf = { string: 's', boolean: 'b', undefined: 'u' } as const;
 
 /**
- * Makes a text of each checked row that two rows share if and only if every feature has the same value in both: the
- * order of the features and the ways to write a number (`1`, `1.0`, `1e0`) make no difference. The numbers stand in it
- * as they lie in memory, eight characters each: written as digits they would cost more than the run of a small model.
+ * Makes a text of each checked row. Two texts are equal if and only if every feature has the same value in both rows:
+ * the order of features and the notation of a number (`1`, `1.0`, `1e0`) make no difference. A number is written as its
+ * eight bytes in memory: its digits would take more time than the run of a small model.
  */
 export function createRowKey(features: readonly string[]): (row: Row) => string {
   const count = features.length;
@@ -22,7 +22,7 @@ export function createRowKey(features: readonly string[]): (row: Row) => string 
         if (kinds !== '') kinds += 'd';
         continue;
       }
-      // Most rows are numbers alone: the kinds are written out from the first that is something else.
+      // Most rows hold only numbers: the kinds are written from the first other value on.
       if (kinds === '') kinds = plain.slice(0, k);
       kinds += value === null ? 'n' : kindOf[typeof value as keyof typeof kindOf];
       numbers[k] = value === true ? 1 : 0;

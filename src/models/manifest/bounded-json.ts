@@ -1,11 +1,11 @@
 import { RefusedError } from '../../errors.js';
 
-/** How much a JSON file may hold. What stands within texts does not count. */
+/** Limits of a JSON file. Characters within texts do not count. */
 export interface JsonBounds {
-  /** Arrays and objects within each other, and in all. */
+  /** Levels of arrays and objects, and all arrays and objects. */
   readonly depth: number;
   readonly containers: number;
-  /** Members of all objects: different names are what costs most. */
+  /** Members of all objects: different names cost the most. */
   readonly members: number;
   /** Elements of arrays and members of objects. */
   readonly values: number;
@@ -15,9 +15,8 @@ const [quote, backslash, comma, colon] = ['"', '\\', ',', ':'].map((letter) => l
 const [openArray, openObject, closeArray, closeObject] = [...'[{]}'].map((letter) => letter.charCodeAt(0));
 
 /**
- * Parses JSON in UTF-8 from bytes that are not trusted, once a pass over them has shown that what is made of them
- * stays small: 64 MB of "[" would become 2.6 GB. Throws `RefusedError` for more than the bounds, and what `JSON.parse`
- * and `TextDecoder` throw for what is no JSON.
+ * Parses untrusted JSON in UTF-8. A first pass over the bytes shows that the result stays small: 64 MB of "[" would
+ * become 2.6 GB. Throws `RefusedError` beyond the bounds, and the errors of `JSON.parse` and `TextDecoder`.
  */
 export function parseBoundedJson(bytes: Uint8Array, label: string, bounds: JsonBounds): unknown {
   checkBounds(bytes, label, bounds);
@@ -41,13 +40,13 @@ function checkBounds(bytes: Uint8Array, label: string, bounds: JsonBounds): void
   const refuse = (most: number, what: string) => {
     throw new RefusedError(`${label} has over ${most.toLocaleString('en')} ${what}`);
   };
-  if (deepest > bounds.depth) refuse(bounds.depth, 'arrays or objects within each other');
+  if (deepest > bounds.depth) refuse(bounds.depth, 'levels of arrays and objects');
   if (containers > bounds.containers) refuse(bounds.containers, 'arrays and objects');
   if (members > bounds.members) refuse(bounds.members, 'members of objects');
   if (commas > bounds.values) refuse(bounds.values, 'values');
 }
 
-/** Where the text that begins at `start` has its last quotation mark. */
+/** The index of the closing quotation mark of the text that begins at `start`. */
 function textEnd(bytes: Uint8Array, start: number): number {
   let at = start + 1;
   while (at < bytes.length && bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1;

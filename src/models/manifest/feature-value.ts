@@ -8,7 +8,7 @@ export function categoriesOf(feature: Feature): readonly string[] | undefined {
   return feature.enum ?? (feature.codes && Object.keys(feature.codes));
 }
 
-/** The numbers that a feature takes: what its manifest allows and what its tensor holds, both. */
+/** The numbers that a feature takes: within the manifest's bounds and those of the tensor's type. */
 export function boundsOf(feature: Feature, type?: ElementType) {
   const held = type === undefined ? undefined : numberBounds(type);
   const integer = feature.type === 'integer' || held?.integer === true;
@@ -20,10 +20,10 @@ export function boundsOf(feature: Feature, type?: ElementType) {
   };
 }
 
-/** Of the numbers that a feature takes the one nearest to zero; where it takes none, one that does not pass. */
+/** The number nearest to zero that a feature takes; if it takes none, a number that fails the check. */
 export const nearestToZero = (feature: Feature, type: ElementType): number => nearestTo(0, feature, type);
 
-/** The same for any whole number. */
+/** As `nearestToZero`, for any whole number. */
 export function nearestTo(wanted: number, feature: Feature, type: ElementType): number {
   const { integer, minimum, maximum } = boundsOf(feature, type);
   const lowest = integer ? Math.ceil(minimum) : minimum;
@@ -32,8 +32,8 @@ export function nearestTo(wanted: number, feature: Feature, type: ElementType): 
 }
 
 /**
- * What is wrong with a feature's value, in words; undefined when nothing is.
- * With the type of its tensor, also what that cannot hold. The same decisions as the compiled check of a row.
+ * What is wrong with a feature's value; undefined if nothing is. With `type`, the tensor must be able to hold it, too.
+ * The decisions must equal those of the compiled check of a row.
  */
 export function findValueFault(value: unknown, feature: Feature, type?: ElementType): string | undefined {
   if (value === null && feature.nullable) return undefined;

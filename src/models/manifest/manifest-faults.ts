@@ -11,12 +11,12 @@ const outputKeys = {
   tensor: [],
 } as const satisfies Record<Manifest['task'], readonly OutputKey[]>;
 
-/** What of a manifest contradicts itself, each with its path: all that can be said without the graph. */
+/** Contradictions in a manifest, each with its path: those that show without the graph. */
 export function* findTaskFaults(manifest: Manifest): Generator<string> {
   const { task, runtime = {}, output = {} } = manifest;
   if (manifest.sha256['model.onnx'] === undefined) yield '/sha256/model.onnx is required';
   const { maxBatchDelayMs = 0, timeoutMs = 1_000 } = runtime;
-  // Every lone row would wait for others until its own time is over.
+  // A single row would wait for other rows until its own deadline.
   if (maxBatchDelayMs >= timeoutMs) {
     yield `/runtime/maxBatchDelayMs must be less than timeoutMs, ${timeoutMs}, got ${maxBatchDelayMs}`;
   }
@@ -50,7 +50,7 @@ function* findInputFaults(
       const earlier = used.get(column);
       if (earlier === path) yield `${path} names ${describeValue(column)} twice`;
       else if (earlier !== undefined) {
-        yield `${path} names ${describeValue(column)}, which ${earlier} has already`;
+        yield `${path} names ${describeValue(column)}, which ${earlier} already uses`;
       }
       used.set(column, path);
     }
@@ -60,7 +60,7 @@ function* findInputFaults(
   }
 }
 
-/** What of the features contradicts itself, each with its path. */
+/** Contradictions in the features, each with its path. */
 export function* findFeatureFaults(features: readonly Feature[]): Generator<string> {
   const seen = new Set<string>();
   const values = features.reduce(
@@ -72,7 +72,7 @@ export function* findFeatureFaults(features: readonly Feature[]): Generator<stri
     const at = `/features/${index}`;
     const { name } = feature;
     if (name in Object.prototype) yield `${at}/name must not be ${name}, which every JSON object inherits`;
-    if (seen.has(name)) yield `${at}/name ${describeValue(name)} stands twice`;
+    if (seen.has(name)) yield `${at}/name ${describeValue(name)} is used twice`;
     seen.add(name);
     for (const fault of findDomainFaults(feature)) yield `${at}${fault}`;
   }

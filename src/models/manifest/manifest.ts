@@ -13,9 +13,9 @@ const Scalar = Type.Union([Type.Number(), Type.String(), Type.Boolean()]);
 const record = <T extends TSchema>(values: T, minProperties = 0) =>
   Type.Unsafe<Record<string, Static<T>>>(Type.Object({}, { additionalProperties: values, minProperties }));
 
-/** What compiles in about a second; the graph itself may have 10,000 inputs. */
+/** As many features as compile in about a second. A graph may have 10,000 inputs. */
 export const maxFeatures = 16_384;
-/** Values of one list, and of all the lists of the features. */
+/** Of one list, and of all lists of the features together. */
 export const maxValues = 100_000;
 
 const Feature = Type.Object(
@@ -81,7 +81,7 @@ const Runtime = Type.Object(
   strict,
 );
 
-/** `metadata.json` of a version, as it stands in the file. */
+/** A `metadata.json`, as written in the file. */
 export const ManifestSchema = Type.Object(
   {
     name: Type.String({
@@ -121,5 +121,5 @@ export const ManifestSchema = Type.Object(
 
 export type Feature = Static<typeof Feature>;
 export type ManifestFile = Static<typeof ManifestSchema>;
-/** A manifest past every check that needs no graph: the features are spelt out. */
+/** A manifest that has passed every check that needs no graph. Its features are objects, never bare names. */
 export type Manifest = Omit<ManifestFile, 'features'> & { readonly features?: readonly Feature[] };

@@ -12,7 +12,7 @@ const bounds = { depth: 32, containers: 100_000, members: 250_000, values: 500_0
 
 /**
  * Parses and checks the bytes of a `metadata.json`.
- * Throws `RefusedError` that names each offending key by its path, and what it takes.
+ * Throws `RefusedError` that names each faulty key by its path, and the values that the key takes.
  */
 export function parseManifest(bytes: Uint8Array): Manifest {
   const file = parseJson(bytes);
@@ -32,7 +32,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
   return manifest;
 }
 
-/** A feature's place in the list says little where there are hundreds: its name stands beside it. */
+/** Adds a feature's name to its index, which says little among hundreds of features. */
 function nameFeatures(faults: readonly string[], file: unknown): readonly string[] {
   const features = (file as { readonly features?: unknown } | null)?.features;
   if (!Array.isArray(features)) return faults;
@@ -54,10 +54,10 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Members of a feature that hold values of clients, which may be any text. */
+/** Members of a feature that hold values of requests, which may be any text. */
 const namesValues = new Set(['codes', 'enum', 'default', 'example']);
 
-/** Whether each text is one of Unicode. A reader of JSON may refuse all of an answer for half of a pair in it. */
+/** Whether every text is valid Unicode. A JSON parser may refuse a whole response for half of a surrogate pair. */
 function isWellFormed(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed();
   if (typeof value !== 'object' || value === null) return true;

@@ -1,6 +1,6 @@
 import type { Manifest } from './manifest.js';
 
-/** A full batch that takes longer, on the server's own thread, would be felt by every other model. */
+/** A longer full batch on the server's own thread would delay every other model. */
 export const maxInlineRunMs = 1;
 
 const defaults = {
@@ -11,7 +11,6 @@ const defaults = {
   maxQueueRows: 4_096,
 } as const;
 
-/** How a version runs: what its manifest says, and for the rest the defaults. */
 export function withDefaults(runtime: Manifest['runtime'] = {}) {
   return { ...defaults, ...runtime };
 }

@@ -6,14 +6,13 @@ import { placesOf } from '../../files/file-place.js';
 import { readRegularFile } from '../../files/regular-file.js';
 import { describeValue } from '../../text/describe-value.js';
 
-/** The second names that an `aliases.json` gives: alias → name. */
+/** Alias → name, as in an `aliases.json`. */
 export type Aliases = ReadonlyMap<string, string>;
 
-/** What an `aliases.json` says, or why it says nothing. */
 export interface AliasFile {
   readonly aliases: Aliases;
   readonly problem?: string;
-  /** The file is broken and none was sound before it, so that nobody knows what an alias names. */
+  /** The file is broken and no sound file came before it, so the names behind the aliases are unknown. */
   readonly isUnknown?: boolean;
 }
 
@@ -22,9 +21,8 @@ const maxBytes = 1_048_576;
 const AliasObject = TypeCompiler.Compile(Type.Record(Type.String(), Type.String()));
 
 /**
- * Reads an `aliases.json`, if there is one. `namePattern` is what an alias must match, `existing` are the names
- * it may not take, and `root` is the registry, which a link may not leave. A broken file gives no aliases at all, and
- * its problem.
+ * Reads an `aliases.json`. Without a file there are no aliases; a broken file gives its problem and no aliases.
+ * An alias must match `namePattern` and must not be one of `existing`. A link must not lead out of `root`.
  */
 export async function readAliases(
   path: string,
@@ -42,7 +40,7 @@ export async function readAliases(
   }
 }
 
-/** What is in force after a file was read: where it is broken, the aliases from before, if those are known. */
+/** The aliases in force after a file was read: if it is broken, those from before, if they are known. */
 export function keepLastGood(
   before: Pick<AliasFile, 'aliases' | 'isUnknown'> | undefined,
   file: AliasFile,
@@ -67,10 +65,9 @@ function parseAliases(bytes: Uint8Array, namePattern: RegExp, existing: readonly
   if (!AliasObject.Check(file)) return refuse('must be an object of names, such as {"default": "1"}');
   const taken = new Set(existing);
   for (const alias of Object.keys(file)) {
-    if (!namePattern.test(alias))
-      return refuse(`${describeValue(alias)} is not a name that an alias can have`);
+    if (!namePattern.test(alias)) return refuse(`${describeValue(alias)} is not a valid name for an alias`);
     if (alias === 'latest') return refuse('"latest" is reserved');
-    if (taken.has(alias)) return refuse(`${describeValue(alias)} is the name of something that exists`);
+    if (taken.has(alias)) return refuse(`${describeValue(alias)} is already the name of a model or version`);
   }
   return { aliases: new Map(Object.entries(file)) };
 }

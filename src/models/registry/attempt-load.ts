@@ -2,7 +2,7 @@ import { codeOf, RefusedError } from '../../errors.js';
 import type { ListedVersion } from './directory.js';
 import type { LoadEvent, RegistryOptions } from './registry.js';
 
-/** Loads one version, and gives how it turned out, whatever is wrong with it. */
+/** Loads one version. Every error becomes a refused outcome; nothing is thrown. */
 export async function attemptLoad(
   load: RegistryOptions['load'],
   model: string,
@@ -15,7 +15,7 @@ export async function attemptLoad(
     const reason =
       error instanceof RefusedError
         ? error.message
-        : `could not be loaded (${codeOf(error)}): the server's log says more`;
+        : `could not be loaded (${codeOf(error)}): see the server's log`;
     return { model, version, outcome: { state: 'refused', reason }, error };
   }
 }

@@ -6,7 +6,6 @@ import type { LoadedVersion } from './loaded-version.js';
 import { explainUnavailable } from './unavailable.js';
 import { newestName } from './version-order.js';
 
-/** Where a version stands. */
 export type VersionState =
   | { readonly state: 'loading' }
   | { readonly state: 'ready'; readonly loaded: LoadedVersion }
@@ -19,17 +18,17 @@ export interface ModelState {
   readonly aliases: Aliases;
   /** Why the model's `aliases.json` is not in force. */
   readonly aliasProblem?: string;
-  /** Whether that leaves what answers for the model alone unknown. */
+  /** No sound `aliases.json` was read so far, so the default version is unknown. */
   readonly areAliasesUnknown?: boolean;
-  /** The newest sound version, by `newestVersion`. */
+  /** The newest ready version, by `newestVersion`. */
   readonly latest?: string;
-  /** Where none is `latest`: the only sound version, whatever its name. */
+  /** The default version if there is no `latest`: the only ready one, whatever its name. */
   readonly sole?: string;
-  /** Whether the registry is loaded for the first time: until all of it is, nothing answers. */
+  /** The registry loads for the first time: no model answers until all of it is loaded. */
   readonly isStarting?: boolean;
 }
 
-/** The newest ready version: a prerelease only where there is nothing else. `ascending` is oldest first. */
+/** The newest ready version; a prerelease only if nothing else is ready. `ascending` is oldest first. */
 export function newestVersion(
   ascending: readonly string[],
   versions: ReadonlyMap<string, VersionState>,
@@ -38,8 +37,8 @@ export function newestVersion(
 }
 
 /**
- * The name of the version that answers a request for the model alone: what the alias `default` names, else `latest`,
- * else the only sound version. Undefined where none does, and where a broken file leaves the aliases unknown.
+ * The version that answers a request without a version: the one behind the alias `default`, else `latest`, else `sole`.
+ * Undefined if there is none, or if a broken file leaves the aliases unknown.
  */
 export function defaultVersion(model: ModelState): string | undefined {
   if (model.areAliasesUnknown) return undefined;
@@ -47,9 +46,9 @@ export function defaultVersion(model: ModelState): string | undefined {
 }
 
 /**
- * The version that answers: by its name, by an alias, `latest`, or the model's default. Pure.
- * Throws `version_not_found`, `not_ready` while the server starts, or `model_unavailable` where what was asked for
- * exists and cannot answer: never another version in its place.
+ * Resolves a version's name, an alias, `latest` or nothing (the default) to a ready version. Pure.
+ * Throws `version_not_found`, `not_ready` while the server starts, or `model_unavailable` if the version exists but
+ * cannot answer: no other version takes its place.
  */
 export function chooseVersion(model: ModelState, selector?: string): LoadedVersion {
   const { state } = findVersion(model, selector);
@@ -57,7 +56,7 @@ export function chooseVersion(model: ModelState, selector?: string): LoadedVersi
   throw explainUnavailable(model, selector);
 }
 
-/** The version that is asked for, whatever its state. Pure. Throws as `chooseVersion` does where there is none. */
+/** Resolves as `chooseVersion` does, to a version in any state. Pure. Throws the same errors if there is none. */
 export function findVersion(
   model: ModelState,
   selector?: string,
@@ -87,7 +86,7 @@ export function modelNotFound(name: string, known: readonly string[]): ServiceEr
   return new ServiceError('model_not_found', {
     detail:
       known.length === 0
-        ? 'No model is there.'
+        ? 'The server has no model.'
         : `${describeValue(hideKeys(name))} is none of the models: ${listSome(known)}.`,
     problems: suggest(name, known, '/model'),
   });

@@ -15,21 +15,21 @@ export interface ListedModel {
   readonly name: string;
   readonly versions: readonly ListedVersion[];
   readonly aliases: AliasFile;
-  /** False where the folder could not be read, so that nothing is known of its versions. */
+  /** False if the folder could not be read: its versions are then unknown. */
   readonly isReadable: boolean;
 }
 
-/** What lies in a registry's folder: nothing is opened yet but `aliases.json`. */
+/** The content of a registry's folder. Of all files, only `aliases.json` has been read. */
 export interface Listing {
   readonly models: readonly ListedModel[];
   readonly aliases: AliasFile;
-  /** What was passed over, and why: for the log and for `sardonyx check`. */
+  /** Skipped folders and broken `aliases.json` files, with the reason: for the log and for `sardonyx check`. */
   readonly remarks: readonly string[];
 }
 
 /**
- * Lists the models and versions below a folder. Names that begin with a dot are somebody's work in progress.
- * Throws the file system's error when the folder itself cannot be read.
+ * Lists the models and versions below a folder. Names that begin with a dot are work in progress: no remark.
+ * Throws the file system's error if the folder itself cannot be read.
  */
 export async function listDirectory(root: string): Promise<Listing> {
   const remarks: string[] = [];
@@ -51,7 +51,7 @@ async function listModel(root: string, name: string, remarks: string[]): Promise
   const versions: ListedVersion[] = [];
   for (const version of found ?? []) {
     const path = join(folder, version);
-    // Any kind of metadata.json counts, so that a wrong one is refused by name and not passed over.
+    // A metadata.json of any kind counts, even a folder: a wrong one is then refused by name, not skipped.
     if (await exists(join(path, 'metadata.json'))) versions.push({ name: version, path });
     else remarks.push(`${name}/${version}: has no metadata.json, so it is not a version yet`);
   }
@@ -75,20 +75,20 @@ async function listFolders(
     if (pattern.test(entry.name)) names.push(entry.name);
     else
       remarks.push(
-        `${prefix}${toAscii(describeValue(entry.name))}: is not a name that ${what} can have (${pattern.source})`,
+        `${prefix}${toAscii(describeValue(entry.name))}: is not a valid name for ${what} (${pattern.source})`,
       );
   }
   return names.sort();
 }
 
-/** A link to a folder counts: that is how volumes are mounted. */
+/** A link to a folder counts, since volumes are mounted that way. */
 async function isFolder(parent: string, entry: Dirent): Promise<boolean> {
   if (!entry.isSymbolicLink()) return entry.isDirectory();
   const target = await stat(join(parent, entry.name)).catch(() => undefined);
   return target?.isDirectory() ?? false;
 }
 
-/** Spells out letters beyond ASCII: they may look like others. */
+/** Escapes letters beyond ASCII, which may look like other letters. */
 function toAscii(text: string): string {
   return text.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

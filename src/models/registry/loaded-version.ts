@@ -5,39 +5,35 @@ import type { Manifest } from '../manifest/manifest.js';
 import { withDefaults } from '../manifest/runtime-defaults.js';
 import type { Task } from '../tasks/task.js';
 
-/** What was measured while a version was loaded. */
 export interface LoadStats {
-  /** From the first byte read to the last golden row passed. */
+  /** From the first byte read until the last golden row passed. */
   readonly loadMs: number;
-  /** How long the engine took to open the model, in the child that tried it. */
+  /** Time in which the engine opened the model, in the sandbox. */
   readonly openMs: number;
-  /** The shortest of some runs of one row, and of a full batch where the task has batches: the engine's own time. */
+  /** The shortest of several runs of one row, and of a full batch if the task has batches: the engine's own time. */
   readonly runMs: number;
   readonly batchRunMs?: number;
   readonly batchRows: number;
-  /** Why a run has one row, or one request, where the manifest allows more. */
+  /** Why a run is limited to one row, or one request, although the manifest allows more. */
   readonly batchReason?: string;
-  /** The largest difference between an answer in company and the answer alone, as a share of its column's largest. */
+  /** The largest difference between a row's values in a batch and alone, as a share of their column's largest. */
   readonly batchDifference?: number;
-  /** Of the outputs of a full batch, as tensors. */
+  /** The size of the outputs of a full batch, as tensors. */
   readonly outputBytes: number;
-  /**
-   * What an inline version added to the memory of the child that tried it, and not less than its file; all memory of
-   * an isolated one's child.
-   */
+  /** Inline: what the version added to the sandbox's memory, and at least its file. Isolated: all of its child's. */
   readonly memoryBytes: number;
   readonly goldenRows: number;
-  /** Why the version runs where it runs. */
+  /** Why the version runs inline or isolated. */
   readonly executorReason: string;
-  /** Why its answers are not remembered; undefined where they may be. */
+  /** Why answers are not cached; undefined if they may be. */
   readonly uncachedReason: string | undefined;
-  /** What its owner should know: a sentence each, with what to do, and gone once that is done. */
+  /** Advice for the version's owner: one sentence each, with a remedy. A note disappears after its remedy. */
   readonly notes: readonly string[];
 }
 
 /**
- * One version that may answer: past its digests and golden rows. It is lent out by leases; once retired, the
- * session is released when the last lease ends, and never before.
+ * A version that has passed its digests and golden rows. Requests borrow it by leases. After `retire`, the session is
+ * released when the last lease ends, and not before.
  */
 export class LoadedVersion {
   readonly manifest: Manifest;
@@ -45,19 +41,16 @@ export class LoadedVersion {
   readonly task: Task;
   readonly loadStats: LoadStats;
   readonly executorKind: Executor['kind'];
-  /** The longest from a request's arrival to its answer. */
+  /** The longest time from a request's arrival to its answer. */
   readonly timeoutMs: number;
-  /**
-   * The most rows of one request: a quarter of what the queue holds. More would fill it, and would be let in only where
-   * nobody else waits.
-   */
+  /** A quarter of the queue. A request of more rows would be admitted only if hardly any other request waits. */
   readonly maxRows: number;
-  /** The end of every answer's JSON object: which version gave it. The prediction's id follows. */
+  /** Members at the end of every answer's JSON object; the prediction's id follows. */
   readonly versionFieldsJson: string;
   readonly #executor: Executor;
   #leases = 0;
   #isRetired = false;
-  /** Never without `#isRetired`, never with a lease. */
+  /** Only with `#isRetired`, and with a lease only after `abandon`. */
   #isClosed = false;
 
   constructor(parts: {
@@ -88,27 +81,25 @@ export class LoadedVersion {
     return this.manifest.version;
   }
 
-  /** Whether its answers may be remembered. */
   get isCacheable(): boolean {
     return this.loadStats.uncachedReason === undefined;
   }
 
-  /** The deadline of a request to this version. */
   createCall(caller: Caller): CallContext {
     return createCall(caller, this.timeoutMs);
   }
 
-  /** Whether its answers are remembered whatever that costs: its manifest says so. */
+  /** The manifest turns the cache on, whatever it costs. */
   get isCacheForced(): boolean {
     return this.manifest.runtime?.cache === true;
   }
 
-  /** Why the version cannot run at the moment, in words for an operator. */
+  /** Why the version cannot run at the moment, for an operator. */
   get fault(): string | undefined {
     return this.#executor.fault;
   }
 
-  /** Borrows the version. Each call needs one `release`. Throws `model_unavailable` once the session has gone. */
+  /** Borrows the version; each call needs one `release`. Throws `model_unavailable` after the session's release. */
   lease(): this {
     if (this.#isClosed) {
       const detail = `${this.name} ${this.version} has retired.`;
@@ -118,23 +109,19 @@ export class LoadedVersion {
     return this;
   }
 
-  /** Ends one lease. */
   release(): void {
     this.#leases -= 1;
     this.#closeWhenUnused();
   }
 
-  /** No new lease is meant to follow: the session goes with the last one. Safe to call twice. */
+  /** Releases the session as soon as no lease is left. Safe to call twice. */
   retire(): void {
     if (this.#isRetired) return;
     this.#isRetired = true;
     this.#closeWhenUnused();
   }
 
-  /**
-   * Retires the version when nobody is left to wait for it: a run in a child process is ended instead of awaited,
-   * since it may take for ever. A run on this thread ends by itself.
-   */
+  /** Retires, and closes an isolated executor at once: its run may never end. An inline run ends by itself. */
   abandon(): void {
     this.retire();
     if (this.#isClosed || this.executorKind === 'inline') return;

@@ -5,22 +5,19 @@ import { orderVersions } from './version-order.js';
 
 type VersionStates = ReadonlyMap<string, VersionState>;
 
-/** A listing about to be applied, for the first time or to `before`: what is ready stays so, and the rest is loading. */
+/** The model at the start of a listing's application: versions of `before` that are ready stay; all others load. */
 export function beginModel(listed: ListedModel, before?: ModelState, isStarting = false): ModelState {
   const versions = new Map<string, VersionState>();
   for (const { name } of listed.versions) versions.set(name, { state: 'loading' });
   for (const [name, state] of before?.versions ?? []) if (state.state === 'ready') versions.set(name, state);
-  // Aliases may already name what is still to be loaded: those in force stay until it is.
+  // New aliases may name versions that are not loaded yet: the old aliases stay in force until then.
   const { problem } = listed.aliases;
   const aliases =
     before === undefined ? listed.aliases : { ...aliasesOf(before), ...(problem && { problem }) };
   return toModelState(listed, versions, aliases, before?.sole, isStarting);
 }
 
-/**
- * A listing applied, and its versions as they turned out. What is gone is left out. `sole` is the version that alone
- * answered before this listing.
- */
+/** The model after the listing is applied, without removed versions. `sole` is the model's `sole` before it. */
 export function settleModel(
   listed: ListedModel,
   versions: VersionStates,
@@ -34,7 +31,7 @@ export function settleModel(
   return toModelState(listed, new Map(kept), keepLastGood(before && aliasesOf(before), listed.aliases), sole);
 }
 
-/** The model with one version's new state; `sole` as for `settleModel`. */
+/** `sole` is as for `settleModel`. */
 export function withVersion(
   listed: ListedModel,
   model: ModelState,
@@ -61,9 +58,9 @@ function toModelState(
 ): ModelState {
   const names = new Set(listed.map((version) => version.name));
   const ready = [...versions].filter(([, { state }]) => state === 'ready').map(([version]) => version);
-  // What is gone has no order with what came in its place: it is the newest only while there is nothing else.
+  // A version whose folder was removed counts as `latest` only if no listed version is ready.
   const listedReady = ready.filter((version) => names.has(version));
-  // While the server starts, a newer one may be loading.
+  // While the server starts, a newer version may still be loading.
   const latest = isStarting ? undefined : (newestOf(listedReady) ?? newestOf(ready));
   const sole = isStarting || latest !== undefined ? undefined : (soleOf(listedReady) ?? soleOf(ready));
   return {
@@ -77,7 +74,7 @@ function toModelState(
     ...(isStarting && { isStarting }),
   };
 
-  /** The only version, or else the version that has answered so far: a new one without an order does not silence it. */
+  /** The only version, else the one that answered so far: a new version without an order does not replace it. */
   function soleOf(some: readonly string[]): string | undefined {
     return some.length === 1 ? some[0] : some.find((version) => version === before);
   }

@@ -3,19 +3,18 @@ import { chooseVersion, type ModelState } from './choose-version.js';
 import type { Registry } from './registry.js';
 import { describeLoading } from './unavailable.js';
 
-/** One thing that keeps a registry from being ready. */
+/** One reason why a registry is not ready. */
 export interface Missing {
   readonly reason: string;
-  /** Whether a person must mend it: waiting does not help. */
+  /** True if an operator must act; false if waiting is enough. */
   readonly isLasting: boolean;
 }
 
-/** Why the models of a registry are not enough to be ready, in words alone; none where they are. */
 export function findMissingModels(registry: Registry, required?: string): readonly string[] {
   return findMissing(registry, required).map(({ reason }) => reason);
 }
 
-/** The same, and of each whether it passes by itself. */
+/** `required` is a list of models, `all`, or undefined: then the default model, or any model if there is no default. */
 export function findMissing(registry: Registry, required?: string): readonly Missing[] {
   const models = registry.list();
   if (registry.isStarting) return listLoading(models);
@@ -25,7 +24,6 @@ export function findMissing(registry: Registry, required?: string): readonly Mis
     return [{ reason: 'no model can answer', isLasting }, ...faults];
   }
   if (required === undefined) {
-    // Without a default there is no model that plain /predict needs, and one that answers is enough.
     return registry.hasDefault ? faultsFrom(() => registry.findDefault()) : [];
   }
   if (required === 'all') return models.flatMap(faultsOf);
@@ -34,7 +32,6 @@ export function findMissing(registry: Registry, required?: string): readonly Mis
 
 const maxListed = 20;
 
-/** What the start waits for. */
 function listLoading(models: readonly ModelState[]): readonly Missing[] {
   const loading = models.flatMap((model) => describeLoading(model) ?? []);
   const more = loading.length - maxListed;
@@ -46,12 +43,12 @@ function listLoading(models: readonly ModelState[]): readonly Missing[] {
   return reasons.map((reason) => ({ reason, isLasting: false }));
 }
 
-/** Whether a request for the model alone gets an answer. */
+/** Whether the model answers a request without a version. */
 export function canAnswer(model: ModelState): boolean {
   return findProblem(model) === undefined;
 }
 
-/** Why a request for the model alone gets no answer, and what mends that; undefined where it gets one. */
+/** Why the model does not answer a request without a version, and the remedy; undefined if it answers. */
 export function findProblem(model: ModelState): Missing | undefined {
   try {
     const { fault } = chooseVersion(model);

@@ -14,19 +14,19 @@ import {
 } from './resolve-model.js';
 import { orderVersions } from './version-order.js';
 
-/** What happened to a version: for the log, the metrics and `sardonyx check`. */
+/** The outcome of one load: for the log, the metrics and `sardonyx check`. */
 export interface LoadEvent {
   readonly model: string;
   readonly version: string;
   readonly outcome: VersionState;
-  /** What was thrown, where it was refused: for the log, and not for a client's eyes. */
+  /** What a refused load has thrown: for the log, never for a client. */
   readonly error?: unknown;
 }
 
 export interface RegistryOptions {
-  /** Loads one version, or throws `RefusedError`. The words of any other error stay in the event. */
+  /** Throws `RefusedError` with a reason for clients. The text of any other error stays in the event. */
   readonly load: (path: string, model: string, version: string) => Promise<LoadedVersion>;
-  /** The model that plain `/predict` means, before any alias. */
+  /** The model of plain `/predict`. It goes before the alias `default`. */
   readonly defaultModel?: string | undefined;
   readonly onLoad?: (event: LoadEvent) => void;
 }
@@ -46,68 +46,64 @@ export class Registry {
   }
 
   /**
-   * Makes the registry what is listed, one version after the other; a call waits for the one before it. What is
-   * wrong with a version is its own state and nobody else's. Called again, it
-   * - keeps what is loaded and still listed: a version is immutable, and one that answers is not given up because
-   *   of a newcomer that has no order with it;
-   * - loads what is new, and tries again what was refused;
-   * - retires what is gone, but not before the new versions of the same model have been settled. A model whose
-   *   folder cannot be read is not gone;
-   * - keeps the last good aliases where an `aliases.json` is broken.
-   *
-   * Until the first listing is applied as a whole, nothing answers: see `isStarting`.
+   * Applies a listing, one version after the other; a call waits for the previous one. A broken version is refused and
+   * affects no other version. A later call
+   * - keeps loaded versions that are still listed: they are immutable, and a new version that has no order with them
+   *   does not replace them;
+   * - loads new versions, and retries refused ones;
+   * - retires removed versions, after the new versions of the same model are loaded or refused. A model whose folder
+   *   cannot be read is not removed;
+   * - keeps the last good aliases if an `aliases.json` is broken.
    */
   apply(listing: Listing): Promise<void> {
     this.#applied = this.#applied.catch(() => undefined).then(() => this.#apply(listing));
     return this.#applied;
   }
 
-  /** Whether the first listing is still to be applied: until then a lease throws `not_ready`. */
+  /** True until the first listing is applied as a whole: until then a lease throws `not_ready`. */
   get isStarting(): boolean {
     return this.#isStarting;
   }
 
-  /** Another number after each change of a model, a version or an alias, for what is made of them and kept. */
+  /** Grows with each change of a model, a version or an alias: a key for values derived from them. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** The models, by name. */
   list(): readonly ModelState[] {
     return [...this.#models.values()];
   }
 
-  /** A model by its name or alias: see `findModel`. */
+  /** By name or alias. Throws as `findModel` does. */
   find(name: string): ModelState {
     return findModel(this.#names, name);
   }
 
-  /** The model that plain `/predict` means: see `findDefaultModel`. */
+  /** The model of plain `/predict`. Throws as `findDefaultModel` does. */
   findDefault(): ModelState {
     return findDefaultModel(this.#names);
   }
 
-  /** The names of the models that are there. */
   get names(): readonly string[] {
     return [...this.#models.keys()];
   }
 
-  /** The model behind a name or an alias, whether it is there or not. */
+  /** The model behind a name or an alias, even if no such model exists. */
   resolveName(name: string): string {
     return resolveModel(this.#names, name);
   }
 
-  /** The model that plain `/predict` means, whether it is there or not; undefined where nothing says it. */
+  /** The model of plain `/predict`, even if no such model exists; undefined if there is no default. */
   get defaultName(): string | undefined {
     return defaultModelName(this.#names);
   }
 
-  /** Whether something says what plain `/predict` means, or may do so; that it can answer is another matter. */
+  /** Whether plain `/predict` has a model, or may have one behind a broken `aliases.json`; it need not answer. */
   get hasDefault(): boolean {
     return hasDefaultModel(this.#names);
   }
 
-  /** Lends the version that answers for a model; the caller releases it. Throws as `find` and `chooseVersion` do. */
+  /** Lends the version that answers; the caller releases it. Throws as `find` and `chooseVersion` do. */
   lease(model: string | undefined, version?: string): LoadedVersion {
     const found = model === undefined ? this.findDefault() : this.find(model);
     return chooseVersion(found, version).lease();
@@ -118,7 +114,7 @@ export class Registry {
     return this.#aliases.problem;
   }
 
-  /** Retires every version, those still being loaded included, and ends runs in child processes. */
+  /** Retires every version, including those that still load, and ends runs in child processes. */
   close(): void {
     this.#isClosed = true;
     for (const { versions } of this.#models.values()) {
@@ -166,7 +162,7 @@ export class Registry {
           : { model: model.name, version: version.name, outcome: refuse(fault) };
       model = withVersion(listed, model, version.name, event.outcome, sole);
       this.#setModel(model);
-      // What ended its load is the close, and no fault of the version.
+      // `close` ended this load: the version has no fault, so there is no event.
       if (this.#isClosed) return retireAll([event.outcome]);
       this.#options.onLoad?.(event);
     }

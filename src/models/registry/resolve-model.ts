@@ -3,17 +3,16 @@ import { describeValue, hideKeys } from '../../text/describe-value.js';
 import type { AliasFile } from './aliases.js';
 import { type ModelState, modelNotFound } from './choose-version.js';
 
-/** The models and aliases of a registry at one moment, and what the configuration says. */
 export interface ModelNames {
   readonly models: ReadonlyMap<string, ModelState>;
   readonly aliases: AliasFile;
-  /** The model that plain `/predict` means, before any alias. */
+  /** The configured model of plain `/predict`. It goes before the alias `default`. */
   readonly defaultModel?: string | undefined;
 }
 
 const maxListed = 20;
 
-/** A model by its name or alias. Throws `model_not_found`, or `model_unavailable` for an alias of nothing. */
+/** By name or alias. Throws `model_not_found`, or `model_unavailable` for an alias whose model does not exist. */
 export function findModel({ models, aliases }: ModelNames, name: string): ModelState {
   const found = models.get(name);
   if (found !== undefined) return found;
@@ -24,8 +23,8 @@ export function findModel({ models, aliases }: ModelNames, name: string): ModelS
 }
 
 /**
- * The model that plain `/predict` means: the configured one, else the alias `default`, else the only one.
- * Throws `model_not_found` that lists them, or `model_unavailable` for an alias of nothing and for a broken file.
+ * The model of plain `/predict`: the configured one, else the one behind the alias `default`, else the only one.
+ * Throws `model_not_found`, or `model_unavailable` for an alias whose model does not exist and for a broken file.
  */
 export function findDefaultModel(names: ModelNames): ModelState {
   const { models, aliases, defaultModel } = names;
@@ -43,19 +42,17 @@ export function findDefaultModel(names: ModelNames): ModelState {
   });
 }
 
-/** The model behind a name or an alias, whether it is there or not. */
+/** The model behind a name or an alias, even if no such model exists. */
 export function resolveModel({ models, aliases }: ModelNames, name: string): string {
   return models.has(name) ? name : (aliases.aliases.get(name) ?? name);
 }
 
-/** The model that plain `/predict` means, whether it is there or not; undefined where nothing says it. */
 export function defaultModelName(names: ModelNames): string | undefined {
   const { models, aliases, defaultModel = aliases.aliases.get('default') } = names;
   if (defaultModel !== undefined) return resolveModel(names, defaultModel);
   return models.size === 1 ? [...models.keys()][0] : undefined;
 }
 
-/** Whether something says what plain `/predict` means, or may do so; that it can answer is another matter. */
 export function hasDefaultModel({ models, aliases, defaultModel }: ModelNames): boolean {
   return (
     defaultModel !== undefined ||
@@ -73,8 +70,8 @@ function findAliased(models: ModelNames['models'], alias: string, target: string
   });
 }
 
-function unknownAlias({ problem }: AliasFile, asked: string): ServiceError {
+function unknownAlias({ problem }: AliasFile, question: string): ServiceError {
   return new ServiceError('model_unavailable', {
-    detail: `It is not known ${asked}: ${problem}. Mend the file, or ask for a model by its name.`,
+    detail: `It is unknown ${question}: ${problem}. Fix the file, or request a model by its name.`,
   });
 }

@@ -1,14 +1,13 @@
 import { ServiceError } from '../../errors.js';
 import type { ModelState, VersionState } from './choose-version.js';
 
-/** What a loading version needs is a moment; what is refused or misnamed needs a person. */
+/** A loading version needs a moment. A refused or misnamed one needs a person, so it has no `Retry-After`. */
 const loadingRetrySeconds = 1;
 const maxListed = 20;
 
 /**
- * Why no version answers for `selector`, an alias, a version or nothing, and what mends that. Readiness, the 503 and
- * `sardonyx check` use these words; a client may read them. `Retry-After` is set where a version is loading, and
- * only there.
+ * Why no version answers for `selector` (an alias, a version or nothing), and the remedy. Readiness, the 503 and
+ * `sardonyx check` use this text; clients may read it.
  */
 export function explainUnavailable(model: ModelState, selector?: string): ServiceError {
   if (model.isStarting) return explainStart(model);
@@ -29,7 +28,7 @@ export function explainUnavailable(model: ModelState, selector?: string): Servic
   return explainNone(model, selector === 'latest');
 }
 
-/** What of a model is still being loaded, in words; undefined where nothing is. */
+/** Names the versions that are loading; undefined if there are none. */
 export function describeLoading({ name, versions }: ModelState): string | undefined {
   const loading = namesIn(versions, 'loading');
   if (loading.length === 0) return undefined;
@@ -42,28 +41,30 @@ function explainStart(model: ModelState): ServiceError {
   return new ServiceError('not_ready', { detail: `The server is starting. ${own}.` });
 }
 
-/** A broken file may have named any version: none is taken in its place. */
+/** A broken file may have named any version: no other version takes its place. */
 function explainUnknown({ name, aliasProblem, versions }: ModelState, selector?: string): ServiceError {
-  const asked =
-    selector === undefined ? 'what answers for the model alone' : `whether ${selector} is an alias`;
+  const unknown =
+    selector === undefined
+      ? `The default version of ${name} is unknown`
+      : `It is unknown whether ${selector} is an alias`;
   const [example = 'VERSION'] = namesIn(versions, 'ready');
   return refuse(
-    `It is not known ${asked}: ${name}/${aliasProblem}. Mend the file, or ask for a version by its name: POST /models/${name}/versions/${example}/predict.`,
+    `${unknown}: ${name}/${aliasProblem}. Fix the file, or request a version by its name: POST /models/${name}/versions/${example}/predict.`,
     false,
   );
 }
 
-/** The version that is proposed for an alias `default`: the last by name of those that are ready. */
+/** The version that is proposed as `default`: the last ready one by name. */
 export function suggestDefault({ versions }: ModelState): string | undefined {
   return namesIn(versions, 'ready').sort().at(-1);
 }
 
-/** The text of a model's `aliases.json` that names its default, with the aliases that it has already. */
+/** The text of an `aliases.json` that adds `default` to the aliases. */
 export function aliasesWithDefault(aliases: ModelState['aliases'], version: string): string {
   return JSON.stringify({ ...Object.fromEntries(aliases), default: version });
 }
 
-/** No name leads to a version: there is none, or none that is sound, or no order among those that are. */
+/** For a model without a version, without a ready one, or without an order among the ready ones. */
 function explainNone(model: ModelState, isLatest: boolean): ServiceError {
   const { name, versions } = model;
   const ready = namesIn(versions, 'ready');
@@ -72,9 +73,9 @@ function explainNone(model: ModelState, isLatest: boolean): ServiceError {
   if (suggested !== undefined) {
     const names = `${ready.length === 1 ? 'version' : 'versions'} ${listNames(ready)} of ${name}`;
     const order = ready.length === 1 ? 'has a name without an order' : 'have no order among their names';
-    const result = isLatest ? 'so none is latest' : 'so none answers for the model alone';
-    const byName = `ask for one by its name: POST /models/${name}/versions/${suggested}/predict.`;
-    const remedy = isLatest ? `A${byName.slice(1)}` : `${nameDefault(model, suggested)} Or ${byName}`;
+    const result = isLatest ? 'so none is latest' : `so ${name} has no default version`;
+    const byName = `request one by its name: POST /models/${name}/versions/${suggested}/predict.`;
+    const remedy = isLatest ? `R${byName.slice(1)}` : `${nameDefault(model, suggested)} Or ${byName}`;
     return refuse(`The ${names} ${order}, ${result}. ${remedy}`, false);
   }
   if (loading.length > 0) {
@@ -96,7 +97,7 @@ function remedyFor(model: ModelState, alias: string, state: VersionState | undef
 }
 
 const nameDefault = ({ name, aliases }: ModelState, version: string) =>
-  `Name one in ${name}/aliases.json: ${aliasesWithDefault(aliases, version)}.`;
+  `Set the default in ${name}/aliases.json: ${aliasesWithDefault(aliases, version)}.`;
 
 const askWhy = ({ name }: ModelState) => `GET /models/${name} says why.`;
 

@@ -1,7 +1,6 @@
 /**
- * The four kinds of version that have an order, and names of any other kind, which have none: whole numbers of any
- * length, `v` and a whole number, `YYYYMMDD_HHMMSS`, and semantic versions (semver.org 2.0.0, without build metadata).
- * `V1` and `v1.2.0` are of no kind.
+ * Four kinds of names have an order: whole numbers of any length, `v` and a whole number, `YYYYMMDD_HHMMSS`, and
+ * semantic versions (semver.org 2.0.0, without build metadata). All others have none, such as `V1` and `v1.2.0`.
  */
 export type VersionKind = 'number' | 'v-number' | 'timestamp' | 'semantic' | 'unordered';
 
@@ -10,11 +9,10 @@ interface ParsedVersion {
   readonly kind: VersionKind;
 }
 
-/** How the versions of one model relate: which order they have, and which are refused for having none. */
 export interface VersionOrder {
-  /** The sound names that have an order, oldest first. */
+  /** The accepted names that have an order, oldest first. */
   readonly ascending: readonly string[];
-  /** Why a name is refused. */
+  /** Refused name → reason. */
   readonly faults: ReadonlyMap<string, string>;
 }
 
@@ -32,17 +30,15 @@ export function kindOfVersion(name: string): VersionKind {
   return semantic.test(name) ? 'semantic' : 'unordered';
 }
 
-/** Whether a version is a semantic prerelease, which becomes `latest` only when there is nothing else. */
 export function isPrerelease(name: string): boolean {
   return kindOfVersion(name) === 'semantic' && name.includes('-');
 }
 
-/** The newest of some names, oldest first: a prerelease only where there is nothing else. */
+/** The newest of names that are sorted oldest first; a prerelease only if there is nothing else. */
 export function newestName(ascending: readonly string[]): string | undefined {
   return ascending.findLast((name) => !isPrerelease(name)) ?? ascending.at(-1);
 }
 
-/** Orders the versions of one model. Pure. */
 export function orderVersions(names: readonly string[]): VersionOrder {
   const faults = new Map<string, string>();
   const parsed: readonly ParsedVersion[] = names.map((name) => ({ name, kind: kindOfVersion(name) }));
@@ -58,7 +54,7 @@ export function orderVersions(names: readonly string[]): VersionOrder {
     if (other === undefined) byKey.set(key, it.name);
     else refuseBoth(other, it.name, 'compare as equal: keep one of them');
   }
-  // What is refused already says nothing of which kind the others are of.
+  // Names that are already refused do not make other names a mixture of kinds.
   const distinct = ordered.filter((it) => !faults.has(it.name));
   const firstOfKind = new Map<VersionKind, ParsedVersion>();
   for (const it of distinct) if (!firstOfKind.has(it.kind)) firstOfKind.set(it.kind, it);
@@ -77,7 +73,7 @@ export function orderVersions(names: readonly string[]): VersionOrder {
   return { ascending: sound.sort(compare).map((it) => it.name), faults };
 }
 
-/** The same for names that compare as equal, and for those that a disk which ignores case would hold as one. */
+/** Equal for names that compare as equal, and for names that a disk without case would hold as one. */
 function keyOf({ name, kind }: ParsedVersion): string {
   if (kind === 'number' || kind === 'v-number') return name.replace(/^(v?)0+(?=.)/, '$1');
   return name.toLowerCase();

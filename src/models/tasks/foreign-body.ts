@@ -1,4 +1,4 @@
-/** How other servers take rows, by the member that holds them. */
+/** Member that holds the rows in a body for other servers → those servers. */
 const forms: Readonly<Record<string, string>> = {
   instances: 'TensorFlow Serving, KServe v1 and Vertex AI',
   inputs: 'the open inference protocol (KServe v2, Triton) and MLflow',
@@ -14,19 +14,19 @@ const forms: Readonly<Record<string, string>> = {
   input: 'other servers',
 };
 
-/** The member by which a body is one for another server, and whose; undefined where there is none. */
+/** The member that marks a body as one for another server, and that server; undefined if there is none. */
 export function findForeignForm(
   body: Readonly<Record<string, unknown>>,
   isOwn: (name: string) => boolean,
 ): { readonly name: string; readonly servers: string } | undefined {
   const names = Object.keys(body);
-  // A body with one name of ours is a request of ours with a mistake in it.
+  // A body with one of our own names is a request to this server with a mistake in it.
   if (names.some(isOwn)) return undefined;
   const name = Object.keys(forms).find((it) => Object.hasOwn(body, it));
   return name === undefined ? undefined : { name, servers: forms[name] as string };
 }
 
-/** Names as the members of an object in a message, three at most. */
+/** An object with at most three of the names, for a message. */
 export function sketchObject(names: readonly string[], value: string): string {
   const shown = names.slice(0, 3).map((name) => `${JSON.stringify(name.slice(0, 64))}: ${value}`);
   return `{${[...shown, ...(names.length > 3 ? ['…'] : [])].join(', ')}}`;

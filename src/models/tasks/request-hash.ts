@@ -1,8 +1,7 @@
 import type { Tensors } from '../../inference/tensors/tensor.js';
 
-/** So many values of a row are enough to tell most rows apart. */
+/** About how many values of a row, and letters of a text, enter the hash: enough to tell most rows apart. */
 const maxValues = 16;
-/** So many letters of a text are looked at. */
 const maxLetters = 8;
 
 const number = new Float64Array(1);
@@ -35,7 +34,7 @@ function mixValue(hash: number, value: unknown): number {
   return mix(hash, value === null ? 1 : value === true ? 2 : value === false ? 3 : 4);
 }
 
-/** Makes a hash of 32 bits of checked rows: equal for equal rows, and cheap, since it looks at some values only. */
+/** 32 bits of a checked row, equal for equal rows. Cheap, since it reads only some of the values. */
 export function createRowHash(
   features: readonly string[],
 ): (row: Readonly<Record<string, unknown>>) => number {
@@ -48,7 +47,7 @@ export function createRowHash(
   };
 }
 
-/** The same of the inputs of a graph. */
+/** As `createRowHash`, for the inputs of a graph. */
 export function hashTensors(feeds: Tensors): number {
   let hash = 0;
   for (const name in feeds) {

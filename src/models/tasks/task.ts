@@ -6,60 +6,58 @@ import type { NestedValue } from '../../inference/tensors/json-write.js';
 
 export type Scalar = number | string | boolean;
 
-/** The answer for one row. `probabilities` are in the order of the classes. */
+/** `probabilities` are in the order of the classes. */
 export interface Prediction {
   readonly prediction: Scalar | Readonly<Record<string, number>>;
   readonly probability?: number;
   readonly probabilities?: readonly number[];
 }
 
-/** The answer to one request: as values, for those who compare, and as the members of a JSON object, for the wire. */
+/** The answer to one request, as a value and as the members of a JSON object for the response. */
 export interface Answer {
   readonly value: AnswerValue;
   readonly fieldsJson: string;
-  /** Undefined where the answer was not computed for this request. */
+  /** Undefined if the answer was not computed for this request. */
   readonly timing?: RunTiming | undefined;
 }
 
 export type AnswerValue = Prediction | { readonly outputs: Readonly<Record<string, NestedValue>> };
 
-/** A body past its check. */
 export interface CheckedRequest {
-  /** Equal for two requests of a version if and only if they ask the same. */
+  /** Equal for two requests of a version if and only if their contents are equal. */
   cacheKey(): string;
-  /** 32 bits, equal for two requests of a version that ask the same. It looks at a part of the request only. */
+  /** 32 bits, equal for requests with equal keys. It reads only a part of the request. */
   hash(): number;
   /**
-   * Admits the request and runs it, until the deadline of the call. Throws `overloaded`, `deadline_exceeded`,
+   * Admits the request and runs it until the call's deadline. Throws `overloaded`, `deadline_exceeded`,
    * `client_closed`, `executor_lost`, `run_failed`, `output_not_finite`, `output_not_exact` and `output_too_large`.
    */
   answer(call: CallContext): Promise<Answer>;
 }
 
-/** How many names, objects among them, and other values a body needs that the check accepts, at most. */
+/** The most names (an object counts as one more) and the most other values of a body that the check accepts. */
 export interface BodyBounds {
   readonly names: number;
   readonly items: number;
 }
 
-/** What a version does with a body: the features of a row, or tensors as they are. */
 export interface Task {
-  /** JSON Schema of the body in all its forms, and of the answer's own members. */
+  /** JSON Schema of the body in all its forms; `answerSchema` is that of the answer's own members. */
   readonly requestSchema: TSchema;
-  /** Of the body in one form, for those that make bodies of a schema: the check refuses what no schema can say. */
+  /** The body in one form, for tools that generate bodies. The check also refuses what no schema can express. */
   readonly documentSchema: TSchema;
   readonly answerSchema: TSchema;
-  /** A body that the check accepts, and that is answered unless `exampleProblem` says why none is. */
+  /** A body that the check accepts. The model answers it, unless `exampleProblem` says why it does not. */
   readonly example: unknown;
   readonly exampleProblem?: string | undefined;
   readonly bodyBounds: BodyBounds;
-  /** What goes into the graph and comes out of it, where requests are tensors. */
+  /** Only of the task `tensor`. */
   readonly tensors?: { readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] };
   /** Throws `invalid_input` with every problem. */
   check(body: unknown): CheckedRequest;
   /**
-   * Answers several requests that `check` gave as one: they are admitted together and share runs.
-   * Throws `RowError` for one that fails by itself, and else as `CheckedRequest.answer` does.
+   * Answers several requests from `check` as one: they are admitted together and share runs.
+   * Throws `RowError` for a request that fails by itself, otherwise as `CheckedRequest.answer` does.
    */
   answerAll(requests: readonly CheckedRequest[], call: CallContext): Promise<readonly Answer[]>;
 }

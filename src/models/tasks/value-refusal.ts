@@ -2,26 +2,25 @@ import { type Problem, ServiceError } from '../../errors.js';
 import { EngineError } from '../../inference/engine/engine-error.js';
 import { pointerToken } from '../../text/describe-value.js';
 
-/** Values of one input, or one feature, that may be ids: whole numbers which the model looks something up by. */
+/** Values of one input or feature that may be ids: whole numbers that index a table of the model. */
 export interface Ids {
-  /** Of the graph's input or of the feature. */
   readonly name: string;
   readonly pointer: string;
   readonly values: ArrayLike<number | bigint>;
-  /** Where one of the values stands, for its place in a tensor: ` at [0, 3]`. */
+  /** The place of a value in its tensor, such as ` at [0, 3]`. */
   readonly placeOf?: (index: number) => string;
 }
 
-/** What onnxruntime 1.30 says of an index beyond its table, in Gather, GatherND, ScatterND and their like. */
+/** Messages of onnxruntime 1.30 for an index beyond its table, in Gather, GatherND, ScatterND and similar operators. */
 const outOfRange =
   /out of data bounds|Out of range value in index|invalid ind(?:ex|ice) found|index is out of range|input index out of range/;
 const range = /within the inclusive range \[(-?\d+),(-?\d+)\]/;
 const node = /Name:'([^']*)'/;
 
 /**
- * Turns a run that failed for an id of the client's into an `invalid_input` at that id, without the engine's words.
- * `inputOf` gives the input that a node looks up by, where the graph tells. Where no id can be blamed it is a
- * `run_failed` still, which says that a value was refused. Any other error is given back as it is.
+ * Turns the error of a run that failed because of an id into `invalid_input` at that id, without the engine's text.
+ * `inputOf` returns the input that holds a node's ids, if the graph shows it. Without a known id the error stays
+ * `run_failed`, and says that a value was refused. Any other error is returned unchanged.
  */
 export function explainRefusal(
   error: unknown,
@@ -43,7 +42,7 @@ export function explainRefusal(
   return new ServiceError('run_failed', { detail, cause });
 }
 
-/** The one input whose values are beyond the range; of several that are, which one was meant is not known. */
+/** The only input with a value out of the range. Of several such inputs, the faulty one is unknown. */
 function blameByRange(ids: readonly Ids[], lowest: number, highest: number): readonly Problem[] {
   const beyond = ids.flatMap((it) => {
     const index = findIndex(it.values, (value) => value < lowest || value > highest);
@@ -77,6 +76,5 @@ function findIndex(values: ArrayLike<number | bigint>, is: (value: number | bigi
   return -1;
 }
 
-/** The pointer of a feature, or of an input below `/inputs`. */
 export const pointerTo = (...names: readonly string[]) =>
   names.map((name) => `/${pointerToken(name)}`).join('');

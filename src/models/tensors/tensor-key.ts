@@ -3,9 +3,9 @@ import { toBytes } from '../../inference/tensors/bytes.js';
 import type { TensorRun } from './tensor-task.js';
 
 /**
- * A text that two requests of tensors share if and only if they ask the same: SHA-256 over the names, types, dimensions
- * and elements of the inputs, and the outputs that are wanted, in their order. Tensors are large, and their texts are
- * kept.
+ * A text that is equal for two requests if and only if their contents are equal: SHA-256 over the names, types,
+ * dimensions and elements of the inputs, and the wanted outputs in their order. The cache keeps these texts, so they
+ * must be short.
  */
 export function toTensorKey({ feeds, fetches }: TensorRun): string {
   const names = Object.keys(feeds).sort();

@@ -9,21 +9,20 @@ import { findForeignForm, sketchObject } from '../tasks/foreign-body.js';
 const maxProblems = 100;
 const maxSuggested = 20;
 
-/** A checked request: what goes into the graph, and the outputs to fetch. */
 export interface TensorRequest {
   readonly feeds: Record<string, Tensor>;
   readonly fetches: readonly string[];
 }
 
-/** The outputs that can be asked for, and why others cannot: `is a sequence of float32, …`. */
+/** The outputs that a request can name, and why it cannot name the others: `is a sequence of float32, …`. */
 export interface OutputNames {
   readonly served: ReadonlySet<string>;
   readonly unserved: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads the body of a request for the task `tensor`. Without `outputs` it asks for all.
- * Throws `invalid_input` with every problem, one a tensor.
+ * Reads the body of a request for the task `tensor`. Without `outputs` it fetches all of them.
+ * Throws `invalid_input` with every problem, one for each tensor.
  */
 export function readTensorRequest(
   body: unknown,
@@ -49,7 +48,7 @@ export function readTensorRequest(
     );
     add(
       `/${pointerToken(name)}`,
-      `is the form of ${servers}; here tensors stand by name: {"inputs": ${sketch}}`,
+      `is the form of ${servers}; here each tensor has the name of its input: {"inputs": ${sketch}}`,
     );
     throw refuse(problems);
   }
@@ -119,7 +118,7 @@ function readOutputs(
     if (!outputs.has(name)) {
       const fault = unserved.get(name) ?? 'is not an output';
       add(`/outputs/${index}`, `${fault}; there are ${[...outputs].slice(0, 10).join(', ')}`);
-    } else if (seen.has(name)) add(`/outputs/${index}`, 'stands there already');
+    } else if (seen.has(name)) add(`/outputs/${index}`, 'is listed twice');
     seen.add(name);
     if (index > outputs.size + maxProblems) break;
   }

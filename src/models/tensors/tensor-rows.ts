@@ -1,13 +1,13 @@
 import { sizeOf, type Tensor, type TensorData, type Tensors } from '../../inference/tensors/tensor.js';
 import type { TensorRun } from './tensor-task.js';
 
-/** How many rows a request has: the first dimension of its inputs, which is the same where requests share runs. */
+/** The first dimension of the inputs, which is equal for all of them if requests share runs. */
 export function countRows({ feeds }: TensorRun): number {
   for (const name in feeds) return feeds[name]?.dims[0] ?? 1;
   return 1;
 }
 
-/** Equal for requests whose inputs agree in everything but the first dimension. */
+/** Equal for requests whose inputs differ at most in the first dimension. */
 export function shapeOf({ feeds }: TensorRun): string {
   let text = '';
   for (const name in feeds) {
@@ -18,7 +18,7 @@ export function shapeOf({ feeds }: TensorRun): string {
   return text;
 }
 
-/** One run of several requests: their rows one after the other, and every output that any of them asked for. */
+/** One run for several requests: their rows in order, and every output that one of them wants. */
 export function joinRuns(runs: readonly TensorRun[]): TensorRun {
   const [first] = runs;
   if (first === undefined || runs.length === 1) return first as TensorRun;
@@ -50,14 +50,14 @@ function joinData(parts: readonly TensorData[]): TensorData {
   const joined = new (first.constructor as new (length: number) => Float32Array)(size);
   let at = 0;
   for (const part of parts) {
-    // All parts have one element type: they are the same input of one graph.
+    // All parts belong to one input of one graph, so they have one element type.
     joined.set(part as Float32Array, at);
     at += part.length;
   }
   return joined;
 }
 
-/** Rows `from` to `from + count` of each tensor: views of the same memory, but for texts. */
+/** Rows `from` to `from + count` of each tensor: views of the same memory, except for texts. */
 export function sliceRows(tensors: Tensors, from: number, count: number): Tensors {
   const slices: Record<string, Tensor> = {};
   for (const name in tensors) slices[name] = sliceTensor(tensors[name] as Tensor, from, count);
@@ -71,12 +71,11 @@ export function sliceTensor({ type, dims, data }: Tensor, from: number, count: n
   return { type, dims: [count, ...dims.slice(1)], data: rows };
 }
 
-/** A request in pieces of at most so many rows. */
-export function cutRun(run: TensorRun, mostRows: number): readonly TensorRun[] {
+export function cutRun(run: TensorRun, maxRunRows: number): readonly TensorRun[] {
   const rows = countRows(run);
-  if (rows <= mostRows) return [run];
-  return Array.from({ length: Math.ceil(rows / mostRows) }, (_unused, k) => ({
-    feeds: sliceRows(run.feeds, k * mostRows, Math.min(mostRows, rows - k * mostRows)),
+  if (rows <= maxRunRows) return [run];
+  return Array.from({ length: Math.ceil(rows / maxRunRows) }, (_unused, k) => ({
+    feeds: sliceRows(run.feeds, k * maxRunRows, Math.min(maxRunRows, rows - k * maxRunRows)),
     fetches: run.fetches,
   }));
 }

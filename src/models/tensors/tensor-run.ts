@@ -4,23 +4,23 @@ import { countRows, cutRun, joinRows, sliceRows } from './tensor-rows.js';
 import type { TensorRun } from './tensor-task.js';
 
 /**
- * Runs a request and gives its own outputs: out of a run that it shared with others, or out of several where it has
- * more rows than one run may have. Throws as `Batcher.run` does.
+ * Runs a request and returns its own rows of the outputs: from a run that it shares with other requests, or from
+ * several runs if it has more than `maxRunRows` rows. Throws as `Batcher.run` does.
  */
 export async function runWhole(
   batcher: Batcher<TensorRun>,
   run: TensorRun,
-  mostRows: number,
+  maxRunRows: number,
   call: RunContext,
 ): Promise<RowOutput> {
   const rows = countRows(run);
-  if (rows > mostRows) return runInPieces(batcher, cutRun(run, mostRows), call);
+  if (rows > maxRunRows) return runInPieces(batcher, cutRun(run, maxRunRows), call);
   const share = await batcher.run(run, call);
   const { outputs, timing } = share;
   return timing.batchRows === rows ? share : { outputs: sliceRows(outputs, timing.batchIndex, rows), timing };
 }
 
-/** So many pieces of a request wait at a time: what other clients ask comes between them. */
+/** Pieces of one request that wait at a time, so that other requests run between them. */
 const maxWaiting = 16;
 
 async function runInPieces(
@@ -30,7 +30,7 @@ async function runInPieces(
 ): Promise<RowOutput> {
   let hasFailed = false;
   const connection = {
-    // What is left of a request is not run once a piece of it has failed.
+    // After one piece of a request has failed, its other pieces are not run.
     get destroyed() {
       return hasFailed || call.connection?.destroyed === true;
     },

@@ -12,7 +12,7 @@ import { describeShape } from '../../text/describe-value.js';
 
 type Schema = Record<string, unknown>;
 
-/** JSON Schema of a request: each input as `describe` has it, and the names of outputs. */
+/** JSON Schema of a request: each input as `describe` returns it, and the names of outputs. */
 export function describeTensorRequest(
   specs: readonly TensorSpec[],
   outputs: readonly string[],
@@ -32,7 +32,6 @@ export function describeTensorRequest(
   );
 }
 
-/** JSON Schema of an object of tensors. */
 export function describeTensors(specs: readonly TensorSpec[], describe: (spec: TensorSpec) => Schema) {
   return Type.Object(
     Object.fromEntries(
@@ -45,27 +44,27 @@ export function describeTensors(specs: readonly TensorSpec[], describe: (spec: T
   );
 }
 
-/** A tensor of a request in any of its three forms. That the values are as many as the shape says, no schema can. */
+/** A tensor of a request in its three forms. No schema can say that the number of values must match the shape. */
 export function describeForms(spec: TensorSpec, maxRows: number | undefined): Schema {
   return { anyOf: [describeNested(spec, maxRows), ...packedForms(spec.type)] };
 }
 
-/** A tensor of a request as its example has it: nested arrays, which a schema describes nearly whole, unless large. */
+/** A tensor of a request in the form of its example: nested arrays, or for a large tensor any form. */
 export function describeAsExample(spec: TensorSpec, maxRows: number | undefined): Schema {
   return isShownAsBytes(spec) ? describeForms(spec, maxRows) : describeNested(spec, maxRows);
 }
 
-/** A tensor of an answer: nested arrays, with no elements along any axis that is open. */
+/** A tensor of an answer: nested arrays, which may be empty along an open axis. */
 export function describeOutput({ type, dims }: TensorSpec): Schema {
   const element = { type: jsonTypeOf(type) };
   if (dims === undefined) return { anyOf: [element, { type: 'array', items: {} }] };
   return nest(dims, element, (dim) => (typeof dim === 'number' ? { minItems: dim, maxItems: dim } : {}));
 }
 
-/** As nested arrays more than so many elements would take tens of megabytes for good. */
+/** Nested arrays of more elements would take tens of megabytes permanently. */
 const maxNested = 1_048_576;
 
-/** Whether an example of the tensor is bytes. Open dimensions are 1 in it. */
+/** Whether the tensor's example is in base64. Open dimensions are 1 in it. */
 export function isShownAsBytes({ type, dims = [] }: TensorSpec): boolean {
   return (
     bytesOf(type) !== undefined && sizeOf(dims.map((dim) => (typeof dim === 'number' ? dim : 1))) > maxNested
@@ -73,7 +72,7 @@ export function isShownAsBytes({ type, dims = [] }: TensorSpec): boolean {
 }
 
 function describeNested({ type, dims, emptyAxes }: TensorSpec, maxRows: number | undefined): Schema {
-  // An engine's text ends at NUL.
+  // The engine ends a text at NUL.
   const bounds = type === 'string' ? { pattern: '^[^\\u0000]*$' } : schemaBounds(type);
   const element = { type: jsonTypeOf(type), ...bounds };
   if (dims === undefined) return { anyOf: [element, { type: 'array', items: {}, minItems: 1 }] };
@@ -105,7 +104,7 @@ function packedForms(type: ElementType): readonly Schema[] {
     additionalProperties: false,
   });
   const data = flat('data', { type: 'array', items: { type: jsonTypeOf(type) } });
-  // Strings have no fixed size.
+  // Strings have no fixed size, and no form in base64.
   if (bytesOf(type) === undefined) return [data];
   return [data, flat('base64', { type: 'string', contentEncoding: 'base64' })];
 }

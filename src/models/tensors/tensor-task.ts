@@ -33,22 +33,20 @@ import {
   isShownAsBytes,
 } from './tensor-schema.js';
 
-/** One request as a run of the graph. */
+/** What goes into the graph, and the outputs to fetch. */
 export interface TensorRun {
   readonly feeds: Tensors;
   readonly fetches: readonly string[];
 }
 
-/** A tensor of a request as its bytes. */
 export interface PackedTensor {
   readonly shape: readonly number[];
   readonly base64: string;
 }
 
-/** How requests and answers of a graph look. */
 export interface TensorCodec {
   readonly inputs: readonly TensorSpec[];
-  /** Those that are served, in the order in which an answer has them. */
+  /** The served outputs, in the order of an answer. */
   readonly outputs: readonly TensorSpec[];
   /** Throws `invalid_input` with every problem. */
   read(body: unknown): TensorRun;
@@ -56,11 +54,11 @@ export interface TensorCodec {
   readonly requestSchema: TSchema;
   readonly documentSchema: TSchema;
   readonly answerSchema: TSchema;
-  /** What a run has thrown, in words about the request where it is the request's fault. */
+  /** Turns an error of a run into `invalid_input` if the request caused it, or returns it unchanged. */
   explain(error: unknown, run: TensorRun): unknown;
 }
 
-/** `emptyAxes` are those, by the name of their input, along which a request may have no elements. */
+/** `emptyAxes`: input → the axes along which a request may have no elements. */
 export function createTensorCodec(
   graph: ModelGraph,
   maxBatchRows?: number,
@@ -99,22 +97,24 @@ export function createTensorCodec(
 }
 
 /**
- * The task `tensor`: the graph's inputs as JSON tensors, its outputs as nested arrays. Where rows were seen to be
- * independent, the batcher gathers requests into runs of at most `mostRows`, and a request of more is cut into several
- * runs; without `mostRows` each request is a run of its own.
+ * The task `tensor`: JSON tensors in, nested arrays out. With `maxRunRows`, the rows must be independent: the batcher
+ * gathers requests into runs of at most that many rows, and a larger request is cut into several runs. Without it, each
+ * request is a run of its own.
  */
 export function createTensorTask(
   form: TensorCodec,
   batcher: Batcher<TensorRun>,
-  mostRows: number | undefined,
+  maxRunRows: number | undefined,
 ): Task {
   const { read, explain, example, requestSchema, documentSchema, answerSchema } = form;
   const answer = async (run: TensorRun, call: CallContext): Promise<Answer> => {
-    batcher.admit(call, mostRows && countRows(run));
+    batcher.admit(call, maxRunRows && countRows(run));
     let share: RowOutput;
     try {
       share =
-        mostRows === undefined ? await batcher.run(run, call) : await runWhole(batcher, run, mostRows, call);
+        maxRunRows === undefined
+          ? await batcher.run(run, call)
+          : await runWhole(batcher, run, maxRunRows, call);
     } catch (error) {
       throw explain(error, run);
     }
@@ -124,7 +124,7 @@ export function createTensorTask(
     }
     const fieldsJson = `"outputs":{${texts.join(',')}}`;
     return {
-      // Few want the values, and they may be many.
+      // Few callers read the value, and it may be large.
       get value() {
         return JSON.parse(`{${fieldsJson}}`) as AnswerValue;
       },
@@ -138,7 +138,7 @@ export function createTensorTask(
     answerSchema,
     example,
     tensors: { inputs: form.inputs, outputs: form.outputs },
-    // `inputs` and `outputs` in an object, and each input as an object of two fieldsJson. Of numbers there may be any count.
+    // An object with `inputs` and `outputs`, each input as an object of two members, and any number of elements.
     bodyBounds: { names: 4 + 4 * form.inputs.length, items: Number.POSITIVE_INFINITY },
     answerAll: (requests, call) =>
       Promise.all(
@@ -159,7 +159,6 @@ export function createTensorTask(
   };
 }
 
-/** The values of a request that may be ids. */
 function listIds(feeds: Tensors): readonly Ids[] {
   return Object.entries(feeds).flatMap(([name, { type, dims, data }]) => {
     if (!isIntegerType(type)) return [];
@@ -187,9 +186,7 @@ function isServable(value: ModelGraph['outputs'][number]): boolean {
   }
 }
 
-/**
- * A tensor of zeros, empty texts and falses, with 1 for each dimension that is not fixed. A large one is bytes.
- */
+/** A tensor of zeros, empty texts or falses, with 1 for each open dimension; in base64 if it is large. */
 function exampleOf(spec: TensorSpec): NestedValue | PackedTensor {
   const { name, type, dims: declared = [1] } = spec;
   const dims = declared.map((dim) => (typeof dim === 'number' ? dim : 1));

@@ -35,7 +35,7 @@ export const brokenManifests: readonly BrokenManifest[] = [
     'feature-twice',
     '/features/2',
     { name: 'a', type: 'number' },
-    /\/features\/2\/name "a" stands twice/,
+    /\/features\/2\/name "a" is used twice/,
   ),
   broken('feature-of-no-type', '/features/0/type', undefined, /\/features\/0/),
   broken('feature-of-another-type', '/features/0/type', 'float', /\/features\/0/),

@@ -29,7 +29,7 @@ const manifest = (features: readonly Feature[], inputs?: Manifest['inputs']): Ma
 });
 const numbers = (...names: string[]) => names.map((name): Feature => ({ name, type: 'number' }));
 
-/** The tensors that rows become, each with its elements as plain values. */
+/** The encoded rows: each tensor with its elements as plain values. */
 function encode(model: Uint8Array, source: Manifest, rows: readonly Record<string, unknown>[]) {
   const { inputs, fixedRows } = bindInputs(source, readGraph(model));
   const tensors = createEncoder(inputs, fixedRows)(rows);
@@ -48,7 +48,7 @@ const plain = (element: unknown, type: ElementType) =>
       ? Number(element)
       : element;
 
-/** What one value of a feature becomes in a tensor of this type. */
+/** One value of a feature, encoded in a tensor of this type. */
 const encodeOne = (feature: Omit<Feature, 'name'>, type: ElementType, value?: unknown): unknown =>
   encode(echo(type), manifest([{ name: 'f', ...feature }]), [value === undefined ? {} : { f: value }])['X']
     ?.data[0];
@@ -66,8 +66,8 @@ const numeric = elementTypes.filter((type) => type !== 'string' && type !== 'boo
 const floats = numeric.filter(isFloatType);
 const integers = numeric.filter((type) => !isFloatType(type));
 
-describe('what a value becomes', () => {
-  test.each(numeric)('in %s: numbers, booleans, positions and codes', (type) => {
+describe('encoding a value', () => {
+  test.each(numeric)('in %s: numbers, booleans, positions and codes become numbers', (type) => {
     expect(encodeOne({ type: 'number' }, type, 7)).toBe(7);
     expect(encodeOne({ type: 'integer' }, type, 7)).toBe(7);
     expect(encodeOne({ type: 'boolean' }, type, true)).toBe(1);
@@ -78,7 +78,7 @@ describe('what a value becomes', () => {
     expect(encodeOne({ type: 'string', codes: { north: 3, south: 7 } }, type, 'north')).toBe(3);
   });
 
-  test.each(numeric)('in %s: `missing` stands for null, and for what is left out', (type) => {
+  test.each(numeric)('in %s: `missing` replaces null and an absent feature', (type) => {
     const feature: Omit<Feature, 'name'> = { type: 'number', nullable: true, missing: 99 };
     expect(encodeOne(feature, type, null)).toBe(99);
     expect(encodeOne(feature, type)).toBe(99);
@@ -99,25 +99,25 @@ describe('what a value becomes', () => {
     expect(encodeOne({ type: 'string', enum: ['a'], nullable: true }, type, null)).toBeNaN();
   });
 
-  test('a default is encoded as its feature is', () => {
+  test('a default is encoded like a value of its feature', () => {
     expect(encodeOne({ type: 'string', codes: { a: 4 }, default: 'a' }, 'int64')).toBe(4);
     expect(encodeOne({ type: 'boolean', default: true }, 'float32')).toBe(1);
     expect(encodeOne({ type: 'string', default: 'x' }, 'string')).toBe('x');
   });
 
-  test('in a string tensor: text, the empty text for null, and `missing` before that', () => {
+  test('in a string tensor: text stays, null becomes `missing`, else the empty text', () => {
     expect(encodeOne({ type: 'string' }, 'string', 'é🙂')).toBe('é🙂');
     expect(encodeOne({ type: 'string', enum: ['a', 'b'] }, 'string', 'b')).toBe('b');
     expect(encodeOne({ type: 'string', nullable: true }, 'string', null)).toBe('');
     expect(encodeOne({ type: 'string', nullable: true, missing: 'none' }, 'string', null)).toBe('none');
   });
 
-  test('in a bool tensor: itself', () => {
+  test('in a bool tensor: a boolean becomes 1 or 0', () => {
     expect(encodeOne({ type: 'boolean' }, 'bool', true)).toBe(1);
     expect(encodeOne({ type: 'boolean', nullable: true, missing: true }, 'bool', null)).toBe(1);
   });
 
-  test('at the limits of what JSON holds exactly', () => {
+  test('the largest integers that JSON holds exactly are encoded unchanged', () => {
     expect(encodeOne({ type: 'integer' }, 'int64', Number.MIN_SAFE_INTEGER)).toBe(Number.MIN_SAFE_INTEGER);
     expect(encodeOne({ type: 'integer' }, 'uint64', Number.MAX_SAFE_INTEGER)).toBe(Number.MAX_SAFE_INTEGER);
     expect(encodeOne({ type: 'number' }, 'float32', 0.1)).toBe(Math.fround(0.1));
@@ -126,8 +126,8 @@ describe('what a value becomes', () => {
   });
 });
 
-describe('which feature fills which column', () => {
-  test('one tensor for all, in the order of the features, or of the inputs', () => {
+describe('filling columns with features', () => {
+  test('a single input takes the features in the order of /features, or of /inputs', () => {
     const row = { a: 1, b: 2, c: 3 };
     expect(encode(echo('float32', ['N', 3]), manifest(numbers('a', 'b', 'c')), [row])['X']?.data).toEqual([
       1, 2, 3,
@@ -140,7 +140,7 @@ describe('which feature fills which column', () => {
     });
   });
 
-  test('groups', () => {
+  test('several inputs take the groups of /inputs', () => {
     const source = manifest([...numbers('age', 'income'), { name: 'region', type: 'string' }], {
       X: ['age', 'income'],
       R: ['region'],
@@ -151,7 +151,7 @@ describe('which feature fills which column', () => {
     });
   });
 
-  test('one tensor a feature, by name', () => {
+  test('an input for each feature takes the feature of its name', () => {
     const source = manifest([
       { name: 'owner', type: 'boolean' },
       { name: 'region', type: 'string' },
@@ -182,7 +182,7 @@ describe('which feature fills which column', () => {
     expect(Object.values(tensors)[0]?.dims).toEqual(dims);
   });
 
-  test('a fixed batch is filled up with copies of the last row', () => {
+  test('copies of the last row fill a fixed batch', () => {
     const tensors = encode(fixedBatch(4), manifest(numbers('a', 'b')), [
       { a: 1, b: 2 },
       { a: 3, b: 4 },
@@ -191,29 +191,29 @@ describe('which feature fills which column', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('a manifest is refused that does not fit its graph:', () => {
   const one = (type: ElementType, feature: Omit<Feature, 'name'>) =>
     refusal(echo(type), manifest([{ name: 'f', ...feature }]));
   test.each<[string, string, string]>([
     [
       'too few features',
       refusal(echo('float32', ['N', 3]), manifest(numbers('a', 'b'))),
-      'the input X has shape [N, 3], rows first, and 2 features to fill it',
+      'the input X has shape [N, 3], rows first, which 2 features cannot fill',
     ],
     [
       'too many features',
       refusal(echo('float32', ['N', 1]), manifest(numbers('a', 'b'))),
-      'the input X has shape [N, 1], rows first, and 2 features to fill it',
+      'the input X has shape [N, 1], rows first, which 2 features cannot fill',
     ],
     [
       'two open dimensions',
       refusal(echo('float32', ['N', 'H', 'W']), manifest(numbers('a'))),
-      'the input X has shape [N, H, W], rows first, and 1 feature to fill it',
+      'the input X has shape [N, H, W], rows first, which 1 feature cannot fill',
     ],
     [
       'a scalar',
       refusal(echo('float32', []), manifest(numbers('a'))),
-      'the input X has shape [], rows first, and 1 feature to fill it',
+      'the input X has shape [], rows first, which 1 feature cannot fill',
     ],
     [
       'an input that is not there',
@@ -221,14 +221,14 @@ describe('what is refused', () => {
       '/inputs names Z, but the graph has X, R',
     ],
     [
-      'an input that nothing fills',
+      'an input without features',
       refusal(grouped(), manifest(numbers('a', 'b'), { X: ['a', 'b'] })),
       "no feature fills the graph's input R: list it in /inputs",
     ],
     [
-      'several inputs and no say',
+      'several inputs without /inputs',
       refusal(grouped(), manifest(numbers('a', 'b', 'c'))),
-      'the graph has the inputs X, R and the features are other ones: say in /inputs which features fill each',
+      'the graph has the inputs X, R, which do not match the features: list in /inputs which features fill each input',
     ],
     [
       'a batch of no rows',
@@ -238,7 +238,7 @@ describe('what is refused', () => {
     [
       'a batch of a million rows',
       refusal(echo('float32', [1_000_000, 1]), manifest(numbers('a'))),
-      'the graph fixes its batch at 1000000 rows, and 65536 is the most',
+      'the graph fixes its batch at 1000000 rows, and at most 65536 are possible',
     ],
     [
       'a batch beyond any memory',
@@ -266,12 +266,12 @@ describe('what is refused', () => {
       'the feature f cannot go into X (float32): a string needs "enum" or "codes" to go into a numeric tensor',
     ],
     [
-      'a number as truth',
+      'a number as a boolean',
       one('bool', { type: 'integer' }),
       'the feature f cannot go into X (bool): only a boolean goes into a bool tensor',
     ],
     [
-      'text as truth',
+      'text as a boolean',
       one('bool', { type: 'string', enum: ['a'] }),
       'the feature f cannot go into X (bool): only a boolean goes into a bool tensor',
     ],
@@ -281,7 +281,7 @@ describe('what is refused', () => {
       'the feature f cannot go into X (int64): a nullable feature needs "missing" here, the value that stands for null',
     ],
     [
-      'null as truth',
+      'null as a boolean',
       one('bool', { type: 'boolean', nullable: true }),
       'the feature f cannot go into X (bool): a nullable feature needs "missing" here, the value that stands for null',
     ],
@@ -350,7 +350,7 @@ describe('what is refused', () => {
   });
 });
 
-test('null in integers needs `missing` for each of their types', () => {
+test('a nullable feature in a tensor of integers needs `missing`', () => {
   for (const type of integers) {
     expect(refusal(echo(type), manifest([{ name: 'f', type: 'number', nullable: true }]))).toContain(
       '"missing"',

@@ -22,7 +22,7 @@ import {
 type Output = NonNullable<Manifest['output']>;
 const names = (count: number) => Array.from({ length: count }, (_, k) => `x${k}`);
 const row = (...values: readonly unknown[]) => Object.fromEntries(values.map((value, k) => [`x${k}`, value]));
-/** The last `shares` features are handed on as probabilities, and are therefore from 0 to 1. */
+/** The model returns the last `shares` features as probabilities, so they range from 0 to 1. */
 const classification = (count: number, output?: Output, shares = 0): Manifest => ({
   task: 'classification',
   features: names(count).map((name, k) => ({
@@ -37,13 +37,13 @@ const regression = (count: number, output?: Output): Manifest => ({
   task: 'regression',
 });
 
-/** One answer of a model that is loaded for it. */
+/** Loads a model for one answer. */
 async function ask(manifest: Manifest, bytes: Uint8Array, body: unknown) {
   using version = await loadOne(manifest, bytes);
   return await version.ask(body);
 }
 
-/** A graph whose outputs are casts of columns of X [N, k], so that a test says what the model answers. */
+/** A graph whose outputs are casts of columns of X [N, k], so that a test chooses what the model answers. */
 function columns(...outputs: readonly [name: string, type: ElementType, from: number, to: number][]) {
   const width = Math.max(...outputs.map(([, , , to]) => to));
   const codes = { float32: 1, int64: 7, bool: 9, float16: 10, float64: 11 } as Record<string, number>;
@@ -66,8 +66,8 @@ const labelled = columns(['label', 'int64', 0, 1], ['p', 'float32', 1, 3]);
 const three = columns(['label', 'int64', 0, 1], ['p', 'float32', 1, 4]);
 const truth = columns(['label', 'bool', 0, 1], ['p', 'float32', 1, 3]);
 
-describe('what is found without being named', () => {
-  test('label and probabilities, and the classes 0, 1', async () => {
+describe('outputs that the manifest does not name', () => {
+  test('label and probabilities are found, and the classes are 0 and 1', async () => {
     // scipy 1.17.1: expit(1) and expit(-1) as float32
     expect(await ask(classification(2), binaryClassifier(), row(0.5, 0.5))).toEqual({
       code: 'ok',
@@ -77,30 +77,30 @@ describe('what is found without being named', () => {
     });
   });
 
-  test('a label alone: no probabilities in the answer', async () => {
+  test('a label alone gives an answer without probabilities', async () => {
     expect(await ask(classification(2), labelOnly(), row(1, 1))).toEqual({ code: 'ok', prediction: 1 });
   });
 
-  test('probabilities alone: the most probable class, the first of equals', async () => {
+  test('probabilities alone predict the most probable class, the first of equals', async () => {
     const answer = await ask(classification(2), probabilitiesOnly(), row(0, 0));
     expect(answer).toMatchObject({ prediction: 0, probability: 0.5 });
     expect(await ask(classification(2), probabilitiesOnly(), row(0, 0.01))).toMatchObject({ prediction: 1 });
   });
 
-  test('labels of text, with their classes', async () => {
+  test('text labels are found, with the classes of the manifest', async () => {
     const classes = { classes: ['red', 'green', 'blue'] };
     const answer = await ask(classification(3, classes), multiclass(), row(0, 3, 0));
     expect(answer['prediction']).toBe('green');
     expect(Object.keys(answer['probabilities'])).toEqual(classes.classes);
   });
 
-  test('the tensor beside a ZipMap', async () => {
+  test('the tensor beside a ZipMap is found', async () => {
     expect(await ask(classification(2), zipMap({ tensor: true }), row(1, 1))).toMatchObject({
       prediction: 1,
     });
   });
 
-  test('a value of shape [N], and of shape [N, 1]', async () => {
+  test('a value is found in shape [N] and in shape [N, 1]', async () => {
     const source: Manifest = {
       task: 'regression',
       features: ['a', 'b'].map((name) => ({ name, type: 'number' })),
@@ -113,25 +113,43 @@ describe('what is found without being named', () => {
   });
 });
 
-describe('what a label means', () => {
+describe('the meaning of a label', () => {
   test.each<[string, Output, Uint8Array, readonly number[], unknown]>([
     ['integers are the classes themselves', { classes: [3, 7] }, labelled, [7, 0.1, 0.9], 7],
-    ['unless they are positions', { classes: [3, 7], labelIs: 'position' }, labelled, [1, 0.1, 0.9], 7],
+    [
+      'integers are positions with labelIs',
+      { classes: [3, 7], labelIs: 'position' },
+      labelled,
+      [1, 0.1, 0.9],
+      7,
+    ],
     ['integers are positions of text', { classes: ['no', 'yes'] }, labelled, [1, 0.1, 0.9], 'yes'],
     ['integers are positions of booleans', { classes: [true, false] }, labelled, [1, 0.9, 0.1], false],
-    ['truth is the class itself', { classes: [true, false] }, truth, [1, 0.1, 0.9], true],
-    ['truth is a position of text', { classes: ['no', 'yes'] }, truth, [1, 0.1, 0.9], 'yes'],
-    ['a label wins over a likelier class', { classes: [3, 7] }, labelled, [3, 0.4, 0.6], 3],
-    ['a threshold wins over the label', { classes: [0, 1], threshold: 0.3 }, labelled, [0, 0.65, 0.35], 1],
+    ['booleans are the classes themselves', { classes: [true, false] }, truth, [1, 0.1, 0.9], true],
+    ['booleans are positions of text', { classes: ['no', 'yes'] }, truth, [1, 0.1, 0.9], 'yes'],
+    ['a label goes before a more probable class', { classes: [3, 7] }, labelled, [3, 0.4, 0.6], 3],
+    ['a threshold goes before the label', { classes: [0, 1], threshold: 0.3 }, labelled, [0, 0.65, 0.35], 1],
     [
-      'and the label need not even be a class',
+      'a threshold goes before a label that is no class',
       { classes: [0, 1], threshold: 0.5 },
       labelled,
       [9, 0.9, 0.1],
       0,
     ],
-    ['who names the probabilities has only those', { probabilities: 'p' }, labelled, [0, 0.4, 0.6], 1],
-    ['who names the label has only that', { label: 'label' }, labelled, [5, 0.4, 0.6], 5],
+    [
+      'a manifest that names only the probabilities uses no label',
+      { probabilities: 'p' },
+      labelled,
+      [0, 0.4, 0.6],
+      1,
+    ],
+    [
+      'a manifest that names only the label uses no probabilities',
+      { label: 'label' },
+      labelled,
+      [5, 0.4, 0.6],
+      5,
+    ],
   ])('%s', async (_, output, bytes, values, prediction) => {
     const answer = await ask(classification(3, output, 2), bytes, row(...values));
     expect(answer).toMatchObject({ code: 'ok', prediction });
@@ -150,7 +168,7 @@ describe('what a label means', () => {
     });
   });
 
-  test('a label beyond 2^53 is not rounded', async () => {
+  test('a label beyond 2^53 is refused, not rounded', async () => {
     const source: Manifest = {
       task: 'classification',
       features: [{ name: 'x', type: 'integer' }],
@@ -163,12 +181,12 @@ describe('what a label means', () => {
 
 describe('probabilities', () => {
   // numpy 2.4.6: float(np.float32(0.3)) is 0.30000001192092896, float(np.float16(0.3)) 0.300048828125: both are
-  // above 0.3, and a threshold compared as a double would be met by less than the model's own 0.3.
+  // above 0.3, so a threshold compared as a double would accept values below the model's own 0.3.
   test.each<[ElementType, number]>([
     ['float32', 0.30000001192092896],
     ['float16', 0.300048828125],
     ['float64', Math.fround(0.3)],
-  ])('a threshold is met by the same number of %s, and not by the one below', async (type, shown) => {
+  ])('a threshold accepts an equal number of %s, and not the next smaller one', async (type, shown) => {
     const bytes = columns(['p', type, 0, 2]);
     const source = classification(2, { threshold: 0.3 }, 2);
     expect(await ask(source, bytes, row(0.7, 0.3))).toMatchObject({
@@ -180,7 +198,7 @@ describe('probabilities', () => {
     });
   });
 
-  test.each([false, true])('one column is that of the second class (flat: %s)', async (flat) => {
+  test.each([false, true])('one column is the probability of the second class (flat: %s)', async (flat) => {
     using version = await loadOne(classification(1, { classes: ['no', 'yes'] }), oneColumn({ flat }));
     expect(await version.ask(row(0))).toMatchObject({
       prediction: 'no',
@@ -189,7 +207,7 @@ describe('probabilities', () => {
     const answer = await version.ask(row(1));
     expect(answer).toMatchObject({ prediction: 'yes' });
     expect(answer['probabilities'].no + answer['probabilities'].yes).toBeCloseTo(1, 7);
-    // Rows that share a run keep their own.
+    // Rows that share a run keep their own probabilities.
     const many = await Promise.all([-2, -1, 1, 2].map((x) => version.ask(row(x))));
     expect(many.map((it) => it['prediction'])).toEqual(['no', 'no', 'yes', 'yes']);
   });
@@ -209,7 +227,7 @@ describe('probabilities', () => {
     expect(await ask(sigmoid, logits(1), row(-3e38))).toMatchObject({ prediction: 0, probability: 1 });
   });
 
-  test('a probability that is not finite is refused, and the output named', async () => {
+  test('a probability that is not finite fails the answer, and the detail names the output', async () => {
     const output: Output = { probabilities: 'value', activation: 'sigmoid' };
     const answer = await ask(classification(1, output), nanAt(), row(-1));
     expect(answer).toMatchObject({
@@ -218,7 +236,7 @@ describe('probabilities', () => {
     });
   });
 
-  test('class texts that every object inherits are ordinary keys', async () => {
+  test('a class with a name that every object inherits is an ordinary key', async () => {
     const source = classification(2, { probabilities: 'p', classes: ['__proto__', 'constructor'] }, 2);
     using version = await loadOne(source, columns(['p', 'float32', 0, 2]));
     const answer = await version.ask(row(0.25, 0.75));
@@ -231,7 +249,7 @@ describe('probabilities', () => {
 });
 
 describe('the value of a regression', () => {
-  test('several columns need names, and give an object', async () => {
+  test('several columns with names give an object', async () => {
     const source = regression(2, { names: ['sum', 'difference'] });
     expect(await ask(source, twoOutputs(), row(5, 3))).toEqual({
       code: 'ok',
@@ -242,60 +260,66 @@ describe('the value of a regression', () => {
   test.each<[string, number, readonly number[]]>([
     ['1', 1, [1, 2, 3]],
     ['4', 4, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]],
-  ])('in runs fixed at %s rows each row gets its own, however many are gathered', async (_, rows, xs) => {
-    using version = await loadOne(regression(2), fixedBatch(rows));
-    const answers = await Promise.all(xs.map((x) => version.ask(row(x, 100))));
-    expect(answers.map((it) => it['prediction'])).toEqual(xs.map((x) => x + 100));
-  });
+  ])(
+    'in runs fixed at %s rows each row gets its own value, whatever the number of gathered rows',
+    async (_, rows, xs) => {
+      using version = await loadOne(regression(2), fixedBatch(rows));
+      const answers = await Promise.all(xs.map((x) => version.ask(row(x, 100))));
+      expect(answers.map((it) => it['prediction'])).toEqual(xs.map((x) => x + 100));
+    },
+  );
 
-  test.each([0, -0])('an infinite value is refused, and the output named (%d)', async (x) => {
-    expect(await ask(regression(1), infOut(), row(x))).toMatchObject({
-      code: 'output_not_finite',
-      detail: 'The output value is infinite for this input.',
-    });
-  });
+  test.each([0, -0])(
+    'an infinite value fails the answer, and the detail names the output (%d)',
+    async (x) => {
+      expect(await ask(regression(1), infOut(), row(x))).toMatchObject({
+        code: 'output_not_finite',
+        detail: 'The output value is infinite for this input.',
+      });
+    },
+  );
 
   test.each<[ElementType, number]>([
     ['float64', 0.1],
     ['float16', 0.0999755859375],
     ['int8', -5],
     ['uint64', 2 ** 53 - 1],
-  ])('a number of %s comes as it is', async (type, value) => {
+  ])('a number of %s is returned unchanged', async (type, value) => {
     expect(await ask(regression(1), echo(type), row(value))).toEqual({ code: 'ok', prediction: value });
   });
 });
 
-describe('what is refused names what there is', () => {
+describe('a refusal names the outputs of the graph:', () => {
   const two = columns(['a', 'float32', 0, 2], ['b', 'float32', 0, 2]);
   const labels = columns(['a', 'int64', 0, 1], ['b', 'int64', 1, 2]);
   const values = columns(['a', 'float32', 0, 1], ['b', 'float32', 1, 2]);
   test.each<[string, Manifest, Uint8Array, string]>([
     [
-      'two that can be probabilities',
+      'two outputs that can be probabilities',
       classification(2),
       two,
       "several of the graph's outputs can be the probabilities: a, b; name one in output.probabilities",
     ],
     [
-      'two that can be labels',
+      'two outputs that can be labels',
       classification(2),
       labels,
       "several of the graph's outputs can be the label: a, b; name one in output.label",
     ],
     [
-      'two values',
+      'two outputs that can be values',
       regression(2),
       values,
       "several of the graph's outputs can be the value: a, b; name one in output.value",
     ],
     [
-      'a name that is not there',
+      'an absent label',
       classification(2, { label: 'lable' }),
       two,
       '/output names lable, but the graph has a (float32 [N, 2]), b (float32 [N, 2])',
     ],
     [
-      'a value that is not there',
+      'an absent value',
       regression(2, { value: 'y' }),
       values,
       '/output names y, but the graph has a (float32 [N, 1]), b (float32 [N, 1])',
@@ -313,7 +337,7 @@ describe('what is refused names what there is', () => {
       "none of the graph's outputs can be the value: variable (bool [N, 1]); name one in output.value",
     ],
     [
-      'a ZipMap that another node takes from',
+      'a ZipMap that is the input of another node',
       classification(2),
       zipMap({ used: true }),
       'model.onnx: the maps of the ZipMap "output_probability" go into the operator SequenceLength, but they can be served only as an output of the graph: export without ZipMap, with options={id(model): {\'zipmap\': False}} in skl2onnx or zipmap=False in onnxmltools',
@@ -331,7 +355,7 @@ describe('what is refused names what there is', () => {
       'the output p has 3 columns a row, and there are 4 classes',
     ],
     [
-      'a threshold over three',
+      'a threshold for three classes',
       classification(4, { threshold: 0.5 }),
       three,
       '/output/threshold needs two classes',
@@ -355,13 +379,13 @@ describe('what is refused names what there is', () => {
       '/output/labelIs needs a label',
     ],
     [
-      'a sigmoid of two',
+      'a sigmoid of two columns',
       classification(2, { activation: 'sigmoid' }),
       logits(2),
       'sigmoid needs one column, logits has 2',
     ],
     [
-      'a softmax of one',
+      'a softmax of one column',
       classification(1, { activation: 'softmax' }),
       logits(1),
       'softmax needs two columns or more, logits has one',
@@ -370,13 +394,13 @@ describe('what is refused names what there is', () => {
       'text labels and no classes',
       classification(3),
       multiclass(),
-      'the label label is a tensor of string and the classes are numbers: list in output.classes what it holds',
+      "the label label is a tensor of string and the classes are numbers: list the label's values in output.classes",
     ],
     [
       'a label of two columns',
       classification(2, { label: 'a' }),
       columns(['a', 'int64', 0, 2]),
-      'the output a has 2 columns a row, each for a label of its own, and several labels at once are no classification: say "task": "regression", "output": {"value": "a", "names": ["a0","a1"]} in metadata.json for a number by name for each, or "task": "tensor" for all outputs as they are',
+      'the output a has 2 columns a row, each for a label of its own, and a classification cannot have several labels at once: set "task": "regression", "output": {"value": "a", "names": ["a0","a1"]} in metadata.json for one named number a label, or "task": "tensor" for all outputs unchanged',
     ],
     [
       'two columns and no names',
@@ -401,7 +425,7 @@ describe('what is refused names what there is', () => {
       nodes: [node('Transpose', ['X'], ['Xt']), node('MatMul', ['X', 'Xt'], ['p'])],
     });
     expect(await refusalOf(classification(1, { classes: [0, 1] }), square)).toContain(
-      'not the same number of elements for each',
+      'each row must have the same number of elements',
     );
     const sum = model({
       inputs: [tensorValue('X', 'float32', ['N', 1])],
@@ -409,12 +433,12 @@ describe('what is refused names what there is', () => {
       nodes: [node('ReduceMax', ['X'], ['y'], { keepdims: int(0) })],
     });
     expect(await refusalOf(regression(1), sum)).toBe(
-      'the output y has dims [] for 2 rows: not the same number of elements for each',
+      'the output y has dims [] for 2 rows: each row must have the same number of elements',
     );
   });
 });
 
-test('a label of ArgMax is the place of a class, whatever whole numbers the classes are', async () => {
+test('a label of ArgMax is the position of a class, whatever integers the classes are', async () => {
   const largest = model({
     inputs: [tensorValue('X', 'float32', ['N', 3])],
     outputs: [tensorValue('label', 'int64', ['N'])],

@@ -71,7 +71,7 @@ test.each([
   expect(prediction).toBe(expected > 0.5 ? 'yes' : 'no');
 });
 
-test('a softmax over more classes than a call takes arguments is computed', () => {
+test('a softmax is computed over more classes than a function call can have arguments', () => {
   const count = 300_000;
   const decode = createClassificationDecoder({
     probabilities: { name: 'p', type: 'float32', columns: count, activation: 'softmax' },
@@ -82,7 +82,7 @@ test('a softmax over more classes than a call takes arguments is computed', () =
   expect(decode({ p: float32(logits) }, 0)).toMatchObject({ prediction: 7, probability: 1 });
 });
 
-test('each row of a run is read at its own place', () => {
+test('each row is read at its own place in the run', () => {
   const values = Float32Array.from([1, 2, 3, 4, 5, 6]);
   const decode = createRegressionDecoder('y', 2, ['a', 'b']);
   const outputs = { y: { type: 'float32', dims: [3, 2], data: values } as const };
@@ -94,7 +94,7 @@ test('each row of a run is read at its own place', () => {
   expect(() => decode(outputs, 3)).toThrow('The model failed on this input');
 });
 
-test('a label that the graph did not give fails the run, text or number', () => {
+test('a row without a label in the outputs fails the run, for text and for numbers', () => {
   const text = createClassificationDecoder({ label: { name: 'l', type: 'string', labelIs: 'class' } });
   const number = createClassificationDecoder({ label: { name: 'l', type: 'int64', labelIs: 'class' } });
   expect(() => text({ l: { type: 'string', dims: [1], data: ['a'] } }, 1)).toThrow('The model failed');

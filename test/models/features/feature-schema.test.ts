@@ -23,7 +23,7 @@ function problemsOf(features: readonly TypedFeature[], body: unknown): readonly 
   }
 }
 
-/** One feature of each kind that the compiled check knows, in each tensor that takes it. */
+/** One feature of each kind that the compiled check distinguishes, in each type of tensor that takes it. */
 const everyKind: readonly TypedFeature[] = (
   [
     ['float32', { type: 'number' }],
@@ -54,7 +54,7 @@ const closed = everyKind.filter(({ feature }) => !feature.nullable && feature.de
 test.each([
   ['of every kind', everyKind],
   ['all required', closed],
-])('the check refuses exactly what its explanation finds wrong (features %s)', (_, features) => {
+])('the check refuses a body exactly if the explanation has a problem (features %s)', (_, features) => {
   const schema = createFeatureSchema('m', features);
   const random = createRandom(20_261_123);
   let accepted = 0;
@@ -70,12 +70,12 @@ test.each([
     }
     expect(problems === undefined, JSON.stringify(body)).toBe(isSound(body, features));
   }
-  // Near the schema means on both sides of it.
+  // The bodies must lie on both sides of the schema.
   expect(accepted).toBeGreaterThan(2_000);
   expect(accepted).toBeLessThan(18_000);
 });
 
-/** The rules once more, from the explanation's own parts. */
+/** The rules once more, from the functions that the explanation uses. */
 function isSound(body: unknown, features: readonly TypedFeature[]): boolean {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return false;
   const row = new Map(Object.entries(body));
@@ -88,7 +88,7 @@ function isSound(body: unknown, features: readonly TypedFeature[]): boolean {
   return row.size === 0;
 }
 
-test('each odd value alone is judged alike by the check and by the words', () => {
+test('the check and the explanation judge each odd value alike', () => {
   for (const it of everyKind) {
     for (const value of oddValues) {
       const said = findValueFault(value, it.feature, it.type);
@@ -101,34 +101,48 @@ test('each odd value alone is judged alike by the check and by the words', () =>
   }
 });
 
-test('every kind has an example that passes', () => {
+test('every kind has an example that the check accepts', () => {
   const schema = createFeatureSchema('m', everyKind);
   expect(() => schema.check(createExampleRow(everyKind))).not.toThrow();
 });
 
 test.each<[string, TypedFeature, unknown]>([
-  ['its own', typed('float32', { type: 'number', example: 7, default: 8 }), 7],
+  ['its own example', typed('float32', { type: 'number', example: 7, default: 8 }), 7],
   ['its default', typed('float32', { type: 'number', default: 8 }), 8],
-  ['not one that its tensor does not hold', typed('uint8', { type: 'integer', example: 300, default: 3 }), 3],
+  [
+    'its default, if the tensor cannot hold its example',
+    typed('uint8', { type: 'integer', example: 300, default: 3 }),
+    3,
+  ],
   ['zero within bounds', typed('float32', { type: 'number', minimum: -3, maximum: 4 }), 0],
-  ['the least number, without a greatest', typed('float32', { type: 'number', minimum: 5 }), 5],
-  ['the greatest number, without a least', typed('float64', { type: 'number', maximum: -5 }), -5],
+  ['the minimum, without a maximum', typed('float32', { type: 'number', minimum: 5 }), 5],
+  ['the maximum, without a minimum', typed('float64', { type: 'number', maximum: -5 }), -5],
   ['a whole number above a fraction', typed('int64', { type: 'integer', minimum: 0.5 }), 1],
   ['a whole number below a fraction', typed('int64', { type: 'integer', maximum: -0.5 }), -1],
   ['the first category', typed('int64', { type: 'string', codes: { b: 1, a: 2 } }), 'b'],
-  ['a truth value', typed('bool', { type: 'boolean' }), false],
+  ['false for a boolean', typed('bool', { type: 'boolean' }), false],
   ['null', typed('float32', { type: 'number', nullable: true, example: null }), null],
-])('an example is %s', (_, feature, example) => {
+])('the example of a feature is %s', (_, feature, example) => {
   expect(createExampleRow([feature])['f']).toBe(example);
   expect(problemsOf([feature], { f: example })).toEqual([]);
 });
 
 test.each<[string, TypedFeature, unknown, string]>([
-  ['below', typed('float32', { type: 'integer', minimum: 18 }), 17, 'must be at least 18, got 17'],
-  ['above', typed('float32', { type: 'integer', maximum: 100 }), 130, 'must be at most 100, got 130'],
+  [
+    'below the minimum',
+    typed('float32', { type: 'integer', minimum: 18 }),
+    17,
+    'must be at least 18, got 17',
+  ],
+  [
+    'above the maximum',
+    typed('float32', { type: 'integer', maximum: 100 }),
+    130,
+    'must be at most 100, got 130',
+  ],
   ['a fraction', typed('float32', { type: 'integer' }), 1.5, 'must be a whole number, got 1.5'],
   [
-    'a fraction for whole numbers',
+    'a fraction in a tensor of integers',
     typed('int32', { type: 'number' }),
     1.5,
     'must be a whole number, got 1.5',
@@ -149,7 +163,7 @@ test.each<[string, TypedFeature, unknown, string]>([
   ['beyond float32', typed('float32', { type: 'number' }), 1e39, 'must fit a float32, got 1e+39'],
   ['beyond float16', typed('float16', { type: 'number' }), 65_520, 'must fit a float16, got 65520'],
   [
-    'beyond numbers',
+    'infinity',
     typed('float64', { type: 'number' }),
     Number.POSITIVE_INFINITY,
     'must be a finite number, got one beyond the range of numbers',
@@ -163,7 +177,7 @@ test.each<[string, TypedFeature, unknown, string]>([
     'must be one of "north", "south", got "nroth"',
   ],
   [
-    'of many categories',
+    'a value outside many categories',
     typed('string', { type: 'string', enum: Array.from({ length: 12 }, (_, k) => `c${k}`) }),
     'x',
     'must be one of "c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", …, got "x"',
@@ -175,11 +189,11 @@ test.each<[string, TypedFeature, unknown, string]>([
     '🙂'.repeat(1e6),
     `must be true or false, got "${'🙂'.repeat(31)}\ufffd…"`,
   ],
-])('%s: what is wrong, in words', (_, feature, value, message) => {
+])('%s is refused with a message', (_, feature, value, message) => {
   expect(problemsOf([feature], { f: value })).toEqual([{ pointer: '/f', message }]);
 });
 
-test('all problems come at once, with pointers and suggestions', () => {
+test('all problems are listed together, with pointers and suggestions', () => {
   const features: TypedFeature[] = ['age', 'income', 'a/b~c'].map((name) => ({
     feature: { name, type: 'number' },
     type: 'float32',
@@ -196,7 +210,7 @@ test('all problems come at once, with pointers and suggestions', () => {
   ]);
 });
 
-test('names that every object inherits are unknown features, given or not', () => {
+test('a name that every object inherits is an unknown feature', () => {
   const features = [typed('float32', { type: 'number' })];
   for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
     expect(problemsOf(features, JSON.parse(`{"f": 1, "${name}": {"f": 1}}`))).toEqual([
@@ -206,13 +220,13 @@ test('names that every object inherits are unknown features, given or not', () =
   expect(problemsOf(features, JSON.parse('{"__proto__": {"f": 1}}'))).toHaveLength(2);
 });
 
-/** What this process has computed, however long the machine ran others meanwhile. */
-function computedMs(started: NodeJS.CpuUsage): number {
+/** CPU time of this process, which other processes of the machine do not change. */
+function cpuMs(started: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(started);
   return (user + system) / 1_000;
 }
 
-test('an attack of unknown names costs little', () => {
+test('a body of 60,000 unknown names costs less than a second', () => {
   const features = Array.from(
     { length: 1_000 },
     (_, k): TypedFeature => ({
@@ -226,10 +240,10 @@ test('an attack of unknown names costs little', () => {
   );
   const started = process.cpuUsage();
   expect(() => schema.check(body)).toThrow('61000 problems; the first 100 are listed');
-  expect(computedMs(started)).toBeLessThan(1_000);
+  expect(cpuMs(started)).toBeLessThan(1_000);
 });
 
-test('a version with 3,000 features that may be left out is checked in a moment', () => {
+test('a row of 3,000 optional features is checked within 20 ms', () => {
   const features = Array.from(
     { length: 3_000 },
     (_, k): TypedFeature => ({
@@ -241,11 +255,11 @@ test('a version with 3,000 features that may be left out is checked in a moment'
   const body = Object.fromEntries(features.map(({ feature }) => [feature.name, 1]));
   const started = process.cpuUsage();
   for (let k = 0; k < 20; k += 1) check(body);
-  expect(computedMs(started) / 20).toBeLessThan(20);
+  expect(cpuMs(started) / 20).toBeLessThan(20);
   expect(() => check({ ...body, g: 1 })).toThrow('1 problem');
 });
 
-test('the schema for documents takes what the check takes', () => {
+test('the documented schema accepts a body exactly if the check does', () => {
   const ajv = new Ajv2020({ strict: false });
   for (const it of everyKind) {
     const { schema, check } = createFeatureSchema('m', [it]);
@@ -265,10 +279,10 @@ test('the schema for documents takes what the check takes', () => {
       ...oddValues.map((value) => ({ [it.feature.name]: value })),
     ];
     expect(bodies.some(isTaken)).toBe(true);
-    // No schema says that half a surrogate pair is no letter.
-    const told = bodies.filter((body) => !/\\ud[89a-f]/.test(JSON.stringify(body)));
+    // No schema can refuse half a surrogate pair.
+    const comparable = bodies.filter((body) => !/\\ud[89a-f]/.test(JSON.stringify(body)));
     expect(
-      told.filter((body) => isValid(body) !== isTaken(body)),
+      comparable.filter((body) => isValid(body) !== isTaken(body)),
       JSON.stringify(it),
     ).toEqual([]);
   }

@@ -10,7 +10,7 @@ describe('the text of a row', () => {
     ['{"a":1,"b":2,"c":3}', '{"a":1.0,"b":2e0,"c":0.3e1}'],
     ['{"a":"x","b":2,"c":3}', '{"c":3.0,"b":2,"a":"\\u0078"}'],
     ['{"a":1,"a":2,"b":0,"c":0}', '{"a":2,"b":0,"c":0}'],
-  ])('is the same for %s and %s', (one, other) => {
+  ])('is equal for %s and %s', (one, other) => {
     expect(parse(one)).toBe(parse(other));
   });
 
@@ -31,7 +31,7 @@ describe('the text of a row', () => {
     expect(parse(one)).not.toBe(parse(other));
   });
 
-  test('differs for all rows of some values that look alike', () => {
+  test('differs for all combinations of values that look alike', () => {
     const values = [0, -0, 1, 2 ** -1074, 0.1, 1e300, true, false, null, undefined, '', 'a', 'd', 's0:'];
     const all = values.flatMap((a) => values.flatMap((b) => values.map((c) => ({ a, b, c }))));
     expect(new Set(all.map(toText)).size).toBe(values.length ** 3);

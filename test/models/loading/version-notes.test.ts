@@ -104,7 +104,7 @@ describe('a note names an output that is left out', () => {
   test('a sequence has a note, also in the task tensor', async () => {
     const bytes = caseOf('multioutput-sequence/model.onnx');
     const fault =
-      'is a sequence of float32, which cannot be served: export what it holds as one output a tensor';
+      'is a sequence of float32, which cannot be served: export its content as separate tensor outputs';
     using version = await loadOne({ task: 'tensor' }, bytes);
     expect(version.loaded.loadStats.notes).toEqual([`the output probabilities is left out: it ${fault}`]);
     const answer = await version.ask({ inputs: { X: [[0, 0, 0, 0]] }, outputs: ['probabilities'] });

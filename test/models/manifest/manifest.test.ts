@@ -27,7 +27,7 @@ const feature = (changes: object) => ({ ...sound, features: [{ ...sound.features
 const text = (changes: object) => ({ ...sound, features: [{ name: 's', type: 'string', ...changes }] });
 const output = (members: object) => ({ ...sound, output: members });
 
-test('a sound manifest comes back whole, and a list of names means numbers', () => {
+test('a sound manifest is returned unchanged, and bare names become features of type number', () => {
   expect(parse(sound)).toEqual(sound);
   expect(parse({ ...sound, features: ['a', 'b'] }).features).toEqual([
     { name: 'a', type: 'number' },
@@ -141,9 +141,9 @@ test.each<[string, unknown, string]>([
     feature({ default: null }),
     '/features/0/default must be a whole number, got null (feature "age")',
   ],
-  ['a feature twice', { ...sound, features: ['a', 'a'] }, '/features/1/name "a" stands twice'],
+  ['a feature twice', { ...sound, features: ['a', 'a'] }, '/features/1/name "a" is used twice'],
   [
-    'a fault of shape, with the name of its feature',
+    'a wrong type in a named feature',
     {
       ...sound,
       features: [
@@ -154,7 +154,7 @@ test.each<[string, unknown, string]>([
     '/features/1/maximum must be a number, got "9" (feature "in/come")',
   ],
   [
-    'a fault of sense, with the name of its feature',
+    'reversed bounds in a named feature',
     feature({ minimum: 101, example: undefined }),
     '/features/0/minimum 101 is above the maximum 100 (feature "age")',
   ],
@@ -172,7 +172,7 @@ test.each<[string, unknown, string]>([
   [
     'a feature in two inputs',
     { ...sound, inputs: { X: ['age'], R: ['age', 'region'] } },
-    '/inputs/R names "age", which /inputs/X has already',
+    '/inputs/R names "age", which /inputs/X already uses',
   ],
   [
     'a feature in one input twice',
@@ -196,18 +196,22 @@ test.each<[string, unknown, string]>([
     '/output/threshold needs exactly two classes, and there are 3',
   ],
   [
-    'an activation',
+    'an unknown activation',
     output({ activation: 'relu' }),
     '/output/activation must be "softmax" or "sigmoid", got "relu"',
   ],
-  ['the key of a regression', output({ value: 'y' }), '/output/value is not for the task classification'],
   [
-    'the key of a classification',
+    'a key of another task, regression',
+    output({ value: 'y' }),
+    '/output/value is not for the task classification',
+  ],
+  [
+    'a key of another task, classification',
     { ...sound, task: 'regression', output: { classes: [0, 1] } },
     '/output/classes is not for the task regression',
   ],
   [
-    'one name of a regression',
+    'a single name of a regression',
     { ...sound, task: 'regression', output: { names: ['a'] } },
     '/output/names must have at least 2 elements',
   ],
@@ -228,7 +232,7 @@ test.each<[string, unknown, string]>([
     { ...sound, runtime: { extra: {} } },
     '/runtime/extra is not a known key; known are executor, maxBatchRows, maxBatchDelayMs, intraOpNumThreads, timeoutMs, maxQueueRows, cache',
   ],
-  ['no time at all', { ...sound, runtime: { timeoutMs: 0 } }, '/runtime/timeoutMs must be at least 1, got 0'],
+  ['a timeout of 0', { ...sound, runtime: { timeoutMs: 0 } }, '/runtime/timeoutMs must be at least 1, got 0'],
   [
     'a delay past the deadline',
     { ...sound, runtime: { timeoutMs: 5, maxBatchDelayMs: 5 } },
@@ -243,14 +247,14 @@ test.each<[string, unknown, string]>([
   expect(refusal(file)).toBe(message);
 });
 
-test('every offending key has one message, and many are cut', () => {
+test('every faulty key has one message, and a long list of messages is cut', () => {
   expect(
     refusal({ ...sound, name: 'A', version: 1, features: [{ name: 'a', type: 'x', q: 1 }] }).split('; '),
   ).toHaveLength(4);
   expect(refusal({ ...sound, features: Array.from({ length: 50 }, () => 'a') })).toMatch(/; and 41 more$/);
 });
 
-test('what is no JSON in UTF-8 is refused', () => {
+test('a manifest that is not JSON in UTF-8 is refused', () => {
   expect(() => parseManifest(new TextEncoder().encode('{'))).toThrow('not valid JSON');
   expect(() => parseManifest(new TextEncoder().encode('{"a":\n1,\n}'))).toThrow(
     /^metadata\.json is not valid JSON in UTF-8: .*(position \d+|unexpected)/i,

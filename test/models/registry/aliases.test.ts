@@ -11,12 +11,12 @@ async function read(content: unknown, existing: readonly string[] = ['1', '2']) 
   return { aliases: Object.fromEntries(aliases), problem };
 }
 
-test('aliases are read as they stand, those of absent versions too', async () => {
+test('all aliases are read, including those of absent versions', async () => {
   const file = { default: '1', challenger: '2', old: '0' };
   expect(await read(file)).toEqual({ aliases: file, problem: undefined });
 });
 
-test('no file is no fault', async () => {
+test('a missing file gives no aliases and no problem', async () => {
   using folder = createRegistryFolder();
   expect(await readAliases(`${folder.path}/aliases.json`, versionNamePattern, [])).toEqual({
     aliases: new Map(),
@@ -24,7 +24,7 @@ test('no file is no fault', async () => {
 });
 
 test.each<[string, unknown, RegExp]>([
-  ['nothing in it', '', /not valid JSON/],
+  ['no content', '', /not valid JSON/],
   ['half a file', '{"default": "1"', /not valid JSON/],
   [
     'bytes that are not UTF-8',
@@ -35,19 +35,19 @@ test.each<[string, unknown, RegExp]>([
   ['null', 'null', /must be an object of names/],
   ['a number for a name', { default: 1 }, /must be an object of names/],
   ['an alias named latest', { latest: '1' }, /"latest" is reserved/],
-  ['an alias that is a version', { default: '1', '2': '1' }, /"2" is the name of something that exists/],
-  ['an alias with a slash', { 'a/b': '1' }, /"a\/b" is not a name/],
-  ['an empty alias', { '': '1' }, /"" is not a name/],
-  ['an alias with a dot in front', { '.a': '1' }, /"\.a" is not a name/],
-  ['an inherited name', '{"__proto__": "1"}', /"__proto__" is not a name/],
-])('a file with %s gives no alias at all, and says why', async (_, content, problem) => {
-  const read_ = await read(content);
-  expect(read_.aliases).toEqual({});
-  expect(read_.problem).toMatch(/^aliases\.json: /);
-  expect(read_.problem).toMatch(problem);
+  ['an alias that is a version', { default: '1', '2': '1' }, /"2" is already the name of a model or version/],
+  ['an alias with a slash', { 'a/b': '1' }, /"a\/b" is not a valid name/],
+  ['an empty alias', { '': '1' }, /"" is not a valid name/],
+  ['an alias with a dot in front', { '.a': '1' }, /"\.a" is not a valid name/],
+  ['an inherited name', '{"__proto__": "1"}', /"__proto__" is not a valid name/],
+])('a file with %s gives no aliases, and a problem', async (_, content, problem) => {
+  const result = await read(content);
+  expect(result.aliases).toEqual({});
+  expect(result.problem).toMatch(/^aliases\.json: /);
+  expect(result.problem).toMatch(problem);
 });
 
-test.each(unreadableKinds)('%s in its place is told and does not block', async (kind) => {
+test.each(unreadableKinds)('%s in its place is a problem, and reading does not block', async (kind) => {
   using folder = createRegistryFolder();
   const path = `${folder.path}/aliases.json`;
   putInPlace(kind, path);
@@ -57,7 +57,7 @@ test.each(unreadableKinds)('%s in its place is told and does not block', async (
   expect(problem).not.toContain(folder.path);
 });
 
-test('a broken file leaves in force what was before', () => {
+test('a broken file leaves the previous aliases in force', () => {
   const before = { aliases: new Map([['default', '1']]) };
   const broken = { aliases: new Map(), problem: 'aliases.json: is not valid JSON in UTF-8' };
   expect(keepLastGood(before, broken)).toEqual({ ...before, problem: broken.problem });

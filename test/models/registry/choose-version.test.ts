@@ -45,47 +45,77 @@ const notFound = 'version_not_found';
 
 describe('which version answers', () => {
   test.each<[string, string[], Record<string, string>, string | undefined, string]>([
-    ['the newest, for the model alone', ['1', '2', '10'], {}, undefined, '10'],
-    ['the newest sound one', ['1', '2', '-10'], {}, undefined, '2'],
-    ['not one that is still loading', ['1', '~2'], {}, undefined, '1'],
+    ['without a selector: the newest', ['1', '2', '10'], {}, undefined, '10'],
+    ['the newest that is not refused', ['1', '2', '-10'], {}, undefined, '2'],
+    ['the newest that is not loading', ['1', '~2'], {}, undefined, '1'],
     ['the alias default before the newest', ['1', '2'], { default: '1' }, undefined, '1'],
-    ['latest, whatever the default is', ['1', '2'], { default: '1' }, 'latest', '2'],
-    ['no other than an absent default', ['1', '2'], { default: '9' }, undefined, unavailable],
-    ['no other than a refused default', ['1', '-2'], { default: '2' }, undefined, unavailable],
-    ['no other than a loading default', ['1', '~2'], { default: '2' }, undefined, unavailable],
+    ['latest is the newest, even with another default', ['1', '2'], { default: '1' }, 'latest', '2'],
+    [
+      'an absent default is not replaced by another version',
+      ['1', '2'],
+      { default: '9' },
+      undefined,
+      unavailable,
+    ],
+    [
+      'a refused default is not replaced by another version',
+      ['1', '-2'],
+      { default: '2' },
+      undefined,
+      unavailable,
+    ],
+    [
+      'a loading default is not replaced by another version',
+      ['1', '~2'],
+      { default: '2' },
+      undefined,
+      unavailable,
+    ],
     ['by name', ['1', '2'], { default: '2' }, '1', '1'],
-    ['by the word default', ['1', '2'], { default: '1' }, 'default', '1'],
-    ['default is a name like any other without the alias', ['1', '2'], {}, 'default', notFound],
+    ['by the name default, which is an alias', ['1', '2'], { default: '1' }, 'default', '1'],
+    ['the name default without such an alias', ['1', '2'], {}, 'default', notFound],
     ['by alias', ['1', '2'], { challenger: '1' }, 'challenger', '1'],
     ['an alias of an absent version', ['1'], { old: '0' }, 'old', unavailable],
     ['an alias of a refused version', ['1', '-2'], { next: '2' }, 'next', unavailable],
-    ['an alias leads to no alias', ['1'], { a: 'b', b: '1' }, 'a', unavailable],
+    ['an alias of an alias', ['1'], { a: 'b', b: '1' }, 'a', unavailable],
     ['a refused version by name', ['1', '-2'], {}, '2', unavailable],
     ['a loading version by name', ['1', '~2'], {}, '2', unavailable],
     ['an absent version', ['1'], {}, '3', notFound],
-    ['names are taken to the letter', ['1'], {}, '01', notFound],
-    ['a prerelease only when there is nothing else', ['1.0.0', '2.0.0-rc.1'], {}, undefined, '1.0.0'],
-    ['the newest prerelease then', ['2.0.0-rc.1', '2.0.0-rc.2', '-1.0.0'], {}, undefined, '2.0.0-rc.2'],
-    ['a prerelease by name', ['1.0.0', '2.0.0-rc.1'], {}, '2.0.0-rc.1', '2.0.0-rc.1'],
-    ['the only sound one, whatever its name', ['v1-final'], {}, undefined, 'v1-final'],
-    ['the only sound one beside a refused one', ['final', '-final2'], {}, undefined, 'final'],
-    ['the only sound one beside a loading one', ['final', '~final2'], {}, undefined, 'final'],
-    ['the only sound one beside a refused one with an order', ['final', '-1'], {}, undefined, 'final'],
-    ['none of two without an order', ['final', 'final2'], {}, undefined, unavailable],
-    ['the one with an order beside one without', ['v1', 'v1-final'], {}, undefined, 'v1'],
-    ['the highest number after v', ['v1', 'v2', 'v10'], {}, undefined, 'v10'],
-    ['no name without order as latest', ['v1-final'], {}, 'latest', unavailable],
+    ['a name that is equal only as a number', ['1'], {}, '01', notFound],
+    ['a release before a newer prerelease', ['1.0.0', '2.0.0-rc.1'], {}, undefined, '1.0.0'],
     [
-      'no other than an absent default, though one is sound',
+      'the newest prerelease if no release is ready',
+      ['2.0.0-rc.1', '2.0.0-rc.2', '-1.0.0'],
+      {},
+      undefined,
+      '2.0.0-rc.2',
+    ],
+    ['a prerelease by name', ['1.0.0', '2.0.0-rc.1'], {}, '2.0.0-rc.1', '2.0.0-rc.1'],
+    ['the only version, without an order', ['v1-final'], {}, undefined, 'v1-final'],
+    ['the only ready version, beside a refused one', ['final', '-final2'], {}, undefined, 'final'],
+    ['the only ready version, beside a loading one', ['final', '~final2'], {}, undefined, 'final'],
+    ['the only ready version, beside a refused one with an order', ['final', '-1'], {}, undefined, 'final'],
+    ['two versions without an order have no default', ['final', 'final2'], {}, undefined, unavailable],
+    ['the version with an order, beside one without', ['v1', 'v1-final'], {}, undefined, 'v1'],
+    ['the highest number after v', ['v1', 'v2', 'v10'], {}, undefined, 'v10'],
+    ['a version without an order is not latest', ['v1-final'], {}, 'latest', unavailable],
+    [
+      'an absent default is not replaced by the only ready version',
       ['final'],
       { default: '9' },
       undefined,
       unavailable,
     ],
-    ['but by its name', ['v1-final'], {}, 'v1-final', 'v1-final'],
-    ['and by the alias default', ['v1-final', '1'], { default: 'v1-final' }, undefined, 'v1-final'],
-    ['none of none', [], {}, undefined, unavailable],
-    ['none where all are refused', ['-1', '-2'], {}, undefined, unavailable],
+    ['a version without an order, by its name', ['v1-final'], {}, 'v1-final', 'v1-final'],
+    [
+      'a version without an order, by the alias default',
+      ['v1-final', '1'],
+      { default: 'v1-final' },
+      undefined,
+      'v1-final',
+    ],
+    ['a model without versions', [], {}, undefined, unavailable],
+    ['all versions refused', ['-1', '-2'], {}, undefined, unavailable],
     ['an inherited name', ['1'], {}, '__proto__', notFound],
     ['another inherited name', ['1'], {}, 'constructor', notFound],
   ])('%s', (_, versions, aliases, selector, wanted) => {
@@ -93,12 +123,12 @@ describe('which version answers', () => {
   });
 });
 
-test('the version for the model alone has a name even where it cannot answer', () => {
+test('the default version has a name even if it cannot answer', () => {
   expect(defaultVersion(modelOf(['1'], { default: '9' }))).toBe('9');
   expect(defaultVersion(modelOf(['-1']))).toBeUndefined();
 });
 
-test('a near miss is answered with the nearest names', () => {
+test('a misspelt alias is refused with the nearest names', () => {
   try {
     chooseVersion(modelOf(['20261115_143000'], { challenger: '20261115_143000' }), 'chalenger');
     expect.unreachable();
@@ -109,16 +139,16 @@ test('a near miss is answered with the nearest names', () => {
   }
 });
 
-describe('a 503 says what mends it, and asks to wait only where that helps', () => {
+describe('a 503 names its remedy, and has Retry-After only if waiting helps', () => {
   test.each<[string, string[], Record<string, string>, string | undefined, string, string | undefined]>([
     [
       'two names without an order',
       ['final', 'final2'],
       {},
       undefined,
-      'The versions final and final2 of m have no order among their names, so none answers for the model alone. ' +
-        'Name one in m/aliases.json: {"default":"final2"}. ' +
-        'Or ask for one by its name: POST /models/m/versions/final2/predict.',
+      'The versions final and final2 of m have no order among their names, so m has no default version. ' +
+        'Set the default in m/aliases.json: {"default":"final2"}. ' +
+        'Or request one by its name: POST /models/m/versions/final2/predict.',
       undefined,
     ],
     [
@@ -127,7 +157,7 @@ describe('a 503 says what mends it, and asks to wait only where that helps', () 
       {},
       'latest',
       'The version final of m has a name without an order, so none is latest. ' +
-        'Ask for one by its name: POST /models/m/versions/final/predict.',
+        'Request one by its name: POST /models/m/versions/final/predict.',
       undefined,
     ],
     [
@@ -135,7 +165,7 @@ describe('a 503 says what mends it, and asks to wait only where that helps', () 
       ['1'],
       { default: '9' },
       undefined,
-      'The alias default of m names 9, which is not there. Name one in m/aliases.json: {"default":"1"}.',
+      'The alias default of m names 9, which is not there. Set the default in m/aliases.json: {"default":"1"}.',
       undefined,
     ],
     [

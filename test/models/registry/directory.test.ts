@@ -14,7 +14,7 @@ async function list(folder: RegistryFolder) {
   };
 }
 
-test('a folder with a metadata.json is a version, and one without is mentioned once', async () => {
+test('a folder with a metadata.json is a version, and a folder without it gives one remark', async () => {
   using folder = createRegistryFolder();
   folder.write('a/1/metadata.json', {});
   folder.write('a/2/model.onnx', 'half of it');
@@ -24,7 +24,7 @@ test('a folder with a metadata.json is a version, and one without is mentioned o
   expect(remarks).toEqual(['a/2: has no metadata.json, so it is not a version yet']);
 });
 
-test('what begins with a dot is work in progress, and nobody hears of it', async () => {
+test('a folder that begins with a dot is work in progress, and gives no remark', async () => {
   using folder = createRegistryFolder();
   folder.write('.tmp/1/metadata.json', {});
   folder.write('a/.2.abc/metadata.json', {});
@@ -50,26 +50,26 @@ test.each([
   ['a/1 2', 'a version'],
   ['a/_1', 'a version'],
   [`a/${'1'.repeat(65)}`, 'a version'],
-])('%s is not a name, and is mentioned', async (name, what) => {
+])('%s is not a valid name, and gives a remark', async (name, what) => {
   using folder = createRegistryFolder();
   folder.write(`${name}/metadata.json`, {});
   const { names, remarks } = await list(folder);
   expect(Object.values(names).flat()).toEqual([]);
   expect(remarks).toHaveLength(1);
-  expect(remarks[0]).toContain(`is not a name that ${what} can have`);
+  expect(remarks[0]).toContain(`is not a valid name for ${what}`);
 });
 
-test('letters that look like others are spelt out', async () => {
+test('letters beyond ASCII are escaped', async () => {
   using folder = createRegistryFolder();
   folder.write('а/1/metadata.json', {});
   folder.write('a/2026110１_090000/metadata.json', {});
   const { names, remarks } = await list(folder);
   expect(names).toEqual({ a: [] });
-  expect(remarks[0]).toMatch(/^"\\u0430": is not a name/);
-  expect(remarks[1]).toMatch(/^a\/"2026110\\uff11_090000": is not a name/);
+  expect(remarks[0]).toMatch(/^"\\u0430": is not a valid name/);
+  expect(remarks[1]).toMatch(/^a\/"2026110\\uff11_090000": is not a valid name/);
 });
 
-test('a link to a folder counts, as volumes are mounted; one that leads nowhere does not', async () => {
+test('a link to a folder is a model or version; a link without a target is not', async () => {
   using folder = createRegistryFolder();
   folder.write('elsewhere/1/metadata.json', {});
   mkdirSync(join(folder.path, 'a'));
@@ -79,13 +79,13 @@ test('a link to a folder counts, as volumes are mounted; one that leads nowhere 
   expect((await list(folder)).names).toEqual({ a: ['1'], b: ['1'], elsewhere: ['1'] });
 });
 
-test('whatever stands in place of metadata.json makes it a version, to be refused by name', async () => {
+test('a folder in place of metadata.json makes a version, which can be refused by name', async () => {
   using folder = createRegistryFolder();
   mkdirSync(join(folder.path, 'a/1/metadata.json'), { recursive: true });
   expect((await list(folder)).names).toEqual({ a: ['1'] });
 });
 
-test('aliases are read for the registry and for each model, and their faults are mentioned', async () => {
+test('aliases are read for the registry and for each model, and a fault gives a remark', async () => {
   using folder = createRegistryFolder();
   folder.write('a/1/metadata.json', {});
   folder.write('aliases.json', { default: 'a' });
@@ -93,9 +93,9 @@ test('aliases are read for the registry and for each model, and their faults are
   folder.write('b/aliases.json', '{');
   const { aliases, models, remarks } = await list(folder);
   expect(aliases).toEqual({ default: 'a' });
-  expect(models[0]?.aliases.problem).toContain('"1" is the name of something that exists');
+  expect(models[0]?.aliases.problem).toContain('"1" is already the name of a model or version');
   expect(remarks).toEqual([
-    'a/aliases.json: "1" is the name of something that exists',
+    'a/aliases.json: "1" is already the name of a model or version',
     'b/aliases.json: is not valid JSON in UTF-8',
   ]);
 });
@@ -105,10 +105,12 @@ test('an alias of the registry may not be the name of a model', async () => {
   folder.write('a/1/metadata.json', {});
   folder.write('b/1/metadata.json', {});
   folder.write('aliases.json', { b: 'a' });
-  expect((await list(folder)).remarks).toEqual(['aliases.json: "b" is the name of something that exists']);
+  expect((await list(folder)).remarks).toEqual([
+    'aliases.json: "b" is already the name of a model or version',
+  ]);
 });
 
-test('a version that is renamed into place appears whole', async () => {
+test('a version appears when its folder is renamed into place', async () => {
   using folder = createRegistryFolder();
   folder.write('a/.1.tmp/metadata.json', {});
   expect((await list(folder)).names).toEqual({ a: [] });
@@ -116,6 +118,6 @@ test('a version that is renamed into place appears whole', async () => {
   expect((await list(folder)).names).toEqual({ a: ['1'] });
 });
 
-test('a registry that cannot be read is an error, not an empty registry', async () => {
+test('a registry that cannot be read throws, and does not count as empty', async () => {
   await expect(listDirectory('/nowhere/at/all')).rejects.toMatchObject({ code: 'ENOENT' });
 });

@@ -16,7 +16,7 @@ test('the session is released when the last lease ends, and not before', () => {
   expect(closed()).toBe(1);
 });
 
-test('a version that nobody has borrowed is released when it retires', () => {
+test('a version without leases is released when it retires', () => {
   const { loaded, closed } = createFakeVersion('m', '1');
   loaded.retire();
   expect(closed()).toBe(1);
@@ -39,7 +39,7 @@ test('retiring twice releases once, with leases and without', () => {
   expect(closed()).toBe(1);
 });
 
-test('who borrows a version that has retired and is still lent out prolongs its life', () => {
+test('a new lease of a retired version keeps the session after the older lease ends', () => {
   const { loaded, closed } = createFakeVersion('m', '1');
   loaded.lease();
   loaded.retire();
@@ -50,13 +50,13 @@ test('who borrows a version that has retired and is still lent out prolongs its 
   expect(closed()).toBe(1);
 });
 
-test('a version whose session has gone is lent to nobody', () => {
+test('a version whose session is released refuses a lease', () => {
   const { loaded } = createFakeVersion('m', '1');
   loaded.retire();
   expect(() => loaded.lease()).toThrow('m 1 has retired');
 });
 
-test('a run on a released session is an error of the engine and nothing worse', async () => {
+test('a run on a released session rejects with an error of the engine', async () => {
   const executor = createInlineExecutor(openSession(linearRegression([1]), 1), 1e6);
   executor.close();
   const feeds = { X: { type: 'float32', dims: [1, 1], data: new Float32Array([1]) } } as const;

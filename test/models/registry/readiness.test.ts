@@ -9,30 +9,30 @@ describe('whether the registry is ready', () => {
 
   test.each<[string, string | undefined, Names, string[], string[]]>([
     ['the default model answers', undefined, { default: 'a' }, ['c/9'], []],
-    ['the default model does not', undefined, { default: 'c' }, ['c/9'], [noneOf('c')]],
+    ['the default model cannot answer', undefined, { default: 'c' }, ['c/9'], [noneOf('c')]],
     [
-      'the default model is not there',
+      'the default model does not exist',
       undefined,
       { default: 'd' },
       [],
       ['default is an alias of d, which is not there.'],
     ],
-    ['no default, and one answers', undefined, {}, ['a/1', 'c/9'], []],
-    ['a required one answers', 'a', {}, ['c/9'], []],
-    ['an alias is required', 'main', { main: 'a' }, [], []],
-    ['a required one does not', 'a,c', {}, ['c/9'], [noneOf('c')]],
-    ['blanks do not matter', ' a , b ', {}, ['c/9'], []],
-    ['all are required', 'all', {}, ['a/1', 'c/9'], [noneOf('a'), noneOf('c')]],
-    ['all are required and answer', 'all', {}, [], []],
-    ['a required one is unknown', 'a,x', {}, [], ['"x" is none of the models: a, b, c.']],
+    ['without a default, one of the models answers', undefined, {}, ['a/1', 'c/9'], []],
+    ['a required model answers', 'a', {}, ['c/9'], []],
+    ['a required alias leads to a model that answers', 'main', { main: 'a' }, [], []],
+    ['a required model cannot answer', 'a,c', {}, ['c/9'], [noneOf('c')]],
+    ['blanks around required names are ignored', ' a , b ', {}, ['c/9'], []],
+    ['all are required, and two cannot answer', 'all', {}, ['a/1', 'c/9'], [noneOf('a'), noneOf('c')]],
+    ['all are required, and all answer', 'all', {}, [], []],
+    ['a required model does not exist', 'a,x', {}, [], ['"x" is none of the models: a, b, c.']],
     [
-      'the default version of a required one is refused, though another is sound',
+      'the default version of a required model is refused, and another version is ready',
       'b',
       {},
       ['b/1'],
       [
         'b: The alias default of b names 1, which is refused. GET /models/b says why. ' +
-          'Name one in b/aliases.json: {"default":"2"}.',
+          'Set the default in b/aliases.json: {"default":"2"}.',
       ],
     ],
   ])('%s', async (_, required, aliases, refused, wanted) => {
@@ -42,13 +42,13 @@ describe('whether the registry is ready', () => {
     expect(findMissingModels(registry, required)).toEqual(wanted);
   });
 
-  test('not when the configured default is unknown, and the reason names it', async () => {
+  test('a registry whose configured default model is unknown is not ready, and the reason names that model', async () => {
     const { registry } = createRegistry({ defaultModel: 'x' });
     await registry.apply(listing(models));
     expect(findMissingModels(registry)).toEqual(['"x" is none of the models: a, b, c.']);
   });
 
-  test('never without any model, and never where none can answer', async () => {
+  test('a registry without models, or without one that can answer, is not ready', async () => {
     const { registry, bad } = createRegistry();
     await registry.apply(listing([]));
     expect(findMissingModels(registry)).toEqual(['no model can answer']);
@@ -60,14 +60,14 @@ describe('whether the registry is ready', () => {
   });
 });
 
-describe('readiness tells what a person must mend from what passes by itself', () => {
-  test('versions without an order are for a person, and the words name the remedy', async () => {
+describe('readiness separates lasting reasons from passing ones', () => {
+  test('several versions without an order are a lasting reason, and its text names the remedy', async () => {
     const { registry } = createRegistry();
     await registry.apply(listing([listed('a', ['final', 'final2'])]));
     const words =
-      'The versions final and final2 of a have no order among their names, so none answers for the model alone. ' +
-      'Name one in a/aliases.json: {"default":"final2"}. ' +
-      'Or ask for one by its name: POST /models/a/versions/final2/predict.';
+      'The versions final and final2 of a have no order among their names, so a has no default version. ' +
+      'Set the default in a/aliases.json: {"default":"final2"}. ' +
+      'Or request one by its name: POST /models/a/versions/final2/predict.';
     expect(findProblem(registry.find('a'))).toEqual({ reason: words, isLasting: true });
     expect(findMissing(registry)).toEqual([
       { reason: 'no model can answer', isLasting: true },
@@ -75,13 +75,13 @@ describe('readiness tells what a person must mend from what passes by itself', (
     ]);
   });
 
-  test('the remedy keeps the aliases that are there', async () => {
+  test('the remedy keeps the present aliases', async () => {
     const { registry } = createRegistry();
     await registry.apply(listing([listed('a', ['final', 'final2'], { old: 'final' })]));
     expect(findMissingModels(registry)[1]).toContain('{"old":"final","default":"final2"}');
   });
 
-  test('a version that is loading passes', async () => {
+  test('a version that is loading is a passing reason', async () => {
     const { registry, holdLoads } = createRegistry();
     await registry.apply(listing([]));
     const letGo = holdLoads();
@@ -97,7 +97,7 @@ describe('readiness tells what a person must mend from what passes by itself', (
     expect(findMissing(registry)).toEqual([]);
   });
 
-  test('the first load passes, and says what is left of it', async () => {
+  test('the first load is a passing reason, and names the versions that are left', async () => {
     const { registry, holdLoads } = createRegistry();
     const letGo = holdLoads();
     const names = Array.from({ length: 22 }, (_, k) => `m${k + 10}`);

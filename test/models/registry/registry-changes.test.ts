@@ -13,7 +13,7 @@ import {
 } from '../../helpers/fake-registry.js';
 
 describe('applying another listing', () => {
-  test('keeps what is loaded, loads what is new, tries again what was refused', async () => {
+  test('keeps loaded versions, loads new ones and retries refused ones', async () => {
     const { registry, bad, loads } = createRegistry();
     bad.set('a/2', new RefusedError('not yet'));
     await registry.apply(listing([listed('a', ['1', '2'])]));
@@ -27,7 +27,7 @@ describe('applying another listing', () => {
     expect(registry.list().map(({ name }) => name)).toEqual(['a', 'b']);
   });
 
-  test('retires what is gone when its last lease ends', async () => {
+  test('retires a removed version when its last lease ends', async () => {
     const { registry, fakes } = createRegistry();
     await registry.apply(listing([listed('a', ['1', '2']), listed('b', ['1'])]));
     const lent = registry.lease('a', '2');
@@ -42,7 +42,7 @@ describe('applying another listing', () => {
     expect(fakes.get('a/1')?.closed()).toBe(0);
   });
 
-  test('the old version answers until the new one is ready, alias or not', async () => {
+  test('the old version answers until the new one is ready, with and without an alias', async () => {
     const { registry, holdLoads, fakes } = createRegistry();
     await registry.apply(listing([listed('a', ['1'], { default: '1' })]));
     const letGo = holdLoads();
@@ -60,7 +60,7 @@ describe('applying another listing', () => {
     expect(fakes.get('a/1')?.closed()).toBe(1);
   });
 
-  test('what is gone has no quarrel with what comes in its place', async () => {
+  test('a removed version does not conflict with the order of its replacements', async () => {
     const { registry, holdLoads } = createRegistry();
     await registry.apply(listing([listed('a', ['1', '2'])]));
     const letGo = holdLoads();
@@ -73,7 +73,7 @@ describe('applying another listing', () => {
     expect(statesOf(registry, 'a')).toEqual({ '1.0.0': 'ready', '2.0.0': 'ready' });
   });
 
-  test('what answers is not given up for a newcomer that has no order with it', async () => {
+  test('a loaded version keeps answering beside a new version that has no order with it', async () => {
     const { registry } = createRegistry();
     await registry.apply(listing([listed('a', ['1', '2'])]));
     await registry.apply(listing([listed('a', ['01', '1', '1.0.0', '2'])]));
@@ -81,7 +81,7 @@ describe('applying another listing', () => {
     expect(answerOf(registry, 'a')).toBe('a/2');
   });
 
-  test('a version whose name has no order goes on answering beside a newcomer of its kind', async () => {
+  test('a loaded version without an order keeps answering beside a new version without an order', async () => {
     const { registry } = createRegistry();
     await registry.apply(listing([listed('a', ['final'])]));
     await registry.apply(listing([listed('a', ['best', 'final'])]));
@@ -93,13 +93,13 @@ describe('applying another listing', () => {
     expect(answerOf(registry, 'a')).toBe('a/best');
   });
 
-  test('names without an order that come together have none that answers, in whatever order they load', async () => {
+  test('two versions without an order that appear together have no default, in any order of loading', async () => {
     const { registry } = createRegistry();
     await registry.apply(listing([listed('a', ['best', 'final'])]));
     expect(answerOf(registry, 'a')).toBe('model_unavailable');
   });
 
-  test('a broken aliases.json leaves the last good one in force, and says so', async () => {
+  test('a broken aliases.json leaves the last good aliases in force, and its problem is reported', async () => {
     const { registry } = createRegistry();
     const models = (aliases: Names | 'broken') => [listed('a', ['1', '2'], aliases), listed('b', ['1'])];
     await registry.apply(listing(models({ default: '1' }), { default: 'b' }));
@@ -116,7 +116,7 @@ describe('applying another listing', () => {
     expect(registry.aliasProblem).toBeUndefined();
   });
 
-  test('an aliases.json that was never sound leaves open what answers, until it is mended', async () => {
+  test('a model whose aliases.json was never sound has no default version until the file is fixed', async () => {
     const { registry } = createRegistry();
     await registry.apply(listing([listed('a', ['1', '2'], 'broken')]));
     await registry.apply(listing([listed('a', ['1', '2'], 'broken')]));
@@ -126,14 +126,14 @@ describe('applying another listing', () => {
     expect(answerOf(registry, 'a', '1')).toBe('a/1');
     expect(answerOf(registry, 'a', 'latest')).toBe('a/2');
     expect(findMissingModels(registry)).toContain(
-      'a: It is not known what answers for the model alone: a/aliases.json: is not valid JSON in UTF-8. ' +
-        'Mend the file, or ask for a version by its name: POST /models/a/versions/1/predict.',
+      'a: The default version of a is unknown: a/aliases.json: is not valid JSON in UTF-8. ' +
+        'Fix the file, or request a version by its name: POST /models/a/versions/1/predict.',
     );
     await registry.apply(listing([listed('a', ['1', '2'], { default: '1' })]));
     expect(answerOf(registry, 'a')).toBe('a/1');
   });
 
-  test('a broken aliases.json of the registry leaves open which of several models is the default', async () => {
+  test('a broken aliases.json of the registry leaves several models without a default model', async () => {
     const { registry } = createRegistry();
     await registry.apply(listing([listed('a', ['1']), listed('b', ['1'])], 'broken'));
     expect(answerOf(registry)).toBe('model_unavailable');
@@ -142,14 +142,14 @@ describe('applying another listing', () => {
     expect(answerOf(registry, 'a')).toBe('a/1');
   });
 
-  test('a folder that cannot be read is not a model that is gone', async () => {
+  test('a model whose folder cannot be read is not removed', async () => {
     const { registry } = createRegistry();
     await registry.apply(listing([listed('a', ['1'], { default: '1' })]));
     await registry.apply(listing([{ ...listed('a', []), isReadable: false }]));
     expect(answerOf(registry, 'a', 'default')).toBe('a/1');
   });
 
-  test('one listing is applied after the other, and one that fails does not stop the next', async () => {
+  test('listings are applied one after the other, and a listing that fails does not stop the next', async () => {
     const { registry, loads, holdLoads } = createRegistry();
     const letGo = holdLoads();
     const first = registry.apply(listing([listed('a', ['1'])]));
@@ -164,7 +164,7 @@ describe('applying another listing', () => {
 });
 
 describe('closing', () => {
-  test('retires everything, leases honoured', async () => {
+  test('retires every version, and waits for leases', async () => {
     const { registry, fakes } = createRegistry();
     await registry.apply(listing([listed('a', ['1', '2'])]));
     const lent = registry.lease('a', '1');
@@ -175,7 +175,7 @@ describe('closing', () => {
     expect(fakes.get('a/1')?.closed()).toBe(1);
   });
 
-  test('releases what was still being loaded, and loads nothing more', async () => {
+  test('releases the version that is still loading, and loads no other', async () => {
     const { registry, fakes, loads, holdLoads } = createRegistry();
     const letGo = holdLoads();
     const applying = registry.apply(listing([listed('a', ['1', '2']), listed('b', ['1'])]));

@@ -12,7 +12,7 @@ const started = async () => {
   return { ...registry, applying, letGo };
 };
 
-test('until all versions are loaded or refused nothing answers, and what is not there is named at once', async () => {
+test('no version answers before all are loaded or refused, and an unknown name is refused at once', async () => {
   const { registry, applying, letGo } = await started();
   expect(registry.isStarting).toBe(true);
   for (const [model, version] of [[undefined], ['a'], ['a', '1'], ['a', 'stable'], ['a', 'latest'], ['b']]) {
@@ -29,7 +29,7 @@ test('until all versions are loaded or refused nothing answers, and what is not 
   expect(registry.lease('b').version).toBe('1');
 });
 
-test('no older version is the default while a newer one is still to be loaded', async () => {
+test('an older version is not the default while a newer one still loads', async () => {
   const { registry, applying, letGo, events } = await started();
   const seen: unknown[] = [];
   const original = events.push.bind(events);
@@ -48,7 +48,7 @@ test('no older version is the default while a newer one is still to be loaded', 
   expect(defaultVersion(registry.find('a'))).toBe('2');
 });
 
-test('the detail of a refusal names what of the model is being loaded', async () => {
+test('the detail of a refusal names the versions that are being loaded', async () => {
   const { registry, applying, letGo } = await started();
   expect(() => registry.lease('a')).toThrow('The server is starting. a: versions 1 and 2 are being loaded.');
   letGo();

@@ -10,8 +10,8 @@ import {
   statesOf,
 } from '../../helpers/fake-registry.js';
 
-describe('a bad version is nobody else’s trouble', () => {
-  test('the others answer, and it says why it does not', async () => {
+describe('a broken version affects no other version', () => {
+  test('the other versions answer, and the broken one has a reason', async () => {
     const { registry, bad, events } = createRegistry();
     bad.set('a/2', new RefusedError('model.onnx is empty'));
     await registry.apply(listing([listed('a', ['1', '2']), listed('b', ['1'])]));
@@ -27,17 +27,17 @@ describe('a bad version is nobody else’s trouble', () => {
     ]);
   });
 
-  test('an error that is no refusal shows its code alone, and goes to the log whole', async () => {
+  test('an unexpected error shows only its code, and the event for the log has it whole', async () => {
     const { registry, bad, events } = createRegistry();
     const error = Object.assign(new Error("EIO: read '/secret/a/1/model.onnx'"), { code: 'EIO' });
     bad.set('a/1', error);
     await registry.apply(listing([listed('a', ['1'])]));
-    const reason = "could not be loaded (EIO): the server's log says more";
+    const reason = "could not be loaded (EIO): see the server's log";
     expect(registry.find('a').versions.get('1')).toEqual({ state: 'refused', reason });
     expect(events[0]?.error).toBe(error);
   });
 
-  test('a model without a sound version is there and cannot answer', async () => {
+  test('a model without a ready version exists and cannot answer', async () => {
     const { registry, bad } = createRegistry();
     bad.set('a/1', new RefusedError('no'));
     await registry.apply(listing([listed('a', ['1']), listed('empty', [])]));
@@ -65,18 +65,18 @@ describe('which model plain /predict means', () => {
   test.each<[string, { defaultModel?: string }, ListedModel[], Names, string]>([
     ['the only one', {}, [listed('a', ['1'])], {}, 'a/1'],
     ['none of several', {}, two, {}, 'model_not_found'],
-    ['none of none', {}, [], {}, 'model_not_found'],
+    ['none without models', {}, [], {}, 'model_not_found'],
     ['the alias default', {}, two, { default: 'b' }, 'b/1'],
-    ['the configured one before the alias', { defaultModel: 'a' }, two, { default: 'b' }, 'a/1'],
-    ['the configured one may be an alias', { defaultModel: 'main' }, two, { main: 'b' }, 'b/1'],
+    ['the configured model before the alias', { defaultModel: 'a' }, two, { default: 'b' }, 'a/1'],
+    ['the configured alias', { defaultModel: 'main' }, two, { main: 'b' }, 'b/1'],
     [
-      'never another than the configured one',
+      'no other than the configured model',
       { defaultModel: 'c' },
       [listed('a', ['1'])],
       {},
       'model_not_found',
     ],
-    ['never another than the alias', {}, [listed('a', ['1'])], { default: 'c' }, 'model_unavailable'],
+    ['no other than the alias names', {}, [listed('a', ['1'])], { default: 'c' }, 'model_unavailable'],
   ])('%s', async (_, options, models, aliases, wanted) => {
     const { registry } = createRegistry(options);
     await registry.apply(listing(models, aliases));
@@ -84,7 +84,7 @@ describe('which model plain /predict means', () => {
   });
 });
 
-test('an alias of the registry is a second name of a model; one of nothing is not unknown', async () => {
+test('an alias of the registry is a second name of a model; an alias without its model is unavailable, not unknown', async () => {
   const { registry } = createRegistry();
   await registry.apply(listing([listed('a', ['1'])], { main: 'a', gone: 'b', chain: 'main' }));
   expect(answerOf(registry, 'main', '1')).toBe('a/1');

@@ -36,7 +36,7 @@ describe('the kind of a version', () => {
   ])('%s is %s', (name, kind) => expect(kindOfVersion(name)).toBe(kind));
 });
 
-describe('versions of one kind are ordered, however they are listed', () => {
+describe('versions of one kind get the same order from every listing', () => {
   test.each([
     [
       'whole numbers by value, however long',
@@ -69,24 +69,24 @@ describe('versions of one kind are ordered, however they are listed', () => {
   ])('%s', (_, ascending) => {
     const rotated = [...ascending.slice(2), ...ascending.slice(0, 2)];
     for (const names of [ascending, ascending.toReversed(), rotated]) {
-      // Names that differ by case alone are another matter, and another test.
+      // Names that differ only by case have a test of their own.
       const order = orderVersions(names.filter((name) => name !== '1.0.0-a'));
       expect(order.ascending).toEqual(ascending.filter((name) => name !== '1.0.0-a'));
       expect([...order.faults]).toEqual([]);
     }
   });
 
-  test('a name without order is no fault, and is never among them', () => {
+  test('a name without an order has no fault, and no place in the order', () => {
     expect(orderVersions(['2', 'v1-final', '1'])).toEqual({ ascending: ['1', '2'], faults: new Map() });
     expect(orderVersions(['v1-final', 'v1'])).toEqual({ ascending: ['v1'], faults: new Map() });
   });
 
-  test('there may be none', () => {
+  test('an empty list has an empty order', () => {
     expect(orderVersions([])).toEqual({ ascending: [], faults: new Map() });
   });
 });
 
-describe('versions without a clear order are refused, and the reason names both', () => {
+describe('two versions without a common order are refused, and each reason names both', () => {
   test.each([
     ['equal numbers', ['1', '01', '2'], ['1', '01'], ['2']],
     ['three equal numbers', ['1', '01', '001'], ['1', '01', '001'], []],
@@ -119,7 +119,7 @@ describe('versions without a clear order are refused, and the reason names both'
     }
   });
 
-  test('10,000 versions are ordered at once', () => {
+  test('10,000 versions are ordered within a second', () => {
     const names = Array.from({ length: 10_000 }, (_, k) => String((k * 7_919) % 10_000));
     const started = performance.now();
     expect(orderVersions(names).ascending.at(-1)).toBe('9999');

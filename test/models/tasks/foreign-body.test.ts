@@ -40,37 +40,43 @@ test.each<[string, unknown, string, string]>([
   ['MLflow by records', { dataframe_records: rows }, '/dataframe_records', 'MLflow'],
   ['Azure ML', { input_data: split }, '/input_data', 'Azure ML'],
   ['pandas by records', { records: rows }, '/records', 'pandas'],
-])('a body for %s is told in one sentence what a row is here', async (_, body, pointer, servers) => {
-  const { status, body: answer } = await server.post('/models/row/predict', body);
-  expect(status).toBe(400);
-  expect(answer).toMatchObject({ code: 'invalid_input', detail: '1 problem', errors: [{ pointer }] });
-  const { message } = answer.errors[0];
-  expect(message).toContain(`is the form of ${servers}`);
-  expect(message).toContain(`; here the body is one row: ${row}`);
-});
+])(
+  'a body for %s is refused with one message that shows a row of this server',
+  async (_, body, pointer, servers) => {
+    const { status, body: answer } = await server.post('/models/row/predict', body);
+    expect(status).toBe(400);
+    expect(answer).toMatchObject({ code: 'invalid_input', detail: '1 problem', errors: [{ pointer }] });
+    const { message } = answer.errors[0];
+    expect(message).toContain(`is the form of ${servers}`);
+    expect(message).toContain(`; here the body is one row: ${row}`);
+  },
+);
 
-test.each([[rows], [[[1, 2]]], [[]]])('the list of rows %j is told to be sent one by one', async (body) => {
-  const { body: answer } = await server.post('/models/row/predict', body);
-  expect(answer.errors).toEqual([
-    {
-      pointer: '',
-      message: `must be one row, not a list of rows: send a request for each, such as ${row}, or all of them to /v1/models/row:predict as {"instances": […]}`,
-    },
-  ]);
-});
+test.each([[rows], [[[1, 2]]], [[]]])(
+  'the list of rows %j is refused, and the message says to send one row a request',
+  async (body) => {
+    const { body: answer } = await server.post('/models/row/predict', body);
+    expect(answer.errors).toEqual([
+      {
+        pointer: '',
+        message: `must be one row, not a list of rows: send a request for each, such as ${row}, or all of them to /v1/models/row:predict as {"instances": […]}`,
+      },
+    ]);
+  },
+);
 
-test('a body of instances is told the address that takes it', async () => {
+test('a body of instances is refused, and the message names the route that takes it', async () => {
   const { body } = await server.post('/models/row/predict', { instances: rows });
   expect(body.errors[0].message).toMatch(/; \/v1\/models\/row:predict takes such a body$/);
   expect((await server.post('/v1/models/row:predict', { instances: rows })).status).toBe(200);
 });
 
-test('a row that was made JSON twice is told so', async () => {
+test('a row that is encoded as JSON twice is refused with that reason', async () => {
   const { body } = await server.post('/models/row/predict', JSON.stringify(JSON.stringify(rows[0])));
-  expect(body.errors[0].message).toMatch(/made JSON twice$/);
+  expect(body.errors[0].message).toMatch(/encoded as JSON twice$/);
 });
 
-test('a feature that has the name of such a form is a feature', async () => {
+test('a feature whose name is also a form of another server stays a feature', async () => {
   const { body } = await server.post('/models/row/predict', { data: [[1, 2]] });
   expect(body.errors).toEqual([
     { pointer: '/a', message: 'is required' },
@@ -83,15 +89,17 @@ test.each<[unknown, string]>([
   [{ id: '1', inputs: v2, outputs: [{ name: 'variable' }] }, '/inputs'],
   [{ dataframe_split: split }, '/dataframe_split'],
   [{ data: { ndarray: [[1, 2]] } }, '/data'],
-])('the body %j is told where its tensors stand here', async (body, pointer) => {
+])('the body %j is refused, and the message shows the tensors of this server', async (body, pointer) => {
   const { status, body: answer } = await server.post('/models/tensors/predict', body);
   expect(status).toBe(400);
   expect(answer.errors).toHaveLength(1);
   expect(answer.errors[0].pointer).toBe(pointer);
-  expect(answer.errors[0].message).toMatch(/here tensors stand by name: \{"inputs": \{"X": \[…\]\}\}$/);
+  expect(answer.errors[0].message).toMatch(
+    /here each tensor has the name of its input: \{"inputs": \{"X": \[…\]\}\}$/,
+  );
 });
 
-test('nothing of the features is told with ERROR_DETAIL=off', async () => {
+test('the response names no feature with ERROR_DETAIL=off', async () => {
   await using quiet = await buildTestApp({ MODELS_DIR: folder.path, ERROR_DETAIL: 'off' });
   const { body, text } = await quiet.post('/models/row/predict', { instances: rows });
   expect(body.code).toBe('invalid_input');

@@ -7,7 +7,7 @@ import { createRandom } from '../../helpers/onnx/random.js';
 const names = ['a', 'b', 'c', 'd'];
 
 describe('the hash of a row', () => {
-  test('is equal wherever the text is equal', () => {
+  test('is equal for rows with an equal text', () => {
     const random = createRandom(11);
     const pool = [0, -0, 1, 1.5, -3e9, 2 ** 40, null, true, false, undefined, '', 'x', 'a long text, rather'];
     const pick = () => pool[Math.floor(random() * pool.length)];
@@ -38,7 +38,7 @@ describe('the hash of a row', () => {
   });
 });
 
-test('the hash of tensors differs with an element, and is of 32 bits', () => {
+test('the hash of tensors changes with an element, and has 32 bits', () => {
   const of = (last: number) =>
     hashTensors({ X: { type: 'float32', dims: [2, 2], data: Float32Array.of(1, 2, 3, last) } });
   expect(of(4)).toBe(of(4));

@@ -26,7 +26,7 @@ const twoEmbeddings = () =>
     ],
   });
 
-/** place [N, 1] → value [N], by an operator whose words hold no range. */
+/** place [N, 1] → value [N], by an operator whose error message names no range. */
 const byPlace = () =>
   model({
     inputs: [tensorValue('place', 'int64', ['N', 1])],
@@ -60,14 +60,14 @@ describe.each(['inline', 'isolated'] as const)('an id out of range, %s', (execut
       ],
     });
     withoutEngine(word);
-    // The ids 3 and 4 are beyond the range of the types, and not at fault.
+    // The ids 3 and 4 are out of the range of `types`, but within their own.
     const kind = await ask([3, 4], [0, 2]);
     expect(kind.problems).toEqual([
       { pointer: '/inputs/types', message: 'is out of range: the model takes -2 to 1, got 2 at [0, 1]' },
     ]);
   });
 
-  test('fails no neighbour of the same run', async () => {
+  test('fails no other row of the same run', async () => {
     const features = [{ name: 'place', type: 'integer' as const }];
     const manifest = { task: 'regression' as const, features, runtime: { executor } };
     using version = await loadOne(manifest, gatherByValue());
@@ -79,7 +79,7 @@ describe.each(['inline', 'isolated'] as const)('an id out of range, %s', (execut
   });
 });
 
-test('without a range in the words of the engine the one input is named', async () => {
+test('an id out of range names its input, if the message of the engine has no range', async () => {
   using version = await loadOne(tensor, byPlace());
   const outcome = await version.ask({ inputs: { place: [[7]] } });
   expect(outcome).toMatchObject({
@@ -95,7 +95,7 @@ test.each([
   ['of a number that the graph makes whole', 'regression', gatherByValue(), { x: 99 }],
   ['of a sum whose parts are in range', 'tensor', bySum(), { inputs: { a: [[3]], b: [[3]] } }],
 ] as const)(
-  'what no id can be blamed for is a run_failed that says what was refused: %s',
+  'an index that is no id of the request is a run_failed that says what was refused: %s',
   async (_, task, bytes, body) => {
     const manifest =
       task === 'tensor' ? tensor : { task, features: [{ name: 'x', type: 'number' as const }] };

@@ -6,7 +6,7 @@ import { echo, unknownRank } from '../../helpers/onnx-models.js';
 
 const ajv = new Ajv2020({ strict: false });
 
-/** Around the bounds of every type. */
+/** Values around the bounds of every type. */
 const elements = [
   ...[7, 8, 15, 16, 31, 32, 53].flatMap((bits) => [2 ** bits - 1, 2 ** bits, -(2 ** bits), -(2 ** bits) - 1]),
   ...[0, -0, 0.5, 65_504, 65_519.99, 65_520, -65_520, 1e300, -1e300],
@@ -27,8 +27,8 @@ const shapes = (element: unknown) => [
   [[[element, element]]],
 ];
 
-describe.each(elementTypes)('the schema of a document for a tensor of %s', (type: ElementType) => {
-  test('takes nested arrays that the version takes, and no others', async () => {
+describe.each(elementTypes)('the documented schema of a %s tensor', (type: ElementType) => {
+  test('accepts nested arrays exactly if the version does', async () => {
     using version = await loadOne({ task: 'tensor', runtime: { maxBatchRows: 2 } }, echo(type, ['N', 2]));
     const isValid = ajv.compile(version.loaded.task.documentSchema);
     const differences: unknown[] = [];
@@ -42,7 +42,7 @@ describe.each(elementTypes)('the schema of a document for a tensor of %s', (type
     expect(accepted).toBeGreaterThan(0);
   });
 
-  test('is narrower than that of a request, which has all forms', async () => {
+  test('is narrower than the schema of a request, which has all forms', async () => {
     using version = await loadOne({ task: 'tensor' }, echo(type, ['N', 2]));
     const { documentSchema, requestSchema, example } = version.loaded.task;
     const [isDocumented, isRequest] = [ajv.compile(documentSchema), ajv.compile(requestSchema)];

@@ -46,7 +46,7 @@ describe.each(elementTypes)('a tensor of %s', (type) => {
     else expect(packed).toEqual({ code: 'ok', outputs: { variable: [values] } });
   });
 
-  test('without dimensions is a bare value', async () => {
+  test('is a bare value if it has no dimensions', async () => {
     using version = await loadOne(tensor, echo(type, []));
     const [value] = values;
     expect(await version.ask({ inputs: { X: value } })).toEqual({ code: 'ok', outputs: { variable: value } });
@@ -56,20 +56,20 @@ describe.each(elementTypes)('a tensor of %s', (type) => {
     ]);
   });
 
-  test('has an example that it takes', async () => {
+  test('has an example that the version answers', async () => {
     using version = await loadOne(tensor, echo(type, ['N', 3, 2]));
     expect((await version.ask(version.example)).code).toBe('ok');
   });
 });
 
-/** X → Y, 1 / X, and Z, X itself. */
+/** X → Y = 1 / X, and Z = X. */
 const twoFaced = model({
   inputs: [tensorValue('X', 'float32', ['N'])],
   outputs: [tensorValue('Y', 'float32', ['N']), tensorValue('Z', 'float32', ['N'])],
   nodes: [node('Reciprocal', ['X'], ['Y']), node('Identity', ['X'], ['Z'])],
 });
 
-test('outputs may be chosen, and one that was not cannot fail the answer', async () => {
+test('a request may choose outputs, and an output that it did not choose cannot fail the answer', async () => {
   using version = await loadOne(tensor, twoFaced);
   expect(await version.ask({ inputs: { X: [4] } })).toEqual({ code: 'ok', outputs: { Y: [0.25], Z: [4] } });
   expect(await version.ask({ inputs: { X: [0] }, outputs: ['Z'] })).toEqual({
@@ -83,7 +83,7 @@ test('outputs may be chosen, and one that was not cannot fail the answer', async
   expect(await version.ask({ inputs: { X: [0] } })).toMatchObject({ code: 'output_not_finite' });
 });
 
-test('NaN and the infinities can come in as bytes, and never go out', async () => {
+test('NaN and the infinities are accepted as bytes, and refused in an output', async () => {
   using version = await loadOne(tensor, echo('float32', ['N']));
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
     const body = { inputs: { X: { shape: [1], base64: base64(Float32Array.of(value)) } } };
@@ -91,7 +91,7 @@ test('NaN and the infinities can come in as bytes, and never go out', async () =
   }
 });
 
-test('an integer beyond 2^53 is not rounded on its way out', async () => {
+test('an output with an integer beyond 2^53 is refused, not rounded', async () => {
   const doubled = model({
     inputs: [tensorValue('X', 'int64', ['N'])],
     outputs: [tensorValue('Y', 'int64', ['N'])],
@@ -107,7 +107,7 @@ test('an integer beyond 2^53 is not rounded on its way out', async () => {
   });
 });
 
-describe('what is wrong with a body is said with its pointer', () => {
+describe('a faulty body is refused with the pointer of the fault', () => {
   const at = (pointer: string, message: string) => [{ pointer, message }];
   const X = (value: unknown) => ({ inputs: { X: value } });
   const shape32 = 'must be an array of at most 16 whole numbers from 0';
@@ -120,7 +120,7 @@ describe('what is wrong with a body is said with its pointer', () => {
       { inputs: [[1, 2]] },
       at(
         '/inputs',
-        'is the form of the open inference protocol (KServe v2, Triton) and MLflow; here tensors stand by name: {"inputs": {"X": […]}}',
+        'is the form of the open inference protocol (KServe v2, Triton) and MLflow; here each tensor has the name of its input: {"inputs": {"X": […]}}',
       ),
     ],
     ['no X', { inputs: {} }, at('/inputs/X', 'is required')],
@@ -142,7 +142,7 @@ describe('what is wrong with a body is said with its pointer', () => {
     [
       'an output twice',
       { ...X([[1, 2]]), outputs: ['variable', 'variable'] },
-      at('/outputs/1', 'stands there already'),
+      at('/outputs/1', 'is listed twice'),
     ],
     [
       'no outputs',
@@ -158,7 +158,7 @@ describe('what is wrong with a body is said with its pointer', () => {
       X([[1, 2], [3]]),
       at('/inputs/X/1', 'must be an array of 2 like the first, got one of 1'),
     ],
-    ['a row that is none', X([[1, 2], 3]), at('/inputs/X/1', 'must be an array of 2 like the first, got 3')],
+    ['a number among rows', X([[1, 2], 3]), at('/inputs/X/1', 'must be an array of 2 like the first, got 3')],
     ['text', X([[1, '2']]), at('/inputs/X/0/1', 'must be a number, got "2"')],
     ['null', X([[1, null]]), at('/inputs/X/0/1', 'must be a number, got null')],
     [
@@ -240,7 +240,7 @@ describe('what is wrong with a body is said with its pointer', () => {
     ['string', 1, 'must be a string, got 1'],
     ['string', 'a\0b', 'must not hold NUL or half a surrogate pair'],
     ['string', '\ud800', 'must not hold NUL or half a surrogate pair'],
-  ])('what %s does not hold: %j', async (type, value, message) => {
+  ])('a tensor of %s refuses %j', async (type, value, message) => {
     using version = await loadOne(tensor, echo(type, ['N']));
     expect((await version.ask(X([value]))).problems).toEqual(at('/inputs/X/0', message));
   });
@@ -248,13 +248,13 @@ describe('what is wrong with a body is said with its pointer', () => {
   test.each<[ElementType, ArrayBufferView, string]>([
     ['bool', Uint8Array.of(2), 'must hold 0 and 1, got 2'],
     ['int64', BigInt64Array.of(2n ** 60n), 'must hold integers within ±(2^53 − 1), got 1152921504606846976'],
-  ])('bytes that %s does not hold', async (type, bytes, message) => {
+  ])('a tensor of %s refuses bytes out of its range', async (type, bytes, message) => {
     using version = await loadOne(tensor, echo(type, ['N']));
     const { problems } = await version.ask(X({ shape: [1], base64: base64(bytes) }));
     expect(problems).toEqual(at('/inputs/X/base64', message));
   });
 
-  test('every tensor has its problem, and inputs that share a dimension must agree', async () => {
+  test('each tensor has a problem of its own, and inputs must agree in a common dimension', async () => {
     const sum = model({
       inputs: ['a', 'b', 'c'].map((name) => tensorValue(name, 'float32', ['N'])),
       outputs: [tensorValue('y', 'float32', ['N'])],
@@ -270,7 +270,7 @@ describe('what is wrong with a body is said with its pointer', () => {
 });
 
 describe('a small body that claims to be large', () => {
-  test('nested: the first row promises 10^10 elements, and no room is made for them', async () => {
+  test('a nested tensor whose first row promises 10^10 elements gets no memory for them', async () => {
     using version = await loadOne(tensor, echo('float64', ['N', 'M']));
     const first = new Array<number>(100_000).fill(0);
     const rows = [first, ...new Array<unknown>(99_999).fill(0)];
@@ -280,7 +280,7 @@ describe('a small body that claims to be large', () => {
   });
 
   test.each([[[2 ** 32, 0]], [[2 ** 52, 0, 1]], [[1, 0, 2 ** 17]]])(
-    'no elements, and shape %j',
+    'a tensor without elements and with shape %j is refused',
     async (shape) => {
       using version = await loadOne(tensor, echo('float32', ['N', 'K', 'L'].slice(0, shape.length)));
       expect((await version.ask({ inputs: { X: { shape, data: [] } } })).problems).toEqual([
@@ -289,7 +289,7 @@ describe('a small body that claims to be large', () => {
     },
   );
 
-  test('an open dimension of 0 is a size like any other where the graph answers it', async () => {
+  test('an open dimension of 0 is accepted if the graph can answer it', async () => {
     using version = await loadOne(tensor, echo('float32', ['N', 'K']));
     expect(await version.ask({ inputs: { X: [[], []] } })).toEqual({
       code: 'ok',
@@ -297,7 +297,7 @@ describe('a small body that claims to be large', () => {
     });
   });
 
-  test('an open dimension of 0 is refused where it ended the process that tried it, and the version is served', async () => {
+  test('an open dimension of 0 is refused if it ended the sandbox, and the version still answers', async () => {
     const top = model({
       inputs: [tensorValue('X', 'float32', ['N', 'K', 4]), tensorValue('B', 'float32', ['N', 'M'])],
       outputs: [tensorValue('Y', 'float32'), tensorValue('Z', 'float32')],
@@ -316,7 +316,7 @@ describe('a small body that claims to be large', () => {
     expect(await version.ask({ inputs: { X: [[[1, 4, 2, 3]]], B: [[1]] } })).toMatchObject({ code: 'ok' });
   });
 
-  test('a dimension of 0 is refused where the graph declares no dimensions', async () => {
+  test('a dimension of 0 is refused if the graph declares no dimensions', async () => {
     using version = await loadOne(tensor, unknownRank());
     expect((await version.ask({ inputs: { X: [[], []] } })).problems).toMatchObject([
       { pointer: '/inputs/X', message: expect.stringContaining('has no elements along axis 1') },
@@ -332,14 +332,14 @@ test('maxBatchRows limits the rows of a request', async () => {
   ]);
 });
 
-test('outputs that are no tensors are left out, and without any other the version is refused', async () => {
+test('an output that is not a tensor is left out, and a version without other outputs is refused', async () => {
   expect(await refusalOf(tensor, sequenceOutput())).toContain('no output of the graph is a tensor');
   expect(await refusalOf({ ...tensor, output: {} }, infOut())).toBe(
     'metadata.json: /output is not for the task tensor',
   );
 });
 
-describe('sizes that would take the memory of the server', () => {
+describe('sizes that would fill the memory of the server', () => {
   test.each<[string, readonly number[]]>([
     ['no element in 10^9 arrays', [1e9, 0]],
     ['no element in arrays of arrays', [1e5, 1e5, 0]],
@@ -366,7 +366,7 @@ describe('sizes that would take the memory of the server', () => {
     );
   });
 
-  test('a graph that fixes an input at an image of some megapixels has an example that it takes', async () => {
+  test('a graph whose input is a large image has an example that the version answers', async () => {
     using version = await loadOne(tensor, echo('float32', [1, 3, 700, 700]));
     expect((await version.ask(version.example)).code).toBe('ok');
     expect(JSON.stringify(version.example).length).toBeLessThan(9_000_000);
