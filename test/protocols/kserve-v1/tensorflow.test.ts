@@ -255,7 +255,7 @@ test('the state of a model lists a refused version with its reason, after the an
       state: 'END',
       status: {
         error_code: 'FAILED_PRECONDITION',
-        error_message: expect.stringMatching(/1 feature to fill it/),
+        error_message: expect.stringMatching(/1 feature cannot fill/),
       },
     },
   ]);
