@@ -9,7 +9,7 @@ export const retryTexts = {
   no: 'no',
   'at once': 'yes, at once',
   after: 'yes, after `Retry-After`',
-  'where told': 'yes, if there is `Retry-After`',
+  'with Retry-After': 'yes, if there is `Retry-After`',
 } as const;
 
 /** All errors that a client can see. Tests compare `docs/errors.md` and the OpenAPI document with this catalogue. */
@@ -38,9 +38,9 @@ export const errorCatalogue = {
   overloaded: { status: 503, title: 'The model has more requests than it can answer', retry: 'after' },
   not_ready: { status: 503, title: 'The server is not ready', retry: 'after' },
   executor_lost: { status: 503, title: 'The process that runs the model has ended', retry: 'after' },
-  model_unavailable: { status: 503, title: 'The model cannot answer now', retry: 'where told' },
+  model_unavailable: { status: 503, title: 'The model cannot answer now', retry: 'with Retry-After' },
   cache_unavailable: { status: 503, title: 'The cache cannot be reached', retry: 'after' },
-  deadline_exceeded: { status: 504, title: 'The answer did not come in time', retry: 'where told' },
+  deadline_exceeded: { status: 504, title: 'The answer did not come in time', retry: 'with Retry-After' },
 } as const satisfies Record<string, { status: number; title: string; retry: keyof typeof retryTexts }>;
 
 export type ErrorCode = keyof typeof errorCatalogue;

@@ -37,7 +37,7 @@ export interface Authorizer {
 
 const challenge = { 'www-authenticate': 'Bearer realm="sardonyx"' };
 
-export function createGate({ ring, failures, onFailure }: AuthorizerOptions): Authorizer {
+export function createAuthorizer({ ring, failures, onFailure }: AuthorizerOptions): Authorizer {
   const refuse = (reason: FailureReason, code: ErrorCode, details: ServiceErrorDetails = {}) => {
     onFailure(reason);
     return new ServiceError(code, details);

@@ -198,7 +198,7 @@ async function proposeUntilSound<T>(
 /** An empty listing if the folder of the models does not exist yet. */
 async function listOrNothing(root: string): Promise<Listing> {
   return listDirectory(root).catch((error) => {
-    if (codeOf(error) === 'ENOENT') return { models: [], aliases: { aliases: new Map() }, remarks: [] };
+    if (codeOf(error) === 'ENOENT') return { models: [], aliases: { aliases: new Map() }, skipped: [] };
     throw error;
   });
 }

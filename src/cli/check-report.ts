@@ -50,7 +50,7 @@ export function reportOn(
   const names = states.map(({ name }) => name);
   const faults = [
     ...states.flatMap(versionFaults),
-    ...listing.remarks,
+    ...listing.skipped,
     ...states.flatMap(aliasFaults),
     ...states.flatMap((state) => defaultFaults(folder, state)),
     ...[...listing.aliases.aliases]

@@ -51,13 +51,13 @@ refused, an alias names no ready version or model, a model has no default versio
 
 /** Adds abandoned drafts of `add` commands to the listing. */
 async function withDrafts(root: string, listing: Listing): Promise<Listing> {
-  const remarks: string[] = [];
+  const skipped: string[] = [];
   for (const { name } of listing.models) {
     for (const draft of await findAbandonedDrafts(join(root, name))) {
-      remarks.push(`${name}/${draft}: was left behind by an add command that did not finish: remove it`);
+      skipped.push(`${name}/${draft}: was left behind by an add command that did not finish: remove it`);
     }
   }
-  return { ...listing, remarks: [...listing.remarks, ...remarks] };
+  return { ...listing, skipped: [...listing.skipped, ...skipped] };
 }
 
 /** The model that plain /predict means. It is a fault if DEFAULT_MODEL names one that does not exist. */

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin';
 import type { RawRequest } from '../addresses/forwarded-for.js';
 import type { ApiKey, Scope } from '../auth/api-key.js';
 import { readAccessMode } from '../auth/auth-mode.js';
-import { type Authorizer, createGate, failureReasons } from '../auth/authorizer.js';
+import { type Authorizer, createAuthorizer, failureReasons } from '../auth/authorizer.js';
 import { readCredential } from '../auth/credential.js';
 import { createFailureLimit } from '../auth/failure-limit.js';
 import { openKeys } from '../auth/key-source.js';
@@ -47,14 +47,14 @@ export default fp<AuthConfig>(
   async function authPlugin(app, config) {
     app.decorateRequest('key', null);
     app.decorate('scopeOfAll', undefined);
-    const gate = readAccessMode(config).mode === 'keys' ? await openGate(app, config) : undefined;
+    const authorizer = readAccessMode(config).mode === 'keys' ? await openAuthorizer(app, config) : undefined;
 
-    app.decorate('needsKeys', gate !== undefined);
+    app.decorate('needsKeys', authorizer !== undefined);
     const identify = (request: RawRequest, isNeeded: boolean): ApiKey | null => {
-      if (gate === undefined) return null;
+      if (authorizer === undefined) return null;
       const presented = readCredential(request.headers, request.rawHeaders);
       if (presented === undefined && !isNeeded) return null;
-      return gate.authenticate(presented, () => app.clientOf(request));
+      return authorizer.authenticate(presented, () => app.clientOf(request));
     };
     app.decorate('identify', identify);
     app.addHook('onRoute', function (route) {
@@ -66,18 +66,18 @@ export default fp<AuthConfig>(
         throw new Error(`${name} does not say which model it is about`);
       }
       const isOpen = scope === 'open' || (scope === 'metrics' && config.METRICS_AUTH === 'open');
-      route.config = { ...route.config, scope, needsKey: gate !== undefined && !isOpen };
-      if (gate === undefined || isOpen) return;
-      const checkModel = createModelCheck(app, gate, model ?? 'none');
+      route.config = { ...route.config, scope, needsKey: authorizer !== undefined && !isOpen };
+      if (authorizer === undefined || isOpen) return;
+      const checkModel = createModelCheck(app, authorizer, model ?? 'none');
       const guard = (request: FastifyRequest, _reply: unknown, done: HookHandlerDoneFunction): void => {
         let refusal: Error | undefined;
         try {
           const { raw } = request;
           const presented = readCredential(raw.headers, raw.rawHeaders);
-          const key = gate.authenticate(presented, () => app.clientOf(raw));
+          const key = authorizer.authenticate(presented, () => app.clientOf(raw));
           // Set before the checks below, so that the log line of a refusal has the key's id.
           request.key = key;
-          gate.requireScope(key, scope);
+          authorizer.requireScope(key, scope);
           if (key.models !== undefined) checkModel(key, request);
         } catch (error) {
           refusal = error as Error;
@@ -91,7 +91,7 @@ export default fp<AuthConfig>(
   { name: 'auth', fastify: '5.x', dependencies: ['metrics', 'client-address', 'reload'] },
 );
 
-async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Authorizer> {
+async function openAuthorizer(app: FastifyInstance, config: AuthConfig): Promise<Authorizer> {
   const { log } = app;
   const source = await openKeys(config, {
     onReload: (keys) => log.info({ keys }, 'the file of API keys has changed'),
@@ -107,7 +107,7 @@ async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Autho
   );
   // Created at the start: `rate()` needs the value 0 before the first failure.
   const counts = Object.fromEntries(failureReasons.map((reason) => [reason, counter.series({ reason })]));
-  return createGate({
+  return createAuthorizer({
     ring: source.ring,
     failures: createFailureLimit(),
     onFailure: (reason) => counts[reason]?.add(1),
@@ -117,14 +117,14 @@ async function openGate(app: FastifyInstance, config: AuthConfig): Promise<Autho
 /** For a key that is limited to some models: checks the model of a request. */
 function createModelCheck(
   app: FastifyInstance,
-  gate: Authorizer,
+  authorizer: Authorizer,
   kind: 'params' | 'default' | 'query' | 'none',
 ) {
   return (key: ApiKey, { params, query }: FastifyRequest): void => {
     if (kind === 'none') return;
     const { model } = (kind === 'query' ? query : params) as { model?: unknown };
-    if (kind === 'default') gate.checkModel(key, undefined, app.registry);
-    else if (typeof model === 'string') gate.checkModel(key, model, app.registry);
-    else gate.checkAllModels(key);
+    if (kind === 'default') authorizer.checkModel(key, undefined, app.registry);
+    else if (typeof model === 'string') authorizer.checkModel(key, model, app.registry);
+    else authorizer.checkAllModels(key);
   };
 }

@@ -81,7 +81,7 @@ export default fp<Config>(
     const registry = new Registry({ load, defaultModel: config.DEFAULT_MODEL, onLoad });
 
     const listing = await listDirectory(config.MODELS_DIR);
-    for (const remark of listing.remarks) app.log.warn({ remark }, 'skipped in the models folder');
+    for (const remark of listing.skipped) app.log.warn({ remark }, 'skipped in the models folder');
     const loading = registry.apply(listing);
     // `modelsLoaded` still rejects. This handler only prevents an unhandled rejection if the server closes early.
     loading.catch(() => undefined);

@@ -22,7 +22,7 @@ local call, unpack, floor = redis.call, struct.unpack, math.floor
 local look = redis.pcall
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
-local mostWhole = 2 ^ 52
+local maxWhole = 2 ^ 52
 local isDamaged = false
 
 -- False for NaN too: each comparison with NaN is false.
@@ -31,12 +31,12 @@ local function isWhole(value, most)
 end
 
 -- Returns the moment and both totals of an entry; nil if it is absent or damaged.
-local function read(key, index, mostMoment, mostCount)
+local function read(key, index, maxMoment, maxCount)
   local packed = look('LINDEX', key, index)
   if not packed then return nil end
   if type(packed) == 'string' and #packed == 24 then
     local at, before, with = unpack('<ddd', packed)
-    if isWhole(at, mostMoment) and isWhole(with, mostCount) and isWhole(before, with - 1) then
+    if isWhole(at, maxMoment) and isWhole(with, maxCount) and isWhole(before, with - 1) then
       return at, before, with
     end
   end
@@ -62,7 +62,7 @@ end
 
 -- Returns nil if the log is damaged.
 local function take(key, max, window, cost, asking)
-  local newest, _, total = read(key, -1, mostWhole, mostWhole)
+  local newest, _, total = read(key, -1, maxWhole, maxWhole)
   -- The oldest entry of the window: its moment, and the totals before and after it.
   local oldest, before, with
   if newest then

@@ -15,7 +15,7 @@ const second = { name: '2', path: folder.addVersion('sound', '2', soundParts) };
 const listingOf = (version: typeof first) => ({
   models: [{ name: 'sound', versions: [version], aliases: { aliases: new Map() }, isReadable: true }],
   aliases: { aliases: new Map() },
-  remarks: [],
+  skipped: [],
 });
 
 const tries = 100;

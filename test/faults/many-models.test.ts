@@ -85,7 +85,7 @@ faultWithoutServer(
         isReadable: true,
       })),
       aliases: { aliases: new Map() },
-      remarks: [],
+      skipped: [],
     });
     const loader = loaderOf({ loadTimeoutMs: 120_000 });
     const registry = new Registry({ load: loader.load });

@@ -46,7 +46,7 @@ if (library === undefined) {
       ]);
 
       const report = join(temp, 'report.json');
-      const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit'];
+      const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit', '--project', 'programs'];
       const output = await run(
         [...vitest, '--reporter=json', `--outputFile=${report}`, ...files],
         environment,

@@ -52,7 +52,7 @@ const files: readonly [name: string, model: Uint8Array, reason: RegExp, ours?: '
   ['sequence', models.sequenceOutput(), /variable \(sequence\)/],
   ['outside', models.externalData('../../sound/1/model.onnx'), /must be a plain path/],
   ['no-weights', models.externalData('w.bin'), /have no digest in metadata\.json/],
-  ['two-features', models.linearRegression([1, 2]), /shape \[N, 2\].*1 feature to fill it/],
+  ['two-features', models.linearRegression([1, 2]), /shape \[N, 2\].*1 feature cannot fill/],
   ['no-outputs', onnx.model({ inputs: [X], nodes: [onnx.node('Identity', ['X'], ['y'])] }), /output/],
   ['dangling', graphOf(onnx.node('Identity', ['nobody'], ['variable'])), /nobody/],
   [

@@ -29,7 +29,7 @@ export function listed(
 export const listing = (models: readonly ListedModel[], aliases: Names | 'broken' = {}): Listing => ({
   models,
   aliases: toFile(aliases),
-  remarks: [],
+  skipped: [],
 });
 
 /** A registry of fake versions. `bad` maps `model/version` to the error with which its load fails. */

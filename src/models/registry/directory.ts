@@ -24,7 +24,7 @@ export interface Listing {
   readonly models: readonly ListedModel[];
   readonly aliases: AliasFile;
   /** Skipped folders and broken `aliases.json` files, with the reason: for the log and for `sardonyx check`. */
-  readonly remarks: readonly string[];
+  readonly skipped: readonly string[];
 }
 
 /**
@@ -32,19 +32,19 @@ export interface Listing {
  * Throws the file system's error if the folder itself cannot be read.
  */
 export async function listDirectory(root: string): Promise<Listing> {
-  const remarks: string[] = [];
-  const names = await listFolders(root, modelNamePattern, 'a model', remarks, '');
-  const models = await Promise.all(names.map((name) => listModel(root, name, remarks)));
+  const skipped: string[] = [];
+  const names = await listFolders(root, modelNamePattern, 'a model', skipped, '');
+  const models = await Promise.all(names.map((name) => listModel(root, name, skipped)));
   const aliases = await readAliases(join(root, 'aliases.json'), modelNamePattern, names);
-  if (aliases.problem !== undefined) remarks.push(aliases.problem);
-  return { models, aliases, remarks: remarks.sort() };
+  if (aliases.problem !== undefined) skipped.push(aliases.problem);
+  return { models, aliases, skipped: skipped.sort() };
 }
 
-async function listModel(root: string, name: string, remarks: string[]): Promise<ListedModel> {
+async function listModel(root: string, name: string, skipped: string[]): Promise<ListedModel> {
   const folder = join(root, name);
-  const found = await listFolders(folder, versionNamePattern, 'a version', remarks, `${name}/`).catch(
+  const found = await listFolders(folder, versionNamePattern, 'a version', skipped, `${name}/`).catch(
     (error) => {
-      remarks.push(`${name}: the folder cannot be read (${codeOf(error)})`);
+      skipped.push(`${name}: the folder cannot be read (${codeOf(error)})`);
       return undefined;
     },
   );
@@ -53,11 +53,11 @@ async function listModel(root: string, name: string, remarks: string[]): Promise
     const path = join(folder, version);
     // A metadata.json of any kind counts, even a folder: a wrong one is then refused by name, not skipped.
     if (await exists(join(path, 'metadata.json'))) versions.push({ name: version, path });
-    else remarks.push(`${name}/${version}: has no metadata.json, so it is not a version yet`);
+    else skipped.push(`${name}/${version}: has no metadata.json, so it is not a version yet`);
   }
   const names = versions.map((version) => version.name);
   const aliases = await readAliases(join(folder, 'aliases.json'), versionNamePattern, names, root);
-  if (aliases.problem !== undefined) remarks.push(`${name}/${aliases.problem}`);
+  if (aliases.problem !== undefined) skipped.push(`${name}/${aliases.problem}`);
   return { name, versions, aliases, isReadable: found !== undefined };
 }
 
@@ -65,7 +65,7 @@ async function listFolders(
   folder: string,
   pattern: RegExp,
   what: string,
-  remarks: string[],
+  skipped: string[],
   prefix: string,
 ): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
@@ -74,7 +74,7 @@ async function listFolders(
     if (entry.name.startsWith('.') || !(await isFolder(folder, entry))) continue;
     if (pattern.test(entry.name)) names.push(entry.name);
     else
-      remarks.push(
+      skipped.push(
         `${prefix}${toAscii(describeValue(entry.name))}: is not a valid name for ${what} (${pattern.source})`,
       );
   }

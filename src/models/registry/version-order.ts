@@ -94,7 +94,10 @@ function compareTexts(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Precedence by semver.org 2.0.0, item 11. */
+/**
+ * Precedence by semver.org 2.0.0, item 11. The package semver 7.8 reads numeric identifiers as doubles:
+ * `1.0.0-20260101090000123` and `…124` are equal there, and a core part above 2^53 is no version.
+ */
 function compareSemantic(a: string, b: string): number {
   const [coreA, prereleaseA] = splitSemantic(a);
   const [coreB, prereleaseB] = splitSemantic(b);

@@ -68,16 +68,16 @@ export function refuse(problems: readonly Problem[]): ServiceError {
 }
 
 /** Checks that a value is an array of 1 to `maxRows` rows. Throws `invalid_input`. */
-export function readList(value: unknown, pointer: string, mostRows: number): readonly unknown[] {
-  const message = findListFault(value, mostRows);
+export function readList(value: unknown, pointer: string, maxRows: number): readonly unknown[] {
+  const message = findListFault(value, maxRows);
   if (message !== undefined) throw refuse([{ pointer, message }]);
   return value as readonly unknown[];
 }
 
-function findListFault(value: unknown, mostRows: number): string | undefined {
+function findListFault(value: unknown, maxRows: number): string | undefined {
   if (value === undefined) return 'is required: an array of rows';
   if (!Array.isArray(value)) return `must be an array of rows, got ${describeValue(value)}`;
   if (value.length === 0) return 'must have at least one row';
-  if (value.length <= mostRows) return undefined;
-  return `has ${value.length} rows, and a request of this model at most ${mostRows}: send them in several requests`;
+  if (value.length <= maxRows) return undefined;
+  return `has ${value.length} rows, and a request of this model at most ${maxRows}: send them in several requests`;
 }

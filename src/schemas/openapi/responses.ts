@@ -19,7 +19,7 @@ const limitHeaders: Json = {
 };
 const anyHeaders: Json = { 'x-request-id': header('The id of this request, as in its log lines') };
 
-export interface Gates {
+export interface RouteProtection {
   /** Whether the route has a rate limit. */
   readonly isLimited: boolean;
   readonly needsKey: boolean;
@@ -28,19 +28,19 @@ export interface Gates {
 }
 
 /** Adds the response of each error, and the headers of the rate limit. */
-export function describeResponses(own: Json, codes: readonly ErrorCode[], gates: Gates): Json {
+export function describeResponses(own: Json, codes: readonly ErrorCode[], protection: RouteProtection): Json {
   const all = [
     ...new Set([
       ...anyCodes,
-      ...(gates.needsKey ? keyCodes : []),
-      ...(gates.isLimited ? (['rate_limited'] as const) : []),
+      ...(protection.needsKey ? keyCodes : []),
+      ...(protection.isLimited ? (['rate_limited'] as const) : []),
       ...codes,
     ]),
   ];
   const statuses = [...new Set(all.map((code) => errorCatalogue[code].status))];
   const answers = Object.entries(own).map(([status, response]) => {
     const { headers, ...rest } = response as Json;
-    return [status, { ...rest, headers: { ...headersOf(gates), ...(headers as Json) } }] as const;
+    return [status, { ...rest, headers: { ...headersOf(protection), ...(headers as Json) } }] as const;
   });
   // Some statuses also have an answer that is no error, such as the 503 of a probe. Their route describes them.
   const refusals = statuses
@@ -49,13 +49,13 @@ export function describeResponses(own: Json, codes: readonly ErrorCode[], gates:
       status,
       describeRefusal(
         all.filter((code) => errorCatalogue[code].status === status),
-        gates,
+        protection,
       ),
     ]);
   return {
     ...Object.fromEntries(answers),
     ...Object.fromEntries(refusals),
-    default: describeError('Any other error', 'internal', headersOf(gates), gates),
+    default: describeError('Any other error', 'internal', headersOf(protection), protection),
   };
 }
 
@@ -63,16 +63,16 @@ export function header(description: string, schema: Json = { type: 'string' }): 
   return { description, schema };
 }
 
-function headersOf({ isLimited }: Gates): Json {
+function headersOf({ isLimited }: RouteProtection): Json {
   return { ...anyHeaders, ...(isLimited && limitHeaders) };
 }
 
-function describeRefusal(codes: readonly ErrorCode[], gates: Gates): Json {
+function describeRefusal(codes: readonly ErrorCode[], protection: RouteProtection): Json {
   const description = codes.map((code) => `\`${code}\`: ${errorCatalogue[code].title}`).join('. ');
   const retries = codes.map((code) => errorCatalogue[code].retry);
-  const waits = retries.some((retry) => retry === 'after' || retry === 'where told');
+  const waits = retries.some((retry) => retry === 'after' || retry === 'with Retry-After');
   const headers = {
-    ...headersOf(gates),
+    ...headersOf(protection),
     ...(waits && {
       'retry-after': header('Seconds after which the client may send the same request again', {
         type: 'integer',
@@ -80,10 +80,15 @@ function describeRefusal(codes: readonly ErrorCode[], gates: Gates): Json {
       }),
     }),
   };
-  return describeError(description, codes[0] as ErrorCode, headers, gates);
+  return describeError(description, codes[0] as ErrorCode, headers, protection);
 }
 
-function describeError(description: string, code: ErrorCode, headers: Json, { isV1 = false }: Gates): Json {
+function describeError(
+  description: string,
+  code: ErrorCode,
+  headers: Json,
+  { isV1 = false }: RouteProtection,
+): Json {
   const { status, title } = errorCatalogue[code];
   if (isV1) {
     const schema = { $ref: '#/components/schemas/V1Error' };

@@ -55,7 +55,7 @@ describe('a link that leads out of the registry', () => {
     registry.addVersion('m', '1', parts);
     symlinkSync(secretPath, join(registry.path, place, 'aliases.json'));
     const listing = await listDirectory(registry.path);
-    expect(listing.remarks).toEqual([expect.stringContaining('aliases.json: the link leads out')]);
+    expect(listing.skipped).toEqual([expect.stringContaining('aliases.json: the link leads out')]);
     expect(JSON.stringify([listing.aliases, listing.models])).not.toContain('hunter2');
   });
 

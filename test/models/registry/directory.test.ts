@@ -5,12 +5,12 @@ import { listDirectory } from '../../../src/models/registry/directory.js';
 import { createRegistryFolder, type RegistryFolder } from '../../helpers/registry-folder.js';
 
 async function list(folder: RegistryFolder) {
-  const { models, aliases, remarks } = await listDirectory(folder.path);
+  const { models, aliases, skipped } = await listDirectory(folder.path);
   return {
     names: Object.fromEntries(models.map((model) => [model.name, model.versions.map(({ name }) => name)])),
     aliases: Object.fromEntries(aliases.aliases),
     models,
-    remarks,
+    skipped,
   };
 }
 
@@ -19,9 +19,9 @@ test('a folder with a metadata.json is a version, and a folder without it gives 
   folder.write('a/1/metadata.json', {});
   folder.write('a/2/model.onnx', 'half of it');
   folder.write('b/x/metadata.json', {});
-  const { names, remarks } = await list(folder);
+  const { names, skipped } = await list(folder);
   expect(names).toEqual({ a: ['1'], b: ['x'] });
-  expect(remarks).toEqual(['a/2: has no metadata.json, so it is not a version yet']);
+  expect(skipped).toEqual(['a/2: has no metadata.json, so it is not a version yet']);
 });
 
 test('a folder that begins with a dot is work in progress, and gives no remark', async () => {
@@ -30,7 +30,7 @@ test('a folder that begins with a dot is work in progress, and gives no remark',
   folder.write('a/.2.abc/metadata.json', {});
   folder.write('a/..data/metadata.json', {});
   folder.write('a/1/metadata.json', {});
-  expect(await list(folder)).toMatchObject({ names: { a: ['1'] }, remarks: [] });
+  expect(await list(folder)).toMatchObject({ names: { a: ['1'] }, skipped: [] });
 });
 
 test('files beside models and versions are no models and no versions', async () => {
@@ -38,7 +38,7 @@ test('files beside models and versions are no models and no versions', async () 
   folder.write('README', 'hello');
   folder.write('a/notes.txt', 'hello');
   folder.write('a/1/metadata.json', {});
-  expect(await list(folder)).toMatchObject({ names: { a: ['1'] }, remarks: [] });
+  expect(await list(folder)).toMatchObject({ names: { a: ['1'] }, skipped: [] });
 });
 
 test.each([
@@ -53,20 +53,20 @@ test.each([
 ])('%s is not a valid name, and gives a remark', async (name, what) => {
   using folder = createRegistryFolder();
   folder.write(`${name}/metadata.json`, {});
-  const { names, remarks } = await list(folder);
+  const { names, skipped } = await list(folder);
   expect(Object.values(names).flat()).toEqual([]);
-  expect(remarks).toHaveLength(1);
-  expect(remarks[0]).toContain(`is not a valid name for ${what}`);
+  expect(skipped).toHaveLength(1);
+  expect(skipped[0]).toContain(`is not a valid name for ${what}`);
 });
 
 test('letters beyond ASCII are escaped', async () => {
   using folder = createRegistryFolder();
   folder.write('а/1/metadata.json', {});
   folder.write('a/2026110１_090000/metadata.json', {});
-  const { names, remarks } = await list(folder);
+  const { names, skipped } = await list(folder);
   expect(names).toEqual({ a: [] });
-  expect(remarks[0]).toMatch(/^"\\u0430": is not a valid name/);
-  expect(remarks[1]).toMatch(/^a\/"2026110\\uff11_090000": is not a valid name/);
+  expect(skipped[0]).toMatch(/^"\\u0430": is not a valid name/);
+  expect(skipped[1]).toMatch(/^a\/"2026110\\uff11_090000": is not a valid name/);
 });
 
 test('a link to a folder is a model or version; a link without a target is not', async () => {
@@ -91,10 +91,10 @@ test('aliases are read for the registry and for each model, and a fault gives a 
   folder.write('aliases.json', { default: 'a' });
   folder.write('a/aliases.json', { '1': '1' });
   folder.write('b/aliases.json', '{');
-  const { aliases, models, remarks } = await list(folder);
+  const { aliases, models, skipped } = await list(folder);
   expect(aliases).toEqual({ default: 'a' });
   expect(models[0]?.aliases.problem).toContain('"1" is already the name of a model or version');
-  expect(remarks).toEqual([
+  expect(skipped).toEqual([
     'a/aliases.json: "1" is already the name of a model or version',
     'b/aliases.json: is not valid JSON in UTF-8',
   ]);
@@ -105,7 +105,7 @@ test('an alias of the registry may not be the name of a model', async () => {
   folder.write('a/1/metadata.json', {});
   folder.write('b/1/metadata.json', {});
   folder.write('aliases.json', { b: 'a' });
-  expect((await list(folder)).remarks).toEqual([
+  expect((await list(folder)).skipped).toEqual([
     'aliases.json: "b" is already the name of a model or version',
   ]);
 });
