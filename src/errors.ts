@@ -4,6 +4,9 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Problems that one error lists at most. */
+export const maxProblems = 100;
+
 /** Whether a retry of the same request may succeed. `Retry-After` is sent if waiting helps. */
 export const retryTexts = {
   no: 'no',

@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { RefusedError } from '../errors.js';
 import { modelNamePattern } from '../models/manifest/names.js';
+import { parseJson } from '../text/parse-json.js';
 import { describeSchemaErrors } from '../text/schema-errors.js';
 import { readWindowMs, windowForm, windowPattern } from '../time/duration.js';
 import { readTime, timeForm } from '../time/timestamp.js';
@@ -61,7 +62,7 @@ const maxListed = 8;
 
 /** Throws `RefusedError` with all problems by JSON pointer, in one line, without values: any of them may be a key. */
 export function parseKeyEntries(bytes: Uint8Array): readonly KeyEntry[] {
-  const file = parseJson(bytes);
+  const file = parseKeys(bytes);
   if (!compiled.Check(file)) {
     throw refuse(describeSchemaErrors(compiled.Errors(file), { showsValues: false }).map(hideSecrets));
   }
@@ -86,9 +87,9 @@ export function toApiKey({ id, sha256, scopes, models = ['*'], rateLimit, expire
 
 export const defaultWindow = '1 minute';
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseKeys(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return parseJson(bytes);
   } catch (error) {
     // The parser's message quotes the file, so it is dropped, and no cause is set.
     const position = error instanceof SyntaxError ? /position (\d+)/.exec(error.message)?.[1] : undefined;

@@ -1,13 +1,11 @@
 import { basename } from 'node:path';
 import { RefusedError } from '../errors.js';
 import { digestOf, readRegularFile } from '../files/regular-file.js';
+import { maxModelBytes } from '../inference/onnx/file-kind.js';
 import { describeType, type GraphValue, type ModelGraph, readGraph } from '../inference/onnx/read-graph.js';
 import { describeShape } from '../text/describe-value.js';
 import { type Command, UsageError } from './terminal/command.js';
 import { printable, toPrintableJson, toTable } from './terminal/terminal-text.js';
-
-/** A protobuf message has at most 2 GiB. */
-export const maxModelBytes = 2 ** 31 - 1;
 
 export const inspect: Command = {
   summary: 'shows the inputs, outputs and operators of a model file',

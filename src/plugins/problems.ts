@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
-import { type ErrorCode, ServiceError } from '../errors.js';
+import { type ErrorCode, maxProblems, ServiceError } from '../errors.js';
 import { discardBody } from '../http/discard-body.js';
 import { hasSentContinue } from '../node-internals.js';
 import { toErrorBody } from '../schemas/error-body.js';
@@ -103,7 +103,7 @@ export function toServiceError(thrown: unknown, bodyLimit: number | undefined): 
   const { code, validation } = (thrown ?? {}) as Partial<FastifyError>;
   const known = code === undefined ? undefined : frameworkCodes[code];
   if (known === undefined) return new ServiceError('internal', { cause: thrown });
-  const problems = validation?.slice(0, 100).map((it) => ({
+  const problems = validation?.slice(0, maxProblems).map((it) => ({
     pointer: it.instancePath || `/${pointerToken(String(it.params['missingProperty'] ?? ''))}`,
     message: it.message ?? 'is not valid',
   }));

@@ -8,6 +8,7 @@ import { listDirectory } from '../models/registry/directory.js';
 import type { LoadStats } from '../models/registry/loaded-version.js';
 import { type LoadEvent, Registry } from '../models/registry/registry.js';
 import { createLoadMetrics } from '../monitoring/prediction-metrics.js';
+import { roundMs } from '../time/duration.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -105,7 +106,7 @@ function toLoggable(loadStats: LoadStats): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(loadStats).map(([name, value]) => [
       name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      typeof value === 'number' ? Math.round(value * 1_000) / 1_000 : value,
+      typeof value === 'number' ? roundMs(value) : value,
     ]),
   );
 }

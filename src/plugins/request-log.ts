@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
 import { hideKeys } from '../text/describe-value.js';
+import { roundMs } from '../time/duration.js';
 
 /** Logs one line for each answered request at the level `debug`. At a higher level no hook is added. */
 export default fp(
@@ -15,7 +16,7 @@ export default fp(
           // The query may hold personal data.
           path: hideKeys(request.url.split('?', 1)[0] as string),
           status: reply.statusCode,
-          ms: Math.round(reply.elapsedTime * 1_000) / 1_000,
+          ms: roundMs(reply.elapsedTime),
           request_id: request.id,
           ...(request.prediction && {
             model: request.prediction.model,

@@ -8,6 +8,7 @@ import {
 } from '../models/registry/choose-version.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { findProblem } from '../models/registry/readiness.js';
+import { roundMs } from '../time/duration.js';
 import { StringEnum } from './string-enum.js';
 
 const loadedMembers = {
@@ -199,8 +200,4 @@ function describeCache(
   if (uncachedReason !== undefined) return { cache: 'off', cache_reason: uncachedReason } as const;
   const { state, reason } = cache.stateOf(identity) ?? {};
   return { cache: state === 'aside' ? 'aside' : 'on', ...(reason && { cache_reason: reason }) } as const;
-}
-
-function roundMs(ms: number): number {
-  return Math.round(ms * 1_000) / 1_000;
 }

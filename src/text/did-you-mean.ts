@@ -1,3 +1,6 @@
+/** Names of one request that get a suggestion at most. */
+export const maxSuggested = 20;
+
 const maxLength = 64;
 const maxKnown = 1_000;
 /** A name at a larger distance is never a suggestion, even for a long name. */

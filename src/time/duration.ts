@@ -9,3 +9,8 @@ export function readWindowMs(text: string): number {
   const [, count, unit] = windowPattern.exec(text) ?? [];
   return Number(count) * unitMs[unit as keyof typeof unitMs];
 }
+
+/** Rounds milliseconds to whole microseconds, as answers and log lines show them. */
+export function roundMs(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}

@@ -1,3 +1,6 @@
+/** A protobuf message has less than 2 GiB. A larger model has external weights. */
+export const maxModelBytes = 2 ** 31 - 1;
+
 /** Other kinds of files that users take for a model, by their first bytes. */
 const kinds: readonly (readonly [start: string | RegExp, kind: string])[] = [
   [/^\x80[\x02-\x05]/, 'a pickle of Python (pickle, joblib or an old torch.save)'],

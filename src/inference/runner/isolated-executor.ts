@@ -1,4 +1,5 @@
 import { ServiceError } from '../../errors.js';
+import { pauseAfter } from '../../time/backoff.js';
 import type { Executor } from '../engine/executor.js';
 import type { Tensors } from '../tensors/tensor.js';
 import { ModelRunner, type ModelRunnerOptions } from './model-runner.js';
@@ -14,8 +15,6 @@ export interface IsolatedOptions extends ModelRunnerOptions {
   readonly onLost?: ((how: string) => void) | undefined;
 }
 
-const firstBackoffMs = 100;
-const maxBackoffMs = 10_000;
 /** Requests wait through a pause of at most this length: another request's input ended the children. */
 const maxWaitMs = 500;
 
@@ -152,11 +151,11 @@ export class IsolatedExecutor implements Executor {
     else this.#keepsSpare = true;
     this.#openFault = openFault;
     this.#options.onLost?.(describeLoss(how, ended));
-    if (this.#deaths < 2) {
+    const pauseMs = pauseAfter(this.#deaths);
+    if (pauseMs === 0) {
       this.#restart();
       return;
     }
-    const pauseMs = Math.min(firstBackoffMs * 2 ** (this.#deaths - 2), maxBackoffMs);
     const error =
       pauseMs > maxWaitMs
         ? new ServiceError('executor_lost', { retryAfterSeconds: Math.ceil(pauseMs / 1_000) })

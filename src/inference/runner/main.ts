@@ -74,7 +74,9 @@ function answer({ message, tensors }: Frame<RunnerRequest>): Frame<RunnerReply> 
         return message satisfies never;
     }
   } catch (error) {
-    if (error instanceof ServiceError) return reply({ kind: 'too_large', detail: error.message });
+    if (error instanceof ServiceError && error.code === 'output_too_large') {
+      return reply({ kind: 'too_large', detail: error.message });
+    }
     return reply({ kind: 'failed', reason: messageOf(error) });
   }
 }

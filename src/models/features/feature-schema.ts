@@ -1,9 +1,9 @@
 import { type TObject, type TSchema, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { type Explanation, type Problem, ServiceError } from '../../errors.js';
+import { type Explanation, maxProblems, type Problem, ServiceError } from '../../errors.js';
 import { type ElementType, numberBounds, schemaBounds } from '../../inference/tensors/tensor.js';
 import { describeValue, pointerToken } from '../../text/describe-value.js';
-import { createSearchBudget, didYouMean, nearestNames } from '../../text/did-you-mean.js';
+import { createSearchBudget, didYouMean, maxSuggested, nearestNames } from '../../text/did-you-mean.js';
 import { isEncodableText } from '../../text/encodable-text.js';
 import { boundsOf, categoriesOf, findValueFault } from '../manifest/feature-value.js';
 import type { Feature } from '../manifest/manifest.js';
@@ -22,9 +22,6 @@ export interface TypedFeature {
   readonly feature: Feature;
   readonly type: ElementType;
 }
-
-const maxProblems = 100;
-const maxSuggested = 20;
 
 export function createFeatureSchema(modelName: string, typed: readonly TypedFeature[]): FeatureSchema {
   // If a feature is optional, the compiled check compares each key with each name: 6 ms for 3,000 features

@@ -89,7 +89,8 @@ export function createLoader(options: LoaderOptions): Loader {
         return await loadChecked({ files, graph, copy }, golden, { ...options, sandboxes, pool }, started);
       } catch (error) {
         await copy?.remove();
-        throw toRefusal(error, graph);
+        // A load that the server's own end cut off says nothing about the model.
+        throw closing.signal.aborted ? closing.signal.reason : toRefusal(error, graph);
       }
     },
     close() {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { RefusedError } from '../../errors.js';
 import { placesOfVersion } from '../../files/file-place.js';
 import { digestOf, readRegularFile } from '../../files/regular-file.js';
+import { maxModelBytes } from '../../inference/onnx/file-kind.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { parseManifest } from '../manifest/parse-manifest.js';
 
@@ -19,8 +20,7 @@ export interface VersionFiles {
 const mebibyte = 1_048_576;
 const limits = {
   'metadata.json': 4 * mebibyte,
-  // A protobuf message has at most 2 GiB; larger models have external weights.
-  'model.onnx': 2_048 * mebibyte - 1,
+  'model.onnx': maxModelBytes,
   'golden.json': 64 * mebibyte,
   'reference.json': 64 * mebibyte,
 } as const;

@@ -1,4 +1,5 @@
 import { RefusedError } from '../../errors.js';
+import { parseJson } from '../../text/parse-json.js';
 
 /** Limits of a JSON file. Characters within texts do not count. */
 export interface JsonBounds {
@@ -16,11 +17,11 @@ const [openArray, openObject, closeArray, closeObject] = [...'[{]}'].map((letter
 
 /**
  * Parses untrusted JSON in UTF-8. A first pass over the bytes shows that the result stays small: 64 MB of "[" would
- * become 2.6 GB. Throws `RefusedError` beyond the bounds, and the errors of `JSON.parse` and `TextDecoder`.
+ * become 2.6 GB. Throws `RefusedError` beyond the bounds, and the errors of `parseJson`.
  */
 export function parseBoundedJson(bytes: Uint8Array, label: string, bounds: JsonBounds): unknown {
   checkBounds(bytes, label, bounds);
-  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  return parseJson(bytes);
 }
 
 function checkBounds(bytes: Uint8Array, label: string, bounds: JsonBounds): void {

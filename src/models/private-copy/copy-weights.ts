@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
-import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import { dirname, join } from 'node:path';
 import { codeOf, RefusedError } from '../../errors.js';
 import { placesOfVersion } from '../../files/file-place.js';
 import { checkRegularFile, openFlags } from '../../files/regular-file.js';
 import { findRangeFault } from '../../inference/onnx/external-ranges.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import type { Manifest } from '../manifest/manifest.js';
+import { isPlainLocation, maxWeightBytes, reservedNameOf } from '../manifest/weights-location.js';
 import { toCopyRefusal } from './copy-fault.js';
 
 export interface Weights {
@@ -15,9 +16,6 @@ export interface Weights {
   /** The ranges that tensors use of each file, by its location. */
   readonly files: ModelGraph['externalFiles'];
 }
-
-const maxBytes = 64 * 1024 ** 3;
-const reserved = ['model.onnx', 'metadata.json', 'golden.json', 'reference.json'];
 
 /** Throws `RefusedError` if a file of weights has an unsafe location or no digest. */
 export function checkWeights({ files, sha256 }: Weights): void {
@@ -32,7 +30,7 @@ export async function copyWeights(weights: Weights, folder: string, signal?: Abo
     const path = join(weights.path, location);
     const source = await openWeights(path, label);
     try {
-      const { nlink, size } = await checkRegularFile(source, label, maxBytes, { path, within });
+      const { nlink, size } = await checkRegularFile(source, label, maxWeightBytes, { path, within });
       if (nlink > 1) throw new RefusedError(`${label} are a hard link to another file`);
       const digest = await copyOver(source, join(folder, location), size, signal);
       const wanted = weights.sha256[location];
@@ -48,14 +46,11 @@ export async function copyWeights(weights: Weights, folder: string, signal?: Abo
 
 function checkLocation(location: string, sha256: Manifest['sha256']): void {
   const label = `external weights ${JSON.stringify(location)}`;
-  const isInside =
-    !isAbsolute(location) && normalize(location) === location && !location.split(sep).includes('..');
-  if (location === '' || !isInside || location.includes('\0')) {
+  if (!isPlainLocation(location)) {
     throw new RefusedError(`${label} must be a plain path inside the version's folder`);
   }
-  const [first = ''] = location.split(sep);
-  if (reserved.includes(first))
-    throw new RefusedError(`${label} must have a name of their own, not ${first}`);
+  const taken = reservedNameOf(location);
+  if (taken !== undefined) throw new RefusedError(`${label} must have a name of their own, not ${taken}`);
   if (!Object.hasOwn(sha256, location)) {
     throw new RefusedError(`${label} have no digest in metadata.json: add it under /sha256`);
   }

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, rmdir } from 'node:fs/promises';
-import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { codeOf, RefusedError } from '../../errors.js';
 import { checkRegularFile, digestOf } from '../../files/regular-file.js';
 import { syncFolder } from '../../files/replace-file.js';
 import type { ManifestFile } from '../manifest/manifest.js';
+import { isPlainLocation, maxWeightBytes, reservedNameOf } from '../manifest/weights-location.js';
 import { draftName, removeAbandonedDrafts } from './drafts.js';
 
 /** A version to write. `manifest` has no digests, which are computed from the written files. */
@@ -23,9 +24,6 @@ export interface NewVersion {
   /** Called with the draft's folder before it is made. */
   readonly onDraft?: (folder: string) => void;
 }
-
-const reserved = ['model.onnx', 'metadata.json', 'golden.json', 'reference.json'];
-const maxWeightBytes = 64 * 1024 ** 3;
 
 /**
  * Writes a whole version or nothing. The files are written and synced in a draft folder, whose name begins with a dot;
@@ -98,15 +96,7 @@ async function copyWeights(
   to: string,
 ): Promise<string> {
   const label = `external weights ${JSON.stringify(location)}`;
-  const isInside =
-    !isAbsolute(location) && normalize(location) === location && !location.split(sep).includes('..');
-  if (
-    location === '' ||
-    location === '.' ||
-    !isInside ||
-    location.includes('\0') ||
-    reserved.includes(location.split('/', 1)[0] as string)
-  ) {
+  if (!isPlainLocation(location) || reservedNameOf(location) !== undefined) {
     throw new RefusedError(
       `${label} must be a plain path below the model's folder, with a name of their own`,
     );

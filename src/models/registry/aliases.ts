@@ -5,6 +5,7 @@ import { messageOf } from '../../errors.js';
 import { placesOf } from '../../files/file-place.js';
 import { readRegularFile } from '../../files/regular-file.js';
 import { describeValue } from '../../text/describe-value.js';
+import { parseJson } from '../../text/parse-json.js';
 
 /** Alias → name, as in an `aliases.json`. */
 export type Aliases = ReadonlyMap<string, string>;
@@ -58,7 +59,7 @@ function parseAliases(bytes: Uint8Array, namePattern: RegExp, existing: readonly
   });
   let file: unknown;
   try {
-    file = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    file = parseJson(bytes);
   } catch {
     return refuse('is not valid JSON in UTF-8');
   }

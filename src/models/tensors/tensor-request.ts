@@ -1,13 +1,10 @@
-import { type Problem, ServiceError } from '../../errors.js';
+import { maxProblems, type Problem, ServiceError } from '../../errors.js';
 import { readTensor } from '../../inference/tensors/json-read.js';
 import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
 import type { Tensor } from '../../inference/tensors/tensor.js';
 import { describeValue, isObject, pointerToken } from '../../text/describe-value.js';
-import { createSearchBudget, didYouMean, nearestNames } from '../../text/did-you-mean.js';
+import { createSearchBudget, didYouMean, maxSuggested, nearestNames } from '../../text/did-you-mean.js';
 import { findForeignForm, sketchObject } from '../tasks/foreign-body.js';
-
-const maxProblems = 100;
-const maxSuggested = 20;
 
 export interface TensorRequest {
   readonly feeds: Record<string, Tensor>;

@@ -85,3 +85,10 @@ test('a run of several rows of an isolated version has a quarter of their time, 
   runs.mockRestore();
   loaded.retire();
 });
+
+test('a load that the end of the loader cuts off does not blame the model', async () => {
+  const closed = loaderOf();
+  const loading = closed.load(...add(linearRegression([2])));
+  closed.close();
+  await expect(loading).rejects.toMatchObject({ name: 'AbortError' });
+});
