@@ -1,4 +1,4 @@
-import { type Problem, ServiceError } from '../../errors.js';
+import { maxProblems, type Problem, ServiceError } from '../../errors.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import type { CheckedRequest } from '../../models/tasks/task.js';
 import { describeValue, isObject, pointerToken } from '../../text/describe-value.js';
@@ -24,7 +24,6 @@ export interface LocatedRows extends Pick<Rows, 'locate'> {
 
 /** After this many rows with problems, the check stops. */
 const maxBadRows = 20;
-const maxProblems = 100;
 
 /**
  * Checks rows of features: objects by name, or arrays in the manifest's order. Throws `invalid_input` with the problems
