@@ -25,7 +25,8 @@ export async function benchIsolation(table: Table): Promise<void> {
   // A long time-out, so that no request is refused on a busy machine: this measures throughput.
   const manifest = { ...timed.manifest, runtime: { executor: 'isolated' as const, timeoutMs: 10_000 } };
   const path = `${folder.addVersion('isolated', '1', { manifest, model })}/model.onnx`;
-  await using server = await startServerProcess({ MODELS_DIR: folder.path });
+  // The rows are equal, and each must run.
+  await using server = await startServerProcess({ MODELS_DIR: folder.path, CACHE: 'off' });
   const route = '/predict';
   const bare = await startBenchServer('./bare-server.ts', [JSON.stringify({ [route]: { type: 'object' } })]);
   const { name: input, values } = timed.input;

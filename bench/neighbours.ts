@@ -28,7 +28,12 @@ export async function benchNeighbours(table: Table): Promise<void> {
     const version = folder.addVersion(executor, '1', { manifest: { ...timed.manifest, runtime }, model });
     modelPath = `${version}/model.onnx`;
   }
-  await using server = await startServerProcess({ MODELS_DIR: folder.path, DEFAULT_MODEL: 'credit-risk' });
+  // The rows are equal, and each must run.
+  await using server = await startServerProcess({
+    MODELS_DIR: folder.path,
+    DEFAULT_MODEL: 'credit-risk',
+    CACHE: 'off',
+  });
   const { port, url } = server;
   const targets: readonly (Target & { readonly name: string })[] = [
     { name: '/health/live', url: `${url}/health/live` },

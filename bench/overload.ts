@@ -30,7 +30,8 @@ export async function benchOverload(table: Table): Promise<void> {
   using folder = createRegistryFolder();
   const runtime = { executor: 'isolated' as const, maxBatchRows: 1, timeoutMs };
   folder.addVersion('slow', '1', { manifest: { ...timed.manifest, runtime }, model: timedModel(5) });
-  await using server = await startServerProcess({ MODELS_DIR: folder.path });
+  // The rows are equal, and each must run.
+  await using server = await startServerProcess({ MODELS_DIR: folder.path, CACHE: 'off' });
   const { port } = server;
   const child = childrenOf(server.child.pid as number, 'slow/1')[0] as number;
   const path = '/predict';

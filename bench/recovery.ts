@@ -30,7 +30,8 @@ async function overTries(
   path: string,
   one: (server: ServerProcess, agent: Agent) => Promise<number>,
 ): Promise<number[]> {
-  await using server = await startServerProcess({ MODELS_DIR: path });
+  // The rows are equal, and each must run.
+  await using server = await startServerProcess({ MODELS_DIR: path, CACHE: 'off' });
   const agent = new Agent({ keepAlive: true });
   await untilAnswered(server, agent);
   // The first kill is not counted: only after it does the server keep a spare process.
