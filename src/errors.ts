@@ -127,6 +127,11 @@ export class RowError extends Error {
   }
 }
 
+/** Returns an error of the catalogue unchanged, and any other as the cause of `internal`. */
+export function asServiceError(error: unknown): ServiceError {
+  return error instanceof ServiceError ? error : new ServiceError('internal', { cause: error });
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -24,6 +24,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
       example: {},
       bodyBounds: { names: 1, items: 1 },
       answerAll: (requests) => Promise.all(requests.map(answer)),
+      answerEach: (requests) => Promise.all(requests.map(answer)),
       check: (body) => ({ cacheKey: () => JSON.stringify(body), hash: () => 0, answer }),
     },
     loadStats: {

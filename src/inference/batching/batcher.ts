@@ -13,7 +13,7 @@ export interface BatcherOptions<Row> extends BatchRunnerOptions<Row> {
   readonly sizeOf?: ((row: Row) => EntrySize | undefined) | undefined;
 }
 
-export type RunContext = Pick<CallContext, 'deadline' | 'connection' | 'requestId'>;
+export type RunContext = Pick<CallContext, 'deadline' | 'connection' | 'requestId' | 'isBackground'>;
 
 export type EntrySize = Pick<PendingRow<unknown>, 'rows' | 'weight' | 'group'>;
 
@@ -30,6 +30,8 @@ export class Batcher<Row> {
   readonly #options: BatcherOptions<Row>;
   readonly #runner: BatchRunner<Row>;
   readonly #queue = new RowQueue<Row>();
+  /** Its entries run only while `#queue` is empty. */
+  readonly #background = new RowQueue<Row>();
   #isRunning = false;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -50,6 +52,7 @@ export class Batcher<Row> {
 
   /** Rejects a request of `rows` rows if it cannot meet its deadline. Throws as `admit` of `admission.ts` does. */
   admit(call: CallContext, rows = 1): void {
+    if (call.isBackground) return;
     const { rows: queuedRows, weight: queuedWeight } = this.#queue;
     admit(call, rows, { queuedRows, queuedWeight, run: this.#runner.current }, this.#options);
   }
@@ -59,7 +62,7 @@ export class Batcher<Row> {
    * connection closed before the run; `run_failed` if the engine refuses the entry, or if equal entries ended their
    * processes; or an error of the executor itself.
    */
-  run(row: Row, { deadline, connection, requestId }: RunContext): Promise<RowOutput> {
+  run(row: Row, { deadline, connection, requestId, isBackground }: RunContext): Promise<RowOutput> {
     return new Promise((resolve, reject) => {
       const since = performance.now();
       const { rows, weight, group } = this.#options.sizeOf?.(row) ?? oneRow;
@@ -79,16 +82,19 @@ export class Batcher<Row> {
         timer: undefined,
         kills,
       };
-      this.#queue.push(entry);
-      if (this.#options.executor.kind === 'isolated') this.#watch(entry);
-      if (!this.#isRunning) this.#schedule(deadline);
+      const queue = isBackground ? this.#background : this.#queue;
+      queue.push(entry);
+      if (this.#options.executor.kind === 'isolated') this.#watch(entry, queue);
+      if (this.#isRunning) return;
+      if (isBackground) this.#flushSoon();
+      else this.#schedule(deadline);
     });
   }
 
-  #watch(entry: PendingRow<Row>): void {
+  #watch(entry: PendingRow<Row>, queue: RowQueue<Row>): void {
     const { deadline, since } = entry;
     entry.timer = setTimeout(() => {
-      const isQueued = this.#queue.remove(entry);
+      const isQueued = queue.remove(entry);
       entry.reject(isQueued ? deadlineExceeded() : tooShort());
     }, deadline - since);
   }
@@ -98,7 +104,7 @@ export class Batcher<Row> {
     const queued = this.#queue.weight;
     if (this.#immediate !== undefined) return;
     if (maxBatchDelayMs === 0 || queued >= maxBatchRows) {
-      this.#flushNext();
+      this.#flushSoon();
       return;
     }
     // The delay counts from the arrival of the oldest row, so the time that it waited for the previous run is included.
@@ -110,23 +116,30 @@ export class Batcher<Row> {
     this.#timer = setTimeout(this.#flush, Math.max(0, due - performance.now()));
   }
 
-  #flushNext(): void {
+  #flushSoon(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#immediate = setImmediate(this.#flush);
+    this.#immediate ??= setImmediate(this.#flush);
   }
 
   readonly #flush = (): void => {
     this.#immediate = undefined;
     this.#timer = undefined;
-    if (this.#isRunning || this.#queue.first === undefined) return;
+    if (this.#isRunning || this.#next === undefined) return;
     this.#isRunning = true;
     void this.#runBatches().then(() => {
       this.#isRunning = false;
       const { first } = this.#queue;
       if (first !== undefined) this.#schedule(first.deadline);
+      else if (this.#background.first !== undefined) this.#flushSoon();
     });
   };
+
+  /** The queue of the next run; undefined if no entry waits. */
+  get #next(): RowQueue<Row> | undefined {
+    if (this.#queue.first !== undefined) return this.#queue;
+    return this.#background.first === undefined ? undefined : this.#background;
+  }
 
   /** An isolated run begins before the entries of the last run are settled, since that takes time on this thread. */
   async #runBatches(): Promise<void> {
@@ -134,13 +147,17 @@ export class Batcher<Row> {
     const isIsolated = executor.kind === 'isolated';
     const until = performance.now() + maxTurnMs;
     let settle = (): void => undefined;
-    do {
-      const run = this.#runner.run(this.#queue.take(times, maxBatchRows));
+    let queue = this.#next;
+    while (queue !== undefined) {
+      const run = this.#runner.run(queue.take(times, maxBatchRows));
       settle();
       settle = await run;
       if (!isIsolated) settle();
-      if (maxBatchDelayMs > 0 && this.#queue.weight < maxBatchRows) break;
-    } while (this.#queue.first !== undefined && (isIsolated || performance.now() < until));
+      // An inline run in the background ends the turn of the loop, in which other rows may arrive.
+      if (queue === this.#background && !isIsolated) break;
+      if (queue === this.#queue && maxBatchDelayMs > 0 && queue.weight < maxBatchRows) break;
+      queue = isIsolated || performance.now() < until ? this.#next : undefined;
+    }
     if (isIsolated) settle();
   }
 }

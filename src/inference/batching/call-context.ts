@@ -6,6 +6,8 @@ export interface Caller {
   readonly connection?: { readonly destroyed: boolean } | undefined;
   /** Logged if the request ends the model's process. */
   readonly requestId?: string | undefined;
+  /** Whether its rows run only while no other row waits, such as the rows of a batch job. They are always admitted. */
+  readonly isBackground?: boolean | undefined;
 }
 
 export interface CallContext {
@@ -16,12 +18,13 @@ export interface CallContext {
   readonly isLimitOfClient: boolean;
   readonly connection: Caller['connection'];
   readonly requestId: string | undefined;
+  readonly isBackground: boolean;
 }
 
 /** `timeoutMs` is the version's limit, from the arrival of a request to its answer. */
 export function createCall(caller: Caller, timeoutMs: number): CallContext {
-  const { arrivedAt, connection, requestId } = caller;
+  const { arrivedAt, connection, requestId, isBackground = false } = caller;
   const isLimitOfClient = caller.timeoutMs !== undefined && caller.timeoutMs < timeoutMs;
   const limitMs = isLimitOfClient ? (caller.timeoutMs as number) : timeoutMs;
-  return { deadline: arrivedAt + limitMs, limitMs, isLimitOfClient, connection, requestId };
+  return { deadline: arrivedAt + limitMs, limitMs, isLimitOfClient, connection, requestId, isBackground };
 }

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { RowError } from '../../errors.js';
+import { asServiceError, RowError, type ServiceError } from '../../errors.js';
 import type { Batcher } from '../../inference/batching/batcher.js';
 import type { CallContext } from '../../inference/batching/call-context.js';
 import type { RowOutput, RunTiming } from '../../inference/batching/pending-row.js';
@@ -7,7 +7,7 @@ import type { Answer, BodyBounds, CheckedRequest, Prediction, Scalar, Task } fro
 import { explainRefusal, type Ids, pointerTo } from '../tasks/value-refusal.js';
 import type { Decode } from './decode.js';
 import type { Row } from './encode.js';
-import { type RowEntry, runRows } from './feature-rows.js';
+import { type RowEntry, runEachRow, runRows } from './feature-rows.js';
 import type { FeatureSchema } from './feature-schema.js';
 
 export interface FeatureTaskParts {
@@ -51,28 +51,55 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
     bodyBounds: boundsOf(features),
     check: (body) => new CheckedRow(features.check(body), way),
     async answerAll(requests, call) {
-      // These requests come from this task's own check.
-      const rows = requests.map((request) => (request as CheckedRow).row);
+      const rows = rowsOf(requests);
       batcher.admit(call, rows.length);
       const shares = await runRows(batcher, rows, call).catch((error: unknown) => {
         if (!(error instanceof RowError)) throw error;
-        const row = rows[error.row] as Row;
-        const failure = explainRefusal(error.failure, () => listIds(row, features));
-        throw new RowError(error.row, failure);
+        throw new RowError(error.row, explain(rows, error.row, error.failure));
       });
       return shares.flatMap(({ from, count, share }) =>
-        Array.from({ length: count }, (_unused, k) => decodeShared(share, from, k)),
+        Array.from({ length: count }, (_unused, k) => {
+          try {
+            return decodeShared(share, k);
+          } catch (error) {
+            throw new RowError(from + k, error);
+          }
+        }),
       );
+    },
+    async answerEach(requests, call) {
+      const rows = rowsOf(requests);
+      batcher.admit(call, rows.length);
+      const answers: (Answer | ServiceError)[] = [];
+      for (const part of await runEachRow(batcher, rows, call)) {
+        if ('failure' in part) {
+          answers.push(asServiceError(explain(rows, part.from, part.failure)));
+          continue;
+        }
+        for (let k = 0; k < part.count; k += 1) {
+          try {
+            answers.push(decodeShared(part.share, k));
+          } catch (error) {
+            answers.push(asServiceError(error));
+          }
+        }
+      }
+      return answers;
     },
   };
 
-  function decodeShared({ outputs, timing }: RowOutput, from: number, k: number): Answer {
+  /** These requests come from this task's own check. */
+  function rowsOf(requests: readonly CheckedRequest[]): readonly Row[] {
+    return requests.map((request) => (request as CheckedRow).row);
+  }
+
+  function explain(rows: readonly Row[], row: number, failure: unknown): unknown {
+    return explainRefusal(failure, () => listIds(rows[row] as Row, features));
+  }
+
+  function decodeShared({ outputs, timing }: RowOutput, k: number): Answer {
     const batchIndex = timing.batchIndex + k;
-    try {
-      return new RowAnswer(decode(outputs, batchIndex), toMembers, { ...timing, batchIndex, ownRows: 1 });
-    } catch (error) {
-      throw new RowError(from + k, error);
-    }
+    return new RowAnswer(decode(outputs, batchIndex), toMembers, { ...timing, batchIndex, ownRows: 1 });
   }
 }
 

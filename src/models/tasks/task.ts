@@ -1,4 +1,5 @@
 import type { TSchema } from '@sinclair/typebox';
+import type { ServiceError } from '../../errors.js';
 import type { CallContext } from '../../inference/batching/call-context.js';
 import type { RunTiming } from '../../inference/batching/pending-row.js';
 import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
@@ -60,4 +61,12 @@ export interface Task {
    * Throws `RowError` for a request that fails by itself, otherwise as `CheckedRequest.answer` does.
    */
   answerAll(requests: readonly CheckedRequest[], call: CallContext): Promise<readonly Answer[]>;
+  /**
+   * Answers each of several requests from `check`, or says why not: no request costs another one its answer.
+   * Throws only what concerns all of them, such as `deadline_exceeded` and `executor_lost`.
+   */
+  answerEach(
+    requests: readonly CheckedRequest[],
+    call: CallContext,
+  ): Promise<readonly (Answer | ServiceError)[]>;
 }

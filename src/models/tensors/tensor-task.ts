@@ -1,5 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox';
-import { RefusedError, RowError } from '../../errors.js';
+import { RefusedError, RowError, ServiceError } from '../../errors.js';
 import { findLookups } from '../../inference/analysis/graph-lookups.js';
 import type { Batcher } from '../../inference/batching/batcher.js';
 import type { CallContext } from '../../inference/batching/call-context.js';
@@ -148,6 +148,8 @@ export function createTensorTask(
           }),
         ),
       ),
+    answerEach: (requests, call) =>
+      Promise.all(requests.map((request) => request.answer(call).catch(toRowFailure))),
     check(body) {
       const run = read(body);
       return {
@@ -157,6 +159,12 @@ export function createTensorTask(
       };
     },
   };
+}
+
+/** Returns a failure that concerns this request alone. Throws any other. */
+function toRowFailure(error: unknown): ServiceError {
+  if (error instanceof ServiceError && (error.status < 500 || error.code === 'run_failed')) return error;
+  throw error;
 }
 
 function listIds(feeds: Tensors): readonly Ids[] {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ServiceError } from '../../../src/errors.js';
 import { Batcher, type BatcherOptions } from '../../../src/inference/batching/batcher.js';
 import { type Caller, createCall } from '../../../src/inference/batching/call-context.js';
@@ -374,4 +374,44 @@ test('an isolated run begins before the rows of the previous run are resolved', 
   gate.open();
   expect(await runsWhenResolved).toBe(2);
   await second;
+});
+
+describe.each(['inline', 'isolated'] as const)('a row in the background, %s', (kind) => {
+  test('runs only when no other row waits, and shares no run with one', async () => {
+    const gate = createGate();
+    const { runs, executor } = createEcho(() => gate.opened);
+    const { ask } = createBatcher({ ...executor, kind });
+    const first = ask(1);
+    await new Promise(setImmediate);
+    const background = [10, 11, 12, 13, 14].map((x) => ask(x, { isBackground: true }));
+    const others = [2, 3, 4, 5, 6].map((x) => ask(x));
+    gate.open();
+    await Promise.all([first, ...background, ...others]);
+    expect(runs).toEqual([[1], [2, 3, 4, 5], [6], [10, 11, 12, 13], [14]]);
+  });
+
+  test('goes before the next background run if it arrives in between', async () => {
+    const { runs, executor } = createEcho(() => new Promise((resolve) => setTimeout(resolve, 5)));
+    const { ask } = createBatcher({ ...executor, kind });
+    const background = Array.from({ length: 12 }, (_unused, k) => ask(100 + k, { isBackground: true }));
+    await background[0];
+    await ask(1);
+    await Promise.all(background);
+    // An isolated run begins before the rows of the last one are resolved.
+    expect(runs.findIndex(([x]) => x === 1)).toBeLessThanOrEqual(2);
+    expect(runs).toHaveLength(4);
+  });
+
+  test('is admitted beyond the queue, and takes no room of other rows', async () => {
+    const gate = createGate();
+    const { executor } = createEcho(() => gate.opened);
+    const { ask } = createBatcher({ ...executor, kind }, { maxQueueRows: 2 });
+    const first = ask(1);
+    await new Promise(setImmediate);
+    const background = Array.from({ length: 20 }, (_unused, k) => ask(100 + k, { isBackground: true }));
+    const others = [ask(2), ask(3)];
+    expect(await codeOf(ask(4))).toBe('overloaded');
+    gate.open();
+    await Promise.all([first, ...background, ...others]);
+  });
 });
