@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { measureJson } from '../../src/http/json-measure.js';
+import { measureJson } from '../../src/text/json-measure.js';
 import { createRandom } from '../helpers/onnx/random.js';
 
 interface Figures {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { explainJsonFault } from '../../src/http/json-fault.js';
+import { explainJsonFault } from '../../src/text/json-fault.js';
 import { createRandom } from '../helpers/onnx/random.js';
 
 const sound = '{"a":[1,-2.5e3,true,null,{"b":"c\\n\\u00e9"}],"d":{},"e":[],"f":"g"}';
