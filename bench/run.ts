@@ -1,3 +1,4 @@
+import { benchBatch } from './batch.js';
 import { benchCaching } from './caching.js';
 import { benchHttp, benchIdle } from './http.js';
 import { benchIsolation } from './isolation.js';
@@ -27,6 +28,7 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   workers: benchWorkers,
   replicas: benchReplicas,
   caching: benchCaching,
+  batch: benchBatch,
   kserve: benchKserve,
   'kserve-server': benchKserveServer,
   protection: benchProtection,

@@ -3,6 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { WorkerLink } from './cluster/worker-link.js';
 import type { Config } from './config/read-config.js';
 import arrival from './http/arrival.js';
+import { batchTypes } from './http/batch-body.js';
 import { createClientErrorHandler, createConnectHandler, createRefuse } from './http/client-errors.js';
 import drain, { type Draining } from './http/drain.js';
 import jsonBody from './http/json-body.js';
@@ -27,6 +28,7 @@ import requestLog from './plugins/request-log.js';
 import unmatched from './plugins/unmatched.js';
 import kserveV1Routes from './protocols/kserve-v1/routes.js';
 import adminRoutes from './routes/admin.js';
+import batchRoutes from './routes/batch.js';
 import docsRoutes from './routes/docs.js';
 import errorRoutes from './routes/errors.js';
 import healthRoutes from './routes/health.js';
@@ -34,6 +36,7 @@ import metricsRoutes from './routes/metrics.js';
 import modelRoutes from './routes/models.js';
 import predictRoutes from './routes/predict.js';
 import rootRoutes from './routes/root.js';
+import { BatchAnswerSchema, BatchRequestSchema } from './schemas/batch.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
 import { limitedMark, securitySchemes } from './schemas/openapi/document.js';
 import { ProblemSchema } from './schemas/problem.js';
@@ -44,6 +47,8 @@ import tlsPlugin, { readTls } from './tls/secure-server.js';
 import { serverVersion } from './version.js';
 
 const schemas = [
+  BatchRequestSchema,
+  BatchAnswerSchema,
   ProblemSchema,
   VersionSchema,
   ModelSchema,
@@ -154,7 +159,14 @@ export async function buildServer(
       // The document is made from the schema alone: the mark carries the route's setting into it.
       transform: ({ schema, url, route }) => ({
         url: route.config?.address ?? url,
-        schema: route.config?.isLimited ? { ...schema, [limitedMark]: true } : schema,
+        schema: {
+          ...schema,
+          ...(route.config?.documentedBody && {
+            body: route.config.documentedBody,
+            consumes: [...batchTypes],
+          }),
+          ...(route.config?.isLimited && { [limitedMark]: true }),
+        },
       }),
       refResolver: {
         buildLocalReference: (json, _base, _fragment, index) => String(json['$id'] ?? `def-${index}`),
@@ -162,6 +174,7 @@ export async function buildServer(
     });
   }
   await app.register(predictRoutes);
+  await app.register(batchRoutes, { ...config, showsProblems: problemSettings.showsProblems });
   await app.register(kserveV1Routes);
   await app.register(modelRoutes);
   await app.register(healthRoutes, { serverVersion });

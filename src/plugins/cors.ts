@@ -3,9 +3,9 @@ import fp from 'fastify-plugin';
 import { readOrigins } from '../config/cors-origins.js';
 
 const requestHeaders =
-  'content-type, x-api-key, authorization, x-request-id, x-request-timeout-ms, cache-control, idempotency-key, prefer';
+  'content-type, content-encoding, x-api-key, authorization, x-request-id, x-request-timeout-ms, cache-control, idempotency-key, prefer';
 const answerHeaders =
-  'x-request-id, x-cache, retry-after, ratelimit, ratelimit-policy, server-timing, location';
+  'x-request-id, x-cache, retry-after, ratelimit, ratelimit-policy, server-timing, preference-applied, location';
 /** Two hours, the most that Chromium accepts. */
 const maxAgeSeconds = '7200';
 

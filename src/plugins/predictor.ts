@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin';
+import { type BatchPredictor, createBatchPredictor } from '../jobs/batch-predictor.js';
 import { LineLimit } from '../log/line-limit.js';
 import { toLoggedError } from '../log/logged-error.js';
 import { createPredictionMetrics } from '../monitoring/prediction-metrics.js';
@@ -9,6 +10,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     readonly predictions: Predictions;
     readonly predictor: Predictor;
+    /** Predicts many rows, each by itself. */
+    readonly batchPredictor: BatchPredictor;
   }
   interface FastifyRequest {
     /** The prediction that a version has begun; null before that, and on other routes. */
@@ -28,6 +31,7 @@ export default fp(
     predictions.subscribe(createPredictionMetrics(app.metrics));
     app.decorate('predictions', predictions);
     app.decorate('predictor', createPredictor(app.registry, predictions, app.cachedAnswers));
+    app.decorate('batchPredictor', createBatchPredictor(app.registry, predictions));
   },
   { name: 'predictor', fastify: '5.x', dependencies: ['cache', 'metrics', 'registry'] },
 );

@@ -40,7 +40,7 @@ describe('CORS_ORIGINS', () => {
     expect(headers).toMatchObject({
       'access-control-allow-origin': origin,
       'access-control-expose-headers':
-        'x-request-id, x-cache, retry-after, ratelimit, ratelimit-policy, server-timing, location',
+        'x-request-id, x-cache, retry-after, ratelimit, ratelimit-policy, server-timing, preference-applied, location',
       vary: 'Origin',
     });
     expect(headers).not.toHaveProperty('access-control-allow-credentials');

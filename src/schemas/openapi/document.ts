@@ -41,6 +41,7 @@ export const limitedMark = 'x-limited';
 
 const fixedTags = [
   { name: 'models', description: 'Models and versions, loaded or refused' },
+  { name: 'batch', description: 'Many rows in one request, each answered by itself' },
   { name: 'KServe v1', description: 'For clients of KServe and TensorFlow Serving' },
   { name: 'health', description: 'For people, Kubernetes and Prometheus' },
   { name: 'admin', description: 'For operators' },
@@ -53,6 +54,19 @@ const versionCodes: readonly ErrorCode[] = [
   'model_unavailable',
 ];
 
+const batchCodes: readonly ErrorCode[] = [
+  ...versionCodes,
+  'invalid_json',
+  'invalid_input',
+  'invalid_request',
+  'body_too_large',
+  'unsupported_media_type',
+  'output_too_large',
+  'deadline_exceeded',
+  'executor_lost',
+  'overloaded',
+];
+
 const ownCodes: Readonly<Record<string, readonly ErrorCode[]>> = {
   '/models/{model}': ['model_not_found', 'model_unavailable'],
   '/models/{model}/versions/{version}': ['model_not_found', 'version_not_found', 'model_unavailable'],
@@ -62,6 +76,13 @@ const ownCodes: Readonly<Record<string, readonly ErrorCode[]>> = {
     ['versions', 'labels'].flatMap((kind) =>
       ['', '/metadata'].map((end) => [`/v1/models/{model}/${kind}/{version}${end}`, versionCodes] as const),
     ),
+  ),
+  ...Object.fromEntries(
+    [
+      '/predict/batch',
+      '/models/{model}/predict/batch',
+      '/models/{model}/versions/{version}/predict/batch',
+    ].map((path) => [path, batchCodes] as const),
   ),
   '/admin/cache': [
     'model_not_found',

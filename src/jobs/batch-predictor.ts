@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { asServiceError, ServiceError } from '../errors.js';
+import { type Caller, createCall } from '../inference/batching/call-context.js';
+import type { LoadedVersion } from '../models/registry/loaded-version.js';
+import type { Registry } from '../models/registry/registry.js';
+import type { Answer, CheckedRequest } from '../models/tasks/task.js';
+import type { Predictions } from '../prediction-event.js';
+
+/** A row of a batch: its body, or the error of a row that could not be parsed. */
+export type BatchRow = { readonly body: unknown } | { readonly error: ServiceError };
+
+/** What came of one row. `fieldsJson` has the members of the answer, as in `Answer`. */
+export type RowOutcome =
+  | { readonly fieldsJson: string; readonly predictionId: string }
+  | { readonly error: ServiceError };
+
+export interface BatchRequest {
+  /** By name or alias; left out, the default model, or the default version. */
+  readonly model?: string | undefined;
+  readonly version?: string | undefined;
+  readonly requestId: string;
+  readonly keyId?: string | undefined;
+  readonly caller: Caller;
+  /** The time for all rows together, in milliseconds from the arrival of the request. */
+  readonly limitMs: number;
+}
+
+export interface BatchPredictor {
+  /**
+   * Predicts many rows with one version, each by itself: a row that fails costs no other row its answer. The rows run
+   * below the rows of other requests, and the cache is not used, since a batch would fill it with rows that do not
+   * repeat. `read` gives the rows in chunks, and `onOutcomes` gets what came of each chunk, in order.
+   * Throws what concerns all rows: see `Registry.lease` and `Task.answerEach`; and what `read` throws.
+   */
+  predict(
+    request: BatchRequest,
+    read: (loaded: LoadedVersion) => AsyncIterable<readonly BatchRow[]>,
+    onOutcomes: (outcomes: readonly RowOutcome[]) => void,
+  ): Promise<{ readonly model: string; readonly version: string }>;
+}
+
+export function createBatchPredictor(registry: Registry, predictions: Predictions): BatchPredictor {
+  return {
+    async predict(request, read, onOutcomes) {
+      const loaded = registry.lease(request.model, request.version);
+      const call = createCall({ ...request.caller, isBackground: true }, request.limitMs);
+      let running: Promise<readonly RowOutcome[]> | undefined;
+      try {
+        // The rows of a chunk run while the next chunk is read.
+        for await (const rows of read(loaded)) {
+          const last = running;
+          running = answerChunk(rows);
+          // The `await` of the next round throws the failure.
+          running.catch(() => undefined);
+          if (last !== undefined) onOutcomes(await last);
+        }
+        if (running !== undefined) onOutcomes(await running);
+        return { model: loaded.name, version: loaded.version };
+      } finally {
+        // No run may be in progress when the lease ends.
+        await running?.catch(() => undefined);
+        loaded.release();
+      }
+
+      async function answerChunk(rows: readonly BatchRow[]): Promise<readonly RowOutcome[]> {
+        const started = performance.now();
+        const checked = rows.map((row) => checkRow(loaded, row));
+        const requests = checked.filter((it): it is CheckedRequest => !(it instanceof ServiceError));
+        const answers = await loaded.task.answerEach(requests, call);
+        const latencyMs = performance.now() - started;
+        let next = 0;
+        return checked.map((it) => {
+          const answer = it instanceof ServiceError ? it : (answers[next++] as Answer | ServiceError);
+          return publish(answer, latencyMs);
+        });
+      }
+
+      function publish(answer: Answer | ServiceError, latencyMs: number): RowOutcome {
+        const predictionId = randomUUID();
+        const isFailure = answer instanceof ServiceError;
+        predictions.publish({
+          model: loaded.name,
+          version: loaded.version,
+          status: isFailure ? answer.code : 'ok',
+          predictionId,
+          requestId: request.requestId,
+          keyId: request.keyId,
+          latencyMs,
+          timing: isFailure ? undefined : answer.timing,
+        });
+        return isFailure ? { error: answer } : { fieldsJson: answer.fieldsJson, predictionId };
+      }
+    },
+  };
+}
+
+function checkRow({ task }: LoadedVersion, row: BatchRow): CheckedRequest | ServiceError {
+  if ('error' in row) return row.error;
+  try {
+    return task.check(row.body);
+  } catch (error) {
+    return asServiceError(error);
+  }
+}

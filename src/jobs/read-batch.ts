@@ -1,0 +1,77 @@
+import { ServiceError } from '../errors.js';
+import type { LoadedVersion } from '../models/registry/loaded-version.js';
+import { parseClientJson } from '../text/client-json.js';
+import type { BatchRow } from './batch-predictor.js';
+import type { RowReader } from './row-reader.js';
+
+export interface BatchBounds {
+  readonly maxBytes: number;
+  readonly maxRows: number;
+}
+
+/** Rows that are checked together, which takes this thread a millisecond: other requests are answered in between. */
+const maxChunkRows = 256;
+/** Bytes of the bodies of a chunk, and of its outputs as the load measured them: both are held until it is answered. */
+const maxChunkBytes = 2_097_152;
+
+/**
+ * Reads the rows of a body, parsed, in chunks as they arrive. With `isEachAlone` a row that is no JSON fails alone;
+ * otherwise it refuses the whole body. Throws `body_too_large` for too many bytes or rows, `invalid_input` for no rows.
+ */
+export async function* readBatch(
+  body: AsyncIterable<Buffer>,
+  reader: RowReader,
+  { maxBytes, maxRows }: BatchBounds,
+  { task, loadStats: { outputBytes, batchRows } }: LoadedVersion,
+  isEachAlone: boolean,
+): AsyncGenerator<readonly BatchRow[]> {
+  const { names, items } = task.bodyBounds;
+  const chunkRows = Math.max(
+    1,
+    Math.min(maxChunkRows, Math.floor((maxChunkBytes * batchRows) / outputBytes)),
+  );
+  const limits = { names, items, fix: 'each row is a body of its own' };
+  let bytes = 0;
+  let count = 0;
+  let chunk: BatchRow[] = [];
+  let chunkBytes = 0;
+  const parse = (row: Buffer): BatchRow => {
+    try {
+      return { body: parseClientJson(row, () => limits) };
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      if (isEachAlone) return { error };
+      const detail = `Row ${count}: ${error.detail ?? error.message}`;
+      throw new ServiceError(error.code, { detail, cause: error });
+    }
+  };
+  const take = function* (rows: readonly Buffer[]): Generator<readonly BatchRow[]> {
+    for (const row of rows) {
+      if (count === maxRows) {
+        const detail = `The body has more than ${maxRows} rows: send them in several requests.`;
+        throw new ServiceError('body_too_large', { detail });
+      }
+      chunk.push(parse(row));
+      chunkBytes += row.length;
+      count += 1;
+      if (chunk.length < chunkRows && chunkBytes < maxChunkBytes) continue;
+      yield chunk;
+      chunk = [];
+      chunkBytes = 0;
+    }
+  };
+  for await (const piece of body) {
+    bytes += piece.length;
+    if (bytes > maxBytes) {
+      const detail = `The body has more than ${maxBytes} bytes: send its rows in several requests.`;
+      throw new ServiceError('body_too_large', { detail });
+    }
+    yield* take(reader.push(piece));
+  }
+  yield* take(reader.end());
+  if (count === 0) {
+    const problems = [{ pointer: '/instances', message: 'must have at least one row' }];
+    throw new ServiceError('invalid_input', { detail: '1 problem', problems });
+  }
+  if (chunk.length > 0) yield chunk;
+}
