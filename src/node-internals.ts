@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 // part                          who uses it          without it
 // socket.parser.onIncoming      http/pipelining      one connection may send more than 32 requests in a turn
 // socket._httpMessage           http/client-errors   a broken request after an answer gets a second answer
-// response._sent100             plugins/problems     a refused `Expect: 100-continue` leaves the connection open
+// response._sent100             http/discard-body    a refused `Expect: 100-continue` leaves the connection open
 // cluster's `newconn` and `ack` cluster/handed-…     a client waits for a worker that ended before it took the client
 //
 // The engine's private part is dist/binding.js of onnxruntime-node, in inference/engine/session.ts.

@@ -79,7 +79,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/loading',
     'models/registry',
     'monitoring',
-    'node-internals',
     'prediction-event',
     'predictor',
     'rate-limit',

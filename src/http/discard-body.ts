@@ -1,15 +1,17 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { hasSentContinue } from '../node-internals.js';
 
 const maxBytes = 64 * 1_024 * 1_024;
 const maxMs = 5_000;
 
 /**
  * Reads and discards the rest of a body, up to 64 MB or 5 s. Closing the connection at once would reset it, and most
- * clients then report a broken pipe in place of the answer.
+ * clients then report a broken pipe in place of the answer. A client that still waits for `100 Continue` sends no body.
  */
-export function discardBody(request: IncomingMessage): Promise<void> {
+export function discardBody(request: IncomingMessage, response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
-    if (request.complete || request.destroyed) return resolve();
+    const awaitsInvitation = request.headers.expect !== undefined && !hasSentContinue(response);
+    if (request.complete || request.destroyed || awaitsInvitation) return resolve();
     let bytes = 0;
     const end = (): void => {
       clearTimeout(timer);

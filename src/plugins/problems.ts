@@ -2,7 +2,6 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, Route
 import fp from 'fastify-plugin';
 import { type ErrorCode, maxProblems, ServiceError } from '../errors.js';
 import { discardBody } from '../http/discard-body.js';
-import { hasSentContinue } from '../node-internals.js';
 import { toErrorBody } from '../schemas/error-body.js';
 import type { ProblemSettings } from '../schemas/problem.js';
 import { pointerToken } from '../text/describe-value.js';
@@ -45,9 +44,7 @@ export default fp<ProblemOptions>(
     app.decorate('addressOf', collectAddresses(app));
     app.setErrorHandler(async (error: Partial<FastifyError> | undefined, request, reply) => {
       // `error` may be undefined: a promise can be rejected without a reason.
-      if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE' && !awaitsInvitation(request, reply)) {
-        await discardBody(request.raw);
-      }
+      if (error?.code === 'FST_ERR_CTP_BODY_TOO_LARGE') await discardBody(request.raw, reply.raw);
       // Fastify 5.12 closes the connection after any fault of a body. This body is complete, so the connection stays.
       if (error instanceof ServiceError && request.raw.complete) reply.removeHeader('connection');
       return sendProblem(error, request, reply, settings);
@@ -85,11 +82,6 @@ export function sendProblem(
     .header('content-type', contentType)
     .serializer((it: string) => it)
     .send(text);
-}
-
-/** Whether the client sent `Expect: 100-continue` and still waits for `100 Continue`. */
-function awaitsInvitation({ headers }: FastifyRequest, { raw }: FastifyReply): boolean {
-  return headers.expect !== undefined && !hasSentContinue(raw);
 }
 
 /** Whether the client closed the connection before its body was complete. That is no fault of the server. */

@@ -48,7 +48,7 @@ const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) 
       return await predictBatch(app, request, reply, options, writer);
     } catch (error) {
       // A connection that is closed while the client still sends is reset, and the client does not see the error.
-      if (!request.raw.complete) await discardBody(request.raw);
+      await discardBody(request.raw, reply.raw);
       throw error;
     } finally {
       running -= 1;
