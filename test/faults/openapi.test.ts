@@ -53,7 +53,8 @@ fault('H13', 'answers and refusals are as /openapi.json says', async ({ server }
       }
       // For paths with parameters the document does not describe the body.
       const isGeneral = path !== real;
-      const sample = path.startsWith('/v1/') ? { instances: [sampleBody] } : sampleBody;
+      const takesRows = path.startsWith('/v1/') || path.endsWith('/batch');
+      const sample = takesRows ? { instances: [sampleBody] } : sampleBody;
       const example = isGeneral ? sample : content.example;
       const post = (body: unknown, to = real) =>
         ask(to, method, operation, {
@@ -63,7 +64,8 @@ fault('H13', 'answers and refusals are as /openapi.json says', async ({ server }
       expect(await post(example), real).toBe(200);
       if (isGeneral) expect(await post(example, path.replace(/\{\w+\}/g, 'nope'))).toBe(404);
       expect(await ask(real, method, operation, { body: 'a', headers: { 'content-type': 'a/b' } })).toBe(415);
-      expect(await post('x'.repeat(9_000_000)), real).toBe(413);
+      const large = 'x'.repeat(9_000_000);
+      expect(await post(path.endsWith('/batch') ? { instances: [large] } : large), real).toBe(413);
       if (isGeneral) continue;
       const schema = resolve(content.schema);
       const isValid = ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"document#/')));

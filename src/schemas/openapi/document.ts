@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../errors.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import { isV1 } from '../v1-error.js';
+import { batchCodes, withBatchExample } from './batch-operation.js';
 import type { Json, OpenApiDocument } from './json.js';
 import { nameAll } from './operation-ids.js';
 import { describeGeneralPrediction, describePrediction, withOrigin } from './predict-operation.js';
@@ -54,19 +55,6 @@ const versionCodes: readonly ErrorCode[] = [
   'model_unavailable',
 ];
 
-const batchCodes: readonly ErrorCode[] = [
-  ...versionCodes,
-  'invalid_json',
-  'invalid_input',
-  'invalid_request',
-  'body_too_large',
-  'unsupported_media_type',
-  'output_too_large',
-  'deadline_exceeded',
-  'executor_lost',
-  'overloaded',
-];
-
 const ownCodes: Readonly<Record<string, readonly ErrorCode[]>> = {
   '/models/{model}': ['model_not_found', 'model_unavailable'],
   '/models/{model}/versions/{version}': ['model_not_found', 'version_not_found', 'model_unavailable'],
@@ -77,13 +65,7 @@ const ownCodes: Readonly<Record<string, readonly ErrorCode[]>> = {
       ['', '/metadata'].map((end) => [`/v1/models/{model}/${kind}/{version}${end}`, versionCodes] as const),
     ),
   ),
-  ...Object.fromEntries(
-    [
-      '/predict/batch',
-      '/models/{model}/predict/batch',
-      '/models/{model}/versions/{version}/predict/batch',
-    ].map((path) => [path, batchCodes] as const),
-  ),
+  ...batchCodes,
   '/admin/cache': [
     'model_not_found',
     'unsupported_media_type',
@@ -205,7 +187,9 @@ export function describeModels(
           isV1: isV1(path),
         };
         const all = describeResponses(responses as Json, ownCodes[path] ?? [], gates);
-        return [method, { ...operation, responses: all }];
+        const isBatch = path === '/predict/batch' && fallback !== undefined;
+        const described = isBatch ? withBatchExample(operation, fallback) : operation;
+        return [method, { ...described, responses: all }];
       }),
     );
   }
