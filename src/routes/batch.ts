@@ -95,11 +95,19 @@ async function predictBatch(
   const rowBounds = { maxRowBytes: options.BODY_LIMIT_BYTES };
   const reader = isLines ? createLineReader(rowBounds) : createInstancesReader(rowBounds);
   const bounds = { maxBytes: options.BATCH_BODY_LIMIT_BYTES, maxRows: options.BATCH_MAX_ROWS };
-  const answering = await app.batchPredictor.predict(
-    { ...asked, limitMs: 1_000 * seconds },
-    (loaded) => readBatch(bytes, reader, bounds, loaded, isLines),
-    writer.add,
-  );
+  const answering = await app.batchPredictor
+    .predict(
+      { ...asked, limitMs: 1_000 * seconds },
+      (loaded) => readBatch(bytes, reader, bounds, loaded, isLines),
+      writer.add,
+    )
+    .catch((error: unknown) => {
+      if (!(error instanceof ServiceError) || error.code !== 'deadline_exceeded') throw error;
+      // Without `Retry-After`: the same batch would take as long again.
+      const detail =
+        'Not all rows were answered in time: send fewer rows, or `prefer: wait=N` with more seconds.';
+      throw new ServiceError('deadline_exceeded', { detail, cause: error });
+    });
   reply.header('content-type', 'application/json; charset=utf-8');
   if (wait !== undefined) reply.header('preference-applied', `wait=${seconds}`);
   return writer.toText(answering);

@@ -148,12 +148,14 @@ describe('POST /predict/batch', () => {
   });
 
   test('a limit that is shorter than the work ends it with 504', async () => {
-    const { status, body } = await server.post(
+    const { status, body, headers } = await server.post(
       '/predict/batch',
       { instances: rows(5_000) },
       { prefer: 'wait=0' },
     );
     expect([status, body.code]).toEqual([504, 'deadline_exceeded']);
+    expect(body.detail).toContain('send fewer rows');
+    expect(headers['retry-after']).toBeUndefined();
     const { status: other } = await server.post(
       '/predict/batch',
       { instances: rows(5_000) },
