@@ -91,7 +91,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   http: ['addresses', 'node-internals', 'predictor', 'schemas', 'text'],
   tls: ['config', 'files'],
   routes: ['http', 'jobs', 'models/registry', 'routes/manual', 'schemas'],
-  jobs: ['inference/batching', 'models/registry', 'models/tasks', 'prediction-event', 'text'],
+  jobs: ['inference/batching', 'models/registry', 'models/tasks', 'prediction-event', 'text', 'time'],
   'routes/manual': ['models/registry', 'schemas/openapi'],
   'protocols/kserve-v1': ['http', 'models/registry', 'models/tasks', 'predictor', 'schemas', 'text'],
   schemas: ['inference/tensors', 'jobs', 'models/manifest', 'models/registry', 'time'],

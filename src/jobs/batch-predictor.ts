@@ -5,6 +5,7 @@ import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import type { Registry } from '../models/registry/registry.js';
 import type { Answer, CheckedRequest } from '../models/tasks/task.js';
 import type { Predictions } from '../prediction-event.js';
+import { nextTurn } from '../time/slices.js';
 
 /** A row of a batch: its body, or the error of a row that could not be parsed. */
 export type BatchRow = { readonly body: unknown } | { readonly error: ServiceError };
@@ -63,6 +64,9 @@ export function createBatchPredictor(registry: Registry, predictions: Prediction
       }
 
       async function answerChunk(rows: readonly BatchRow[]): Promise<readonly RowOutcome[]> {
+        // Each chunk begins in a turn of its own: rows that fail their check would otherwise run in one turn, without end.
+        await nextTurn();
+        if (performance.now() > call.deadline) throw new ServiceError('deadline_exceeded');
         const started = performance.now();
         const checked = rows.map((row) => checkRow(loaded, row));
         const requests = checked.filter((it): it is CheckedRequest => !(it instanceof ServiceError));

@@ -28,7 +28,7 @@ export interface BatchRouteOptions {
 const defaultWait = 30;
 const maxWait = 300;
 /** Batches that are answered at the same time. Each holds two chunks of rows, 4 MB at most. */
-const maxAtOnce = 64;
+const maxAtOnce = 4;
 
 /** Many rows in one request. A row that fails costs no other row its answer. */
 const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) => {
