@@ -175,6 +175,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'models/tensors': [
     'inference/analysis',
     'inference/batching',
+    'inference/engine',
     'inference/onnx',
     'inference/tensors',
     'models/binding',

@@ -5,7 +5,7 @@ import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import type { Registry } from '../models/registry/registry.js';
 import type { Answer, CheckedRequest } from '../models/tasks/task.js';
 import type { Predictions } from '../prediction-event.js';
-import { nextTurn } from '../time/slices.js';
+import { nextTurnAlone } from '../time/slices.js';
 
 /** A row of a batch: its body, or the error of a row that could not be parsed. */
 export type BatchRow = { readonly body: unknown } | { readonly error: ServiceError };
@@ -30,13 +30,14 @@ export interface BatchPredictor {
   /**
    * Predicts many rows with one version, each by itself: a row that fails costs no other row its answer. The rows run
    * below the rows of other requests, and the cache is not used, since a batch would fill it with rows that do not
-   * repeat. `read` gives the rows in chunks, and `onOutcomes` gets what came of each chunk, in order.
+   * repeat. `read` gives the rows in chunks, and `onOutcomes` gets what came of each chunk, in order; the next chunk
+   * waits for it.
    * Throws what concerns all rows: see `Registry.lease` and `Task.answerEach`; and what `read` throws.
    */
   predict(
     request: BatchRequest,
     read: (loaded: LoadedVersion) => AsyncIterable<readonly BatchRow[]>,
-    onOutcomes: (outcomes: readonly RowOutcome[]) => void,
+    onOutcomes: (outcomes: readonly RowOutcome[]) => Promise<void> | undefined,
   ): Promise<{ readonly model: string; readonly version: string }>;
 }
 
@@ -53,9 +54,9 @@ export function createBatchPredictor(registry: Registry, predictions: Prediction
           running = answerChunk(rows);
           // The `await` of the next round throws the failure.
           running.catch(() => undefined);
-          if (last !== undefined) onOutcomes(await last);
+          if (last !== undefined) await onOutcomes(await last);
         }
-        if (running !== undefined) onOutcomes(await running);
+        if (running !== undefined) await onOutcomes(await running);
         return { model: loaded.name, version: loaded.version };
       } finally {
         // No run may be in progress when the lease ends.
@@ -65,8 +66,9 @@ export function createBatchPredictor(registry: Registry, predictions: Prediction
 
       async function answerChunk(rows: readonly BatchRow[]): Promise<readonly RowOutcome[]> {
         // Each chunk begins in a turn of its own: rows that fail their check would otherwise run in one turn, without end.
-        await nextTurn();
+        await nextTurnAlone();
         if (performance.now() > call.deadline) throw new ServiceError('deadline_exceeded');
+        if (call.connection?.destroyed) throw new ServiceError('client_closed');
         const started = performance.now();
         const checked = rows.map((row) => checkRow(loaded, row));
         const requests = checked.filter((it): it is CheckedRequest => !(it instanceof ServiceError));

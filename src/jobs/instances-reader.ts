@@ -1,5 +1,6 @@
 import { ServiceError } from '../errors.js';
-import { type RowBounds, type RowReader, refuseJson, refuseLongRow } from './row-reader.js';
+import { RowBytes } from './row-bytes.js';
+import { type RowBounds, type RowReader, refuseJson } from './row-reader.js';
 
 const [quote, backslash, comma, colon] = [0x22, 0x5c, 0x2c, 0x3a];
 const [openArray, closeArray, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d];
@@ -19,25 +20,11 @@ export function createInstancesReader(bounds: RowBounds): RowReader {
   let count = 0;
   /** How much of the name of the member has been read. */
   let named = 0;
-  /** The row in progress: its pieces from earlier chunks, its nesting, and whether it is inside of a string. */
-  let pieces: Buffer[] = [];
-  let bytes = 0;
+  /** The row in progress, its nesting, and whether the last byte was inside of a string. */
+  const row = new RowBytes(bounds);
   let depth = 0;
   let isInString = false;
   let isEscaped = false;
-
-  const add = (piece: Buffer): void => {
-    pieces.push(piece);
-    bytes += piece.length;
-    if (bytes > bounds.maxRowBytes) throw refuseLongRow(count, bounds);
-  };
-  const takeRow = (): Buffer => {
-    const row = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces, bytes);
-    pieces = [];
-    bytes = 0;
-    count += 1;
-    return row;
-  };
 
   /** Reads a row from `start` on. Returns the index behind its last byte, or -1 if the row goes on in the next chunk. */
   const scanRow = (chunk: Buffer, start: number): number => {
@@ -62,9 +49,10 @@ export function createInstancesReader(bounds: RowBounds): RowReader {
       while (at < chunk.length) {
         if (place === 'row') {
           const end = scanRow(chunk, at);
-          add(end < 0 ? chunk.subarray(at) : chunk.subarray(at, end));
+          row.add(end < 0 ? chunk.subarray(at) : chunk.subarray(at, end), count);
           if (end < 0) break;
-          rows.push(takeRow());
+          rows.push(row.take());
+          count += 1;
           place = 'separator';
           at = end;
           continue;
@@ -115,12 +103,23 @@ export function createInstancesReader(bounds: RowBounds): RowReader {
       default:
         break;
     }
+    if (current === 'start') throw explainStart(byte);
     throw current === 'after' ? refuseJson('There are bytes after the end of the JSON.') : refuseForm();
   }
 }
 
 function isSpace(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+/** The error of a body whose first byte is not that of an object. */
+function explainStart(byte: number): ServiceError {
+  if (byte === openArray) return refuseForm();
+  if (byte === 0x1f) return refuseJson('The body is compressed: send content-encoding: gzip.');
+  if (byte === 0xef)
+    return refuseJson('The body begins with a byte order mark (BOM): send UTF-8 without it.');
+  if (byte === 0xff || byte === 0xfe) return refuseJson('The body is UTF-16: send UTF-8.');
+  return refuseJson('The body must be JSON, such as {"instances": [row, …]}.');
 }
 
 function refuseForm(): ServiceError {

@@ -1,8 +1,9 @@
 import { ServiceError } from '../errors.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { parseClientJson } from '../text/client-json.js';
+import { nextTurnAlone } from '../time/slices.js';
 import type { BatchRow } from './batch-predictor.js';
-import type { RowReader } from './row-reader.js';
+import { type RowReader, refuseJson } from './row-reader.js';
 
 export interface BatchBounds {
   readonly maxBytes: number;
@@ -12,7 +13,9 @@ export interface BatchBounds {
 /** Rows that are checked together, which takes this thread a millisecond: other requests are answered in between. */
 const maxChunkRows = 256;
 /** Bytes of the bodies of a chunk, and of its outputs as the load measured them: both are held until it is answered. */
-const maxChunkBytes = 2_097_152;
+const maxChunkBytes = 262_144;
+/** How long a body may be read before other requests get a turn of the event loop. */
+const maxSliceMs = 4;
 
 /**
  * Reads the rows of a body, parsed, in chunks as they arrive. With `isEachAlone` a row that is no JSON fails alone;
@@ -40,7 +43,9 @@ export async function* readBatch(
       return { body: parseClientJson(row, () => limits) };
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      if (isEachAlone) return { error };
+      if (isEachAlone || error.code === 'invalid_input') return { error };
+      const isBlank = row.toString('latin1').trim() === '';
+      if (isBlank) throw refuseJson(`Row ${count} is missing: there is a comma without a row.`);
       const detail = `Row ${count}: ${error.detail ?? error.message}`;
       throw new ServiceError(error.code, { detail, cause: error });
     }
@@ -60,18 +65,25 @@ export async function* readBatch(
       chunkBytes = 0;
     }
   };
+  let until = performance.now() + maxSliceMs;
   for await (const piece of body) {
-    bytes += piece.length;
-    if (bytes > maxBytes) {
-      const detail = `The body has more than ${maxBytes} bytes: send its rows in several requests.`;
-      throw new ServiceError('body_too_large', { detail });
+    if (performance.now() > until) {
+      // Pieces that have arrived already are read without a turn in between.
+      await nextTurnAlone();
+      until = performance.now() + maxSliceMs;
     }
+    bytes += piece.length;
+    if (bytes > maxBytes) throw refuseLargeBody(maxBytes);
     yield* take(reader.push(piece));
   }
   yield* take(reader.end());
   if (count === 0) {
-    const problems = [{ pointer: '/instances', message: 'must have at least one row' }];
-    throw new ServiceError('invalid_input', { detail: '1 problem', problems });
+    throw new ServiceError('invalid_input', { detail: 'The body has no rows: send at least one.' });
   }
   if (chunk.length > 0) yield chunk;
+}
+
+export function refuseLargeBody(maxBytes: number): ServiceError {
+  const detail = `The body has more than ${maxBytes} bytes: send its rows in several requests.`;
+  return new ServiceError('body_too_large', { detail });
 }

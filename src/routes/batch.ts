@@ -1,13 +1,15 @@
+import { finished, Readable } from 'node:stream';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.js';
 import { batchTypes, openBatchBody } from '../http/batch-body.js';
 import { discardBody } from '../http/discard-body.js';
 import { readPredictionRequest } from '../http/prediction-request.js';
+import { BatchLimits, type BatchResults } from '../jobs/batch-results.js';
 import { createInstancesReader } from '../jobs/instances-reader.js';
 import { createLineReader } from '../jobs/line-reader.js';
 import { readWait } from '../jobs/prefer.js';
-import { readBatch } from '../jobs/read-batch.js';
-import { type BatchWriter, createBatchWriter, type HeldResults } from '../schemas/batch.js';
+import { readBatch, refuseLargeBody } from '../jobs/read-batch.js';
+import { toBatchHead, toResultsText } from '../schemas/batch.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -27,32 +29,27 @@ export interface BatchRouteOptions {
 /** The time for an answer, in seconds, if the client does not say `Prefer: wait=N`, and the longest that it may say. */
 const defaultWait = 30;
 const maxWait = 300;
-/** Batches that are answered at the same time. Each holds two chunks of rows, 4 MB at most. */
-const maxAtOnce = 4;
+/** A client must have read its answer in this time: meanwhile it takes the place of another batch. */
+const maxSendMs = 60_000;
 
 /** Many rows in one request. A row that fails costs no other row its answer. */
 const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) => {
-  let running = 0;
-  const held: HeldResults = { length: 0 };
+  const limits = new BatchLimits();
   app.removeAllContentTypeParsers();
   // The body stays a stream: it is never held whole.
   app.addContentTypeParser([...batchTypes], (_request, _payload, done) => done(null));
-  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<string> => {
-    if (running >= maxAtOnce) {
-      const detail = `The server is answering ${maxAtOnce} batches.`;
-      throw new ServiceError('overloaded', { detail, retryAfterSeconds: 1 });
-    }
-    running += 1;
-    const writer = createBatchWriter(options.showsProblems, held);
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<Readable> => {
     try {
-      return await predictBatch(app, request, reply, options, writer);
+      const wait = readWait(request.headers['prefer']);
+      const seconds = Math.min(wait ?? defaultWait, maxWait);
+      if (wait !== undefined) reply.header('preference-applied', `wait=${seconds}`);
+      return await answerBatch(app, request, reply, { ...options, limits, limitMs: 1_000 * seconds });
     } catch (error) {
       // A connection that is closed while the client still sends is reset, and the client does not see the error.
       await discardBody(request.raw, reply.raw);
+      if (!request.raw.complete) reply.header('connection', 'close');
+      reply.removeHeader('preference-applied');
       throw error;
-    } finally {
-      running -= 1;
-      writer.release();
     }
   };
   const config = { scope: 'predict', documentedBody: { $ref: 'BatchRequest#' } } as const;
@@ -81,36 +78,68 @@ const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) 
   );
 };
 
-async function predictBatch(
+interface Answering extends BatchRouteOptions {
+  readonly limits: BatchLimits;
+  readonly limitMs: number;
+}
+
+async function answerBatch(
   app: FastifyInstance,
   request: FastifyRequest,
   reply: FastifyReply,
-  options: BatchRouteOptions,
-  writer: BatchWriter,
-): Promise<string> {
+  options: Answering,
+): Promise<Readable> {
   const asked = readPredictionRequest(app, request);
+  const maxBytes = options.BATCH_BODY_LIMIT_BYTES;
+  // Before a byte of the body is read, and before a client that waits for `100 Continue` is invited to send it.
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw refuseLargeBody(maxBytes);
   const { isLines, bytes } = openBatchBody(request.raw);
-  const wait = readWait(request.headers['prefer']);
-  const seconds = Math.min(wait ?? defaultWait, maxWait);
   const rowBounds = { maxRowBytes: options.BODY_LIMIT_BYTES };
   const reader = isLines ? createLineReader(rowBounds) : createInstancesReader(rowBounds);
-  const bounds = { maxBytes: options.BATCH_BODY_LIMIT_BYTES, maxRows: options.BATCH_MAX_ROWS };
-  const answering = await app.batchPredictor
-    .predict(
-      { ...asked, limitMs: 1_000 * seconds },
+  const bounds = { maxBytes, maxRows: options.BATCH_MAX_ROWS };
+  const { arrivedAt, timeoutMs = options.limitMs } = asked.caller;
+  const closed = new AbortController();
+  reply.raw.once('close', () => closed.abort());
+  const results = options.limits.open(arrivedAt + Math.min(timeoutMs, options.limitMs), closed.signal);
+  try {
+    let [rows, failed] = [0, 0];
+    const { model, version } = await app.batchPredictor.predict(
+      { ...asked, limitMs: options.limitMs },
       (loaded) => readBatch(bytes, reader, bounds, loaded, isLines),
-      writer.add,
-    )
-    .catch((error: unknown) => {
-      if (!(error instanceof ServiceError) || error.code !== 'deadline_exceeded') throw error;
-      // Without `Retry-After`: the same batch would take as long again.
-      const detail =
-        'Not all rows were answered in time: send fewer rows, or `prefer: wait=N` with more seconds.';
-      throw new ServiceError('deadline_exceeded', { detail, cause: error });
-    });
+      (outcomes) => {
+        const text = toResultsText(rows, outcomes, options.showsProblems);
+        const isFirst = rows === 0;
+        rows += outcomes.length;
+        failed += outcomes.filter((it) => 'error' in it).length;
+        return results.add(isFirst ? text : `,${text}`);
+      },
+    );
+    return send(reply, toBatchHead({ model, version, rows, failed }), results);
+  } catch (error) {
+    results.release();
+    throw explainDeadline(error);
+  }
+}
+
+/** The answer as a stream. Its results are in memory, and the batch has its place, until it has been sent. */
+function send(reply: FastifyReply, head: string, results: BatchResults): Readable {
+  const { raw } = reply;
+  const timer = setTimeout(() => raw.destroy(), maxSendMs);
+  finished(raw, () => {
+    clearTimeout(timer);
+    results.release();
+  });
   reply.header('content-type', 'application/json; charset=utf-8');
-  if (wait !== undefined) reply.header('preference-applied', `wait=${seconds}`);
-  return writer.toText(answering);
+  reply.header('content-length', Buffer.byteLength(head) + results.bytes + 2);
+  return Readable.from([head, ...results.pieces, ']}'], { objectMode: false });
+}
+
+/** A batch that has passed its limit has no `Retry-After`: the same rows would take as long again. */
+function explainDeadline(error: unknown): unknown {
+  if (!(error instanceof ServiceError) || error.code !== 'deadline_exceeded') return error;
+  const detail =
+    'Not all rows were answered in time: send fewer rows, or `prefer: wait=N` with more seconds.';
+  return new ServiceError('deadline_exceeded', { detail, cause: error });
 }
 
 export default batchRoutes;

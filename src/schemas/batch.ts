@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { errorCatalogue, ServiceError } from '../errors.js';
+import { errorCatalogue } from '../errors.js';
 import type { RowOutcome } from '../jobs/batch-predictor.js';
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
@@ -44,60 +44,27 @@ export const BatchAnswerSchema = Type.Object(
   { $id: 'BatchAnswer' },
 );
 
-/** Writes the answer to a batch as JSON text, row by row. */
-export interface BatchWriter {
-  /** Adds the outcomes of the next rows. Throws `output_too_large` and `overloaded`. */
-  add(outcomes: readonly RowOutcome[]): void;
-  toText(answering: { readonly model: string; readonly version: string }): string;
-  /** Gives up the results. Must be called once. */
-  release(): void;
+export interface BatchCounts {
+  readonly model: string;
+  readonly version: string;
+  readonly rows: number;
+  readonly failed: number;
 }
 
-/** Characters of the results of one batch, and of all batches together: a model may answer a small row with megabytes. */
-const maxLength = 134_217_728;
-const maxHeld = 268_435_456;
-
-/** The characters of all results that wait for the end of their batches. */
-export interface HeldResults {
-  length: number;
+/** The JSON text of an answer before its results; `]}` follows them. */
+export function toBatchHead({ model, version, rows, failed }: BatchCounts): string {
+  const named = `"model":${JSON.stringify(model)},"model_version":${JSON.stringify(version)}`;
+  const counts = `"total_instances":${rows},"completed_instances":${rows - failed},"failed_instances":${failed}`;
+  return `{"status":"completed",${named},${counts},"results":[`;
 }
 
-export function createBatchWriter(showsProblems: boolean, held: HeldResults): BatchWriter {
-  const rows: string[] = [];
-  let length = 0;
-  let failed = 0;
-  return {
-    add(outcomes) {
-      for (const outcome of outcomes) {
-        if ('error' in outcome) failed += 1;
-        const text = toRowText(rows.length, outcome, showsProblems);
-        length += text.length;
-        held.length += text.length;
-        if (length > maxLength) {
-          const detail = `The results have more than ${maxLength / 1_048_576} MiB: send the rows in several requests.`;
-          throw new ServiceError('output_too_large', { detail });
-        }
-        if (held.length > maxHeld) {
-          const detail = 'The results of all batches together need too much memory.';
-          throw new ServiceError('overloaded', { detail, retryAfterSeconds: 1 });
-        }
-        rows.push(text);
-      }
-    },
-    toText({ model, version }) {
-      const named = `"model":${JSON.stringify(model)},"model_version":${JSON.stringify(version)}`;
-      const completed = rows.length - failed;
-      const counts = `"total_instances":${rows.length},"completed_instances":${completed},"failed_instances":${failed}`;
-      return `{"status":"completed",${named},${counts},"results":[${rows.join(',')}]}`;
-    },
-    release() {
-      held.length -= length;
-    },
-  };
+/** The results of some rows as JSON text, with commas between. `from` is the index of the first one. */
+export function toResultsText(from: number, outcomes: readonly RowOutcome[], showsProblems: boolean): string {
+  return outcomes.map((outcome, k) => toResultText(from + k, outcome, showsProblems)).join(',');
 }
 
 /** A row's answer, or its error: as in `Problem`, without the members that are the same for all rows. */
-function toRowText(index: number, outcome: RowOutcome, showsProblems: boolean): string {
+function toResultText(index: number, outcome: RowOutcome, showsProblems: boolean): string {
   if (!('error' in outcome)) {
     return `{"index":${index},${outcome.fieldsJson},"prediction_id":"${outcome.predictionId}"}`;
   }

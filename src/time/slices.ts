@@ -8,6 +8,24 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+const waiting: (() => void)[] = [];
+
+/**
+ * Resolves in a turn of the event loop of its own: one caller a turn, in order. However many batches a server works on,
+ * other requests wait for one step of one of them.
+ */
+export function nextTurnAlone(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    if (waiting.length === 1) setImmediate(beginNext);
+  });
+}
+
+function beginNext(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(beginNext);
+}
+
 export function runAtOnce<T>(steps: Steps<T>): T {
   for (;;) {
     const { done, value } = steps.next();

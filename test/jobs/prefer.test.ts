@@ -16,7 +16,11 @@ test.each([
   ['wait=1.5', undefined],
   ['wait=1e3', undefined],
   ['await=5', undefined],
-  ['wait=99999999', undefined],
+  ['wait=99999999', 99_999_999],
+  ['foo; wait=7', undefined],
+  ['foo="x, wait=3"', undefined],
+  ['foo="x, wait=3", wait=4', 4],
+  ['wait=5, wait=6', 5],
 ])('Prefer: %s asks to wait %s seconds', (header, seconds) => {
   expect(readWait(header)).toBe(seconds);
 });

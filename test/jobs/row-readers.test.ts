@@ -61,7 +61,8 @@ describe('the rows of {"instances": […]}', () => {
     ['{"model":"m","instances":[1]}', 'invalid_input'],
     ['{"instances":[1}}', 'invalid_input'],
     ['{"instances":[1]]}', 'invalid_input'],
-    ['\uFEFF{"instances":[1]}', 'invalid_input'],
+    ['\uFEFF{"instances":[1]}', 'invalid_json'],
+    ['hello', 'invalid_json'],
   ])('refuses %s', (text, code) => {
     for (const size of [1, 4, 1_000]) {
       expect(read(createInstancesReader(bounds), text, () => size)).toBe(code);
@@ -96,6 +97,21 @@ describe('the rows of {"instances": […]}', () => {
     }
     expect(read(createInstancesReader(bounds), `{"instances":["${'a'.repeat(998)}"]}`)).toHaveLength(1);
   });
+});
+
+test('a row that arrives byte by byte costs the memory of its bytes, not of its pieces', () => {
+  for (const reader of [
+    createLineReader({ maxRowBytes: 4e6 }),
+    createInstancesReader({ maxRowBytes: 4e6 }),
+  ]) {
+    const bytes = Buffer.from(`{"instances":["${'a'.repeat(1_000_000)}`);
+    const before = process.memoryUsage();
+    // Each piece has memory of its own, as a socket's chunks do.
+    for (const byte of bytes) reader.push(Buffer.alloc(1, byte));
+    globalThis.gc?.();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    expect(heapUsed + arrayBuffers - before.heapUsed - before.arrayBuffers).toBeLessThan(100e6);
+  }
 });
 
 describe('the rows of lines', () => {

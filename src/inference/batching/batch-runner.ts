@@ -41,6 +41,11 @@ export class BatchRunner<Row> {
     return this.#current;
   }
 
+  hasEndedProcess(row: Row): boolean {
+    const { textOf } = this.#options;
+    return !this.#fatal.isEmpty && textOf !== undefined && this.#fatal.countOf(textOf(row)) > 0;
+  }
+
   /** Counts the processes that equal entries ended. Throws `run_failed` if the entry must not be run again. */
   countKills(row: Row): number {
     const { textOf } = this.#options;

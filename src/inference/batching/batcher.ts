@@ -57,6 +57,11 @@ export class Batcher<Row> {
     admit(call, rows, { queuedRows, queuedWeight, run: this.#runner.current }, this.#options);
   }
 
+  /** Whether an equal entry ended its process, alone in its run. */
+  hasEndedProcess(row: Row): boolean {
+    return this.#runner.hasEndedProcess(row);
+  }
+
   /**
    * Enqueues one checked entry of an admitted request. Rejects with `deadline_exceeded`; `client_closed` if the
    * connection closed before the run; `run_failed` if the engine refuses the entry, or if equal entries ended their
@@ -84,7 +89,8 @@ export class Batcher<Row> {
       };
       const queue = isBackground ? this.#background : this.#queue;
       queue.push(entry);
-      if (this.#options.executor.kind === 'isolated') this.#watch(entry, queue);
+      // An inline run blocks this thread, so only an entry that may wait for ever needs a timer.
+      if (isBackground || this.#options.executor.kind === 'isolated') this.#watch(entry, queue);
       if (this.#isRunning) return;
       if (isBackground) this.#flushSoon();
       else this.#schedule(deadline);

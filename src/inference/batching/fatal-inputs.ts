@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Inputs that end a process are rare. Each digest has 32 bytes. */
+/** Inputs that end a process are rare. Each digest is a text of 43 characters. */
 const maxInputs = 1_000;
 /** After this time, the reason for which the process ended may no longer apply. */
 const lifetimeMs = 600_000;

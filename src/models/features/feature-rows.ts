@@ -1,7 +1,6 @@
 import { RowError, ServiceError } from '../../errors.js';
 import type { Batcher, EntrySize, RunContext } from '../../inference/batching/batcher.js';
 import type { RowOutput } from '../../inference/batching/pending-row.js';
-import { RunEndedError } from '../../inference/engine/executor.js';
 import type { Row } from './encode.js';
 
 /** Rows of one request that wait and run together. */
@@ -47,12 +46,6 @@ export interface RowsShare {
   readonly share: RowOutput;
 }
 
-/** A row that cannot be answered, and why. */
-export interface FailedRow {
-  readonly from: number;
-  readonly failure: unknown;
-}
-
 /**
  * Runs the rows of one request in as few runs as `maxBatchRows` allows; other requests may share these runs. If a run
  * fails because of one row, halving finds that row. Throws `RowError` for it, otherwise as `Batcher.run` does.
@@ -60,73 +53,42 @@ export interface FailedRow {
 export async function runRows(
   batcher: Batcher<RowEntry>,
   rows: readonly Row[],
-  call: RunContext,
+  { connection: ofClient, ...call }: RunContext,
 ): Promise<readonly RowsShare[]> {
   let hasFailed = false;
   const connection = {
     // After one part of a request has failed, its other parts are not run.
     get destroyed() {
-      return hasFailed || call.connection?.destroyed === true;
+      return hasFailed || ofClient?.destroyed === true;
     },
   };
-  const onRow = (from: number, failure: unknown): never => {
-    throw new RowError(from, failure);
+  const own = { ...call, connection };
+  const runPart = async (from: number, count: number): Promise<readonly RowsShare[]> => {
+    const entry = count === 1 ? (rows[from] as Row) : new RowGroup(rows.slice(from, from + count));
+    try {
+      return [{ from, count, share: await batcher.run(entry, own) }];
+    } catch (error) {
+      if (!isOfRow(error)) throw error;
+      if (count === 1) throw new RowError(from, error);
+      const half = Math.ceil(count / 2);
+      return [...(await runPart(from, half)), ...(await runPart(from + half, count - half))];
+    }
   };
+  const { maxBatchRows } = batcher;
+  const parts: Promise<readonly RowsShare[]>[] = [];
+  for (let from = 0; from < rows.length; from += maxBatchRows) {
+    parts.push(runPart(from, Math.min(maxBatchRows, rows.length - from)));
+  }
   try {
-    return await runInParts(batcher, rows, { ...call, connection }, isOfRow, onRow);
+    return (await Promise.all(parts)).flat();
   } catch (error) {
     hasFailed = true;
     throw error;
   }
 }
 
-/**
- * The same, but a row that fails costs no other row its answer. A run whose process ended is halved as well, since one
- * of its rows may have ended it. Throws only what concerns all rows.
- */
-export function runEachRow(
-  batcher: Batcher<RowEntry>,
-  rows: readonly Row[],
-  call: RunContext,
-): Promise<readonly (RowsShare | FailedRow)[]> {
-  const onRow = (from: number, failure: unknown): FailedRow => ({ from, failure });
-  return runInParts(batcher, rows, call, (error) => isOfRow(error) || hasEndedProcess(error), onRow);
-}
-
-async function runInParts<Failed>(
-  batcher: Batcher<RowEntry>,
-  rows: readonly Row[],
-  call: RunContext,
-  mayBeOfRow: (error: unknown) => boolean,
-  onRow: (from: number, failure: unknown) => Failed,
-): Promise<readonly (RowsShare | Failed)[]> {
-  const runPart = async (from: number, count: number): Promise<readonly (RowsShare | Failed)[]> => {
-    const entry = count === 1 ? (rows[from] as Row) : new RowGroup(rows.slice(from, from + count));
-    try {
-      return [{ from, count, share: await batcher.run(entry, call) }];
-    } catch (error) {
-      if (!mayBeOfRow(error)) throw error;
-      if (count === 1) return [onRow(from, error)];
-      const half = Math.ceil(count / 2);
-      return [...(await runPart(from, half)), ...(await runPart(from + half, count - half))];
-    }
-  };
-  const { maxBatchRows } = batcher;
-  const parts: Promise<readonly (RowsShare | Failed)[]>[] = [];
-  for (let from = 0; from < rows.length; from += maxBatchRows) {
-    parts.push(runPart(from, Math.min(maxBatchRows, rows.length - from)));
-  }
-  return (await Promise.all(parts)).flat();
-}
-
 /** Whether one row can be the cause: the engine refused a row, or the outputs were too large. */
-function isOfRow(error: unknown): boolean {
+export function isOfRow(error: unknown): boolean {
   if (!(error instanceof ServiceError)) return false;
   return error.code === 'output_too_large' || (error.code === 'run_failed' && error.cause !== undefined);
-}
-
-/** Whether the run ended its process, or equal entries have ended theirs before. */
-function hasEndedProcess(error: unknown): boolean {
-  if (!(error instanceof ServiceError)) return false;
-  return error.code === 'run_failed' || error.cause instanceof RunEndedError;
 }

@@ -6,8 +6,9 @@ import type { RowOutput, RunTiming } from '../../inference/batching/pending-row.
 import type { Answer, BodyBounds, CheckedRequest, Prediction, Scalar, Task } from '../tasks/task.js';
 import { explainRefusal, type Ids, pointerTo } from '../tasks/value-refusal.js';
 import type { Decode } from './decode.js';
+import { runEachRow } from './each-row.js';
 import type { Row } from './encode.js';
-import { type RowEntry, runEachRow, runRows } from './feature-rows.js';
+import { type RowEntry, runRows } from './feature-rows.js';
 import type { FeatureSchema } from './feature-schema.js';
 
 export interface FeatureTaskParts {
@@ -71,7 +72,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
       const rows = rowsOf(requests);
       batcher.admit(call, rows.length);
       const answers: (Answer | ServiceError)[] = [];
-      for (const part of await runEachRow(batcher, rows, call)) {
+      for (const part of await runEachRow(batcher, rows, call, parts.example)) {
         if ('failure' in part) {
           answers.push(asServiceError(explain(rows, part.from, part.failure)));
           continue;

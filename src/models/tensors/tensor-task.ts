@@ -4,6 +4,7 @@ import { findLookups } from '../../inference/analysis/graph-lookups.js';
 import type { Batcher } from '../../inference/batching/batcher.js';
 import type { CallContext } from '../../inference/batching/call-context.js';
 import type { RowOutput } from '../../inference/batching/pending-row.js';
+import { RunEndedError } from '../../inference/engine/executor.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import type { TensorSpec } from '../../inference/tensors/json-read-element.js';
 import { type NestedValue, toJsonText, toNestedArrays } from '../../inference/tensors/json-write.js';
@@ -161,9 +162,12 @@ export function createTensorTask(
   };
 }
 
-/** Returns a failure that concerns this request alone. Throws any other. */
+/** Returns a failure that concerns this request alone, such as the end of the process in its run. Throws any other. */
 function toRowFailure(error: unknown): ServiceError {
-  if (error instanceof ServiceError && (error.status < 500 || error.code === 'run_failed')) return error;
+  if (!(error instanceof ServiceError)) throw error;
+  const isOfRequest = error.status < 500 && error.code !== 'client_closed';
+  const isOwn = isOfRequest || error.code === 'run_failed' || error.cause instanceof RunEndedError;
+  if (isOwn) return error;
   throw error;
 }
 

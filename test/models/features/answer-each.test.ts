@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { ServiceError } from '../../../src/errors.js';
+import { createCall } from '../../../src/inference/batching/call-context.js';
 import type { Manifest } from '../../../src/models/manifest/manifest.js';
 import type { LoadedVersion } from '../../../src/models/registry/loaded-version.js';
 import { loaderOf } from '../../helpers/one-version.js';
@@ -29,7 +30,7 @@ async function load(model: Uint8Array, runtime = {}, features: Features = x): Pr
 /** The prediction of each row, or the code of its error. */
 async function answerEach(loaded: LoadedVersion, rows: readonly object[]) {
   const requests = rows.map((row) => loaded.task.check(row));
-  const call = loaded.createCall({ arrivedAt: performance.now(), isBackground: true });
+  const call = createCall({ arrivedAt: performance.now(), isBackground: true }, 20_000);
   const answers = await loaded.task.answerEach(requests, call);
   return answers.map((it) =>
     it instanceof ServiceError ? it.code : JSON.parse(`{${it.fieldsJson}}`).prediction,
@@ -62,14 +63,41 @@ describe('rows that are answered each by itself', () => {
     loaded.retire();
   });
 
-  test('fail alone if they end the process of the model', async () => {
+  test('fail alone if they end the process of the model, wherever they stand, and the model answers on', async () => {
     const whole = { type: 'integer' as const, minimum: -(2 ** 31), maximum: 2 ** 31 - 1 };
-    const loaded = await load(wholeRemainder(), { executor: 'isolated' }, [
+    const loaded = await load(wholeRemainder(), { executor: 'isolated', timeoutMs: 5_000 }, [
       { name: 'a', ...whole, example: 7 },
       { name: 'b', ...whole, example: 3 },
     ]);
-    const rows = [...[7, 8, 9].map((a) => ({ a, b: 3 })), { a: -(2 ** 31), b: -1 }, { a: 10, b: 3 }];
-    expect(await answerEach(loaded, rows)).toEqual([1, 2, 0, 'executor_lost', 1]);
+    const fatal = { a: -(2 ** 31), b: -1 };
+    // At 128 each half that is searched first holds the row: eight processes end one after another.
+    for (const at of [128, 0, 255]) {
+      const rows = Array.from({ length: 256 }, (_unused, k) =>
+        k === at ? { ...fatal, b: -1 } : { a: k + at, b: 1_000 },
+      );
+      const answers = await answerEach(loaded, rows);
+      expect(answers.filter((it) => typeof it !== 'number')).toEqual([
+        at === 128 ? 'executor_lost' : expect.any(String),
+      ]);
+      expect(typeof answers[at]).toBe('string');
+      expect(await answerEach(loaded, [{ a: 10, b: 3 }])).toEqual([1]);
+    }
+    loaded.retire();
+  });
+
+  test('fail alone if their tensor ends the process of the model', async () => {
+    const path = folder.addVersion('scores', '1', { manifest: { task: 'tensor' }, model: wholeRemainder() });
+    const loaded = await loader.load(path, 'scores', '1');
+    const requests = [7, -(2 ** 31), 9].map((a) =>
+      loaded.task.check({ inputs: { a: [[a]], b: [[a < 0 ? -1 : 3]] } }),
+    );
+    const call = createCall({ arrivedAt: performance.now(), isBackground: true }, 20_000);
+    const answers = await loaded.task.answerEach(requests, call);
+    expect(answers.map((it) => (it instanceof ServiceError ? it.code : 'ok'))).toEqual([
+      'ok',
+      'executor_lost',
+      'ok',
+    ]);
     loaded.retire();
   });
 });

@@ -91,7 +91,8 @@ test('all rows of a request have one deadline, and rows that wait at the deadlin
   const started = performance.now();
   const { status, body, headers } = await server.post(
     '/v1/models/m:predict',
-    { instances: numbers(200) },
+    // 2 million steps: ten seconds and more on any machine.
+    { instances: numbers(200).map((k) => 10_000 + k) },
     { 'x-request-timeout-ms': '1000' },
   );
   expect([503, 504], body.error).toContain(status);
