@@ -3,7 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { WorkerLink } from './cluster/worker-link.js';
 import type { Config } from './config/read-config.js';
 import arrival from './http/arrival.js';
-import { batchTypes } from './http/batch-body.js';
+import { describeBatchBody } from './http/batch-body.js';
 import { createClientErrorHandler, createConnectHandler, createRefuse } from './http/client-errors.js';
 import drain, { type Draining } from './http/drain.js';
 import jsonBody from './http/json-body.js';
@@ -162,8 +162,7 @@ export async function buildServer(
         schema: {
           ...schema,
           ...(route.config?.documentedBody && {
-            body: route.config.documentedBody,
-            consumes: [...batchTypes],
+            body: { content: describeBatchBody(route.config.documentedBody) },
           }),
           ...(route.config?.isLimited && { [limitedMark]: true }),
         },

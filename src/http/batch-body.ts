@@ -4,12 +4,21 @@ import { ServiceError } from '../errors.js';
 
 /** The body of a batch, as a stream that has been unpacked. */
 export interface BatchBody {
-  /** Whether each line is a row; otherwise the body is one JSON object. */
-  readonly isLines: boolean;
+  readonly format: RowFormat;
   readonly bytes: AsyncIterable<Buffer>;
 }
 
-export const batchTypes = ['application/json', 'application/x-ndjson'] as const;
+const formats = {
+  'application/json': 'object',
+  'application/x-ndjson': 'lines',
+  'text/csv': 'csv',
+} as const;
+
+/** How the rows of a body are written: one JSON object, a row in each line, or CSV with a header. */
+type RowFormat = (typeof formats)[keyof typeof formats];
+
+export const batchTypes = Object.keys(formats) as readonly (keyof typeof formats)[];
+const noHeader = /;\s*header\s*=\s*"?absent\b/i;
 const otherCharset = /;\s*charset\s*=(?!\s*"?utf-?8"?\s*(?:;|$))/i;
 
 /**
@@ -19,12 +28,16 @@ const otherCharset = /;\s*charset\s*=(?!\s*"?utf-?8"?\s*(?:;|$))/i;
 export function openBatchBody(request: IncomingMessage): BatchBody {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
   if (otherCharset.test(type)) throw unsupported('The charset must be utf-8.');
-  const isLines = type.toLowerCase().startsWith('application/x-ndjson');
+  const name = batchTypes.find((it) => type.toLowerCase().startsWith(it)) ?? 'application/json';
+  const format = formats[name];
+  if (format === 'csv' && noHeader.test(type)) {
+    throw unsupported('CSV needs a header: the first line has the names of the columns.');
+  }
   switch (encoding.toLowerCase()) {
     case 'identity':
-      return { isLines, bytes: request.iterator({ destroyOnReturn: false }) };
+      return { format, bytes: request.iterator({ destroyOnReturn: false }) };
     case 'gzip':
-      return { isLines, bytes: unpack(request) };
+      return { format, bytes: unpack(request) };
     default:
       throw unsupported('The body may be compressed with gzip, and with nothing else.');
   }
@@ -48,4 +61,12 @@ async function* unpack(request: IncomingMessage): AsyncGenerator<Buffer> {
 function unsupported(detail: string): ServiceError {
   const headers = { 'accept-encoding': 'identity, gzip' };
   return new ServiceError('unsupported_media_type', { detail, headers });
+}
+
+/** The types of a body for the OpenAPI document. `object` is the schema of the JSON form; the others are texts. */
+export function describeBatchBody(object: Readonly<Record<string, unknown>>) {
+  const text = { type: 'string' };
+  return Object.fromEntries(
+    batchTypes.map((type) => [type, { schema: formats[type] === 'object' ? object : text }]),
+  );
 }

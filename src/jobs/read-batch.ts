@@ -3,7 +3,7 @@ import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { parseClientJson } from '../text/client-json.js';
 import { nextTurnAlone } from '../time/slices.js';
 import type { BatchRow } from './batch-predictor.js';
-import { type RowReader, refuseJson } from './row-reader.js';
+import { type ReadRow, type RowReader, refuseJson } from './readers/row-reader.js';
 
 export interface BatchBounds {
   readonly maxBytes: number;
@@ -50,14 +50,15 @@ export async function* readBatch(
       throw new ServiceError(error.code, { detail, cause: error });
     }
   };
-  const take = function* (rows: readonly Buffer[]): Generator<readonly BatchRow[]> {
+  const take = function* (rows: readonly ReadRow[]): Generator<readonly BatchRow[]> {
     for (const row of rows) {
       if (count === maxRows) {
         const detail = `The body has more than ${maxRows} rows: send them in several requests.`;
         throw new ServiceError('body_too_large', { detail });
       }
-      chunk.push(parse(row));
-      chunkBytes += row.length;
+      const isRefused = row instanceof ServiceError;
+      chunk.push(isRefused ? { error: row } : parse(row));
+      if (!isRefused) chunkBytes += row.length;
       count += 1;
       if (chunk.length < chunkRows && chunkBytes < maxChunkBytes) continue;
       yield chunk;

@@ -5,10 +5,9 @@ import { batchTypes, openBatchBody } from '../http/batch-body.js';
 import { discardBody } from '../http/discard-body.js';
 import { readPredictionRequest } from '../http/prediction-request.js';
 import { BatchLimits, type BatchResults } from '../jobs/batch-results.js';
-import { createInstancesReader } from '../jobs/instances-reader.js';
-import { createLineReader } from '../jobs/line-reader.js';
 import { readWait } from '../jobs/prefer.js';
 import { readBatch, refuseLargeBody } from '../jobs/read-batch.js';
+import { createRowReader } from '../jobs/readers/create-row-reader.js';
 import { toBatchHead, toResultsText } from '../schemas/batch.js';
 
 declare module 'fastify' {
@@ -57,7 +56,7 @@ const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) 
     operationId,
     summary: `Predict many rows with ${whose}`,
     description:
-      'Each row is answered by itself: a row that fails costs no other row its answer. As `application/x-ndjson` each line is a row. The body may be compressed with gzip.',
+      'Each row is answered by itself: a row that fails costs no other row its answer. As `application/x-ndjson` each line is a row, and as `text/csv` each record. The body may be compressed with gzip.',
     tags: ['batch'],
     response: { 200: { $ref: 'BatchAnswer#' } },
   });
@@ -93,9 +92,8 @@ async function answerBatch(
   const maxBytes = options.BATCH_BODY_LIMIT_BYTES;
   // Before a byte of the body is read, and before a client that waits for `100 Continue` is invited to send it.
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw refuseLargeBody(maxBytes);
-  const { isLines, bytes } = openBatchBody(request.raw);
+  const { format, bytes } = openBatchBody(request.raw);
   const rowBounds = { maxRowBytes: options.BODY_LIMIT_BYTES };
-  const reader = isLines ? createLineReader(rowBounds) : createInstancesReader(rowBounds);
   const bounds = { maxBytes, maxRows: options.BATCH_MAX_ROWS };
   const { arrivedAt, timeoutMs = options.limitMs } = asked.caller;
   const closed = new AbortController();
@@ -105,7 +103,8 @@ async function answerBatch(
     let [rows, failed] = [0, 0];
     const { model, version } = await app.batchPredictor.predict(
       { ...asked, limitMs: options.limitMs },
-      (loaded) => readBatch(bytes, reader, bounds, loaded, isLines),
+      (loaded) =>
+        readBatch(bytes, createRowReader(format, rowBounds, loaded), bounds, loaded, format !== 'object'),
       (outcomes) => {
         const text = toResultsText(rows, outcomes, options.showsProblems);
         const isFirst = rows === 0;

@@ -197,6 +197,64 @@ describe('POST /predict/batch', () => {
   });
 });
 
+describe('a batch as CSV', () => {
+  const postCsv = (text: string, type = 'text/csv', path = '/predict/batch') =>
+    server.post(path, text, { 'content-type': type });
+
+  test.each(['text/csv', 'text/csv; charset=utf-8', 'Text/CSV;header=present'])(
+    'answers each record as %s',
+    async (type) => {
+      const { status, body } = await postCsv('x\n1\nNA\n"2"\n3,4\n', type);
+      expect(status).toBe(200);
+      expect([body.completed_instances, body.failed_instances]).toEqual([2, 2]);
+      expect(body.results.map((it: { prediction?: number }) => it.prediction)).toEqual([
+        3,
+        undefined,
+        6,
+        undefined,
+      ]);
+      expect(body.results[1].error.errors[0]).toEqual({
+        pointer: '/x',
+        message: 'must be a number, got "NA"',
+      });
+      expect(body.results[3].error.detail).toBe(
+        'The record in line 5 cannot be read: it has 2 fields, and the header has one.',
+      );
+    },
+  );
+
+  test('answers as many rows as allowed', async () => {
+    const csv = (count: number) =>
+      `x\n${rows(count)
+        .map(({ x }) => `${x}\n`)
+        .join('')}`;
+    const { body } = await postCsv(csv(5_000));
+    expect(body.results.map((it: { prediction: number }) => it.prediction)).toEqual(
+      rows(5_000).map(({ x }) => 3 * x),
+    );
+    expect((await postCsv(csv(5_001))).body.code).toBe('body_too_large');
+  });
+
+  test('is refused for its header, its type and a model of tensors', async () => {
+    const { status, body } = await postCsv('y\n1\n');
+    expect([status, body.code, body.errors]).toEqual([
+      400,
+      'invalid_input',
+      [
+        { pointer: '/y', message: 'is a column that is not a feature of double; did you mean x?' },
+        { pointer: '/x', message: 'is required, and the header has no column "x"' },
+      ],
+    ]);
+    expect((await postCsv('x\n')).body.detail).toMatch(/has no rows/);
+    for (const type of ['text/csv; header=absent', 'text/csv; charset=latin1']) {
+      expect((await postCsv('x\n1\n', type)).status).toBe(415);
+    }
+    const tensors = await postCsv('X\n1\n', 'text/csv', '/models/image/predict/batch');
+    expect([tensors.status, tensors.body.code]).toEqual([415, 'unsupported_media_type']);
+    expect(tensors.body.detail).toMatch(/^image takes tensors/);
+  });
+});
+
 describe('a compressed batch', () => {
   const send = async (bytes: Buffer, encoding = 'gzip') => {
     const reply = await server.app.inject({

@@ -5,7 +5,7 @@ import { type ElementType, numberBounds, schemaBounds } from '../../inference/te
 import { describeValue, pointerToken } from '../../text/describe-value.js';
 import { createSearchBudget, didYouMean, maxSuggested, nearestNames } from '../../text/did-you-mean.js';
 import { isEncodableText } from '../../text/encodable-text.js';
-import { boundsOf, categoriesOf, findValueFault } from '../manifest/feature-value.js';
+import { boundsOf, categoriesOf, findValueFault, isRequired } from '../manifest/feature-value.js';
 import type { Feature } from '../manifest/manifest.js';
 import { findForeignForm, sketchObject } from '../tasks/foreign-body.js';
 import type { Row } from './encode.js';
@@ -58,10 +58,6 @@ function rowSchema(
     return [it.feature.name, isRequired(it.feature) ? schema : Type.Optional(schema)] as const;
   });
   return Type.Object(Object.fromEntries(entries), { additionalProperties: !isClosed });
-}
-
-function isRequired(feature: Feature): boolean {
-  return !feature.nullable && feature.default === undefined;
 }
 
 function toCheckSchema(it: TypedFeature): TSchema {

@@ -8,6 +8,11 @@ export function categoriesOf(feature: Feature): readonly string[] | undefined {
   return feature.enum ?? (feature.codes && Object.keys(feature.codes));
 }
 
+/** Whether each row must have the feature. Without it, the default or null takes its place. */
+export function isRequired(feature: Feature): boolean {
+  return !feature.nullable && feature.default === undefined;
+}
+
 /** The numbers that a feature takes: within the manifest's bounds and those of the tensor's type. */
 export function boundsOf(feature: Feature, type?: ElementType) {
   const held = type === undefined ? undefined : numberBounds(type);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { createInstancesReader } from '../../src/jobs/instances-reader.js';
-import { createLineReader } from '../../src/jobs/line-reader.js';
-import type { RowReader } from '../../src/jobs/row-reader.js';
-import { createRandom } from '../helpers/onnx/random.js';
+import { createInstancesReader } from '../../../src/jobs/readers/instances-reader.js';
+import { createLineReader } from '../../../src/jobs/readers/line-reader.js';
+import type { RowReader } from '../../../src/jobs/readers/row-reader.js';
+import { createRandom } from '../../helpers/onnx/random.js';
 
 const bounds = { maxRowBytes: 1_000 };
 

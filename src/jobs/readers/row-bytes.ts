@@ -19,10 +19,15 @@ export class RowBytes {
     return this.#length;
   }
 
+  /** Throws `body_too_large` if a row has too many bytes. `row` is its index, for the error. */
+  check(length: number, row: number): void {
+    if (length > this.#bounds.maxRowBytes) throw refuseLongRow(row, this.#bounds);
+  }
+
   /** `row` is the index of the row, for the error. Throws `body_too_large`. */
   add(piece: Buffer, row: number): void {
     const length = this.#length + piece.length;
-    if (length > this.#bounds.maxRowBytes) throw refuseLongRow(row, this.#bounds);
+    this.check(length, row);
     if (this.#length === 0) {
       this.#whole = piece;
     } else {

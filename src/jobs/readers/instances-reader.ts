@@ -1,4 +1,4 @@
-import { ServiceError } from '../errors.js';
+import { ServiceError } from '../../errors.js';
 import { RowBytes } from './row-bytes.js';
 import { type RowBounds, type RowReader, refuseJson } from './row-reader.js';
 

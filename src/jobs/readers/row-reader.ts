@@ -1,11 +1,17 @@
-import { ServiceError } from '../errors.js';
+import { ServiceError } from '../../errors.js';
 
-/** The rows of a body, as the bytes of each, in order. */
+/** The JSON of a row in bytes, or the error of a row that has none. */
+export type ReadRow = Buffer | ServiceError;
+
+/** The rows of a body, in order. */
 export interface RowReader {
-  /** Takes the next bytes of the body, and returns the rows that they complete. Throws `invalid_json`, `invalid_input`. */
-  push(chunk: Buffer): readonly Buffer[];
+  /**
+   * Takes the next bytes of the body, and returns the rows that they complete. Throws what concerns the whole body:
+   * `invalid_json`, `invalid_input`, `body_too_large`.
+   */
+  push(chunk: Buffer): readonly ReadRow[];
   /** The body has ended: returns the rows that are left. Throws as `push` does. */
-  end(): readonly Buffer[];
+  end(): readonly ReadRow[];
 }
 
 /** Bounds of one row, in bytes. */
