@@ -8,6 +8,7 @@ import { createClientErrorHandler, createConnectHandler, createRefuse } from './
 import drain, { type Draining } from './http/drain.js';
 import jsonBody from './http/json-body.js';
 import pipelining from './http/pipelining.js';
+import { createFaultLog } from './http/refusal-log.js';
 import requestId, { createRequestId } from './http/request-id.js';
 import { createResponseClass } from './http/server-response.js';
 import protocol from './http/strict-http.js';
@@ -16,7 +17,7 @@ import cache from './plugins/cache.js';
 import clientAddress from './plugins/client-address.js';
 import cluster from './plugins/cluster.js';
 import cors from './plugins/cors.js';
-import { createFaultLog } from './plugins/error-log.js';
+import jobs from './plugins/jobs.js';
 import metrics from './plugins/metrics.js';
 import predictor from './plugins/predictor.js';
 import problems, { sendProblem, toServiceError } from './plugins/problems.js';
@@ -29,6 +30,7 @@ import unmatched from './plugins/unmatched.js';
 import kserveV1Routes from './protocols/kserve-v1/routes.js';
 import adminRoutes from './routes/admin.js';
 import batchRoutes from './routes/batch.js';
+import batchJobRoutes from './routes/batch-jobs.js';
 import docsRoutes from './routes/docs.js';
 import errorRoutes from './routes/errors.js';
 import healthRoutes from './routes/health.js';
@@ -37,6 +39,7 @@ import modelRoutes from './routes/models.js';
 import predictRoutes from './routes/predict.js';
 import rootRoutes from './routes/root.js';
 import { BatchAnswerSchema, BatchRequestSchema } from './schemas/batch.js';
+import { JobListSchema, JobSchema } from './schemas/job.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
 import { limitedMark, securitySchemes } from './schemas/openapi/document.js';
 import { ProblemSchema } from './schemas/problem.js';
@@ -49,6 +52,8 @@ import { serverVersion } from './version.js';
 const schemas = [
   BatchRequestSchema,
   BatchAnswerSchema,
+  JobSchema,
+  JobListSchema,
   ProblemSchema,
   VersionSchema,
   ModelSchema,
@@ -142,6 +147,7 @@ export async function buildServer(
   await app.register(registry, config);
   await app.register(cache, config);
   await app.register(predictor);
+  await app.register(jobs, config);
   await app.register(cluster, { link, requiredModels: config.REQUIRED_MODELS });
 
   if (config.DOCS === 'on') {
@@ -174,6 +180,7 @@ export async function buildServer(
   }
   await app.register(predictRoutes);
   await app.register(batchRoutes, { ...config, showsProblems: problemSettings.showsProblems });
+  await app.register(batchJobRoutes, config);
   await app.register(kserveV1Routes);
   await app.register(modelRoutes);
   await app.register(healthRoutes, { serverVersion });

@@ -26,8 +26,11 @@ export const errorCatalogue = {
   not_found: { status: 404, title: 'There is nothing at this address', retry: 'no' },
   model_not_found: { status: 404, title: 'There is no such model', retry: 'no' },
   version_not_found: { status: 404, title: 'The model has no such version', retry: 'no' },
+  job_not_found: { status: 404, title: 'There is no such job', retry: 'no' },
   method_not_allowed: { status: 405, title: 'This address does not take this method', retry: 'no' },
   request_timeout: { status: 408, title: 'The request did not arrive in time', retry: 'at once' },
+  idempotency_conflict: { status: 409, title: 'The idempotency key belongs to another request', retry: 'no' },
+  job_not_cancellable: { status: 409, title: 'The job has ended already', retry: 'no' },
   body_too_large: { status: 413, title: 'The body is too large', retry: 'no' },
   unsupported_media_type: { status: 415, title: 'The body is not of a type that is understood', retry: 'no' },
   output_not_finite: { status: 422, title: 'The answer of the model is not a finite number', retry: 'no' },
@@ -43,6 +46,7 @@ export const errorCatalogue = {
   executor_lost: { status: 503, title: 'The process that runs the model has ended', retry: 'after' },
   model_unavailable: { status: 503, title: 'The model cannot answer now', retry: 'with Retry-After' },
   cache_unavailable: { status: 503, title: 'The cache cannot be reached', retry: 'after' },
+  jobs_unavailable: { status: 503, title: 'The server cannot keep jobs now', retry: 'after' },
   deadline_exceeded: { status: 504, title: 'The answer did not come in time', retry: 'with Retry-After' },
 } as const satisfies Record<string, { status: number; title: string; retry: keyof typeof retryTexts }>;
 

@@ -45,18 +45,6 @@ export const edgeVariables = {
     default: 8_388_608,
     description: 'The maximum size of a request body, and of a row of a batch.',
   }),
-  BATCH_BODY_LIMIT_BYTES: Type.Integer({
-    minimum: 1_024,
-    maximum: 1_073_741_824,
-    default: 33_554_432,
-    description: 'The maximum size of the body of a batch, after it is unpacked.',
-  }),
-  BATCH_MAX_ROWS: Type.Integer({
-    minimum: 1,
-    maximum: 1_000_000,
-    default: 100_000,
-    description: 'The maximum number of rows of a batch.',
-  }),
   HEADERS_TIMEOUT_MS: Milliseconds(
     'The longest time in which the headers of a request must arrive.',
     10_000,

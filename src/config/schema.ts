@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { accessVariables } from './auth.js';
 import { cacheVariables } from './cache.js';
 import { edgeVariables } from './http.js';
+import { jobVariables } from './jobs.js';
 import { modelsVariables } from './models.js';
 import { processVariables } from './process.js';
 
@@ -11,5 +12,6 @@ export const ConfigSchema = Type.Object({
   ...accessVariables,
   ...cacheVariables,
   ...modelsVariables,
+  ...jobVariables,
   ...processVariables,
 });

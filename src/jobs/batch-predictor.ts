@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { asServiceError, ServiceError } from '../errors.js';
 import { type Caller, createCall } from '../inference/batching/call-context.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
-import type { Registry } from '../models/registry/registry.js';
 import type { Answer, CheckedRequest } from '../models/tasks/task.js';
 import type { Predictions } from '../prediction-event.js';
 import { nextTurnAlone } from '../time/slices.js';
@@ -16,9 +15,6 @@ export type RowOutcome =
   | { readonly error: ServiceError };
 
 export interface BatchRequest {
-  /** By name or alias; left out, the default model, or the default version. */
-  readonly model?: string | undefined;
-  readonly version?: string | undefined;
   readonly requestId: string;
   readonly keyId?: string | undefined;
   readonly caller: Caller;
@@ -30,38 +26,36 @@ export interface BatchPredictor {
   /**
    * Predicts many rows with one version, each by itself: a row that fails costs no other row its answer. The rows run
    * below the rows of other requests, and the cache is not used, since a batch would fill it with rows that do not
-   * repeat. `read` gives the rows in chunks, and `onOutcomes` gets what came of each chunk, in order; the next chunk
-   * waits for it.
-   * Throws what concerns all rows: see `Registry.lease` and `Task.answerEach`; and what `read` throws.
+   * repeat. `rows` gives them in chunks, and `onOutcomes` gets what came of each chunk, in order. The caller holds the
+   * version's lease until the promise is settled. Throws what concerns all rows: see `Task.answerEach`; and what `rows`
+   * and `onOutcomes` throw.
    */
   predict(
+    loaded: LoadedVersion,
     request: BatchRequest,
-    read: (loaded: LoadedVersion) => AsyncIterable<readonly BatchRow[]>,
-    onOutcomes: (outcomes: readonly RowOutcome[]) => Promise<void> | undefined,
-  ): Promise<{ readonly model: string; readonly version: string }>;
+    rows: AsyncIterable<readonly BatchRow[]>,
+    onOutcomes: (outcomes: readonly RowOutcome[]) => void,
+  ): Promise<void>;
 }
 
-export function createBatchPredictor(registry: Registry, predictions: Predictions): BatchPredictor {
+export function createBatchPredictor(predictions: Predictions): BatchPredictor {
   return {
-    async predict(request, read, onOutcomes) {
-      const loaded = registry.lease(request.model, request.version);
+    async predict(loaded, request, chunks, onOutcomes) {
       const call = createCall({ ...request.caller, isBackground: true }, request.limitMs);
       let running: Promise<readonly RowOutcome[]> | undefined;
       try {
         // The rows of a chunk run while the next chunk is read.
-        for await (const rows of read(loaded)) {
+        for await (const rows of chunks) {
           const last = running;
           running = answerChunk(rows);
           // The `await` of the next round throws the failure.
           running.catch(() => undefined);
-          if (last !== undefined) await onOutcomes(await last);
+          if (last !== undefined) onOutcomes(await last);
         }
-        if (running !== undefined) await onOutcomes(await running);
-        return { model: loaded.name, version: loaded.version };
+        if (running !== undefined) onOutcomes(await running);
       } finally {
         // No run may be in progress when the lease ends.
         await running?.catch(() => undefined);
-        loaded.release();
       }
 
       async function answerChunk(rows: readonly BatchRow[]): Promise<readonly RowOutcome[]> {

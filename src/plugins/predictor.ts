@@ -31,7 +31,7 @@ export default fp(
     predictions.subscribe(createPredictionMetrics(app.metrics));
     app.decorate('predictions', predictions);
     app.decorate('predictor', createPredictor(app.registry, predictions, app.cachedAnswers));
-    app.decorate('batchPredictor', createBatchPredictor(app.registry, predictions));
+    app.decorate('batchPredictor', createBatchPredictor(predictions));
   },
   { name: 'predictor', fastify: '5.x', dependencies: ['cache', 'metrics', 'registry'] },
 );

@@ -2,10 +2,10 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, Route
 import fp from 'fastify-plugin';
 import { type ErrorCode, maxProblems, ServiceError } from '../errors.js';
 import { discardBody } from '../http/discard-body.js';
+import { describeRefused, type FaultLog } from '../http/refusal-log.js';
 import { toErrorBody } from '../schemas/error-body.js';
 import type { ProblemSettings } from '../schemas/problem.js';
 import { pointerToken } from '../text/describe-value.js';
-import { describeRefused, type FaultLog } from './error-log.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

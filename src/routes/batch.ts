@@ -1,18 +1,28 @@
 import { finished, Readable } from 'node:stream';
+import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { ServiceError } from '../errors.js';
 import { batchTypes, openBatchBody } from '../http/batch-body.js';
 import { discardBody } from '../http/discard-body.js';
 import { readPredictionRequest } from '../http/prediction-request.js';
-import { BatchLimits, type BatchResults } from '../jobs/batch-results.js';
+import { acceptJob, readIdempotencyKey, waitForJob } from '../jobs/accept-job.js';
+import { answerNow, type BatchAnswer, type ToResultsText } from '../jobs/answer-now.js';
+import { BatchMemory, type BatchShare } from '../jobs/batch-memory.js';
+import type { BatchRequest } from '../jobs/batch-predictor.js';
 import { readWait } from '../jobs/prefer.js';
-import { readBatch, refuseLargeBody } from '../jobs/read-batch.js';
+import { countRows, type Job } from '../jobs/queue/job.js';
+import type { JobStore } from '../jobs/queue/job-store.js';
+import { readResultLines } from '../jobs/queue/result-reader.js';
+import { readRows, refuseLargeBody } from '../jobs/read-rows.js';
 import { createRowReader } from '../jobs/readers/create-row-reader.js';
+import { Submission } from '../jobs/submission.js';
+import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { toBatchHead, toResultsText } from '../schemas/batch.js';
+import { toJobAnswer } from '../schemas/job.js';
+import { ownerOf } from './job-owner.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The body of a route that reads it as a stream: for the OpenAPI document alone. */
+    /** The types of a body that the route reads as a stream, and their schemas: for the OpenAPI document alone. */
     documentedBody?: Readonly<Record<string, unknown>>;
   }
 }
@@ -21,28 +31,43 @@ export interface BatchRouteOptions {
   readonly BATCH_BODY_LIMIT_BYTES: number;
   readonly BATCH_MAX_ROWS: number;
   readonly BODY_LIMIT_BYTES: number;
+  readonly JOB_TTL_SECONDS: number;
   /** Whether the error of a row lists its problems. */
   readonly showsProblems: boolean;
 }
 
-/** The time for an answer, in seconds, if the client does not say `Prefer: wait=N`, and the longest that it may say. */
-const defaultWait = 30;
+const headers = Type.Object({
+  prefer: Type.Optional(
+    Type.String({
+      description: '`wait=N`: the answer has the results if they come within N seconds (RFC 7240)',
+    }),
+  ),
+  'idempotency-key': Type.Optional(
+    Type.String({ description: 'A second request with the same key and rows answers with the first job' }),
+  ),
+});
+const accepted = {
+  headers: { location: { type: 'string', description: 'The address of the job' } },
+  content: { 'application/json': { schema: { $ref: 'Job#' } } },
+};
+
+/** The longest time that a client may ask to wait, in seconds. */
 const maxWait = 300;
-/** A client must have read its answer in this time: meanwhile it takes the place of another batch. */
+/** A client must have read its answer in this time: meanwhile it holds memory. */
 const maxSendMs = 60_000;
 
-/** Many rows in one request. A row that fails costs no other row its answer. */
+/** Many rows in one request: answered later, as a job, or at once if the client prefers to wait. */
 const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) => {
-  const limits = new BatchLimits();
+  const memory = new BatchMemory();
   app.removeAllContentTypeParsers();
   // The body stays a stream: it is never held whole.
   app.addContentTypeParser([...batchTypes], (_request, _payload, done) => done(null));
-  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<Readable> => {
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     try {
       const wait = readWait(request.headers['prefer']);
-      const seconds = Math.min(wait ?? defaultWait, maxWait);
+      const seconds = Math.min(wait ?? 0, maxWait);
       if (wait !== undefined) reply.header('preference-applied', `wait=${seconds}`);
-      return await answerBatch(app, request, reply, { ...options, limits, limitMs: 1_000 * seconds });
+      return await answerBatch(app, request, reply, { ...options, memory, waitMs: 1_000 * seconds });
     } catch (error) {
       // A connection that is closed while the client still sends is reset, and the client does not see the error.
       await discardBody(request.raw, reply.raw);
@@ -56,9 +81,10 @@ const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) 
     operationId,
     summary: `Predict many rows with ${whose}`,
     description:
-      'Each row is answered by itself: a row that fails costs no other row its answer. As `application/x-ndjson` each line is a row, and as `text/csv` each record. The body may be compressed with gzip.',
+      'The rows are kept as a job, which `location` names. With `prefer: wait=N` the answer has the results if they come within N seconds. Each row is answered by itself: a row that fails costs no other row its answer. As `application/x-ndjson` each line is a row; as `text/csv` the first line has the names of the features. The body may be compressed with gzip.',
     tags: ['batch'],
-    response: { 200: { $ref: 'BatchAnswer#' } },
+    headers,
+    response: { 200: { $ref: 'BatchAnswer#' }, 202: { description: 'The job', ...accepted } },
   });
   app.post(
     '/predict/batch',
@@ -78,8 +104,8 @@ const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) 
 };
 
 interface Answering extends BatchRouteOptions {
-  readonly limits: BatchLimits;
-  readonly limitMs: number;
+  readonly memory: BatchMemory;
+  readonly waitMs: number;
 }
 
 async function answerBatch(
@@ -87,58 +113,96 @@ async function answerBatch(
   request: FastifyRequest,
   reply: FastifyReply,
   options: Answering,
-): Promise<Readable> {
+): Promise<unknown> {
   const asked = readPredictionRequest(app, request);
   const maxBytes = options.BATCH_BODY_LIMIT_BYTES;
   // Before a byte of the body is read, and before a client that waits for `100 Continue` is invited to send it.
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw refuseLargeBody(maxBytes);
+  const key = readIdempotencyKey(request.headers['idempotency-key']);
   const { format, bytes } = openBatchBody(request.raw);
-  const rowBounds = { maxRowBytes: options.BODY_LIMIT_BYTES };
-  const bounds = { maxBytes, maxRows: options.BATCH_MAX_ROWS };
-  const { arrivedAt, timeoutMs = options.limitMs } = asked.caller;
-  const closed = new AbortController();
-  reply.raw.once('close', () => closed.abort());
-  const results = options.limits.open(arrivedAt + Math.min(timeoutMs, options.limitMs), closed.signal);
+  const loaded = app.registry.lease(asked.model, asked.version);
   try {
-    let [rows, failed] = [0, 0];
-    const { model, version } = await app.batchPredictor.predict(
-      { ...asked, limitMs: options.limitMs },
-      (loaded) =>
-        readBatch(bytes, createRowReader(format, rowBounds, loaded), bounds, loaded, format !== 'object'),
-      (outcomes) => {
-        const text = toResultsText(rows, outcomes, options.showsProblems);
-        const isFirst = rows === 0;
-        rows += outcomes.length;
-        failed += outcomes.filter((it) => 'error' in it).length;
-        return results.add(isFirst ? text : `,${text}`);
-      },
-    );
-    return send(reply, toBatchHead({ model, version, rows, failed }), results);
-  } catch (error) {
-    results.release();
-    throw explainDeadline(error);
+    const reader = createRowReader(format, { maxRowBytes: options.BODY_LIMIT_BYTES }, loaded);
+    const rows = readRows(bytes, reader, { maxBytes, maxRows: options.BATCH_MAX_ROWS });
+    const submission = new Submission(rows, loaded, format === 'object');
+    const { arrivedAt, timeoutMs = options.waitMs } = asked.caller;
+    const limitMs = Math.min(timeoutMs, options.waitMs);
+    // A client that sends a key wants no second job: then the rows are stored first.
+    if (limitMs > 0 && key === undefined) {
+      const answer = await tryNow(app, reply, { ...asked, limitMs }, loaded, submission, options);
+      if (answer !== undefined) return answer;
+    }
+    const spec = {
+      owner: ownerOf(request),
+      model: loaded.name,
+      version: loaded.version,
+      identity: loaded.identity,
+      requestId: request.id,
+    };
+    const job = await acceptJob(app.jobs, spec, submission, key);
+    const ended = key === undefined ? undefined : await waitForJob(app.jobs, job, arrivedAt + limitMs);
+    if (ended?.state === 'completed') return sendStored(app.jobs, reply, ended);
+    reply.code(202).header('location', `/predict/batch/${job.id}`);
+    return toJobAnswer(ended ?? job, 1_000 * options.JOB_TTL_SECONDS);
+  } finally {
+    loaded.release();
   }
 }
 
-/** The answer as a stream. Its results are in memory, and the batch has its place, until it has been sent. */
-function send(reply: FastifyReply, head: string, results: BatchResults): Readable {
+/** Undefined if the time or the memory does not suffice. */
+async function tryNow(
+  app: FastifyInstance,
+  reply: FastifyReply,
+  request: BatchRequest,
+  loaded: LoadedVersion,
+  submission: Submission,
+  { memory, showsProblems }: Answering,
+): Promise<Readable | undefined> {
+  const share = memory.open();
+  if (share === undefined) return undefined;
+  const toText: ToResultsText = (from, outcomes) => toResultsText(from, outcomes, showsProblems);
+  let answer: BatchAnswer | undefined;
+  try {
+    answer = await answerNow(app.batchPredictor, loaded, request, submission, share, toText);
+  } finally {
+    if (answer === undefined) share.release();
+  }
+  return answer && send(reply, loaded, answer, share);
+}
+
+/** The answer as a stream. Its results are in memory, and the batch has its share of it, until it has been sent. */
+function send(
+  reply: FastifyReply,
+  { name: model, version }: LoadedVersion,
+  { rows, failed, results }: BatchAnswer,
+  share: BatchShare,
+): Readable {
   const { raw } = reply;
   const timer = setTimeout(() => raw.destroy(), maxSendMs);
   finished(raw, () => {
     clearTimeout(timer);
-    results.release();
+    share.release();
   });
-  reply.header('content-type', 'application/json; charset=utf-8');
-  reply.header('content-length', Buffer.byteLength(head) + results.bytes + 2);
-  return Readable.from([head, ...results.pieces, ']}'], { objectMode: false });
+  const head = toBatchHead({ model, version, rows, failed });
+  const bytes = results.reduce((sum, { length }) => sum + length, Buffer.byteLength(head) + 2);
+  reply.header('content-type', 'application/json; charset=utf-8').header('content-length', bytes);
+  return Readable.from([head, ...results, ']}'], { objectMode: false });
 }
 
-/** A batch that has passed its limit has no `Retry-After`: the same rows would take as long again. */
-function explainDeadline(error: unknown): unknown {
-  if (!(error instanceof ServiceError) || error.code !== 'deadline_exceeded') return error;
-  const detail =
-    'Not all rows were answered in time: send fewer rows, or `prefer: wait=N` with more seconds.';
-  return new ServiceError('deadline_exceeded', { detail, cause: error });
+/** The answer from the stored results of a job. */
+function sendStored(jobs: JobStore, reply: FastifyReply, job: Job): Readable {
+  const { model, version, failedRows: failed } = job;
+  reply.header('content-type', 'application/json; charset=utf-8');
+  async function* pieces(): AsyncGenerator<string> {
+    yield toBatchHead({ model, version, rows: countRows(job), failed });
+    let comma = '';
+    for await (const lines of readResultLines(jobs, job, 0)) {
+      yield comma + lines.toString('utf8', 0, lines.length - 1).replaceAll('\n', ',');
+      comma = ',';
+    }
+    yield ']}';
+  }
+  return Readable.from(pieces(), { objectMode: false });
 }
 
 export default batchRoutes;

@@ -63,6 +63,11 @@ export function toResultsText(from: number, outcomes: readonly RowOutcome[], sho
   return outcomes.map((outcome, k) => toResultText(from + k, outcome, showsProblems)).join(',');
 }
 
+/** The results of some rows as lines of JSON. `from` is the index of the first one. */
+export function toResultLines(from: number, outcomes: readonly RowOutcome[], showsProblems: boolean): string {
+  return outcomes.map((outcome, k) => `${toResultText(from + k, outcome, showsProblems)}\n`).join('');
+}
+
 /** A row's answer, or its error: as in `Problem`, without the members that are the same for all rows. */
 function toResultText(index: number, outcome: RowOutcome, showsProblems: boolean): string {
   if (!('error' in outcome)) {

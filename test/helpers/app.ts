@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { buildServer } from '../../src/app.js';
@@ -27,7 +30,8 @@ export async function buildTestApp(environment: Record<string, string> = {}): Pr
     { level: environment['LOG_LEVEL'] ?? 'info' },
     { write: (line) => logs.push(JSON.parse(line)) },
   );
-  const app = await buildServer(readConfig(environment), logger);
+  const stateDir = mkdtempSync(join(tmpdir(), 'sardonyx-state-'));
+  const app = await buildServer(readConfig({ STATE_DIR: stateDir, ...environment }), logger);
   await app.modelsLoaded;
   const inject = async (
     method: 'GET' | 'POST',
@@ -36,7 +40,7 @@ export async function buildTestApp(environment: Record<string, string> = {}): Pr
     headers: Record<string, string> = {},
   ) => {
     const reply = await app.inject({ method, url, headers, ...(payload !== undefined && { payload }) });
-    const isJson = /json/.test(String(reply.headers['content-type']));
+    const isJson = /[/+]json/.test(String(reply.headers['content-type']));
     const body = isJson ? JSON.parse(reply.body) : reply.body;
     return { status: reply.statusCode, body, text: reply.body, headers: reply.headers };
   };
@@ -49,6 +53,9 @@ export async function buildTestApp(environment: Record<string, string> = {}): Pr
         ...headers,
       }),
     get: (path, headers) => inject('GET', path, undefined, headers),
-    [Symbol.asyncDispose]: () => app.close(),
+    async [Symbol.asyncDispose]() {
+      await app.close();
+      rmSync(stateDir, { recursive: true, force: true });
+    },
   };
 }

@@ -42,7 +42,10 @@ export const limitedMark = 'x-limited';
 
 const fixedTags = [
   { name: 'models', description: 'Models and versions, loaded or refused' },
-  { name: 'batch', description: 'Many rows in one request, each answered by itself' },
+  {
+    name: 'batch',
+    description: 'Many rows in one request, each answered by itself: at once, or later as a job',
+  },
   { name: 'KServe v1', description: 'For clients of KServe and TensorFlow Serving' },
   { name: 'health', description: 'For people, Kubernetes and Prometheus' },
   { name: 'admin', description: 'For operators' },
@@ -186,8 +189,9 @@ export function describeModels(
           needsKey: operation['security'] !== undefined,
           isV1: isV1(path),
         };
-        const all = describeResponses(responses as Json, ownCodes[path] ?? [], gates);
-        const isBatch = path === '/predict/batch' && fallback !== undefined;
+        const codes = ownCodes[`${method} ${path}`] ?? ownCodes[path] ?? [];
+        const all = describeResponses(responses as Json, codes, gates);
+        const isBatch = path === '/predict/batch' && method === 'post' && fallback !== undefined;
         const described = isBatch ? withBatchExample(operation, fallback) : operation;
         return [method, { ...described, responses: all }];
       }),

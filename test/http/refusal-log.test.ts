@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { describe, expect, test } from 'vitest';
 import { ServiceError } from '../../src/errors.js';
-import { createFaultLog } from '../../src/plugins/error-log.js';
+import { createFaultLog } from '../../src/http/refusal-log.js';
 import { sendRaw } from '../faults/instruments/raw-http.js';
 import { buildTestApp } from '../helpers/app.js';
 import { linearRegression } from '../helpers/onnx-models.js';

@@ -1,0 +1,65 @@
+import { ServiceError } from '../errors.js';
+import type { LoadedVersion } from '../models/registry/loaded-version.js';
+import type { Registry } from '../models/registry/registry.js';
+import type { BatchPredictor, BatchRow, RowOutcome } from './batch-predictor.js';
+import { createRowParser } from './parse-row.js';
+import type { JobSpec } from './queue/job.js';
+import { JobFailedError, type RunChunk } from './queue/job-store.js';
+import { readLines } from './queue/spool.js';
+
+/** The results of some rows as lines of JSON. `from` is the index of the first row. */
+export type ToResultLines = (from: number, outcomes: readonly RowOutcome[]) => string;
+
+/** Rows that are parsed and checked in one turn of the event loop. */
+const rowsInTurn = 256;
+/** The rows of a chunk run while no other row waits: this bounds how long they wait. */
+const limitMs = 600_000;
+
+/** Runs chunks of jobs as the rows of a batch request are run: each row alone, below the rows of other requests. */
+export function createChunkRunner(
+  registry: Pick<Registry, 'lease'>,
+  predictor: BatchPredictor,
+  toLines: ToResultLines,
+): RunChunk {
+  return async ({ job, claim, firstRow, rows }) => {
+    const lines: Buffer[] = [];
+    let [next, failed] = [firstRow, 0];
+    const caller = { arrivedAt: performance.now(), connection: claim, requestId: job.requestId };
+    const request = { requestId: job.requestId, keyId: job.owner || undefined, caller, limitMs };
+    const loaded = lease(registry, job);
+    try {
+      await predictor.predict(loaded, request, readChunk(rows, loaded), (outcomes) => {
+        lines.push(Buffer.from(toLines(next, outcomes)));
+        next += outcomes.length;
+        failed += outcomes.filter((it) => 'error' in it).length;
+      });
+    } finally {
+      loaded.release();
+    }
+    return { lines: Buffer.concat(lines), completed: next - firstRow - failed, failed };
+  };
+}
+
+async function* readChunk(rows: Buffer, { task }: LoadedVersion): AsyncGenerator<readonly BatchRow[]> {
+  const all = readLines(rows);
+  const parse = createRowParser(task);
+  for (let from = 0; from < all.length; from += rowsInTurn)
+    yield all.slice(from, from + rowsInTurn).map(parse);
+}
+
+/** A version that is gone does not come back: its job ends. */
+function lease(registry: Pick<Registry, 'lease'>, { model, version, identity }: JobSpec): LoadedVersion {
+  let loaded: LoadedVersion;
+  try {
+    loaded = registry.lease(model, version);
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    const { code } = error;
+    if (code !== 'model_not_found' && code !== 'version_not_found') throw error;
+    throw new JobFailedError({ code, detail: `${model} ${version} is not on this server any more.` });
+  }
+  if (loaded.identity === identity) return loaded;
+  loaded.release();
+  const detail = `The files of ${model} ${version} have changed since the job was accepted.`;
+  throw new JobFailedError({ code: 'version_not_found', detail });
+}

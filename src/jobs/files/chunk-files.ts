@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ChunkSize } from '../queue/job.js';
+import type { ChunkResults } from '../queue/job-store.js';
+import { ifThere } from './job-folders.js';
+import { DamagedJobError } from './job-record.js';
+
+/** The head of a file of results: two counts, filled up with spaces, so that it can be read without the rest. */
+const headBytes = 32;
+
+export interface ChunkCounts {
+  readonly completed: number;
+  readonly failed: number;
+}
+
+/** Writes the rows of a draft, one chunk after another. */
+export async function openRows(folder: string): Promise<FileHandle> {
+  return await open(join(folder, 'rows.ndjson'), 'wx', 0o600);
+}
+
+export interface ChunkPlace extends ChunkSize {
+  /** The first row, and the first byte in the file of rows. */
+  readonly firstRow: number;
+  readonly firstByte: number;
+}
+
+export function placeChunks(chunks: readonly ChunkSize[]): readonly ChunkPlace[] {
+  let [firstRow, firstByte] = [0, 0];
+  return chunks.map(({ rows, bytes }) => {
+    const place = { rows, bytes, firstRow, firstByte };
+    firstRow += rows;
+    firstByte += bytes;
+    return place;
+  });
+}
+
+/** Undefined if the job's folder is not there. Throws `DamagedJobError` if the file is too short. */
+export async function readRows(
+  folder: string,
+  { bytes, firstByte }: ChunkPlace,
+): Promise<Buffer | undefined> {
+  const file = await ifThere(open(join(folder, 'rows.ndjson'), 'r'));
+  if (file === undefined) return undefined;
+  try {
+    const rows = Buffer.allocUnsafe(bytes);
+    const { bytesRead } = await file.read(rows, 0, bytes, firstByte);
+    if (bytesRead < bytes) throw new DamagedJobError('the stored rows of the job are damaged');
+    return rows;
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Writes the results of a chunk, which survive a power cut. If another process has written them, its results stay.
+ * Returns false if the job's folder is not there any more.
+ */
+export async function writeResults(folder: string, chunk: number, results: ChunkResults): Promise<boolean> {
+  const { lines, completed, failed } = results;
+  const path = pathOf(folder, chunk);
+  const draft = join(folder, 'results', `.${randomUUID()}`);
+  const created = await ifThere(createDraft(folder, draft));
+  if (created === undefined) return false;
+  try {
+    await created.writev([Buffer.from(`${completed} ${failed}`.padEnd(headBytes - 1).concat('\n')), lines]);
+    await created.datasync();
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  } finally {
+    await created.close();
+  }
+  if ((await readCounts(folder, chunk)) !== undefined) {
+    await rm(draft, { force: true });
+    return true;
+  }
+  return (await ifThere(rename(draft, path).then(() => true))) ?? false;
+}
+
+async function createDraft(folder: string, draft: string): Promise<FileHandle> {
+  return await open(draft, 'wx', 0o600).catch(async () => {
+    await mkdir(join(folder, 'results'), { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    return await open(draft, 'wx', 0o600);
+  });
+}
+
+/** Undefined if the chunk has no results yet. */
+export async function readCounts(folder: string, chunk: number): Promise<ChunkCounts | undefined> {
+  const file = await ifThere(open(pathOf(folder, chunk), 'r'));
+  if (file === undefined) return undefined;
+  try {
+    const head = Buffer.alloc(headBytes);
+    await file.read(head, 0, headBytes, 0);
+    const [, completed, failed] = /^(\d+) (\d+) *\n$/.exec(head.toString('latin1')) ?? [];
+    if (completed === undefined) throw new DamagedJobError('the stored results of the job are damaged');
+    return { completed: Number(completed), failed: Number(failed) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** The result lines of a chunk; undefined if it has none yet. */
+export async function readResultLines(folder: string, chunk: number): Promise<Buffer | undefined> {
+  const file = await ifThere(open(pathOf(folder, chunk), 'r'));
+  if (file === undefined) return undefined;
+  try {
+    return (await file.readFile()).subarray(headBytes);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The chunks that have results. */
+export async function listAnswered(folder: string): Promise<readonly number[]> {
+  const names = (await ifThere(readdir(join(folder, 'results')))) ?? [];
+  return names.filter((name) => /^\d{6,}$/.test(name)).map(Number);
+}
+
+function pathOf(folder: string, chunk: number): string {
+  return join(folder, 'results', String(chunk).padStart(6, '0'));
+}

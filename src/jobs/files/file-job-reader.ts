@@ -1,0 +1,112 @@
+import { rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import { syncFolder } from '../../files/replace-file.js';
+import type { EndState, Job, JobFailure } from '../queue/job.js';
+import { type ChunkCounts, listAnswered, readCounts } from './chunk-files.js';
+import { ifThere, type JobFolders } from './job-folders.js';
+import { type JobEnd, type JobRecord, readEnd, readRecord, toErrorCode, writeEnd } from './job-record.js';
+
+/** Jobs whose counts are remembered, so that a client that polls does not read all files of results each time. */
+const maxRemembered = 64;
+
+/** Reads jobs from their folders, and ends them. */
+export class FileJobReader {
+  readonly #folders: JobFolders;
+  readonly #counts = new LRUCache<string, Map<number, ChunkCounts>>({ max: maxRemembered });
+
+  constructor(folders: JobFolders) {
+    this.#folders = folders;
+  }
+
+  /** Undefined if there is no such job. */
+  async read(name: string): Promise<Job | undefined> {
+    // A job may end, and its folder move, between two reads.
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const open = this.#folders.open(name);
+      const record = await readRecord(open);
+      if (record !== undefined) {
+        const end = await readEnd(open);
+        const job = await (end === undefined
+          ? this.#readOpen(open, record)
+          : this.#readEnded(open, record, end));
+        if ((await ifThere(stat(open))) !== undefined) return job;
+      }
+      const ended = this.#folders.ended(name);
+      const [last, end] = [await readRecord(ended), await readEnd(ended)];
+      if (last !== undefined && end !== undefined) return await this.#readEnded(ended, last, end);
+    }
+    return undefined;
+  }
+
+  /** Ends a job, and returns it; undefined if it is not open. */
+  async end(name: string, state: EndState, failure?: JobFailure): Promise<Job | undefined> {
+    const folder = this.#folders.open(name);
+    const record = await readRecord(folder);
+    if (record === undefined) return undefined;
+    const startedAt = await readStart(folder);
+    const end: JobEnd = {
+      state,
+      endedAt: Date.now(),
+      ...(startedAt !== undefined && { startedAt }),
+      ...(failure && { failure }),
+    };
+    // A process that was killed here has ended the job: the next one moves the folder.
+    const written = (await readEnd(folder)) ?? end;
+    if (written === end && (await ifThere(writeEnd(folder, end).then(() => true))) === undefined)
+      return undefined;
+    const target = this.#folders.ended(name);
+    if ((await ifThere(rename(folder, target).then(() => true))) === undefined) return undefined;
+    await syncFolder(this.#folders.ended());
+    this.#counts.delete(folder);
+    // From here on no process writes results of the job.
+    const job = await this.#readEnded(target, record, written);
+    const { completedRows, failedRows } = job;
+    await writeEnd(target, { ...written, counts: { completedRows, failedRows } });
+    // Only the results are needed from now on.
+    await rm(join(target, 'rows.ndjson'), { force: true });
+    await rm(join(target, 'claims'), { recursive: true, force: true });
+    return job;
+  }
+
+  async #readOpen(folder: string, record: JobRecord): Promise<Job> {
+    const startedAt = await readStart(folder);
+    const state = startedAt === undefined ? 'queued' : 'running';
+    return { ...specOf(record), state, startedAt, ...(await this.#count(folder)) };
+  }
+
+  async #readEnded(folder: string, record: JobRecord, end: JobEnd): Promise<Job> {
+    const { counts = await this.#count(folder), failure, ...rest } = end;
+    const shown = failure && { code: toErrorCode(failure.code), detail: failure.detail };
+    return { ...specOf(record), ...rest, ...counts, failure: shown };
+  }
+
+  async #count(folder: string): Promise<Pick<Job, 'completedRows' | 'failedRows'>> {
+    let known = this.#counts.get(folder);
+    if (known === undefined) {
+      known = new Map();
+      this.#counts.set(folder, known);
+    }
+    for (const chunk of await listAnswered(folder)) {
+      if (known.has(chunk)) continue;
+      const counts = await readCounts(folder, chunk);
+      if (counts !== undefined) known.set(chunk, counts);
+    }
+    let [completedRows, failedRows] = [0, 0];
+    for (const { completed, failed } of known.values()) {
+      completedRows += completed;
+      failedRows += failed;
+    }
+    return { completedRows, failedRows };
+  }
+}
+
+/** When the first chunk was claimed: the folder of claims is created then. */
+async function readStart(folder: string): Promise<number | undefined> {
+  return (await ifThere(stat(join(folder, 'claims'))))?.birthtimeMs;
+}
+
+function specOf(record: JobRecord) {
+  const { id, owner, model, version, identity, requestId, acceptedAt, chunks } = record;
+  return { id, owner, model, version, identity, requestId, acceptedAt, chunks };
+}

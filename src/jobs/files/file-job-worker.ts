@@ -1,0 +1,149 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf, ServiceError } from '../../errors.js';
+import type { EndState, JobFailure } from '../queue/job.js';
+import { type JobEvents, JobFailedError, type RunChunk } from '../queue/job-store.js';
+import { writeResults } from './chunk-files.js';
+import { ChunkQueue, type ClaimedChunk } from './chunk-queue.js';
+import { releaseChunk } from './claims.js';
+import type { JobFolders } from './job-folders.js';
+import { DamagedJobError, type JobRecord } from './job-record.js';
+import type { OpenJobs } from './open-jobs.js';
+import type { WorkerPresence } from './worker-presence.js';
+
+export interface FileJobWorkerOptions {
+  readonly folders: JobFolders;
+  readonly presence: WorkerPresence;
+  readonly jobs: OpenJobs;
+  readonly events: JobEvents;
+  readonly end: (name: string, state: EndState, failure?: JobFailure) => Promise<boolean>;
+}
+
+/** Chunks that a process runs at the same time: one is read or written while the other one runs. */
+const maxRunning = 2;
+/** How often a process looks for jobs of other processes, and for chunks whose time has come. */
+const lookEveryMs = 1_000;
+/** After this many failed attempts to run a chunk, its job has failed. */
+const maxAttempts = 5;
+const firstPauseMs = 1_000;
+/** The longest pause after a failure of the disk. */
+const maxTroublePauseMs = 30_000;
+
+/** Runs the chunks of the jobs in a folder. */
+export class FileJobWorker {
+  readonly #options: FileJobWorkerOptions;
+  readonly #queue: ChunkQueue;
+  readonly #loops: Promise<void>[] = [];
+  readonly #sleepers = new Set<() => void>();
+  #looker: NodeJS.Timeout | undefined;
+  readonly #closing = new AbortController();
+  /** Failures of the disk in sequence. */
+  #troubles = 0;
+
+  constructor(options: FileJobWorkerOptions) {
+    this.#options = options;
+    const { folders, jobs, presence, end } = options;
+    this.#queue = new ChunkQueue(folders, jobs, presence, {
+      onAnswered: async ({ name }) => void (await end(name, 'completed')),
+      onDamaged: async ({ name }, error) => {
+        options.events.onTrouble(error);
+        await end(name, 'failed', { code: 'internal', detail: 'The files of the job are damaged.' });
+      },
+    });
+  }
+
+  /** `prepare` is called until the store's folder is there. */
+  begin(run: RunChunk, prepare: () => Promise<void>): void {
+    const { jobs, events } = this.#options;
+    let isLooking = false;
+    const look = async (): Promise<void> => {
+      if (isLooking) return;
+      isLooking = true;
+      try {
+        await prepare();
+        if (this.#options.presence.hasBegun) await jobs.scan();
+      } catch (error) {
+        events.onTrouble(error);
+      }
+      isLooking = false;
+      this.wake();
+    };
+    void look();
+    this.#looker = setInterval(() => void look(), lookEveryMs).unref();
+    for (let k = 0; k < maxRunning; k += 1) this.#loops.push(this.#loop(run));
+  }
+
+  /** A job has been accepted. */
+  wake(): void {
+    for (const wake of this.#sleepers) wake();
+    this.#sleepers.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearInterval(this.#looker);
+    for (const { claim } of this.#options.jobs.values()) claim.destroyed = true;
+    this.wake();
+    await Promise.all(this.#loops);
+  }
+
+  async #loop(run: RunChunk): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      let claimed: ClaimedChunk | undefined;
+      try {
+        claimed = await this.#queue.next();
+        if (claimed !== undefined) await this.#answer(claimed, run);
+        this.#troubles = 0;
+      } catch (error) {
+        this.#options.events.onTrouble(error);
+        await this.#pause(Math.min(lookEveryMs * 2 ** this.#troubles, maxTroublePauseMs));
+        this.#troubles += 1;
+        continue;
+      }
+      if (claimed === undefined && !this.#closing.signal.aborted)
+        await new Promise<void>((resolve) => this.#sleepers.add(resolve));
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await pause(ms, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+  }
+
+  async #answer({ job, chunk, rows }: ClaimedChunk, run: RunChunk): Promise<void> {
+    const { folders, events, end } = this.#options;
+    const folder = folders.open(job.name);
+    const record = job.record as JobRecord;
+    const firstRow = job.places[chunk]?.firstRow ?? 0;
+    try {
+      const results = await run({ job: record, firstRow, rows, claim: job.claim });
+      if (!(await writeResults(folder, chunk, results))) return;
+      job.answered.add(chunk);
+      events.onChunk(record, results);
+      if (job.answered.size === record.chunks.length) await end(job.name, 'completed');
+    } catch (error) {
+      if (job.claim.destroyed) return;
+      if (isStoreError(error)) throw error;
+      const attempt = job.attempts.get(chunk) ?? 0;
+      if (error instanceof JobFailedError || error instanceof DamagedJobError || attempt + 1 >= maxAttempts) {
+        await end(job.name, 'failed', toFailure(error));
+        return;
+      }
+      job.pausedUntil = performance.now() + firstPauseMs * 2 ** attempt;
+      job.attempts.set(chunk, attempt + 1);
+      events.onRetry(record, chunk, error);
+    } finally {
+      job.running.delete(chunk);
+      await releaseChunk(folder, chunk).catch(events.onTrouble);
+    }
+  }
+}
+
+/** An error of the disk: it is not an attempt of the job. */
+function isStoreError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
+
+function toFailure(error: unknown): JobFailure {
+  if (error instanceof JobFailedError) return error.failure;
+  if (error instanceof ServiceError) return { code: error.code, detail: error.detail ?? messageOf(error) };
+  return { code: 'internal', detail: 'The server failed.' };
+}

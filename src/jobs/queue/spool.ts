@@ -1,0 +1,44 @@
+import { errorCatalogue, ServiceError } from '../../errors.js';
+
+const newline = 0x0a;
+const space = 0x20;
+/** Begins the line of a row that has failed already. No JSON text begins with it. */
+const failedMark = 0x00;
+
+/**
+ * A row as one line of a stored chunk. Line breaks in a JSON text can only be between its tokens, so they become spaces.
+ * A row that failed when it was read is stored as its error.
+ */
+export function toLine(row: Buffer | ServiceError): Buffer {
+  if (row instanceof ServiceError) {
+    const { code, detail } = row;
+    return Buffer.from(`\0${JSON.stringify({ code, detail })}\n`);
+  }
+  const start = row[0] === failedMark ? 1 : 0;
+  const line = Buffer.allocUnsafe(start + row.length + 1);
+  line[0] = space;
+  line.set(row, start);
+  for (let at = line.indexOf(newline); at >= 0 && at < line.length - 1; at = line.indexOf(newline, at + 1))
+    line[at] = space;
+  line[line.length - 1] = newline;
+  return line;
+}
+
+/** The rows of a stored chunk. */
+export function readLines(chunk: Buffer): (Buffer | ServiceError)[] {
+  const rows: (Buffer | ServiceError)[] = [];
+  for (let start = 0; start < chunk.length; ) {
+    const found = chunk.indexOf(newline, start);
+    const end = found < 0 ? chunk.length : found;
+    const line = chunk.subarray(start, end);
+    rows.push(line[0] === failedMark ? readFailure(line) : line);
+    start = end + 1;
+  }
+  return rows;
+}
+
+function readFailure(line: Buffer): ServiceError {
+  const { code, detail } = JSON.parse(line.toString('utf8', 1)) as { code: string; detail?: string };
+  const known = Object.hasOwn(errorCatalogue, code) ? (code as keyof typeof errorCatalogue) : 'internal';
+  return new ServiceError(known, detail === undefined ? {} : { detail });
+}

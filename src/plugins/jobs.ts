@@ -1,0 +1,88 @@
+import fp from 'fastify-plugin';
+import type { Config } from '../config/read-config.js';
+import { createChunkRunner } from '../jobs/chunk-runner.js';
+import { FileJobStore } from '../jobs/files/file-job-store.js';
+import { countRows } from '../jobs/queue/job.js';
+import type { JobEvents, JobStore } from '../jobs/queue/job-store.js';
+import { LineLimit } from '../log/line-limit.js';
+import { toLoggedError } from '../log/logged-error.js';
+import { createJobMetrics } from '../monitoring/job-metrics.js';
+import { toResultLines } from '../schemas/batch.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Batch jobs: they survive the end of the process. */
+    readonly jobs: JobStore;
+  }
+}
+
+const countEveryMs = 2_000;
+
+type JobsConfig = Pick<
+  Config,
+  'STATE_DIR' | 'JOB_TTL_SECONDS' | 'JOBS_MAX_OPEN' | 'JOBS_MIN_FREE_MB' | 'ERROR_DETAIL'
+>;
+
+/** Keeps and runs batch jobs. They run once the models are loaded. */
+export default fp<JobsConfig>(
+  async function jobsPlugin(app, config) {
+    const metrics = createJobMetrics(app.metrics);
+    const store = new FileJobStore({
+      stateDir: config.STATE_DIR,
+      maxOpenJobs: config.JOBS_MAX_OPEN,
+      keepMs: 1_000 * config.JOB_TTL_SECONDS,
+      minFreeBytes: 1_048_576 * config.JOBS_MIN_FREE_MB,
+      events: { ...createLog(app.log), ...metrics, onEnd },
+    });
+    function onEnd(job: Parameters<JobEvents['onEnd']>[0]): void {
+      metrics.onEnd(job);
+      const { id: job_id, model, version: model_version, state, failedRows: failed, failure } = job;
+      const about = { job_id, model, model_version, state, rows: countRows(job), failed };
+      if (failure === undefined) app.log.info(about, 'batch job ended');
+      else app.log.error({ ...about, reason: failure.detail, code: failure.code }, 'batch job failed');
+    }
+    app.decorate('jobs', store);
+    const showsProblems = config.ERROR_DETAIL === 'on';
+    const run = createChunkRunner(app.registry, app.batchPredictor, (from, outcomes) =>
+      toResultLines(from, outcomes, showsProblems),
+    );
+    const count = () => store.counts().then(metrics.onCounts, () => undefined);
+    const timer = setInterval(count, countEveryMs).unref();
+    app.modelsLoaded.then(
+      () => {
+        if (!app.isDraining()) store.work(run);
+      },
+      () => undefined,
+    );
+    // Before the connections are closed: the rows of jobs that run go back to the store.
+    app.addHook('preClose', async () => {
+      clearInterval(timer);
+      await store.close();
+    });
+  },
+  { name: 'jobs', fastify: '5.x', dependencies: ['predictor', 'metrics', 'registry', 'drain'] },
+);
+
+/** A broken disk, or a model that cannot answer, would cause many lines. */
+function createLog(log: {
+  error: (about: object, text: string) => void;
+  warn: (about: object, text: string) => void;
+}) {
+  const limit = new LineLimit();
+  return {
+    onRetry: ((job, chunk, error) => {
+      const unlogged = limit.take('retry');
+      if (unlogged === undefined) return;
+      const about = { job_id: job.id, model: job.model, model_version: job.version, chunk };
+      log.warn(
+        { ...about, err: toLoggedError(error), unlogged },
+        'a chunk of a batch job failed: it is run again',
+      );
+    }) satisfies JobEvents['onRetry'],
+    onTrouble: ((error) => {
+      const unlogged = limit.take('trouble');
+      if (unlogged === undefined) return;
+      log.error({ err: toLoggedError(error), unlogged }, 'the store of batch jobs failed');
+    }) satisfies JobEvents['onTrouble'],
+  };
+}
