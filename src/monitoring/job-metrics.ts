@@ -27,7 +27,6 @@ export function createJobMetrics(metrics: Metrics): JobMetrics {
     .series({});
   // Created at the start: `rate()` needs the value 0 before the first job.
   for (const state of ['completed', 'failed', 'cancelled']) ended.series({ state }).add(0);
-  for (const state of ['queued', 'running']) jobs.series({ state }).set(0);
   return {
     onCounts({ queued, running, oldestAt }) {
       jobs.series({ state: 'queued' }).set(queued);

@@ -63,7 +63,9 @@ export async function writeResults(folder: string, chunk: number, results: Chunk
   const created = await ifThere(createDraft(folder, draft));
   if (created === undefined) return false;
   try {
-    await created.writev([Buffer.from(`${completed} ${failed}`.padEnd(headBytes - 1).concat('\n')), lines]);
+    // Not `writev`, which writes a part of the bytes if the disk is full, and throws nothing.
+    await created.writeFile(`${completed} ${failed}`.padEnd(headBytes - 1).concat('\n'));
+    await created.writeFile(lines);
     await created.datasync();
   } catch (error) {
     await rm(draft, { force: true });

@@ -77,9 +77,13 @@ export class ChunkQueue {
       if ((job.claimedElsewhere.get(chunk) ?? 0) > now) continue;
       // Before the first `await`: this process looks for chunks at several places at once.
       job.running.add(chunk);
-      const rows = await this.#claim(job, folder, chunk);
+      let rows: Buffer | undefined;
+      try {
+        rows = await this.#claim(job, folder, chunk);
+      } finally {
+        if (rows === undefined) job.running.delete(chunk);
+      }
       if (rows !== undefined) return { job, chunk, rows };
-      job.running.delete(chunk);
     }
     if (job.answered.size === chunks.length) await this.#hooks.onAnswered(job);
     return undefined;

@@ -14,11 +14,14 @@ export interface FailedRow {
 /** While processes end one after another, the executor pauses: up to 10 s each time. */
 const pauseMs = 1_000;
 const maxPauses = 20;
+/** Rows of one call that may end their process. With more, the model is broken, and not some of its rows. */
+const maxFatalRows = 10;
 
 /**
  * Runs rows in as few runs as `maxBatchRows` allows. A row that fails costs no other row its answer: a run that the
  * engine refused, or whose process ended, is halved until each faulty row is alone. `answerable` is a row that the model
- * answers. Throws what concerns all rows, such as `deadline_exceeded` and `client_closed`.
+ * answers. Throws what concerns all rows, such as `deadline_exceeded`, `client_closed`, and `executor_lost`
+ * if many rows end their process.
  */
 export async function runEachRow(
   batcher: Batcher<RowEntry>,
@@ -27,6 +30,7 @@ export async function runEachRow(
   answerable: Row,
 ): Promise<readonly (RowsShare | FailedRow)[]> {
   let pauses = 0;
+  let fatalRows = 0;
   const runPart = async (from: number, count: number): Promise<readonly (RowsShare | FailedRow)[]> => {
     const entry = count === 1 ? (rows[from] as Row) : new RowGroup(rows.slice(from, from + count));
     try {
@@ -42,7 +46,11 @@ export async function runEachRow(
       // The executor counts processes that end without an answer in between, and pauses after some: one row would
       // keep all other requests waiting while its half is searched.
       if (hasEnded) await batcher.run(answerable, call).catch(() => undefined);
-      if (count === 1) return [{ from, failure: error }];
+      if (count === 1) {
+        if (hasEnded) fatalRows += 1;
+        if (fatalRows > maxFatalRows) throw tooManyFatal(error);
+        return [{ from, failure: error }];
+      }
       const half = Math.ceil(count / 2);
       return [...(await runPart(from, half)), ...(await runPart(from + half, count - half))];
     }
@@ -72,6 +80,11 @@ function listParts(batcher: Batcher<RowEntry>, rows: readonly Row[]): { from: nu
 /** Whether the run ended its process. */
 function hasEndedProcess(error: unknown): boolean {
   return error instanceof ServiceError && error.cause instanceof RunEndedError;
+}
+
+function tooManyFatal(cause: unknown): ServiceError {
+  const detail = `More than ${maxFatalRows} rows have ended the process of the model.`;
+  return new ServiceError('executor_lost', { detail, cause });
 }
 
 /** Whether equal rows have ended processes before, so that they are not run. */

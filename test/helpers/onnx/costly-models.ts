@@ -171,3 +171,13 @@ export function wholeRemainder(): Uint8Array {
     nodes: [node('Mod', ['a', 'b'], ['variable'])],
   });
 }
+
+/** a mod b + c, of int32 [N, 1]: as `wholeRemainder`, with rows that differ and end the process. */
+export function wholeRemainderPlus(): Uint8Array {
+  const column = (name: string) => tensorValue(name, 'int32', ['N', 1]);
+  return model({
+    inputs: [column('a'), column('b'), column('c')],
+    outputs: [column('variable')],
+    nodes: [node('Mod', ['a', 'b'], ['rest']), node('Add', ['rest', 'c'], ['variable'])],
+  });
+}
