@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { PredictionEvent } from '../src/prediction-event.js';
 import { buildTestApp } from './helpers/app.js';
+import { shareTestApp } from './helpers/shared-app.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 
 describe('the predictor', () => {
+  const server = shareTestApp();
+
   test('publishes an event after an answer, with the ids that the client got', async () => {
-    await using server = await buildTestApp();
     const events: PredictionEvent[] = [];
     server.app.predictions.subscribe((event) => events.push(event));
     const { body } = await server.post('/predict', loan, { 'x-request-id': 'mine' });
@@ -31,7 +33,6 @@ describe('the predictor', () => {
   });
 
   test('publishes an event after a refusal, with its code', async () => {
-    await using server = await buildTestApp();
     const events: PredictionEvent[] = [];
     server.app.predictions.subscribe((event) => events.push(event));
     await server.post('/predict', { ...loan, age: 17 });
@@ -40,7 +41,6 @@ describe('the predictor', () => {
   });
 
   test('publishes no event for a request without a version', async () => {
-    await using server = await buildTestApp();
     const events: PredictionEvent[] = [];
     server.app.predictions.subscribe((event) => events.push(event));
     await server.post('/models/nope/predict', loan);
@@ -68,7 +68,6 @@ describe('the predictor', () => {
   });
 
   test('gives each prediction an id of its own', async () => {
-    await using server = await buildTestApp();
     const answers = await Promise.all(Array.from({ length: 20 }, () => server.post('/predict', loan)));
     expect(new Set(answers.map(({ body }) => body.prediction_id)).size).toBe(20);
   });

@@ -11,7 +11,7 @@ const maxMs = 5_000;
 export function discardBody(request: IncomingMessage, response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const awaitsInvitation = request.headers.expect !== undefined && !hasSentContinue(response);
-    if (request.complete || request.destroyed || awaitsInvitation) return resolve();
+    if (request.complete || request.readableEnded || request.destroyed || awaitsInvitation) return resolve();
     let bytes = 0;
     const end = (): void => {
       clearTimeout(timer);

@@ -1,6 +1,6 @@
 import { get } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { buildTestApp, type TestApp } from '../helpers/app.js';
+import { buildEmptyApp, type TestApp } from '../helpers/app.js';
 
 /** Sends a request with this X-Forwarded-For over a socket from `from`, and resolves with its status. */
 function ask(port: number, from: string, forwarded: string | string[] | undefined): Promise<number> {
@@ -26,7 +26,7 @@ async function addressSeen(
   forwarded: string | string[] | undefined,
   { host = '127.0.0.1', from = '127.0.0.1' } = {},
 ): Promise<string> {
-  await using server = await buildTestApp(trust === undefined ? {} : { TRUST_PROXY: trust });
+  await using server = await buildEmptyApp(trust === undefined ? {} : { TRUST_PROXY: trust });
   let seen = '';
   server.app.server.prependListener('request', (request) => {
     seen = server.app.clientOf(request);
@@ -80,7 +80,7 @@ describe('clients behind a proxy', () => {
   const limits = { TRUST_PROXY: '127.0.0.1', RATE_LIMIT_MAX: '2' };
 
   test('are counted separately, also with ports or in brackets', async () => {
-    await using server = await buildTestApp(limits);
+    await using server = await buildEmptyApp(limits);
     const port = await listen(server);
     const statuses: number[] = [];
     for (const forwarded of [
@@ -98,7 +98,7 @@ describe('clients behind a proxy', () => {
   });
 
   test('without a readable address count as one client, and one line a minute is logged', async () => {
-    await using server = await buildTestApp(limits);
+    await using server = await buildEmptyApp(limits);
     const port = await listen(server);
     const statuses: number[] = [];
     for (const forwarded of ['unknown', '_a', `sdx_${'k'.repeat(40)}`, '203.0.113.7']) {

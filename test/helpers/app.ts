@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { buildServer } from '../../src/app.js';
 import { readConfig } from '../../src/config/read-config.js';
+import { createRegistryFolder } from './registry-folder.js';
 
 export interface TestApp extends AsyncDisposable {
   readonly app: FastifyInstance;
@@ -23,7 +24,7 @@ export interface TestAnswer {
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
-/** The real server with a small configuration. It does not listen: requests are injected. */
+/** The real server with the sample models. It does not listen: requests are injected. */
 export async function buildTestApp(environment: Record<string, string> = {}): Promise<TestApp> {
   const logs: Record<string, unknown>[] = [];
   const logger = pino(
@@ -56,6 +57,19 @@ export async function buildTestApp(environment: Record<string, string> = {}): Pr
     async [Symbol.asyncDispose]() {
       await app.close();
       rmSync(stateDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The real server without models, for tests to which models do not matter: it starts in a tenth of the time. */
+export async function buildEmptyApp(environment: Record<string, string> = {}): Promise<TestApp> {
+  const folder = createRegistryFolder();
+  const server = await buildTestApp({ ...environment, MODELS_DIR: folder.path });
+  return {
+    ...server,
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
     },
   };
 }

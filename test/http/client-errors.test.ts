@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { exchangeRaw } from '../faults/instruments/raw-http.js';
-import { buildTestApp, type TestApp } from '../helpers/app.js';
+import { buildEmptyApp, type TestApp } from '../helpers/app.js';
 import { sha256 } from '../helpers/registry-folder.js';
 
 const key = 'a-key-0123456789abcdef0123456789abcdef';
@@ -23,7 +23,7 @@ test.each([
 ])(
   'a request with an unknown method gets the same status in pieces and whole: %j',
   async (pieces, status) => {
-    await using server = await buildTestApp({ API_KEYS });
+    await using server = await buildEmptyApp({ API_KEYS });
     const port = await listen(server);
     expect((await exchangeRaw(port, pieces)).statuses).toEqual([status]);
     expect((await exchangeRaw(port, [pieces.join('')])).statuses).toEqual([status]);
@@ -31,7 +31,7 @@ test.each([
 );
 
 test('a request with an unknown method that comes byte by byte is answered after a second', async () => {
-  await using server = await buildTestApp({ API_KEYS });
+  await using server = await buildEmptyApp({ API_KEYS });
   const port = await listen(server);
   const started = performance.now();
   const socket = connect({ host: '127.0.0.1', port });
@@ -45,7 +45,7 @@ test('a request with an unknown method that comes byte by byte is answered after
 });
 
 test('an incomplete request with an unknown method is answered after a second', async () => {
-  await using server = await buildTestApp({ API_KEYS });
+  await using server = await buildEmptyApp({ API_KEYS });
   const port = await listen(server);
   const started = performance.now();
   const { statuses } = await exchangeRaw(port, ['BREW /predict HTTP/1.1\r\n'], 5_000);

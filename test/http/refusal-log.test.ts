@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { ServiceError } from '../../src/errors.js';
 import { createFaultLog } from '../../src/http/refusal-log.js';
 import { sendRaw } from '../faults/instruments/raw-http.js';
-import { buildTestApp } from '../helpers/app.js';
+import { buildEmptyApp, buildTestApp } from '../helpers/app.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder, sha256 } from '../helpers/registry-folder.js';
 
@@ -34,7 +34,7 @@ test('a flood of one code gets 20 lines, then one a second, and other codes keep
 describe('a refused request', () => {
   test('that cannot reach a route gets a line with its key', async () => {
     const key = 'a-key-0123456789abcdef0123456789abcdef';
-    await using server = await buildTestApp({
+    await using server = await buildEmptyApp({
       API_KEYS: JSON.stringify([{ id: 'someone', sha256: sha256(key), scopes: ['predict'] }]),
     });
     await server.app.listen({ host: '127.0.0.1', port: 0 });

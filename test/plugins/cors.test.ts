@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { buildTestApp, type TestApp } from '../helpers/app.js';
+import { buildEmptyApp, buildTestApp, type TestApp } from '../helpers/app.js';
+import { shareTestApp } from '../helpers/shared-app.js';
 
 const origin = 'https://app.example';
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 
 /** The preflight request of a browser. */
-async function preflight(server: TestApp, path: string, from = origin, method = 'POST') {
+async function preflight(server: Pick<TestApp, 'app'>, path: string, from = origin, method = 'POST') {
   const { statusCode, headers, body } = await server.app.inject({
     method: 'OPTIONS',
     url: path,
@@ -24,6 +25,7 @@ const corsHeaderNames = (headers: Readonly<Record<string, unknown>>) =>
 
 describe('CORS_ORIGINS', () => {
   const environment = { CORS_ORIGINS: `${origin}, http://localhost:3000` };
+  const server = shareTestApp(environment);
 
   test('allows no other origin by default', async () => {
     await using server = await buildTestApp();
@@ -34,7 +36,6 @@ describe('CORS_ORIGINS', () => {
   });
 
   test('lets a listed origin read the answer and its headers', async () => {
-    await using server = await buildTestApp(environment);
     const { status, headers } = await server.post('/predict', loan, { origin });
     expect(status).toBe(200);
     expect(headers).toMatchObject({
@@ -52,7 +53,6 @@ describe('CORS_ORIGINS', () => {
     ['/nope', '{}', 404],
     ['/models/nope/predict', '{}', 404],
   ])('lets a listed origin read the error of %s with the body %s', async (path, body, status) => {
-    await using server = await buildTestApp(environment);
     const answer = await server.post(path, body, { origin });
     expect(answer.status).toBe(status);
     expect(answer.headers['access-control-allow-origin']).toBe(origin);
@@ -68,7 +68,6 @@ describe('CORS_ORIGINS', () => {
     '*',
     `${origin}, ${origin}`,
   ])('gives the unlisted origin %j no CORS header except Vary', async (from) => {
-    await using server = await buildTestApp(environment);
     const { headers } = await server.post('/predict', loan, { origin: from });
     expect(corsHeaderNames(headers)).toEqual(['vary']);
     const asked = await preflight(server, '/predict', from);
@@ -76,7 +75,6 @@ describe('CORS_ORIGINS', () => {
   });
 
   test('adds only Vary for a request without an origin', async () => {
-    await using server = await buildTestApp(environment);
     expect(corsHeaderNames((await server.post('/predict', loan)).headers)).toEqual(['vary']);
   });
 
@@ -86,7 +84,6 @@ describe('CORS_ORIGINS', () => {
     ['/models?x=1', 'GET', 'GET, HEAD'],
     ['/health/ready', 'GET', 'GET, HEAD'],
   ])('answers the preflight of %s for a listed origin', async (path, method, methods) => {
-    await using server = await buildTestApp(environment);
     const { status, headers, body } = await preflight(server, path, 'http://localhost:3000', method);
     expect([status, body]).toEqual([204, '']);
     expect(headers).toMatchObject({
@@ -102,7 +99,6 @@ describe('CORS_ORIGINS', () => {
   });
 
   test('does not answer a preflight of an unknown address, or an OPTIONS that is no preflight', async () => {
-    await using server = await buildTestApp(environment);
     expect((await preflight(server, '/nope')).status).toBe(404);
     expect(
       (await server.app.inject({ method: 'OPTIONS', url: '/predict', headers: { origin } })).statusCode,
@@ -119,7 +115,7 @@ describe('CORS_ORIGINS', () => {
   });
 
   test('counts preflight requests of all addresses under one label', async () => {
-    await using server = await buildTestApp(environment);
+    await using server = await buildEmptyApp(environment);
     for (const path of ['/predict', '/models/a', '/models/b/predict']) await preflight(server, path);
     const lines = (await server.get('/metrics')).text
       .split('\n')

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { buildTestApp } from '../helpers/app.js';
+import { buildEmptyApp, buildTestApp } from '../helpers/app.js';
+import { shareTestApp } from '../helpers/shared-app.js';
 
 describe('the error', () => {
+  const server = shareTestApp({}, buildEmptyApp);
+
   test('for an unknown address is 404 not_found', async () => {
-    await using server = await buildTestApp();
     const { status, body, headers } = await server.get('/nope?x=1');
     expect(status).toBe(404);
     expect(headers['content-type']).toBe('application/problem+json; charset=utf-8');
@@ -17,7 +19,7 @@ describe('the error', () => {
   });
 
   test('for a body that is too large names the limit', async () => {
-    await using server = await buildTestApp({ BODY_LIMIT_BYTES: '1024' });
+    await using server = await buildEmptyApp({ BODY_LIMIT_BYTES: '1024' });
     const { status, body } = await server.post('/predict', ' '.repeat(2_000));
     expect(status).toBe(413);
     expect(body.detail).toBe('A body may have 1024 bytes.');
@@ -31,7 +33,6 @@ describe('the error', () => {
     ['PATCH', '/models/a/versions/b', 'GET, HEAD'],
     ['POST', '/docs/', 'GET, HEAD'],
   ] as const)('for %s %s is 405 with the allowed methods', async (method, url, allow) => {
-    await using server = await buildTestApp();
     const reply = await server.app.inject({ method, url });
     expect(reply.statusCode).toBe(405);
     expect(reply.headers['allow']).toBe(allow);
@@ -39,14 +40,13 @@ describe('the error', () => {
   });
 
   test('for an address that cannot be decoded is 400 with the request id', async () => {
-    await using server = await buildTestApp();
     const { status, body, headers } = await server.get('/models/%zz');
     expect(status).toBe(400);
     expect(body).toMatchObject({ code: 'invalid_request', request_id: headers['x-request-id'] });
   });
 
   test('for a fault of the server is logged with the request id, and the answer hides its message', async () => {
-    await using server = await buildTestApp({ MODELS_DIR: 'test' });
+    await using server = await buildEmptyApp();
     server.app.predictor.predict = () => Promise.reject(new Error('secret of /etc/passwd'));
     const { status, body, text } = await server.post('/predict', {});
     expect(status).toBe(500);

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { buildTestApp, type TestApp } from '../helpers/app.js';
+import { buildEmptyApp, buildTestApp, type TestApp } from '../helpers/app.js';
 import { findFreePort } from '../helpers/free-port.js';
 import { startLoopTime } from '../helpers/loop-time.js';
 import { startRedis } from '../helpers/redis.js';
@@ -18,7 +18,7 @@ function linesOf(server: TestApp): readonly unknown[] {
 
 describe('a server', () => {
   test('without REDIS_URL has no Redis in /health and in its metrics', async () => {
-    await using server = await buildTestApp();
+    await using server = await buildEmptyApp();
     expect(server.app.redis).toBe(null);
     expect((await server.get('/health')).body).not.toHaveProperty('redis');
     expect((await server.get('/metrics')).text).not.toContain('degraded_total');
@@ -72,7 +72,7 @@ describe('a server', () => {
 
   test('closes at once while Redis is frozen', async () => {
     await using redis = await startRedis();
-    const server = await buildTestApp({ REDIS_URL: redis.url });
+    const server = await buildEmptyApp({ REDIS_URL: redis.url });
     await waitForRedis(server, 'up');
     redis.freeze();
     using time = startLoopTime();

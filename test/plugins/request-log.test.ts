@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { buildTestApp } from '../helpers/app.js';
+import { buildEmptyApp, buildTestApp } from '../helpers/app.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 
@@ -27,7 +27,7 @@ describe('the log of requests', () => {
   });
 
   test('hides a key in an address, also if it is percent-encoded', async () => {
-    await using server = await buildTestApp({ LOG_LEVEL: 'debug' });
+    await using server = await buildEmptyApp({ LOG_LEVEL: 'debug' });
     const paths = [
       '/models/%73dx_Secret1/predict',
       '/%2573dx_Secret2',

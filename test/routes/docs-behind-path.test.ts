@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { sendRaw } from '../faults/instruments/raw-http.js';
-import { buildTestApp } from '../helpers/app.js';
+import { buildEmptyApp } from '../helpers/app.js';
 
 /** The paths of the files that a page loads, as a browser resolves them. */
 const filesOf = (page: string, html: string) =>
@@ -10,7 +10,7 @@ const filesOf = (page: string, html: string) =>
 test.each(['https://example.com/ml', 'https://example.com/ml/'])(
   'the manual finds its files behind a proxy with a path for PUBLIC_URL=%s',
   async (publicUrl) => {
-    await using server = await buildTestApp({ PUBLIC_URL: publicUrl });
+    await using server = await buildEmptyApp({ PUBLIC_URL: publicUrl });
     for (const path of ['/docs', '/docs/']) {
       const { text } = await server.get(path);
       const files = filesOf(`https://example.com/ml${path}`, text);
@@ -26,7 +26,7 @@ test.each(['https://example.com/ml', 'https://example.com/ml/'])(
 );
 
 test('the manual answers a request target in absolute form, and with percent-encoding', async () => {
-  await using server = await buildTestApp();
+  await using server = await buildEmptyApp();
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = server.app.server.address() as AddressInfo;
   for (const path of [

@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { buildTestApp } from '../helpers/app.js';
+import { buildEmptyApp, buildTestApp } from '../helpers/app.js';
+import { shareTestApp } from '../helpers/shared-app.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const labels = 'model="credit-risk",model_version="20261115_143000"';
 
 describe('GET /metrics', () => {
+  const server = shareTestApp();
+
   test('counts predictions by model, version and status', async () => {
     await using server = await buildTestApp();
     for (const body of [loan, loan, { age: 1 }]) await server.post('/predict', body);
@@ -22,7 +25,6 @@ describe('GET /metrics', () => {
   });
 
   test('has the documented buckets of latency', async () => {
-    await using server = await buildTestApp();
     await server.post('/predict', loan);
     const { text } = await server.get('/metrics');
     const bounds = [...text.matchAll(/^prediction_latency_seconds_bucket\{.*le="([^"]+)"/gm)].map(
@@ -44,7 +46,6 @@ describe('GET /metrics', () => {
   });
 
   test('shows the loaded versions and the accuracy of their manifests', async () => {
-    await using server = await buildTestApp();
     const { text } = await server.get('/metrics');
     expect(text).toMatch(/^model_info\{model="digits",model_version="1",task="tensor",.*\} 1$/m);
     expect(text).toContain(`model_accuracy{${labels},source="manifest"} 0.8718\n`);
@@ -54,7 +55,7 @@ describe('GET /metrics', () => {
   });
 
   test('counts requests without a route under one label', async () => {
-    await using server = await buildTestApp();
+    await using server = await buildEmptyApp();
     await server.get('/a');
     await server.get('/b/c');
     await server.get('/%zz');
@@ -69,9 +70,8 @@ describe('GET /metrics', () => {
   });
 
   test('counts only the requests of its own server, not those of another one in the process', async () => {
-    await using first = await buildTestApp();
     await using second = await buildTestApp();
-    await first.post('/predict', loan);
+    await server.post('/predict', loan);
     expect((await second.get('/metrics')).text).not.toContain('status="ok"');
   });
 });

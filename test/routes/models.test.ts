@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../helpers/registry-folder.js';
+import { shareTestApp } from '../helpers/shared-app.js';
 
 const manifest = {
   task: 'regression',
@@ -12,9 +13,10 @@ const manifest = {
   ],
 } satisfies VersionParts['manifest'];
 
+const server = shareTestApp();
+
 describe('GET /models', () => {
   test('lists every model with its versions, aliases and identities', async () => {
-    await using server = await buildTestApp();
     const { status, body } = await server.get('/models');
     expect(status).toBe(200);
     const names = body.models.map(({ name }: { name: string }) => name);
@@ -87,7 +89,6 @@ test('GET /models shows why the aliases of the registry are not in force', async
 
 describe('GET /models/:model/versions/:version', () => {
   test('returns features, the schema of a request, and an example that the model answers', async () => {
-    await using server = await buildTestApp();
     const { status, body } = await server.get('/models/credit-risk/versions/challenger');
     expect(status).toBe(200);
     expect(body).toMatchObject({ model: 'credit-risk', version: '20261101_090000', state: 'ready' });
@@ -105,7 +106,6 @@ describe('GET /models/:model/versions/:version', () => {
     ['/models/nope/versions/1', 'model_not_found'],
     ['/models/credit-risk/versions/nope', 'version_not_found'],
   ])('is 404 for %s: %s', async (path, code) => {
-    await using server = await buildTestApp();
     expect(await server.get(path)).toMatchObject({ status: 404, body: { code } });
   });
 });

@@ -2,10 +2,11 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
 import { type ErrorCode, errorCatalogue } from '../../src/errors.js';
 import { listDirectory } from '../../src/models/registry/directory.js';
-import { buildTestApp } from '../helpers/app.js';
+import { buildEmptyApp, buildTestApp } from '../helpers/app.js';
 import { entry } from '../helpers/keys.js';
 import { echo, linearRegression, unknownRank } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { shareTestApp } from '../helpers/shared-app.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the tests check the types of the document's parts
 type Document = any;
@@ -24,9 +25,10 @@ function walk(value: unknown, see: (schema: Record<string, unknown>) => void): v
   for (const member of Object.values(value)) walk(member, see);
 }
 
+const server = shareTestApp();
+
 describe('/openapi.json', () => {
   test('is valid OpenAPI 3.1', async () => {
-    await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json');
     expect(body.openapi).toBe('3.1.0');
     const { valid, errors } = await new Validator().validate(body);
@@ -35,7 +37,6 @@ describe('/openapi.json', () => {
   });
 
   test('has paths for the default model, for each model and for any model, but none for versions', async () => {
-    await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json');
     expect(predictingPaths(body)).toEqual([
       '/predict',
@@ -49,7 +50,6 @@ describe('/openapi.json', () => {
   });
 
   test('has a path for each version with ?versions=all', async () => {
-    await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json?versions=all');
     const paths = predictingPaths(body);
     expect(paths).toHaveLength(14);
@@ -64,7 +64,6 @@ describe('/openapi.json', () => {
   });
 
   test("describes KServe's routes with the rows of each model and KServe's form of errors", async () => {
-    await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json?versions=all');
     const paths = Object.keys(body.paths).filter((path) => path.startsWith('/v1/'));
     expect(paths).toEqual(
@@ -109,7 +108,6 @@ describe('/openapi.json', () => {
   });
 
   test('gives every operation a unique id that generators can use', async () => {
-    await using server = await buildTestApp();
     for (const query of ['', '?versions=all']) {
       const { body } = await server.get(`/openapi.json${query}`);
       const ids = operationsOf(body).map(({ operation }) => operation.operationId);
@@ -137,7 +135,6 @@ describe('/openapi.json', () => {
   });
 
   test('shows the real features with their ranges and units', async () => {
-    await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json');
     const { post } = body.paths['/predict'];
     const { schema, example } = post.requestBody.content['application/json'];
@@ -149,7 +146,6 @@ describe('/openapi.json', () => {
   });
 
   test('describes the 429 of each route with a rate limit, and of no other route', async () => {
-    await using server = await buildTestApp();
     const { body } = await server.get('/openapi.json');
     for (const { path, operation } of operationsOf(body)) {
       const { 429: refusal, 200: answer } = operation.responses;
@@ -203,7 +199,6 @@ describe('/openapi.json', () => {
   });
 
   test('describes x-request-timeout-ms with the bounds that the route has', async () => {
-    await using server = await buildTestApp();
     const { post } = (await server.get('/openapi.json')).body.paths['/predict'];
     const [{ name, in: place, schema }] = post.parameters;
     expect(place).toBe('header');
@@ -218,8 +213,7 @@ describe('/openapi.json', () => {
   });
 
   test('is valid without any model', async () => {
-    using folder = createRegistryFolder();
-    await using empty = await buildTestApp({ MODELS_DIR: folder.path });
+    await using empty = await buildEmptyApp();
     const { body } = await empty.get('/openapi.json');
     expect(predictingPaths(body)).toEqual(['/models/{model}/predict']);
     expect(await new Validator().validate(body)).toMatchObject({ valid: true });
@@ -264,7 +258,6 @@ describe('the documents', () => {
   });
 
   test('are answered with 304 if the client has them', async () => {
-    await using server = await buildTestApp();
     for (const path of [...forms, '/docs', '/docs/static/swagger-ui.css']) {
       const etag = String((await server.get(path)).headers['etag']);
       for (const tags of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
@@ -278,7 +271,6 @@ describe('the documents', () => {
 
 describe('/docs', () => {
   test('has a policy that lets the page load only files of this server, also over plain HTTP', async () => {
-    await using server = await buildTestApp();
     const { status, headers, text } = await server.get('/docs');
     expect(status).toBe(200);
     expect(headers['content-type']).toMatch(/^text\/html/);
@@ -290,7 +282,7 @@ describe('/docs', () => {
   });
 
   test('is 404 with DOCS=off, and so is the document', async () => {
-    await using server = await buildTestApp({ DOCS: 'off' });
+    await using server = await buildEmptyApp({ DOCS: 'off' });
     for (const path of ['/docs', '/docs/', '/docs/json', '/openapi.json', '/docs/static/index.html']) {
       expect((await server.get(path)).status, path).toBe(404);
     }
@@ -300,7 +292,6 @@ describe('/docs', () => {
 
 describe('/errors', () => {
   test('explains a code at the fragment in the `type` of its error', async () => {
-    await using server = await buildTestApp();
     const problem = await server.get('/nope');
     const [path = '', code] = problem.body.type.split('#');
     const { status, text, headers } = await server.get(path);

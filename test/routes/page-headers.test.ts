@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { buildTestApp } from '../helpers/app.js';
+import { buildEmptyApp, buildTestApp } from '../helpers/app.js';
 import { createPair, noCertificates, PairFolder } from '../helpers/certificates.js';
 
 const pages = ['/docs', '/docs/static/swagger-ui-bundle.js', '/errors'];
 
 test.each(pages)('%s has headers that keep other pages from framing or reaching it', async (path) => {
-  await using server = await buildTestApp();
+  await using server = await buildEmptyApp();
   const { status, headers } = await server.get(path);
   expect(status).toBe(200);
   expect(headers).toMatchObject({
@@ -20,7 +20,7 @@ test.each(pages)('%s has headers that keep other pages from framing or reaching 
 
 test.skipIf(noCertificates)('a page over TLS has strict-transport-security', async () => {
   using files = new PairFolder(createPair('pages'));
-  await using server = await buildTestApp(files.environment);
+  await using server = await buildEmptyApp(files.environment);
   for (const path of pages) {
     const { headers } = await server.get(path);
     expect(headers['strict-transport-security'], path).toBe('max-age=15552000');

@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
+import { shareTestApp } from '../helpers/shared-app.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
 const uuid = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
+const server = shareTestApp();
+
 describe('POST /predict', () => {
   test('answers the loan example with exactly the documented fields and headers', async () => {
-    await using server = await buildTestApp();
     const { status, body, headers, text } = await server.post('/predict', loan);
     expect(status).toBe(200);
     expect(Object.keys(body)).toEqual([
@@ -32,7 +34,6 @@ describe('POST /predict', () => {
   });
 
   test('lists every problem at once, each with its pointer', async () => {
-    await using server = await buildTestApp();
     const { status, body, headers } = await server.post('/predict', {
       age: 130,
       incme: 1,
@@ -63,7 +64,6 @@ describe('POST /predict', () => {
     ['income', 0, 1_000_000],
     ['credit_score', 300, 850],
   ])('accepts %s from %d to %d only', async (name, lowest, highest) => {
-    await using server = await buildTestApp();
     const statuses = [];
     for (const value of [lowest - 1, lowest, highest, highest + 1]) {
       statuses.push((await server.post('/predict', { ...loan, [name]: value })).status);
@@ -91,7 +91,6 @@ describe('POST /predict', () => {
 
 describe('POST /models/:model/predict', () => {
   test('answers with the named model, an alias of a version, or latest', async () => {
-    await using server = await buildTestApp();
     const byModel = await server.post('/models/credit-risk/predict', loan);
     expect(byModel.body.model_version).toBe('20261115_143000');
     const byAlias = await server.post('/models/credit-risk/versions/challenger/predict', loan);
@@ -101,7 +100,6 @@ describe('POST /models/:model/predict', () => {
   });
 
   test('is 404 for an unknown model or version, and the error names the known ones', async () => {
-    await using server = await buildTestApp();
     const model = await server.post('/models/credit-rsk/predict', loan);
     expect(model).toMatchObject({ status: 404, body: { code: 'model_not_found' } });
     expect(model.body.detail).toContain('credit-risk');
@@ -111,7 +109,6 @@ describe('POST /models/:model/predict', () => {
   });
 
   test('answers every sample model with its own example', async () => {
-    await using server = await buildTestApp();
     for (const { name } of (await server.get('/models')).body.models) {
       const { body } = await server.get(`/models/${name}/versions/latest`);
       const { status, text } = await server.post(`/models/${name}/predict`, body.example);
@@ -121,11 +118,8 @@ describe('POST /models/:model/predict', () => {
 });
 
 describe('x-request-timeout-ms', () => {
-  const loan = { age: 42, income: 51234.5, credit_score: 688 };
-  const post = async (value: string) => {
-    await using server = await buildTestApp();
-    return await server.post('/models/credit-risk/predict', loan, { 'x-request-timeout-ms': value });
-  };
+  const post = (value: string) =>
+    server.post('/models/credit-risk/predict', loan, { 'x-request-timeout-ms': value });
 
   test('has no effect if it is long enough', async () => {
     expect((await post('5000')).status).toBe(200);

@@ -1,13 +1,14 @@
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { buildServer } from '../../../src/app.js';
 import { readConfig } from '../../../src/config/read-config.js';
 import { sendRaw } from '../../faults/instruments/raw-http.js';
-import { buildTestApp, type TestAnswer, type TestApp } from '../../helpers/app.js';
+import { buildEmptyApp, buildTestApp, type TestAnswer } from '../../helpers/app.js';
 import { entry, secretOf, withKey } from '../../helpers/keys.js';
 import { gatherByValue, infOut, linearRegression, slow } from '../../helpers/onnx-models.js';
 import { createRegistryFolder } from '../../helpers/registry-folder.js';
+import { shareTestApp } from '../../helpers/shared-app.js';
 
 const address = '/v1/models/credit-risk:predict';
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
@@ -22,11 +23,7 @@ function expectError({ headers, body }: Pick<TestAnswer, 'headers' | 'body'>): s
 }
 
 describe('every failure is {"error": "…"}', () => {
-  let shared: TestApp;
-  beforeAll(async () => {
-    shared = await buildTestApp();
-  });
-  afterAll(() => shared[Symbol.asyncDispose]());
+  const shared = shareTestApp();
 
   test.each([
     ['an empty body', '', 400, /^The body is not valid JSON: The body is empty/],
@@ -95,8 +92,7 @@ describe('every failure is {"error": "…"}', () => {
   });
 
   test('lists the problems of all bad rows, ten at most, and the number of the others', async () => {
-    await using server = await buildTestApp();
-    const answer = await server.post(address, {
+    const answer = await shared.post(address, {
       instances: [loan, { ...loan, age: 130 }, loan, { age: 42, incme: 1, credit_score: '688' }],
     });
     expect(answer.status).toBe(400);
@@ -105,7 +101,7 @@ describe('every failure is {"error": "…"}', () => {
         'instances[3].income is required; instances[3].credit_score must be a whole number, got "688"; ' +
         'instances[3].incme is not a feature of credit-risk; did you mean income?',
     );
-    const many = await server.post(address, { instances: Array.from({ length: 500 }, () => ({})) });
+    const many = await shared.post(address, { instances: Array.from({ length: 500 }, () => ({})) });
     expect(expectError(many)).toMatch(/instances\[3\]\.age is required; and 50 more$/);
   });
 
@@ -320,7 +316,7 @@ describe('every failure is {"error": "…"}', () => {
       408,
     ],
   ])('for raw bytes: %s', async (_title, bytes, status) => {
-    await using server = await buildTestApp({ REQUEST_TIMEOUT_MS: '500' });
+    await using server = await buildEmptyApp({ REQUEST_TIMEOUT_MS: '500' });
     await server.app.listen({ port: 0, host: '127.0.0.1' });
     const { port } = server.app.server.address() as AddressInfo;
     const answer = await sendRaw(port, bytes, 2_000);
