@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { buildTestApp } from '../helpers/app.js';
+import { buildEmptyApp, buildTestApp } from '../helpers/app.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const get = 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n';
 const post = `POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${loan.length}\r\n\r\n${loan}`;
 
-async function start() {
-  const server = await buildTestApp();
+async function start(build = buildTestApp) {
+  const server = await build();
   await server.app.listen({ port: 0, host: '127.0.0.1' });
   return { ...server, port: (server.app.server.address() as { port: number }).port };
 }
@@ -58,7 +58,7 @@ test.each([
 );
 
 test('a client that sends 100 requests over several turns gets 100 answers', async () => {
-  await using server = await start();
+  await using server = await start(buildEmptyApp);
   const socket = connect(server.port, '127.0.0.1');
   let answered = 0;
   socket.on('data', (chunk) => {

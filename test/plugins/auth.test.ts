@@ -10,6 +10,7 @@ import { buildTestApp, type TestApp } from '../helpers/app.js';
 import { entry, secretOf, withKey } from '../helpers/keys.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
+import { shareTestApp } from '../helpers/shared-app.js';
 
 const loan = { x: 1 };
 const folder = createRegistryFolder();
@@ -33,8 +34,9 @@ const failuresOf = async ({ get }: TestApp, reason: string, headers = {}) =>
   );
 
 describe('a request', () => {
+  const server = shareTestApp({ ...models, API_KEYS: JSON.stringify([entry('a'), entry('b')]) });
+
   test.each(['x-api-key', 'authorization'])('with a valid key in %s is answered', async (name) => {
-    await using server = await build([entry('a')]);
     const value = name === 'authorization' ? `Bearer ${secretOf('a')}` : secretOf('a');
     for (let k = 0; k < 2; k += 1) {
       expect((await server.post('/predict', loan, { [name]: value })).status).toBe(200);
@@ -55,7 +57,6 @@ describe('a request', () => {
     ['is of another scheme', { authorization: 'Basic YTpi' }],
     ['differs between two headers', { ...withKey('a'), authorization: `Bearer ${secretOf('b')}` }],
   ])('whose key %s gets a 401', async (_, headers) => {
-    await using server = await build([entry('a'), entry('b')]);
     expect(await server.post('/predict', loan, headers)).toMatchObject({
       status: 401,
       body: { code: 'api_key_missing' },
@@ -63,7 +64,6 @@ describe('a request', () => {
   });
 
   test('with a key in the query gets a 401', async () => {
-    await using server = await build([entry('a')]);
     for (const name of ['api_key', 'key', 'x-api-key', 'access_token']) {
       expect((await server.post(`/predict?${name}=${secretOf('a')}`, loan)).status).toBe(401);
     }
@@ -95,7 +95,6 @@ describe('a request', () => {
   });
 
   test('to an unknown address needs no key', async () => {
-    await using server = await build([entry('a')]);
     expect((await server.get('/nope')).status).toBe(404);
   });
 });

@@ -7,9 +7,8 @@ export interface Bomb {
   readonly reason: RegExp;
 }
 
-const repeat = (bytes: Uint8Array, count: number): Uint8Array =>
-  new Uint8Array(Buffer.alloc(bytes.length * count, bytes));
-const letters = (count: number): Uint8Array => new Uint8Array(Buffer.alloc(count, 'A'));
+const repeat = (bytes: Uint8Array, count: number): Uint8Array => Buffer.alloc(bytes.length * count, bytes);
+const letters = (count: number): Uint8Array => Buffer.alloc(count, 'A');
 const modelOf = (graph: Uint8Array, ...more: readonly Uint8Array[]): Uint8Array =>
   join([integer(1, 8), message(7, graph), ...more]);
 const attribute = (name: string, content: Uint8Array, type: number): Uint8Array =>

@@ -35,8 +35,9 @@ export function float(field: number, value: number): Uint8Array {
 
 /** A length-delimited field: a message made of its fields, or bytes as they are. */
 export function message(field: number, parts: Uint8Array | readonly Uint8Array[]): Uint8Array {
-  const body = parts instanceof Uint8Array ? parts : join(parts);
-  return join([Uint8Array.from([...tag(field, 2), ...varint(body.length)]), body]);
+  const body = parts instanceof Uint8Array ? [parts] : parts;
+  const length = body.reduce((size, part) => size + part.length, 0);
+  return join([Uint8Array.from([...tag(field, 2), ...varint(length)]), ...body]);
 }
 
 export const text = (field: number, value: string): Uint8Array => message(field, Buffer.from(value));

@@ -107,11 +107,13 @@ test('a shortened float32 reads back as the same float32', () => {
   const random = createRandom(3);
   const bits = new Uint32Array(1);
   const float = new Float32Array(bits.buffer);
+  const wrong: number[] = [];
   for (let k = 0; k < 200_000; k += 1) {
     bits[0] = Math.floor(random() * 2 ** 32);
     const value = float[0] as number;
-    if (Number.isFinite(value)) expect(Math.fround(shortenFloat32(value))).toBe(value);
+    if (Number.isFinite(value) && !Object.is(Math.fround(shortenFloat32(value)), value)) wrong.push(value);
   }
+  expect(wrong).toEqual([]);
   expect(shortenFloat32(Math.fround(0.8083))).toBe(0.8083);
   expect(shortenFloat32(Math.fround(1e-45))).toBe(1.40129846e-45);
 });

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { buildTestApp, type TestApp } from '../../helpers/app.js';
 import { createCachedSamples } from '../../helpers/cached-samples.js';
+import { shareTestApp } from '../../helpers/shared-app.js';
 
 const versions = [
   'credit-risk/20261101_090000',
@@ -27,7 +28,11 @@ function expectClose(got: readonly Whole[], wanted: readonly Whole[]): void {
 }
 
 /** The answers of `/predict` to these rows, as text without their ids. */
-async function askOneByOne(server: TestApp, path: string, rows: readonly unknown[]): Promise<string[]> {
+async function askOneByOne(
+  server: Pick<TestApp, 'post'>,
+  path: string,
+  rows: readonly unknown[],
+): Promise<string[]> {
   const texts: string[] = [];
   for (const row of rows) {
     const { status, text } = await server.post(`/models/${path}/predict`, row);
@@ -41,8 +46,9 @@ const samples = createCachedSamples();
 afterAll(() => samples[Symbol.dispose]());
 
 describe.each(['off', 'memory'])('with CACHE=%s, golden rows get the answers of /predict', (cache) => {
+  const server = shareTestApp({ MODELS_DIR: samples.path, CACHE: cache });
+
   test.each(versions)('%s', async (path) => {
-    await using server = await buildTestApp({ MODELS_DIR: samples.path, CACHE: cache });
     const { instances } = readJson(`models/${path}/golden.json`);
     const { features } = readJson(`models/${path}/metadata.json`);
     const names = features.map((it: string | { name: string }) => (typeof it === 'string' ? it : it.name));
@@ -78,7 +84,6 @@ describe.each(['off', 'memory'])('with CACHE=%s, golden rows get the answers of 
   });
 
   test('digits, with tensors as requests', async () => {
-    await using server = await buildTestApp({ MODELS_DIR: samples.path, CACHE: cache });
     const { instances } = readJson('models/digits/1/golden.json');
     const images = instances.flatMap(({ inputs: { image } }: { inputs: { image: unknown } }) =>
       Array.isArray(image) ? image : [],
