@@ -58,7 +58,7 @@ function explain(text: string): string | undefined {
     const isName = expected === 'name' || expected === 'first name';
     if (here === '/' || here === '#') return `There is a comment ${place}: JSON has none, so remove it.`;
     if (expected === 'end') {
-      return `The body has more than one JSON document, the next ${place}: send one row a request.`;
+      return `The body has more than one JSON document, the next ${place}: send one row a request, or a row a line to /predict/batch.`;
     }
     if (here === "'")
       return `There is a single quote ${place}: JSON has double quotes around each text and name.`;

@@ -153,6 +153,17 @@ describe.each(clients)('$name of docs/calling.md', ({ program, command }) => {
   );
 });
 
+test('client.ts of docs/calling.md runs as client.mts, by tsx and by a Node.js that runs TypeScript', {
+  timeout: timeoutMs,
+}, async () => {
+  writeFileSync(join(folder, 'client.mts'), readFileSync(join(folder, 'client.ts')));
+  const runsTypeScript = 'typescript' in process.features && process.features.typescript !== false;
+  for (const loader of runsTypeScript ? [['--import', tsx], []] : [['--import', tsx]]) {
+    const { code, stdout, stderr } = await run(process.execPath, [...loader, 'client.mts']);
+    expect([code, stdout.trim()], stderr).toEqual([0, '1']);
+  }
+});
+
 test('client.ts of docs/calling.md passes the strict type check', { timeout: timeoutMs }, async () => {
   const compilerOptions = {
     ...{ strict: true, noEmit: true, module: 'nodenext', target: 'es2023' },

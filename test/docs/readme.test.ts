@@ -94,6 +94,10 @@ describe('the documentation', () => {
       ([, path]) => path as string,
     );
     const hidden = ['/docs', '/openapi.json'];
-    expect(new Set(documented)).toEqual(new Set(listed.filter((path) => !hidden.includes(path))));
+    const inTable = listed.filter((path) => !hidden.includes(path));
+    const missing = new Set(documented.filter((path) => !inTable.includes(path)));
+    expect([...missing], 'routes of the server: add each to the first table of docs/api.md').toEqual([]);
+    const gone = inTable.filter((path) => !documented.includes(path));
+    expect(gone, 'routes that the server does not have: remove each from docs/api.md').toEqual([]);
   });
 });

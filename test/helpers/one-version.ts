@@ -54,6 +54,19 @@ export async function loadOne(manifest: Manifest, model: Uint8Array, golden?: un
   };
 }
 
+/** The answer of the version `m/1` in a folder to a body, as the members of its JSON, or the reason of its refusal. */
+export async function answerOrReason(folder: string, body: unknown): Promise<string> {
+  try {
+    const loaded = await loadVersion(folder, 'm', '1');
+    const { fieldsJson } = await answerBody(loaded, body);
+    loaded.retire();
+    return fieldsJson;
+  } catch (error) {
+    if (error instanceof RefusedError) return error.message;
+    throw new Error(`not a refusal: ${messageOf(error)}`, { cause: error });
+  }
+}
+
 /** Why a version is refused; the empty text if it is not. */
 export async function refusalOf(manifest: Manifest, model: Uint8Array, golden?: unknown): Promise<string> {
   try {

@@ -132,7 +132,7 @@ function explain(
   const foreign = findForeignForm(row, (name) => known.has(name));
   if (foreign !== undefined) {
     const { name, servers } = foreign;
-    const elsewhere = name === 'instances' ? `; ${manyRowsAt(modelName)} takes such a body` : '';
+    const elsewhere = name === 'instances' ? `; ${manyRowsAt(modelName)} take such a body` : '';
     add(name, () => `is the form of ${servers}; here the body is one row: ${sketchRow(known)}${elsewhere}`);
   } else {
     const budget = createSearchBudget();
@@ -159,7 +159,7 @@ function explain(
 
 function describeOther(body: unknown, modelName: string, known: ReadonlySet<string>): string {
   if (Array.isArray(body)) {
-    const all = `all of them to ${manyRowsAt(modelName)} as {"instances": […]}`;
+    const all = `all of them as {"instances": […]}, which ${manyRowsAt(modelName)} take`;
     return `must be one row, not a list of rows: send a request for each, such as ${sketchRow(known)}, or ${all}`;
   }
   if (typeof body === 'string' && /^\s*[{[]/.test(body)) {
@@ -168,7 +168,8 @@ function describeOther(body: unknown, modelName: string, known: ReadonlySet<stri
   return `must be an object of the features, got ${body === undefined ? 'nothing' : describeValue(body)}`;
 }
 
-const manyRowsAt = (modelName: string) => `/v1/models/${modelName}:predict`;
+const manyRowsAt = (modelName: string) =>
+  `/models/${modelName}/predict/batch and /v1/models/${modelName}:predict`;
 
 function sketchRow(known: ReadonlySet<string>): string {
   return sketchObject([...known], '…');

@@ -4,10 +4,10 @@ import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { messageOf, RefusedError } from '../../../src/errors.js';
+import { messageOf } from '../../../src/errors.js';
 import { readVersionFiles } from '../../../src/models/loading/version-files.js';
 import { listDirectory } from '../../../src/models/registry/directory.js';
-import { answerBody, loadVersion } from '../../helpers/one-version.js';
+import { answerOrReason } from '../../helpers/one-version.js';
 import { externalData, linearRegression } from '../../helpers/onnx-models.js';
 import { createRegistryFolder, type VersionParts } from '../../helpers/registry-folder.js';
 
@@ -27,17 +27,7 @@ const parts: VersionParts = {
 const names = ['metadata.json', 'model.onnx', 'golden.json', 'reference.json', 'w.bin'];
 
 /** The answer of the version `m/1` for a = 2, or the reason of its refusal. */
-async function outcomeOf(folder: string): Promise<string> {
-  try {
-    const loaded = await loadVersion(folder, 'm', '1');
-    const { fieldsJson: members } = await answerBody(loaded, { a: 2 });
-    loaded.retire();
-    return members;
-  } catch (error) {
-    expect(error).toBeInstanceOf(RefusedError);
-    return messageOf(error);
-  }
-}
+const outcomeOf = (folder: string) => answerOrReason(folder, { a: 2 });
 
 describe('a link that leads out of the registry', () => {
   test.each(names)('in place of %s is refused, and the reason shows nothing of its target', async (name) => {

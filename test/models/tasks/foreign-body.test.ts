@@ -59,16 +59,20 @@ test.each([[rows], [[[1, 2]]], [[]]])(
     expect(answer.errors).toEqual([
       {
         pointer: '',
-        message: `must be one row, not a list of rows: send a request for each, such as ${row}, or all of them to /v1/models/row:predict as {"instances": […]}`,
+        message: `must be one row, not a list of rows: send a request for each, such as ${row}, or all of them as {"instances": […]}, which /models/row/predict/batch and /v1/models/row:predict take`,
       },
     ]);
   },
 );
 
-test('a body of instances is refused, and the message names the route that takes it', async () => {
+test('a body of instances is refused, and the message names the routes that take it', async () => {
   const { body } = await server.post('/models/row/predict', { instances: rows });
-  expect(body.errors[0].message).toMatch(/; \/v1\/models\/row:predict takes such a body$/);
-  expect((await server.post('/v1/models/row:predict', { instances: rows })).status).toBe(200);
+  expect(body.errors[0].message).toMatch(
+    /; \/models\/row\/predict\/batch and \/v1\/models\/row:predict take such a body$/,
+  );
+  for (const path of ['/models/row/predict/batch', '/v1/models/row:predict']) {
+    expect((await server.post(path, { instances: rows })).status, path).toBe(200);
+  }
 });
 
 test('a row that is encoded as JSON twice is refused with that reason', async () => {
