@@ -289,6 +289,10 @@ describe('over a socket', () => {
   const listen = async () => {
     const live = await buildTestApp({ MODELS_DIR: folder.path });
     await live.app.listen({ port: 0, host: '127.0.0.1' });
+    let arrived = 0;
+    live.app.server.on('request', () => {
+      arrived += 1;
+    });
     const { port } = live.app.server.address() as AddressInfo;
     /** A batch whose body has begun. */
     const begin = (text: string) => {
@@ -305,7 +309,7 @@ describe('over a socket', () => {
       for await (const piece of response.setEncoding('utf8')) body += piece;
       return { status: response.statusCode, headers: response.headers, body: JSON.parse(body) };
     };
-    return { ...live, begin, end };
+    return { ...live, begin, end, arrived: () => arrived };
   };
 
   test('a body that is refused while it arrives gets its answer', async () => {
@@ -326,6 +330,8 @@ describe('over a socket', () => {
   test('a 65th batch at the same time becomes a job, and clients that leave make room', async () => {
     await using live = await listen();
     const open = Array.from({ length: 64 }, () => live.begin('{"x":1}\n'));
+    // Otherwise the next one may be among the first 64.
+    await vi.waitUntil(() => live.arrived() === 64, { timeout: 20_000 });
     await vi.waitUntil(async () => (await live.end(live.begin('{"x":1}\n'))).status === 202, {
       timeout: 5_000,
     });

@@ -67,7 +67,7 @@ describe('an isolated executor', () => {
   });
 
   test('replaces children without a pause if late runs were killed again and again', async () => {
-    using it = await open(slow(), { timeoutMs: 1_000 });
+    using it = await open(slow(), { timeoutMs: 500 });
     for (let k = 0; k < 4; k += 1) {
       expect(await codeOf(it.executor.run(count(endless), ['value']))).toBe('deadline_exceeded');
       expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');
@@ -79,7 +79,7 @@ describe('an isolated executor', () => {
     const taken = vi.spyOn(pool, 'take');
     // The executor calls it when a child has its model open.
     const opened = vi.spyOn(pool, 'warm');
-    using it = await open(slow(), { timeoutMs: 1_000, pool });
+    using it = await open(slow(), { timeoutMs: 500, pool });
     opened.mockClear();
     expect(await codeOf(it.executor.run(count(endless), ['value']))).toBe('deadline_exceeded');
     expect(await codeOf(it.executor.run(count(1), ['value']))).toBe('ok');

@@ -87,9 +87,9 @@ test('an adopted child lives on when the pool closes, and the next model gets an
 });
 
 test('an endless run is killed, and the error names the limit', async () => {
-  const sandboxes = createSandboxes({ loadTimeoutMs: 3_000 });
+  const sandboxes = createSandboxes({ loadTimeoutMs: 2_000 });
   const sandbox = await sandboxes.open({ model: { bytes: slow() }, threads: 1, title: 'sardonyx test' });
-  await expect(sandbox.run(column(1e9), ['value'])).rejects.toThrow(/more than 3000 ms/);
+  await expect(sandbox.run(column(1e9), ['value'])).rejects.toThrow(/more than 2000 ms/);
   await sandbox.close();
   const next = await sandboxes.open({
     model: { bytes: linearRegression([2]) },

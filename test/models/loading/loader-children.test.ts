@@ -53,11 +53,11 @@ test('a batch has fewer rows if its outputs would be over the limit', async () =
 });
 
 test('a version whose first run does not end is refused, and the next version loads', async () => {
-  const impatient = loaderOf({ loadTimeoutMs: 3_000 });
+  const impatient = loaderOf({ loadTimeoutMs: 2_000 });
   const manifest = { task: 'regression' as const, features: [{ ...features[0], example: 1e9 }] };
   const path = folder.addVersion('m', '1000', { manifest: manifest as never, model: slow() });
   await expect(impatient.load(path, 'm', '1000')).rejects.toThrow(
-    /does not survive model\.onnx: the engine took more than 3000 ms \(MODEL_LOAD_TIMEOUT_MS\)/,
+    /does not survive model\.onnx: the engine took more than 2000 ms \(MODEL_LOAD_TIMEOUT_MS\)/,
   );
   (await impatient.load(...add(linearRegression([2])))).retire();
   impatient.close();
