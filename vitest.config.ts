@@ -35,7 +35,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/faults/**', ...programs.map((folder) => `${folder}/**`)],
           // More than processors: a test often waits for a child process.
-          maxWorkers: '150%',
+          maxWorkers: '200%',
         },
       },
       {

@@ -11,20 +11,21 @@ test('a pool keeps a started child ready', async () => {
   const pool = new RunnerPool(4e9);
   pool.warm();
   // Three other children start one after the other, so that the ready child has had enough time.
-  const begun = performance.now();
   for (let k = 0; k < 3; k += 1) {
     const later = startRunnerProcess(4e9);
     await answers(later);
     later.kill();
   }
-  const startMs = (performance.now() - begun) / 3;
-  const takenAt = performance.now();
   const first = pool.take();
+  // This one has to start.
   const second = pool.take();
-  expect(await answers(first)).toBeGreaterThan(1e6);
-  expect(performance.now() - takenAt, 'no start of a process').toBeLessThan(startMs / 2);
   expect(second.pid).not.toBe(first.pid);
-  expect(await answers(second)).toBeGreaterThan(1e6);
+  const answered: string[] = [];
+  await Promise.all([
+    answers(second).then(() => answered.push('the new child')),
+    answers(first).then(() => answered.push('the ready child')),
+  ]);
+  expect(answered).toEqual(['the ready child', 'the new child']);
   for (const runner of [first, second]) runner.kill();
   pool.close();
 });
