@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 
-/** The first argument, as JSON: what to send, and for how long. */
+/** What to send, and for how long. The first argument names a file that holds it as JSON. */
 export interface Load {
   readonly port: number;
   /** If set, half of the connections go to this port. */
@@ -36,7 +37,7 @@ export interface LoadResult {
 const warmUpMs = 250;
 // A closed loop: each connection sends its next request once the last answer is complete. It reads only the status and
 // length of an answer, so that it takes less CPU time than the server.
-const load = JSON.parse(process.argv[2] ?? '') as Load;
+const load = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Load;
 const {
   port,
   otherPort = port,

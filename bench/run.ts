@@ -2,6 +2,7 @@ import { benchBatch } from './batch.js';
 import { benchCaching } from './caching.js';
 import { benchHttp, benchIdle } from './http.js';
 import { benchIsolation } from './isolation.js';
+import { benchJobs } from './jobs.js';
 import { benchKserve, benchKserveServer } from './kserve.js';
 import { benchManyModels } from './many-models.js';
 import { benchNeighbours } from './neighbours.js';
@@ -29,6 +30,7 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   replicas: benchReplicas,
   caching: benchCaching,
   batch: benchBatch,
+  jobs: benchJobs,
   kserve: benchKserve,
   'kserve-server': benchKserveServer,
   protection: benchProtection,

@@ -1,4 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Load, LoadResult } from './load.js';
 
 export interface BenchServer {
@@ -39,12 +42,20 @@ export async function putLoad(load: Load): Promise<LoadResult> {
   return result;
 }
 
-/** Runs a file of the bench in a process of its own, with `question` as JSON, and resolves with its one message. */
-export function askProcess<T>(file: string, question: unknown): Promise<T> {
-  const child = fork(new URL(file, import.meta.url), [JSON.stringify(question)], {
-    execArgv: ['--import', 'tsx'],
-  });
-  return messageOf<T>(child);
+/**
+ * Runs a file of the bench in a process of its own, and resolves with its one message. The process reads `question` as
+ * JSON from the file that its first argument names: an argument has at most 128 KiB on Linux.
+ */
+export async function askProcess<T>(file: string, question: unknown): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'sardonyx-bench-'));
+  const path = join(folder, 'question.json');
+  writeFileSync(path, JSON.stringify(question));
+  const child = fork(new URL(file, import.meta.url), [path], { execArgv: ['--import', 'tsx'] });
+  try {
+    return await messageOf<T>(child);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 function messageOf<T>(child: ChildProcess): Promise<T> {

@@ -76,24 +76,24 @@ describe('a batch job', () => {
   });
 
   test('has results from any row on, and pages of them', async () => {
-    const id = await submit(lines(4_500));
+    const id = await submit(lines(9_500));
     await ended(id);
-    for (const offset of [0, 1, 2_047, 2_048, 4_499, 4_500, 9_999]) {
+    for (const offset of [0, 1, 8_191, 8_192, 9_499, 9_500, 99_999]) {
       const { text } = await server.get(`/predict/batch/${id}/results?offset=${offset}`);
       const indices = text
         .split('\n')
         .filter(Boolean)
         .map((it) => JSON.parse(it).index);
       expect(indices).toEqual(
-        Array.from({ length: Math.max(0, 4_500 - offset) }, (_unused, k) => k + offset),
+        Array.from({ length: Math.max(0, 9_500 - offset) }, (_unused, k) => k + offset),
       );
     }
-    const page = (await server.get(`/predict/batch/${id}?offset=2046&limit=4`)).body;
+    const page = (await server.get(`/predict/batch/${id}?offset=8190&limit=4`)).body;
     expect([page.results.map((it: { index: number }) => it.index), page.next]).toEqual([
-      [2_046, 2_047, 2_048, 2_049],
-      2_050,
+      [8_190, 8_191, 8_192, 8_193],
+      8_194,
     ]);
-    const last = (await server.get(`/predict/batch/${id}?offset=4498&limit=10`)).body;
+    const last = (await server.get(`/predict/batch/${id}?offset=9498&limit=10`)).body;
     expect([last.results.length, last.next]).toEqual([2, undefined]);
     const none = (await server.get(`/predict/batch/${id}?limit=0`)).body;
     expect(none.results).toBeUndefined();

@@ -7,7 +7,7 @@ export interface Chunk extends ChunkSize {
 }
 
 /** A killed process costs the chunk that it ran, and a stored chunk costs some file operations. */
-const maxChunkRows = 2_048;
+const maxChunkRows = 8_192;
 const maxChunkBytes = 1_048_576;
 
 /** Cuts rows into chunks. `maxRows` bounds the rows of a chunk if the results of a row are large. */

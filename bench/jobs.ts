@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { memoryMb } from '../test/helpers/processes.js';
+import { createRegistryFolder } from '../test/helpers/registry-folder.js';
+import { type ServerProcess, startServerProcess } from '../test/helpers/server-process.js';
+import type { EngineLoop, EngineLoopResult } from './engine-loop.js';
+import { addCreditRisk, loan } from './models.js';
+import { openLoadFault, putOpenLoad } from './open-load.js';
+import { askProcess, putLoad } from './server-process.js';
+import { atLeast, atMost, median, percentile, sleep, type Table } from './table.js';
+
+const model = 'models/credit-risk/20261115_143000/model.onnx';
+const rows = 200_000;
+const manyRows = 1_000_000;
+const row = JSON.parse(loan) as Readonly<Record<string, number>>;
+const incomeOf = (k: number) => (row['income'] as number) + k / 100;
+const linesOf = (count: number) =>
+  Array.from({ length: count }, (_unused, k) => `${JSON.stringify({ ...row, income: incomeOf(k) })}\n`).join(
+    '',
+  );
+
+/** Jobs in the embedded store: rows per second against the engine alone, memory, and their effect on single rows. */
+export async function benchJobs(table: Table): Promise<void> {
+  using folder = createRegistryFolder();
+  addCreditRisk(folder);
+  const stateDir = mkdtempSync(join(tmpdir(), 'sardonyx-bench-'));
+  try {
+    await using server = await startServerProcess({
+      MODELS_DIR: folder.path,
+      STATE_DIR: stateDir,
+      CACHE: 'off',
+    });
+    await measureRate(table, server);
+    await measureMemory(table, server);
+    await measureNeighbour(table, server);
+  } finally {
+    rmSync(stateDir, { recursive: true });
+  }
+}
+
+async function measureRate(table: Table, { url }: ServerProcess): Promise<void> {
+  const body = linesOf(rows);
+  const [whole, worked, engine]: [number[], number[], number[]] = [[], [], []];
+  for (let round = 0; round <= table.rounds; round += 1) {
+    const started = performance.now();
+    const id = await submit(url, body);
+    const accepted = performance.now();
+    await untilEnded(url, id);
+    const ended = performance.now();
+    const results = await (await fetch(`${url}/predict/batch/${id}/results`)).text();
+    const read = performance.now();
+    if (results.split('\n').length !== rows + 1) throw new Error('not every row has a result');
+    const loop: EngineLoop = {
+      path: model,
+      input: 'X',
+      values: Object.values(row),
+      matrix: Array.from({ length: rows }, (_unused, k) => Object.values({ ...row, income: incomeOf(k) })),
+      rows: 256,
+      seconds: table.seconds,
+    };
+    const best = await askProcess<EngineLoopResult>('./engine-loop.ts', loop);
+    if (round === 0) continue;
+    engine.push(best.rowsPerSecond);
+    whole.push((1_000 * rows) / (read - started) / best.rowsPerSecond);
+    worked.push((1_000 * rows) / (ended - accepted) / best.rowsPerSecond);
+  }
+  table.add('rows per second, the engine alone on these rows', median(engine), '1/s');
+  const job = 'a job of 200,000 rows relative to the engine alone, ';
+  table.add(`${job}from submission to the last result`, median(whole), '×', atLeast(0.5));
+  table.add(`${job}from acceptance to its end`, median(worked), '×', atLeast(0.8));
+}
+
+async function measureMemory(table: Table, { url, child }: ServerProcess): Promise<void> {
+  const idle = memoryMb(child.pid, 'VmRSS');
+  let most = idle;
+  const timer = setInterval(() => {
+    most = Math.max(most, memoryMb(child.pid, 'VmRSS'));
+  }, 20);
+  await untilEnded(url, await submit(url, linesOf(manyRows)));
+  clearInterval(timer);
+  table.add('memory of a job of 1,000,000 rows above that before', most - idle, 'MB', atMost(100));
+}
+
+/** An open loop of single rows at half of the capacity of one connection, with a job and without. */
+async function measureNeighbour(table: Table, { url, port }: ServerProcess): Promise<void> {
+  const name = 'p99 of single rows with a job relative to without';
+  const fault = openLoadFault();
+  if (fault !== undefined) return table.skip(name, fault);
+  const closed = await putLoad({
+    port,
+    path: '/predict',
+    body: loan,
+    connections: 1,
+    seconds: table.seconds,
+  });
+  const perSecond = closed.perSecond / 2;
+  const targets = [{ url: `${url}/predict`, body: loan }];
+  const ratios: number[] = [];
+  const body = linesOf(manyRows);
+  for (let round = 0; round < table.rounds; round += 1) {
+    const alone = await putOpenLoad(targets, { perSecond, seconds: table.seconds });
+    const id = await submit(url, body);
+    await sleep(300);
+    const beside = await putOpenLoad(targets, { perSecond, seconds: table.seconds });
+    await fetch(`${url}/predict/batch/${id}`, { method: 'DELETE' });
+    const [quiet, busy] = [alone, beside].map((it) =>
+      percentile(
+        it.map(({ ms }) => ms),
+        0.99,
+      ),
+    );
+    ratios.push((busy as number) / (quiet as number));
+  }
+  table.add(name, median(ratios), '×', atMost(1.5));
+}
+
+async function submit(url: string, body: string): Promise<string> {
+  const headers = { 'content-type': 'application/x-ndjson' };
+  const answer = await fetch(`${url}/predict/batch`, { method: 'POST', body, headers });
+  if (answer.status !== 202) throw new Error(await answer.text());
+  return ((await answer.json()) as { job_id: string }).job_id;
+}
+
+async function untilEnded(url: string, id: string): Promise<void> {
+  for (;;) {
+    const { status } = (await (await fetch(`${url}/predict/batch/${id}?limit=0`)).json()) as {
+      status: string;
+    };
+    if (status === 'completed') return;
+    if (status === 'failed') throw new Error('the job has failed');
+    await sleep(10);
+  }
+}
