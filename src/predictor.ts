@@ -81,6 +81,8 @@ export interface Predictor {
     request: PredictionRequest,
     check: (loaded: LoadedVersion) => Rows,
   ): Promise<RowsResult<Rows>>;
+  /** When the last request began, by `performance.now()`; 0 before the first one. */
+  readonly lastBegunAt: number;
 }
 
 /** Without `cached` every answer is computed. */
@@ -89,7 +91,12 @@ export function createPredictor(
   predictions: Predictions,
   cached?: CachedAnswers | undefined,
 ): Predictor {
+  let lastBegunAt = 0;
   return {
+    get lastBegunAt() {
+      return lastBegunAt;
+    },
+
     async predict(request, body) {
       const begun = begin(request);
       const { loaded, call, predictionId } = begun;
@@ -141,6 +148,7 @@ export function createPredictor(
   /** Leases the version: the caller must release `loaded`. */
   function begin({ model, version, caller, onBegun, requestId, keyId, caching }: PredictionRequest): Begun {
     const started = performance.now();
+    lastBegunAt = started;
     const loaded = registry.lease(model, version);
     const predictionId = randomUUID();
     onBegun?.({ model: loaded.name, version: loaded.version, predictionId });

@@ -100,6 +100,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/registry',
     'models/tasks',
     'prediction-event',
+    'predictor',
     'text',
     'time',
   ],

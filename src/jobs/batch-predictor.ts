@@ -4,6 +4,7 @@ import { type Caller, createCall } from '../inference/batching/call-context.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import type { Answer, CheckedRequest } from '../models/tasks/task.js';
 import type { Predictions } from '../prediction-event.js';
+import type { Predictor } from '../predictor.js';
 import { nextTurnAlone } from '../time/slices.js';
 
 /** A row of a batch: its body, or the error of a row that could not be parsed. */
@@ -22,7 +23,16 @@ export interface BatchRequest {
   readonly limitMs: number;
 }
 
+/** Rows that are checked and run together: a full batch of the engine. They take this thread a millisecond. */
+const maxTurnRows = 256;
+/** As many take 0.2 ms, which single rows that come meanwhile have to wait. */
+const minTurnRows = 32;
+/** Single rows that came in this time are followed by more. */
+const quietMs = 1_000;
+
 export interface BatchPredictor {
+  /** The rows that a chunk should have now: few while requests of single rows come. */
+  readonly turnRows: number;
   /**
    * Predicts many rows with one version, each by itself: a row that fails costs no other row its answer. The rows run
    * below the rows of other requests, and the cache is not used, since a batch would fill it with rows that do not
@@ -38,8 +48,15 @@ export interface BatchPredictor {
   ): Promise<void>;
 }
 
-export function createBatchPredictor(predictions: Predictions): BatchPredictor {
+export function createBatchPredictor(
+  predictions: Predictions,
+  online: Pick<Predictor, 'lastBegunAt'>,
+): BatchPredictor {
   return {
+    get turnRows() {
+      return performance.now() - online.lastBegunAt < quietMs ? minTurnRows : maxTurnRows;
+    },
+
     async predict(loaded, request, chunks, onOutcomes) {
       const call = createCall({ ...request.caller, isBackground: true }, request.limitMs);
       let running: Promise<readonly RowOutcome[]> | undefined;

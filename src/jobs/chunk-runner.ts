@@ -10,8 +10,6 @@ import { readLines } from './queue/spool.js';
 /** The results of some rows as lines of JSON. `from` is the index of the first row. */
 export type ToResultLines = (from: number, outcomes: readonly RowOutcome[]) => string;
 
-/** Rows that are parsed and checked in one turn of the event loop. */
-const rowsInTurn = 256;
 /** The rows of a chunk run while no other row waits: this bounds how long they wait. */
 const limitMs = 600_000;
 
@@ -28,7 +26,7 @@ export function createChunkRunner(
     const request = { requestId: job.requestId, keyId: job.owner || undefined, caller, limitMs };
     const loaded = lease(registry, job);
     try {
-      await predictor.predict(loaded, request, readChunk(rows, loaded), (outcomes) => {
+      await predictor.predict(loaded, request, readChunk(rows, loaded, predictor), (outcomes) => {
         lines.push(Buffer.from(toLines(next, outcomes)));
         next += outcomes.length;
         failed += outcomes.filter((it) => 'error' in it).length;
@@ -40,11 +38,18 @@ export function createChunkRunner(
   };
 }
 
-async function* readChunk(rows: Buffer, { task }: LoadedVersion): AsyncGenerator<readonly BatchRow[]> {
+async function* readChunk(
+  rows: Buffer,
+  { task }: LoadedVersion,
+  predictor: BatchPredictor,
+): AsyncGenerator<readonly BatchRow[]> {
   const all = readLines(rows);
   const parse = createRowParser(task);
-  for (let from = 0; from < all.length; from += rowsInTurn)
-    yield all.slice(from, from + rowsInTurn).map(parse);
+  for (let from = 0; from < all.length; ) {
+    const to = from + predictor.turnRows;
+    yield all.slice(from, to).map(parse);
+    from = to;
+  }
 }
 
 /** A version that is gone does not come back: its job ends. */

@@ -3,15 +3,13 @@ import { ServiceError } from '../errors.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { nextTurnAlone } from '../time/slices.js';
 import type { BatchShare } from './batch-memory.js';
-import type { BatchRow } from './batch-predictor.js';
+import type { BatchPredictor, BatchRow } from './batch-predictor.js';
 import { createRowParser, requireJson } from './parse-row.js';
 import { ChunkCutter } from './queue/chunk-cutter.js';
 import type { JobDraft } from './queue/job-store.js';
 import type { ReadRow } from './readers/row-reader.js';
 
-/** Rows that are checked together, which takes this thread a millisecond: other requests are answered in between. */
-const maxTurnRows = 256;
-/** Bytes of the bodies of these rows, and of their outputs as the load measured them. */
+/** Bytes of the bodies of the rows that run together, and of their outputs as the load measured them. */
 const maxTurnBytes = 262_144;
 /** Memory that a row takes beside its bytes. */
 const rowOverhead = 128;
@@ -43,8 +41,12 @@ export class Submission {
   }
 
   /** Parses the rows, to be run at once. Throws `NoMemoryError`, and as `readRows` and `requireJson` do. */
-  async *parsed(share: BatchShare): AsyncGenerator<readonly BatchRow[]> {
-    const turnRows = Math.min(maxTurnRows, this.#fit(maxTurnBytes));
+  async *parsed(
+    share: BatchShare,
+    predictor: Pick<BatchPredictor, 'turnRows'>,
+  ): AsyncGenerator<readonly BatchRow[]> {
+    const fitting = this.#fit(maxTurnBytes);
+    let turnRows = Math.min(predictor.turnRows, fitting);
     let turn: BatchRow[] = [];
     let bytes = 0;
     // `for await` would end the reading of the body when these rows are no longer wanted.
@@ -59,6 +61,7 @@ export class Submission {
         yield turn;
         turn = [];
         bytes = 0;
+        turnRows = Math.min(predictor.turnRows, fitting);
       }
     }
     if (turn.length > 0) yield turn;

@@ -30,8 +30,9 @@ export default fp(
     app.decorateRequest('prediction', null);
     predictions.subscribe(createPredictionMetrics(app.metrics));
     app.decorate('predictions', predictions);
-    app.decorate('predictor', createPredictor(app.registry, predictions, app.cachedAnswers));
-    app.decorate('batchPredictor', createBatchPredictor(predictions));
+    const predictor = createPredictor(app.registry, predictions, app.cachedAnswers);
+    app.decorate('predictor', predictor);
+    app.decorate('batchPredictor', createBatchPredictor(predictions, predictor));
   },
   { name: 'predictor', fastify: '5.x', dependencies: ['cache', 'metrics', 'registry'] },
 );
