@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import { ServiceError } from '../errors.js';
 import { compileQuery } from '../http/query.js';
 import { hasEnded, type Job } from '../jobs/queue/job.js';
+import { toCsv } from '../jobs/queue/result-csv.js';
 import { readResultLines, takeResults } from '../jobs/queue/result-reader.js';
 import { toJobAnswer } from '../schemas/job.js';
 import { streamEvents } from './job-events.js';
@@ -91,7 +92,10 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
       response: {
         200: {
           description: 'A result in each line, as in `BatchAnswer`',
-          content: { 'application/x-ndjson': { schema: Type.String() } },
+          content: {
+            'application/x-ndjson': { schema: Type.String() },
+            'text/csv': { schema: Type.String() },
+          },
         },
       },
     },
@@ -99,11 +103,13 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
     handler: async (request, reply) => {
       const { offset } = request.query as { offset: number };
       const job = await findJob(app, request);
-      const lines = Readable.from(readResultLines(app.jobs, job, offset), { objectMode: false });
+      const open = () => readResultLines(app.jobs, job, offset);
+      const isCsv = /\btext\/csv\b/i.test(request.headers.accept ?? '');
+      const lines = Readable.from(isCsv ? toCsv(open) : open(), { objectMode: false });
       reply.headers({
-        'content-type': 'application/x-ndjson',
+        'content-type': isCsv ? 'text/csv; charset=utf-8; header=present' : 'application/x-ndjson',
         'x-job-status': job.state,
-        vary: 'accept-encoding',
+        vary: 'accept, accept-encoding',
       });
       if (!acceptsGzip(request)) return reply.send(lines);
       const packed = lines.on('error', (error) => packed.destroy(error)).pipe(createGzip());

@@ -110,6 +110,28 @@ describe('a batch job', () => {
     expect((await ask('gzip;q=0')).headers['content-encoding']).toBeUndefined();
   });
 
+  test('gives its results as CSV to a client that asks for it', async () => {
+    await using samples = await buildTestApp();
+    const path = '/models/credit-risk/predict/batch';
+    const rows = [
+      '{"age":42,"income":5,"credit_score":688}',
+      '{"age":"a, \\"b\\"","income":5,"credit_score":1}',
+    ];
+    const { body } = await samples.post(path, rows.join('\n'), ndjson);
+    const { results } = await ended(body.job_id, {}, samples);
+    const csv = await samples.get(`/predict/batch/${body.job_id}/results`, { accept: 'text/csv' });
+    expect(csv.headers['content-type']).toContain('text/csv');
+    const { prediction, probability, probabilities, prediction_id: id } = results[0];
+    expect(csv.text.split('\n')).toEqual([
+      'index,prediction,probability,probability_0,probability_1,error,prediction_id',
+      `0,${prediction},${probability},${probabilities[0]},${probabilities[1]},,${id}`,
+      expect.stringMatching(
+        /^1,,,,,"invalid_input: \/age must be a whole number, got ""a, .*; \/credit_score .*",$/,
+      ),
+      '',
+    ]);
+  });
+
   test('has the error of each row that fails, as a batch that is answered at once has', async () => {
     const body = '{"x":1}\n{"x":"a"}\nnonsense\n{"x":2}\n';
     const id = await submit(body);

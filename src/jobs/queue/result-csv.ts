@@ -1,0 +1,79 @@
+import { ServiceError } from '../../errors.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A column of the CSV: its name, and where its value is in a result. */
+interface Column {
+  readonly name: string;
+  readonly path: readonly string[];
+}
+
+/** Members of a result that stand at the ends of a record. */
+const fixed = new Set(['index', 'prediction_id', 'error']);
+const needsQuotes = /[",\r\n]|^$/;
+
+/**
+ * Converts result lines to CSV with a header (RFC 4180): `index`, the answer, `error`, `prediction_id`. The columns of
+ * the answer are those of the first row that has one; an object, such as the probabilities, has a column for each
+ * member. `open` begins to read the lines; it is called twice. Throws `invalid_request` for answers that are tensors.
+ */
+export async function* toCsv(open: () => AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const columns = await findColumns(open());
+  yield `${['index', ...columns.map(({ name }) => name), 'error', 'prediction_id'].map(toCell).join()}\n`;
+  for await (const piece of open()) {
+    let text = '';
+    for (const result of readResults(piece)) {
+      text += String(result['index']);
+      for (const { path } of columns) text += `,${toCell(path.reduce(member, result as unknown))}`;
+      text += `,${describeError(result['error'] as Json | undefined)},${toCell(result['prediction_id'])}\n`;
+    }
+    yield text;
+  }
+}
+
+/** Throws `invalid_request` for answers that are tensors. */
+async function findColumns(pieces: AsyncIterable<Buffer>): Promise<readonly Column[]> {
+  for await (const piece of pieces) {
+    for (const result of readResults(piece)) if (!('error' in result)) return listColumns(result);
+  }
+  return [{ name: 'prediction', path: ['prediction'] }];
+}
+
+function listColumns(result: Json): readonly Column[] {
+  if ('outputs' in result) {
+    const detail = 'The answers are tensors, which CSV cannot hold: read them as application/x-ndjson.';
+    throw new ServiceError('invalid_request', { detail });
+  }
+  return Object.entries(result)
+    .filter(([name]) => !fixed.has(name))
+    .flatMap(([name, value]) => {
+      if (typeof value !== 'object' || value === null) return [{ name, path: [name] }];
+      // `probabilities` has the probability of each class.
+      const prefix = name === 'probabilities' ? 'probability' : name;
+      return Object.keys(value).map((key) => ({ name: `${prefix}_${key}`, path: [name, key] }));
+    });
+}
+
+function* readResults(lines: Buffer): Generator<Json> {
+  for (const line of lines.toString().split('\n')) if (line !== '') yield JSON.parse(line) as Json;
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Json)[name] : undefined;
+}
+
+/** The problems of a row in one cell. */
+function describeError(error: Json | undefined): string {
+  if (error === undefined) return '';
+  const problems = (error['errors'] ?? []) as readonly { pointer: string; message: string }[];
+  const listed = problems.map(({ pointer, message }) => `${pointer} ${message}`.trim()).join('; ');
+  return toCell(`${error['code']}: ${listed || error['detail'] || error['title']}`);
+}
+
+/** An empty text is quoted, since an empty field is null. */
+function toCell(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  const text = String(value);
+  if (typeof value === 'string' && needsQuotes.test(text)) return `"${text.replaceAll('"', '""')}"`;
+  return text;
+}
