@@ -24,7 +24,7 @@ import {
   toUniform,
 } from './add-request.js';
 import { readModelFile } from './inspect.js';
-import { createCliLoader } from './loader.js';
+import { createCliLoader } from './loading/loader.js';
 import { type CliContext, type Command, UsageError } from './terminal/command.js';
 
 const outputOptions = ['label', 'probabilities', 'value'] as const;

@@ -5,7 +5,7 @@ import { type Listing, listDirectory } from '../models/registry/directory.js';
 import { Registry } from '../models/registry/registry.js';
 import { untilSignalled } from '../process/stop-signals.js';
 import { type CheckReport, type ModelReport, reportOn } from './check-report.js';
-import { createCliLoader } from './loader.js';
+import { createCliLoader } from './loading/loader.js';
 import type { Command } from './terminal/command.js';
 import { printable, toPrintableJson, toTable } from './terminal/terminal-text.js';
 

@@ -1,17 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { messageOf, RefusedError, ServiceError } from '../errors.js';
-import type { Loader } from '../models/loading/loader.js';
-import { listDirectory } from '../models/registry/directory.js';
-import { Registry } from '../models/registry/registry.js';
+import { messageOf, RefusedError } from '../errors.js';
+import type { Registry } from '../models/registry/registry.js';
 import { createPredictions } from '../prediction-event.js';
 import { createPredictor } from '../predictor.js';
 import { untilSignalled } from '../process/stop-signals.js';
-import { createCliLoader } from './loader.js';
+import { explainUnavailable, loadOne, readTarget } from './loading/load-one.js';
 import { type CliContext, type Command, UsageError } from './terminal/command.js';
 import { escapeJson, toPrintableJson } from './terminal/terminal-text.js';
-
-const notRequested = 'not requested';
 
 export const predict: Command = {
   summary: 'answers one request without a server',
@@ -34,14 +30,11 @@ VERSION may be an alias or latest.
     if (!isExample && source === undefined)
       throw new UsageError('the body is missing: JSON, @FILE, - or --example');
     const given = source === undefined ? undefined : await readBody(source, context);
-    const at = target.indexOf('@');
-    const [model, version] = at < 0 ? [target, undefined] : [target.slice(0, at), target.slice(at + 1)];
-    const loader = createCliLoader(context.env);
+    const { model, version } = readTarget(target);
     const root = args.text('models') ?? context.env['MODELS_DIR'] ?? 'models';
-    const registry = await untilSignalled((signal) => {
-      signal.addEventListener('abort', () => loader.close());
-      return loadOne(loader, root, model, version);
-    });
+    const { registry, close } = await untilSignalled((signal) =>
+      loadOne(context.env, root, { model, version }, signal),
+    );
     try {
       const body = isExample ? exampleOf(registry, model, version) : given;
       if (isExample) context.stdout.write(`${escapeJson(JSON.stringify(body))}\n`);
@@ -55,10 +48,9 @@ VERSION may be an alias or latest.
       context.stdout.write(`${args.flag('pretty') ? toPrintableJson(JSON.parse(text)) : escapeJson(text)}\n`);
       return 0;
     } catch (error) {
-      throw withReasons(error, registry, model);
+      throw explainUnavailable(error, registry, model);
     } finally {
-      registry.close();
-      loader.close();
+      close();
     }
   },
 };
@@ -78,29 +70,6 @@ async function readBody(source: string, { stdin }: CliContext): Promise<unknown>
   }
 }
 
-/** A registry that lists all versions, as routing needs, but loads only those that the request can mean. */
-async function loadOne(
-  loader: Loader,
-  root: string,
-  model: string,
-  version: string | undefined,
-): Promise<Registry> {
-  const listing = await listDirectory(root);
-  const name = listing.aliases.aliases.get(model) ?? model;
-  const listed = listing.models.find((it) => it.name === name);
-  const aliases = listed?.aliases.aliases;
-  const selected = version === undefined ? aliases?.get('default') : (aliases?.get(version) ?? version);
-  const isOne = selected !== undefined && selected !== 'latest';
-  const registry = new Registry({
-    async load(path, ofModel, ofVersion) {
-      if (ofModel !== name || (isOne && ofVersion !== selected)) throw new RefusedError(notRequested);
-      return loader.load(path, ofModel, ofVersion);
-    },
-  });
-  await registry.apply(listing);
-  return registry;
-}
-
 function exampleOf(registry: Registry, model: string, version: string | undefined): unknown {
   const loaded = registry.lease(model, version);
   try {
@@ -110,17 +79,4 @@ function exampleOf(registry: Registry, model: string, version: string | undefine
   } finally {
     loaded.release();
   }
-}
-
-/** Adds the reasons of refused versions to the error, in place of the address that a server would name. */
-function withReasons(error: unknown, registry: Registry, model: string): unknown {
-  if (!(error instanceof ServiceError) || error.code !== 'model_unavailable') return error;
-  const states = registry.list().find((it) => it.name === model)?.versions ?? new Map();
-  const reasons: string[] = [];
-  for (const [name, state] of states) {
-    if (state.state === 'refused' && state.reason !== notRequested)
-      reasons.push(`${name} is refused: ${state.reason}`);
-  }
-  const sentences = (error.detail ?? error.message).replace(/ GET \S+ says why\./, '');
-  return new RefusedError([sentences, ...reasons].join(' '));
 }

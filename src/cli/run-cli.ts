@@ -2,6 +2,7 @@ import { messageOf, RefusedError, ServiceError } from '../errors.js';
 import { GraphError } from '../inference/onnx/read-graph.js';
 import { serverVersion } from '../version.js';
 import { add } from './add.js';
+import { batch } from './batch/batch.js';
 import { check } from './check.js';
 import { inspect } from './inspect.js';
 import { keys } from './keys/keys.js';
@@ -10,7 +11,7 @@ import { serve } from './serve.js';
 import { type CliContext, type Command, parseCommand, suggest, UsageError } from './terminal/command.js';
 import { printable } from './terminal/terminal-text.js';
 
-const commands: Readonly<Record<string, Command>> = { serve, check, add, predict, inspect, keys };
+const commands: Readonly<Record<string, Command>> = { serve, check, add, predict, batch, inspect, keys };
 
 const overview = `Sardonyx serves ONNX models as JSON over HTTP.
 

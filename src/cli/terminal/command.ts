@@ -4,9 +4,17 @@ import { didYouMean, nearestNames } from '../../text/did-you-mean.js';
 
 type ParseArgsOptionsConfig = NonNullable<ParseArgsConfig['options']>;
 
+export interface Output {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): unknown;
+  once?(event: 'drain', listener: () => void): unknown;
+}
+
 export interface CliContext {
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
+  /** `write` returns false if the caller should wait for `drain`. */
+  readonly stdout: Output & { write(bytes: Uint8Array): unknown };
+  readonly stderr: Output;
   /** The environment, to which `serve` adds the settings of its file. */
   readonly env: Record<string, string | undefined>;
   readonly stdin?: AsyncIterable<Uint8Array | string>;

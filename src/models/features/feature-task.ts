@@ -50,6 +50,7 @@ export function createFeatureTask(parts: FeatureTaskParts): Task {
     answerSchema: describeAnswer(parts),
     example: parts.example,
     bodyBounds: boundsOf(features),
+    answerShape: { classes: parts.classes, hasProbabilities: parts.hasProbabilities, names: parts.names },
     check: (body) => new CheckedRow(features.check(body), way),
     async answerAll(requests, call) {
       const rows = rowsOf(requests);

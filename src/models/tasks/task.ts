@@ -42,6 +42,15 @@ export interface BodyBounds {
   readonly items: number;
 }
 
+/** The columns of an answer, for a table of answers. */
+export interface AnswerShape {
+  /** Of a classification, if they are known. With probabilities, one for each. */
+  readonly classes?: readonly Scalar[] | undefined;
+  readonly hasProbabilities: boolean;
+  /** The members of the prediction of a regression with several columns. */
+  readonly names?: readonly string[] | undefined;
+}
+
 export interface Task {
   /** JSON Schema of the body in all its forms; `answerSchema` is that of the answer's own members. */
   readonly requestSchema: TSchema;
@@ -52,6 +61,8 @@ export interface Task {
   readonly example: unknown;
   readonly exampleProblem?: string | undefined;
   readonly bodyBounds: BodyBounds;
+  /** Undefined for the task `tensor`. */
+  readonly answerShape?: AnswerShape;
   /** Only of the task `tensor`. */
   readonly tensors?: { readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] };
   /** Throws `invalid_input` with every problem. */

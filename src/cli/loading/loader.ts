@@ -1,5 +1,5 @@
-import { limitsOf, readConfig } from '../config/read-config.js';
-import { createLoader, type Loader } from '../models/loading/loader.js';
+import { limitsOf, readConfig } from '../../config/read-config.js';
+import { createLoader, type Loader } from '../../models/loading/loader.js';
 
 /** A loader with the limits of a server in this environment. Other variables are not read, so they may be invalid. */
 export function createCliLoader(env: Readonly<Record<string, string | undefined>>): Loader {

@@ -1,0 +1,57 @@
+import type { OutputRow } from '../rows/batch-row.js';
+import type { Sink } from './sink.js';
+import type { TextRows } from './text-rows.js';
+
+/** Writes the rows of the output to its sink. */
+export interface RowOutput {
+  /** Whether the sink has all rows after `flush`, so that a later run may go on from here. */
+  readonly canPause: boolean;
+  /** What a later run needs to go on, beside the bytes; JSON. */
+  readonly state: unknown;
+  write(rows: readonly OutputRow[]): Promise<void>;
+  flush(): Promise<void>;
+  /** Completes the output. */
+  end(): Promise<void>;
+}
+
+/** A gzip member of this size is as small as one of the whole file, to 1 %. */
+const pieceCharacters = 1_048_576;
+
+/** `isBegun`: the sink has the head already. */
+export function createTextOutput(rows: TextRows, sink: Sink, isBegun: boolean): RowOutput {
+  let needsHead = !isBegun;
+  let pending = '';
+  /** The last write, which goes on while further rows are predicted. */
+  let writing: Promise<void> = Promise.resolve();
+  const send = async (): Promise<void> => {
+    await writing;
+    if (pending === '') return;
+    const bytes = Buffer.from(pending);
+    pending = '';
+    writing = sink.write(bytes);
+    // The next `send` throws the failure.
+    writing.catch(() => undefined);
+  };
+  const flush = async (): Promise<void> => {
+    await send();
+    await writing;
+  };
+  const addHead = (): void => {
+    if (needsHead) pending += rows.head();
+    needsHead = false;
+  };
+  return {
+    canPause: true,
+    state: undefined,
+    async write(some) {
+      addHead();
+      pending += rows.toText(some);
+      if (pending.length >= pieceCharacters) await send();
+    },
+    flush,
+    async end() {
+      addHead();
+      await flush();
+    },
+  };
+}

@@ -1,0 +1,23 @@
+import type { ServiceError } from '../../../errors.js';
+import type { Answer } from '../../../models/tasks/task.js';
+
+/** The members of a row that are carried over to the output. */
+export type Kept = Readonly<Record<string, unknown>>;
+
+/** A row of the input: its body, or the error of a row that cannot be read. */
+export type InputRow =
+  | { readonly body: unknown; readonly kept?: Kept }
+  | { readonly error: ServiceError; readonly kept?: Kept };
+
+/** A row of the output. `index` is its place in the input, from 0. */
+export interface OutputRow {
+  readonly index: number;
+  readonly kept: Kept | undefined;
+  readonly outcome: Answer | ServiceError;
+}
+
+/** The problems of a row in one line. */
+export function describeRowError({ code, detail, message, problems }: ServiceError): string {
+  const listed = problems?.map((it) => `${it.pointer} ${it.message}`.trim()).join('; ');
+  return `${code}: ${listed || detail || message}`;
+}
