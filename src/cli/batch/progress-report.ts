@@ -55,9 +55,10 @@ export function createProgressReport(
 
 export const group = (count: number): string => count.toLocaleString('en');
 
-/** `1 h 5 min`, `3 min 20 s`, `4 s`. */
+/** `1 h 5 min`, `3 min 20 s`, `4.2 s`. */
 export function formatSeconds(seconds: number): string {
-  const whole = Math.ceil(seconds);
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   const minutes = Math.floor(whole / 60);
   return minutes < 60

@@ -3,25 +3,24 @@ import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { RefusedError, ServiceError } from '../../../errors.js';
 import { createCsvReader } from '../../../jobs/readers/csv-reader.js';
-import { createLineReader } from '../../../jobs/readers/line-reader.js';
-import type { RowReader } from '../../../jobs/readers/row-reader.js';
 import type { LoadedVersion } from '../../../models/registry/loaded-version.js';
 import type { CliContext } from '../../terminal/command.js';
 import type { BatchPlan } from '../plan/batch-plan.js';
 import type { InputRow } from '../rows/batch-row.js';
 import type { RowSplitter } from '../rows/kept-members.js';
 import type { ColumnType } from '../rows/parquet-types.js';
+import { createJsonLines } from './json-lines.js';
 import { openParquet } from './parquet-input.js';
-import { readTextRows } from './text-input.js';
+import { type RawReader, readTextRows } from './text-input.js';
 
 /** A row of a tensor model may be large. */
 const bounds = { maxRowBytes: 67_108_864 };
-const pieceBytes = 262_144;
+const pieceBytes = 65_536;
 
 export interface BatchInput {
   /** Of a regular file. Only such an input can be read again from the start. */
   readonly file: { readonly bytes: number; readonly changedMs: number } | undefined;
-  /** The columns of a table, once they are known. */
+  /** The types of its columns, for the output; empty if they are not known. */
   readonly types: ReadonlyMap<string, ColumnType>;
   /** The share that has been read, from 0 to 1; undefined if the size is unknown. */
   share(): number | undefined;
@@ -61,19 +60,15 @@ export async function openInput(
       close: parquet.close,
     };
   }
-  const types = new Map<string, ColumnType>();
   const stream = source === undefined ? undefined : createReadStream(source, { highWaterMark: pieceBytes });
   return {
     file,
-    types,
+    types: new Map(),
     share: () => (stream && file && file.bytes > 0 ? Math.min(1, stream.bytesRead / file.bytes) : undefined),
     async *read(splitter, skipped) {
-      const onColumns = (names: readonly string[]): void => {
-        for (const it of names) types.set(it, 'STRING');
-        splitter.setColumns(names);
-      };
-      const reader: RowReader =
-        from.table === 'csv' ? createCsvReader(bounds, { ...model, onColumns }) : createLineReader(bounds);
+      const onColumns = splitter.setColumns;
+      const reader: RawReader =
+        from.table === 'csv' ? createCsvReader(bounds, { ...model, onColumns }) : createJsonLines(bounds);
       const bytes = stream ?? stdin ?? Readable.from([]);
       try {
         yield* readTextRows({ bytes, isPacked: from.isPacked }, reader, splitter, skipped);

@@ -14,8 +14,9 @@ import type { RowSplitter } from '../rows/kept-members.js';
 import { type ColumnType, typeOfElement } from '../rows/parquet-types.js';
 
 /** Cells that are decoded at once, and rows: a row group may have a million of them. */
-const maxCells = 1_000_000;
-const maxRows = 65_536;
+const maxCells = 300_000;
+const maxRows = 32_768;
+const chunkRows = 256;
 
 export interface ParquetInput {
   readonly rows: number;
@@ -30,7 +31,17 @@ export interface ParquetInput {
 /** Opens a Parquet file; its rows are read in slices of its row groups. Throws `RefusedError`, and `invalid_input` for columns. */
 export async function openParquet(path: string, bytes: number, model: TableModel): Promise<ParquetInput> {
   const handle = await open(path);
-  const file = { byteLength: bytes, slice: (start: number, end = bytes) => readSlice(handle, start, end) };
+  /** The bytes of the columns in the row group that is read: each slice of its rows needs them. */
+  const held = new Map<string, Promise<ArrayBuffer>>();
+  const file = {
+    byteLength: bytes,
+    slice(start: number, end = bytes) {
+      const range = `${start}-${end}`;
+      const found = held.get(range) ?? readSlice(handle, start, end);
+      held.set(range, found);
+      return found;
+    },
+  };
   const refuse = (cause: unknown) =>
     new RefusedError(`${path} cannot be read as Parquet: ${messageOf(cause)}`, { cause });
   let metadata: FileMetaData;
@@ -65,6 +76,7 @@ export async function openParquet(path: string, bytes: number, model: TableModel
       let groupStart = 0;
       for (const group of metadata.row_groups) {
         const groupEnd = groupStart + Number(group.num_rows);
+        held.clear();
         for (let rowStart = Math.max(groupStart, skipped); rowStart < groupEnd; ) {
           const rowEnd = Math.min(rowStart + sliceRows, groupEnd);
           const rows = await parquetReadObjects({
@@ -74,15 +86,14 @@ export async function openParquet(path: string, bytes: number, model: TableModel
             rowStart,
             rowEnd,
             compressors,
-            useOffsetIndex: true,
           }).catch((error: unknown) => {
             throw refuse(error);
           });
           if (rows.length !== rowEnd - rowStart)
             throw refuse(new Error('a row group has fewer rows than it says'));
-          for (let at = 0; at < rows.length; at += 1_024) {
+          for (let at = 0; at < rows.length; at += chunkRows) {
             done = rowStart + at;
-            yield rows.slice(at, at + 1_024).map((row) => splitter.split(toPlain(row)));
+            yield rows.slice(at, at + chunkRows).map((row) => splitter.split(toPlain(row)));
           }
           rowStart = rowEnd;
           done = rowEnd;

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { RefusedError, ServiceError } from '../../../errors.js';
-import type { ReadRow, RowReader } from '../../../jobs/readers/row-reader.js';
+import type { ReadRow } from '../../../jobs/readers/row-reader.js';
 import { parseClientJson } from '../../../text/client-json.js';
 import type { InputRow } from '../rows/batch-row.js';
 import type { RowSplitter } from '../rows/kept-members.js';
@@ -12,37 +12,77 @@ export interface ByteSource {
   readonly isPacked: boolean;
 }
 
+const maxBrackets = 32;
 const limits = {
   names: Number.POSITIVE_INFINITY,
   items: Number.POSITIVE_INFINITY,
   fix: 'each row is a body of its own',
 };
 
+/** A row that is not parsed yet: JSON, or the error of a row that cannot be read. */
+type RawRow = ReadRow | string;
+
+/** As `RowReader`; rows of JSON may be strings. */
+export interface RawReader {
+  push(chunk: Buffer): readonly RawRow[];
+  end(): readonly RawRow[];
+}
+
+/** Rows that are parsed at once: with more, most of them would outlive the young generation of the heap. */
+const maxParsed = 256;
+
 /** Reads the rows of text, without the first `skipped` ones: these are not parsed. Throws what `reader` throws. */
 export async function* readTextRows(
   source: ByteSource,
-  reader: RowReader,
+  reader: RawReader,
   splitter: RowSplitter,
   skipped: number,
 ): AsyncGenerator<readonly InputRow[]> {
   let left = skipped;
-  const take = (rows: readonly ReadRow[]): readonly InputRow[] => {
-    const count = Math.min(left, rows.length);
-    left -= count;
-    return rows.slice(count).map((row) => parseRow(row, splitter));
+  const take = function* (rows: readonly RawRow[]): Generator<readonly InputRow[]> {
+    let at = Math.min(left, rows.length);
+    left -= at;
+    for (; at < rows.length; at += maxParsed) {
+      yield rows.slice(at, at + maxParsed).map((row) => parseRow(row, splitter));
+    }
   };
-  for await (const chunk of unpack(source)) yield take(reader.push(chunk));
-  yield take(reader.end());
+  for await (const chunk of unpack(source)) yield* take(reader.push(chunk));
+  yield* take(reader.end());
 }
 
-function parseRow(row: ReadRow, splitter: RowSplitter): InputRow {
+function parseRow(row: RawRow, splitter: RowSplitter): InputRow {
   if (row instanceof ServiceError) return { error: row };
   try {
-    return splitter.split(parseClientJson(row, () => limits));
+    const body = typeof row === 'string' ? parseText(row) : parseClientJson(row, () => limits);
+    return splitter.split(body);
   } catch (error) {
     if (error instanceof ServiceError) return { error };
     throw error;
   }
+}
+
+/** As `parseClientJson`, which also explains what is wrong with a text. */
+function parseText(text: string): unknown {
+  if (isFlat(text)) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      // Falls through to the explanation.
+    }
+  }
+  return parseClientJson(Buffer.from(text), () => limits);
+}
+
+/** Whether a text has too few brackets to be nested too deeply. */
+function isFlat(text: string): boolean {
+  let brackets = 0;
+  for (const bracket of ['{', '[']) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
+      brackets += 1;
+      if (brackets > maxBrackets) return false;
+    }
+  }
+  return true;
 }
 
 async function* unpack({ bytes, isPacked }: ByteSource): AsyncGenerator<Buffer> {

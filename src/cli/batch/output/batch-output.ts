@@ -3,7 +3,7 @@ import type { LoadedVersion } from '../../../models/registry/loaded-version.js';
 import type { BatchPlan } from '../plan/batch-plan.js';
 import { listAnswerColumns, listReserved } from '../rows/answer-columns.js';
 import { createRowSplitter, type RowSplitter } from '../rows/kept-members.js';
-import { type ColumnType, typeOfClasses } from '../rows/parquet-types.js';
+import { type ColumnType, typeOfClasses, typeOfFeature } from '../rows/parquet-types.js';
 import { createParquetOutput } from './parquet-output.js';
 import { createTextOutput, type RowOutput } from './row-output.js';
 import { packInto, type Sink } from './sink.js';
@@ -35,7 +35,8 @@ export function createLayout(
     splitter,
     openOutput(sink, state) {
       if (to.table === 'parquet') {
-        const types = new Map(columnTypes);
+        const features = (manifest.features ?? []).map((it) => [it.name, typeOfFeature(it)] as const);
+        const types = new Map<string, ColumnType>([...features, ...columnTypes]);
         for (const column of answer) types.set(column.name, 'DOUBLE');
         types.set('index', 'INT64').set('error', 'STRING');
         const { classes } = task.answerShape ?? {};

@@ -10,8 +10,8 @@ import type { RowOutput } from './row-output.js';
 import type { Sink } from './sink.js';
 
 /** A row group is in memory until it is written. */
-const maxGroupRows = 65_536;
-const maxGroupCells = 2_000_000;
+const maxGroupRows = 32_768;
+const maxGroupCells = 1_000_000;
 
 export interface ParquetColumns {
   readonly answer: readonly AnswerColumn[];
@@ -29,7 +29,7 @@ interface ParquetState {
 
 /** Writes Parquet, a row group after the other. `state` is that of an earlier run whose row groups the sink has. */
 export function createParquetOutput(columns: ParquetColumns, sink: Sink, state?: unknown): RowOutput {
-  let pending: OutputRow[] = [];
+  let pending: PendingRows | undefined;
   let types: readonly (readonly [string, ColumnType])[] = [];
   let writer: ParquetWriter | undefined;
   const bytes = new ByteWriter();
@@ -49,19 +49,23 @@ export function createParquetOutput(columns: ParquetColumns, sink: Sink, state?:
   };
 
   const writeGroup = async (): Promise<void> => {
-    const rows = pending;
-    pending = [];
-    const values = toValues(rows, columns);
+    const { count, values } = pending ?? new PendingRows(columns);
+    pending = undefined;
+    const errors = values.get('error') ?? [];
+    const hasFailed = (row: number): boolean => typeof errors[row] === 'string';
     if (writer === undefined) {
-      types = [...values].map(([name, some]) => [name, columns.types.get(name) ?? typeOfValues(some)]);
+      types = [...values].map(([name, some]) => [
+        name,
+        columns.types.get(name) ?? typeOfValues(some.filter((_value, row) => !hasFailed(row))),
+      ]);
       writer = begin(types, bytes);
     }
     const columnData = types.map(([name, type]) => ({
       name,
-      data: toColumn(name, type, values.get(name) ?? []),
+      data: toColumn(name, type, values.get(name) ?? [], hasFailed),
       offsetIndex: false,
     }));
-    if (rows.length > 0) writer.write({ columnData, rowGroupSize: rows.length });
+    if (count > 0) writer.write({ columnData, rowGroupSize: count });
     // Only indexes of pages are read from here at the end, and there are none.
     writer.pendingIndexes = [];
     await drain();
@@ -69,7 +73,7 @@ export function createParquetOutput(columns: ParquetColumns, sink: Sink, state?:
 
   return {
     get canPause() {
-      return pending.length === 0;
+      return pending === undefined;
     },
     get state() {
       if (writer === undefined) return null;
@@ -77,15 +81,16 @@ export function createParquetOutput(columns: ParquetColumns, sink: Sink, state?:
       return { types, rows, groups: toText(writer.row_groups) } satisfies ParquetState;
     },
     async write(rows) {
-      pending.push(...rows);
-      const width = columns.answer.length + columns.kept().length + 2;
-      if (pending.length >= Math.min(maxGroupRows, maxGroupCells / width)) await writeGroup();
+      // Made here, since the first rows decide which columns are carried over.
+      pending ??= new PendingRows(columns);
+      pending.add(rows);
+      if (pending.count >= Math.min(maxGroupRows, maxGroupCells / pending.values.size)) await writeGroup();
     },
     async flush() {
-      if (pending.length > 0) await writeGroup();
+      if (pending !== undefined) await writeGroup();
     },
     async end() {
-      if (pending.length > 0 || writer === undefined) await writeGroup();
+      if (pending !== undefined || writer === undefined) await writeGroup();
       writer?.finish();
       await drain();
     },
@@ -103,28 +108,37 @@ function begin(types: readonly (readonly [string, ColumnType])[], writer: ByteWr
   return new ParquetWriter({ writer, schema, statistics: false, createdBy: 'sardonyx' });
 }
 
-function toValues(
-  rows: readonly OutputRow[],
-  columns: ParquetColumns,
-): ReadonlyMap<string, readonly unknown[]> {
-  const values = new Map<string, unknown[]>([['index', rows.map(({ index }) => index)]]);
-  const kept = columns.kept();
-  for (const [k, name] of kept.entries())
-    values.set(
-      name,
-      rows.map((row) => listKept(row.kept, kept)[k] ?? null),
-    );
-  for (const { name, read } of columns.answer) {
-    values.set(
-      name,
-      rows.map(({ outcome }) => (outcome instanceof ServiceError ? null : read(outcome.value as Prediction))),
-    );
+/** The rows of the next row group, column by column: the rows themselves would take several times the memory. */
+class PendingRows {
+  readonly values: ReadonlyMap<string, unknown[]>;
+  readonly #kept: readonly string[];
+  readonly #answer: readonly AnswerColumn[];
+  #count = 0;
+
+  constructor({ answer, kept }: ParquetColumns) {
+    this.#kept = kept();
+    this.#answer = answer;
+    const names = ['index', ...this.#kept, ...answer.map(({ name }) => name), 'error'];
+    this.values = new Map(names.map((name) => [name, []]));
   }
-  values.set(
-    'error',
-    rows.map(({ outcome }) => (outcome instanceof ServiceError ? describeRowError(outcome) : null)),
-  );
-  return values;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(rows: readonly OutputRow[]): void {
+    this.#count += rows.length;
+    const push = (name: string, value: unknown): void => void this.values.get(name)?.push(value);
+    for (const { index, kept, outcome } of rows) {
+      push('index', index);
+      for (const [k, value] of listKept(kept, this.#kept).entries()) push(this.#kept[k] as string, value);
+      const isFailure = outcome instanceof ServiceError;
+      for (const { name, read } of this.#answer) {
+        push(name, isFailure ? null : read(outcome.value as Prediction));
+      }
+      push('error', isFailure ? describeRowError(outcome) : null);
+    }
+  }
 }
 
 /** Row groups have 64-bit integers, which JSON has not. */

@@ -40,7 +40,8 @@ export async function openPart(
   const path = `${out}.part`;
   const resume = identity && createResumeFile(path, identity);
   if (isRestart) await removePart(path);
-  const point = await resume?.read();
+  const found = await resume?.read();
+  const point = found?.rows === 0 ? undefined : found;
   if (resume === undefined && (await exists(path))) {
     throw new RefusedError(`${path} is there from another run: remove it, or --restart begins anew`);
   }
@@ -59,7 +60,7 @@ export async function openPart(
   return {
     path,
     sink,
-    point: point?.rows === 0 ? undefined : point,
+    point,
     canResume: resume !== undefined,
     get isDue() {
       return resume !== undefined && performance.now() - savedAt >= saveMs;

@@ -14,20 +14,28 @@ export interface RowOutput {
   end(): Promise<void>;
 }
 
-/** A gzip member of this size is as small as one of the whole file, to 1 %. */
-const pieceCharacters = 1_048_576;
+/** Bytes that are written at once. A gzip member of this size is as small as one of the whole file, to 1 %. */
+const pieceBytes = 1_048_576;
 
 /** `isBegun`: the sink has the head already. */
 export function createTextOutput(rows: TextRows, sink: Sink, isBegun: boolean): RowOutput {
   let needsHead = !isBegun;
-  let pending = '';
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
   /** The last write, which goes on while further rows are predicted. */
   let writing: Promise<void> = Promise.resolve();
+  const add = (text: string): void => {
+    // Bytes, since a text that was put together from parts takes several times its length.
+    const bytes = Buffer.from(text);
+    pending.push(bytes);
+    pendingBytes += bytes.length;
+  };
   const send = async (): Promise<void> => {
     await writing;
-    if (pending === '') return;
-    const bytes = Buffer.from(pending);
-    pending = '';
+    if (pendingBytes === 0) return;
+    const bytes = Buffer.concat(pending);
+    pending = [];
+    pendingBytes = 0;
     writing = sink.write(bytes);
     // The next `send` throws the failure.
     writing.catch(() => undefined);
@@ -37,7 +45,7 @@ export function createTextOutput(rows: TextRows, sink: Sink, isBegun: boolean): 
     await writing;
   };
   const addHead = (): void => {
-    if (needsHead) pending += rows.head();
+    if (needsHead) add(rows.head());
     needsHead = false;
   };
   return {
@@ -45,8 +53,8 @@ export function createTextOutput(rows: TextRows, sink: Sink, isBegun: boolean): 
     state: undefined,
     async write(some) {
       addHead();
-      pending += rows.toText(some);
-      if (pending.length >= pieceCharacters) await send();
+      add(rows.toText(some));
+      if (pendingBytes >= pieceBytes) await send();
     },
     flush,
     async end() {

@@ -1,5 +1,6 @@
 import type { SchemaElement } from 'hyparquet';
 import { RefusedError } from '../../../errors.js';
+import type { Feature } from '../../../models/manifest/manifest.js';
 import { toJson } from './loose-json.js';
 
 /** The types of a column of the output. */
@@ -28,15 +29,28 @@ export function typeOfValues(values: readonly unknown[]): ColumnType {
   return kinds.has('boolean') ? 'BOOLEAN' : 'STRING';
 }
 
+/** The type for the values of a feature. */
+export function typeOfFeature({ type }: Pick<Feature, 'type'>): ColumnType {
+  return ({ integer: 'INT64', number: 'DOUBLE', boolean: 'BOOLEAN', string: 'STRING' } as const)[type];
+}
+
 /** The type for the classes of a model. */
 export function typeOfClasses(classes: readonly unknown[]): ColumnType {
   const type = typeOfValues(classes);
   return type === 'DOUBLE' && classes.every(Number.isSafeInteger) ? 'INT64' : type;
 }
 
-/** The values of a column as its type. Throws `RefusedError` for a value of another type. */
-export function toColumn(name: string, type: ColumnType, values: readonly unknown[]): unknown[] {
-  return values.map((value) => {
+/**
+ * The values of a column as its type. A row that has failed may have a value of another type, which becomes null: the
+ * error of the row quotes it. Throws `RefusedError` for such a value of another row.
+ */
+export function toColumn(
+  name: string,
+  type: ColumnType,
+  values: readonly unknown[],
+  hasFailed: (row: number) => boolean,
+): unknown[] {
+  return values.map((value, row) => {
     if (value === null || value === undefined) return null;
     switch (type) {
       case 'INT64':
@@ -54,6 +68,7 @@ export function toColumn(name: string, type: ColumnType, values: readonly unknow
       default:
         return type satisfies never;
     }
+    if (hasFailed(row)) return null;
     throw new RefusedError(
       `the column ${name} has values of other types than its first ones, which Parquet cannot hold: write csv or ndjson`,
     );
