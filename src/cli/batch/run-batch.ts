@@ -57,7 +57,7 @@ export async function runBatch(
       isWhole = await runRows(loaded, input.read(splitter, firstRow), firstRow, signal, onChunk);
     } catch (error) {
       report?.clear();
-      if (part?.canResume) {
+      if (part?.canResume && rows > 0) {
         await save();
         context.stderr.write(`${describeStop(rows, part)}\n`);
       }

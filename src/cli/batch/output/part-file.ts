@@ -40,8 +40,7 @@ export async function openPart(
   const path = `${out}.part`;
   const resume = identity && createResumeFile(path, identity);
   if (isRestart) await removePart(path);
-  const found = await resume?.read();
-  const point = found?.rows === 0 ? undefined : found;
+  const point = await resume?.read();
   if (resume === undefined && (await exists(path))) {
     throw new RefusedError(`${path} is there from another run: remove it, or --restart begins anew`);
   }
@@ -57,6 +56,7 @@ export async function openPart(
   const sink = await openFileSink(path, point?.bytes ?? 0);
   let savedAt = performance.now();
   let isComplete = false;
+  let isWorthKeeping = point !== undefined;
   return {
     path,
     sink,
@@ -68,6 +68,7 @@ export async function openPart(
     async save(next) {
       await sink.sync();
       await resume?.write({ ...next, bytes: sink.bytes });
+      isWorthKeeping = resume !== undefined && next.rows > 0;
       savedAt = performance.now();
     },
     async complete() {
@@ -80,7 +81,7 @@ export async function openPart(
     },
     async close() {
       await sink.close();
-      if (!isComplete && resume === undefined) await removePart(path);
+      if (!isComplete && !isWorthKeeping) await removePart(path);
     },
   };
 }

@@ -79,6 +79,7 @@ export function createResumeFile(part: string, identity: RunIdentity): ResumeFil
           `${part} may be in use by process ${found.pid}: end that process, or ${startAnew}`,
         );
       }
+      if (found.rows === 0) return undefined;
       const names = Object.keys(subjects) as (keyof RunIdentity)[];
       const other = names.find((name) => found.identity[name] !== identity[name]);
       if (other !== undefined) {
