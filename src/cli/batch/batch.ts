@@ -2,7 +2,6 @@ import { untilSignalled } from '../../process/stop-signals.js';
 import { explainUnavailable, loadOne } from '../loading/load-one.js';
 import type { Command } from '../terminal/command.js';
 import { readPlan } from './plan/batch-plan.js';
-import { runBatch } from './run-batch.js';
 
 export const batch: Command = {
   summary: 'predicts the rows of a file without a server',
@@ -40,6 +39,8 @@ The exit code is 0 if all rows have answers, 1 if a row or the run has failed, a
   maxPositionals: 1,
   async run(args, context) {
     const plan = readPlan(args);
+    // Not imported above: other commands would load the Parquet packages.
+    const { runBatch } = await import('./run-batch.js');
     const { model, version } = plan.target;
     const root = args.text('models') ?? context.env['MODELS_DIR'] ?? 'models';
     const { registry, close } = await untilSignalled((signal) =>
