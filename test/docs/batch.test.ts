@@ -1,7 +1,11 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { expect, test } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
 import { findOnPath } from '../helpers/programs.js';
@@ -13,7 +17,7 @@ const blocks = (language: string) =>
   );
 
 test.skipIf(findOnPath(['curl']) === undefined)(
-  'docs/batch.md shows the answer that its first curl gets, and the others work',
+  'docs/batch.md shows the answer that its first curl gets, and the other ones work',
   async () => {
     await using server = await buildTestApp();
     await server.app.listen({ port: 0, host: '127.0.0.1' });
@@ -22,12 +26,13 @@ test.skipIf(findOnPath(['curl']) === undefined)(
       const { stdout } = await promisify(execFile)('sh', ['-c', command.replaceAll(':8000', `:${port}`)]);
       return JSON.parse(stdout);
     };
-    const [first, ...others] = blocks('sh');
+    const [first, second, third, command, ...others] = blocks('sh');
+    expect([command?.startsWith('npx sardonyx batch'), others]).toEqual([true, []]);
     const shown = JSON.parse(blocks('json')[0] as string);
     delete shown.results[0].prediction_id;
     expect(await run(`${first}`)).toMatchObject(shown);
-    for (const command of others.filter((it) => it.startsWith('curl'))) {
-      expect(await run(command)).toMatchObject({
+    for (const other of [second, third]) {
+      expect(await run(`${other}`)).toMatchObject({
         model: 'credit-risk',
         completed_instances: 2,
         failed_instances: 0,
@@ -35,6 +40,20 @@ test.skipIf(findOnPath(['curl']) === undefined)(
     }
   },
 );
+
+test('the command of docs/batch.md writes the file that it names', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sardonyx-docs-'));
+  try {
+    await writeFile(join(folder, 'loans.csv'), 'id,age,income,credit_score\na7,42,51234.5,688\n');
+    const [, command = ''] = /^npx sardonyx (.*)$/m.exec(blocks('sh')[3] ?? '') ?? [];
+    const argv = [resolve('dist/cli.js'), ...command.split(' '), '--models', resolve('models')];
+    await promisify(execFile)(process.execPath, argv, { cwd: folder });
+    const file = await asyncBufferFromFile(join(folder, 'scores.parquet'));
+    expect(await parquetReadObjects({ file })).toMatchObject([{ index: 0n, id: 'a7', prediction: 1n }]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
 
 test('docs/batch.md names the limits that are set', () => {
   const settings = readFileSync('docs/configuration.md', 'utf8');
