@@ -65,7 +65,7 @@ export async function runBatch(
     }
     report?.clear();
     if (!isWhole) {
-      if (part?.canResume) await save();
+      if (part === undefined || part.canResume) await save();
       context.stderr.write(
         `${part?.canResume ? describeStop(rows, part) : `sardonyx: stopped after ${group(rows)} rows`}\n`,
       );

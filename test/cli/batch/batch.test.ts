@@ -276,6 +276,10 @@ describe('is refused', () => {
     expect(plain.err).toContain('the input is not valid gzip, or it ends too early');
     const parquet = await predict('in.parquet', 'x\n1\n2\n3\n4\n5\n6\n');
     expect(parquet.err).toMatch(/in\.parquet cannot be read as Parquet: /);
+    const unnamed = await predict('in.csv', gzipSync('x\n1\n'));
+    expect(unnamed.err).toContain('the input is compressed with gzip: say so with --format csv.gz');
+    const renamed = await predict('in.ndjson', 'PAR1 and more');
+    expect(renamed.err).toContain('the input is Parquet: say so with --format parquet');
     const semicolons = await predict('in.csv', 'x;n\n1;2\n');
     expect(semicolons.err).toContain('separated by semicolons');
   });

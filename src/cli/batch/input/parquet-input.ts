@@ -35,7 +35,9 @@ export async function openParquet(path: string, bytes: number, model: TableModel
   const held = new Map<string, Promise<ArrayBuffer>>();
   const file = {
     byteLength: bytes,
-    slice(start: number, end = bytes) {
+    async slice(start: number, end = bytes) {
+      // Checked before the memory is allocated: the positions come from the file.
+      if (start < 0 || end > bytes) throw new Error('a position is beyond the end of the file');
       const range = `${start}-${end}`;
       const found = held.get(range) ?? readSlice(handle, start, end);
       held.set(range, found);
@@ -48,6 +50,9 @@ export async function openParquet(path: string, bytes: number, model: TableModel
   let elements: readonly SchemaElement[];
   try {
     metadata = await parquetMetadataAsync(file);
+    const rows = metadata.row_groups.reduce((sum, group) => sum + group.num_rows, 0n);
+    if (rows !== metadata.num_rows)
+      throw new Error('its row groups have another number of rows than the file');
     elements = parquetSchema(metadata).children.map(({ element }) => element);
   } catch (error) {
     await handle.close();
@@ -74,6 +79,7 @@ export async function openParquet(path: string, bytes: number, model: TableModel
     async *read(splitter, skipped) {
       const sliceRows = Math.max(1, Math.min(maxRows, Math.floor(maxCells / Math.max(1, columns.length))));
       let groupStart = 0;
+      done = skipped;
       for (const group of metadata.row_groups) {
         const groupEnd = groupStart + Number(group.num_rows);
         held.clear();

@@ -12,6 +12,7 @@ export interface ByteSource {
   readonly isPacked: boolean;
 }
 
+const parquetMark = Buffer.from('PAR1');
 const maxBrackets = 32;
 const limits = {
   names: Number.POSITIVE_INFINITY,
@@ -87,7 +88,13 @@ function isFlat(text: string): boolean {
 
 async function* unpack({ bytes, isPacked }: ByteSource): AsyncGenerator<Buffer> {
   if (!isPacked) {
-    for await (const chunk of bytes) yield toBuffer(chunk);
+    let isFirst = true;
+    for await (const chunk of bytes) {
+      const buffer = toBuffer(chunk);
+      if (isFirst) refuseOther(buffer);
+      isFirst = false;
+      yield buffer;
+    }
     return;
   }
   const unpacked = createGunzip({ chunkSize: 262_144 });
@@ -98,6 +105,16 @@ async function* unpack({ bytes, isPacked }: ByteSource): AsyncGenerator<Buffer> 
   } catch (cause) {
     if (!isOfGzip(cause)) throw cause;
     throw new RefusedError('the input is not valid gzip, or it ends too early', { cause });
+  }
+}
+
+/** Throws `RefusedError` for the first bytes of a file that is no text. */
+function refuseOther(first: Buffer): void {
+  if (first[0] === 0x1f && first[1] === 0x8b) {
+    throw new RefusedError('the input is compressed with gzip: say so with --format csv.gz or ndjson.gz');
+  }
+  if (first.subarray(0, 4).equals(parquetMark)) {
+    throw new RefusedError('the input is Parquet: say so with --format parquet');
   }
 }
 
