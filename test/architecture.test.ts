@@ -92,6 +92,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'files',
     'models/registry',
     'models/tasks',
+    'process',
   ],
   'cli/batch/plan': ['cli/batch/rows', 'cli/loading', 'cli/terminal'],
   'cli/batch/rows': ['models/manifest', 'models/tasks', 'text'],

@@ -10,6 +10,7 @@ import { readPlan } from '../../../src/cli/batch/plan/batch-plan.js';
 import { runBatch } from '../../../src/cli/batch/run-batch.js';
 import { loadOne } from '../../../src/cli/loading/load-one.js';
 import { parseCommand } from '../../../src/cli/terminal/command.js';
+import { readStart } from '../../../src/process/process-life.js';
 import { runBatchCommand } from '../../helpers/batch-cli.js';
 import { linearRegression } from '../../helpers/onnx-models.js';
 import { createRegistryFolder } from '../../helpers/registry-folder.js';
@@ -166,8 +167,15 @@ test('a part without its point, or with a damaged one, is refused', async () => 
   await writeFile(at('out.csv.part'), 'short');
   expect((await run(argv)).err).toContain('out.csv.part is shorter than');
   const point = JSON.parse(String(await readFile(at('out.csv.part.json'))));
-  await writeFile(at('out.csv.part.json'), JSON.stringify({ ...point, pid: process.ppid }));
+  await runUntil(10, [...argv, '--restart']);
+  const started = await readStart(process.ppid);
+  const writePoint = (other: object) =>
+    writeFile(at('out.csv.part.json'), JSON.stringify({ ...point, pid: process.ppid, ...other }));
+  await writePoint({ started });
   expect((await run(argv)).err).toContain(`may be in use by process ${process.ppid}`);
+  // A later process has got the id of the run.
+  await writePoint({ started: '1' });
+  expect((await run(argv)).err).toContain('goes on after');
 });
 
 test('a run that fails in the middle says how to go on, and keeps its rows', async () => {

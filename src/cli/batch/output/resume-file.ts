@@ -4,6 +4,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { codeOf, RefusedError } from '../../../errors.js';
 import { replaceFile } from '../../../files/replace-file.js';
+import { readStart } from '../../../process/process-life.js';
 
 /** What must be equal for a run to go on where another one stopped. */
 const Identity = Type.Object({
@@ -18,7 +19,9 @@ const Identity = Type.Object({
 const Resume = Type.Object({
   version: Type.Literal(1),
   identity: Identity,
-  pid: Type.Integer(),
+  pid: Type.Integer({ minimum: 1 }),
+  /** Tells the process from a later one with the same id. */
+  started: Type.Union([Type.String(), Type.Null()]),
   host: Type.String(),
   rows: Type.Integer({ minimum: 0 }),
   bytes: Type.Integer({ minimum: 0 }),
@@ -58,6 +61,7 @@ export interface ResumeFile {
 export function createResumeFile(part: string, identity: RunIdentity): ResumeFile {
   const path = `${part}.json`;
   const startAnew = '--restart begins anew';
+  let started: ReturnType<typeof readStart> | undefined;
   return {
     async read() {
       const text = await readFile(path, 'utf8').catch((error: unknown) => {
@@ -74,7 +78,7 @@ export function createResumeFile(part: string, identity: RunIdentity): ResumeFil
       }
       const found = parse(text);
       if (found === undefined) throw new RefusedError(`${path} cannot be read: ${startAnew}`);
-      if (found.pid !== process.pid && found.host === hostname() && isAlive(found.pid)) {
+      if (found.pid !== process.pid && found.host === hostname() && (await isRunning(found))) {
         throw new RefusedError(
           `${part} may be in use by process ${found.pid}: end that process, or ${startAnew}`,
         );
@@ -91,12 +95,19 @@ export function createResumeFile(part: string, identity: RunIdentity): ResumeFil
       }
       return found;
     },
-    write: (point) => {
-      const whole = { version: 1, identity, pid: process.pid, host: hostname(), ...point };
-      return replaceFile(path, Buffer.from(`${JSON.stringify(whole)}\n`), 0o644);
+    async write(point) {
+      started ??= readStart(process.pid);
+      const writer = { pid: process.pid, started: (await started) ?? null, host: hostname() };
+      const whole = { version: 1, identity, ...writer, ...point };
+      await replaceFile(path, Buffer.from(`${JSON.stringify(whole)}\n`), 0o644);
     },
     remove: () => rm(path, { force: true }),
   };
+}
+
+async function isRunning({ pid, started }: Static<typeof Resume>): Promise<boolean> {
+  const found = await readStart(pid);
+  return found !== undefined && (found === null || found === started);
 }
 
 function parse(text: string): Static<typeof Resume> | undefined {
@@ -105,15 +116,5 @@ function parse(text: string): Static<typeof Resume> | undefined {
     return Value.Check(Resume, value) ? value : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** A process of another user is alive, too. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === 'EPERM';
   }
 }
