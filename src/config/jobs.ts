@@ -38,4 +38,22 @@ export const jobVariables = {
     default: 256,
     description: 'The free space of the disk below which no job is accepted.',
   }),
+  JOBS_DIR: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'With REDIS_URL: the folder that all servers and workers share, for the rows and results that do not fit into Redis. Without it, a larger job is refused.',
+    }),
+  ),
+  JOBS_REDIS_MAX_MB: Type.Integer({
+    minimum: 0,
+    maximum: 1_024,
+    default: 64,
+    description: 'With REDIS_URL: the memory of Redis for the rows and results of one job, compressed.',
+  }),
+  JOBS_WORK: Type.Union([Type.Literal('on'), Type.Literal('off')], {
+    default: 'on',
+    description:
+      'Whether this server runs batch jobs. With "off" it only accepts them, and workers (sardonyx worker) run them; that needs REDIS_URL.',
+  }),
 };

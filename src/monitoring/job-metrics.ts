@@ -8,6 +8,8 @@ export interface JobMetrics {
   onCounts(counts: JobCounts): void;
   onChunk(job: JobSpec, results: ChunkResults): void;
   onEnd(job: Job): void;
+  /** The ways in which the store may lose accepted jobs. */
+  onLosses(reasons: readonly string[]): void;
 }
 
 /** Metrics of batch jobs. Times are in seconds. */
@@ -27,7 +29,11 @@ export function createJobMetrics(metrics: Metrics): JobMetrics {
     .series({});
   // Created at the start: `rate()` needs the value 0 before the first job.
   for (const state of ['completed', 'failed', 'cancelled']) ended.series({ state }).add(0);
+  const lossy = metrics.gauge('jobs_store_lossy', 'Whether Redis may lose accepted batch jobs, by reason');
   return {
+    onLosses(reasons) {
+      for (const reason of reasons) lossy.series({ reason }).set(1);
+    },
     onCounts({ queued, running, oldestAt }) {
       jobs.series({ state: 'queued' }).set(queued);
       jobs.series({ state: 'running' }).set(running);

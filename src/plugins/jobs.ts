@@ -1,13 +1,14 @@
 import fp from 'fastify-plugin';
 import type { Config } from '../config/read-config.js';
 import { createChunkRunner } from '../jobs/chunk-runner.js';
-import { FileJobStore } from '../jobs/files/file-job-store.js';
+import { type JobStoreSettings, openJobStore } from '../jobs/open-job-store.js';
 import { countRows } from '../jobs/queue/job.js';
 import type { JobEvents, JobStore } from '../jobs/queue/job-store.js';
 import { LineLimit } from '../log/line-limit.js';
 import { toLoggedError } from '../log/logged-error.js';
 import { createJobMetrics } from '../monitoring/job-metrics.js';
 import { toResultLines } from '../schemas/batch.js';
+import { type RedisConfig, readRedisSettings } from './redis.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -18,21 +19,25 @@ declare module 'fastify' {
 
 const countEveryMs = 2_000;
 
-type JobsConfig = Pick<
-  Config,
-  'STATE_DIR' | 'JOB_TTL_SECONDS' | 'JOBS_MAX_OPEN' | 'JOBS_MIN_FREE_MB' | 'ERROR_DETAIL'
->;
+type JobsConfig = JobStoreSettings & RedisConfig & Pick<Config, 'ERROR_DETAIL' | 'JOBS_WORK'>;
 
 /** Keeps and runs batch jobs. They run once the models are loaded. */
 export default fp<JobsConfig>(
   async function jobsPlugin(app, config) {
     const metrics = createJobMetrics(app.metrics);
-    const store = new FileJobStore({
-      stateDir: config.STATE_DIR,
-      maxOpenJobs: config.JOBS_MAX_OPEN,
-      keepMs: 1_000 * config.JOB_TTL_SECONDS,
-      minFreeBytes: 1_048_576 * config.JOBS_MIN_FREE_MB,
-      events: { ...createLog(app.log), ...metrics, onEnd },
+    const { REDIS_URL: url } = config;
+    const store = await openJobStore(config, url === undefined ? undefined : readRedisSettings(url, config), {
+      ...createLog(app.log),
+      ...metrics,
+      onEnd,
+      onLosses(losses) {
+        metrics.onLosses(Object.keys(losses));
+        if (Object.keys(losses).length === 0) return;
+        app.log.warn(
+          { losses: Object.keys(losses) },
+          `Redis may lose batch jobs: ${Object.values(losses).join('; ')}`,
+        );
+      },
     });
     function onEnd(job: Parameters<JobEvents['onEnd']>[0]): void {
       metrics.onEnd(job);
@@ -50,7 +55,7 @@ export default fp<JobsConfig>(
     const timer = setInterval(count, countEveryMs).unref();
     app.modelsLoaded.then(
       () => {
-        if (!app.isDraining()) store.work(run);
+        if (!app.isDraining() && config.JOBS_WORK === 'on') store.work(run);
       },
       () => undefined,
     );

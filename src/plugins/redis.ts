@@ -18,7 +18,7 @@ export const redisPrefix = 'sardonyx:';
 /** The prefix of all keys that one script may use. A Redis cluster keeps keys with the same text in braces together. */
 export const limitPrefix = `${redisPrefix}{limit}:`;
 
-type RedisConfig = Pick<
+export type RedisConfig = Pick<
   Config,
   | 'REDIS_URL'
   | 'REDIS_TIMEOUT_MS'
@@ -57,15 +57,12 @@ export default fp<RedisConfig>(
     );
     // Imported here, because ioredis costs a start without Redis 0.1 s and 6 MB.
     const { createRedisLink } = await import('../redis/redis-link.js');
-    const link = createRedisLink(readAddress(url, config), {
+    const { address, tlsFiles, sentinelLogin } = readRedisSettings(url, config);
+    const link = createRedisLink(address, {
       probeKey: `${limitPrefix}probe`,
       answerTimeoutMs: config.REDIS_TIMEOUT_MS,
-      tlsFiles: {
-        caFile: config.REDIS_TLS_CA_FILE,
-        certFile: config.REDIS_TLS_CERT_FILE,
-        keyFile: config.REDIS_TLS_KEY_FILE,
-      },
-      sentinelLogin: { username: config.REDIS_SENTINEL_USER, password: config.REDIS_SENTINEL_PASSWORD },
+      tlsFiles,
+      sentinelLogin,
       onReconnect: () => reconnects.add(1),
       onRefusal: (command) => refusals.series({ command }).add(1),
       onRefused: (commands) => {
@@ -85,7 +82,19 @@ export default fp<RedisConfig>(
   { name: 'redis', fastify: '5.x', dependencies: ['metrics'] },
 );
 
-/** Throws `ConfigError` if another setting of Redis does not fit the address. */
+/** What all connections to Redis need. Throws `ConfigError` if another setting of Redis does not fit the address. */
+export function readRedisSettings(url: string, config: RedisConfig) {
+  return {
+    address: readAddress(url, config),
+    tlsFiles: {
+      caFile: config.REDIS_TLS_CA_FILE,
+      certFile: config.REDIS_TLS_CERT_FILE,
+      keyFile: config.REDIS_TLS_KEY_FILE,
+    },
+    sentinelLogin: { username: config.REDIS_SENTINEL_USER, password: config.REDIS_SENTINEL_PASSWORD },
+  };
+}
+
 function readAddress(url: string, config: RedisConfig): RedisAddress {
   let address: RedisAddress;
   try {

@@ -98,7 +98,12 @@ export function createServerConnection(
   };
 }
 
-function findServer({ topology }: RedisAddress, tls: ConnectionOptions | undefined, login: SentinelLogin) {
+/** Where the server is, or how Sentinels are asked for it. */
+export function findServer(
+  { topology }: RedisAddress,
+  tls: ConnectionOptions | undefined,
+  login: SentinelLogin,
+) {
   if (topology.kind === 'server') return { ...topology.node };
   if (topology.kind === 'cluster') return {};
   return {
