@@ -26,9 +26,14 @@ export interface OpenBullOptions extends OpenStoreOptions {
 }
 
 /** Stores in the Redis of this test run, or in another one. */
-export async function createBullWorld(url = inject('redisUrl')): Promise<BullWorld> {
-  const prefix = `test-${randomUUID()}:{jobs}:`;
-  const client = new Redis(url);
+export async function createBullWorld(
+  url = inject('redisUrl'),
+  clientUrl = url,
+  prefix = `test-${randomUUID()}:{jobs}:`,
+): Promise<BullWorld> {
+  const client = new Redis(clientUrl);
+  // A test may stop its Redis.
+  client.on('error', () => undefined);
   const dir = await mkdtemp(join(tmpdir(), 'sardonyx-jobs-'));
   const stores: BullJobStore[] = [];
   return {
@@ -62,7 +67,7 @@ export async function createBullWorld(url = inject('redisUrl')): Promise<BullWor
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(stores.map((store) => store.close()));
-      if (client.status === 'ready') {
+      if (url === inject('redisUrl')) {
         const keys = await client.keys(`${prefix.replace(/[{}]/g, '\\$&')}*`);
         if (keys.length > 0) await client.unlink(keys);
       }

@@ -133,9 +133,8 @@ export class ChunkRun {
       if (job !== undefined) events.onEnd(job);
       return;
     }
-    const entries = listOf(next).map((chunk) => ({ job: this.job, chunk: Number(chunk) }));
-    // The next sweep adds what is missing.
-    await queue.add(entries).catch(() => undefined);
+    const entries = listOf(next).map((chunk) => ({ job: this.job, chunk: Number(textOf(chunk)) }));
+    await this.#persist(() => queue.add(entries));
   }
 
   /** Repeats what Redis or a disk refuses: that is not a failed attempt of the job. */

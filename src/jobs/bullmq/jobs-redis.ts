@@ -8,6 +8,7 @@ import { type JobScript, type Reply, runJobScript } from './scripts/run-script.j
 
 /** The longest time for an answer of Redis: a submission must be refused within a second. */
 export const askTimeoutMs = 800;
+const graceMs = 50;
 /** Once Redis has been away for so long, nobody waits for its connection. */
 const knownAwayMs = 1_000;
 
@@ -61,7 +62,8 @@ export class JobsRedis {
     const pending = command();
     // Rejects once the connection is closed.
     pending.catch(() => undefined);
-    const answer = await withDeadline(pending, Math.max(1, askTimeoutMs - (performance.now() - startedAt)));
+    const leftMs = Math.max(1, askTimeoutMs - (performance.now() - startedAt));
+    const answer = await withDeadline(pending, leftMs, graceMs);
     if (answer === noAnswer) throw new NoAnswerError('Redis does not answer in time');
     this.#isReported = false;
     return answer;

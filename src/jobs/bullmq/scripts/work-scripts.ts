@@ -26,8 +26,8 @@ return {'claimed', field(id, 'record'), rows, field(id, 'bytes')}
 export const answerScript = defineJobScript(`${sharedLua}
 local id, chunk, results, completed, failed, keep, lost = unpack(ARGV)
 if redis.call('HGET', job(id, 'results'), chunk) == results then
-  -- The reply to the first try was lost.
-  if is_open(id) then return {'stored', issue(id)} end
+  -- The reply to the first try was lost, with the chunks that it had issued.
+  if is_open(id) then return {'stored', redis.call('ZRANGE', job(id, 'flight'), 0, -1)} end
   return {'ended', read(id)}
 end
 if not is_open(id) or redis.call('ZREM', job(id, 'flight'), chunk) == 0 then return {'gone'} end
