@@ -38,39 +38,21 @@ import metricsRoutes from './routes/metrics.js';
 import modelRoutes from './routes/models.js';
 import predictRoutes from './routes/predict.js';
 import rootRoutes from './routes/root.js';
-import { BatchAnswerSchema, BatchRequestSchema } from './schemas/batch.js';
-import { JobListSchema, JobSchema } from './schemas/job.js';
-import { ModelSchema, VersionDetailSchema, VersionSchema } from './schemas/model.js';
 import { limitedMark, securitySchemes } from './schemas/openapi/document.js';
-import { ProblemSchema } from './schemas/problem.js';
-import { V1ErrorSchema } from './schemas/v1-error.js';
-import { V1MetadataSchema } from './schemas/v1-metadata.js';
-import { V1ModelStatusSchema } from './schemas/v1-model.js';
+import { schemas } from './schemas/openapi/schemas.js';
 import tlsPlugin, { readTls } from './tls/secure-server.js';
 import { serverVersion } from './version.js';
 
-const schemas = [
-  BatchRequestSchema,
-  BatchAnswerSchema,
-  JobSchema,
-  JobListSchema,
-  ProblemSchema,
-  VersionSchema,
-  ModelSchema,
-  VersionDetailSchema,
-  V1ErrorSchema,
-  V1ModelStatusSchema,
-  V1MetadataSchema,
-];
-
 /**
  * Builds the whole server; it does not listen yet, and its models are still to be loaded. Each plugin comes after those
- * that it depends on; they close in reverse order. With `link` the server is one of several workers.
+ * that it depends on; they close in reverse order. With `link` the server is one of several workers. With the role
+ * `worker` it runs jobs, and answers nothing but its health and its metrics.
  */
 export async function buildServer(
   config: Config,
   logger: FastifyBaseLogger,
   link?: WorkerLink,
+  role: 'server' | 'worker' = 'server',
 ): Promise<FastifyInstance> {
   const problemSettings = {
     errorsUrl: `${config.PUBLIC_URL?.replace(/\/$/, '') ?? ''}/errors`,
@@ -150,6 +132,12 @@ export async function buildServer(
   await app.register(jobs, config);
   await app.register(cluster, { link, requiredModels: config.REQUIRED_MODELS });
 
+  if (role === 'worker') {
+    await app.register(healthRoutes, { serverVersion });
+    await app.register(metricsRoutes);
+    await app.ready();
+    return app;
+  }
   if (config.DOCS === 'on') {
     await app.register(swagger, {
       openapi: {

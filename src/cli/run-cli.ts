@@ -10,8 +10,18 @@ import { predict } from './predict.js';
 import { serve } from './serve.js';
 import { type CliContext, type Command, parseCommand, suggest, UsageError } from './terminal/command.js';
 import { printable } from './terminal/terminal-text.js';
+import { worker } from './worker.js';
 
-const commands: Readonly<Record<string, Command>> = { serve, check, add, predict, batch, inspect, keys };
+const commands: Readonly<Record<string, Command>> = {
+  serve,
+  worker,
+  check,
+  add,
+  predict,
+  batch,
+  inspect,
+  keys,
+};
 
 const overview = `Sardonyx serves ONNX models as JSON over HTTP.
 

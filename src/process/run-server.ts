@@ -5,6 +5,7 @@ import { readAccessMode } from '../auth/auth-mode.js';
 import { connectToSupervisor, type WorkerLink } from '../cluster/worker-link.js';
 import { addEnvFile } from '../config/env-file.js';
 import { type Config, findMisspelt, readConfig } from '../config/read-config.js';
+import { ConfigError } from '../errors.js';
 import { reopenLog } from '../log/destination.js';
 import { createLogger as createLog } from '../log/logger.js';
 import { openStandardError, writeToPerson } from '../log/standard-error.js';
@@ -19,16 +20,21 @@ import type { ProcessSignals } from './stop-signals.js';
 
 type Environment = Record<string, string | undefined>;
 
+/** A worker may run beside a server of the same machine. */
+const workerPort = 8_001;
+
 /**
  * Runs the server in this process: configuration, listener, models, signals. With several workers this process is the
  * supervisor, and each worker calls this function again. The server listens before the models are loaded; the promise
  * resolves once they are. If the start fails, each problem is written to standard error as one line, and the process
- * exits with 1. `options` override the environment, which overrides the settings file (`addEnvFile`).
+ * exits with 1. `options` override the environment, which overrides the settings file (`addEnvFile`). With the role
+ * `worker` it runs jobs from Redis, and serves nothing but its health and its metrics.
  */
 export async function runServer(
   environment: Environment,
   signals: ProcessSignals,
   options: Environment = {},
+  role: 'server' | 'worker' = 'server',
 ): Promise<void> {
   openStandardError();
   const link = connectToSupervisor(environment);
@@ -38,12 +44,15 @@ export async function runServer(
     Object.assign(environment, options);
     // A worker inherits the settings of its supervisor: the file may have changed since then.
     const doubts = link === undefined ? addEnvFile(environment) : [];
+    if (role === 'worker') environment['PORT'] ||= String(workerPort);
     const config = readConfig(environment);
+    if (role === 'worker' && config.REDIS_URL === undefined)
+      throw new ConfigError(['REDIS_URL: is missing: a worker takes its jobs from the Redis of the servers']);
     if (link === undefined) requireMemory(config.WORKERS);
     const access = readAccessMode(config);
     const logger = createLogger(config, environment, link);
     endOnUncaught(logger);
-    if (link !== undefined) return await serve(config, logger, signals, link);
+    if (link !== undefined) return await serve(config, logger, signals, link, undefined, role);
 
     for (const doubt of doubts) logger.warn(doubt, 'a line of the settings file may be wrong');
     for (const names of findMisspelt(environment))
@@ -58,7 +67,7 @@ export async function runServer(
         reportReady(environment, logger, summary.url);
       },
     };
-    if (config.WORKERS === 1) return await serve(config, logger, signals, undefined, events);
+    if (config.WORKERS === 1) return await serve(config, logger, signals, undefined, events, role);
     // Imported only here: a single process does not need it.
     const { supervise } = await import('./supervise.js');
     await supervise(config, environment, logger, signals, events);
@@ -75,9 +84,10 @@ async function serve(
   logger: Logger,
   signals: ProcessSignals,
   link: WorkerLink | undefined,
-  events?: StartEvents,
+  events: StartEvents | undefined,
+  role: 'server' | 'worker',
 ): Promise<void> {
-  const app = await buildServer(config, logger, link);
+  const app = await buildServer(config, logger, link, role);
   signals.stopWith(createStop(app, config, link));
   const reload = () => {
     reopenLog();
@@ -94,7 +104,7 @@ async function serve(
   events?.onListening();
   await app.modelsLoaded;
   if (app.isDraining()) return;
-  const summary = summarizeStart(app, config);
+  const summary = summarizeStart(app, config, role);
   link?.tellLoaded(summary);
   events?.onLoaded(summary);
 }

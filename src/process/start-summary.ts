@@ -20,7 +20,11 @@ export function describeUrl(app: FastifyInstance, config: Config): string {
 }
 
 /** Lists the served versions, the refused ones with their reasons, and a first request to try. */
-export function summarizeStart(app: FastifyInstance, config: Config): StartSummary {
+export function summarizeStart(
+  app: FastifyInstance,
+  config: Config,
+  role: 'server' | 'worker' = 'server',
+): StartSummary {
   const { registry } = app;
   const url = describeUrl(app, config);
   const models = registry.list();
@@ -33,8 +37,11 @@ export function summarizeStart(app: FastifyInstance, config: Config): StartSumma
     ...(registry.aliasProblem === undefined ? [] : [`  ${registry.aliasProblem}`]),
     ...missing.map((reason) => `  Not ready: ${reason}`),
     '',
-    ...(config.DOCS === 'on' ? [`  Manual   ${url}/docs`] : []),
-    ...firstRequest(app, url),
+    ...(role === 'worker'
+      ? ['  It runs batch jobs, and answers no predictions.', `  Metrics  ${url}/metrics`]
+      : []),
+    ...(role === 'server' && config.DOCS === 'on' ? [`  Manual   ${url}/docs`] : []),
+    ...(role === 'server' ? firstRequest(app, url) : []),
   ];
   return { url, lines };
 }

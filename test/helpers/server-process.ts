@@ -18,13 +18,21 @@ const addressPattern = /listening at https?:\/\/[^"]*:(\d+)/;
 /**
  * Starts the built server as users do, on a free port, and waits until its models are loaded, or until a line of
  * standard output matches `listening`, a pattern that captures the port. Throws if the server ends before. `under` is a
- * command that finally executes the server, such as a shell that sets a limit first.
+ * command that finally executes the server, such as a shell that sets a limit first; `program` is another one of ours.
  */
 export async function startServerProcess(
   environment: Record<string, string> = {},
-  { listening, under = [] }: { readonly listening?: RegExp; readonly under?: readonly string[] } = {},
+  {
+    listening,
+    under = [],
+    program,
+  }: {
+    readonly listening?: RegExp;
+    readonly under?: readonly string[];
+    readonly program?: readonly string[];
+  } = {},
 ): Promise<ServerProcess> {
-  const { child, stdout, stderr, ended } = spawnServer(environment, under);
+  const { child, stdout, stderr, ended } = spawnServer(environment, under, program);
   let scheme = 'http';
   const isLoaded = () => stderr.some((line) => line.startsWith('Sardonyx answers at'));
   const port = await new Promise<number>((resolve, reject) => {
@@ -71,8 +79,8 @@ export async function waitForLine(server: ServerProcess, text: string, count = 1
 }
 
 /** Starts the server and waits for its end: for starts that must fail. */
-export async function runServerToItsEnd(environment: Record<string, string>) {
-  const { child, stdout, stderr, ended } = spawnServer(environment);
+export async function runServerToItsEnd(environment: Record<string, string>, program?: readonly string[]) {
+  const { child, stdout, stderr, ended } = spawnServer(environment, [], program);
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => stdout.push(line));
   const end = await ended;
   return { ...end, stdout, stderr };
@@ -81,8 +89,12 @@ export async function runServerToItsEnd(environment: Record<string, string>) {
 /** Variables for the clock, time zone and language, which the server shares with its tests. */
 const isOfMachine = (name: string) => /^(PATH|HOME|TZ|LANG|LC_\w+|LD_PRELOAD|(DONT_)?FAKE\w+)$/.test(name);
 
-function spawnServer(environment: Record<string, string>, under: readonly string[] = []) {
-  const [file = '', ...more] = [...under, process.execPath, 'dist/main.js'];
+function spawnServer(
+  environment: Record<string, string>,
+  under: readonly string[] = [],
+  program: readonly string[] = ['dist/main.js'],
+) {
+  const [file = '', ...more] = [...under, process.execPath, ...program];
   const machine = Object.fromEntries(Object.entries(process.env).filter(([name]) => isOfMachine(name)));
   const child = spawn(file, more, {
     // Ignore the .env of a developer in this folder.

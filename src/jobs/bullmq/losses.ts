@@ -1,7 +1,7 @@
 import type { JobsRedis } from './jobs-redis.js';
 
 /** A way in which a Redis may lose jobs that were accepted. */
-export type Loss = 'no_persistence' | 'snapshots_only' | 'eviction' | 'unknown';
+export type Loss = 'no_persistence' | 'snapshots_only' | 'eviction' | 'results_eviction' | 'unknown';
 
 /** What each loss means, and what to set. */
 export const lossTexts = {
@@ -9,7 +9,9 @@ export const lossTexts = {
     'it keeps nothing on its disk, so a restart loses all jobs: set "appendonly yes", and "appendfsync always" if no job may be lost',
   snapshots_only:
     'it only saves snapshots, so a restart loses the jobs since the last one: set "appendonly yes"',
-  eviction: 'it removes keys when its memory is full: set "maxmemory-policy noeviction"',
+  eviction: 'it removes any keys when its memory is full: set "maxmemory-policy noeviction"',
+  results_eviction:
+    'when its memory is full, it may remove the results of ended jobs before JOB_TTL_SECONDS: set "maxmemory-policy noeviction"',
   unknown:
     'its user may not read its settings: make sure of "appendonly yes" and "maxmemory-policy noeviction", or allow "config|get"',
 } as const satisfies Record<Loss, string>;
@@ -30,7 +32,9 @@ export async function findLosses(redis: JobsRedis): Promise<readonly Loss[]> {
   }
   if (settings.get('appendonly') !== 'yes')
     found.push(settings.get('save') === '' ? 'no_persistence' : 'snapshots_only');
-  const policy = settings.get('maxmemory-policy');
-  if (settings.get('maxmemory') !== '0' && policy !== 'noeviction') found.push('eviction');
+  const policy = settings.get('maxmemory-policy') ?? 'noeviction';
+  // Only keys that expire: those of ended jobs, and of drafts.
+  if (settings.get('maxmemory') !== '0' && policy !== 'noeviction')
+    found.push(policy.startsWith('volatile') ? 'results_eviction' : 'eviction');
   return found;
 }

@@ -294,7 +294,11 @@ test('a worker goes on after Redis was frozen, killed and emptied', async () => 
 test.each([
   [['--save', '', '--appendonly', 'no'], ['no_persistence']],
   [['--save', '60 1', '--appendonly', 'no', '--maxmemory', '50mb'], ['snapshots_only']],
-  [['--appendonly', 'yes', '--maxmemory', '50mb', '--maxmemory-policy', 'volatile-ttl'], ['eviction']],
+  [
+    ['--appendonly', 'yes', '--maxmemory', '50mb', '--maxmemory-policy', 'volatile-ttl'],
+    ['results_eviction'],
+  ],
+  [['--appendonly', 'yes', '--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lfu'], ['eviction']],
   [['--appendonly', 'yes', '--maxmemory-policy', 'allkeys-lru'], []],
 ] as const)('a Redis with %s may lose jobs by %s', async (settings, expected) => {
   await using redis = await startRedis({ settings });

@@ -1,0 +1,42 @@
+import { catchSignals } from '../process/stop-signals.js';
+import type { Command } from './terminal/command.js';
+
+export const worker: Command = {
+  summary: 'runs batch jobs from Redis, beside the servers that accept them',
+  help: `Usage: sardonyx worker [--models DIR] [--host HOST] [--port PORT] [--env-file FILE]
+
+Loads every model and runs batch jobs from the Redis of the servers (REDIS_URL), until SIGTERM or SIGINT. It answers
+/health, /health/live, /health/ready and /metrics, and no predictions. The rows that it runs when it stops go back to
+the queue.
+
+  --models DIR     folder of the models (MODELS_DIR, else models): the same as of the servers
+  --host HOST      address to listen on (HOST, else 127.0.0.1)
+  --port PORT      port, or 0 for any free port (PORT, else 8001)
+  --env-file FILE  file of settings (ENV_FILE, else .env if it exists)
+
+All other settings are environment variables, or lines of that file: see docs/configuration.md.
+`,
+  options: {
+    models: { type: 'string' },
+    host: { type: 'string' },
+    port: { type: 'string' },
+    'env-file': { type: 'string' },
+  },
+  maxPositionals: 0,
+  async run(args, { env }) {
+    const options = {
+      MODELS_DIR: args.text('models'),
+      HOST: args.text('host'),
+      PORT: args.text('port'),
+      ENV_FILE: args.text('env-file'),
+      // The setting of the servers, which may share the settings file.
+      JOBS_WORK: 'on',
+    };
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    const signals = catchSignals();
+    // Imported here, so that the other commands start faster.
+    const { runServer } = await import('../process/run-server.js');
+    await runServer(env, signals, Object.fromEntries(given), 'worker');
+    return Number(process.exitCode ?? 0);
+  },
+};
