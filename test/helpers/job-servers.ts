@@ -8,6 +8,7 @@ export interface JobAnswer {
   readonly total_instances: number;
   readonly completed_instances: number;
   readonly failed_instances: number;
+  readonly ended_at?: string;
   readonly error?: { readonly code: string; readonly detail?: string };
 }
 
