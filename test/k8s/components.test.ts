@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { bullPrefix, jobsPrefix, queueName } from '../../src/jobs/bullmq/scripts/script-parts.js';
 import { parseObjects, provideKustomize, renderWith } from './kustomize.js';
-import { findObject, kindsOf, podOf, selects } from './objects.js';
+import { findObject, kindsOf, podOf, selects, settingsOf } from './objects.js';
 
 const kustomize = provideKustomize();
 const components = readdirSync('k8s/components');
@@ -124,5 +125,57 @@ if (kustomize.missing !== undefined) {
     expect(
       findObject(objectsWith('models-image-copy', 'replicas-by-hpa'), 'Deployment').spec,
     ).not.toHaveProperty('replicas');
+  });
+
+  describe('workers', () => {
+    const objects = objectsWith('workers', 'models-image-copy', 'redis', 'workers-keda');
+    const worker = findObject(objects, 'Deployment', 'sardonyx-worker').spec;
+    const api = findObject(objects, 'Deployment').spec;
+
+    test('have the image, the models, the settings and the Redis of the API, and run the command', () => {
+      const [pod, other] = [worker.template.spec, api.template.spec];
+      const [own, theirs] = [pod.containers[0], other.containers[0]];
+      expect(own.args).toEqual(['dist/cli.js', 'worker']);
+      expect(own.image).toBe(theirs.image);
+      expect(pod.initContainers).toEqual(other.initContainers);
+      expect(pod.volumes).toEqual(other.volumes);
+      expect(own.volumeMounts).toEqual(theirs.volumeMounts);
+      expect(own.envFrom).toEqual(theirs.envFrom);
+      for (const variable of theirs.env) expect(own.env).toContainEqual(variable);
+      expect(settingsOf(objects)['JOBS_WORK']).toBe('off');
+      expect(own.securityContext).toEqual(theirs.securityContext);
+      expect(pod.securityContext).toEqual(other.securityContext);
+    });
+
+    test('get no requests, do not count for the autoscaler of the API, and reach Redis', () => {
+      const labels = worker.template.metadata.labels;
+      expect(selects(worker.selector, labels)).toBe(true);
+      expect(selects(api.selector, labels)).toBe(false);
+      expect(selects({ matchLabels: findObject(objects, 'Service').spec.selector }, labels)).toBe(false);
+      const policy = findObject(objects, 'NetworkPolicy', 'sardonyx-worker').spec;
+      expect(selects(policy.podSelector, labels)).toBe(true);
+      expect(policy.egress).toEqual(findObject(objects, 'NetworkPolicy').spec.egress);
+      const redis = findObject(objects, 'NetworkPolicy', 'sardonyx-redis').spec.ingress;
+      expect(selects(redis[0].from[0].podSelector, labels)).toBe(true);
+    });
+
+    test('are scaled by the list that BullMQ fills, and never to zero', () => {
+      expect(worker).not.toHaveProperty('replicas');
+      const { spec } = findObject(objects, 'ScaledObject', 'sardonyx-worker');
+      expect(spec.scaleTargetRef).toEqual({
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        name: 'sardonyx-worker',
+      });
+      expect(spec.minReplicaCount).toBe(1);
+      const [{ metadata }] = spec.triggers;
+      expect(metadata.listName).toBe(`${bullPrefix(jobsPrefix)}:${queueName}:wait`);
+      const [{ env }] = worker.template.spec.containers;
+      expect(env.map(({ name }: { name: string }) => name)).toContain(metadata.passwordFromEnv);
+      const redis = findObject(objects, 'NetworkPolicy', 'sardonyx-redis').spec.ingress;
+      expect(redis[1].from).toEqual([
+        { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'keda' } } },
+      ]);
+    });
   });
 }

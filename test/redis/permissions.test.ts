@@ -124,7 +124,10 @@ describe('a user with exactly the permissions of docs/redis.md', () => {
       const isNeededAtOnce = /^eval/.test(command);
       await vi.waitUntil(async () => JSON.stringify(server.logs).includes('Redis '), 5_000);
       expect((await health()).status).toBe('degraded');
-      const lines = server.logs.map(({ msg }) => String(msg)).filter((msg) => msg.startsWith('Redis'));
+      // Jobs need more, of which this user has nothing: their store says so.
+      const lines = server.logs
+        .map(({ msg }) => String(msg))
+        .filter((msg) => msg.startsWith('Redis') && !msg.startsWith('Redis may lose batch jobs'));
       if (isNeededAtOnce) {
         expect(lines).toEqual([`Redis is down: its user may not run "${command}"`]);
       } else {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Loss } from '../../../src/jobs/bullmq/losses.js';
 import type { Job } from '../../../src/jobs/queue/job.js';
@@ -324,6 +325,59 @@ test('a Redis whose settings cannot be read is named', async () => {
   });
   expect(await until(async () => found)).toEqual(['unknown']);
   expect((await submit(store)).state).toBe('queued');
+});
+
+test('a user with exactly the permissions of docs/redis.md may do all that jobs need', async () => {
+  const page = readFileSync('docs/redis.md', 'utf8');
+  const rights = [...page.matchAll(/`(\+\w+(?:\|\w+)?(?: \+\w+(?:\|\w+)?){9,})[ `]/g)].flatMap(
+    ([, list = '']) => list.split(' '),
+  );
+  await using redis = await startRedis();
+  await using world = await createBullWorld(
+    redis.url.replace('//', '//me:secret@'),
+    redis.url,
+    'sardonyx:{jobs}:',
+  );
+  await world.client.call('ACL', 'SETUSER', 'me', 'reset', 'on', '>secret', ...rights, '~sardonyx:*');
+  let losses: readonly Loss[] | undefined;
+  const troubles: unknown[] = [];
+  const events = { onTrouble: (error: unknown) => troubles.push(error) };
+  const store = world.open({
+    keepMs: 2_000,
+    events,
+    onLosses: (found) => {
+      losses = found;
+    },
+  });
+  const other = world.open({ events });
+  let runs = 0;
+  let isHeld = false;
+  store.work(async (work) => {
+    runs += 1;
+    if (runs === 1) throw new Error('once');
+    if (work.job.owner === 'bob') {
+      isHeld = true;
+      await until(async () => work.claim.destroyed);
+      throw new Error('given back');
+    }
+    return await echo(work);
+  });
+  const job = await submit(store, { rows: 40, chunkRows: 1, key: 'key' });
+  await waitForEnd(store, job);
+  const cancelled = await submit(store, { owner: 'carol', rows: 40, chunkRows: 1 });
+  await store.cancel(cancelled);
+  const held = await submit(store, { owner: 'bob', rows: 40, chunkRows: 1 });
+  await until(async () => isHeld);
+  expect(await store.list('alice', 3)).toHaveLength(1);
+  // A lost entry, and a sweep.
+  await world.client.del(`${world.prefix}q:chunks:${held.id}-9`);
+  await new Promise((resolve) => setTimeout(resolve, 10_500));
+  await store.close();
+  other.work(echo);
+  expect(await waitForEnd(other, held)).toMatchObject({ state: 'completed' });
+  expect(losses).toEqual(['no_persistence']);
+  expect(await world.client.call('ACL', 'LOG')).toEqual([]);
+  expect(troubles).toEqual([]);
 });
 
 test('jobs run in a cluster', async () => {
