@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LockedPackage } from './lock.js';
 
@@ -31,6 +31,7 @@ export function describeLicences(packages: readonly LockedPackage[]): string {
     'Packages that an installed Sardonyx consists of, with their licences (SPDX).',
     'onnxruntime-node and onnxruntime-common have no licence file: their licence is MIT, Copyright (c) Microsoft',
     'Corporation. Their libraries contain further works, listed in ThirdPartyNotices.txt of microsoft/onnxruntime.',
+    'The packages of @msgpackr-extract are builds of msgpackr-extract, and have its licence.',
     '',
     ...[...list].sort(),
     ...[...texts].flatMap(([text, of]) => [
@@ -46,8 +47,9 @@ export function describeLicences(packages: readonly LockedPackage[]): string {
 
 const label = ({ name, version }: LockedPackage) => `${name} ${version}`;
 
-/** The texts of licences and notices in a package's folder. */
+/** The texts of licences and notices in a package's folder. A package for other machines is not installed. */
 export function readTexts(folder: string): readonly string[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => /^(licen[cs]e|copying|notice)/i.test(name))
     .sort()

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { describeLicences, isAllowed, readTexts } from '../../scripts/release/licences.js';
@@ -13,15 +13,23 @@ describe('the licences of the installed packages', () => {
   });
 
   test('are the same as in the package.json of each package', () => {
-    const own = packages.map(({ path }) => JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')));
-    expect(packages.map(({ name, version, license }) => ({ name, version, license }))).toEqual(
+    // npm leaves out optional packages for other machines.
+    const installed = packages.filter(({ path }) => existsSync(path));
+    expect(packages.length - installed.length).toBeLessThan(7);
+    const own = installed.map(({ path }) => JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')));
+    expect(installed.map(({ name, version, license }) => ({ name, version, license }))).toEqual(
       own.map(({ name, version, license }) => ({ name, version, license })),
     );
   });
 
-  test('have a text in each package, except three known ones', () => {
+  test('have a text in each package, except known ones', () => {
     const bare = packages.filter(({ path }) => readTexts(path).length === 0).map(({ name }) => name);
-    expect(bare).toEqual(['abstract-logging', 'onnxruntime-common', 'onnxruntime-node']);
+    // The builds for each machine: their licence is that of msgpackr-extract.
+    expect(bare.filter((name) => !name.startsWith('@msgpackr-extract/'))).toEqual([
+      'abstract-logging',
+      'onnxruntime-common',
+      'onnxruntime-node',
+    ]);
   });
 
   test('are listed, with each text once', () => {
