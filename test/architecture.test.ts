@@ -42,7 +42,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'plugins',
     'protocols/kserve-v1',
     'routes',
-    'schemas',
     'schemas/openapi',
     'tls',
     'version',
@@ -107,7 +106,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'config',
     'http',
     'jobs',
-    'jobs/files',
     'jobs/queue',
     'log',
     'models/loading',
@@ -127,6 +125,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   routes: ['http', 'jobs', 'jobs/queue', 'jobs/readers', 'models/registry', 'routes/manual', 'schemas'],
   jobs: [
     'inference/batching',
+    'jobs/files',
     'jobs/queue',
     'jobs/readers',
     'models/registry',

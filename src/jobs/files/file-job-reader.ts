@@ -44,10 +44,10 @@ export class FileJobReader {
     const folder = this.#folders.open(name);
     const record = await readRecord(folder);
     if (record === undefined) return undefined;
-    const startedAt = await readStart(folder);
+    const startedAt = await readStart(folder, record);
     const end: JobEnd = {
       state,
-      endedAt: Date.now(),
+      endedAt: Math.max(Date.now(), startedAt ?? 0),
       ...(startedAt !== undefined && { startedAt }),
       ...(failure && { failure }),
     };
@@ -70,7 +70,7 @@ export class FileJobReader {
   }
 
   async #readOpen(folder: string, record: JobRecord): Promise<Job> {
-    const startedAt = await readStart(folder);
+    const startedAt = await readStart(folder, record);
     const state = startedAt === undefined ? 'queued' : 'running';
     return { ...specOf(record), state, startedAt, ...(await this.#count(folder)) };
   }
@@ -102,8 +102,10 @@ export class FileJobReader {
 }
 
 /** When the first chunk was claimed: the folder of claims is created then. */
-async function readStart(folder: string): Promise<number | undefined> {
-  return (await ifThere(stat(join(folder, 'claims'))))?.birthtimeMs;
+async function readStart(folder: string, { acceptedAt }: JobRecord): Promise<number | undefined> {
+  const stats = await ifThere(stat(join(folder, 'claims')));
+  // The clock of a file system may be some milliseconds behind.
+  return stats && Math.max(acceptedAt, Math.floor(stats.birthtimeMs));
 }
 
 function specOf(record: JobRecord) {
