@@ -64,6 +64,7 @@ export default fp<JobsConfig>(
       clearInterval(timer);
       await store.close();
     });
+    app.addHook('onClose', () => store.disconnect?.());
   },
   { name: 'jobs', fastify: '5.x', dependencies: ['predictor', 'metrics', 'registry', 'drain'] },
 );

@@ -67,6 +67,7 @@ export async function createBullWorld(
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(stores.map((store) => store.close()));
+      await Promise.all(stores.map((store) => store.disconnect()));
       if (url === inject('redisUrl')) {
         const keys = await client.keys(`${prefix.replace(/[{}]/g, '\\$&')}*`);
         if (keys.length > 0) await client.unlink(keys);

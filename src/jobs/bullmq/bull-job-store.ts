@@ -134,6 +134,9 @@ export class BullJobStore implements JobStore {
 
   async close(): Promise<void> {
     await this.#worker.close();
+  }
+
+  async disconnect(): Promise<void> {
     this.#revocations.close();
     this.#redis.close();
     await this.#queue.close().catch(() => undefined);

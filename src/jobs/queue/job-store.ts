@@ -71,8 +71,10 @@ export interface JobStore {
   counts(): Promise<JobCounts>;
   /** Begins to run chunks. A failed attempt is repeated later; after some attempts the job fails. */
   work(run: RunChunk): void;
-  /** Gives back the chunks that run. */
+  /** Gives back the chunks that run. The other methods still work: requests in flight need them. */
   close(): Promise<void>;
+  /** Closes the connections of the store, if it has any: call it last. */
+  disconnect?(): Promise<void>;
 }
 
 /** What happens in a store: for logs and metrics. */

@@ -16,6 +16,7 @@ import {
 import { type BullWorld, createBullWorld } from '../../helpers/bull-world.js';
 import { startRedis } from '../../helpers/redis.js';
 import { startCluster } from '../../helpers/redis-cluster.js';
+import { startSentinel } from '../../helpers/redis-sentinel.js';
 import { startTcpProxy } from '../../helpers/tcp-proxy.js';
 
 describeJobStore('BullMQ', () => createBullWorld());
@@ -69,11 +70,11 @@ test('the keys of a draft whose submitter is gone expire', async () => {
   expect(ttl).toBeLessThanOrEqual(900_000);
 });
 
-test('at most 16 chunks of a job are in the queue at once', async () => {
+test('at most 32 chunks of a job are in the queue at once', async () => {
   await using world = await createBullWorld();
   const store = world.open();
   await submit(store, { rows: 100, chunkRows: 1 });
-  expect(await world.client.llen(`${world.prefix}q:chunks:wait`)).toBe(16);
+  expect(await world.client.llen(`${world.prefix}q:chunks:wait`)).toBe(32);
 });
 
 test('chunks that were not added to the queue, or that it has lost, are added by a sweep', async () => {
@@ -325,6 +326,31 @@ test('a Redis whose settings cannot be read is named', async () => {
   });
   expect(await until(async () => found)).toEqual(['unknown']);
   expect((await submit(store)).state).toBe('queued');
+});
+
+test('a submission in flight is accepted while its store closes', async () => {
+  await using world = await createBullWorld();
+  const store = world.open();
+  store.work(echo);
+  const draft = await store.begin();
+  await draft.add(Buffer.from(' [1]\n'), { rows: 1, bytes: 5 });
+  await store.close();
+  const job = await draft.accept(specOf());
+  expect((await store.find('alice', job.id))?.state).toBe('queued');
+});
+
+test('jobs run on the master that Sentinels name, also after a failover', async () => {
+  await using setup = await startSentinel();
+  await using world = await createBullWorld(setup.url, setup.master.url);
+  const store = world.open();
+  store.work(echo);
+  const job = await submit(store, { rows: 40, chunkRows: 1 });
+  expect(await readAll(store, await waitForEnd(store, job))).toEqual(expectedResults(40));
+  await setup.failOver();
+  // For a moment the old master accepts writes, which are lost.
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  const next = await until(() => submit(store, { rows: 40, chunkRows: 1 }).catch(() => undefined), 50_000);
+  expect(await readAll(store, await waitForEnd(store, next))).toEqual(expectedResults(40));
 });
 
 test('a user with exactly the permissions of docs/redis.md may do all that jobs need', async () => {

@@ -27,7 +27,7 @@ local prefix = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- How many chunks of one job are in the queue: the jobs take turns, and a small one does not wait for a large one.
-local window = 16
+local window = 32
 
 local function job(id, part) return prefix .. 'job:' .. id .. (part and (':' .. part) or '') end
 local function field(id, name) return redis.call('HGET', job(id), name) end
