@@ -71,7 +71,8 @@ test('a body of instances is refused, and the message names the routes that take
     /; \/models\/row\/predict\/batch and \/v1\/models\/row:predict take such a body$/,
   );
   for (const path of ['/models/row/predict/batch', '/v1/models/row:predict']) {
-    expect((await server.post(path, { instances: rows })).status, path).toBe(200);
+    const answer = await server.post(path, { instances: rows }, { prefer: 'wait=30' });
+    expect(answer.status, path).toBe(200);
   }
 });
 
