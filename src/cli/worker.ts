@@ -2,12 +2,12 @@ import { catchSignals } from '../process/stop-signals.js';
 import type { Command } from './terminal/command.js';
 
 export const worker: Command = {
-  summary: 'runs batch jobs from Redis, beside the servers that accept them',
+  summary: 'runs batch jobs, beside the servers that accept them',
   help: `Usage: sardonyx worker [--models DIR] [--host HOST] [--port PORT] [--env-file FILE]
 
-Loads every model and runs batch jobs from the Redis of the servers (REDIS_URL), until SIGTERM or SIGINT. It answers
-/health, /health/live, /health/ready and /metrics, and no predictions. The rows that it runs when it stops go back to
-the queue.
+Loads every model and runs batch jobs from the Redis of the servers (REDIS_URL) or from the folder that it shares with
+them (STATE_DIR), until SIGTERM or SIGINT. It answers /health, /health/live, /health/ready and /metrics, and no
+predictions. The rows that it runs when it stops go back to the queue.
 
   --models DIR     folder of the models (MODELS_DIR, else models): the same as of the servers
   --host HOST      address to listen on (HOST, else 127.0.0.1)

@@ -54,6 +54,6 @@ export const jobVariables = {
   JOBS_WORK: Type.Union([Type.Literal('on'), Type.Literal('off')], {
     default: 'on',
     description:
-      'Whether this server runs batch jobs. With "off" it only accepts them, and workers (sardonyx worker) run them; that needs REDIS_URL.',
+      'Whether this server runs batch jobs. With "off" it only accepts them, and workers (sardonyx worker) run them; that needs REDIS_URL, or a STATE_DIR that they share.',
   }),
 };

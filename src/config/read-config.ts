@@ -35,8 +35,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     if (config[one] !== undefined && !environment[other])
       lines.push(`${other}: is missing, and ${one} needs it`);
   }
-  if (config['JOBS_WORK'] === 'off' && config['REDIS_URL'] === undefined)
-    lines.push('JOBS_WORK: "off" needs REDIS_URL: only with Redis do other processes run the jobs');
+  if (config['JOBS_WORK'] === 'off' && config['REDIS_URL'] === undefined && !environment['STATE_DIR'])
+    lines.push('JOBS_WORK: "off" needs REDIS_URL, or a STATE_DIR that the server shares with workers');
   if (lines.length > 0) throw new ConfigError(lines);
   // Each property has passed its own schema, and the others have their defaults.
   return config as Config;

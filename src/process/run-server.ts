@@ -28,7 +28,7 @@ const workerPort = 8_001;
  * supervisor, and each worker calls this function again. The server listens before the models are loaded; the promise
  * resolves once they are. If the start fails, each problem is written to standard error as one line, and the process
  * exits with 1. `options` override the environment, which overrides the settings file (`addEnvFile`). With the role
- * `worker` it runs jobs from Redis, and serves nothing but its health and its metrics.
+ * `worker` it runs jobs from Redis or a shared folder, and serves nothing but its health and its metrics.
  */
 export async function runServer(
   environment: Environment,
@@ -46,8 +46,10 @@ export async function runServer(
     const doubts = link === undefined ? addEnvFile(environment) : [];
     if (role === 'worker') environment['PORT'] ||= String(workerPort);
     const config = readConfig(environment);
-    if (role === 'worker' && config.REDIS_URL === undefined)
-      throw new ConfigError(['REDIS_URL: is missing: a worker takes its jobs from the Redis of the servers']);
+    if (role === 'worker' && config.REDIS_URL === undefined && !environment['STATE_DIR'])
+      throw new ConfigError([
+        'REDIS_URL: is missing: a worker takes its jobs from the Redis of the servers, or from their STATE_DIR',
+      ]);
     if (link === undefined) requireMemory(config.WORKERS);
     const access = readAccessMode(config);
     const logger = createLogger(config, environment, link);

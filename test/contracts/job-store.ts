@@ -119,7 +119,10 @@ export function describeJobStore(name: string, createWorld: () => Promise<StoreW
       hasMore: true,
     });
     expect(await store.counts()).toEqual({ queued: 0, running: 0, oldestAt: undefined });
-    expect(ended.map(({ id, state }) => ({ id, state }))).toEqual([{ id: job.id, state: 'completed' }]);
+    // Told once the end is stored: a client may read it before.
+    await expect
+      .poll(() => ended.map(({ id, state }) => ({ id, state })))
+      .toEqual([{ id: job.id, state: 'completed' }]);
   });
 
   test(title('rows that fail are counted apart'), async () => {

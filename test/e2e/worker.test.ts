@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { readMetric } from '../helpers/ask.js';
 import {
@@ -14,14 +17,14 @@ import { runServerToItsEnd, startServerProcess } from '../helpers/server-process
 const redis = await startRedis();
 afterAll(() => redis.stop());
 const environment = { REDIS_URL: redis.url, JOBS_WORK: 'off', LOG_LEVEL: 'info' };
-const rows = 60_000;
+const rows = 40_000;
 
 test('sardonyx worker without REDIS_URL ends with one line and exit code 1', async () => {
   const { code, stdout, stderr } = await runServerToItsEnd({}, ['dist/cli.js', 'worker']);
   expect(code).toBe(1);
   expect(stdout).toEqual([]);
   expect(stderr).toEqual([
-    'sardonyx: REDIS_URL: is missing: a worker takes its jobs from the Redis of the servers',
+    'sardonyx: REDIS_URL: is missing: a worker takes its jobs from the Redis of the servers, or from their STATE_DIR',
   ]);
 });
 
@@ -29,8 +32,25 @@ test('JOBS_WORK=off without REDIS_URL ends the start with one line', async () =>
   const { code, stderr } = await runServerToItsEnd({ JOBS_WORK: 'off' });
   expect(code).toBe(1);
   expect(stderr).toEqual([
-    'sardonyx: JOBS_WORK: "off" needs REDIS_URL: only with Redis do other processes run the jobs',
+    'sardonyx: JOBS_WORK: "off" needs REDIS_URL, or a STATE_DIR that the server shares with workers',
   ]);
+});
+
+test('without Redis a worker runs the jobs of a server from the folder that they share', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sardonyx-worker-'));
+  const shared = { STATE_DIR: folder, JOBS_WORK: 'off', JOBS_MAX_OPEN: '2' };
+  {
+    await using server = await startServerProcess(shared);
+    await using _worker = await startWorkerProcess(shared);
+    // The server does not count the jobs that the worker has ended.
+    for (let k = 0; k < 5; k += 1) {
+      const { status, body } = await submitLines(server, loanLines(3_000));
+      expect(status).toBe(202);
+      expect(await waitForJobEnd(server, body.job_id)).toMatchObject({ completed_instances: 3_000 });
+      await new Promise((resolve) => setTimeout(resolve, 1_100));
+    }
+  }
+  rmSync(folder, { recursive: true });
 });
 
 test('a worker runs the jobs of a server, and answers only health and metrics', async () => {

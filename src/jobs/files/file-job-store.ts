@@ -7,7 +7,7 @@ import { readResultLines } from './chunk-files.js';
 import { openDraft } from './file-draft.js';
 import { FileJobReader } from './file-job-reader.js';
 import { FileJobWorker } from './file-job-worker.js';
-import { JobFolders, nameOfJob, tagOfOwner } from './job-folders.js';
+import { ifThere, JobFolders, nameOfJob, tagOfOwner } from './job-folders.js';
 import { OpenJobs } from './open-jobs.js';
 import { removeExpired } from './sweep.js';
 import { WorkerPresence } from './worker-presence.js';
@@ -24,6 +24,8 @@ export interface FileJobStoreOptions {
 }
 
 const sweepEveryMs = 60_000;
+/** How often a process looks for jobs of other processes. */
+const lookEveryMs = 1_000;
 
 /**
  * Keeps jobs as files in a folder. A job survives the end of its process at any moment, and goes on when a server with
@@ -37,6 +39,8 @@ export class FileJobStore implements JobStore {
   readonly #reader: FileJobReader;
   readonly #worker: FileJobWorker;
   #sweeper: NodeJS.Timeout | undefined;
+  #watcher: NodeJS.Timeout | undefined;
+  #isLooking = false;
   #ready: Promise<void> | undefined;
 
   constructor(options: FileJobStoreOptions) {
@@ -132,16 +136,13 @@ export class FileJobStore implements JobStore {
   }
 
   work(run: RunChunk): void {
-    const begin = async (): Promise<void> => {
-      // Without a folder no job has ever been submitted.
-      if ((await stat(this.#folders.root).catch(() => undefined)) === undefined) return;
-      await this.#begin();
-    };
-    this.#worker.begin(run, begin);
+    this.#worker.begin(run);
+    this.#watch();
   }
 
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
+    clearInterval(this.#watcher);
     await this.#worker.close();
     await this.#presence.end().catch(this.#options.events.onTrouble);
   }
@@ -158,12 +159,36 @@ export class FileJobStore implements JobStore {
     await this.#folders.create();
     await this.#presence.begin(this.#options.events.onTrouble);
     await this.#jobs.scan();
+    this.#watch();
     const sweep = () =>
       removeExpired(this.#folders, this.#presence, this.#options.keepMs).catch(
         this.#options.events.onTrouble,
       );
     void sweep();
     this.#sweeper = setInterval(sweep, sweepEveryMs).unref();
+  }
+
+  #watch(): void {
+    if (this.#watcher !== undefined) return;
+    this.#watcher = setInterval(() => void this.#look(), lookEveryMs).unref();
+    void this.#look();
+  }
+
+  /** Finds jobs that other processes have accepted, and forgets those that they have ended. */
+  async #look(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      // Without a folder no job has ever been submitted.
+      if ((await ifThere(stat(this.#folders.root))) !== undefined) {
+        await this.#begin();
+        await this.#jobs.scan();
+      }
+    } catch (error) {
+      this.#options.events.onTrouble(error);
+    }
+    this.#isLooking = false;
+    this.#worker.wake();
   }
 
   /** Returns false if the job has ended already. */

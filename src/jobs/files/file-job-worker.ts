@@ -20,8 +20,6 @@ export interface FileJobWorkerOptions {
 
 /** Chunks that a process runs at the same time: one is read or written while the other one runs. */
 const maxRunning = 2;
-/** How often a process looks for jobs of other processes, and for chunks whose time has come. */
-const lookEveryMs = 1_000;
 /** After this many failed attempts to run a chunk, its job has failed. */
 const maxAttempts = 5;
 const firstPauseMs = 1_000;
@@ -34,7 +32,6 @@ export class FileJobWorker {
   readonly #queue: ChunkQueue;
   readonly #loops: Promise<void>[] = [];
   readonly #sleepers = new Set<() => void>();
-  #looker: NodeJS.Timeout | undefined;
   readonly #closing = new AbortController();
   /** Failures of the disk in sequence. */
   #troubles = 0;
@@ -51,28 +48,11 @@ export class FileJobWorker {
     });
   }
 
-  /** `prepare` is called until the store's folder is there. */
-  begin(run: RunChunk, prepare: () => Promise<void>): void {
-    const { jobs, events } = this.#options;
-    let isLooking = false;
-    const look = async (): Promise<void> => {
-      if (isLooking) return;
-      isLooking = true;
-      try {
-        await prepare();
-        if (this.#options.presence.hasBegun) await jobs.scan();
-      } catch (error) {
-        events.onTrouble(error);
-      }
-      isLooking = false;
-      this.wake();
-    };
-    void look();
-    this.#looker = setInterval(() => void look(), lookEveryMs).unref();
+  begin(run: RunChunk): void {
     for (let k = 0; k < maxRunning; k += 1) this.#loops.push(this.#loop(run));
   }
 
-  /** A job has been accepted. */
+  /** There may be a chunk to run: a job was accepted or found, or the time of one has come. */
   wake(): void {
     for (const wake of this.#sleepers) wake();
     this.#sleepers.clear();
@@ -80,7 +60,6 @@ export class FileJobWorker {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    clearInterval(this.#looker);
     for (const { claim } of this.#options.jobs.values()) claim.destroyed = true;
     this.wake();
     await Promise.all(this.#loops);
@@ -95,7 +74,7 @@ export class FileJobWorker {
         this.#troubles = 0;
       } catch (error) {
         this.#options.events.onTrouble(error);
-        await this.#pause(Math.min(lookEveryMs * 2 ** this.#troubles, maxTroublePauseMs));
+        await this.#pause(Math.min(firstPauseMs * 2 ** this.#troubles, maxTroublePauseMs));
         this.#troubles += 1;
         continue;
       }

@@ -26,10 +26,6 @@ export class WorkerPresence {
     this.#folders = folders;
   }
 
-  get hasBegun(): boolean {
-    return this.#timer !== undefined;
-  }
-
   async begin(onTrouble: (error: unknown) => void): Promise<void> {
     if (this.#timer !== undefined) return;
     const file = this.#folders.worker(this.id);
