@@ -29,7 +29,7 @@ The server also reads a file \`.env\` in the folder where it is started, or the 
 
 ${toTable([['variable', 'default', 'allowed values', 'meaning'], ...rows])}
 
-The options \`--models\`, \`--host\`, \`--port\` and \`--env-file\` of \`sardonyx serve\` replace \`MODELS_DIR\`, \`HOST\`, \`PORT\` and \`ENV_FILE\`.
+The options \`--models\`, \`--host\`, \`--port\` and \`--env-file\` of \`sardonyx serve\` and \`sardonyx worker\` replace \`MODELS_DIR\`, \`HOST\`, \`PORT\` and \`ENV_FILE\`.
 
 At the start the log warns of a variable whose name differs by at most two letters from one of these, such as \`REDIS_URI\`.
 `;

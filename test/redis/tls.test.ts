@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { BullJobStore } from '../../src/jobs/bullmq/bull-job-store.js';
+import { readRedisAddress } from '../../src/redis/connection/redis-address.js';
+import { echo, expectedResults, readAll, silentEvents, submit, waitForEnd } from '../contracts/job-store.js';
 import { buildTestApp } from '../helpers/app.js';
 import { createPair, noCertificates } from '../helpers/certificates.js';
 import { findFreePort } from '../helpers/free-port.js';
@@ -40,6 +43,28 @@ async function startSecureRedis(server: ReturnType<typeof writePair>, clientsFil
 }
 
 describe.skipIf(noCertificates !== undefined)('a Redis with TLS', () => {
+  test('that requires client certificates keeps batch jobs, and the queue for them', async () => {
+    const server = writePair('jobs-server');
+    const client = writePair('jobs-client');
+    await using redis = await startSecureRedis(server, client.certFile);
+    const tlsFiles = { caFile: server.certFile, certFile: client.certFile, keyFile: client.keyFile };
+    const store = new BullJobStore({
+      address: { address: readRedisAddress(redis.url), tlsFiles },
+      maxOpenJobs: 10,
+      keepMs: 60_000,
+      maxRedisBytes: 1_048_576,
+      events: silentEvents,
+    });
+    try {
+      store.work(echo);
+      const job = await waitForEnd(store, await submit(store, { rows: 40, chunkRows: 1 }));
+      expect(await readAll(store, job)).toEqual(expectedResults(40));
+    } finally {
+      await store.close();
+      await store.disconnect();
+    }
+  });
+
   test('that requires client certificates gets one, and a renewed one at the next connect', async () => {
     const server = writePair('server');
     const client = writePair('client');

@@ -101,7 +101,9 @@ export async function openBullDraft(host: DraftHost): Promise<JobDraft> {
       if (state !== 'open') return;
       state = 'over';
       await blobs.removeJob(id);
-      if (chunks.length > 0) await redis.ask(() => redis.client.unlink(`${redis.prefix}job:${id}:rows`));
+      if (chunks.length === 0) return;
+      // Not awaited: Redis may be frozen, and the submitter waits for its error. The rows expire.
+      redis.ask(() => redis.client.unlink(`${redis.prefix}job:${id}:rows`)).catch(() => undefined);
     },
   };
 }

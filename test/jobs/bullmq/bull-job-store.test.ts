@@ -95,7 +95,7 @@ test('a job larger than JOBS_REDIS_MAX_MB is refused without JOBS_DIR, and nothi
     code: 'body_too_large',
     detail: expect.stringMatching(/1 MB .*JOBS_REDIS_MAX_MB.*JOBS_DIR/),
   });
-  expect(await keysOf(world)).toEqual([]);
+  await until(async () => (await keysOf(world)).length === 0);
 });
 
 test('results larger than JOBS_REDIS_MAX_MB fail the job without JOBS_DIR', async () => {
@@ -225,6 +225,24 @@ test.each(['killed', 'frozen'] as const)('every method throws within 1 s when Re
     expect(performance.now() - at).toBeLessThan(3_000);
   } finally {
     if (fault === 'frozen') redis.thaw();
+  }
+});
+
+test('a submission whose Redis freezes after its first rows is refused within 1 s', async () => {
+  await using redis = await startRedis();
+  await using world = await createBullWorld(redis.url);
+  const store = world.open();
+  const draft = await store.begin();
+  await draft.add(Buffer.from(' [1]\n'), { rows: 1, bytes: 5 });
+  redis.freeze();
+  try {
+    const at = performance.now();
+    await expect(
+      draft.add(Buffer.from(' [2]\n'), { rows: 1, bytes: 5 }).finally(() => draft.discard()),
+    ).rejects.toMatchObject({ code: 'jobs_unavailable' });
+    expect(performance.now() - at).toBeLessThan(1_000);
+  } finally {
+    redis.thaw();
   }
 });
 

@@ -32,6 +32,8 @@ export const marks = { plain: 0x70, gzip: 0x7a, file: 0x66 } as const;
 const minZipBytes = 512;
 /** The fastest level: JSON rows shrink to a fifth, and more would cost the time of their predictions. */
 const level = 1;
+/** A chunk has a megabyte of rows, or one row; its results are within some tens. Redis may hold anything. */
+const maxUnpackedBytes = 536_870_912;
 
 /** Bytes in the form in which Redis holds them. */
 export async function pack(bytes: Buffer): Promise<Buffer> {
@@ -46,7 +48,7 @@ export async function pack(bytes: Buffer): Promise<Buffer> {
 export async function unpack(kept: Buffer): Promise<Buffer> {
   if (kept[0] === marks.plain) return kept.subarray(1);
   if (kept[0] !== marks.gzip) throw new LostBlobError('the bytes in Redis are damaged');
-  return await unzip(kept.subarray(1)).catch((cause: unknown) => {
+  return await unzip(kept.subarray(1), { maxOutputLength: maxUnpackedBytes }).catch((cause: unknown) => {
     throw new LostBlobError('the bytes in Redis are damaged', { cause });
   });
 }
