@@ -75,8 +75,8 @@ faultWithoutServer(
       seconds.sort((a, b) => a - b);
       const median = seconds[Math.floor(seconds.length / 2)] as number;
       const longest = seconds.at(-1) as number;
-      // A lock of 10 s, a check each 5 s, and the rest of the job.
-      expect(longest).toBeLessThan(20);
+      // A lock of 10 s, a check each 5 s, and the rest of the job; a later kill may hit the same chunk again.
+      expect(longest).toBeLessThan(45);
       return `${points} kills: lost ${lost}, doubled ${doubled} of ${points * rows} rows; from the kill to the end of the job ${median.toFixed(1)} s, at most ${longest.toFixed(1)} s${sizeNote}`;
     } finally {
       await worker[Symbol.asyncDispose]();
