@@ -140,6 +140,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'jobs/bullmq/blobs': ['files', 'jobs/queue'],
   'jobs/bullmq/scripts': ['redis/connection'],
   'jobs/files': ['files', 'jobs/queue'],
+  'jobs/queue': ['time'],
   'jobs/readers': ['models/manifest', 'models/registry', 'text'],
   'routes/manual': ['models/registry', 'schemas/openapi'],
   'protocols/kserve-v1': ['http', 'models/registry', 'models/tasks', 'predictor', 'schemas', 'text'],

@@ -9,29 +9,37 @@ const maxLookMs = 500;
 
 /**
  * Stores the rows of a submission as a job. With an idempotency key that an earlier job of the owner has, returns that
- * job. Throws as `JobDraft.accept` and `Submission.store` do.
+ * job. `address` is what the client has asked for: it must be the same then, as must the rows. Throws as `JobDraft.accept` and `Submission.store` do.
  */
 export async function acceptJob(
   jobs: JobStore,
   spec: JobSpec,
   submission: Submission,
-  key: string | undefined,
+  idempotency: { readonly key: string; readonly address: string } | undefined,
 ): Promise<Job> {
   const draft = await jobs.begin();
   try {
-    const address = key === undefined ? undefined : JSON.stringify([spec.model, spec.version]);
-    const digest = await submission.store(draft, address);
-    return await draft.accept(spec, key === undefined || digest === undefined ? undefined : { key, digest });
+    const digest = await submission.store(draft, idempotency?.address);
+    if (idempotency === undefined || digest === undefined) return await draft.accept(spec);
+    return await draft.accept(spec, { key: idempotency.key, digest });
   } finally {
     await draft.discard();
   }
 }
 
-/** Returns the job once it has ended; undefined if that takes until the deadline, by `performance.now()`. */
-export async function waitForJob(jobs: JobStore, job: Job, deadline: number): Promise<Job | undefined> {
+/**
+ * Returns the job once it has ended; undefined if that takes until the deadline, by `performance.now()`, or if
+ * `isGivenUp`.
+ */
+export async function waitForJob(
+  jobs: JobStore,
+  job: Job,
+  deadline: number,
+  isGivenUp: () => boolean,
+): Promise<Job | undefined> {
   for (let wait = firstLookMs; ; wait = Math.min(2 * wait, maxLookMs)) {
     const left = deadline - performance.now();
-    if (left <= 0) return undefined;
+    if (left <= 0 || isGivenUp()) return undefined;
     const now = await jobs.find(job.owner, job.id);
     if (now === undefined || hasEnded(now)) return now;
     await pause(Math.min(wait, left));

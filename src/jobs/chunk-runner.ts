@@ -61,7 +61,8 @@ function lease(registry: Pick<Registry, 'lease'>, { model, version, identity }: 
     if (!(error instanceof ServiceError)) throw error;
     const { code } = error;
     if (code !== 'model_not_found' && code !== 'version_not_found') throw error;
-    throw new JobFailedError({ code, detail: `${model} ${version} is not on this server any more.` });
+    const detail = `${model} ${version} is not on this server any more.`;
+    throw new JobFailedError({ code, detail }, { isLocal: true });
   }
   if (loaded.identity === identity) return loaded;
   loaded.release();

@@ -3,12 +3,13 @@ import { createGzip } from 'node:zlib';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.js';
-import { compileQuery } from '../http/query.js';
+import { StreamPlaces } from '../http/stream-places.js';
 import { hasEnded, type Job } from '../jobs/queue/job.js';
 import { toCsv } from '../jobs/queue/result-csv.js';
 import { readResultLines, takeResults } from '../jobs/queue/result-reader.js';
 import { toJobAnswer } from '../schemas/job.js';
-import { streamEvents } from './job-events.js';
+import { compileQuery } from '../schemas/query.js';
+import { createFollowerPlaces, streamEvents } from './job-events.js';
 import { ownerOf } from './job-owner.js';
 
 export interface BatchJobRouteOptions {
@@ -17,6 +18,8 @@ export interface BatchJobRouteOptions {
 
 const maxResults = 10_000;
 const maxJobs = 100;
+/** Clients that read results as a stream at the same time: each holds some megabytes. */
+const maxReaders = 50;
 
 const Offset = Type.Integer({ minimum: 0, default: 0, description: 'The index of the first row' });
 const JobId = Type.Object({ job_id: Type.String({ description: 'As `POST /predict/batch` has answered' }) });
@@ -27,6 +30,8 @@ const tags = ['batch'];
 const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { JOB_TTL_SECONDS }) => {
   app.setValidatorCompiler(compileQuery);
   const keepMs = 1_000 * JOB_TTL_SECONDS;
+  const followers = createFollowerPlaces();
+  const readers = new StreamPlaces(maxReaders, 'read results');
 
   app.get('/predict/batch', {
     schema: {
@@ -72,8 +77,8 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
       const job = await findJob(app, request);
       const answer = toJobAnswer(job, keepMs);
       if (!hasEnded(job) || limit === 0) return answer;
-      const { lines, hasMore } = await takeResults(app.jobs, job, offset, limit);
-      const next = hasMore ? `,"next":${offset + lines.length}` : '';
+      const { lines, next: nextRow } = await takeResults(app.jobs, job, offset, limit);
+      const next = nextRow === undefined ? '' : `,"next":${nextRow}`;
       // The results are JSON texts already.
       const text = `${JSON.stringify(answer).slice(0, -1)},"results":[${lines.join(',')}]${next}}`;
       return reply.header('content-type', 'application/json; charset=utf-8').send(text);
@@ -85,7 +90,7 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
       operationId: 'getJobResults',
       summary: 'Read the results of a batch job, a line a row',
       description:
-        'While the job runs, the results end at the first row without one: `x-job-status` says so. Go on with `offset` plus the number of lines.',
+        'While the job runs, the results end at the first row without one: `x-job-status` says so. Go on with the last `index` plus one as `offset`.',
       tags,
       params: JobId,
       querystring: Type.Object({ offset: Offset }),
@@ -103,9 +108,13 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
     handler: async (request, reply) => {
       const { offset } = request.query as { offset: number };
       const job = await findJob(app, request);
+      readers.take(reply.raw);
       const open = () => readResultLines(app.jobs, job, offset);
-      const isCsv = /\btext\/csv\b/i.test(request.headers.accept ?? '');
-      const lines = Readable.from(isCsv ? toCsv(open) : open(), { objectMode: false });
+      const isCsv = /\btext\/csv\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(request.headers.accept ?? '');
+      // An error before the first bytes gets an answer of its own.
+      const lines = Readable.from(await begun<Buffer | string>(isCsv ? toCsv(open) : open()), {
+        objectMode: false,
+      });
       reply.headers({
         'content-type': isCsv ? 'text/csv; charset=utf-8; header=present' : 'application/x-ndjson',
         'x-job-status': job.state,
@@ -133,7 +142,7 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
     config,
     handler: async (request, reply) => {
       const job = await findJob(app, request);
-      return streamEvents(app, reply, job, (it) => toJobAnswer(it, keepMs));
+      return streamEvents(app, reply, followers, job, (it) => toJobAnswer(it, keepMs));
     },
   });
 
@@ -157,6 +166,17 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
     },
   });
 };
+
+/** The same pieces, of which the first one has been read. Throws what the reading of the first one throws. */
+async function begun<T>(pieces: AsyncGenerator<T>): Promise<AsyncIterable<T>> {
+  const first = await pieces.next();
+  async function* all(): AsyncGenerator<T> {
+    if (first.done) return;
+    yield first.value;
+    yield* pieces;
+  }
+  return all();
+}
 
 /** Throws `job_not_found` also for the job of another client, and of a model that the key may not use. */
 async function findJob(app: FastifyInstance, request: FastifyRequest): Promise<Job> {

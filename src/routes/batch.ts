@@ -1,4 +1,4 @@
-import { finished, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { batchTypes, openBatchBody } from '../http/batch-body.js';
@@ -6,19 +6,17 @@ import { discardBody } from '../http/discard-body.js';
 import { readPredictionRequest } from '../http/prediction-request.js';
 import { acceptJob, readIdempotencyKey, waitForJob } from '../jobs/accept-job.js';
 import { answerNow, type BatchAnswer, type ToResultsText } from '../jobs/answer-now.js';
-import { BatchMemory, type BatchShare } from '../jobs/batch-memory.js';
+import { BatchMemory } from '../jobs/batch-memory.js';
 import type { BatchRequest } from '../jobs/batch-predictor.js';
 import { readWait } from '../jobs/prefer.js';
-import { countRows, type Job } from '../jobs/queue/job.js';
-import type { JobStore } from '../jobs/queue/job-store.js';
-import { readResultLines } from '../jobs/queue/result-reader.js';
 import { readRows, refuseLargeBody } from '../jobs/read-rows.js';
 import { createRowReader } from '../jobs/readers/create-row-reader.js';
 import { Submission } from '../jobs/submission.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
-import { toBatchHead, toResultsText } from '../schemas/batch.js';
+import { toResultsText } from '../schemas/batch.js';
 import { toJobAnswer } from '../schemas/job.js';
 import { ownerOf } from './job-owner.js';
+import { sendAnswer, sendStored } from './send-batch.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -53,8 +51,6 @@ const accepted = {
 
 /** The longest time that a client may ask to wait, in seconds. */
 const maxWait = 300;
-/** A client must have read its answer in this time: meanwhile it holds memory. */
-const maxSendMs = 60_000;
 
 /** Many rows in one request: answered later, as a job, or at once if the client prefers to wait. */
 const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) => {
@@ -139,8 +135,12 @@ async function answerBatch(
       identity: loaded.identity,
       requestId: request.id,
     };
-    const job = await acceptJob(app.jobs, spec, submission, key);
-    const ended = key === undefined ? undefined : await waitForJob(app.jobs, job, arrivedAt + limitMs);
+    const address = JSON.stringify([asked.model ?? '', asked.version ?? '']);
+    const job = await acceptJob(app.jobs, spec, submission, key === undefined ? undefined : { key, address });
+    // The server stops, or the client has left.
+    const isGivenUp = () => app.isDraining() || request.raw.socket.destroyed;
+    const ended =
+      key === undefined ? undefined : await waitForJob(app.jobs, job, arrivedAt + limitMs, isGivenUp);
     if (ended?.state === 'completed') return sendStored(app.jobs, reply, ended);
     reply.code(202).header('location', `/predict/batch/${job.id}`);
     return toJobAnswer(ended ?? job, 1_000 * options.JOB_TTL_SECONDS);
@@ -167,42 +167,7 @@ async function tryNow(
   } finally {
     if (answer === undefined) share.release();
   }
-  return answer && send(reply, loaded, answer, share);
-}
-
-/** The answer as a stream. Its results are in memory, and the batch has its share of it, until it has been sent. */
-function send(
-  reply: FastifyReply,
-  { name: model, version }: LoadedVersion,
-  { rows, failed, results }: BatchAnswer,
-  share: BatchShare,
-): Readable {
-  const { raw } = reply;
-  const timer = setTimeout(() => raw.destroy(), maxSendMs);
-  finished(raw, () => {
-    clearTimeout(timer);
-    share.release();
-  });
-  const head = toBatchHead({ model, version, rows, failed });
-  const bytes = results.reduce((sum, { length }) => sum + length, Buffer.byteLength(head) + 2);
-  reply.header('content-type', 'application/json; charset=utf-8').header('content-length', bytes);
-  return Readable.from([head, ...results, ']}'], { objectMode: false });
-}
-
-/** The answer from the stored results of a job. */
-function sendStored(jobs: JobStore, reply: FastifyReply, job: Job): Readable {
-  const { model, version, failedRows: failed } = job;
-  reply.header('content-type', 'application/json; charset=utf-8');
-  async function* pieces(): AsyncGenerator<string> {
-    yield toBatchHead({ model, version, rows: countRows(job), failed });
-    let comma = '';
-    for await (const lines of readResultLines(jobs, job, 0)) {
-      yield comma + lines.toString('utf8', 0, lines.length - 1).replaceAll('\n', ',');
-      comma = ',';
-    }
-    yield ']}';
-  }
-  return Readable.from(pieces(), { objectMode: false });
+  return answer && sendAnswer(reply, loaded, answer, share);
 }
 
 export default batchRoutes;

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { ServiceError } from '../errors.js';
+import { StreamPlaces } from '../http/stream-places.js';
 import { hasEnded, type Job } from '../jobs/queue/job.js';
 
 /** Clients that follow jobs at the same time. */
@@ -10,7 +10,9 @@ const lookEveryMs = 500;
 /** A proxy closes a connection on which nothing comes, often after 60 s. */
 const heartbeatEveryMs = 15_000;
 
-const followers = new WeakMap<FastifyInstance, number>();
+export function createFollowerPlaces(): StreamPlaces {
+  return new StreamPlaces(maxFollowers, 'follow jobs');
+}
 
 /**
  * The progress of a job as server-sent events (HTML standard, 9.2): `progress` at each change, and `end` once it has
@@ -19,26 +21,17 @@ const followers = new WeakMap<FastifyInstance, number>();
 export function streamEvents(
   app: FastifyInstance,
   reply: FastifyReply,
+  places: StreamPlaces,
   job: Job,
   toAnswer: (job: Job) => unknown,
 ): FastifyReply {
-  const count = followers.get(app) ?? 0;
-  if (count >= maxFollowers) {
-    const detail = `${maxFollowers} clients follow jobs already: ask for the job from time to time.`;
-    throw new ServiceError('overloaded', { detail, retryAfterSeconds: 10 });
-  }
-  followers.set(app, count + 1);
-  const closed = new AbortController();
-  reply.raw.once('close', () => {
-    closed.abort();
-    followers.set(app, (followers.get(app) ?? 1) - 1);
-  });
+  const closed = places.take(reply.raw);
   reply.headers({
     'content-type': 'text/event-stream',
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   });
-  const events = Readable.from(follow(app, job, closed.signal, toAnswer), { objectMode: false });
+  const events = Readable.from(follow(app, job, closed, toAnswer), { objectMode: false });
   return reply.send(events);
 }
 

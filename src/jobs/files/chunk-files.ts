@@ -6,8 +6,8 @@ import type { ChunkResults } from '../queue/job-store.js';
 import { ifThere } from './job-folders.js';
 import { DamagedJobError } from './job-record.js';
 
-/** The head of a file of results: two counts, filled up with spaces, so that it can be read without the rest. */
-const headBytes = 32;
+/** The head of a file of results: the two counts and the bytes of the lines, filled up with spaces, so that it can be read without the rest. */
+const headBytes = 48;
 
 export interface ChunkCounts {
   readonly completed: number;
@@ -64,7 +64,7 @@ export async function writeResults(folder: string, chunk: number, results: Chunk
   if (created === undefined) return false;
   try {
     // Not `writev`, which writes a part of the bytes if the disk is full, and throws nothing.
-    await created.writeFile(`${completed} ${failed}`.padEnd(headBytes - 1).concat('\n'));
+    await created.writeFile(`${completed} ${failed} ${lines.length}`.padEnd(headBytes - 1).concat('\n'));
     await created.writeFile(lines);
     await created.datasync();
   } catch (error) {
@@ -96,9 +96,7 @@ export async function readCounts(folder: string, chunk: number): Promise<ChunkCo
   try {
     const head = Buffer.alloc(headBytes);
     await file.read(head, 0, headBytes, 0);
-    const [, completed, failed] = /^(\d+) (\d+) *\n$/.exec(head.toString('latin1')) ?? [];
-    if (completed === undefined) throw new DamagedJobError('the stored results of the job are damaged');
-    return { completed: Number(completed), failed: Number(failed) };
+    return readHead(head);
   } finally {
     await file.close();
   }
@@ -109,10 +107,23 @@ export async function readResultLines(folder: string, chunk: number): Promise<Bu
   const file = await ifThere(open(pathOf(folder, chunk), 'r'));
   if (file === undefined) return undefined;
   try {
-    return (await file.readFile()).subarray(headBytes);
+    const bytes = await file.readFile();
+    const lines = bytes.subarray(headBytes);
+    if (readHead(bytes.subarray(0, headBytes)).bytes !== lines.length) throw damagedResults();
+    return lines;
   } finally {
     await file.close();
   }
+}
+
+function readHead(head: Buffer): ChunkCounts & { readonly bytes: number } {
+  const [, completed, failed, bytes] = /^(\d+) (\d+) (\d+) *\n$/.exec(head.toString('latin1')) ?? [];
+  if (completed === undefined) throw damagedResults();
+  return { completed: Number(completed), failed: Number(failed), bytes: Number(bytes) };
+}
+
+function damagedResults(): DamagedJobError {
+  return new DamagedJobError('the stored results of a job are damaged');
 }
 
 /** The chunks that have results. */

@@ -1,8 +1,8 @@
-import { JobFailedError } from '../queue/job-store.js';
+import { stat } from 'node:fs/promises';
 import { listAnswered, placeChunks, readCounts, readRows } from './chunk-files.js';
 import { claimChunk } from './claims.js';
-import type { JobFolders } from './job-folders.js';
-import { readEnd, readRecord } from './job-record.js';
+import { ifThere, type JobFolders } from './job-folders.js';
+import { DamagedJobError, readEnd, readRecord } from './job-record.js';
 import type { OpenJob, OpenJobs } from './open-jobs.js';
 import type { WorkerPresence } from './worker-presence.js';
 
@@ -19,7 +19,8 @@ export interface ClaimedChunk {
 export interface ChunkQueueHooks {
   /** All chunks of the job have results, or it has ended elsewhere. */
   readonly onAnswered: (job: OpenJob) => Promise<void>;
-  readonly onDamaged: (job: OpenJob, error: unknown) => Promise<void>;
+  /** The files of the job cannot be used. Other jobs go on. */
+  readonly onFault: (job: OpenJob, error: unknown) => Promise<void>;
 }
 
 /** Finds and claims the next chunk that this process is to run. */
@@ -45,8 +46,7 @@ export class ChunkQueue {
         this.#jobs.tookTurn(job);
         return claimed;
       } catch (error) {
-        if (isSystemError(error)) throw error;
-        await this.#hooks.onDamaged(job, error);
+        await this.#hooks.onFault(job, error);
       }
     }
     return undefined;
@@ -104,10 +104,9 @@ export class ChunkQueue {
       job.answered.add(chunk);
       return undefined;
     }
-    return await readRows(folder, place);
+    const rows = await readRows(folder, place);
+    if (rows === undefined && (await ifThere(stat(folder))) !== undefined)
+      throw new DamagedJobError('the stored rows of a job are gone');
+    return rows;
   }
-}
-
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error && !(error instanceof JobFailedError);
 }

@@ -1,11 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, rm, statfs } from 'node:fs/promises';
 import { syncFolder } from '../../files/replace-file.js';
 import type { ChunkSize, Job } from '../queue/job.js';
 import { createJobId } from '../queue/job-id.js';
-import type { Idempotency, JobDraft } from '../queue/job-store.js';
+import type { JobDraft } from '../queue/job-store.js';
 import { openRows } from './chunk-files.js';
-import { nameOfKey, reserveKey } from './idempotency-keys.js';
+import { acceptDraft, nameOfKey, reserveKey } from './idempotency-keys.js';
 import { type JobFolders, nameOfJob } from './job-folders.js';
 import { writeRecord } from './job-record.js';
 
@@ -31,7 +31,8 @@ export async function openDraft(host: DraftHost): Promise<JobDraft> {
   const { folders } = host;
   const id = createJobId();
   // A draft whose worker is gone is removed.
-  const folder = folders.draft(`${id}.${host.workerId}`);
+  const draft = `${id}.${host.workerId}`;
+  const folder = folders.draft(draft);
   await requireFree(host);
   await mkdir(folder, { mode: 0o700 });
   let rows: FileHandle | undefined;
@@ -68,30 +69,22 @@ export async function openDraft(host: DraftHost): Promise<JobDraft> {
       await close();
       const job = { ...spec, id, acceptedAt: Date.now(), chunks };
       await writeRecord(folder, key === undefined ? job : { ...job, key });
-      const earlier = await reserve(host, key, name, idempotency);
+      const whole = { job: name, draft, digest: idempotency?.digest ?? '' };
+      const earlier = key === undefined ? undefined : await reserveKey(folders, key, whole, host.exists);
       if (earlier !== undefined) {
         await discard();
+        host.onAccepted(earlier);
         return await host.read(earlier);
       }
-      await rename(folder, folders.open(name));
-      await syncFolder(folders.open());
+      if (key !== undefined) await syncFolder(folders.key());
+      // Another request with the same key may have made a job of this draft.
+      if (!(await acceptDraft(folders, whole)) && !(await host.exists(name)))
+        throw new Error('the draft of a job is gone');
       host.onAccepted(name);
       return { ...job, state: 'queued', completedRows: 0, failedRows: 0 };
     },
     discard,
   };
-}
-
-async function reserve(
-  { folders, exists }: DraftHost,
-  key: string | undefined,
-  name: string,
-  idempotency: Idempotency | undefined,
-): Promise<string | undefined> {
-  if (key === undefined || idempotency === undefined) return undefined;
-  const earlier = await reserveKey(folders, key, name, idempotency, exists);
-  if (earlier === undefined) await syncFolder(folders.key());
-  return earlier;
 }
 
 async function requireFree({ folders, minFreeBytes }: DraftHost): Promise<void> {

@@ -1,10 +1,10 @@
-import { rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { syncFolder } from '../../files/replace-file.js';
-import type { EndState, Job, JobFailure } from '../queue/job.js';
-import { type ChunkCounts, listAnswered, readCounts } from './chunk-files.js';
-import { ifThere, type JobFolders } from './job-folders.js';
+import { countRows, type EndState, type Job, type JobFailure } from '../queue/job.js';
+import { type ChunkCounts, listAnswered, readCounts, readResultLines } from './chunk-files.js';
+import { ifThere, type JobFolders, tagOfOwner } from './job-folders.js';
 import { type JobEnd, type JobRecord, readEnd, readRecord, toErrorCode, writeEnd } from './job-record.js';
 
 /** Jobs whose counts are remembered, so that a client that polls does not read all files of results each time. */
@@ -13,10 +13,13 @@ const maxRemembered = 64;
 /** Reads jobs from their folders, and ends them. */
 export class FileJobReader {
   readonly #folders: JobFolders;
+  readonly #keepMs: number;
   readonly #counts = new LRUCache<string, Map<number, ChunkCounts>>({ max: maxRemembered });
 
-  constructor(folders: JobFolders) {
+  /** `keepMs` is how long an ended job is kept. */
+  constructor(folders: JobFolders, keepMs: number) {
     this.#folders = folders;
+    this.#keepMs = keepMs;
   }
 
   /** Undefined if there is no such job. */
@@ -34,7 +37,40 @@ export class FileJobReader {
       }
       const ended = this.#folders.ended(name);
       const [last, end] = [await readRecord(ended), await readEnd(ended)];
-      if (last !== undefined && end !== undefined) return await this.#readEnded(ended, last, end);
+      if (last === undefined || end === undefined) continue;
+      // It is removed soon.
+      if (Date.now() - end.endedAt >= this.#keepMs) return undefined;
+      return await this.#readEnded(ended, last, end);
+    }
+    return undefined;
+  }
+
+  /** The jobs of an owner, the latest first, from the one after `before`. A damaged job does not hide the others. */
+  async list(
+    owner: string,
+    limit: number,
+    before: string | undefined,
+    onDamaged: (error: unknown) => void,
+  ): Promise<readonly Job[]> {
+    const ending = `.${tagOfOwner(owner)}`;
+    const names = new Set<string>();
+    for (const folder of [this.#folders.open(), this.#folders.ended()])
+      for (const name of (await ifThere(readdir(folder))) ?? []) if (name.endsWith(ending)) names.add(name);
+    const jobs: Job[] = [];
+    for (const name of [...names].sort().reverse()) {
+      if (before !== undefined && name >= before) continue;
+      const job = await this.read(name).catch(onDamaged);
+      if (job) jobs.push(job);
+      if (jobs.length === limit) break;
+    }
+    return jobs;
+  }
+
+  /** The result lines of a chunk; undefined if it has not been answered. Throws `DamagedJobError`. */
+  async readResults(name: string, chunk: number): Promise<Buffer | undefined> {
+    for (const folder of [this.#folders.open(name), this.#folders.ended(name)]) {
+      const lines = await readResultLines(folder, chunk);
+      if (lines !== undefined) return lines;
     }
     return undefined;
   }
@@ -60,13 +96,13 @@ export class FileJobReader {
     await syncFolder(this.#folders.ended());
     this.#counts.delete(folder);
     // From here on no process writes results of the job.
-    const job = await this.#readEnded(target, record, written);
-    const { completedRows, failedRows } = job;
-    await writeEnd(target, { ...written, counts: { completedRows, failedRows } });
+    const counts = await this.#count(target).catch(() => ({ completedRows: 0, failedRows: 0 }));
+    const last = { ...written, ...(isShort(written, record, counts) && lostResults), counts };
+    await writeEnd(target, last);
     // Only the results are needed from now on.
-    await rm(join(target, 'rows.ndjson'), { force: true });
+    await rm(join(target, 'rows.ndjson'), { recursive: true, force: true });
     await rm(join(target, 'claims'), { recursive: true, force: true });
-    return job;
+    return await this.#readEnded(target, record, last);
   }
 
   async #readOpen(folder: string, record: JobRecord): Promise<Job> {
@@ -99,6 +135,20 @@ export class FileJobReader {
     }
     return { completedRows, failedRows };
   }
+}
+
+const lostResults = {
+  state: 'failed' as const,
+  failure: { code: 'internal', detail: 'Stored results of the job are gone.' },
+};
+
+/** Whether a job that should have all its results has fewer: files were removed while it ran. */
+function isShort(
+  { state }: JobEnd,
+  record: JobRecord,
+  { completedRows, failedRows }: Pick<Job, 'completedRows' | 'failedRows'>,
+): boolean {
+  return state === 'completed' && completedRows + failedRows < countRows(record);
 }
 
 /** When the first chunk was claimed: the folder of claims is created then. */

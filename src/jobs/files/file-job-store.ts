@@ -1,13 +1,14 @@
-import { readdir, stat } from 'node:fs/promises';
-import { ServiceError } from '../../errors.js';
+import { stat } from 'node:fs/promises';
+import { codeOf, ServiceError } from '../../errors.js';
 import { type EndState, hasEnded, type Job, type JobFailure } from '../queue/job.js';
-import { isJobId, timeOfJobId } from '../queue/job-id.js';
+import { isJobId } from '../queue/job-id.js';
 import type { JobCounts, JobDraft, JobEvents, JobStore, RunChunk } from '../queue/job-store.js';
-import { readResultLines } from './chunk-files.js';
 import { openDraft } from './file-draft.js';
 import { FileJobReader } from './file-job-reader.js';
 import { FileJobWorker } from './file-job-worker.js';
-import { ifThere, JobFolders, nameOfJob, tagOfOwner } from './job-folders.js';
+import { FolderWatch } from './folder-watch.js';
+import { ifThere, JobFolders, nameOfJob } from './job-folders.js';
+import { DamagedJobError } from './job-record.js';
 import { OpenJobs } from './open-jobs.js';
 import { removeExpired } from './sweep.js';
 import { WorkerPresence } from './worker-presence.js';
@@ -23,9 +24,9 @@ export interface FileJobStoreOptions {
   readonly events: JobEvents;
 }
 
+/** Submissions that may arrive at the same time: each holds a chunk of rows and an open file. */
+const maxDrafts = 256;
 const sweepEveryMs = 60_000;
-/** How often a process looks for jobs of other processes. */
-const lookEveryMs = 1_000;
 
 /**
  * Keeps jobs as files in a folder. A job survives the end of its process at any moment, and goes on when a server with
@@ -38,9 +39,10 @@ export class FileJobStore implements JobStore {
   readonly #jobs: OpenJobs;
   readonly #reader: FileJobReader;
   readonly #worker: FileJobWorker;
+  readonly #watch: FolderWatch;
   #sweeper: NodeJS.Timeout | undefined;
-  #watcher: NodeJS.Timeout | undefined;
-  #isLooking = false;
+  /** Submissions that are arriving. */
+  #drafts = 0;
   #ready: Promise<void> | undefined;
 
   constructor(options: FileJobStoreOptions) {
@@ -48,7 +50,7 @@ export class FileJobStore implements JobStore {
     this.#folders = new JobFolders(options.stateDir);
     this.#presence = new WorkerPresence(this.#folders);
     this.#jobs = new OpenJobs(this.#folders);
-    this.#reader = new FileJobReader(this.#folders);
+    this.#reader = new FileJobReader(this.#folders, options.keepMs);
     this.#worker = new FileJobWorker({
       folders: this.#folders,
       presence: this.#presence,
@@ -56,16 +58,48 @@ export class FileJobStore implements JobStore {
       events: options.events,
       end: (name, state, failure) => this.#end(name, state, failure),
     });
+    this.#watch = new FolderWatch(async () => {
+      // Without a folder no job has ever been submitted.
+      if ((await ifThere(stat(this.#folders.root))) !== undefined) {
+        await this.#begin();
+        await this.#jobs.scan();
+      }
+      this.#worker.wake();
+    }, options.events.onTrouble);
   }
 
   begin(): Promise<JobDraft> {
     return this.#attempt(async () => {
       await this.#begin();
-      if (this.#jobs.size >= this.#options.maxOpenJobs) {
-        const detail = `${this.#jobs.size} jobs wait or run already.`;
+      const busy = this.#jobs.size + this.#drafts;
+      if (busy >= this.#options.maxOpenJobs || this.#drafts >= maxDrafts) {
+        const detail = `${busy} jobs arrive, wait or run already.`;
         throw new ServiceError('overloaded', { detail, retryAfterSeconds: 10 });
       }
-      const draft = await openDraft({
+      this.#drafts += 1;
+      let isOpen = true;
+      const leave = (): void => {
+        if (isOpen) this.#drafts -= 1;
+        isOpen = false;
+      };
+      const draft = await this.#openDraft().catch((error) => {
+        leave();
+        throw error;
+      });
+      return {
+        add: (rows, size) => this.#attempt(() => draft.add(rows, size)),
+        accept: (spec, idempotency) => this.#attempt(() => draft.accept(spec, idempotency)),
+        discard: async () => {
+          leave();
+          await draft.discard().catch(this.#options.events.onTrouble);
+        },
+      };
+    });
+  }
+
+  async #openDraft(): Promise<JobDraft> {
+    const open = () =>
+      openDraft({
         folders: this.#folders,
         workerId: this.#presence.id,
         minFreeBytes: this.#options.minFreeBytes,
@@ -76,11 +110,13 @@ export class FileJobStore implements JobStore {
           this.#worker.wake();
         },
       });
-      return {
-        add: (rows, size) => this.#attempt(() => draft.add(rows, size)),
-        accept: (spec, idempotency) => this.#attempt(() => draft.accept(spec, idempotency)),
-        discard: () => draft.discard().catch(this.#options.events.onTrouble),
-      };
+    return await open().catch(async (error) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      // The folder was removed while the server ran.
+      this.#folders.forget();
+      await this.#folders.create();
+      await this.#presence.show();
+      return await open();
     });
   }
 
@@ -91,20 +127,8 @@ export class FileJobStore implements JobStore {
   }
 
   list(owner: string, limit: number, before?: string): Promise<readonly Job[]> {
-    return this.#attempt(async () => {
-      await this.#folders.create();
-      const ending = `.${tagOfOwner(owner)}`;
-      const names = [...(await readdir(this.#folders.open())), ...(await readdir(this.#folders.ended()))];
-      const own = new Set(names.filter((name) => name.endsWith(ending)));
-      const jobs: Job[] = [];
-      for (const name of [...own].sort().reverse()) {
-        if (before !== undefined && name >= before) continue;
-        const job = await this.#reader.read(name);
-        if (job !== undefined) jobs.push(job);
-        if (jobs.length === limit) break;
-      }
-      return jobs;
-    });
+    const { onTrouble } = this.#options.events;
+    return this.#attempt(() => this.#reader.list(owner, limit, before, onTrouble));
   }
 
   cancel({ id, owner }: Job): Promise<boolean> {
@@ -112,38 +136,26 @@ export class FileJobStore implements JobStore {
   }
 
   readResults({ id, owner }: Job, chunk: number): Promise<Buffer | undefined> {
-    const name = nameOfJob(id, owner);
-    return this.#attempt(async () => {
-      for (const folder of [this.#folders.open(name), this.#folders.ended(name)]) {
-        const lines = await readResultLines(folder, chunk);
-        if (lines !== undefined) return lines;
-      }
-      return undefined;
-    });
+    return this.#attempt(() => this.#reader.readResults(nameOfJob(id, owner), chunk));
   }
 
   async counts(): Promise<JobCounts> {
-    let running = 0;
-    for (const { answered, running: chunks } of this.#jobs.values()) {
-      if (answered.size + chunks.size > 0) running += 1;
-    }
-    const { oldest, size } = this.#jobs;
-    return {
-      queued: size - running,
-      running,
-      oldestAt: oldest === undefined ? undefined : timeOfJobId(oldest),
-    };
+    return this.#jobs.counts();
   }
 
   work(run: RunChunk): void {
     this.#worker.begin(run);
-    this.#watch();
+    this.#watch.begin();
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#sweeper);
-    clearInterval(this.#watcher);
+    this.#watch.end();
     await this.#worker.close();
+  }
+
+  /** Until then no other process removes the drafts of this one. */
+  async disconnect(): Promise<void> {
+    clearInterval(this.#sweeper);
     await this.#presence.end().catch(this.#options.events.onTrouble);
   }
 
@@ -159,36 +171,13 @@ export class FileJobStore implements JobStore {
     await this.#folders.create();
     await this.#presence.begin(this.#options.events.onTrouble);
     await this.#jobs.scan();
-    this.#watch();
+    this.#watch.begin();
     const sweep = () =>
       removeExpired(this.#folders, this.#presence, this.#options.keepMs).catch(
         this.#options.events.onTrouble,
       );
     void sweep();
     this.#sweeper = setInterval(sweep, sweepEveryMs).unref();
-  }
-
-  #watch(): void {
-    if (this.#watcher !== undefined) return;
-    this.#watcher = setInterval(() => void this.#look(), lookEveryMs).unref();
-    void this.#look();
-  }
-
-  /** Finds jobs that other processes have accepted, and forgets those that they have ended. */
-  async #look(): Promise<void> {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
-    try {
-      // Without a folder no job has ever been submitted.
-      if ((await ifThere(stat(this.#folders.root))) !== undefined) {
-        await this.#begin();
-        await this.#jobs.scan();
-      }
-    } catch (error) {
-      this.#options.events.onTrouble(error);
-    }
-    this.#isLooking = false;
-    this.#worker.wake();
   }
 
   /** Returns false if the job has ended already. */
@@ -207,6 +196,7 @@ export class FileJobStore implements JobStore {
     } catch (cause) {
       if (cause instanceof ServiceError) throw cause;
       this.#options.events.onTrouble(cause);
+      if (cause instanceof DamagedJobError) throw new ServiceError('internal', { cause });
       const detail =
         'The server cannot keep jobs now: send fewer rows with `prefer: wait=N`, or try again later.';
       throw new ServiceError('jobs_unavailable', { detail, retryAfterSeconds: 5, cause });

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { messageOf, ServiceError } from '../../errors.js';
+import { codeOf, messageOf, ServiceError } from '../../errors.js';
 import type { EndState, JobFailure } from '../queue/job.js';
 import { type JobEvents, JobFailedError, type RunChunk } from '../queue/job-store.js';
 import { writeResults } from './chunk-files.js';
@@ -7,7 +7,7 @@ import { ChunkQueue, type ClaimedChunk } from './chunk-queue.js';
 import { releaseChunk } from './claims.js';
 import type { JobFolders } from './job-folders.js';
 import { DamagedJobError, type JobRecord } from './job-record.js';
-import type { OpenJobs } from './open-jobs.js';
+import type { OpenJob, OpenJobs } from './open-jobs.js';
 import type { WorkerPresence } from './worker-presence.js';
 
 export interface FileJobWorkerOptions {
@@ -25,6 +25,9 @@ const maxAttempts = 5;
 const firstPauseMs = 1_000;
 /** The longest pause after a failure of the disk. */
 const maxTroublePauseMs = 30_000;
+/** A job whose version this process lacks is left to others for so long: in a rolling release only some have it. */
+const maxLackMs = 60_000;
+const lackPauseMs = 2_000;
 
 /** Runs the chunks of the jobs in a folder. */
 export class FileJobWorker {
@@ -41,10 +44,7 @@ export class FileJobWorker {
     const { folders, jobs, presence, end } = options;
     this.#queue = new ChunkQueue(folders, jobs, presence, {
       onAnswered: async ({ name }) => void (await end(name, 'completed')),
-      onDamaged: async ({ name }, error) => {
-        options.events.onTrouble(error);
-        await end(name, 'failed', { code: 'internal', detail: 'The files of the job are damaged.' });
-      },
+      onFault: (job, error) => this.#suffer(job, error),
     });
   }
 
@@ -83,6 +83,33 @@ export class FileJobWorker {
     }
   }
 
+  /** The files of a job cannot be used now, or are damaged. Other jobs go on meanwhile. */
+  async #suffer(job: OpenJob, error: unknown): Promise<void> {
+    const { events, end, folders } = this.#options;
+    events.onTrouble(error);
+    if (passing.has(codeOf(error))) {
+      job.pausedUntil = performance.now() + Math.min(firstPauseMs * 2 ** job.troubles, maxTroublePauseMs);
+      job.troubles += 1;
+      return;
+    }
+    try {
+      await end(job.name, 'failed', { code: 'internal', detail: 'The files of the job are damaged.' });
+    } catch (cause) {
+      // Not even its record can be read.
+      events.onTrouble(cause);
+      await folders.setAside(job.name);
+    }
+  }
+
+  /** Whether another process may have the version that this one lacks. */
+  async #leavesToOthers(job: OpenJob): Promise<boolean> {
+    const now = performance.now();
+    job.lacksSince ||= now;
+    if (now - job.lacksSince > maxLackMs || (await this.#options.presence.countOthers()) === 0) return false;
+    job.pausedUntil = now + lackPauseMs;
+    return true;
+  }
+
   async #pause(ms: number): Promise<void> {
     await pause(ms, undefined, { signal: this.#closing.signal }).catch(() => undefined);
   }
@@ -96,13 +123,15 @@ export class FileJobWorker {
       const results = await run({ job: record, firstRow, rows, claim: job.claim });
       if (!(await writeResults(folder, chunk, results))) return;
       job.answered.add(chunk);
+      job.troubles = 0;
       events.onChunk(record, results);
       if (job.answered.size === record.chunks.length) await end(job.name, 'completed');
     } catch (error) {
       if (job.claim.destroyed) return;
-      if (isStoreError(error)) throw error;
+      if (error instanceof DamagedJobError || isSystemError(error)) return await this.#suffer(job, error);
+      if (error instanceof JobFailedError && error.isLocal && (await this.#leavesToOthers(job))) return;
       const attempt = job.attempts.get(chunk) ?? 0;
-      if (error instanceof JobFailedError || error instanceof DamagedJobError || attempt + 1 >= maxAttempts) {
+      if (error instanceof JobFailedError || attempt + 1 >= maxAttempts) {
         await end(job.name, 'failed', toFailure(error));
         return;
       }
@@ -116,10 +145,23 @@ export class FileJobWorker {
   }
 }
 
-/** An error of the disk: it is not an attempt of the job. */
-function isStoreError(error: unknown): boolean {
+function isSystemError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error;
 }
+
+/** Errors of the disk that pass: the disk is full, or the process has too many files open. */
+const passing = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'EROFS',
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'EIO',
+  'ESTALE',
+  'EACCES',
+  'EPERM',
+]);
 
 function toFailure(error: unknown): JobFailure {
   if (error instanceof JobFailedError) return error.failure;

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { codeOf, ServiceError } from '../../errors.js';
-import type { Idempotency } from '../queue/job-store.js';
+import { syncFolder } from '../../files/replace-file.js';
 import { ifThere, type JobFolders } from './job-folders.js';
 
-/** Between the reservation of a key and its job only a rename lies: later the submitter must have been killed. */
-const maxAcceptMs = 5_000;
+/** A key whose job and draft are both gone for this long was left by a process that was killed while it removed the job. */
+const maxRemovalMs = 5_000;
 const retryMs = 20;
 
 /** The file of an owner's key. The key itself may be long, or no name of a file. */
@@ -15,32 +16,70 @@ export function nameOfKey(owner: string, key: string): string {
     .digest('hex');
 }
 
+/** A submission that is whole: its draft has all rows and its record. */
+export interface WholeDraft {
+  readonly job: string;
+  /** The name of its folder in `drafts/`. */
+  readonly draft: string;
+  readonly digest: string;
+}
+
 /**
- * Reserves an idempotency key for a job. Returns the name of the earlier job that has the key, or undefined if the key
- * is now this job's. Throws `idempotency_conflict` if the earlier job had another body.
+ * Reserves an idempotency key for a whole draft. Returns the name of the earlier job that has the key, or undefined if
+ * the key is now this job's. An earlier draft whose process was killed or frozen before it became a job becomes one
+ * here: so one key never gives two jobs. Throws `idempotency_conflict` if the earlier job had another body.
  */
 export async function reserveKey(
   folders: JobFolders,
   name: string,
-  job: string,
-  { digest }: Idempotency,
+  own: WholeDraft,
   exists: (job: string) => Promise<boolean>,
 ): Promise<string | undefined> {
   const path = folders.key(name);
   for (;;) {
-    if (await create(path, `${job} ${digest}\n`)) return undefined;
-    const [, earlier, earlierDigest] =
-      /^(\S+) (\S+)\n$/.exec((await ifThere(readFile(path, 'utf8'))) ?? '') ?? [];
-    if (earlier !== undefined && (await exists(earlier))) {
-      if (earlierDigest === digest) return earlier;
-      const detail = 'An earlier job has this idempotency-key and other rows: use a new key for other rows.';
-      throw new ServiceError('idempotency_conflict', { detail });
+    if (await create(path, `${own.job} ${own.draft} ${own.digest}\n`)) return undefined;
+    const text = await ifThere(readFile(path, 'utf8'));
+    const earlier = text === undefined ? undefined : readKey(text);
+    if (earlier !== undefined) {
+      if ((await exists(earlier.job)) || (await acceptDraft(folders, earlier))) {
+        if (earlier.digest === own.digest) return earlier.job;
+        const detail =
+          'An earlier job has this idempotency-key and other rows: use a new key for other rows.';
+        throw new ServiceError('idempotency_conflict', { detail });
+      }
     }
-    // The other submission is about to be accepted, or was killed, or its job has expired.
     const stats = await ifThere(stat(path));
-    if (stats !== undefined && Date.now() - stats.mtimeMs > maxAcceptMs) await rm(path, { force: true });
-    else await new Promise((resolve) => setTimeout(resolve, retryMs));
+    if (text !== undefined && stats !== undefined && Date.now() - stats.mtimeMs > maxRemovalMs)
+      await removeKey(folders, name, text);
+    else await pause(retryMs);
   }
+}
+
+/** Makes a job of a whole draft. Returns false if there is no such draft, and no such job. */
+export async function acceptDraft(
+  folders: JobFolders,
+  { job, draft }: Pick<WholeDraft, 'job' | 'draft'>,
+): Promise<boolean> {
+  const renamed = await ifThere(rename(folders.draft(draft), folders.open(job)).then(() => true));
+  if (renamed) await syncFolder(folders.open());
+  return renamed ?? false;
+}
+
+/** The draft that a key's file names; undefined for a file that is being written. */
+export function readKey(text: string): WholeDraft | undefined {
+  const [, job, draft, digest] = /^(\S+) (\S+) (\S+)\n$/.exec(text) ?? [];
+  return job === undefined || draft === undefined || digest === undefined
+    ? undefined
+    : { job, draft, digest };
+}
+
+/** Removes a key that has this text. A file that another process has written meanwhile is put back. */
+export async function removeKey(folders: JobFolders, name: string, text: string): Promise<void> {
+  const path = folders.key(name);
+  const moved = folders.key(`.${name}.${randomUUID()}`);
+  if ((await ifThere(rename(path, moved).then(() => true))) === undefined) return;
+  if ((await readFile(moved, 'utf8')) !== text) await link(moved, path).catch(() => undefined);
+  await rm(moved, { force: true });
 }
 
 async function create(path: string, text: string): Promise<boolean> {

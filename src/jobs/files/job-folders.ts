@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../../errors.js';
 
@@ -10,6 +10,7 @@ import { codeOf } from '../../errors.js';
  *     open/     accepted jobs: a folder each, with job.json, rows.ndjson, results/ and claims/
  *     ended/    the same, with end.json as well
  *     keys/     idempotency keys: a file each, which names its job
+ *     damaged/  jobs whose record cannot be read
  *     workers/  processes that run chunks: a file each, touched while the process lives
  *
  * A job changes its state when its folder is renamed, which is atomic.
@@ -39,6 +40,19 @@ export class JobFolders {
       });
     }
     this.#isCreated = true;
+  }
+
+  /** The folders may be gone: the next `create` looks. */
+  forget(): void {
+    this.#isCreated = false;
+  }
+
+  /** Moves a job whose record cannot be read to `damaged/`, where a person may look at it. */
+  async setAside(name: string): Promise<void> {
+    await mkdir(join(this.#root, 'damaged'), { mode: 0o700 }).catch((error) => {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    });
+    await ifThere(rename(this.open(name), join(this.#root, 'damaged', name)));
   }
 
   draft(name: string): string {

@@ -1,4 +1,6 @@
 import { opendir } from 'node:fs/promises';
+import { timeOfJobId } from '../queue/job-id.js';
+import type { JobCounts } from '../queue/job-store.js';
 import type { ChunkPlace } from './chunk-files.js';
 import type { JobFolders } from './job-folders.js';
 import { readJobName } from './job-folders.js';
@@ -21,6 +23,10 @@ export interface OpenJob {
   readonly attempts: Map<number, number>;
   /** No attempt begins before, by `performance.now()`. */
   pausedUntil: number;
+  /** Failures of the disk in sequence. */
+  troubles: number;
+  /** Since when this process lacks the version, by `performance.now()`; 0 if it has it. */
+  lacksSince: number;
   /** Chunks that a living process has claimed, until when that is believed. */
   readonly claimedElsewhere: Map<number, number>;
   /** Given to the runs of the job's chunks: they end when it is destroyed. */
@@ -85,6 +91,8 @@ export class OpenJobs {
       running: new Set(),
       attempts: new Map(),
       pausedUntil: 0,
+      troubles: 0,
+      lacksSince: 0,
       claimedElsewhere: new Map(),
       claim: { destroyed: false },
       lastTurn: 0,
@@ -121,14 +129,17 @@ export class OpenJobs {
     }
   }
 
-  /** The name of the job that was accepted first. */
-  get oldest(): string | undefined {
+  counts(): JobCounts {
+    let running = 0;
+    for (const { answered, running: chunks } of this.#jobs.values())
+      if (answered.size + chunks.size > 0) running += 1;
     let oldest: string | undefined;
     for (const jobs of this.#owners.values()) {
       const [first] = jobs.keys();
       if (first !== undefined && (oldest === undefined || first < oldest)) oldest = first;
     }
-    return oldest;
+    const oldestAt = oldest === undefined ? undefined : timeOfJobId(oldest);
+    return { queued: this.size - running, running, oldestAt };
   }
 
   tookTurn(job: OpenJob): void {

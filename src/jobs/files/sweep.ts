@@ -1,5 +1,6 @@
-import { readdir, rename, rm, stat } from 'node:fs/promises';
-import { ifThere, type JobFolders } from './job-folders.js';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { acceptDraft, readKey, removeKey } from './idempotency-keys.js';
+import { ifThere, type JobFolders, nameOfJob } from './job-folders.js';
 import { readRecord } from './job-record.js';
 import type { WorkerPresence } from './worker-presence.js';
 
@@ -13,19 +14,39 @@ export async function removeExpired(
     const folder = folders.ended(name);
     // The last change of the folder is the removal of its rows and claims, when the job ended.
     const stats = await ifThere(stat(folder));
-    if (stats === undefined || Date.now() - stats.mtimeMs < keepMs) continue;
-    const record = await readRecord(folder).catch(() => undefined);
-    if (record?.key !== undefined) await rm(folders.key(record.key), { force: true });
-    // Renamed first: a job that is half removed is not found.
-    const gone = folders.draft(`${name}.${presence.id}`);
-    if ((await ifThere(rename(folder, gone).then(() => true))) !== undefined)
-      await rm(gone, { recursive: true, force: true });
+    if (stats !== undefined && Date.now() - stats.mtimeMs >= keepMs) await removeJob(folders, presence, name);
   }
-  for (const name of await readdir(folders.drafts)) {
-    const worker = name.slice(name.lastIndexOf('.') + 1);
-    if (await presence.isGone(worker)) await rm(folders.draft(name), { recursive: true, force: true });
+  for (const draft of await readdir(folders.drafts)) {
+    const worker = draft.slice(draft.lastIndexOf('.') + 1);
+    if (await presence.isGone(worker)) await settleDraft(folders, draft);
   }
   for (const id of await readdir(folders.worker())) {
     if (await presence.isGone(id)) await rm(folders.worker(id), { force: true });
   }
+}
+
+async function removeJob(folders: JobFolders, presence: WorkerPresence, name: string): Promise<void> {
+  const record = await readRecord(folders.ended(name)).catch(() => undefined);
+  // Renamed first: a job that is half removed is not found, and one process alone removes it.
+  const gone = folders.draft(`${name}.${presence.id}`);
+  if ((await ifThere(rename(folders.ended(name), gone).then(() => true))) === undefined) return;
+  if (record?.key !== undefined) {
+    const text = await ifThere(readFile(folders.key(record.key), 'utf8'));
+    if (text !== undefined && readKey(text)?.job === name) await removeKey(folders, record.key, text);
+  }
+  await rm(gone, { recursive: true, force: true });
+}
+
+/** A draft whose key names it was whole: it becomes a job. Any other one is removed. */
+async function settleDraft(folders: JobFolders, draft: string): Promise<void> {
+  const record = await readRecord(folders.draft(draft)).catch(() => undefined);
+  if (record?.key !== undefined) {
+    const text = await ifThere(readFile(folders.key(record.key), 'utf8'));
+    const job = nameOfJob(record.id, record.owner);
+    if (text !== undefined && readKey(text)?.draft === draft) {
+      await acceptDraft(folders, { job, draft });
+      return;
+    }
+  }
+  await rm(folders.draft(draft), { recursive: true, force: true });
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { ifThere, type JobFolders } from './job-folders.js';
 
@@ -28,16 +28,29 @@ export class WorkerPresence {
 
   async begin(onTrouble: (error: unknown) => void): Promise<void> {
     if (this.#timer !== undefined) return;
-    const file = this.#folders.worker(this.id);
-    const text = `${JSON.stringify(placeOf(process.pid))}\n`;
-    await writeFile(file, text, { mode: 0o600 });
+    await this.show();
     const touch = async (): Promise<void> => {
       const now = new Date();
+      const touched = await ifThere(utimes(this.#folders.worker(this.id), now, now).then(() => true));
       // The folder may have been emptied by a person.
-      if ((await ifThere(utimes(file, now, now).then(() => true))) === undefined)
-        await writeFile(file, text, { mode: 0o600 });
+      if (touched === undefined) await ifThere(this.show());
     };
     this.#timer = setInterval(() => touch().catch(onTrouble), touchEveryMs).unref();
+  }
+
+  /** Writes the file that shows that this process lives. */
+  async show(): Promise<void> {
+    await writeFile(this.#folders.worker(this.id), `${JSON.stringify(placeOf(process.pid))}\n`, {
+      mode: 0o600,
+    });
+  }
+
+  /** Other processes that share the folder and live. */
+  async countOthers(): Promise<number> {
+    let others = 0;
+    for (const id of (await ifThere(readdir(this.#folders.worker()))) ?? [])
+      if (id !== this.id && !(await this.isGone(id))) others += 1;
+    return others;
   }
 
   async end(): Promise<void> {

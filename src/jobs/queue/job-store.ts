@@ -40,10 +40,13 @@ export interface ChunkResults {
 export class JobFailedError extends Error {
   override readonly name = 'JobFailedError';
   readonly failure: JobFailure;
+  /** Whether another process may be able to run the chunk: it may have the version that this one lacks. */
+  readonly isLocal: boolean;
 
-  constructor(failure: JobFailure) {
+  constructor(failure: JobFailure, { isLocal = false } = {}) {
     super(failure.detail);
     this.failure = failure;
+    this.isLocal = isLocal;
   }
 }
 

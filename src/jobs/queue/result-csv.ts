@@ -1,4 +1,5 @@
 import { ServiceError } from '../../errors.js';
+import { nextTurnAlone } from '../../time/slices.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -10,6 +11,8 @@ interface Column {
 
 /** Members of a result that stand at the ends of a record. */
 const fixed = new Set(['index', 'prediction_id', 'error']);
+/** Rows that are converted in one turn of the event loop. */
+const rowsInTurn = 256;
 const needsQuotes = /[",\r\n]|^$/;
 
 /**
@@ -22,10 +25,16 @@ export async function* toCsv(open: () => AsyncIterable<Buffer>): AsyncGenerator<
   yield `${['index', ...columns.map(({ name }) => name), 'error', 'prediction_id'].map(toCell).join()}\n`;
   for await (const piece of open()) {
     let text = '';
+    let rows = 0;
     for (const result of readResults(piece)) {
       text += String(result['index']);
       for (const { path } of columns) text += `,${toCell(path.reduce(member, result as unknown))}`;
       text += `,${describeError(result['error'] as Json | undefined)},${toCell(result['prediction_id'])}\n`;
+      rows += 1;
+      if (rows % rowsInTurn > 0) continue;
+      yield text;
+      text = '';
+      await nextTurnAlone();
     }
     yield text;
   }
@@ -55,7 +64,12 @@ function listColumns(result: Json): readonly Column[] {
 }
 
 function* readResults(lines: Buffer): Generator<Json> {
-  for (const line of lines.toString().split('\n')) if (line !== '') yield JSON.parse(line) as Json;
+  for (let start = 0; start < lines.length; ) {
+    const found = lines.indexOf(0x0a, start);
+    const end = found < 0 ? lines.length : found;
+    yield JSON.parse(lines.toString('utf8', start, end)) as Json;
+    start = end + 1;
+  }
 }
 
 function member(value: unknown, name: string): unknown {

@@ -3,11 +3,22 @@ import type { JobStore } from './job-store.js';
 
 const newline = 0x0a;
 
+/** Results of rows that follow each other, a line each. */
+export interface ResultPiece {
+  /** The index of the first row. */
+  readonly firstRow: number;
+  readonly lines: Buffer;
+}
+
 /**
- * The result lines of a job in the order of its rows, from the row `offset` on, a piece a chunk. While the job runs they
- * end before the first chunk without results; once it has ended such chunks are left out.
+ * The results of a job in the order of its rows, from the row `offset` on, a piece a chunk. While the job runs they end
+ * before the first chunk without results; once it has ended such chunks are left out.
  */
-export async function* readResultLines(store: JobStore, job: Job, offset: number): AsyncGenerator<Buffer> {
+export async function* readResultPieces(
+  store: JobStore,
+  job: Job,
+  offset: number,
+): AsyncGenerator<ResultPiece> {
   let firstRow = 0;
   for (const [chunk, { rows }] of job.chunks.entries()) {
     const skipped = Math.max(0, offset - firstRow);
@@ -15,32 +26,44 @@ export async function* readResultLines(store: JobStore, job: Job, offset: number
     if (skipped >= rows) continue;
     const lines = await store.readResults(job, chunk);
     if (lines === undefined && !hasEnded(job)) return;
-    if (lines !== undefined && lines.length > 0) yield lines.subarray(findLine(lines, skipped));
+    if (lines === undefined || lines.length === 0) continue;
+    yield { firstRow: firstRow - rows + skipped, lines: lines.subarray(findLine(lines, skipped)) };
   }
+}
+
+/** As `readResultPieces`, the lines alone. */
+export async function* readResultLines(store: JobStore, job: Job, offset: number): AsyncGenerator<Buffer> {
+  for await (const { lines } of readResultPieces(store, job, offset)) yield lines;
 }
 
 /** Where the line of a number begins. */
 function findLine(lines: Buffer, number: number): number {
   let start = 0;
-  for (let line = 0; line < number; line += 1) start = lines.indexOf(newline, start) + 1;
+  for (let line = 0; line < number; line += 1) {
+    const end = lines.indexOf(newline, start);
+    if (end < 0) return lines.length;
+    start = end + 1;
+  }
   return start;
 }
 
-/** Up to `limit` result lines, and the offset of the next ones. */
+/** Up to `limit` result lines, and the offset of the next ones if there are more. */
 export async function takeResults(
   store: JobStore,
   job: Job,
   offset: number,
   limit: number,
-): Promise<{ readonly lines: readonly string[]; readonly hasMore: boolean }> {
+): Promise<{ readonly lines: readonly string[]; readonly next: number | undefined }> {
   const lines: string[] = [];
-  for await (const piece of readResultLines(store, job, offset)) {
-    for (let start = 0; start < piece.length; ) {
-      if (lines.length === limit) return { lines, hasMore: true };
-      const end = piece.indexOf(newline, start);
+  for await (const { firstRow, lines: piece } of readResultPieces(store, job, offset)) {
+    let row = firstRow;
+    for (let start = 0; start < piece.length; row += 1) {
+      if (lines.length === limit) return { lines, next: row };
+      const found = piece.indexOf(newline, start);
+      const end = found < 0 ? piece.length : found;
       lines.push(piece.toString('utf8', start, end));
       start = end + 1;
     }
   }
-  return { lines, hasMore: false };
+  return { lines, next: undefined };
 }

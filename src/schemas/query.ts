@@ -10,7 +10,15 @@ import { ServiceError } from '../errors.js';
 export const compileQuery: FastifySchemaCompiler<unknown> = ({ schema }) => {
   const known = schema as TSchema & { readonly properties?: Readonly<Record<string, TSchema>> };
   return (query: unknown) => {
-    const value = Value.Convert(known, Value.Default(known, { ...(query as object) })) as object;
+    const value: Record<string, unknown> = Value.Default(known, { ...(query as object) }) as Record<
+      string,
+      unknown
+    >;
+    // Not `Value.Convert`, which takes 1e308 for a small number and 0x10 for 16.
+    for (const [name, text] of Object.entries(value)) {
+      const isWhole = known.properties?.[name]?.['type'] === 'integer';
+      if (isWhole && typeof text === 'string' && /^\d{1,15}$/.test(text)) value[name] = Number(text);
+    }
     const unknown = Object.keys(value).find((name) => !Object.hasOwn(known.properties ?? {}, name));
     if (unknown !== undefined)
       return {
