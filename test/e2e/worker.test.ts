@@ -20,7 +20,7 @@ const environment = { REDIS_URL: redis.url, JOBS_WORK: 'off', LOG_LEVEL: 'info' 
 const rows = 40_000;
 
 test('sardonyx worker without REDIS_URL ends with one line and exit code 1', async () => {
-  const { code, stdout, stderr } = await runServerToItsEnd({}, ['dist/cli.js', 'worker']);
+  const { code, stdout, stderr } = await runServerToItsEnd({ STATE_DIR: '' }, ['dist/cli.js', 'worker']);
   expect(code).toBe(1);
   expect(stdout).toEqual([]);
   expect(stderr).toEqual([
@@ -29,7 +29,7 @@ test('sardonyx worker without REDIS_URL ends with one line and exit code 1', asy
 });
 
 test('JOBS_WORK=off without REDIS_URL ends the start with one line', async () => {
-  const { code, stderr } = await runServerToItsEnd({ JOBS_WORK: 'off' });
+  const { code, stderr } = await runServerToItsEnd({ STATE_DIR: '', JOBS_WORK: 'off' });
   expect(code).toBe(1);
   expect(stderr).toEqual([
     'sardonyx: JOBS_WORK: "off" needs REDIS_URL, or a STATE_DIR that the server shares with workers',

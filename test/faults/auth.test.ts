@@ -133,6 +133,9 @@ const expected: Readonly<Record<string, Kind>> = {
   '/predict/batch': 'predict',
   '/models/:model/predict/batch': 'predict',
   '/models/:model/versions/:version/predict/batch': 'predict',
+  '/predict/batch/:job_id': 'predict',
+  '/predict/batch/:job_id/results': 'predict',
+  '/predict/batch/:job_id/events': 'predict',
   '/models': 'read',
   '/models/:model': 'read',
   '/models/:model/versions/:version': 'read',
@@ -211,6 +214,22 @@ fault(
     check('POST /predict of another', (await ask('POST', '/predict', withKey('one'))).status, false);
     const { models } = JSON.parse((await ask('GET', '/models', withKey('one'))).text);
     expect(models.map(({ name }: { name: string }) => name)).toEqual(['mine']);
+    const submitted = await ask('POST', '/models/mine/predict/batch', {
+      ...withKey('all'),
+      'content-type': 'application/x-ndjson',
+    });
+    expect(submitted.status).toBe(202);
+    const { job_id: id } = JSON.parse(submitted.text);
+    for (const [method, end] of [
+      ['GET', ''],
+      ['GET', '/results'],
+      ['GET', '/events'],
+      ['DELETE', ''],
+    ] as const) {
+      const { status } = await ask(method, `/predict/batch/${id}${end}`, withKey('only-predict'));
+      if (status !== 404) wrong.push(`${method} ${end} of another key's job: ${status}`);
+    }
+    expect((await ask('GET', `/predict/batch/${id}`, withKey('all'))).status).toBe(200);
     expect(wrong).toEqual([]);
     return `wrong allows or refusals ${wrong.length} of ${attempts}, ${routes.length} routes`;
   },

@@ -32,7 +32,7 @@ fault('H13', 'answers and refusals are as /openapi.json says', async ({ server }
     const media = documented?.content?.[type];
     if (media === undefined) report(`${type} is not in the document`);
     else {
-      const body = type.endsWith('json') ? JSON.parse(text) : text;
+      const body = /[/+]json$/.test(type) ? JSON.parse(text) : text;
       const schema = JSON.parse(JSON.stringify(media.schema).replaceAll('"#/', '"document#/'));
       if (!ajv.validate(schema, body)) report(ajv.errorsText());
     }
@@ -42,8 +42,19 @@ fault('H13', 'answers and refusals are as /openapi.json says', async ({ server }
   const resolve = ({ $ref, ...schema }: Record<string, unknown>) =>
     typeof $ref === 'string' ? (ajv.getSchema(`document${$ref}`)?.schema as Record<string, unknown>) : schema;
 
+  const submit = async (rows: number) => {
+    const row = JSON.stringify({ age: 42, income: 51234.5, credit_score: 688 });
+    const headers = { 'content-type': 'application/x-ndjson' };
+    const body = `${row}\n`.repeat(rows);
+    const path = '/models/credit-risk/predict/batch';
+    const answer = await fetch(server.url + path, { method: 'POST', body, headers });
+    return ((await answer.json()) as { job_id: string }).job_id;
+  };
+  const ended = await submit(1);
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(operations)) {
+      // Only a job that has not ended can be cancelled.
+      parameters['job_id'] = method === 'delete' ? await submit(100_000) : ended;
       const real = path.replace(/\{(\w+)\}/g, (_, name: string) => parameters[name] as string);
       const content = operation.requestBody?.content['application/json'];
       if (content === undefined) {
@@ -56,12 +67,13 @@ fault('H13', 'answers and refusals are as /openapi.json says', async ({ server }
       const takesRows = path.startsWith('/v1/') || path.endsWith('/batch');
       const sample = takesRows ? { instances: [sampleBody] } : sampleBody;
       const example = isGeneral ? sample : content.example;
-      const post = (body: unknown, to = real) =>
+      const post = (body: unknown, to = real, headers = { prefer: 'wait=30' }) =>
         ask(to, method, operation, {
-          headers: { 'content-type': 'application/json' },
+          headers: { 'content-type': 'application/json', ...headers },
           body: JSON.stringify(body),
         });
       expect(await post(example), real).toBe(200);
+      if (path.endsWith('/batch')) expect(await post(example, real, { prefer: '' })).toBe(202);
       if (isGeneral) expect(await post(example, path.replace(/\{\w+\}/g, 'nope'))).toBe(404);
       expect(await ask(real, method, operation, { body: 'a', headers: { 'content-type': 'a/b' } })).toBe(415);
       const large = 'x'.repeat(9_000_000);

@@ -1,5 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface ServerProcess extends AsyncDisposable {
@@ -96,14 +100,19 @@ function spawnServer(
 ) {
   const [file = '', ...more] = [...under, process.execPath, ...program];
   const machine = Object.fromEntries(Object.entries(process.env).filter(([name]) => isOfMachine(name)));
+  // Created with the first job.
+  const stateDir = join(tmpdir(), `sardonyx-state-${randomUUID()}`);
   const child = spawn(file, more, {
     // Ignore the .env of a developer in this folder.
-    env: { ...machine, ENV_FILE: '/dev/null', PORT: '0', ...environment },
+    env: { ...machine, ENV_FILE: '/dev/null', PORT: '0', STATE_DIR: stateDir, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const stdout: string[] = [];
   const stderr: string[] = [];
   createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => stderr.push(line));
-  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }));
+  const ended = once(child, 'close').then(([code, signal]) => {
+    rmSync(stateDir, { recursive: true, force: true });
+    return { code, signal };
+  });
   return { child, stdout, stderr, ended };
 }

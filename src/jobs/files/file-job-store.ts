@@ -88,7 +88,7 @@ export class FileJobStore implements JobStore {
       });
       return {
         add: (rows, size) => this.#attempt(() => draft.add(rows, size)),
-        accept: (spec, idempotency) => this.#attempt(() => draft.accept(spec, idempotency)),
+        accept: (spec, idempotency) => this.#attempt(() => draft.accept(spec, idempotency).finally(leave)),
         discard: async () => {
           leave();
           await draft.discard().catch(this.#options.events.onTrouble);
