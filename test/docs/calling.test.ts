@@ -14,8 +14,11 @@ const blocks = [...page.matchAll(/^```\w+\n(?:#|\/\/) (\w+\.\w+)\n([\s\S]*?)^```
 const folder = mkdtempSync(join(tmpdir(), 'sardonyx-calling-'));
 const timeoutMs = 300_000;
 
-/** What the proxy does to each request in turn; the server answers those after the last. */
-type Fault = 'drop' | { readonly status: number; readonly retryAfter?: string };
+/**
+ * What the proxy does to each request in turn; the server answers those after the last. `drop`: the server does not get
+ * the request; `lose`: the client does not get the answer.
+ */
+type Fault = 'drop' | 'lose' | { readonly status: number; readonly retryAfter?: string };
 
 /** A proxy in front of the server, which fails as a test wishes. */
 let faults: Fault[] = [];
@@ -34,17 +37,18 @@ async function pass(request: IncomingMessage, response: ServerResponse): Promise
   const fault = faults.shift();
   if (fault === 'drop') {
     request.socket.destroy();
-  } else if (fault !== undefined) {
+  } else if (fault !== undefined && fault !== 'lose') {
     const { status, retryAfter } = fault;
     response.writeHead(status, retryAfter === undefined ? {} : { 'retry-after': retryAfter });
     response.end(JSON.stringify({ status, code: 'fault_of_the_test' }));
   } else {
     const answer = await server.app.inject({
-      method: 'POST',
+      method: request.method as 'GET' | 'POST',
       url: request.url as string,
       headers: request.headers,
       payload: Buffer.concat(chunks),
     });
+    if (fault === 'lose') return void request.socket.destroy();
     response.writeHead(answer.statusCode, { 'content-type': String(answer.headers['content-type']) });
     response.end(answer.rawPayload);
   }
@@ -92,7 +96,7 @@ const clients: readonly { name: string; program: string; command: readonly strin
 
 test('docs/calling.md has the programs that are run here', () => {
   const names = blocks.map(([, name]) => name);
-  expect(names.toSorted()).toEqual([...clients.map(({ name }) => name), 'frame.py'].sort());
+  expect(names.toSorted()).toEqual([...clients.map(({ name }) => name), 'frame.py', 'job.py'].sort());
 });
 
 describe.each(clients)('$name of docs/calling.md', ({ program, command }) => {
@@ -152,6 +156,26 @@ describe.each(clients)('$name of docs/calling.md', ({ program, command }) => {
     },
   );
 });
+
+test.skipIf(findOnPath(['python3']) === undefined)(
+  'job.py of docs/calling.md submits one job, though an answer is lost and the server is busy, and prints its results',
+  { timeout: timeoutMs },
+  async () => {
+    const busy: Fault = { status: 503, retryAfter: '1' };
+    faults = ['lose', busy];
+    const first = await run('python3', ['job.py']);
+    expect(first.stderr).toBe('');
+    expect(first.stdout).toBe('0 1\n1 invalid_input\n');
+    // Another run finds the same job.
+    expect((await run('python3', ['job.py'])).stdout).toBe(first.stdout);
+    const { jobs } = (await server.app.inject('/predict/batch')).json();
+    expect(jobs).toMatchObject([{ status: 'completed', total_instances: 2, failed_instances: 1 }]);
+    faults = [{ status: 400 }];
+    tries = [];
+    const refused = await run('python3', ['job.py']);
+    expect([refused.code, tries.length]).toEqual([1, 1]);
+  },
+);
 
 test('client.ts of docs/calling.md runs as client.mts, by tsx and by a Node.js that runs TypeScript', {
   timeout: timeoutMs,
