@@ -59,6 +59,19 @@ async function useAll({ link }: TestLink, client: Redis): Promise<void> {
   expect(await limiter.take('another', limit, 1)).toMatchObject({ isAdmitted: true, remaining: 2 });
 }
 
+test('the last ACL line of docs/redis.md has the permissions of cache, limits and jobs', () => {
+  const ofJobs = /For batch jobs it also needs `([^`]+)`/.exec(page)?.[1]?.split(' ') ?? [];
+  const lines = [
+    ...page.matchAll(/^redis-cli ACL SETUSER sardonyx on '>password' -@all (.*) '~sardonyx:\*'$/gm),
+  ];
+  const ofLimitsAndCache = permissions.filter((it) => it.startsWith('+'));
+  expect(ofJobs.length).toBeGreaterThan(20);
+  expect(lines.map(([, list = '']) => list.split(' '))).toEqual([
+    ofLimitsAndCache,
+    [...ofLimitsAndCache, ...ofJobs],
+  ]);
+});
+
 describe('a user with exactly the permissions of docs/redis.md', () => {
   test('may do everything that the server does', async () => {
     await using redis = await startRedis();
