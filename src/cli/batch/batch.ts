@@ -1,6 +1,6 @@
 import { untilSignalled } from '../../process/stop-signals.js';
-import { explainUnavailable, loadOne } from '../loading/load-one.js';
-import type { Command } from '../terminal/command.js';
+import { explainUnavailable, loadOne, nameModels } from '../loading/load-one.js';
+import { type Command, UsageError } from '../terminal/command.js';
 import { readPlan } from './plan/batch-plan.js';
 
 export const batch: Command = {
@@ -38,11 +38,13 @@ The exit code is 0 if all rows have answers, 1 if a row or the run has failed, a
   },
   maxPositionals: 1,
   async run(args, context) {
+    const root = args.text('models') ?? context.env['MODELS_DIR'] ?? 'models';
+    if (args.positionals.length > 0 && args.text('model') === undefined)
+      throw new UsageError(`--model is missing${await nameModels(root)}`);
     const plan = readPlan(args);
     // Not imported above: other commands would load the Parquet packages.
     const { runBatch } = await import('./run-batch.js');
     const { model, version } = plan.target;
-    const root = args.text('models') ?? context.env['MODELS_DIR'] ?? 'models';
     const { registry, close } = await untilSignalled((signal) =>
       loadOne(context.env, root, plan.target, signal),
     );

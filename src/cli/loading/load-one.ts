@@ -1,4 +1,5 @@
 import { RefusedError, ServiceError } from '../../errors.js';
+import { listSome } from '../../models/registry/choose-version.js';
 import { listDirectory } from '../../models/registry/directory.js';
 import { Registry } from '../../models/registry/registry.js';
 import { createCliLoader } from './loader.js';
@@ -56,6 +57,13 @@ export async function loadOne(
       loader.close();
     },
   };
+}
+
+/** `: name one of a, b`, or nothing if the folder has no model. */
+export async function nameModels(root: string): Promise<string> {
+  const listing = await listDirectory(root).catch(() => undefined);
+  const names = listing?.models.map(({ name }) => name) ?? [];
+  return names.length === 0 ? '' : `: name one of ${listSome(names)}`;
 }
 
 /** Adds the reasons of refused versions to the error, in place of the address that a server would name. */

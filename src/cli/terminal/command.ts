@@ -103,5 +103,7 @@ function joinNegatives(argv: readonly string[], options: ParseArgsOptionsConfig)
 
 /** `; did you mean --models?`, or nothing. */
 export function suggest(name: string, known: readonly string[], prefix = ''): string {
-  return didYouMean(nearestNames(name, known, 2).map((it) => prefix + it));
+  // Two letters that are swapped are a distance of 2, also in a name of four letters.
+  const limit = name.length === 4 || name.length === 5 ? 2 : undefined;
+  return didYouMean(nearestNames(name, known, 2, limit).map((it) => prefix + it));
 }

@@ -97,6 +97,7 @@ function suggest(name: string, known: readonly string[], pointer: string): reado
   return nearest.length === 0 ? [] : [{ pointer, message: `is not there${didYouMean(nearest)}` }];
 }
 
-function listSome(names: readonly string[]): string {
+/** The first 20 names. */
+export function listSome(names: readonly string[]): string {
   return `${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`;
 }

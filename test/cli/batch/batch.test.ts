@@ -251,7 +251,7 @@ describe('--keep', () => {
 describe('is refused', () => {
   test.each([
     ['no file', [], 2, /the file is missing/],
-    ['no model', ['in.csv'], 2, /--model is missing/],
+    ['no model', ['in.csv'], 2, /--model is missing: name one of .*\bline\b/],
     ['an unknown suffix', ['in.txt', '--model', 'line'], 2, /suffix of in.txt is unknown: name the format/],
     ['a packed Parquet', ['in.parquet.gz', '--model', 'line'], 2, /name the format/],
     ['an unknown format', ['in.csv', '--model', 'line', '--to', 'xml'], 2, /--to must be ndjson, csv/],
@@ -260,6 +260,7 @@ describe('is refused', () => {
     ['an output of an unknown suffix', ['in.csv', '--model', 'line', '--out', 'o.xls'], 2, /--to ndjson/],
     ['the input as the output', ['in.csv', '--model', 'line', '--out', './in.csv'], 2, /input itself/],
     ['--restart alone', ['in.csv', '--model', 'line', '--restart'], 2, /--restart needs --out/],
+    ['a mistyped option', ['in.csv', '--model', 'line', '--kepe'], 2, /did you mean --keep\?/],
     ['a missing file', ['/nope/in.csv', '--model', 'line'], 1, /\/nope\/in.csv is not there/],
     ['a folder', ['/tmp', '--format', 'csv', '--model', 'line'], 1, /\/tmp is a folder/],
     ['an unknown model', ['in.csv', '--model', 'lime'], 1, /lime/],
@@ -267,6 +268,11 @@ describe('is refused', () => {
     const result = await run(argv);
     expect(result.err).toMatch(message);
     expect(result.code).toBe(code);
+  });
+
+  test('an output in a folder that is not there', async () => {
+    const { code, err } = await predict('in.csv', 'x\n1\n', '--out', at('no/such/out.csv'));
+    expect([code, err]).toEqual([1, `sardonyx: --out: the folder ${at('no/such')} is not there\n`]);
   });
 
   test('a file that is not in its format', async () => {

@@ -137,8 +137,14 @@ test('a run with another input, model or option is refused, and --restart begins
   for (const [argv, reason] of [
     [[at('other.csv'), '--model', 'line@1', ...out, '--keep'], 'the input is another file'],
     [[at('in.csv'), '--model', 'line', ...out, '--keep'], 'the model or its version is another one'],
-    [[at('in.csv'), '--model', 'line@1', ...out], 'the options are others'],
-    [[at('in.csv'), '--model', 'line@1', ...out, '--to', 'ndjson', '--keep'], 'the options are others'],
+    [
+      [at('in.csv'), '--model', 'line@1', ...out],
+      'its options were --format csv --to csv --keep, and those of this command are --format csv --to csv',
+    ],
+    [
+      [at('in.csv'), '--model', 'line@1', ...out, '--to', 'ndjson', '--keep'],
+      'its options were --format csv --to csv --keep, and those of this command are --format csv --to ndjson --keep',
+    ],
   ] as const) {
     const { code, err } = await run(argv);
     expect(err).toContain(
@@ -172,10 +178,33 @@ test('a part without its point, or with a damaged one, is refused', async () => 
   const writePoint = (other: object) =>
     writeFile(at('out.csv.part.json'), JSON.stringify({ ...point, pid: process.ppid, ...other }));
   await writePoint({ started });
-  expect((await run(argv)).err).toContain(`may be in use by process ${process.ppid}`);
+  const before = await readFile(at('out.csv.part'));
+  for (const more of [[], ['--restart'], ['--restart', '--force']]) {
+    const { code, err } = await run([...argv, ...more]);
+    expect(err).toContain(`out.csv.part is in use by process ${process.ppid}: end that process`);
+    expect(code).toBe(1);
+  }
+  const piped = ['-', '--format', 'csv', '--model', 'line@1', '--out', at('out.csv'), '--restart'];
+  expect((await runBatchCommand(registry.path, piped, 'x\n1\n')).err).toContain('is in use by process');
+  expect(await readFile(at('out.csv.part'))).toEqual(before);
   // A later process has got the id of the run.
   await writePoint({ started: '1' });
   expect((await run(argv)).err).toContain('goes on after');
+});
+
+test('a point without its part, as of a kill after the last rename, is ignored', async () => {
+  await writeFile(at('in.csv'), csv);
+  const argv = [at('in.csv'), '--model', 'line@1', '--out', at('out.csv'), '--keep'];
+  await runUntil(10, argv);
+  await rm(at('out.csv.part'));
+  const { err } = await run(argv);
+  expect(err).not.toContain('goes on after');
+  expect(await readIds('out.csv')).toHaveLength(count);
+  expect(existsSync(at('out.csv.part.json'))).toBe(false);
+  await rm(at('out.csv'));
+  await writeFile(at('out.csv.part.json'), 'damaged');
+  await run(argv);
+  expect(await readIds('out.csv')).toHaveLength(count);
 });
 
 test('a run that fails in the middle says how to go on, and keeps its rows', async () => {

@@ -1,8 +1,8 @@
 import { rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { codeOf, RefusedError } from '../../../errors.js';
 import { syncFolder } from '../../../files/replace-file.js';
-import { createResumeFile, type ResumePoint, type RunIdentity } from './resume-file.js';
+import { createResumeFile, type ResumePoint, type RunIdentity, refuseInUse } from './resume-file.js';
 import { openFileSink, type Sink } from './sink.js';
 
 const saveMs = 1_000;
@@ -31,13 +31,16 @@ export interface PartOptions {
   readonly isRestart: boolean;
 }
 
-/** Throws `RefusedError` if the file is there, or an earlier part belongs to another run. */
+/** Throws `RefusedError` if the file is there, its folder is not, or an earlier part belongs to another run. */
 export async function openPart(
   out: string,
   { identity, isForced, isRestart }: PartOptions,
 ): Promise<PartFile> {
   if (!isForced) await refuseExisting(out);
+  const folder = dirname(resolve(out));
+  if (!(await exists(folder))) throw new RefusedError(`--out: the folder ${folder} is not there`);
   const path = `${out}.part`;
+  await refuseInUse(path);
   const resume = identity && createResumeFile(path, identity);
   if (isRestart) await removePart(path);
   const point = await resume?.read();

@@ -41,13 +41,12 @@ export interface ResumePoint {
   readonly state: unknown;
 }
 
-const subjects: Readonly<Record<keyof RunIdentity, string>> = {
+const subjects: Readonly<Record<Exclude<keyof RunIdentity, 'options'>, string>> = {
   input: 'the input is another file',
   inputBytes: 'the input has changed',
   inputChangedMs: 'the input has changed',
   model: 'the model or its version is another one',
   modelDigest: 'the version of the model has other files',
-  options: 'the options are others',
 };
 
 export interface ResumeFile {
@@ -57,40 +56,44 @@ export interface ResumeFile {
   remove(): Promise<void>;
 }
 
+const pointOf = (part: string) => `${part}.json`;
+
+/** Throws `RefusedError` if the process that writes `part` is alive on this machine. */
+export async function refuseInUse(part: string): Promise<void> {
+  const path = pointOf(part);
+  const found = parse((await readText(path)) ?? '');
+  if (found === undefined || found.pid === process.pid || found.host !== hostname()) return;
+  if (!(await isRunning(found))) return;
+  const remedy = `end that process, or remove ${part} and ${path} if it does something else`;
+  throw new RefusedError(`${part} is in use by process ${found.pid}: ${remedy}`);
+}
+
 /** The file beside `part` that says how far a run has come. It is replaced atomically, after the part is on the disk. */
 export function createResumeFile(part: string, identity: RunIdentity): ResumeFile {
-  const path = `${part}.json`;
+  const path = pointOf(part);
   const startAnew = '--restart begins anew';
   let started: ReturnType<typeof readStart> | undefined;
   return {
     async read() {
-      const text = await readFile(path, 'utf8').catch((error: unknown) => {
-        if (codeOf(error) === 'ENOENT') return undefined;
-        throw error;
-      });
-      const hasPart = await stat(part).then(
+      const text = await readText(path);
+      const bytes = await stat(part).then(
         (it) => it.size,
         () => undefined,
       );
+      // A run that was killed after it had renamed its part leaves a point that says nothing.
+      if (bytes === undefined) return undefined;
       if (text === undefined) {
-        if (hasPart === undefined) return undefined;
         throw new RefusedError(`${part} is there without ${path}: remove it, or ${startAnew}`);
       }
       const found = parse(text);
       if (found === undefined) throw new RefusedError(`${path} cannot be read: ${startAnew}`);
-      if (found.pid !== process.pid && found.host === hostname() && (await isRunning(found))) {
-        throw new RefusedError(
-          `${part} may be in use by process ${found.pid}: end that process, or ${startAnew}`,
-        );
-      }
       if (found.rows === 0) return undefined;
-      const names = Object.keys(subjects) as (keyof RunIdentity)[];
-      const other = names.find((name) => found.identity[name] !== identity[name]);
-      if (other !== undefined) {
+      const reason = describeOther(found.identity, identity);
+      if (reason !== undefined) {
         const remedy = `run the command that began it, or ${startAnew}`;
-        throw new RefusedError(`${part} cannot be completed, since ${subjects[other]}: ${remedy}`);
+        throw new RefusedError(`${part} cannot be completed, since ${reason}: ${remedy}`);
       }
-      if (found.bytes > (hasPart ?? 0)) {
+      if (found.bytes > bytes) {
         throw new RefusedError(`${part} is shorter than ${path} says: ${startAnew}`);
       }
       return found;
@@ -103,6 +106,24 @@ export function createResumeFile(part: string, identity: RunIdentity): ResumeFil
     },
     remove: () => rm(path, { force: true }),
   };
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Why a run cannot go on where an earlier one stopped; undefined if it can. */
+function describeOther(earlier: RunIdentity, now: RunIdentity): string | undefined {
+  const names = Object.keys(subjects) as (keyof typeof subjects)[];
+  const other = names.find((name) => earlier[name] !== now[name]);
+  if (other !== undefined) return subjects[other];
+  if (earlier.options === now.options) return undefined;
+  return `its options were ${earlier.options}, and those of this command are ${now.options}`;
 }
 
 async function isRunning({ pid, started }: Static<typeof Resume>): Promise<boolean> {

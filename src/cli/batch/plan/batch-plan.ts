@@ -59,7 +59,8 @@ export function readPlan(args: Args): BatchPlan {
 
 /** The options that must be equal for a run to go on where another one stopped. */
 export function describeOptions({ from, to, keep }: BatchPlan): string {
-  return `${describeFormat(from)} → ${describeFormat(to)}${keep === undefined ? '' : `, keep ${keep}`}`;
+  const kept = { all: ' --keep-all', others: ' --keep' };
+  return `--format ${describeFormat(from)} --to ${describeFormat(to)}${keep === undefined ? '' : kept[keep]}`;
 }
 
 function choose(args: Args, option: string, path: string | undefined): FileFormat | undefined {
