@@ -29,6 +29,14 @@ describe('the systemd unit', () => {
     expect({ HOST, PORT }).toEqual({ HOST: bare.HOST, PORT: bare.PORT });
   });
 
+  test('has a folder for batch jobs, apart from the models, which systemd creates for the server alone', () => {
+    expect(valueAt('StateDirectory')).toBe('sardonyx/jobs');
+    expect(valueAt('StateDirectoryMode')).toBe('0700');
+    expect(unit).toContain('\nEnvironment=STATE_DIR=/var/lib/sardonyx/jobs\n');
+    expect(valueAt('Environment')).toBe('MODELS_DIR=/var/lib/sardonyx/models');
+    expect(unit).not.toContain('ReadWritePaths');
+  });
+
   test('names only files of the package', () => {
     const { files } = JSON.parse(readFileSync('package.json', 'utf8'));
     expect(files).toEqual(expect.arrayContaining(['deploy', 'dist', 'docs']));

@@ -1,6 +1,6 @@
 import { chmodSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ask } from '../helpers/ask.js';
 import { findFreePort } from '../helpers/free-port.js';
 import { externalData } from '../helpers/onnx-models.js';
@@ -112,6 +112,18 @@ function describeUnit(): void {
         expect((await ask(url, model, { x })).body).toMatchObject({ prediction });
       }
 
+      const body = '{"x":1}\n{"x":2}\n';
+      const headers = { 'content-type': 'application/x-ndjson' };
+      const accepted = await fetch(`${url}/models/plain/predict/batch`, { method: 'POST', headers, body });
+      expect(accepted.status).toBe(202);
+      const job = `${url}${accepted.headers.get('location')}`;
+      await vi.waitFor(
+        async () => expect(await (await fetch(job)).json()).toMatchObject({ completed_instances: 2 }),
+        { timeout: 20_000, interval: 200 },
+      );
+      expect(await systemd.run('stat', '-c', '%U %a', '/var/lib/sardonyx/jobs')).toBe('sardonyx 700\n');
+      expect(await systemd.run('stat', '-c', '%U %a', '/var/lib/sardonyx')).toBe('root 755\n');
+
       const { MainPID, StatusText } = await show('MainPID', 'StatusText');
       expect(StatusText).toBe(`Answers at http://localhost:${port}`);
       const status = await systemd.run('cat', `/proc/${MainPID}/status`);
@@ -123,7 +135,15 @@ function describeUnit(): void {
       expect(status).toMatch(/^Seccomp:\t2$/m);
 
       // Where the server's file system is read-only, even root cannot write.
-      const folders = ['/opt', '/var/lib/sardonyx/models', '/etc/sardonyx', '/usr', '/var/log', '/home'];
+      const folders = [
+        '/opt',
+        '/var/lib/sardonyx',
+        '/var/lib/sardonyx/models',
+        '/etc/sardonyx',
+        '/usr',
+        '/var/log',
+        '/home',
+      ];
       const tries = folders.map((folder) => `touch /proc/${MainPID}/root${folder}/mark && echo ${folder}`);
       expect(await systemd.run('bash', '-c', `{ ${tries.join('; ')}; } 2>/dev/null; true`)).toBe('');
       const temp = await systemd.run('bash', '-c', `ls /proc/${MainPID}/root/tmp`);
