@@ -61,7 +61,8 @@ export async function runServer(
       logger.warn(names, 'an unknown variable is ignored: its name may be misspelt');
     const events: StartEvents = {
       onListening() {
-        if (access.mode === 'open') logger.warn({ host: config.HOST }, access.warning);
+        // A worker answers no predictions.
+        if (access.mode === 'open' && role === 'server') logger.warn({ host: config.HOST }, access.warning);
       },
       onLoaded(summary) {
         logger.info({ seconds: Math.round(process.uptime() * 10) / 10 }, 'models loaded');
