@@ -1,16 +1,14 @@
-import { Readable } from 'node:stream';
-import { createGzip } from 'node:zlib';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.js';
 import { StreamPlaces } from '../http/stream-places.js';
 import { hasEnded, type Job } from '../jobs/queue/job.js';
-import { toCsv } from '../jobs/queue/result-csv.js';
-import { readResultLines, takeResults } from '../jobs/queue/result-reader.js';
+import { takeResults } from '../jobs/queue/result-reader.js';
 import { toJobAnswer } from '../schemas/job.js';
 import { compileQuery } from '../schemas/query.js';
 import { createFollowerPlaces, streamEvents } from './job-events.js';
 import { ownerOf } from './job-owner.js';
+import { sendResults } from './send-results.js';
 
 export interface BatchJobRouteOptions {
   readonly JOB_TTL_SECONDS: number;
@@ -21,7 +19,14 @@ const maxJobs = 100;
 /** Clients that read results as a stream at the same time: each holds some megabytes. */
 const maxReaders = 50;
 
-const Offset = Type.Integer({ minimum: 0, default: 0, description: 'The index of the first row' });
+const Offset = Type.Optional(
+  Type.Integer({
+    minimum: 0,
+    maximum: 999_999_999_999_999,
+    default: 0,
+    description: 'The index of the first row',
+  }),
+);
 const JobId = Type.Object({ job_id: Type.String({ description: 'As `POST /predict/batch` has answered' }) });
 const config = { scope: 'predict', model: 'none' } as const;
 const tags = ['batch'];
@@ -39,7 +44,7 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
       summary: 'List the batch jobs of this client',
       tags,
       querystring: Type.Object({
-        limit: Type.Integer({ minimum: 1, maximum: maxJobs, default: maxJobs }),
+        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: maxJobs, default: maxJobs })),
         before: Type.Optional(Type.String({ maxLength: 64, description: '`next` of the page before' })),
       }),
       response: { 200: { $ref: 'JobList#' } },
@@ -62,12 +67,14 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
       params: JobId,
       querystring: Type.Object({
         offset: Offset,
-        limit: Type.Integer({
-          minimum: 0,
-          maximum: maxResults,
-          default: 1_000,
-          description: 'The maximum number of results',
-        }),
+        limit: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            maximum: maxResults,
+            default: 1_000,
+            description: 'The maximum number of results',
+          }),
+        ),
       }),
       response: { 200: { $ref: 'Job#' } },
     },
@@ -109,20 +116,7 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
       const { offset } = request.query as { offset: number };
       const job = await findJob(app, request);
       readers.take(reply.raw);
-      const open = () => readResultLines(app.jobs, job, offset);
-      const isCsv = /\btext\/csv\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(request.headers.accept ?? '');
-      // An error before the first bytes gets an answer of its own.
-      const lines = Readable.from(await begun<Buffer | string>(isCsv ? toCsv(open) : open()), {
-        objectMode: false,
-      });
-      reply.headers({
-        'content-type': isCsv ? 'text/csv; charset=utf-8; header=present' : 'application/x-ndjson',
-        'x-job-status': job.state,
-        vary: 'accept, accept-encoding',
-      });
-      if (!acceptsGzip(request)) return reply.send(lines);
-      const packed = lines.on('error', (error) => packed.destroy(error)).pipe(createGzip());
-      return reply.header('content-encoding', 'gzip').send(packed);
+      return await sendResults(app.jobs, request, reply, job, offset);
     },
   });
 
@@ -135,7 +129,7 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
       response: {
         200: {
           description: 'The events `progress` and `end`, whose data is the job',
-          content: { 'text/event-stream': { schema: Type.String() } },
+          content: { 'text/event-stream': { schema: Type.Unknown() } },
         },
       },
     },
@@ -167,17 +161,6 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
   });
 };
 
-/** The same pieces, of which the first one has been read. Throws what the reading of the first one throws. */
-async function begun<T>(pieces: AsyncGenerator<T>): Promise<AsyncIterable<T>> {
-  const first = await pieces.next();
-  async function* all(): AsyncGenerator<T> {
-    if (first.done) return;
-    yield first.value;
-    yield* pieces;
-  }
-  return all();
-}
-
 /** Throws `job_not_found` also for the job of another client, and of a model that the key may not use. */
 async function findJob(app: FastifyInstance, request: FastifyRequest): Promise<Job> {
   const { job_id: id } = request.params as { job_id: string };
@@ -190,12 +173,6 @@ async function findJob(app: FastifyInstance, request: FastifyRequest): Promise<J
 
 function isAllowed({ key }: FastifyRequest, { model }: Job): boolean {
   return key?.models?.has(model) ?? true;
-}
-
-function acceptsGzip({ headers }: FastifyRequest): boolean {
-  return /(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i.test(
-    headers['accept-encoding'] ?? '',
-  );
 }
 
 export default batchJobRoutes;

@@ -41,7 +41,12 @@ const headers = Type.Object({
     }),
   ),
   'idempotency-key': Type.Optional(
-    Type.String({ description: 'A second request with the same key and rows answers with the first job' }),
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      pattern: '^[\\x20-\\x7e]+$',
+      description: 'A second request with the same key and rows answers with the first job',
+    }),
   ),
 });
 const accepted = {
@@ -55,6 +60,8 @@ const maxWait = 300;
 /** Many rows in one request: answered later, as a job, or at once if the client prefers to wait. */
 const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) => {
   const memory = new BatchMemory();
+  // The headers are described in the document; `readIdempotencyKey` and `readWait` check them.
+  app.setValidatorCompiler(() => () => true);
   app.removeAllContentTypeParsers();
   // The body stays a stream: it is never held whole.
   app.addContentTypeParser([...batchTypes], (_request, _payload, done) => done(null));

@@ -83,7 +83,21 @@ if ('missing' in tools) {
       // By contract a prediction that takes too long is a 504, which is no failure.
       writeFileSync(
         join(temp, 'settings.toml'),
-        '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", "504"]\n',
+        [
+          '[checks.not_a_server_error]',
+          'expected-statuses = ["2xx", "3xx", "4xx", "504"]',
+          '[checks.positive_data_acceptance]',
+          'expected-statuses = ["2xx", "404", "409", "429", "5xx"]',
+          // DELETE cancels a job, which can still be read.
+          '[checks.use_after_free]',
+          'enabled = false',
+          // A schema says of CSV and of lines of JSON only that they are texts, not which columns they have.
+          '[[operations]]',
+          'include-method = "POST"',
+          'include-path-regex = "/predict/batch$"',
+          'checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "415", "429", "5xx"]',
+          '',
+        ].join('\n'),
       );
       for (const query of forms) {
         const examples = ['--max-examples', isFullSize ? '200' : '20', '--seed', '1', '--no-color'];

@@ -193,7 +193,8 @@ faultWithoutServer(
     const timer = setInterval(() => {
       peak = Math.max(peak, memoryMb(server.child.pid as number, 'VmRSS'));
     }, 50);
-    const piece = numberedRows(65_536);
+    // Rows of 200 bytes, as clients send them.
+    const piece = numberedRows(65_536).replaceAll('}\n', `${' '.repeat(190)}}\n`);
     const pieces = Math.ceil((megabytes * 1_000_000) / piece.length);
     const perPiece = 65_536;
     async function* body(): AsyncGenerator<Uint8Array> {

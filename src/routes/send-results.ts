@@ -1,0 +1,51 @@
+import { Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Job } from '../jobs/queue/job.js';
+import type { JobStore } from '../jobs/queue/job-store.js';
+import { toCsv } from '../jobs/queue/result-csv.js';
+import { readResultLines } from '../jobs/queue/result-reader.js';
+
+/**
+ * Sends the results of a job from the row `offset` on as a stream: as NDJSON, or as CSV if the client asks for it,
+ * compressed if it accepts gzip. Throws what the reading of the first bytes throws.
+ */
+export async function sendResults(
+  jobs: JobStore,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  job: Job,
+  offset: number,
+): Promise<FastifyReply> {
+  const open = () => readResultLines(jobs, job, offset);
+  const isCsv = /\btext\/csv\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(request.headers.accept ?? '');
+  // An error before the first bytes gets an answer of its own.
+  const lines = Readable.from(await begun<Buffer | string>(isCsv ? toCsv(open) : open()), {
+    objectMode: false,
+  });
+  reply.headers({
+    'content-type': isCsv ? 'text/csv; charset=utf-8; header=present' : 'application/x-ndjson',
+    'x-job-status': job.state,
+    vary: 'accept, accept-encoding',
+  });
+  if (!acceptsGzip(request)) return reply.send(lines);
+  const packed = lines.on('error', (error) => packed.destroy(error)).pipe(createGzip());
+  return reply.header('content-encoding', 'gzip').send(packed);
+}
+
+/** The same pieces, of which the first one has been read. Throws what the reading of the first one throws. */
+async function begun<T>(pieces: AsyncGenerator<T>): Promise<AsyncIterable<T>> {
+  const first = await pieces.next();
+  async function* all(): AsyncGenerator<T> {
+    if (first.done) return;
+    yield first.value;
+    yield* pieces;
+  }
+  return all();
+}
+
+function acceptsGzip({ headers }: FastifyRequest): boolean {
+  return /(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i.test(
+    headers['accept-encoding'] ?? '',
+  );
+}
