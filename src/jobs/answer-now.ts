@@ -29,7 +29,7 @@ export async function answerNow(
   let [rows, failed] = [0, 0];
   const results: Buffer[] = [];
   try {
-    await predictor.predict(loaded, request, submission.parsed(share, predictor), (outcomes) => {
+    await predictor.predict(loaded, request, submission.parsed(share), (outcomes) => {
       const text = toText(rows, outcomes);
       // Bytes, since a text that was put together from parts took 5.7 times its length (Node 20.20).
       const piece = Buffer.from(rows === 0 ? text : `,${text}`);

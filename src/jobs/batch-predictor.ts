@@ -24,14 +24,14 @@ export interface BatchRequest {
 }
 
 /** Rows that are checked and run together: a full batch of the engine. They take this thread a millisecond. */
-const maxTurnRows = 256;
+export const maxTurnRows = 256;
 /** As many take 0.2 ms, which single rows that come meanwhile have to wait. */
 const minTurnRows = 32;
 /** Single rows that came in this time are followed by more. */
 const quietMs = 1_000;
 
 export interface BatchPredictor {
-  /** The rows that a chunk should have now: few while requests of single rows come. */
+  /** The rows of a job that should run together now: few while requests of single rows come. */
   readonly turnRows: number;
   /**
    * Predicts many rows with one version, each by itself: a row that fails costs no other row its answer. The rows run

@@ -43,13 +43,17 @@ async function* readChunk(
   { task }: LoadedVersion,
   predictor: BatchPredictor,
 ): AsyncGenerator<readonly BatchRow[]> {
-  const all = readLines(rows);
   const parse = createRowParser(task);
-  for (let from = 0; from < all.length; ) {
-    const to = from + predictor.turnRows;
-    yield all.slice(from, to).map(parse);
-    from = to;
+  let turn: BatchRow[] = [];
+  let turnRows = predictor.turnRows;
+  for (const line of readLines(rows)) {
+    turn.push(parse(line));
+    if (turn.length < turnRows) continue;
+    yield turn;
+    turn = [];
+    turnRows = predictor.turnRows;
   }
+  if (turn.length > 0) yield turn;
 }
 
 /** A version that is gone does not come back: its job ends. */

@@ -3,7 +3,7 @@ import { ServiceError } from '../errors.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { nextTurnAlone } from '../time/slices.js';
 import type { BatchShare } from './batch-memory.js';
-import type { BatchPredictor, BatchRow } from './batch-predictor.js';
+import { type BatchRow, maxTurnRows } from './batch-predictor.js';
 import { createRowParser, requireJson } from './parse-row.js';
 import { ChunkCutter } from './queue/chunk-cutter.js';
 import type { JobDraft } from './queue/job-store.js';
@@ -41,12 +41,8 @@ export class Submission {
   }
 
   /** Parses the rows, to be run at once. Throws `NoMemoryError`, and as `readRows` and `requireJson` do. */
-  async *parsed(
-    share: BatchShare,
-    predictor: Pick<BatchPredictor, 'turnRows'>,
-  ): AsyncGenerator<readonly BatchRow[]> {
-    const fitting = this.#fit(maxTurnBytes);
-    let turnRows = Math.min(predictor.turnRows, fitting);
+  async *parsed(share: BatchShare): AsyncGenerator<readonly BatchRow[]> {
+    const turnRows = Math.min(maxTurnRows, this.#fit(maxTurnBytes));
     let turn: BatchRow[] = [];
     let bytes = 0;
     // `for await` would end the reading of the body when these rows are no longer wanted.
@@ -61,7 +57,6 @@ export class Submission {
         yield turn;
         turn = [];
         bytes = 0;
-        turnRows = Math.min(predictor.turnRows, fitting);
       }
     }
     if (turn.length > 0) yield turn;

@@ -164,7 +164,7 @@ async function tryNow(
   loaded: LoadedVersion,
   submission: Submission,
   { memory, showsProblems }: Answering,
-): Promise<Readable | undefined> {
+): Promise<Readable | Buffer | undefined> {
   const share = memory.open();
   if (share === undefined) return undefined;
   const toText: ToResultsText = (from, outcomes) => toResultsText(from, outcomes, showsProblems);

@@ -10,6 +10,9 @@ import { toBatchHead } from '../schemas/batch.js';
 
 /** A client must have read its answer in this time: meanwhile it holds memory. */
 const maxSendMs = 60_000;
+/** Answers up to this size are sent at once. */
+const maxWholeBytes = 262_144;
+const end = Buffer.from(']}');
 
 /** The answer as a stream. Its results are in memory, and the batch has its share of it, until it has been sent. */
 export function sendAnswer(
@@ -17,7 +20,7 @@ export function sendAnswer(
   { name: model, version }: LoadedVersion,
   { rows, failed, results }: BatchAnswer,
   share: BatchShare,
-): Readable {
+): Readable | Buffer {
   const { raw } = reply;
   const timer = setTimeout(() => raw.destroy(), maxSendMs);
   finished(raw, () => {
@@ -27,7 +30,9 @@ export function sendAnswer(
   const head = toBatchHead({ model, version, rows, failed });
   const bytes = results.reduce((sum, { length }) => sum + length, Buffer.byteLength(head) + 2);
   reply.header('content-type', 'application/json; charset=utf-8').header('content-length', bytes);
-  return Readable.from([head, ...results, ']}'], { objectMode: false });
+  // A stream takes 0.1 ms more than bytes.
+  if (bytes <= maxWholeBytes) return Buffer.concat([Buffer.from(head), ...results, end], bytes);
+  return Readable.from([head, ...results, end], { objectMode: false });
 }
 
 /** The answer from the stored results of a job. */
