@@ -71,7 +71,7 @@ faultWithoutServer(
   'a job that ends the process of its model each time fails with the reason, and blocks no other job',
   async () => {
     await using server = await startServerProcess(settings('fragile'));
-    const fatal = Array.from({ length: 64 }, (_unused, k) => `{"a":${-(2 ** 31)},"b":-1,"c":${k}}\n`).join(
+    const fatal = Array.from({ length: 400 }, (_unused, k) => `{"a":${-(2 ** 31)},"b":-1,"c":${k}}\n`).join(
       '',
     );
     const broken = await submitJob(server.url, fatal, { path: '/models/fragile/predict/batch' });
