@@ -52,6 +52,11 @@ export const errorCatalogue = {
 
 export type ErrorCode = keyof typeof errorCatalogue;
 
+/** A stored code; `internal` if the catalogue does not have it. */
+export function toErrorCode(text: string): ErrorCode {
+  return Object.hasOwn(errorCatalogue, text) ? (text as ErrorCode) : 'internal';
+}
+
 export interface Explanation {
   readonly detail: string;
   readonly problems: readonly Problem[];

@@ -1,4 +1,4 @@
-import { catchSignals } from '../process/stop-signals.js';
+import { runServerCommand, serverOptions } from './server-command.js';
 import type { Command } from './terminal/command.js';
 
 export const worker: Command = {
@@ -16,27 +16,8 @@ predictions. The rows that it runs when it stops go back to the queue.
 
 All other settings are environment variables, or lines of that file: see docs/configuration.md.
 `,
-  options: {
-    models: { type: 'string' },
-    host: { type: 'string' },
-    port: { type: 'string' },
-    'env-file': { type: 'string' },
-  },
+  options: serverOptions,
   maxPositionals: 0,
-  async run(args, { env }) {
-    const options = {
-      MODELS_DIR: args.text('models'),
-      HOST: args.text('host'),
-      PORT: args.text('port'),
-      ENV_FILE: args.text('env-file'),
-      // The setting of the servers, which may share the settings file.
-      JOBS_WORK: 'on',
-    };
-    const given = Object.entries(options).filter(([, value]) => value !== undefined);
-    const signals = catchSignals();
-    // Imported here, so that the other commands start faster.
-    const { runServer } = await import('../process/run-server.js');
-    await runServer(env, signals, Object.fromEntries(given), 'worker');
-    return Number(process.exitCode ?? 0);
-  },
+  // JOBS_WORK is a setting of the servers, which may share the settings file.
+  run: (args, context) => runServerCommand(args, context, 'worker', { JOBS_WORK: 'on' }),
 };

@@ -1,6 +1,7 @@
 import { open, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { codeOf, RefusedError } from '../errors.js';
+import { isAlive } from './file-owner.js';
 
 const retryMs = 50;
 
@@ -49,13 +50,4 @@ async function readHolder(lock: string): Promise<{ pid: number; host: string } |
   const text = await readFile(lock, 'utf8').catch(() => '');
   const [, pid, host] = /^(\d+) (\S+)\n$/.exec(text) ?? [];
   return pid === undefined || host === undefined ? undefined : { pid: Number(pid), host };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === 'EPERM';
-  }
 }

@@ -10,12 +10,39 @@ export function machine(): string {
   return createHash('sha256').update(`${hostname()} ${numbers}`).digest('hex').slice(0, 8);
 }
 
+/** A process, so that another one can find out whether it has ended. */
+export interface ProcessMark {
+  readonly machine: string;
+  readonly pid: number;
+  /** See `startOf`; left out without /proc. */
+  readonly start?: string | undefined;
+}
+
+export function ownMark(): ProcessMark {
+  return { machine: machine(), pid: process.pid, start: startOf(process.pid) };
+}
+
+/** `unknown` for a process on another machine, or in another container. */
+export function stateOf({ machine: place, pid, start }: ProcessMark): 'ended' | 'alive' | 'unknown' {
+  if (place !== machine()) return 'unknown';
+  const found = readProcess(pid);
+  if (found === undefined) return isAlive(pid) ? 'alive' : 'ended';
+  // A process in the state Z or X has ended, and its parent has not reaped it.
+  const isSame = start === undefined || found.start === start;
+  return isSame && !/^[ZX]$/.test(found.state) ? 'alive' : 'ended';
+}
+
 /** The start time of a process in the kernel's ticks: PIDs are reused, and the start time tells two processes apart. */
 export function startOf(pid: number): string | undefined {
+  return readProcess(pid)?.start;
+}
+
+function readProcess(pid: number): { readonly state: string; readonly start: string } | undefined {
   return readOr(undefined, () => {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in brackets may hold any character. The start time is field 22 (proc(5)).
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    // The name in brackets may hold any character. The state is field 3, the start time field 22 (proc(5)).
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] as string, start: fields[19] as string };
   });
 }
 

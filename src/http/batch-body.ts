@@ -58,6 +58,11 @@ async function* unpack(request: IncomingMessage): AsyncGenerator<Buffer> {
   }
 }
 
+/** For a body of another type, or without one. */
+export function refuseType(): ServiceError {
+  return unsupported(`Send content-type: ${batchTypes.slice(0, -1).join(', ')} or ${batchTypes.at(-1)}.`);
+}
+
 function unsupported(detail: string): ServiceError {
   const headers = { 'accept-encoding': 'identity, gzip' };
   return new ServiceError('unsupported_media_type', { detail, headers });

@@ -9,7 +9,8 @@ const maxLookMs = 500;
 
 /**
  * Stores the rows of a submission as a job. With an idempotency key that an earlier job of the owner has, returns that
- * job. `address` is what the client has asked for: it must be the same then, as must the rows. Throws as `JobDraft.accept` and `Submission.store` do.
+ * job. `address` is what the client has asked for: it must be the same then, as must the rows. Throws as
+ * `JobDraft.accept` and `Submission.store` do.
  */
 export async function acceptJob(
   jobs: JobStore,

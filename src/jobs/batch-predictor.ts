@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { asServiceError, ServiceError } from '../errors.js';
+import { ServiceError } from '../errors.js';
 import { type Caller, createCall } from '../inference/batching/call-context.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
-import type { Answer, CheckedRequest } from '../models/tasks/task.js';
+import type { Answer } from '../models/tasks/task.js';
 import type { Predictions } from '../prediction-event.js';
 import type { Predictor } from '../predictor.js';
 import { nextTurnAlone } from '../time/slices.js';
-
-/** A row of a batch: its body, or the error of a row that could not be parsed. */
-export type BatchRow = { readonly body: unknown } | { readonly error: ServiceError };
+import { answerRows, type BatchRow } from './answer-rows.js';
 
 /** What came of one row. `fieldsJson` has the members of the answer, as in `Answer`. */
 export type RowOutcome =
@@ -76,20 +74,14 @@ export function createBatchPredictor(
       }
 
       async function answerChunk(rows: readonly BatchRow[]): Promise<readonly RowOutcome[]> {
-        // Each chunk begins in a turn of its own: rows that fail their check would otherwise run in one turn, without end.
+        // In a turn of its own: otherwise many chunks of rows that fail their check would run in one turn.
         await nextTurnAlone();
         if (performance.now() > call.deadline) throw new ServiceError('deadline_exceeded');
         if (call.connection?.destroyed) throw new ServiceError('client_closed');
         const started = performance.now();
-        const checked = rows.map((row) => checkRow(loaded, row));
-        const requests = checked.filter((it): it is CheckedRequest => !(it instanceof ServiceError));
-        const answers = await loaded.task.answerEach(requests, call);
+        const answers = await answerRows(loaded, rows, call);
         const latencyMs = performance.now() - started;
-        let next = 0;
-        return checked.map((it) => {
-          const answer = it instanceof ServiceError ? it : (answers[next++] as Answer | ServiceError);
-          return publish(answer, latencyMs);
-        });
+        return answers.map((answer) => publish(answer, latencyMs));
       }
 
       function publish(answer: Answer | ServiceError, latencyMs: number): RowOutcome {
@@ -109,13 +101,4 @@ export function createBatchPredictor(
       }
     },
   };
-}
-
-function checkRow({ task }: LoadedVersion, row: BatchRow): CheckedRequest | ServiceError {
-  if ('error' in row) return row.error;
-  try {
-    return task.check(row.body);
-  } catch (error) {
-    return asServiceError(error);
-  }
 }

@@ -1,7 +1,8 @@
 import { ServiceError } from '../errors.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import type { Registry } from '../models/registry/registry.js';
-import type { BatchPredictor, BatchRow, RowOutcome } from './batch-predictor.js';
+import type { BatchRow } from './answer-rows.js';
+import type { BatchPredictor, RowOutcome } from './batch-predictor.js';
 import { createRowParser } from './parse-row.js';
 import type { JobSpec } from './queue/job.js';
 import { JobFailedError, type RunChunk } from './queue/job-store.js';
@@ -10,8 +11,8 @@ import { readLines } from './queue/spool.js';
 /** The results of some rows as lines of JSON. `from` is the index of the first row. */
 export type ToResultLines = (from: number, outcomes: readonly RowOutcome[]) => string;
 
-/** The rows of a chunk run while no other row waits: this bounds how long they wait. */
-const limitMs = 600_000;
+/** The rows of a chunk wait while single rows come: a busy server must not fail a job. Runs have the version's limit. */
+const limitMs = 86_400_000;
 
 /** Runs chunks of jobs as the rows of a batch request are run: each row alone, below the rows of other requests. */
 export function createChunkRunner(

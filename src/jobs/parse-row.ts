@@ -1,7 +1,7 @@
 import { ServiceError } from '../errors.js';
 import type { Task } from '../models/tasks/task.js';
 import { parseClientJson } from '../text/client-json.js';
-import type { BatchRow } from './batch-predictor.js';
+import type { BatchRow } from './answer-rows.js';
 import { type ReadRow, refuseJson } from './readers/row-reader.js';
 
 /** Parses rows for a task. A row that is no JSON, or that has failed before, fails alone. */

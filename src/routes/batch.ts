@@ -1,18 +1,15 @@
-import type { Readable } from 'node:stream';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { batchTypes, openBatchBody } from '../http/batch-body.js';
+import { batchTypes, openBatchBody, refuseType } from '../http/batch-body.js';
 import { discardBody } from '../http/discard-body.js';
 import { readPredictionRequest } from '../http/prediction-request.js';
 import { acceptJob, readIdempotencyKey, waitForJob } from '../jobs/accept-job.js';
-import { answerNow, type BatchAnswer, type ToResultsText } from '../jobs/answer-now.js';
-import { BatchMemory } from '../jobs/batch-memory.js';
-import type { BatchRequest } from '../jobs/batch-predictor.js';
+import { answerNow, type ToResultsText } from '../jobs/answer-now.js';
+import { BatchMemory, type BatchShare } from '../jobs/batch-memory.js';
 import { readWait } from '../jobs/prefer.js';
 import { readRows, refuseLargeBody } from '../jobs/read-rows.js';
 import { createRowReader } from '../jobs/readers/create-row-reader.js';
 import { Submission } from '../jobs/submission.js';
-import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { toResultsText } from '../schemas/batch.js';
 import { toJobAnswer } from '../schemas/job.js';
 import { ownerOf } from './job-owner.js';
@@ -65,6 +62,7 @@ const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) 
   app.removeAllContentTypeParsers();
   // The body stays a stream: it is never held whole.
   app.addContentTypeParser([...batchTypes], (_request, _payload, done) => done(null));
+  app.addContentTypeParser('*', (_request, _payload, done) => done(refuseType()));
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     try {
       const wait = readWait(request.headers['prefer']);
@@ -124,6 +122,8 @@ async function answerBatch(
   const key = readIdempotencyKey(request.headers['idempotency-key']);
   const { format, bytes } = openBatchBody(request.raw);
   const loaded = app.registry.lease(asked.model, asked.version);
+  // Also held while the rows are stored: until then they are in memory.
+  let share: BatchShare | undefined;
   try {
     const reader = createRowReader(format, { maxRowBytes: options.BODY_LIMIT_BYTES }, loaded);
     const rows = readRows(bytes, reader, { maxBytes, maxRows: options.BATCH_MAX_ROWS });
@@ -131,9 +131,16 @@ async function answerBatch(
     const { arrivedAt, timeoutMs = options.waitMs } = asked.caller;
     const limitMs = Math.min(timeoutMs, options.waitMs);
     // A client that sends a key wants no second job: then the rows are stored first.
-    if (limitMs > 0 && key === undefined) {
-      const answer = await tryNow(app, reply, { ...asked, limitMs }, loaded, submission, options);
-      if (answer !== undefined) return answer;
+    share = limitMs > 0 && key === undefined ? options.memory.open() : undefined;
+    if (share !== undefined) {
+      const toText: ToResultsText = (from, outcomes) => toResultsText(from, outcomes, options.showsProblems);
+      const timed = { ...asked, limitMs };
+      const answer = await answerNow(app.batchPredictor, loaded, timed, submission, share, toText);
+      if (answer !== undefined) {
+        const sent = sendAnswer(reply, loaded, answer, share);
+        share = undefined;
+        return sent;
+      }
     }
     const spec = {
       owner: ownerOf(request),
@@ -152,29 +159,9 @@ async function answerBatch(
     reply.code(202).header('location', `/predict/batch/${job.id}`);
     return toJobAnswer(ended ?? job, 1_000 * options.JOB_TTL_SECONDS);
   } finally {
+    share?.release();
     loaded.release();
   }
-}
-
-/** Undefined if the time or the memory does not suffice. */
-async function tryNow(
-  app: FastifyInstance,
-  reply: FastifyReply,
-  request: BatchRequest,
-  loaded: LoadedVersion,
-  submission: Submission,
-  { memory, showsProblems }: Answering,
-): Promise<Readable | Buffer | undefined> {
-  const share = memory.open();
-  if (share === undefined) return undefined;
-  const toText: ToResultsText = (from, outcomes) => toResultsText(from, outcomes, showsProblems);
-  let answer: BatchAnswer | undefined;
-  try {
-    answer = await answerNow(app.batchPredictor, loaded, request, submission, share, toText);
-  } finally {
-    if (answer === undefined) share.release();
-  }
-  return answer && sendAnswer(reply, loaded, answer, share);
 }
 
 export default batchRoutes;

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { errorCatalogue } from '../errors.js';
+import { errorCatalogue, type ServiceError } from '../errors.js';
 import type { RowOutcome } from '../jobs/batch-predictor.js';
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
@@ -68,18 +68,18 @@ export function toResultLines(from: number, outcomes: readonly RowOutcome[], sho
   return outcomes.map((outcome, k) => `${toResultText(from + k, outcome, showsProblems)}\n`).join('');
 }
 
-/** A row's answer, or its error: as in `Problem`, without the members that are the same for all rows. */
 function toResultText(index: number, outcome: RowOutcome, showsProblems: boolean): string {
-  if (!('error' in outcome)) {
-    return `{"index":${index},${outcome.fieldsJson},"prediction_id":"${outcome.predictionId}"}`;
-  }
-  const { error } = outcome;
+  if ('error' in outcome) return `{"index":${index},"error":${toRowErrorJson(outcome.error, showsProblems)}}`;
+  return `{"index":${index},${outcome.fieldsJson},"prediction_id":"${outcome.predictionId}"}`;
+}
+
+/** The error of a row: as in `Problem`, without the members that are the same for all rows. */
+export function toRowErrorJson(error: ServiceError, showsProblems = true): string {
   const problems = showsProblems ? error.problems : undefined;
-  const text = JSON.stringify({
+  return JSON.stringify({
     code: error.code,
     title: errorCatalogue[error.code].title,
     detail: showsProblems || !error.hasProblems ? error.detail : undefined,
     errors: problems?.length ? problems : undefined,
   });
-  return `{"index":${index},"error":${text}}`;
 }

@@ -139,6 +139,15 @@ describe('POST /predict/batch', () => {
     expect(body.results[2].outputs.variable).toHaveLength(2);
   });
 
+  test.each([
+    ['another type', 'application/vnd.apache.parquet'],
+    ['a type that begins like one', 'application/jsonl'],
+  ])('a body of %s is refused, and the message names the types that are taken', async (_what, type) => {
+    const { status, body } = await post('/predict/batch', 'x', { 'content-type': type });
+    expect([status, body.code]).toEqual([415, 'unsupported_media_type']);
+    expect(body.detail).toBe('Send content-type: application/json, application/x-ndjson or text/csv.');
+  });
+
   test('Prefer: wait=N is applied, up to its limit', async () => {
     const ask = async (prefer: string) =>
       (await post('/predict/batch', { instances: rows(1) }, { prefer })).headers['preference-applied'];

@@ -1,7 +1,8 @@
 import { ServiceError } from '../../errors.js';
+import { describeRowError } from '../../text/row-error.js';
 import { printable } from '../terminal/terminal-text.js';
 import type { ResumePoint } from './output/resume-file.js';
-import { describeRowError, type OutputRow } from './rows/batch-row.js';
+import type { OutputRow } from './rows/batch-row.js';
 
 const maxListed = 10;
 const maxCharacters = 300;

@@ -1,5 +1,5 @@
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
-import { answerRows, chunkRowsOf } from './answer-rows.js';
+import { answerChunk, chunkRowsOf } from './answer-chunk.js';
 import type { InputRow, OutputRow } from './rows/batch-row.js';
 
 /**
@@ -19,7 +19,7 @@ export async function runRows(
     for await (const rows of toChunks(input, chunkRowsOf(loaded))) {
       if (signal.aborted) break;
       const last = running;
-      running = answerRows(loaded, rows, index);
+      running = answerChunk(loaded, rows, index);
       // The `await` of the next round throws the failure.
       running.catch(() => undefined);
       index += rows.length;

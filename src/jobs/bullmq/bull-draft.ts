@@ -1,9 +1,11 @@
 import { ServiceError } from '../../errors.js';
+import { nameOfKey, tagOfOwner } from '../queue/digests.js';
 import type { ChunkSize, Job, JobSpec } from '../queue/job.js';
 import { createJobId } from '../queue/job-id.js';
 import type { Idempotency, JobDraft } from '../queue/job-store.js';
+import { refuseManyJobs, refuseOtherRows } from '../queue/refusals.js';
 import type { ChunkBlobs } from './blobs/chunk-blobs.js';
-import { nameOfKey, tagOfOwner, toRecord } from './job-hash.js';
+import { toRecord } from './job-hash.js';
 import { askTimeoutMs, type JobsRedis, NoAnswerError } from './jobs-redis.js';
 import { listOf, type Reply, textOf } from './scripts/run-script.js';
 import { acceptScript, beginScript, spoolScript } from './scripts/submission-scripts.js';
@@ -30,7 +32,7 @@ export async function openBullDraft(host: DraftHost): Promise<JobDraft> {
   const id = createJobId();
   const [redisTime, open] = await redis.run(beginScript);
   const startedAt = performance.now();
-  if (Number(open) >= maxOpenJobs) throw refuseJob(Number(open));
+  if (Number(open) >= maxOpenJobs) throw refuseManyJobs(Number(open));
   const chunks: (readonly [rows: number, bytes: number])[] = [];
   let firstRow = 0;
   let used = 0;
@@ -86,13 +88,10 @@ export async function openBullDraft(host: DraftHost): Promise<JobDraft> {
           if (earlier !== undefined) return earlier;
           throw new Error('the earlier job was removed meanwhile');
         }
-        case 'conflict': {
-          const detail =
-            'An earlier job has this idempotency-key and other rows: use a new key for other rows.';
-          throw new ServiceError('idempotency_conflict', { detail });
-        }
+        case 'conflict':
+          throw refuseOtherRows();
         case 'full':
-          throw refuseJob(Number(first));
+          throw refuseManyJobs(Number(first));
         default:
           throw new Error('Redis has lost the rows of the draft, or ran its acceptance too late');
       }
@@ -117,11 +116,6 @@ function withFirstRow(firstRow: number, kept: Buffer): Buffer {
 export function readFirstRow(stored: Buffer): { readonly firstRow: number; readonly kept: Buffer } {
   const space = stored.indexOf(0x20);
   return { firstRow: Number(stored.toString('latin1', 0, space)), kept: stored.subarray(space + 1) };
-}
-
-function refuseJob(open: number): ServiceError {
-  const detail = `${open} jobs wait or run already.`;
-  return new ServiceError('overloaded', { detail, retryAfterSeconds: 10 });
 }
 
 function refuseSize(maxBytes: number): ServiceError {

@@ -1,15 +1,17 @@
 import { ServiceError } from '../../errors.js';
 import type { QueueAddress } from '../../redis/connection/queue-client.js';
+import { tagOfOwner } from '../queue/digests.js';
 import type { EndState, Job, JobFailure } from '../queue/job.js';
 import { isJobId } from '../queue/job-id.js';
 import type { JobCounts, JobDraft, JobEvents, JobStore, RunChunk } from '../queue/job-store.js';
+import { toStoreError } from '../queue/refusals.js';
 import type { ChunkBlobs } from './blobs/chunk-blobs.js';
 import { FolderBlobs } from './blobs/folder-blobs.js';
 import { RedisBlobs } from './blobs/redis-blobs.js';
 import { openBullDraft } from './bull-draft.js';
 import { BullJobWorker } from './bull-job-worker.js';
 import { ChunkQueue } from './chunk-queue.js';
-import { readJob, tagOfOwner } from './job-hash.js';
+import { readJob } from './job-hash.js';
 import { JobsRedis } from './jobs-redis.js';
 import { findLosses, type Loss } from './losses.js';
 import { Revocations } from './revocations.js';
@@ -50,8 +52,8 @@ export class BullJobStore implements JobStore {
   constructor(options: BullJobStoreOptions) {
     this.#options = options;
     const redis = new JobsRedis(options.address, options.prefix ?? jobsPrefix);
-    const near = new RedisBlobs(options.maxRedisBytes);
-    const blobs = options.dir === undefined ? near : new FolderBlobs(options.dir, near);
+    const inRedis = new RedisBlobs(options.maxRedisBytes);
+    const blobs = options.dir === undefined ? inRedis : new FolderBlobs(options.dir, inRedis);
     const queue = new ChunkQueue(redis);
     this.#redis = redis;
     this.#blobs = blobs;
@@ -103,7 +105,13 @@ export class BullJobStore implements JobStore {
       const entries = await this.#redis.run(listScript, tagOfOwner(owner), limit, before);
       return entries.flatMap((entry) => {
         const [id, hash] = listOf(entry);
-        return readJob(textOf(id), hash) ?? [];
+        try {
+          return readJob(textOf(id), hash) ?? [];
+        } catch (error) {
+          // A damaged job does not hide the others.
+          this.#options.events.onTrouble(error);
+          return [];
+        }
       });
     });
   }
@@ -160,11 +168,9 @@ export class BullJobStore implements JobStore {
     try {
       return await work();
     } catch (cause) {
-      if (cause instanceof ServiceError) throw cause;
-      if (this.#redis.isNewTrouble()) this.#options.events.onTrouble(cause);
-      const detail =
-        'The server cannot keep jobs now: send fewer rows with `prefer: wait=N`, or try again later.';
-      throw new ServiceError('jobs_unavailable', { detail, retryAfterSeconds: 5, cause });
+      const isNew = !(cause instanceof ServiceError) && this.#redis.isNewTrouble();
+      if (isNew) this.#options.events.onTrouble(cause);
+      throw toStoreError(cause);
     }
   }
 }

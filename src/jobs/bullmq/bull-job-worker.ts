@@ -5,6 +5,7 @@ import {
   type QueueAddress,
   type QueueClient,
 } from '../../redis/connection/queue-client.js';
+import { maxRunning } from '../queue/attempts.js';
 import type { EndState, JobFailure } from '../queue/job.js';
 import type { JobEvents, RunChunk } from '../queue/job-store.js';
 import type { ChunkBlobs } from './blobs/chunk-blobs.js';
@@ -26,8 +27,6 @@ export interface BullJobWorkerOptions {
   readonly end: (id: string, state: EndState, failure?: JobFailure) => Promise<boolean>;
 }
 
-/** Chunks that a process runs at the same time: one is read or written while the other one runs. */
-const maxRunning = 2;
 /** A process renews the lock of a chunk that it runs. Without it the chunk is run again, at the next check. */
 const lockMs = 10_000;
 const checkLocksEveryMs = 5_000;

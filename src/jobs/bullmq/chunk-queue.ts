@@ -1,4 +1,5 @@
 import { Queue } from 'bullmq';
+import { firstPauseMs, maxAttempts } from '../queue/attempts.js';
 import type { JobsRedis } from './jobs-redis.js';
 import { bullPrefix, queueName } from './scripts/script-parts.js';
 
@@ -8,9 +9,6 @@ export interface ChunkEntry {
   readonly chunk: number;
 }
 
-/** After this many failed attempts to run a chunk, its job has failed. */
-export const maxAttempts = 5;
-const firstPauseMs = 1_000;
 /** BullMQ logs what it does in a stream of Redis, which nobody reads. */
 const maxLogEntries = 100;
 

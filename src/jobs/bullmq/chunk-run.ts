@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { messageOf, ServiceError } from '../../errors.js';
+import { toFailure } from '../queue/attempts.js';
 import type { EndState, JobFailure, JobSpec } from '../queue/job.js';
 import { type ChunkResults, type JobEvents, JobFailedError, type RunChunk } from '../queue/job-store.js';
 import { type ChunkBlobs, LostBlobError } from './blobs/chunk-blobs.js';
 import { readFirstRow } from './bull-draft.js';
-import { type ChunkEntry, type ChunkQueue, maxAttempts } from './chunk-queue.js';
-import { DamagedJobError, lostFailure, readJob, readRecord } from './job-hash.js';
+import type { ChunkEntry, ChunkQueue } from './chunk-queue.js';
+import { lostFailure, readJob, readRecord } from './job-hash.js';
 import type { JobsRedis } from './jobs-redis.js';
 import { bytesOf, listOf, textOf } from './scripts/run-script.js';
 import { answerScript, claimScript } from './scripts/work-scripts.js';
@@ -74,7 +74,7 @@ export class ChunkRun {
       if (this.#host.closing.aborted) return 'given back';
       // The job has been cancelled.
       if (this.#claim.destroyed) return 'done';
-      const failure = this.#toFailure(error);
+      const failure = toFailure(error, this.#attempts);
       if (failure === undefined) throw error;
       await this.#persist(() => this.#host.end(this.job, 'failed', failure));
       return 'done';
@@ -106,7 +106,7 @@ export class ChunkRun {
     try {
       return await run({ job, firstRow, rows, claim: this.#claim });
     } catch (error) {
-      if (!this.#claim.destroyed && this.#toFailure(error) === undefined)
+      if (!this.#claim.destroyed && toFailure(error, this.#attempts) === undefined)
         events.onRetry(job, this.#chunk, error);
       throw error;
     }
@@ -148,16 +148,5 @@ export class ChunkRun {
       }
       await pause(ms, undefined, { signal: this.#host.closing });
     }
-  }
-
-  /** Undefined if the chunk is to be run again. */
-  #toFailure(error: unknown): JobFailure | undefined {
-    if (error instanceof JobFailedError) return error.failure;
-    if (error instanceof LostBlobError || error instanceof DamagedJobError) {
-      return { code: 'internal', detail: `The stored job cannot be read: ${error.message}.` };
-    }
-    if (this.#attempts + 1 < maxAttempts) return undefined;
-    if (error instanceof ServiceError) return { code: error.code, detail: error.detail ?? messageOf(error) };
-    return { code: 'internal', detail: 'The server failed.' };
   }
 }

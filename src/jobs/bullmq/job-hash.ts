@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { type ErrorCode, errorCatalogue } from '../../errors.js';
+import { toErrorCode } from '../../errors.js';
 import type { Job, JobFailure, JobSpec, JobState } from '../queue/job.js';
+import { DamagedJobError } from '../queue/refusals.js';
 import { listOf, type Reply, textOf } from './scripts/run-script.js';
 
 const RecordSchema = Type.Object({
@@ -35,28 +35,12 @@ const HashSchema = Type.Object({
 });
 type JobHash = Static<typeof HashSchema>;
 
-/** The hash of a job in Redis does not have the form that the store has written. */
-export class DamagedJobError extends Error {
-  override readonly name = 'DamagedJobError';
-}
-
 /** The failure of a job whose bytes Redis has removed. */
 export const lostFailure: JobFailure = {
   code: 'internal',
   detail:
     'Redis has removed rows or results of the job: it evicts keys, or was emptied. Submit the rows again.',
 };
-
-/** The owner as keys of Redis name it: an id may hold any letters. */
-export function tagOfOwner(owner: string): string {
-  return createHash('sha256').update(owner).digest('hex').slice(0, 16);
-}
-
-export function nameOfKey(owner: string, key: string): string {
-  return createHash('sha256')
-    .update(JSON.stringify([owner, key]))
-    .digest('hex');
-}
 
 export function toRecord({ owner, model, version, identity, requestId }: JobSpec): string {
   return JSON.stringify({ owner, model, version, identity, requestId });
@@ -103,7 +87,7 @@ function toJob(id: string, hash: JobHash, stored: number): Job {
 }
 
 function toFailure({ code, detail }: Static<typeof FailureSchema>): JobFailure {
-  return { code: Object.hasOwn(errorCatalogue, code) ? (code as ErrorCode) : 'internal', detail };
+  return { code: toErrorCode(code), detail };
 }
 
 function parse(text: string): unknown {

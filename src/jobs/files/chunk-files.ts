@@ -3,10 +3,13 @@ import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promi
 import { join } from 'node:path';
 import type { ChunkSize } from '../queue/job.js';
 import type { ChunkResults } from '../queue/job-store.js';
+import { DamagedJobError } from '../queue/refusals.js';
 import { ifThere } from './job-folders.js';
-import { DamagedJobError } from './job-record.js';
 
-/** The head of a file of results: the two counts and the bytes of the lines, filled up with spaces, so that it can be read without the rest. */
+/**
+ * The head of a file of results: the two counts and the bytes of the lines. It is filled up with spaces, so that it can
+ * be read without the rest.
+ */
 const headBytes = 48;
 
 export interface ChunkCounts {
@@ -53,15 +56,19 @@ export async function readRows(
 }
 
 /**
- * Writes the results of a chunk, which survive a power cut. If another process has written them, its results stay.
- * Returns false if the job's folder is not there any more.
+ * Writes the results of a chunk, which survive a power cut. `earlier`: another process has written them, and its results
+ * stay. `gone`: the job's folder is not there any more.
  */
-export async function writeResults(folder: string, chunk: number, results: ChunkResults): Promise<boolean> {
+export async function writeResults(
+  folder: string,
+  chunk: number,
+  results: ChunkResults,
+): Promise<'written' | 'earlier' | 'gone'> {
   const { lines, completed, failed } = results;
   const path = pathOf(folder, chunk);
   const draft = join(folder, 'results', `.${randomUUID()}`);
   const created = await ifThere(createDraft(folder, draft));
-  if (created === undefined) return false;
+  if (created === undefined) return 'gone';
   try {
     // Not `writev`, which writes a part of the bytes if the disk is full, and throws nothing.
     await created.writeFile(`${completed} ${failed} ${lines.length}`.padEnd(headBytes - 1).concat('\n'));
@@ -75,9 +82,9 @@ export async function writeResults(folder: string, chunk: number, results: Chunk
   }
   if ((await readCounts(folder, chunk)) !== undefined) {
     await rm(draft, { force: true });
-    return true;
+    return 'earlier';
   }
-  return (await ifThere(rename(draft, path).then(() => true))) ?? false;
+  return (await ifThere(rename(draft, path).then(() => 'written' as const))) ?? 'gone';
 }
 
 async function createDraft(folder: string, draft: string): Promise<FileHandle> {

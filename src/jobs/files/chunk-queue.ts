@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
+import { DamagedJobError } from '../queue/refusals.js';
 import { listAnswered, placeChunks, readCounts, readRows } from './chunk-files.js';
 import { claimChunk } from './claims.js';
 import { ifThere, type JobFolders } from './job-folders.js';
-import { DamagedJobError, readEnd, readRecord } from './job-record.js';
+import { readEnd, readRecord } from './job-record.js';
 import type { OpenJob, OpenJobs } from './open-jobs.js';
 import type { WorkerPresence } from './worker-presence.js';
 

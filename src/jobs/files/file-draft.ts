@@ -1,11 +1,12 @@
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, rm, statfs } from 'node:fs/promises';
 import { syncFolder } from '../../files/replace-file.js';
+import { nameOfKey } from '../queue/digests.js';
 import type { ChunkSize, Job } from '../queue/job.js';
 import { createJobId } from '../queue/job-id.js';
 import type { JobDraft } from '../queue/job-store.js';
 import { openRows } from './chunk-files.js';
-import { acceptDraft, nameOfKey, reserveKey } from './idempotency-keys.js';
+import { acceptDraft, reserveKey } from './idempotency-keys.js';
 import { type JobFolders, nameOfJob } from './job-folders.js';
 import { writeRecord } from './job-record.js';
 

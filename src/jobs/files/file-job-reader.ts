@@ -1,11 +1,14 @@
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { codeOf, toErrorCode } from '../../errors.js';
 import { syncFolder } from '../../files/replace-file.js';
-import { countRows, type EndState, type Job, type JobFailure } from '../queue/job.js';
+import { tagOfOwner } from '../queue/digests.js';
+import type { EndState, Job, JobFailure } from '../queue/job.js';
 import { type ChunkCounts, listAnswered, readCounts, readResultLines } from './chunk-files.js';
-import { ifThere, type JobFolders, tagOfOwner } from './job-folders.js';
-import { type JobEnd, type JobRecord, readEnd, readRecord, toErrorCode, writeEnd } from './job-record.js';
+import { ifThere, type JobFolders } from './job-folders.js';
+import { type JobEnd, type JobRecord, readEnd, readRecord, writeEnd } from './job-record.js';
 
 /** Jobs whose counts are remembered, so that a client that polls does not read all files of results each time. */
 const maxRemembered = 64;
@@ -75,17 +78,19 @@ export class FileJobReader {
     return undefined;
   }
 
-  /** Ends a job, and returns it; undefined if it is not open. */
+  /** Ends a job, and returns it; undefined if it is not open, or if another process ends it. */
   async end(name: string, state: EndState, failure?: JobFailure): Promise<Job | undefined> {
     const folder = this.#folders.open(name);
     const record = await readRecord(folder);
-    if (record === undefined) return undefined;
+    if (record === undefined || !(await beginEnd(folder))) return undefined;
     const startedAt = await readStart(folder, record);
+    const isShort = state === 'completed' && (await listAnswered(folder)).length < record.chunks.length;
     const end: JobEnd = {
       state,
       endedAt: Math.max(Date.now(), startedAt ?? 0),
       ...(startedAt !== undefined && { startedAt }),
       ...(failure && { failure }),
+      ...(isShort && lostResults),
     };
     // A process that was killed here has ended the job: the next one moves the folder.
     const written = (await readEnd(folder)) ?? end;
@@ -97,11 +102,11 @@ export class FileJobReader {
     this.#counts.delete(folder);
     // From here on no process writes results of the job.
     const counts = await this.#count(target).catch(() => ({ completedRows: 0, failedRows: 0 }));
-    const last = { ...written, ...(isShort(written, record, counts) && lostResults), counts };
+    const last = { ...written, counts };
     await writeEnd(target, last);
     // Only the results are needed from now on.
-    await rm(join(target, 'rows.ndjson'), { recursive: true, force: true });
-    await rm(join(target, 'claims'), { recursive: true, force: true });
+    for (const part of ['rows.ndjson', 'claims', 'ending'])
+      await rm(join(target, part), { recursive: true, force: true });
     return await this.#readEnded(target, record, last);
   }
 
@@ -137,18 +142,30 @@ export class FileJobReader {
   }
 }
 
+/** The end of a job whose files of results were removed while it ran. */
 const lostResults = {
   state: 'failed' as const,
   failure: { code: 'internal', detail: 'Stored results of the job are gone.' },
 };
 
-/** Whether a job that should have all its results has fewer: files were removed while it ran. */
-function isShort(
-  { state }: JobEnd,
-  record: JobRecord,
-  { completedRows, failedRows }: Pick<Job, 'completedRows' | 'failedRows'>,
-): boolean {
-  return state === 'completed' && completedRows + failedRows < countRows(record);
+/** A process that ends a job needs some milliseconds: one that takes longer was killed. */
+const maxEndMs = 2_000;
+const lookMs = 20;
+
+/** Returns true for the one process that is to end a job; the others wait for it. */
+async function beginEnd(folder: string): Promise<boolean> {
+  const mark = join(folder, 'ending');
+  for (let waited = 0; waited < maxEndMs; waited += lookMs) {
+    try {
+      await mkdir(mark, { mode: 0o700 });
+      return true;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return false;
+      if (codeOf(error) !== 'EEXIST') throw error;
+    }
+    await pause(lookMs);
+  }
+  return true;
 }
 
 /** When the first chunk was claimed: the folder of claims is created then. */

@@ -1,14 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { codeOf, ServiceError } from '../../errors.js';
-import { type EndState, hasEnded, type Job, type JobFailure } from '../queue/job.js';
+import type { EndState, Job, JobFailure } from '../queue/job.js';
 import { isJobId } from '../queue/job-id.js';
 import type { JobCounts, JobDraft, JobEvents, JobStore, RunChunk } from '../queue/job-store.js';
+import { refuseManyJobs, toStoreError } from '../queue/refusals.js';
 import { openDraft } from './file-draft.js';
 import { FileJobReader } from './file-job-reader.js';
 import { FileJobWorker } from './file-job-worker.js';
 import { FolderWatch } from './folder-watch.js';
 import { ifThere, JobFolders, nameOfJob } from './job-folders.js';
-import { DamagedJobError } from './job-record.js';
 import { OpenJobs } from './open-jobs.js';
 import { removeExpired } from './sweep.js';
 import { WorkerPresence } from './worker-presence.js';
@@ -72,10 +72,7 @@ export class FileJobStore implements JobStore {
     return this.#attempt(async () => {
       await this.#begin();
       const busy = this.#jobs.size + this.#drafts;
-      if (busy >= this.#options.maxOpenJobs || this.#drafts >= maxDrafts) {
-        const detail = `${busy} jobs arrive, wait or run already.`;
-        throw new ServiceError('overloaded', { detail, retryAfterSeconds: 10 });
-      }
+      if (busy >= this.#options.maxOpenJobs || this.#drafts >= maxDrafts) throw refuseManyJobs(busy);
       this.#drafts += 1;
       let isOpen = true;
       const leave = (): void => {
@@ -180,26 +177,22 @@ export class FileJobStore implements JobStore {
     this.#sweeper = setInterval(sweep, sweepEveryMs).unref();
   }
 
-  /** Returns false if the job has ended already. */
+  /** Returns false if the job has ended already, or in another state. */
   async #end(name: string, state: EndState, failure?: JobFailure): Promise<boolean> {
     // If the disk fails now, the next scan finds the job again.
     this.#jobs.remove(name);
     const ended = await this.#reader.end(name, state, failure);
     if (ended === undefined) return false;
     this.#options.events.onEnd(ended);
-    return hasEnded(ended);
+    return ended.state === state;
   }
 
   async #attempt<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (cause) {
-      if (cause instanceof ServiceError) throw cause;
-      this.#options.events.onTrouble(cause);
-      if (cause instanceof DamagedJobError) throw new ServiceError('internal', { cause });
-      const detail =
-        'The server cannot keep jobs now: send fewer rows with `prefer: wait=N`, or try again later.';
-      throw new ServiceError('jobs_unavailable', { detail, retryAfterSeconds: 5, cause });
+      if (!(cause instanceof ServiceError)) this.#options.events.onTrouble(cause);
+      throw toStoreError(cause);
     }
   }
 }

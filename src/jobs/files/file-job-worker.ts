@@ -1,12 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { codeOf, messageOf, ServiceError } from '../../errors.js';
+import { codeOf } from '../../errors.js';
+import { firstPauseMs, maxRunning, toFailure } from '../queue/attempts.js';
 import type { EndState, JobFailure } from '../queue/job.js';
 import { type JobEvents, JobFailedError, type RunChunk } from '../queue/job-store.js';
+import { DamagedJobError } from '../queue/refusals.js';
 import { writeResults } from './chunk-files.js';
 import { ChunkQueue, type ClaimedChunk } from './chunk-queue.js';
 import { releaseChunk } from './claims.js';
 import type { JobFolders } from './job-folders.js';
-import { DamagedJobError, type JobRecord } from './job-record.js';
+import type { JobRecord } from './job-record.js';
 import type { OpenJob, OpenJobs } from './open-jobs.js';
 import type { WorkerPresence } from './worker-presence.js';
 
@@ -18,11 +20,6 @@ export interface FileJobWorkerOptions {
   readonly end: (name: string, state: EndState, failure?: JobFailure) => Promise<boolean>;
 }
 
-/** Chunks that a process runs at the same time: one is read or written while the other one runs. */
-const maxRunning = 2;
-/** After this many failed attempts to run a chunk, its job has failed. */
-const maxAttempts = 5;
-const firstPauseMs = 1_000;
 /** The longest pause after a failure of the disk. */
 const maxTroublePauseMs = 30_000;
 /** A job whose version this process lacks is left to others for so long: in a rolling release only some have it. */
@@ -44,7 +41,7 @@ export class FileJobWorker {
     const { folders, jobs, presence, end } = options;
     this.#queue = new ChunkQueue(folders, jobs, presence, {
       onAnswered: async ({ name }) => void (await end(name, 'completed')),
-      onFault: (job, error) => this.#suffer(job, error),
+      onFault: (job, error) => this.#handleFault(job, error),
     });
   }
 
@@ -84,7 +81,7 @@ export class FileJobWorker {
   }
 
   /** The files of a job cannot be used now, or are damaged. Other jobs go on meanwhile. */
-  async #suffer(job: OpenJob, error: unknown): Promise<void> {
+  async #handleFault(job: OpenJob, error: unknown): Promise<void> {
     const { events, end, folders } = this.#options;
     events.onTrouble(error);
     if (passing.has(codeOf(error))) {
@@ -95,9 +92,9 @@ export class FileJobWorker {
     try {
       await end(job.name, 'failed', { code: 'internal', detail: 'The files of the job are damaged.' });
     } catch (cause) {
-      // Not even its record can be read.
       events.onTrouble(cause);
-      await folders.setAside(job.name);
+      // Not even its record can be read. Another fault passes: the next scan finds the job again.
+      if (cause instanceof DamagedJobError) await folders.setAside(job.name);
     }
   }
 
@@ -121,18 +118,24 @@ export class FileJobWorker {
     const firstRow = job.places[chunk]?.firstRow ?? 0;
     try {
       const results = await run({ job: record, firstRow, rows, claim: job.claim });
-      if (!(await writeResults(folder, chunk, results))) return;
+      const outcome = await writeResults(folder, chunk, results);
+      if (outcome === 'gone') return;
       job.answered.add(chunk);
       job.troubles = 0;
-      events.onChunk(record, results);
+      if (outcome === 'written') events.onChunk(record, results);
       if (job.answered.size === record.chunks.length) await end(job.name, 'completed');
     } catch (error) {
       if (job.claim.destroyed) return;
-      if (error instanceof DamagedJobError || isSystemError(error)) return await this.#suffer(job, error);
-      if (error instanceof JobFailedError && error.isLocal && (await this.#leavesToOthers(job))) return;
+      if (error instanceof DamagedJobError || isSystemError(error))
+        return await this.#handleFault(job, error);
+      if (error instanceof JobFailedError && error.isLocal) {
+        if (!(await this.#leavesToOthers(job))) await end(job.name, 'failed', error.failure);
+        return;
+      }
       const attempt = job.attempts.get(chunk) ?? 0;
-      if (error instanceof JobFailedError || attempt + 1 >= maxAttempts) {
-        await end(job.name, 'failed', toFailure(error));
+      const failure = toFailure(error, attempt);
+      if (failure !== undefined) {
+        await end(job.name, 'failed', failure);
         return;
       }
       job.pausedUntil = performance.now() + firstPauseMs * 2 ** attempt;
@@ -162,9 +165,3 @@ const passing = new Set([
   'EACCES',
   'EPERM',
 ]);
-
-function toFailure(error: unknown): JobFailure {
-  if (error instanceof JobFailedError) return error.failure;
-  if (error instanceof ServiceError) return { code: error.code, detail: error.detail ?? messageOf(error) };
-  return { code: 'internal', detail: 'The server failed.' };
-}

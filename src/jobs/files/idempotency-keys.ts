@@ -1,20 +1,14 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { codeOf, ServiceError } from '../../errors.js';
+import { codeOf } from '../../errors.js';
 import { syncFolder } from '../../files/replace-file.js';
+import { refuseOtherRows } from '../queue/refusals.js';
 import { ifThere, type JobFolders } from './job-folders.js';
 
 /** A key whose job and draft are both gone for this long was left by a process that was killed while it removed the job. */
 const maxRemovalMs = 5_000;
 const retryMs = 20;
-
-/** The file of an owner's key. The key itself may be long, or no name of a file. */
-export function nameOfKey(owner: string, key: string): string {
-  return createHash('sha256')
-    .update(JSON.stringify([owner, key]))
-    .digest('hex');
-}
 
 /** A submission that is whole: its draft has all rows and its record. */
 export interface WholeDraft {
@@ -43,9 +37,7 @@ export async function reserveKey(
     if (earlier !== undefined) {
       if ((await exists(earlier.job)) || (await acceptDraft(folders, earlier))) {
         if (earlier.digest === own.digest) return earlier.job;
-        const detail =
-          'An earlier job has this idempotency-key and other rows: use a new key for other rows.';
-        throw new ServiceError('idempotency_conflict', { detail });
+        throw refuseOtherRows();
       }
     }
     const stats = await ifThere(stat(path));

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../../errors.js';
+import { tagOfOwner } from '../queue/digests.js';
 
 /**
  * The folders of the embedded store:
@@ -11,7 +11,7 @@ import { codeOf } from '../../errors.js';
  *     ended/    the same, with end.json as well
  *     keys/     idempotency keys: a file each, which names its job
  *     damaged/  jobs whose record cannot be read
- *     workers/  processes that run chunks: a file each, touched while the process lives
+ *     workers/  processes that run chunks: a file each, written again while the process lives
  *
  * A job changes its state when its folder is renamed, which is atomic.
  */
@@ -83,10 +83,6 @@ export class JobFolders {
 /** The name of a job's folder: its id, and its owner, so that another owner does not find it. */
 export function nameOfJob(id: string, owner: string): string {
   return `${id}.${tagOfOwner(owner)}`;
-}
-
-export function tagOfOwner(owner: string): string {
-  return createHash('sha256').update(owner).digest('hex').slice(0, 16);
 }
 
 /** The parts of a folder's name; undefined for a name of another form. */

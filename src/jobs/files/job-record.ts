@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { type ErrorCode, errorCatalogue } from '../../errors.js';
 import { replaceFile } from '../../files/replace-file.js';
+import { DamagedJobError } from '../queue/refusals.js';
 import { ifThere } from './job-folders.js';
 
 /** `job.json`: written when the job is accepted, and never changed. */
@@ -39,11 +39,6 @@ const EndSchema = Type.Object({
 });
 export type JobEnd = Static<typeof EndSchema>;
 
-/** A file of the store does not have the form that the store has written. */
-export class DamagedJobError extends Error {
-  override readonly name = 'DamagedJobError';
-}
-
 /** Undefined if the folder is not there. Throws `DamagedJobError`. */
 export async function readRecord(folder: string): Promise<JobRecord | undefined> {
   return await readJson(join(folder, 'job.json'), RecordSchema);
@@ -60,10 +55,6 @@ export async function readEnd(folder: string): Promise<JobEnd | undefined> {
 
 export async function writeEnd(folder: string, end: JobEnd): Promise<void> {
   await replaceFile(join(folder, 'end.json'), toBytes(end), 0o600);
-}
-
-export function toErrorCode(text: string): ErrorCode {
-  return Object.hasOwn(errorCatalogue, text) ? (text as ErrorCode) : 'internal';
 }
 
 async function readJson<T extends typeof RecordSchema | typeof EndSchema>(

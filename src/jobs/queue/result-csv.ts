@@ -1,4 +1,6 @@
-import { ServiceError } from '../../errors.js';
+import { type Problem, ServiceError } from '../../errors.js';
+import { toCell } from '../../text/csv-cell.js';
+import { describeRowError } from '../../text/row-error.js';
 import { nextTurnAlone } from '../../time/slices.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -9,11 +11,18 @@ interface Column {
   readonly path: readonly string[];
 }
 
+/** The error of a row as its result line has it. */
+interface StoredError {
+  readonly code: string;
+  readonly title: string;
+  readonly detail?: string;
+  readonly errors?: readonly Problem[];
+}
+
 /** Members of a result that stand at the ends of a record. */
 const fixed = new Set(['index', 'prediction_id', 'error']);
 /** Rows that are converted in one turn of the event loop. */
 const rowsInTurn = 256;
-const needsQuotes = /[",\r\n]|^$/;
 
 /**
  * Converts result lines to CSV with a header (RFC 4180): `index`, the answer, `error`, `prediction_id`. The columns of
@@ -29,7 +38,7 @@ export async function* toCsv(open: () => AsyncIterable<Buffer>): AsyncGenerator<
     for (const result of readResults(piece)) {
       text += String(result['index']);
       for (const { path } of columns) text += `,${toCell(path.reduce(member, result as unknown))}`;
-      text += `,${describeError(result['error'] as Json | undefined)},${toCell(result['prediction_id'])}\n`;
+      text += `,${toErrorCell(result['error'] as Json | undefined)},${toCell(result['prediction_id'])}\n`;
       rows += 1;
       if (rows % rowsInTurn > 0) continue;
       yield text;
@@ -76,18 +85,9 @@ function member(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Json)[name] : undefined;
 }
 
-/** The problems of a row in one cell. */
-function describeError(error: Json | undefined): string {
+/** The error of a row in one cell. */
+function toErrorCell(error: Json | undefined): string {
   if (error === undefined) return '';
-  const problems = (error['errors'] ?? []) as readonly { pointer: string; message: string }[];
-  const listed = problems.map(({ pointer, message }) => `${pointer} ${message}`.trim()).join('; ');
-  return toCell(`${error['code']}: ${listed || error['detail'] || error['title']}`);
-}
-
-/** An empty text is quoted, since an empty field is null. */
-function toCell(value: unknown): string {
-  if (value === undefined || value === null) return '';
-  const text = String(value);
-  if (typeof value === 'string' && needsQuotes.test(text)) return `"${text.replaceAll('"', '""')}"`;
-  return text;
+  const { code, detail, title: message, errors: problems } = error as unknown as StoredError;
+  return toCell(describeRowError({ code, detail, message, problems }));
 }

@@ -1,4 +1,4 @@
-import { errorCatalogue, ServiceError } from '../../errors.js';
+import { ServiceError, toErrorCode } from '../../errors.js';
 
 const newline = 0x0a;
 const space = 0x20;
@@ -37,6 +37,5 @@ export function* readLines(chunk: Buffer): Generator<Buffer | ServiceError> {
 
 function readFailure(line: Buffer): ServiceError {
   const { code, detail } = JSON.parse(line.toString('utf8', 1)) as { code: string; detail?: string };
-  const known = Object.hasOwn(errorCatalogue, code) ? (code as keyof typeof errorCatalogue) : 'internal';
-  return new ServiceError(known, detail === undefined ? {} : { detail });
+  return new ServiceError(toErrorCode(code), detail === undefined ? {} : { detail });
 }

@@ -1,4 +1,4 @@
-import { isAlive, machine, startOf } from '../../files/file-owner.js';
+import { machine, startOf, stateOf } from '../../files/file-owner.js';
 
 /** `sardonyx-copy.4711.123456.0a1b2c3d.AbC123`: process id, start of the process, machine, random characters. */
 const pattern = /^sardonyx-copy\.(\d+)\.(\d+)\.([0-9a-f]{8})\.[A-Za-z0-9]{6}$/;
@@ -11,8 +11,7 @@ export function copyPrefix(): string {
 export function stateOfOwner(name: string): 'ended' | 'alive' | 'unknown' | undefined {
   const [, pid, start, owner] = pattern.exec(name) ?? [];
   if (pid === undefined) return undefined;
-  if (owner !== machine()) return 'unknown';
-  const started = startOf(Number(pid));
-  const isOwner = started === undefined ? isAlive(Number(pid)) : started === start;
-  return isOwner ? 'alive' : 'ended';
+  if (owner === undefined || start === undefined) return undefined;
+  // A start of 0 is that of a system without /proc.
+  return stateOf({ machine: owner, pid: Number(pid), start: start === '0' ? undefined : start });
 }

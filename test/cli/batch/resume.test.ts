@@ -10,7 +10,7 @@ import { readPlan } from '../../../src/cli/batch/plan/batch-plan.js';
 import { runBatch } from '../../../src/cli/batch/run-batch.js';
 import { loadOne } from '../../../src/cli/loading/load-one.js';
 import { parseCommand } from '../../../src/cli/terminal/command.js';
-import { readStart } from '../../../src/process/process-life.js';
+import { machine, startOf } from '../../../src/files/file-owner.js';
 import { runBatchCommand } from '../../helpers/batch-cli.js';
 import { linearRegression } from '../../helpers/onnx-models.js';
 import { createRegistryFolder } from '../../helpers/registry-folder.js';
@@ -174,10 +174,10 @@ test('a part without its point, or with a damaged one, is refused', async () => 
   expect((await run(argv)).err).toContain('out.csv.part is shorter than');
   const point = JSON.parse(String(await readFile(at('out.csv.part.json'))));
   await runUntil(10, [...argv, '--restart']);
-  const started = await readStart(process.ppid);
-  const writePoint = (other: object) =>
-    writeFile(at('out.csv.part.json'), JSON.stringify({ ...point, pid: process.ppid, ...other }));
-  await writePoint({ started });
+  const parent = { machine: machine(), pid: process.ppid };
+  const writePoint = (start: string | undefined) =>
+    writeFile(at('out.csv.part.json'), JSON.stringify({ ...point, process: { ...parent, start } }));
+  await writePoint(startOf(process.ppid));
   const before = await readFile(at('out.csv.part'));
   for (const more of [[], ['--restart'], ['--restart', '--force']]) {
     const { code, err } = await run([...argv, ...more]);
@@ -188,7 +188,7 @@ test('a part without its point, or with a damaged one, is refused', async () => 
   expect((await runBatchCommand(registry.path, piped, 'x\n1\n')).err).toContain('is in use by process');
   expect(await readFile(at('out.csv.part'))).toEqual(before);
   // A later process has got the id of the run.
-  await writePoint({ started: '1' });
+  await writePoint('1');
   expect((await run(argv)).err).toContain('goes on after');
 });
 

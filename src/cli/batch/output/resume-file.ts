@@ -1,10 +1,9 @@
 import { readFile, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { codeOf, RefusedError } from '../../../errors.js';
+import { ownMark, stateOf } from '../../../files/file-owner.js';
 import { replaceFile } from '../../../files/replace-file.js';
-import { readStart } from '../../../process/process-life.js';
 
 /** What must be equal for a run to go on where another one stopped. */
 const Identity = Type.Object({
@@ -19,10 +18,12 @@ const Identity = Type.Object({
 const Resume = Type.Object({
   version: Type.Literal(1),
   identity: Identity,
-  pid: Type.Integer({ minimum: 1 }),
-  /** Tells the process from a later one with the same id. */
-  started: Type.Union([Type.String(), Type.Null()]),
-  host: Type.String(),
+  /** The process that writes the part: a `ProcessMark`. */
+  process: Type.Object({
+    machine: Type.String(),
+    pid: Type.Integer({ minimum: 1 }),
+    start: Type.Optional(Type.String()),
+  }),
   rows: Type.Integer({ minimum: 0 }),
   bytes: Type.Integer({ minimum: 0 }),
   columns: Type.Union([Type.Array(Type.String()), Type.Null()]),
@@ -62,17 +63,15 @@ const pointOf = (part: string) => `${part}.json`;
 export async function refuseInUse(part: string): Promise<void> {
   const path = pointOf(part);
   const found = parse((await readText(path)) ?? '');
-  if (found === undefined || found.pid === process.pid || found.host !== hostname()) return;
-  if (!(await isRunning(found))) return;
+  if (found === undefined || found.process.pid === process.pid || stateOf(found.process) !== 'alive') return;
   const remedy = `end that process, or remove ${part} and ${path} if it does something else`;
-  throw new RefusedError(`${part} is in use by process ${found.pid}: ${remedy}`);
+  throw new RefusedError(`${part} is in use by process ${found.process.pid}: ${remedy}`);
 }
 
 /** The file beside `part` that says how far a run has come. It is replaced atomically, after the part is on the disk. */
 export function createResumeFile(part: string, identity: RunIdentity): ResumeFile {
   const path = pointOf(part);
   const startAnew = '--restart begins anew';
-  let started: ReturnType<typeof readStart> | undefined;
   return {
     async read() {
       const text = await readText(path);
@@ -99,9 +98,7 @@ export function createResumeFile(part: string, identity: RunIdentity): ResumeFil
       return found;
     },
     async write(point) {
-      started ??= readStart(process.pid);
-      const writer = { pid: process.pid, started: (await started) ?? null, host: hostname() };
-      const whole = { version: 1, identity, ...writer, ...point };
+      const whole = { version: 1, identity, process: ownMark(), ...point };
       await replaceFile(path, Buffer.from(`${JSON.stringify(whole)}\n`), 0o644);
     },
     remove: () => rm(path, { force: true }),
@@ -124,11 +121,6 @@ function describeOther(earlier: RunIdentity, now: RunIdentity): string | undefin
   if (other !== undefined) return subjects[other];
   if (earlier.options === now.options) return undefined;
   return `its options were ${earlier.options}, and those of this command are ${now.options}`;
-}
-
-async function isRunning({ pid, started }: Static<typeof Resume>): Promise<boolean> {
-  const found = await readStart(pid);
-  return found !== undefined && (found === null || found === started);
 }
 
 function parse(text: string): Static<typeof Resume> | undefined {

@@ -1,7 +1,10 @@
-import { errorCatalogue, ServiceError } from '../../../errors.js';
+import { ServiceError } from '../../../errors.js';
 import type { Prediction } from '../../../models/tasks/task.js';
+import { toRowErrorJson } from '../../../schemas/batch.js';
+import { toCell } from '../../../text/csv-cell.js';
+import { describeRowError } from '../../../text/row-error.js';
 import type { AnswerColumn } from '../rows/answer-columns.js';
-import { describeRowError, type OutputRow } from '../rows/batch-row.js';
+import type { OutputRow } from '../rows/batch-row.js';
 import { listKept } from '../rows/kept-members.js';
 import { toJson } from '../rows/loose-json.js';
 
@@ -23,7 +26,9 @@ export const lineRows: TextRows = {
         if (members !== '') text += `,${members}`;
       }
       text +=
-        outcome instanceof ServiceError ? `,"error":${toErrorJson(outcome)}}\n` : `,${outcome.fieldsJson}}\n`;
+        outcome instanceof ServiceError
+          ? `,"error":${toRowErrorJson(outcome)}}\n`
+          : `,${outcome.fieldsJson}}\n`;
     }
     return text;
   },
@@ -43,7 +48,7 @@ export function createCsvRows(
       let text = '';
       for (const { index, kept, outcome } of rows) {
         text += index;
-        for (const value of listKept(kept, names)) text += `,${toCell(value)}`;
+        for (const value of listKept(kept, names)) text += `,${toTextCell(value)}`;
         if (outcome instanceof ServiceError) {
           text += `,${blank},${toCell(describeRowError(outcome))}\n`;
           continue;
@@ -57,22 +62,7 @@ export function createCsvRows(
   };
 }
 
-function toErrorJson(error: ServiceError): string {
-  const { code, detail, problems } = error;
-  return JSON.stringify({
-    code,
-    title: errorCatalogue[code].title,
-    detail,
-    errors: problems?.length ? problems : undefined,
-  });
-}
-
-const needsQuotes = /[",\r\n]|^$/;
-
-/** An empty text is quoted, since an empty field is null. */
-function toCell(value: unknown): string {
-  if (value === null || value === undefined) return '';
-  if (typeof value === 'number') return String(value);
-  const text = typeof value === 'string' ? value : toJson(value);
-  return needsQuotes.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+/** A list or an object that is carried over becomes JSON. */
+function toTextCell(value: unknown): string {
+  return toCell(typeof value === 'object' && value !== null ? toJson(value) : value);
 }

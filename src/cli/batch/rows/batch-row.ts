@@ -15,9 +15,3 @@ export interface OutputRow {
   readonly kept: Kept | undefined;
   readonly outcome: Answer | ServiceError;
 }
-
-/** The problems of a row in one line. */
-export function describeRowError({ code, detail, message, problems }: ServiceError): string {
-  const listed = problems?.map((it) => `${it.pointer} ${it.message}`.trim()).join('; ');
-  return `${code}: ${listed || detail || message}`;
-}

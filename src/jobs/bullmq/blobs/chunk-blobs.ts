@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import { DamagedJobError } from '../../queue/refusals.js';
 
 const zip = promisify(gzip);
 const unzip = promisify(gunzip);
@@ -23,7 +24,7 @@ export interface ChunkBlobs {
 }
 
 /** Kept bytes are not there any more. */
-export class LostBlobError extends Error {
+export class LostBlobError extends DamagedJobError {
   override readonly name = 'LostBlobError';
 }
 

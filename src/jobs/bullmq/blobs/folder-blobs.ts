@@ -13,16 +13,16 @@ import type { RedisBlobs } from './redis-blobs.js';
  */
 export class FolderBlobs implements ChunkBlobs {
   readonly #root: string;
-  readonly #near: RedisBlobs;
+  readonly #redis: RedisBlobs;
 
-  constructor(root: string, near: RedisBlobs) {
+  constructor(root: string, redis: RedisBlobs) {
     this.#root = root;
-    this.#near = near;
+    this.#redis = redis;
   }
 
   async keep(job: string, name: string, bytes: Buffer, used: number): Promise<Buffer> {
-    const near = await this.#near.keep(job, name, bytes, used);
-    if (near !== undefined) return near;
+    const kept = await this.#redis.keep(job, name, bytes, used);
+    if (kept !== undefined) return kept;
     const folder = join(this.#root, job);
     const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined;
     // Two processes may run the same chunk: each writes a file of its own, and Redis names one of them.
@@ -42,9 +42,9 @@ export class FolderBlobs implements ChunkBlobs {
   }
 
   async load(job: string, kept: Buffer): Promise<Buffer> {
-    if (kept[0] !== marks.file) return await this.#near.load(job, kept);
+    if (kept[0] !== marks.file) return await this.#redis.load(job, kept);
     try {
-      return await this.#near.load(job, await readFile(this.#pathOf(job, kept)));
+      return await this.#redis.load(job, await readFile(this.#pathOf(job, kept)));
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
       throw new LostBlobError('a file of the job is not in JOBS_DIR', { cause: error });
