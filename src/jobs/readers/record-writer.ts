@@ -2,13 +2,14 @@ import { isUtf8 } from 'node:buffer';
 import type { ServiceError } from '../../errors.js';
 import { splitRecord, toCellJson } from './csv-cells.js';
 import { type CsvColumn, refuseCsv } from './csv-header.js';
+import { describeCount, toLargeJson } from './large-record.js';
 import type { ReadRow } from './row-reader.js';
 
 const [comma, quote, backslash, brace] = [0x2c, 0x22, 0x5c, 0x7d];
 const [minus, plus, dot, zero, nine, smallE, largeE] = [0x2d, 0x2b, 0x2e, 0x30, 0x39, 0x65, 0x45];
 const nullText = Buffer.from('null');
 const blockBytes = 65_536;
-/** The longest record that is written byte by byte: its JSON may be six times as long. */
+/** A longer record has a buffer of its own. */
 const maxPlainBytes = 16_384;
 
 /** Writes the record between `start` and `end` of `bytes` as the JSON of an object. `line` is for its error. */
@@ -82,18 +83,20 @@ export function createRecordWriter(columns: readonly CsvColumn[]): RecordWriter 
     if (!isUtf8(bytes)) return refuseRecord('it is not valid UTF-8', line);
     const cells = splitRecord(bytes.toString());
     if (typeof cells === 'string') return refuseRecord(cells, line);
-    if (cells.length !== kinds.length) {
-      const fields = cells.length === 1 ? 'one field' : `${cells.length} fields`;
-      const wanted = kinds.length === 1 ? 'one' : kinds.length;
-      return refuseRecord(`it has ${fields}, and the header has ${wanted}`, line);
-    }
+    if (cells.length !== kinds.length) return refuseRecord(describeCount(cells.length, kinds.length), line);
     const members = cells.map((cell, k) => `${names[k]}:${toCellJson(cell, kinds[k] ?? 'text')}`);
     return Buffer.from(`{${members.join()}}`);
   };
 
+  const writeLarge = (bytes: Buffer, line: number): ReadRow => {
+    if (!isUtf8(bytes)) return refuseRecord('it is not valid UTF-8', line);
+    const json = toLargeJson(bytes, names, kinds);
+    return typeof json === 'string' ? refuseRecord(json, line) : json;
+  };
+
   return (bytes, start, end, line) => {
     const length = end - start;
-    if (length > maxPlainBytes) return writeText(bytes.subarray(start, end), line);
+    if (length > maxPlainBytes) return writeLarge(bytes.subarray(start, end), line);
     const most = fixedBytes + 2 * length;
     if (used + most > out.length) {
       // Rows keep their block alive, so a block is not written again.
