@@ -1,7 +1,9 @@
 import { benchBatch } from './batch.js';
+import { benchBatchFiles } from './batch-files.js';
 import { benchCaching } from './caching.js';
 import { benchHttp, benchIdle } from './http.js';
 import { benchIsolation } from './isolation.js';
+import { benchJobWorkers } from './job-workers.js';
 import { benchJobs } from './jobs.js';
 import { benchKserve, benchKserveServer } from './kserve.js';
 import { benchManyModels } from './many-models.js';
@@ -31,6 +33,8 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   caching: benchCaching,
   batch: benchBatch,
   jobs: benchJobs,
+  'job-workers': benchJobWorkers,
+  'batch-files': benchBatchFiles,
   kserve: benchKserve,
   'kserve-server': benchKserveServer,
   protection: benchProtection,

@@ -42,7 +42,8 @@ beforeAll(() => {
 afterAll(() => {
   registry[Symbol.dispose]();
   rmSync(root, { recursive: true, force: true });
-});
+  // At full size there are 100,000 folders.
+}, 300_000);
 const settings = (name: string, more: Record<string, string> = {}) => ({
   MODELS_DIR: registry.path,
   STATE_DIR: join(root, name),

@@ -1,16 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
+import type { JobAnswer } from '../../helpers/job-servers.js';
 
 const ndjson = { 'content-type': 'application/x-ndjson' };
-
-export interface JobAnswer {
-  readonly job_id: string;
-  readonly status: string;
-  readonly total_instances: number;
-  readonly completed_instances: number;
-  readonly failed_instances: number;
-  readonly error?: { readonly code: string; readonly detail: string };
-}
 
 /** Rows `{"a":0}`, `{"a":1}` … as lines of JSON. */
 export function numberedRows(count: number): string {
