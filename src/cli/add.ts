@@ -130,10 +130,9 @@ not load, nothing is written.
         };
         return writeVersion(parts, (folder) => prove(folder, proposal, place, env, signal));
       });
-    const report = await untilSignalled(
-      write,
-      () => draft && rmSync(draft, { recursive: true, force: true }),
-    );
+    const report = await untilSignalled(write, {
+      lastResort: () => draft && rmSync(draft, { recursive: true, force: true }),
+    });
     stdout.write(report);
     const { aliases = new Map(), problem } = listed?.aliases ?? {};
     const addition = { root, name, version, existing, aliases, aliasProblem: problem };

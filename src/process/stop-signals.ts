@@ -37,12 +37,15 @@ const maxEndMs = 3_000;
 
 /**
  * Runs the work of a command. A signal aborts its `AbortSignal`. Once the work has settled, the process exits with 128
- * plus the signal's number, as shells expect. If a second signal comes, or the work takes too long to settle,
- * `lastResort` is called and the process exits.
+ * plus the signal's number, as shells expect, unless `isWhole` says that the work ended before the signal reached it. If
+ * a second signal comes, or the work takes too long to settle, `lastResort` is called and the process exits.
  */
 export async function untilSignalled<T>(
   work: (signal: AbortSignal) => Promise<T>,
-  lastResort: () => void = () => undefined,
+  {
+    lastResort = () => undefined,
+    isWhole = () => false,
+  }: { readonly lastResort?: () => void; readonly isWhole?: (result: T) => boolean } = {},
 ): Promise<T> {
   const controller = new AbortController();
   let code: number | undefined;
@@ -59,7 +62,9 @@ export async function untilSignalled<T>(
   const names = Object.keys(endSignals) as NodeJS.Signals[];
   for (const name of names) process.on(name, end);
   try {
-    return await work(controller.signal);
+    const result = await work(controller.signal);
+    if (isWhole(result)) code = undefined;
+    return result;
   } finally {
     for (const name of names) process.off(name, end);
     if (code !== undefined) process.exit(code);

@@ -61,7 +61,8 @@ test.each([
       await new Promise((resolve) => setTimeout(resolve, 37 * wait));
       if (!child.kill(signal)) break;
       const [code, by] = await ended;
-      if (code === 0) break;
+      // The run had answered its last row when the signal came.
+      if (code === 0 || existsSync(out)) break;
       kills += 1;
       if (signal === 'SIGKILL') expect(by).toBe('SIGKILL');
       else {

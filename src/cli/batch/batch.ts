@@ -51,7 +51,10 @@ The exit code is 0 if all rows have answers, 1 if a row or the run has failed, a
     try {
       const loaded = registry.lease(model, version);
       try {
-        return await untilSignalled((signal) => runBatch(plan, context, loaded, signal));
+        const code = await untilSignalled((signal) => runBatch(plan, context, loaded, signal), {
+          isWhole: (result) => result !== 'stopped',
+        });
+        return code === 'stopped' ? 130 : code;
       } finally {
         loaded.release();
       }

@@ -14,14 +14,14 @@ import { runRows } from './run-rows.js';
 
 /**
  * Answers all rows of the input. Returns the exit code: 1 if rows have failed. Once `signal` is aborted, the run stops
- * after its chunk; with a file as input and output, a later run goes on there.
+ * after its chunk, and returns `stopped`; with a file as input and output, a later run goes on there.
  */
 export async function runBatch(
   plan: BatchPlan,
   context: CliContext,
   loaded: LoadedVersion,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<number | 'stopped'> {
   const input = await openInput(plan, context.stdin, loaded);
   let part: PartFile | undefined;
   const say = (text: string): void => void (plan.isQuiet || context.stderr.write(`${text}\n`));
@@ -69,7 +69,7 @@ export async function runBatch(
       context.stderr.write(
         `${part?.canResume ? describeStop(rows, part) : `sardonyx: stopped after ${group(rows)} rows`}\n`,
       );
-      return 130;
+      return 'stopped';
     }
     await output.end();
     await part?.complete();

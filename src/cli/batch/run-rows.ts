@@ -15,9 +15,13 @@ export async function runRows(
 ): Promise<boolean> {
   let running: Promise<readonly OutputRow[]> | undefined;
   let index = from;
+  let isWhole = true;
   try {
     for await (const rows of toChunks(input, chunkRowsOf(loaded))) {
-      if (signal.aborted) break;
+      if (signal.aborted) {
+        isWhole = false;
+        break;
+      }
       const last = running;
       running = answerChunk(loaded, rows, index);
       // The `await` of the next round throws the failure.
@@ -26,7 +30,7 @@ export async function runRows(
       if (last !== undefined) await onChunk(await last);
     }
     if (running !== undefined) await onChunk(await running);
-    return !signal.aborted;
+    return isWhole;
   } finally {
     await running?.catch(() => undefined);
   }

@@ -96,7 +96,7 @@ test.each(['out.ndjson', 'out.csv', 'out.csv.gz', 'out.parquet'])(
     const argv = [at('in.csv'), '--model', 'line@1', '--out', at(output), '--keep'];
     for (const calls of [1, 30, 2, 140]) {
       const { code, err } = await runUntil(calls, argv);
-      expect(code).toBe(130);
+      expect(code).toBe('stopped');
       expect(err).toMatch(
         /stopped after [\d,]+ rows, which are in .*\.part: run the command again to go on\n$/,
       );
@@ -116,6 +116,14 @@ test.each(['out.ndjson', 'out.csv', 'out.csv.gz', 'out.parquet'])(
     }
   },
 );
+
+test('a run that is interrupted during its last chunk ends as one that was not', async () => {
+  await writeFile(at('in.csv'), 'x\n1\n2\n');
+  const { code, err } = await runUntil(1, [at('in.csv'), '--model', 'line@1', '--out', at('out.csv')]);
+  expect(code).toBe(0);
+  expect(err).toContain('sardonyx: 2 rows in');
+  expect(existsSync(at('out.csv'))).toBe(true);
+});
 
 test('bytes after the last saved point, as of a killed run, are written again', async () => {
   await writeFile(at('in.csv'), csv);
