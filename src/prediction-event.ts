@@ -1,8 +1,13 @@
 import type { CacheResult } from './cache/cached-answers.js';
 import type { ErrorCode } from './errors.js';
 import type { RunTiming } from './inference/batching/pending-row.js';
+import type { Manifest } from './models/manifest/manifest.js';
+import type { Answer, FeatureRow } from './models/tasks/task.js';
 
-/** Published by the predictor after each answer or failure, unless no version was found for the request. */
+/**
+ * Published by the predictor after each answer or failure, unless no version was found for the request. It is published
+ * before the client has the answer: a subscriber that keeps work for later must copy what it needs.
+ */
 export interface PredictionEvent {
   readonly model: string;
   readonly version: string;
@@ -18,6 +23,15 @@ export interface PredictionEvent {
   readonly cache?: CacheResult | undefined;
   /** Undefined for a failure, and if the answer was not computed for this request. */
   readonly timing?: RunTiming | undefined;
+  readonly manifest: Manifest;
+  /** `batch`: a row of a batch that was answered at once; `job`: a row of a batch job; `online`: any other row. */
+  readonly source: 'online' | 'batch' | 'job';
+  /** The parsed body of the request, or the row of a batch. Hostile where `row` is undefined. */
+  readonly body: unknown;
+  /** The features, with their defaults. Undefined for the task `tensor`, and if the check refused the body. */
+  readonly row?: FeatureRow | undefined;
+  /** Undefined for a failure. */
+  readonly answer?: Answer | undefined;
 }
 
 export type Subscriber = (event: PredictionEvent) => void;

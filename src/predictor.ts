@@ -5,7 +5,7 @@ import type { CallContext, Caller } from './inference/batching/call-context.js';
 import type { LoadedVersion } from './models/registry/loaded-version.js';
 import type { Registry } from './models/registry/registry.js';
 import type { Answer, CheckedRequest } from './models/tasks/task.js';
-import type { Predictions } from './prediction-event.js';
+import type { PredictionEvent, Predictions } from './prediction-event.js';
 
 export interface BegunPrediction {
   readonly model: string;
@@ -60,6 +60,14 @@ interface Begun extends Pick<PredictionRequest, 'requestId' | 'keyId' | 'caching
   readonly call: CallContext;
 }
 
+/** What a client sent, and what its check made of it. */
+interface Sent {
+  readonly body: unknown;
+  readonly checked: CheckedRequest | undefined;
+}
+
+type Outcome = Pick<PredictionEvent, 'status' | 'predictionId' | 'latencyMs' | 'cache' | 'timing' | 'answer'>;
+
 interface Answered {
   readonly answer: Answer;
   readonly result?: CacheResult;
@@ -100,17 +108,19 @@ export function createPredictor(
     async predict(request, body) {
       const begun = begin(request);
       const { loaded, call, predictionId } = begun;
+      let checked: CheckedRequest | undefined;
       try {
-        const checked = loaded.task.check(body);
+        checked = loaded.task.check(body);
         const caching = cachingOf(begun);
         const { answer, result: cache }: Answered =
           caching === undefined
             ? { answer: await checked.answer(call) }
             : await caching.cached.answer(checked, call, caching);
-        publishAnswer(begun, { answer, predictionId, cache }, performance.now() - begun.started);
+        const latencyMs = performance.now() - begun.started;
+        publishAnswer(begun, { answer, predictionId, cache }, { body, checked }, latencyMs);
         return { answer, predictionId, cache, text: toText(answer, loaded, predictionId) };
       } catch (error) {
-        publishFailure(begun, error);
+        publishFailure(begun, error, { body, checked });
         throw error;
       } finally {
         loaded.release();
@@ -133,11 +143,14 @@ export function createPredictor(
           return { answer, predictionId: k === 0 ? begun.predictionId : randomUUID(), cache };
         });
         const latencyMs = performance.now() - begun.started;
-        for (const row of rows) publishAnswer(begun, row, latencyMs);
+        for (const [k, row] of rows.entries()) {
+          const request = checked.requests[k];
+          publishAnswer(begun, row, { body: request?.row, checked: request }, latencyMs);
+        }
         return { checked, rows, textOf: ({ answer, predictionId }) => toText(answer, loaded, predictionId) };
       } catch (thrown) {
         const error = thrown instanceof RowError ? checked?.explain(thrown.failure, thrown.row) : thrown;
-        publishFailure(begun, error);
+        publishFailure(begun, error, { body: undefined, checked: undefined });
         throw error;
       } finally {
         loaded.release();
@@ -163,32 +176,36 @@ export function createPredictor(
   }
 
   function publishAnswer(
-    { loaded, requestId, keyId }: Begun,
+    begun: Begun,
     { answer, predictionId, cache }: RowResult,
+    sent: Sent,
     latencyMs: number,
   ): void {
-    predictions.publish({
-      model: loaded.name,
-      version: loaded.version,
-      status: 'ok',
-      predictionId,
-      requestId,
-      keyId,
-      latencyMs,
-      cache,
-      timing: answer.timing,
-    });
+    publish(begun, sent, { status: 'ok', predictionId, latencyMs, cache, timing: answer.timing, answer });
   }
 
-  function publishFailure({ loaded, predictionId, requestId, keyId, started }: Begun, error: unknown): void {
+  function publishFailure(begun: Begun, error: unknown, sent: Sent): void {
+    const { predictionId, started } = begun;
+    const status = error instanceof ServiceError ? error.code : 'internal';
+    publish(begun, sent, { status, predictionId, latencyMs: performance.now() - started });
+  }
+
+  function publish({ loaded, requestId, keyId }: Begun, { body, checked }: Sent, outcome: Outcome): void {
     predictions.publish({
       model: loaded.name,
       version: loaded.version,
-      status: error instanceof ServiceError ? error.code : 'internal',
-      predictionId,
+      status: outcome.status,
+      predictionId: outcome.predictionId,
       requestId,
       keyId,
-      latencyMs: performance.now() - started,
+      latencyMs: outcome.latencyMs,
+      cache: outcome.cache,
+      timing: outcome.timing,
+      manifest: loaded.manifest,
+      source: 'online',
+      body,
+      row: checked?.row,
+      answer: outcome.answer,
     });
   }
 }

@@ -149,7 +149,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   schemas: ['inference/tensors', 'jobs', 'jobs/queue', 'models/manifest', 'models/registry', 'time'],
   'schemas/openapi': ['models/manifest', 'models/registry', 'models/tasks', 'schemas'],
   predictor: ['cache', 'inference/batching', 'models/registry', 'models/tasks', 'prediction-event'],
-  'prediction-event': ['cache', 'inference/batching'],
+  'prediction-event': ['cache', 'inference/batching', 'models/manifest', 'models/tasks'],
   monitoring: ['inference/engine', 'jobs/queue', 'models/registry', 'prediction-event', 'version'],
   auth: ['config', 'files', 'models/manifest', 'models/registry', 'rate-limit', 'text', 'time'],
   'rate-limit': ['redis'],

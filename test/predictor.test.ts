@@ -27,6 +27,13 @@ describe('the predictor', () => {
           batchIndex: 0,
           ownRows: 1,
         },
+        manifest: expect.objectContaining({ name: 'credit-risk' }),
+        source: 'online',
+        body: loan,
+        row: loan,
+        answer: expect.objectContaining({
+          value: expect.objectContaining({ prediction: body.prediction, probability: body.probability }),
+        }),
       },
     ]);
     expect(events[0]?.latencyMs).toBeGreaterThanOrEqual(events[0]?.timing?.runMs ?? Number.NaN);
@@ -36,8 +43,10 @@ describe('the predictor', () => {
     const events: PredictionEvent[] = [];
     server.app.predictions.subscribe((event) => events.push(event));
     await server.post('/predict', { ...loan, age: 17 });
-    expect(events).toMatchObject([{ model: 'credit-risk', status: 'invalid_input' }]);
-    expect(events[0]).not.toHaveProperty('timing');
+    const sent = { ...loan, age: 17 };
+    expect(events).toMatchObject([{ model: 'credit-risk', status: 'invalid_input', body: sent }]);
+    expect(events[0]?.row).toBeUndefined();
+    expect(events[0]?.timing).toBeUndefined();
   });
 
   test('publishes no event for a request without a version', async () => {
@@ -53,6 +62,7 @@ describe('the predictor', () => {
     server.app.predictions.subscribe((event) => events.push(event));
     const path = '/v1/models/credit-risk:predict';
     await server.post(path, { instances: [loan, { ...loan, age: 43 }, { ...loan, age: 44 }] });
+    expect(events.map(({ row }) => row?.['age'])).toEqual([42, 43, 44]);
     expect(events.map(({ status, timing }) => [status, timing?.batchRows, timing?.batchIndex])).toEqual([
       ['ok', 3, 0],
       ['ok', 3, 1],

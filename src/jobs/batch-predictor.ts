@@ -6,7 +6,7 @@ import type { Answer } from '../models/tasks/task.js';
 import type { Predictions } from '../prediction-event.js';
 import type { Predictor } from '../predictor.js';
 import { nextTurnAlone } from '../time/slices.js';
-import { answerRows, type BatchRow } from './answer-rows.js';
+import { answerRows, type BatchRow, type CheckedBatchRow, checkRows } from './answer-rows.js';
 
 /** What came of one row. `fieldsJson` has the members of the answer, as in `Answer`. */
 export type RowOutcome =
@@ -19,6 +19,7 @@ export interface BatchRequest {
   readonly caller: Caller;
   /** The time for all rows together, in milliseconds from the arrival of the request. */
   readonly limitMs: number;
+  readonly source: 'batch' | 'job';
 }
 
 /** Rows that are checked and run together: a full batch of the engine. They take this thread a millisecond. */
@@ -79,12 +80,20 @@ export function createBatchPredictor(
         if (performance.now() > call.deadline) throw new ServiceError('deadline_exceeded');
         if (call.connection?.destroyed) throw new ServiceError('client_closed');
         const started = performance.now();
-        const answers = await answerRows(loaded, rows, call);
+        const checked = checkRows(loaded, rows);
+        const answers = await answerRows(loaded, checked, call);
         const latencyMs = performance.now() - started;
-        return answers.map((answer) => publish(answer, latencyMs));
+        return answers.map((answer, k) =>
+          publish(rows[k] as BatchRow, checked[k] as CheckedBatchRow, answer, latencyMs),
+        );
       }
 
-      function publish(answer: Answer | ServiceError, latencyMs: number): RowOutcome {
+      function publish(
+        sent: BatchRow,
+        checked: CheckedBatchRow,
+        answer: Answer | ServiceError,
+        latencyMs: number,
+      ): RowOutcome {
         const predictionId = randomUUID();
         const isFailure = answer instanceof ServiceError;
         predictions.publish({
@@ -96,6 +105,11 @@ export function createBatchPredictor(
           keyId: request.keyId,
           latencyMs,
           timing: isFailure ? undefined : answer.timing,
+          manifest: loaded.manifest,
+          source: request.source,
+          body: 'error' in sent ? undefined : sent.body,
+          row: checked instanceof ServiceError ? undefined : checked.row,
+          answer: isFailure ? undefined : answer,
         });
         return isFailure ? { error: answer } : { fieldsJson: answer.fieldsJson, predictionId };
       }

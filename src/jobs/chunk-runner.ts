@@ -24,7 +24,13 @@ export function createChunkRunner(
     const lines: Buffer[] = [];
     let [next, failed] = [firstRow, 0];
     const caller = { arrivedAt: performance.now(), connection: claim, requestId: job.requestId };
-    const request = { requestId: job.requestId, keyId: job.owner || undefined, caller, limitMs };
+    const request = {
+      requestId: job.requestId,
+      keyId: job.owner || undefined,
+      caller,
+      limitMs,
+      source: 'job' as const,
+    };
     const loaded = lease(registry, job);
     try {
       await predictor.predict(loaded, request, readChunk(rows, loaded, predictor), (outcomes) => {

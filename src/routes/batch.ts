@@ -134,7 +134,7 @@ async function answerBatch(
     share = limitMs > 0 && key === undefined ? options.memory.open() : undefined;
     if (share !== undefined) {
       const toText: ToResultsText = (from, outcomes) => toResultsText(from, outcomes, options.showsProblems);
-      const timed = { ...asked, limitMs };
+      const timed = { ...asked, limitMs, source: 'batch' as const };
       const answer = await answerNow(app.batchPredictor, loaded, timed, submission, share, toText);
       if (answer !== undefined) {
         const sent = sendAnswer(reply, loaded, answer, share);

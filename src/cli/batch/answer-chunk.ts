@@ -1,5 +1,5 @@
 import { createCall } from '../../inference/batching/call-context.js';
-import { answerRows } from '../../jobs/answer-rows.js';
+import { answerRows, checkRows } from '../../jobs/answer-rows.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import type { InputRow, OutputRow } from './rows/batch-row.js';
 
@@ -30,6 +30,6 @@ export async function answerChunk(
   from: number,
 ): Promise<readonly OutputRow[]> {
   const call = createCall({ arrivedAt: performance.now(), isBackground: true }, maxCallMs);
-  const outcomes = await answerRows(loaded, rows, call);
+  const outcomes = await answerRows(loaded, checkRows(loaded, rows), call);
   return outcomes.map((outcome, k) => ({ index: from + k, kept: rows[k]?.kept, outcome }));
 }

@@ -24,7 +24,12 @@ export interface Answer {
 
 export type AnswerValue = Prediction | { readonly outputs: Readonly<Record<string, NestedValue>> };
 
+/** A row that a version's check has accepted, by feature: its defaults are in it, and null where the client sent null. */
+export type FeatureRow = Readonly<Record<string, unknown>>;
+
 export interface CheckedRequest {
+  /** Undefined for the task `tensor`. */
+  readonly row?: FeatureRow;
   /** Equal for two requests of a version if and only if their contents are equal. */
   cacheKey(): string;
   /** 32 bits, equal for requests with equal keys. It reads only a part of the request. */
