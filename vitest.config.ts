@@ -10,11 +10,15 @@ const shared = {
   hookTimeout: 60_000,
 } as const;
 
-// A runner's child is the built one, as users run it: it starts in 60 ms, from the sources in 600.
+// A child process is the built one, as users run it: it starts in 60 ms, from the sources in 600.
 const alias = [
   {
     find: /^\.\/runner-entry\.js$/,
     replacement: fileURLToPath(new URL('test/helpers/runner-entry.ts', import.meta.url)),
+  },
+  {
+    find: /^\.\/job-process-entry\.js$/,
+    replacement: fileURLToPath(new URL('test/helpers/job-process-entry.ts', import.meta.url)),
   },
 ];
 

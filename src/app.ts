@@ -129,7 +129,8 @@ export async function buildServer(
   await app.register(registry, config);
   await app.register(cache, config);
   await app.register(predictor);
-  await app.register(jobs, config);
+  // A worker has no single rows to protect from its jobs.
+  await app.register(jobs, role === 'worker' ? { ...config, JOBS_PROCESS: 'off' } : config);
   await app.register(cluster, { link, requiredModels: config.REQUIRED_MODELS });
 
   if (role === 'worker') {

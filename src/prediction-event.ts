@@ -34,17 +34,37 @@ export interface PredictionEvent {
   readonly answer?: Answer | undefined;
 }
 
+/** The rows of a job that ran together in another process: in place of an event for each. */
+export interface TurnCounts {
+  /** From the start of the turn to its end. */
+  readonly latencyMs: number;
+  /** Rows by status: see `PredictionEvent.status`. */
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly runs: readonly { readonly queueMs: number; readonly runMs: number; readonly rows: number }[];
+}
+
 export type Subscriber = (event: PredictionEvent) => void;
+type CountSubscriber = (of: { readonly name: string; readonly version: string }, counts: TurnCounts) => void;
 
 export interface Predictions {
   publish(event: PredictionEvent): void;
   subscribe(subscriber: Subscriber): void;
+  /** Publishes rows of a version that another process has predicted. */
+  readonly count: CountSubscriber;
+  subscribeCounts(subscriber: CountSubscriber): void;
 }
 
 /** `onFault` gets errors and rejections of subscribers, so that a broken subscriber never costs an answer. */
 export function createPredictions(onFault: (error: unknown) => void): Predictions {
   const subscribers: Subscriber[] = [];
+  const countSubscribers: CountSubscriber[] = [];
   return {
+    count(of, counts) {
+      for (const subscriber of countSubscribers) subscriber(of, counts);
+    },
+    subscribeCounts(subscriber) {
+      countSubscribers.push(subscriber);
+    },
     publish(event) {
       for (const subscriber of subscribers) {
         try {

@@ -108,6 +108,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'config',
     'http',
     'jobs',
+    'jobs/process',
     'jobs/queue',
     'log',
     'models/loading',
@@ -142,6 +143,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'jobs/bullmq/blobs': ['files', 'jobs/queue'],
   'jobs/bullmq/scripts': ['redis/connection'],
   'jobs/files': ['files', 'jobs/queue'],
+  'jobs/process': ['jobs', 'jobs/queue', 'models/loading', 'models/registry', 'prediction-event', 'schemas'],
   'jobs/queue': ['text', 'time'],
   'jobs/readers': ['models/manifest', 'models/registry', 'text'],
   'routes/manual': ['models/registry', 'schemas/openapi'],
@@ -374,11 +376,13 @@ describe('the folders of src', () => {
       // Settings for the engine, and the environment of child processes.
       'inference/engine/session.ts',
       'inference/runner/runner-process.ts',
+      'jobs/process/job-process.ts',
       'main.ts',
     ]);
     expect(users('process.on(')).toEqual([
       'cluster/worker-link.ts',
       'inference/runner/main.ts',
+      'jobs/process/main.ts',
       'log/destination.ts',
       'process/run-server.ts',
       'process/stop-signals.ts',

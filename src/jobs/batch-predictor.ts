@@ -30,6 +30,8 @@ const minTurnRows = 32;
 const quietMs = 1_000;
 
 export interface BatchPredictor {
+  /** Whether requests of single rows come at the moment. */
+  readonly isBusy: boolean;
   /** The rows of a job that should run together now: few while requests of single rows come. */
   readonly turnRows: number;
   /**
@@ -52,8 +54,12 @@ export function createBatchPredictor(
   online: Pick<Predictor, 'lastBegunAt'>,
 ): BatchPredictor {
   return {
+    get isBusy() {
+      return performance.now() - online.lastBegunAt < quietMs;
+    },
+
     get turnRows() {
-      return performance.now() - online.lastBegunAt < quietMs ? minTurnRows : maxTurnRows;
+      return this.isBusy ? minTurnRows : maxTurnRows;
     },
 
     async predict(loaded, request, chunks, onOutcomes) {

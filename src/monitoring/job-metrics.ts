@@ -8,6 +8,8 @@ export interface JobMetrics {
   onCounts(counts: JobCounts): void;
   onChunk(job: JobSpec, results: ChunkResults): void;
   onEnd(job: Job): void;
+  /** The process of batch jobs ended by itself. */
+  onProcessEnd(): void;
   /** The ways in which the store may lose accepted jobs. */
   onLosses(reasons: readonly string[]): void;
 }
@@ -30,7 +32,11 @@ export function createJobMetrics(metrics: Metrics): JobMetrics {
   // Created at the start: `rate()` needs the value 0 before the first job.
   for (const state of ['completed', 'failed', 'cancelled']) ended.series({ state }).add(0);
   const lossy = metrics.gauge('jobs_store_lossy', 'Whether Redis may lose accepted batch jobs, by reason');
+  const ends = metrics
+    .counter('jobs_process_ends_total', 'Times that the process of batch jobs ended unexpectedly')
+    .series({});
   return {
+    onProcessEnd: () => ends.add(1),
     onLosses(reasons) {
       for (const reason of reasons) lossy.series({ reason }).set(1);
     },

@@ -1,5 +1,5 @@
 import type { LoadEvent } from '../models/registry/registry.js';
-import type { PredictionEvent, Subscriber } from '../prediction-event.js';
+import type { Predictions } from '../prediction-event.js';
 import type { Counter, Metrics } from './metrics.js';
 
 /** Seconds, from far less than the run of a small model to the longest useful wait. */
@@ -11,7 +11,7 @@ const runBounds = [
 const rowBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024];
 
 /** Counts and times predictions. The labels are names of loaded versions only. */
-export function createPredictionMetrics(metrics: Metrics): Subscriber {
+export function addPredictionMetrics(metrics: Metrics, predictions: Predictions): void {
   const total = metrics.counter('predictions_total', 'Predictions, by status: ok or the code of the error');
   const cache = metrics.counter(
     'prediction_cache_requests_total',
@@ -38,14 +38,14 @@ export function createPredictionMetrics(metrics: Metrics): Subscriber {
     };
   };
   const models = new Map<string, Map<string, ReturnType<typeof createSeries>>>();
-  const seriesOf = ({ model, version }: PredictionEvent) => {
+  const seriesOf = (model: string, version: string) => {
     const versions = getOrCreate(models, model, () => new Map());
     return getOrCreate(versions, version, () => createSeries(model, version));
   };
 
-  return (event) => {
-    const series = seriesOf(event);
+  predictions.subscribe((event) => {
     const { status, model, version } = event;
+    const series = seriesOf(model, version);
     getOrCreate(series.byStatus, status, () => total.series({ model, model_version: version, status })).add(
       1,
     );
@@ -61,7 +61,21 @@ export function createPredictionMetrics(metrics: Metrics): Subscriber {
       series.run.observe(timing.runMs / 1_000);
       series.rows.observe(timing.batchRows);
     }
-  };
+  });
+  predictions.subscribeCounts(({ name: model, version }, { latencyMs, statuses, runs }) => {
+    const series = seriesOf(model, version);
+    for (const [status, count] of Object.entries(statuses)) {
+      getOrCreate(series.byStatus, status, () => total.series({ model, model_version: version, status })).add(
+        count,
+      );
+      for (let k = 0; k < count; k += 1) series.latency.observe(latencyMs / 1_000);
+    }
+    for (const { queueMs, runMs, rows } of runs) {
+      for (let k = 0; k < rows; k += 1) series.queue.observe(queueMs / 1_000);
+      series.run.observe(runMs / 1_000);
+      series.rows.observe(rows);
+    }
+  });
 }
 
 /** Counts loads, and describes the loaded versions. */

@@ -1,7 +1,8 @@
 import fp from 'fastify-plugin';
-import type { Config } from '../config/read-config.js';
+import { type Config, limitsOf } from '../config/read-config.js';
 import { createChunkRunner } from '../jobs/chunk-runner.js';
 import { type JobStoreSettings, openJobStore } from '../jobs/open-job-store.js';
+import { createProcessChunkRunner } from '../jobs/process/process-chunk-runner.js';
 import { countRows } from '../jobs/queue/job.js';
 import type { JobEvents, JobStore } from '../jobs/queue/job-store.js';
 import { LineLimit } from '../log/line-limit.js';
@@ -19,7 +20,10 @@ declare module 'fastify' {
 
 const countEveryMs = 2_000;
 
-type JobsConfig = JobStoreSettings & RedisConfig & Pick<Config, 'ERROR_DETAIL' | 'JOBS_WORK'>;
+type JobsConfig = JobStoreSettings &
+  RedisConfig &
+  Pick<Config, 'ERROR_DETAIL' | 'JOBS_WORK' | 'JOBS_PROCESS' | 'MODELS_DIR' | keyof LimitSettings>;
+type LimitSettings = Parameters<typeof limitsOf>[0];
 
 /** Keeps and runs batch jobs. They run once the models are loaded. */
 export default fp<JobsConfig>(
@@ -48,26 +52,57 @@ export default fp<JobsConfig>(
     }
     app.decorate('jobs', store);
     const showsProblems = config.ERROR_DETAIL === 'on';
-    const run = createChunkRunner(app.registry, app.batchPredictor, (from, outcomes) =>
+    const runHere = createChunkRunner(app.registry, app.batchPredictor, (from, outcomes) =>
       toResultLines(from, outcomes, showsProblems),
     );
+    const own =
+      config.JOBS_PROCESS === 'off'
+        ? undefined
+        : createProcessChunkRunner(app.registry, app.predictions, {
+            modelsDir: config.MODELS_DIR,
+            limits: limitsOf(config),
+            showsProblems,
+            runHere,
+            isBusy: () => app.batchPredictor.isBusy,
+            needsRows: () => false,
+            ...createProcessLog(app.log, metrics.onProcessEnd),
+          });
     const count = () => store.counts().then(metrics.onCounts, () => undefined);
     const timer = setInterval(count, countEveryMs).unref();
     app.modelsLoaded.then(
       () => {
-        if (!app.isDraining() && config.JOBS_WORK === 'on') store.work(run);
+        if (!app.isDraining() && config.JOBS_WORK === 'on') store.work(own?.run ?? runHere);
       },
       () => undefined,
     );
     // Before the connections are closed: the rows of jobs that run go back to the store.
     app.addHook('preClose', async () => {
       clearInterval(timer);
-      await store.close();
+      const closed = store.close();
+      own?.close();
+      await closed;
     });
     app.addHook('onClose', () => store.disconnect?.());
   },
   { name: 'jobs', fastify: '5.x', dependencies: ['predictor', 'metrics', 'registry', 'drain'] },
 );
+
+function createProcessLog(log: { warn: (about: object, text: string) => void }, count: () => void) {
+  const limit = new LineLimit();
+  return {
+    onEnd(how: string) {
+      count();
+      const unlogged = limit.take('end');
+      if (unlogged !== undefined) log.warn({ how, unlogged }, 'the process of batch jobs has ended');
+    },
+    onUnloadable({ model, version: model_version }: { model: string; version: string }, reason: string) {
+      const unlogged = limit.take('unloadable');
+      if (unlogged === undefined) return;
+      const about = { model, model_version, reason, unlogged };
+      log.warn(about, 'the process of batch jobs cannot load a version: its rows run on the server');
+    },
+  };
+}
 
 /** A broken disk, or a model that cannot answer, would cause many lines. */
 function createLog(log: {

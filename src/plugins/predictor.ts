@@ -2,7 +2,7 @@ import fp from 'fastify-plugin';
 import { type BatchPredictor, createBatchPredictor } from '../jobs/batch-predictor.js';
 import { LineLimit } from '../log/line-limit.js';
 import { toLoggedError } from '../log/logged-error.js';
-import { createPredictionMetrics } from '../monitoring/prediction-metrics.js';
+import { addPredictionMetrics } from '../monitoring/prediction-metrics.js';
 import { createPredictions, type Predictions } from '../prediction-event.js';
 import { type BegunPrediction, createPredictor, type Predictor } from '../predictor.js';
 
@@ -28,7 +28,7 @@ export default fp(
       app.log.error({ err: toLoggedError(error), unlogged }, 'a subscriber to predictions failed');
     });
     app.decorateRequest('prediction', null);
-    predictions.subscribe(createPredictionMetrics(app.metrics));
+    addPredictionMetrics(app.metrics, predictions);
     app.decorate('predictions', predictions);
     const predictor = createPredictor(app.registry, predictions, app.cachedAnswers);
     app.decorate('predictor', predictor);

@@ -1,0 +1,123 @@
+import { fork } from 'node:child_process';
+import { ServiceError } from '../../errors.js';
+import { jobProcessEntry } from './job-process-entry.js';
+import type { ChunkReply, ChunkTask, JobProcessReply, JobProcessRequest, LoadLimits } from './messages.js';
+
+/** The process cannot load the version of a chunk. */
+export class UnloadableError extends Error {
+  override readonly name = 'UnloadableError';
+}
+
+/** The process is killed after this many checks without a word from it. Counted, since a clock runs on in a suspended server. */
+const maxSilentChecks = 6;
+const checkEveryMs = 5_000;
+
+/** A child process that runs chunks of jobs, at a low priority. */
+export interface JobProcess {
+  /** False until it can take chunks, and after its end. */
+  readonly isReady: boolean;
+  /** Resolves when it can take chunks, or has ended. */
+  readonly started: Promise<void>;
+  /**
+   * Runs a chunk until `isCancelled`. Throws `executor_lost` if the process ends, `UnloadableError`, and what concerns
+   * all rows of the chunk: see `Task.answerEach`.
+   */
+  run(task: ChunkTask, isCancelled: () => boolean): Promise<ChunkReply>;
+  /** Ends the process at once. `onEnd` is not called. */
+  kill(): void;
+}
+
+interface Pending {
+  readonly resolve: (reply: ChunkReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** `onEnd` is told how the process ended, unless it was killed. It gets no secrets of the server's environment. */
+export function startJobProcess(
+  limits: LoadLimits,
+  showsProblems: boolean,
+  onEnd: (how: string) => void,
+): JobProcess {
+  const [last, ...execArgv] = [...jobProcessEntry].reverse() as [string, ...string[]];
+  const { PATH = '', HOME = '', TMPDIR = '', TZ, LANG } = process.env;
+  const child = fork(last, [], {
+    // Helper threads would take the other processors from the server.
+    execArgv: ['--single-threaded-gc', ...execArgv.reverse()],
+    env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ...(TZ && { TZ }), ...(LANG && { LANG }) },
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  // The server's own work keeps it alive, not this process.
+  child.unref();
+  child.channel?.unref();
+  const pending = new Map<number, Pending>();
+  let [isReady, hasEnded, next, silentChecks] = [false, false, 0, 0];
+  let settleStart!: () => void;
+  const started = new Promise<void>((resolve) => {
+    settleStart = resolve;
+  });
+  const send = (request: JobProcessRequest): void => {
+    // A write to a process that is ending fails: the event `exit` reports the end.
+    if (child.connected) child.send(request, () => undefined);
+  };
+  const end = (how: string, isExpected = false): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    isReady = false;
+    clearInterval(timer);
+    const detail = `The process of batch jobs ended (${how}).`;
+    for (const { reject } of pending.values())
+      reject(new ServiceError('executor_lost', { detail, retryAfterSeconds: 1 }));
+    pending.clear();
+    settleStart();
+    if (!isExpected) onEnd(how);
+  };
+  const timer = setInterval(() => {
+    silentChecks += 1;
+    if (silentChecks <= maxSilentChecks) return;
+    child.kill('SIGKILL');
+    end('it was silent');
+  }, checkEveryMs).unref();
+  child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`));
+  child.once('error', (error) => end(error.message));
+  child.on('message', (reply: JobProcessReply) => {
+    silentChecks = 0;
+    if (reply.kind === 'alive') return;
+    if (reply.kind === 'ready') {
+      isReady = !hasEnded;
+      settleStart();
+      return;
+    }
+    const waiter = pending.get(reply.id);
+    pending.delete(reply.id);
+    if (reply.kind === 'ran') waiter?.resolve(reply.reply);
+    else if (reply.kind === 'unloadable') waiter?.reject(new UnloadableError(reply.reason));
+    else waiter?.reject(new ServiceError(reply.code, { detail: reply.detail }));
+  });
+  send({ kind: 'begin', limits, showsProblems });
+
+  return {
+    get isReady() {
+      return isReady;
+    },
+    started,
+    async run(task, isCancelled) {
+      next += 1;
+      const id = next;
+      const watch = setInterval(() => isCancelled() && send({ kind: 'cancel', id }), 50);
+      try {
+        return await new Promise<ChunkReply>((resolve, reject) => {
+          if (hasEnded) return reject(new ServiceError('executor_lost', { retryAfterSeconds: 1 }));
+          pending.set(id, { resolve, reject });
+          send({ kind: 'run', id, task });
+        });
+      } finally {
+        clearInterval(watch);
+      }
+    },
+    kill() {
+      child.kill('SIGKILL');
+      end('SIGKILL', true);
+    },
+  };
+}

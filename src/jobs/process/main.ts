@@ -1,0 +1,114 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { messageOf, ServiceError } from '../../errors.js';
+import { createLoader } from '../../models/loading/loader.js';
+import type { LoadedVersion } from '../../models/registry/loaded-version.js';
+import { createPredictions } from '../../prediction-event.js';
+import { toResultLines } from '../../schemas/batch.js';
+import { createBatchPredictor } from '../batch-predictor.js';
+import { createChunkRunner } from '../chunk-runner.js';
+import { JobFailedError } from '../queue/job-store.js';
+import {
+  aliveEveryMs,
+  type ChunkTask,
+  type JobProcessReply,
+  type JobProcessRequest,
+  type LoadLimits,
+} from './messages.js';
+import { TurnCollector } from './turn-collector.js';
+
+// The entry of the process of batch jobs. It keeps the garbage and the turns of many rows away from the server's thread,
+// and yields the processor to the server. It holds the one version whose rows it has run last.
+
+const lowPriority = 10;
+// Linux has a priority for each thread: without the loop, those that compile and collect garbage would keep theirs.
+orNot(() => setPriority(lowPriority));
+orNot(() => {
+  for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), lowPriority);
+});
+// If memory runs out, the kernel ends this process before the server (proc(5), oom_score_adj).
+orNot(() => writeFileSync('/proc/self/oom_score_adj', '1000'));
+process.title = 'sardonyx jobs';
+// On a signal to the whole group, such as Ctrl-C, the server ends this process itself.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+process.on('disconnect', () => process.exit(0));
+
+const claims = new Map<number, { destroyed: boolean }>();
+let [limits, showsProblems]: [LoadLimits | undefined, boolean] = [undefined, true];
+let held: { readonly identity: string; readonly version: Promise<LoadedVersion> } | undefined;
+
+process.on('message', (request: JobProcessRequest) => {
+  switch (request.kind) {
+    case 'begin':
+      limits = request.limits;
+      showsProblems = request.showsProblems;
+      setInterval(() => tell({ kind: 'alive' }), aliveEveryMs);
+      return tell({ kind: 'ready' });
+    case 'run':
+      return void run(request.id, request.task).then(tell);
+    case 'cancel': {
+      const claim = claims.get(request.id);
+      if (claim !== undefined) claim.destroyed = true;
+    }
+  }
+});
+
+async function run(id: number, { path, ...work }: ChunkTask): Promise<JobProcessReply> {
+  const claim = { destroyed: false };
+  claims.set(id, claim);
+  try {
+    let loaded: LoadedVersion;
+    try {
+      loaded = (await hold(path, work.job)).lease();
+    } catch (error) {
+      return { kind: 'unloadable', id, reason: messageOf(error) };
+    }
+    const collector = new TurnCollector();
+    const predictions = createPredictions(() => undefined);
+    predictions.subscribe((event) => collector.add(event));
+    const predictor = createBatchPredictor(predictions, { lastBegunAt: Number.NEGATIVE_INFINITY });
+    const toLines = (from: number, outcomes: Parameters<typeof toResultLines>[1]) =>
+      toResultLines(from, outcomes, showsProblems);
+    // The lease passes to the runner, which ends it.
+    const reply = await createChunkRunner({ lease: () => loaded }, predictor, toLines)({ ...work, claim });
+    return { kind: 'ran', id, reply: { ...reply, turns: collector.turns } };
+  } catch (error) {
+    if (error instanceof JobFailedError) return { kind: 'unloadable', id, reason: error.message };
+    if (error instanceof ServiceError)
+      return { kind: 'failed', id, code: error.code, detail: error.detail ?? messageOf(error) };
+    return { kind: 'failed', id, code: 'internal', detail: 'The server failed.' };
+  } finally {
+    claims.delete(id);
+  }
+}
+
+/** The version, loaded with all its checks; the one that was held before retires. Throws if it cannot be loaded. */
+function hold(path: string, { model, version, identity }: ChunkTask['job']): Promise<LoadedVersion> {
+  if (held?.identity === identity) return held.version;
+  const last = held;
+  const loader = createLoader(limits as LoadLimits);
+  // The child that has tried the version is not needed again.
+  const loading = loader.load(path, model, version).finally(() => loader.close());
+  held = { identity, version: loading };
+  last?.version.then(
+    (loaded) => loaded.retire(),
+    () => undefined,
+  );
+  loading.catch(() => {
+    if (held?.version === loading) held = undefined;
+  });
+  return loading;
+}
+
+/** Not every system permits it. */
+function orNot(change: () => void): void {
+  try {
+    change();
+  } catch {
+    // Without it the process only yields less.
+  }
+}
+
+function tell(reply: JobProcessReply): void {
+  if (process.connected) process.send?.(reply);
+}

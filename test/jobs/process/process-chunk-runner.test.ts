@@ -1,0 +1,155 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { buildTestApp, type TestApp } from '../../helpers/app.js';
+import { linearRegression } from '../../helpers/onnx-models.js';
+import { childrenOf, isAlive } from '../../helpers/processes.js';
+import { createRegistryFolder } from '../../helpers/registry-folder.js';
+
+const many = 100_000;
+const bodyOf = (count: number) =>
+  Array.from({ length: count }, (_unused, k) => `{"x":${k % 10 === 9 ? '"no"' : k}}\n`).join('');
+
+function createFolder() {
+  const folder = createRegistryFolder();
+  const features = [{ name: 'x', type: 'number' as const }];
+  folder.addVersion('double', '1', {
+    manifest: { task: 'regression', features },
+    model: linearRegression([2]),
+  });
+  return folder;
+}
+
+const submit = async ({ post }: TestApp, count: number) => {
+  const answer = await post('/predict/batch', bodyOf(count), { 'content-type': 'application/x-ndjson' });
+  expect(answer.status, answer.text).toBe(202);
+  return String(answer.body.job_id);
+};
+const ended = ({ get }: TestApp, id: string) =>
+  vi.waitUntil(
+    async () => {
+      const { body } = await get(`/predict/batch/${id}?limit=0`);
+      return ['queued', 'running'].includes(body.status) ? undefined : body;
+    },
+    { timeout: 30_000 },
+  );
+/** While requests of single rows come, the rows of a job wait for their process. */
+const keepBusy = async ({ post }: TestApp) => {
+  expect((await post('/predict', { x: 1 })).status).toBe(200);
+};
+const jobProcesses = () => childrenOf(process.pid, 'sardonyx jobs').filter(isAlive);
+const processOf = () => vi.waitUntil(() => jobProcesses()[0], { timeout: 10_000, interval: 5 });
+const metric = async ({ get }: TestApp, name: string) =>
+  (await get('/metrics')).text
+    .split('\n')
+    .filter((line) => line.startsWith(name))
+    .map((line) => Number(line.split(' ').at(-1)))
+    .reduce((sum, it) => sum + it, 0);
+
+async function expectEachRow({ get }: TestApp, id: string, count: number) {
+  const { text } = await get(`/predict/batch/${id}/results`);
+  const rows = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(rows.length).toBe(count);
+  for (const [k, row] of rows.entries()) {
+    expect(row.index).toBe(k);
+    if (k % 10 === 9) expect(row.error.code).toBe('invalid_input');
+    else expect(row.prediction).toBe(2 * k);
+  }
+}
+
+test('a large job runs in a process of its own, its rows count as those of the server, and the process ends with it', async () => {
+  using folder = createFolder();
+  const server = await buildTestApp({ MODELS_DIR: folder.path });
+  let pid: number;
+  try {
+    await keepBusy(server);
+    const id = await submit(server, many);
+    pid = await processOf();
+    expect(await ended(server, id)).toMatchObject({
+      status: 'completed',
+      completed_instances: many * 0.9,
+      failed_instances: many * 0.1,
+    });
+    await expectEachRow(server, id, many);
+    expect(await metric(server, 'predictions_total{model="double",model_version="1",status="ok"}')).toBe(
+      many * 0.9 + 1,
+    );
+    expect(
+      await metric(server, 'predictions_total{model="double",model_version="1",status="invalid_input"}'),
+    ).toBe(many * 0.1);
+    expect(await metric(server, 'prediction_latency_seconds_count{model="double"')).toBe(many + 1);
+    expect(await metric(server, 'prediction_queue_seconds_count{model="double"')).toBe(many * 0.9 + 1);
+    expect(await metric(server, 'jobs_process_ends_total')).toBe(0);
+  } finally {
+    await server[Symbol.asyncDispose]();
+  }
+  await vi.waitUntil(() => !isAlive(pid), { timeout: 5_000 });
+});
+
+test.each([
+  ['SIGSEGV', 'is replaced'],
+  ['SIGKILL', 'which may be for lack of memory, is not replaced at once'],
+] as const)('a process that ends by %s %s, and costs no row', async (signal, then) => {
+  using folder = createFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path });
+  await keepBusy(server);
+  const id = await submit(server, many);
+  const pid = await processOf();
+  await vi.waitUntil(async () => (await metric(server, 'batch_rows_total')) > 0, {
+    timeout: 10_000,
+    interval: 1,
+  });
+  process.kill(pid, signal);
+  expect(await ended(server, id)).toMatchObject({ status: 'completed', total_instances: many });
+  await expectEachRow(server, id, many);
+  expect(await metric(server, 'jobs_process_ends_total')).toBe(1);
+  expect(server.logs).toContainEqual(
+    expect.objectContaining({ msg: 'the process of batch jobs has ended', how: signal }),
+  );
+  expect(server.logs).toContainEqual(
+    expect.objectContaining({ msg: 'a chunk of a batch job failed: it is run again' }),
+  );
+  expect(jobProcesses().length).toBe(then === 'is replaced' ? 1 : 0);
+});
+
+test('a job that is cancelled ends, and its process takes the next one', async () => {
+  using folder = createFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path });
+  await keepBusy(server);
+  const first = await submit(server, 10 * many);
+  const pid = await processOf();
+  const { statusCode } = await server.app.inject({ method: 'DELETE', url: `/predict/batch/${first}` });
+  expect(statusCode).toBe(200);
+  const second = await submit(server, many);
+  expect(await ended(server, second)).toMatchObject({ status: 'completed' });
+  expect(jobProcesses()).toEqual([pid]);
+});
+
+test('a version whose files are gone since it was loaded runs on the server, with a warning', async () => {
+  using folder = createFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path });
+  rmSync(join(folder.path, 'double', '1'), { recursive: true });
+  await keepBusy(server);
+  const id = await submit(server, many / 5);
+  expect(await ended(server, id)).toMatchObject({ status: 'completed' });
+  await expectEachRow(server, id, many / 5);
+  expect(server.logs).toContainEqual(
+    expect.objectContaining({
+      msg: 'the process of batch jobs cannot load a version: its rows run on the server',
+    }),
+  );
+});
+
+test.each([
+  ['few rows', {}, 1_000],
+  ['JOBS_PROCESS=off', { JOBS_PROCESS: 'off' }, 20_000],
+])('%s start no process', async (_name, settings, count) => {
+  using folder = createFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path, ...settings });
+  await keepBusy(server);
+  expect(await ended(server, await submit(server, count))).toMatchObject({ status: 'completed' });
+  expect(jobProcesses()).toEqual([]);
+});
