@@ -46,16 +46,16 @@ async function storedRows(submission: Submission): Promise<readonly unknown[]> {
   const stateDir = mkdtempSync(join(tmpdir(), 'sardonyx-jobs-'));
   const options = { stateDir, maxOpenJobs: 10, keepMs: 60_000, minFreeBytes: 0, events: silentEvents };
   const store = new FileJobStore(options);
+  const draft = await store.begin();
   try {
-    const draft = await store.begin();
     await submission.store(draft);
     const spec = { owner: 'a', model: 'double', version: '1', identity: 'i', requestId: 'r' };
     const job = await draft.accept(spec);
-    await draft.discard();
     store.work(echo);
     const results = await readAll(store, await waitForEnd(store, job));
     return results.map((it) => JSON.parse(it).row);
   } finally {
+    await draft.discard();
     await store.close();
     await store.disconnect();
     rmSync(stateDir, { recursive: true });
