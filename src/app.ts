@@ -19,6 +19,7 @@ import cluster from './plugins/cluster.js';
 import cors from './plugins/cors.js';
 import jobs from './plugins/jobs.js';
 import metrics from './plugins/metrics.js';
+import predictionLog from './plugins/monitoring/prediction-log.js';
 import predictor from './plugins/predictor.js';
 import problems, { sendProblem, toServiceError } from './plugins/problems.js';
 import limits from './plugins/rate-limit.js';
@@ -129,6 +130,7 @@ export async function buildServer(
   await app.register(registry, config);
   await app.register(cache, config);
   await app.register(predictor);
+  await app.register(predictionLog, config);
   // A worker has no single rows to protect from its jobs.
   await app.register(jobs, role === 'worker' ? { ...config, JOBS_PROCESS: 'off' } : config);
   await app.register(cluster, { link, requiredModels: config.REQUIRED_MODELS });

@@ -4,6 +4,7 @@ import { cacheVariables } from './cache.js';
 import { edgeVariables } from './http.js';
 import { jobVariables } from './jobs.js';
 import { modelsVariables } from './models.js';
+import { predictionLogVariables } from './prediction-log.js';
 import { processVariables } from './process.js';
 
 /** All configuration variables. `npm run docs` makes `docs/configuration.md` and `.env.example` from this schema. */
@@ -13,5 +14,6 @@ export const ConfigSchema = Type.Object({
   ...cacheVariables,
   ...modelsVariables,
   ...jobVariables,
+  ...predictionLogVariables,
   ...processVariables,
 });

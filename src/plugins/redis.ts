@@ -47,6 +47,7 @@ export default fp<RedisConfig>(
     const counters = {
       cache: degraded.series({ part: 'cache' }),
       limits: degraded.series({ part: 'limits' }),
+      log: degraded.series({ part: 'log' }),
     };
     const reconnects = app.metrics
       .counter('redis_reconnects_total', 'Connections to Redis that were closed while Redis was up')

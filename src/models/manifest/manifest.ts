@@ -37,6 +37,7 @@ const Feature = Type.Object(
     enum: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: maxValues, uniqueItems: true })),
     codes: Type.Optional(record(Type.Number(), 1)),
     missing: Type.Optional(Scalar),
+    sensitive: Type.Optional(Type.Boolean()),
   },
   strict,
 );
