@@ -7,6 +7,7 @@ import { check } from './check.js';
 import { inspect } from './inspect.js';
 import { keys } from './keys/keys.js';
 import { predict } from './predict.js';
+import { replay } from './replay/replay.js';
 import { serve } from './serve.js';
 import { type CliContext, type Command, parseCommand, suggest, UsageError } from './terminal/command.js';
 import { printable } from './terminal/terminal-text.js';
@@ -19,6 +20,7 @@ const commands: Readonly<Record<string, Command>> = {
   add,
   predict,
   batch,
+  replay,
   inspect,
   keys,
 };

@@ -22,6 +22,7 @@ interface Layout {
 
 /** A longer request or answer is left out of its line, which has its number of characters instead. */
 const maxPartCharacters = 65_536;
+const usualEnd = ',"status":"ok","source":"online"}\n';
 
 /**
  * Makes the lines of the prediction log. Returns a JSON object with a line break, or undefined if the event is not to
@@ -37,6 +38,8 @@ export function createLineWriter(
   let lastLayout: Layout | undefined;
   let lastMs = Number.NaN;
   let lastTime = '';
+  let lastKeyId: string | undefined;
+  let lastKeyMember = '';
 
   function layoutOf(manifest: Manifest): Layout {
     if (manifest === lastManifest) return lastLayout as Layout;
@@ -48,6 +51,15 @@ export function createLineWriter(
     lastManifest = manifest;
     lastLayout = layout;
     return layout;
+  }
+
+  /** Most rows in a row are of one client. */
+  function toKeyMember(keyId: string): string {
+    if (keyId !== lastKeyId) {
+      lastKeyId = keyId;
+      lastKeyMember = `,"key_id":${JSON.stringify(keyId)}`;
+    }
+    return lastKeyMember;
   }
 
   function toTime(): string {
@@ -69,7 +81,8 @@ export function createLineWriter(
     if (answer !== undefined) line += writeAnswer(answer, layout);
     line += `,"latency_ms":${Math.round(event.latencyMs * 1_000) / 1_000}`;
     if (cache !== undefined) line += `,"cache":"${cache}"`;
-    if (keyId !== undefined) line += `,"key_id":${JSON.stringify(keyId)}`;
+    if (keyId !== undefined) line += toKeyMember(keyId);
+    if (status === 'ok' && source === 'online') return line + usualEnd;
     return `${line},"status":"${status}","source":"${source}"}\n`;
   };
 }

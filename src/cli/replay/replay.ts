@@ -1,0 +1,70 @@
+import { untilSignalled } from '../../process/stop-signals.js';
+import { explainUnavailable, loadOne, nameModels } from '../loading/load-one.js';
+import { type Command, UsageError } from '../terminal/command.js';
+import { toPrintableJson } from '../terminal/terminal-text.js';
+import { readPlan } from './replay-plan.js';
+import { toText } from './replay-report.js';
+import { runReplay } from './run-replay.js';
+
+export const replay: Command = {
+  summary: 'runs logged requests through another version, and compares',
+  help: `Usage: sardonyx replay LOG… --model MODEL --candidate VERSION
+
+Reads the requests of a prediction log (PREDICTION_LOG), runs them through a version of the model, and compares its
+answers with the logged ones. LOG is a file of JSON lines, compressed with gzip or not; several files are one log.
+
+  --model MODEL             the model
+  --candidate VERSION       the version that is judged; an alias or latest is possible
+  --baseline VERSION        compares only with answers of this version
+  --max-disagreement SHARE  the share of rows that may change, from 0 to 1 (0.01)
+  --tolerance NUMBER        a regression may differ by this times max(1, |old|) (0.00001)
+  --limit N                 replays the first N rows only
+  --since TIME              leaves out predictions before a time, such as 2027-01-01T00:00:00Z
+  --until TIME              leaves out predictions from a time on
+  --json                    prints the report as JSON
+  --models DIR              folder of the models (MODELS_DIR, else models)
+
+The exit code is 0 if at most the given share of rows has changed, 1 if more have or nothing could be replayed, and 2
+for wrong usage. A row that the candidate does not answer has changed.
+`,
+  options: {
+    model: { type: 'string' },
+    candidate: { type: 'string' },
+    baseline: { type: 'string' },
+    'max-disagreement': { type: 'string' },
+    tolerance: { type: 'string' },
+    limit: { type: 'string' },
+    since: { type: 'string' },
+    until: { type: 'string' },
+    json: { type: 'boolean' },
+    models: { type: 'string' },
+  },
+  maxPositionals: 10_000,
+  async run(args, { stdout, stderr, env }) {
+    const root = args.text('models') ?? env['MODELS_DIR'] ?? 'models';
+    if (args.positionals.length > 0 && args.text('model') === undefined)
+      throw new UsageError(`--model is missing${await nameModels(root)}`);
+    const plan = readPlan(args);
+    const target = { model: plan.model, version: plan.candidate };
+    const { registry, close } = await untilSignalled((signal) => loadOne(env, root, target, signal));
+    try {
+      const loaded = registry.lease(target.model, target.version);
+      try {
+        const aliases = registry.list().find(({ name }) => name === loaded.name)?.aliases;
+        const baseline = plan.baseline && (aliases?.get(plan.baseline) ?? plan.baseline);
+        const report = await untilSignalled((signal) => runReplay(plan, loaded, baseline, stderr, signal), {
+          isWhole: (result) => result !== 'stopped',
+        });
+        if (report === 'stopped') return 130;
+        stdout.write(args.flag('json') ? `${toPrintableJson(report)}\n` : toText(report));
+        return report.passed ? 0 : 1;
+      } finally {
+        loaded.release();
+      }
+    } catch (error) {
+      throw explainUnavailable(error, registry, target.model);
+    } finally {
+      close();
+    }
+  },
+};
