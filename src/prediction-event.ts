@@ -48,7 +48,9 @@ type CountSubscriber = (of: { readonly name: string; readonly version: string },
 
 export interface Predictions {
   publish(event: PredictionEvent): void;
-  subscribe(subscriber: Subscriber): void;
+  /** With `needsJobRows` the rows of jobs are predicted in this process, so that each has an event. */
+  subscribe(subscriber: Subscriber, needs?: { readonly needsJobRows?: boolean }): void;
+  readonly needsJobRows: boolean;
   /** Publishes rows of a version that another process has predicted. */
   readonly count: CountSubscriber;
   subscribeCounts(subscriber: CountSubscriber): void;
@@ -58,7 +60,11 @@ export interface Predictions {
 export function createPredictions(onFault: (error: unknown) => void): Predictions {
   const subscribers: Subscriber[] = [];
   const countSubscribers: CountSubscriber[] = [];
+  let needsJobRows = false;
   return {
+    get needsJobRows() {
+      return needsJobRows;
+    },
     count(of, counts) {
       for (const subscriber of countSubscribers) subscriber(of, counts);
     },
@@ -76,8 +82,9 @@ export function createPredictions(onFault: (error: unknown) => void): Prediction
         }
       }
     },
-    subscribe(subscriber) {
+    subscribe(subscriber, needs) {
       subscribers.push(subscriber);
+      needsJobRows ||= needs?.needsJobRows === true;
     },
   };
 }

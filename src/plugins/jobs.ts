@@ -64,7 +64,6 @@ export default fp<JobsConfig>(
             showsProblems,
             runHere,
             isBusy: () => app.batchPredictor.isBusy,
-            needsRows: () => false,
             ...createProcessLog(app.log, metrics.onProcessEnd),
           });
     const count = () => store.counts().then(metrics.onCounts, () => undefined);

@@ -25,8 +25,6 @@ export interface ProcessOptions {
   readonly runHere: RunChunk;
   /** Whether requests of single rows come at the moment. */
   readonly isBusy: () => boolean;
-  /** Whether a subscriber needs each row of a job, which only `runHere` gives. */
-  readonly needsRows: () => boolean;
   readonly onEnd: (how: string) => void;
   readonly onUnloadable: (job: ChunkWork['job'], reason: string) => void;
 }
@@ -81,7 +79,7 @@ export function createProcessChunkRunner(
 
   /** The process for the chunk, if it should run there and can. */
   async function find(loaded: LoadedVersion, rows: Buffer): Promise<JobProcess | undefined> {
-    if (isClosed || options.needsRows() || !isWorthwhile(loaded)) return undefined;
+    if (isClosed || predictions.needsJobRows || !isWorthwhile(loaded)) return undefined;
     if (current === undefined) {
       if (performance.now() < restUntil || !(isWary || isMuch(loaded, rows))) return undefined;
       if (process.availableMemory() < minFreeBytes) return undefined;

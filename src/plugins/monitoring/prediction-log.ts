@@ -24,11 +24,8 @@ export default fp<PredictionLogConfig>(
     if (target === 'off') return;
     const rules = readRules(config);
     const sample = readShare(config.PREDICTION_LOG_SAMPLE) ?? 1;
-    const writeLine = createLineWriter({
-      rules,
-      sample,
-      logsBatches: config.PREDICTION_LOG_BATCHES === 'on',
-    });
+    const logsBatches = config.PREDICTION_LOG_BATCHES === 'on';
+    const writeLine = createLineWriter({ rules, sample, logsBatches });
     const lines = app.metrics.counter(
       'prediction_log_lines_total',
       'Lines of the prediction log, by result: written, dropped (they could not be written in time)',
@@ -70,10 +67,13 @@ export default fp<PredictionLogConfig>(
       onFailure,
     });
     const timer = setInterval(warn, 1_000).unref();
-    app.predictions.subscribe((event) => {
-      const line = writeLine(event);
-      if (line !== undefined) log.write(line);
-    });
+    app.predictions.subscribe(
+      (event) => {
+        const line = writeLine(event);
+        if (line !== undefined) log.write(line);
+      },
+      { needsJobRows: logsBatches },
+    );
     app.modelsLoaded.then(warnOfUnusedRules, () => undefined);
     app.addHook('onClose', async () => {
       await log.close();

@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { buildTestApp, type TestApp } from '../../helpers/app.js';
@@ -146,6 +147,11 @@ test('a version whose files are gone since it was loaded runs on the server, wit
 test.each([
   ['few rows', {}, 1_000],
   ['JOBS_PROCESS=off', { JOBS_PROCESS: 'off' }, 20_000],
+  [
+    'a prediction log of batches',
+    { PREDICTION_LOG: join(tmpdir(), `sardonyx-log-${process.pid}.ndjson`), PREDICTION_LOG_BATCHES: 'on' },
+    20_000,
+  ],
 ])('%s start no process', async (_name, settings, count) => {
   using folder = createFolder();
   await using server = await buildTestApp({ MODELS_DIR: folder.path, ...settings });
