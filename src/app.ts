@@ -19,6 +19,7 @@ import cluster from './plugins/cluster.js';
 import cors from './plugins/cors.js';
 import jobs from './plugins/jobs.js';
 import metrics from './plugins/metrics.js';
+import feedback from './plugins/monitoring/feedback.js';
 import predictionLog from './plugins/monitoring/prediction-log.js';
 import predictor from './plugins/predictor.js';
 import problems, { sendProblem, toServiceError } from './plugins/problems.js';
@@ -37,6 +38,8 @@ import errorRoutes from './routes/errors.js';
 import healthRoutes from './routes/health.js';
 import metricsRoutes from './routes/metrics.js';
 import modelRoutes from './routes/models.js';
+import feedbackRoutes from './routes/monitoring/feedback.js';
+import qualityRoutes from './routes/monitoring/quality.js';
 import predictRoutes from './routes/predict.js';
 import rootRoutes from './routes/root.js';
 import { limitedMark, securitySchemes } from './schemas/openapi/document.js';
@@ -130,6 +133,7 @@ export async function buildServer(
   await app.register(registry, config);
   await app.register(cache, config);
   await app.register(predictor);
+  await app.register(feedback, { ...config, isWorker: link !== undefined });
   await app.register(predictionLog, config);
   // A worker has no single rows to protect from its jobs.
   await app.register(jobs, role === 'worker' ? { ...config, JOBS_PROCESS: 'off' } : config);
@@ -174,6 +178,10 @@ export async function buildServer(
   await app.register(batchJobRoutes, config);
   await app.register(kserveV1Routes);
   await app.register(modelRoutes);
+  if (config.FEEDBACK === 'on') {
+    await app.register(feedbackRoutes, config);
+    await app.register(qualityRoutes, config);
+  }
   await app.register(healthRoutes, { serverVersion });
   await app.register(metricsRoutes);
   await app.register(adminRoutes);

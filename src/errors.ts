@@ -26,10 +26,12 @@ export const errorCatalogue = {
   not_found: { status: 404, title: 'There is nothing at this address', retry: 'no' },
   model_not_found: { status: 404, title: 'There is no such model', retry: 'no' },
   version_not_found: { status: 404, title: 'The model has no such version', retry: 'no' },
+  prediction_not_found: { status: 404, title: 'There is no such prediction', retry: 'no' },
   job_not_found: { status: 404, title: 'There is no such job', retry: 'no' },
   method_not_allowed: { status: 405, title: 'This address does not take this method', retry: 'no' },
   request_timeout: { status: 408, title: 'The request did not arrive in time', retry: 'at once' },
   idempotency_conflict: { status: 409, title: 'The idempotency key belongs to another request', retry: 'no' },
+  feedback_conflict: { status: 409, title: 'The prediction has other feedback', retry: 'no' },
   job_not_cancellable: { status: 409, title: 'The job has ended already', retry: 'no' },
   body_too_large: { status: 413, title: 'The body is too large', retry: 'no' },
   unsupported_media_type: { status: 415, title: 'The body is not of a type that is understood', retry: 'no' },
@@ -47,6 +49,7 @@ export const errorCatalogue = {
   model_unavailable: { status: 503, title: 'The model cannot answer now', retry: 'with Retry-After' },
   cache_unavailable: { status: 503, title: 'The cache cannot be reached', retry: 'after' },
   jobs_unavailable: { status: 503, title: 'The server cannot keep jobs now', retry: 'after' },
+  feedback_unavailable: { status: 503, title: 'Feedback cannot be joined now', retry: 'after' },
   deadline_exceeded: { status: 504, title: 'The answer did not come in time', retry: 'with Retry-After' },
 } as const satisfies Record<string, { status: number; title: string; retry: keyof typeof retryTexts }>;
 

@@ -1,7 +1,10 @@
 import { countLostLines } from '../log/destination.js';
+import { createQualityGauges } from '../monitoring/feedback/feedback-metrics.js';
+import type { FeedbackResult } from '../monitoring/feedback/feedback-store.js';
+import { mergeCells, type VersionCells } from '../monitoring/feedback/quality-cells.js';
 import { createMetrics, type MetricsSnapshot, sumCounts, sumMetrics } from '../monitoring/metrics.js';
 import { addLogMetrics } from '../monitoring/process-metrics.js';
-import { drainingReason } from './cluster-view.js';
+import { drainingReason, noAnswer } from './cluster-view.js';
 import type { Readiness } from './messages.js';
 import type { WorkerSlot } from './worker-slot.js';
 
@@ -47,6 +50,8 @@ export class ClusterReport {
       }),
     );
     const own = createMetrics({ includesProcess: false });
+    // Workers do not show their own parts: a mean of means is no mean.
+    createQualityGauges(own)((await this.quality()) ?? []);
     const set = (name: string, help: string, value: number) => own.gauge(name, help).series({}).set(value);
     set('workers_running', 'Workers that listen and answer their supervisor', this.running);
     set('workers_wanted', 'Workers that the configuration asks for', this.#slots.length);
@@ -67,6 +72,25 @@ export class ClusterReport {
     const asked = this.#slots.filter(({ hasListened }) => hasListened);
     const counts = await Promise.all(asked.map((slot) => slot.ask('forgotten', identities)));
     return counts.reduce((sum, it) => (sum === undefined || it === undefined ? undefined : sum + it), 0);
+  }
+
+  /** A worker may have ended with its predictions: its slot is asked only while it runs. */
+  async feedback(about: readonly string[]): Promise<readonly FeedbackResult[]> {
+    const asked = this.#slots.filter(({ isRunning }) => isRunning);
+    const answers = await Promise.all(asked.map((slot) => slot.ask('feedback', about)));
+    const length = Math.max(0, ...answers.map((it) => it?.length ?? 0));
+    const isSilent = answers.includes(undefined);
+    return Array.from({ length }, (_, k) => {
+      const known = answers.map((it) => it?.[k]).find((it) => it !== undefined && it.result !== 'unknown');
+      return known ?? (isSilent ? noAnswer : { result: 'unknown' });
+    });
+  }
+
+  async quality(): Promise<readonly VersionCells[] | undefined> {
+    const asked = this.#slots.filter(({ isRunning }) => isRunning);
+    const parts = await Promise.all(asked.map((slot) => slot.ask('quality')));
+    const known = parts.filter((it) => it !== undefined);
+    return known.length < parts.length ? undefined : mergeCells(known);
   }
 
   async readiness(isStopping: boolean): Promise<Readiness> {

@@ -1,3 +1,5 @@
+import type { FeedbackItem, FeedbackResult, FeedbackStore } from '../monitoring/feedback/feedback-store.js';
+import type { VersionCells } from '../monitoring/feedback/quality-cells.js';
 import type { Metrics } from '../monitoring/metrics.js';
 import type { Readiness } from './messages.js';
 import type { WorkerLink } from './worker-link.js';
@@ -9,6 +11,10 @@ export interface Cluster {
   passes(): boolean;
   /** Clears the cached answers of some versions. Resolves with their number; undefined if a worker did not answer. */
   forget(identities: readonly string[]): Promise<number | undefined>;
+  /** Joins feedback with the predictions of all workers; never rejects. */
+  join(items: readonly FeedbackItem[], keyId: string | undefined): Promise<readonly FeedbackResult[]>;
+  /** The sums of all workers; undefined if they cannot be read. */
+  sums(): Promise<readonly VersionCells[] | undefined>;
 }
 
 export interface Own {
@@ -17,6 +23,8 @@ export interface Own {
   /** Why its models keep it from being ready. `isLasting`: a person must repair it. */
   readonly findMissing: () => readonly { readonly reason: string; readonly isLasting: boolean }[];
   readonly forget: (identities: readonly string[]) => Promise<number>;
+  /** Undefined if `FEEDBACK=off`. */
+  readonly feedback: FeedbackStore | undefined;
 }
 
 /** If the supervisor does not answer, a worker reports its own state: `metrics_workers_answered` is missing then. */
@@ -31,19 +39,47 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
       reasons: [...(own.isDraining() ? [drainingReason] : []), ...listMissing()],
     }),
     forget: own.forget,
+    join: async (items, keyId) => (await own.feedback?.join(items, keyId)) ?? [],
+    sums: async () => own.feedback?.sums(),
   };
+  const { feedback } = own;
   if (link === undefined) return alone;
   link.answerWith({
     metrics: () => own.metrics.snapshot(),
     readiness: listMissing,
     forgotten: own.forget,
+    feedback: ([question = '']) => {
+      const { items, keyId } = JSON.parse(question) as FeedbackQuestion;
+      return alone.join(items, keyId);
+    },
+    quality: async () => (feedback?.isShared === false ? ((await feedback.sums()) ?? []) : []),
   });
   return {
     passes,
     metricsText: async () => (await link.ask('metrics')) ?? alone.metricsText(),
     readiness: async () => (await link.ask('readiness')) ?? alone.readiness(),
     forget: (identities) => link.ask('forgotten', identities),
+    async join(items, keyId) {
+      const results = [...(await alone.join(items, keyId))];
+      const open = items.flatMap((item, k) => (results[k]?.result === 'unknown' ? [{ item, k }] : []));
+      if (open.length === 0 || feedback?.isShared) return results;
+      const question: FeedbackQuestion = { items: open.map(({ item }) => item), keyId };
+      const found = await link.ask('feedback', [JSON.stringify(question)]);
+      for (const [n, { k }] of open.entries()) results[k] = found?.[n] ?? noAnswer;
+      return results;
+    },
+    sums: () => (feedback?.isShared ? alone.sums() : link.ask('quality')),
   };
 }
+
+interface FeedbackQuestion {
+  readonly items: readonly FeedbackItem[];
+  readonly keyId?: string | undefined;
+}
+
+export const noAnswer: FeedbackResult = {
+  result: 'unavailable',
+  reason: 'a process that may have made the prediction does not answer: send it again',
+};
 
 export const drainingReason = 'the server is draining';

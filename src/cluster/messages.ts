@@ -1,3 +1,5 @@
+import type { FeedbackResult } from '../monitoring/feedback/feedback-store.js';
+import type { VersionCells } from '../monitoring/feedback/quality-cells.js';
 import type { MetricsSnapshot } from '../monitoring/metrics.js';
 
 export interface StartSummary {
@@ -11,6 +13,10 @@ export interface WorkerFacts {
   readonly readiness: readonly string[];
   /** The number of cached answers that it cleared. */
   readonly forgotten: number;
+  /** The results of the feedback for its own predictions. */
+  readonly feedback: readonly FeedbackResult[];
+  /** Its own sums; empty if Redis keeps those of all. */
+  readonly quality: readonly VersionCells[];
 }
 
 export interface ClusterFacts {
@@ -18,6 +24,10 @@ export interface ClusterFacts {
   readonly readiness: Readiness;
   /** Undefined if a worker did not answer. */
   readonly forgotten: number | undefined;
+  /** `unavailable` if the prediction may be one of a worker that did not answer. */
+  readonly feedback: readonly FeedbackResult[];
+  /** Undefined if a worker did not answer. */
+  readonly quality: readonly VersionCells[] | undefined;
 }
 
 export interface Readiness {
@@ -28,7 +38,7 @@ export interface Readiness {
 
 export type Subject = keyof WorkerFacts & keyof ClusterFacts;
 
-/** For the subject `forgotten`, `about` lists the identities of the versions. */
+/** `about`: of `forgotten` the identities of the versions, of `feedback` one JSON text. */
 export interface Question {
   readonly kind: 'ask';
   readonly id: number;

@@ -158,6 +158,10 @@ export class Supervisor {
         return this.#report.readiness(this.isStopping);
       case 'forgotten':
         return this.#report.forgotten(about);
+      case 'feedback':
+        return this.#report.feedback(about);
+      case 'quality':
+        return this.#report.quality();
       default:
         return subject satisfies never;
     }

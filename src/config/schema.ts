@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { accessVariables } from './auth.js';
 import { cacheVariables } from './cache.js';
+import { feedbackVariables } from './feedback.js';
 import { edgeVariables } from './http.js';
 import { jobVariables } from './jobs.js';
 import { modelsVariables } from './models.js';
@@ -14,6 +15,7 @@ export const ConfigSchema = Type.Object({
   ...cacheVariables,
   ...modelsVariables,
   ...jobVariables,
+  ...feedbackVariables,
   ...predictionLogVariables,
   ...processVariables,
 });

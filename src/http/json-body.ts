@@ -7,6 +7,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whether a body may hold several rows. The version sets their maximum. */
     takesRows?: boolean;
+    /** The bounds of a body that is no input of a model. */
+    bodyBounds?: Omit<JsonLimits, 'fix'>;
   }
 }
 
@@ -21,7 +23,8 @@ export default fp(
     app.removeAllContentTypeParsers();
     /** The limits of the version that would answer; 0 on other routes. */
     const limitsOf = ({ params, routeOptions }: FastifyRequest): JsonLimits => {
-      const { scope, takesRows } = routeOptions.config;
+      const { scope, takesRows, bodyBounds } = routeOptions.config;
+      if (bodyBounds !== undefined) return { ...bodyBounds, fix: 'send less in one request' };
       const fix = takesRows ? 'send fewer rows a request' : 'send one row a request';
       if (scope !== 'predict') return { names: 0, items: 0, fix };
       const { model, version } = params as { model?: string; version?: string };

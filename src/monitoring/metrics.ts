@@ -11,6 +11,8 @@ export type Labels = Readonly<Record<string, string>>;
 /** All series under one name. `series` returns the one with these label values, and creates it at its first use. */
 export interface Family<T> {
   series(labels: Labels): T;
+  /** Ends a series: it is in no later scrape. */
+  remove(labels: Labels): void;
 }
 
 export interface Counter {
@@ -28,6 +30,8 @@ export interface Metrics {
   counterOf(name: string, help: string, read: () => number): void;
   gauge(name: string, help: string): Family<Gauge>;
   histogram(name: string, help: string, bounds: readonly number[]): Family<Histogram>;
+  /** `update` runs before each scrape; it must not reject, and must end soon. */
+  beforeScrape(update: () => Promise<void>): void;
   readonly contentType: string;
   /** The text that Prometheus scrapes. */
   text(): Promise<string>;
@@ -48,6 +52,9 @@ interface Sample {
 /** Counts in plain numbers; prom-client turns them into text at each scrape. The one file that imports prom-client. */
 export function createMetrics({ includesProcess = true } = {}): Metrics {
   const registry = new PromRegistry();
+  const updates: (() => Promise<void>)[] = [];
+  const update = () => Promise.all(updates.map((it) => it()));
+  const gauges = new Map<string, Family<Gauge>>();
   if (includesProcess) collectDefaultMetrics({ register: registry });
 
   const family = <T>(
@@ -85,6 +92,9 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
         all.set(key, { labels, it });
         return it;
       },
+      remove(labels: Labels): void {
+        all.delete(JSON.stringify(labels));
+      },
     };
   };
 
@@ -94,7 +104,12 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
       const toSamples = (_it: unknown, labels: Labels) => [{ labels, value: read() }];
       family(name, help, 'counter', () => null, toSamples).series({});
     },
-    gauge: (name, help) => family(name, help, 'gauge', createCell, toSample),
+    // Several parts of the server may show series of one gauge.
+    gauge(name, help) {
+      const known = gauges.get(name) ?? family(name, help, 'gauge', createCell, toSample);
+      gauges.set(name, known);
+      return known;
+    },
     histogram: (name, help, bounds) =>
       family(
         name,
@@ -104,8 +119,15 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
         (it, labels) => toBuckets(name, bounds, it, labels),
       ),
     contentType: registry.contentType,
-    text: () => registry.metrics(),
-    snapshot: () => registry.getMetricsAsJSON(),
+    beforeScrape: (it) => void updates.push(it),
+    async text() {
+      await update();
+      return registry.metrics();
+    },
+    async snapshot() {
+      await update();
+      return registry.getMetricsAsJSON();
+    },
     close: () => registry.clear(),
   };
 }

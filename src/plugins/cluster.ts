@@ -18,12 +18,15 @@ interface ClusterOptions {
 export default fp<ClusterOptions>(
   async function clusterPlugin(app, { link, requiredModels }) {
     const listMissing = () => findMissing(app.registry, requiredModels);
-    const { metrics, isDraining, cachedAnswers } = app;
+    const { metrics, isDraining, cachedAnswers, feedback } = app;
     const forget = async (identities: readonly string[]) => {
       const counts = await Promise.all(identities.map((it) => cachedAnswers?.clearLocal(it) ?? 0));
       return counts.reduce((sum, it) => sum + it, 0);
     };
-    app.decorate('cluster', createCluster({ metrics, isDraining, findMissing: listMissing, forget }, link));
+    app.decorate(
+      'cluster',
+      createCluster({ metrics, isDraining, findMissing: listMissing, forget, feedback }, link),
+    );
     const logMissing = () => {
       // The server was closed before the models were loaded.
       if (app.registry.isStarting) return;
@@ -32,5 +35,5 @@ export default fp<ClusterOptions>(
     };
     app.modelsLoaded.then(logMissing, () => undefined);
   },
-  { name: 'cluster', fastify: '5.x', dependencies: ['cache', 'metrics', 'drain', 'registry'] },
+  { name: 'cluster', fastify: '5.x', dependencies: ['cache', 'metrics', 'drain', 'registry', 'feedback'] },
 );

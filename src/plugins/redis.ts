@@ -47,6 +47,7 @@ export default fp<RedisConfig>(
     const counters = {
       cache: degraded.series({ part: 'cache' }),
       limits: degraded.series({ part: 'limits' }),
+      feedback: degraded.series({ part: 'feedback' }),
       log: degraded.series({ part: 'log' }),
     };
     const reconnects = app.metrics

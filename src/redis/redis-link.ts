@@ -19,7 +19,7 @@ import { type RefusalWatcher, RefusedCommands } from './refused-commands.js';
 import { WatchedConnection } from './watched-connection.js';
 
 /** The user of the link: the label of `degraded_total`. */
-export type Part = 'cache' | 'limits' | 'log';
+export type Part = 'cache' | 'feedback' | 'limits' | 'log';
 
 /** The connection to Redis that all parts share. Redis may be away at any time. */
 export interface RedisLink {

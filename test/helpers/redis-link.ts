@@ -33,7 +33,7 @@ export function createTestLink(
   more: Pick<RedisLinkOptions, 'tlsFiles' | 'sentinelLogin'> = {},
 ): TestLink {
   const changes: LinkChange[] = [];
-  const degraded = { cache: 0, limits: 0, log: 0 };
+  const degraded = { cache: 0, limits: 0, feedback: 0, log: 0 };
   const refused: (readonly string[])[] = [];
   let reconnects = 0;
   const waiting = new Set<() => void>();

@@ -2,6 +2,7 @@ import type { ErrorCode } from '../../errors.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import { isV1 } from '../v1-error.js';
 import { batchCodes, withBatchExample } from './batch-operation.js';
+import { feedbackCodes } from './feedback-operation.js';
 import type { Json, OpenApiDocument } from './json.js';
 import { nameAll } from './operation-ids.js';
 import { describeGeneralPrediction, describePrediction, withOrigin } from './predict-operation.js';
@@ -46,6 +47,7 @@ const fixedTags = [
     name: 'batch',
     description: 'Many rows in one request, each answered by itself: at once, or later as a job',
   },
+  { name: 'feedback', description: 'What really happened, and the quality of models that follows from it' },
   { name: 'KServe v1', description: 'For clients of KServe and TensorFlow Serving' },
   { name: 'health', description: 'For people, Kubernetes and Prometheus' },
   { name: 'admin', description: 'For operators' },
@@ -69,6 +71,7 @@ const ownCodes: Readonly<Record<string, readonly ErrorCode[]>> = {
     ),
   ),
   ...batchCodes,
+  ...feedbackCodes,
   '/admin/cache': [
     'model_not_found',
     'unsupported_media_type',

@@ -2,6 +2,7 @@ import { BatchAnswerSchema, BatchRequestSchema } from '../batch.js';
 import { JobListSchema, JobSchema } from '../job.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from '../model.js';
 import { ProblemSchema } from '../problem.js';
+import { QualitySchema } from '../quality.js';
 import { V1ErrorSchema } from '../v1-error.js';
 import { V1MetadataSchema } from '../v1-metadata.js';
 import { V1ModelStatusSchema } from '../v1-model.js';
@@ -16,6 +17,7 @@ export const schemas = [
   VersionSchema,
   ModelSchema,
   VersionDetailSchema,
+  QualitySchema,
   V1ErrorSchema,
   V1ModelStatusSchema,
   V1MetadataSchema,

@@ -1,0 +1,74 @@
+import type { AnswerShape, Prediction, Scalar } from '../../models/tasks/task.js';
+import { describeValue } from '../../text/describe-value.js';
+
+/** What a version predicts, and so what may have happened. It holds no reference to the version. */
+export type OutcomeShape =
+  /** `classes` are unknown if the model has labels only. */
+  | { readonly kind: 'classes'; readonly classes?: readonly Scalar[] | undefined }
+  /** One number, or an object of one number for each name. */
+  | { readonly kind: 'numbers'; readonly names?: readonly string[] | undefined };
+
+/** What was predicted. `values` are the probabilities in the order of the classes, or the predicted numbers. */
+export interface Outcome {
+  /** Undefined for numbers. */
+  readonly predicted?: Scalar | undefined;
+  readonly values: readonly number[];
+}
+
+export type Actual =
+  | { readonly kind: 'class'; readonly value: Scalar }
+  | { readonly kind: 'numbers'; readonly values: readonly number[] };
+
+export function toOutcomeShape(
+  task: 'classification' | 'regression',
+  shape: Pick<AnswerShape, 'classes' | 'names'> | undefined,
+): OutcomeShape {
+  return task === 'classification'
+    ? { kind: 'classes', classes: shape?.classes }
+    : { kind: 'numbers', names: shape?.names };
+}
+
+/** Checks what really happened. Returns the reason if it cannot be true of this version. */
+export function readActual(
+  shape: OutcomeShape,
+  predicted: Prediction['prediction'] | undefined,
+  actual: unknown,
+): Actual | string {
+  return shape.kind === 'classes'
+    ? readClass(shape.classes, predicted, actual)
+    : readNumbers(shape.names, actual);
+}
+
+/** Equal for two actuals if and only if they say the same. */
+export function toActualText(actual: Actual): string {
+  return JSON.stringify(actual.kind === 'class' ? actual.value : actual.values);
+}
+
+function readClass(classes: readonly Scalar[] | undefined, predicted: unknown, actual: unknown) {
+  if (classes === undefined) {
+    if (typeof actual === typeof predicted) return { kind: 'class', value: actual as Scalar } as const;
+    return `must be a ${typeof predicted}, as the predictions of this version, got ${describeValue(actual)}`;
+  }
+  if (classes.includes(actual as Scalar)) return { kind: 'class', value: actual as Scalar } as const;
+  const shown = classes.slice(0, 10).map((it) => JSON.stringify(it));
+  const more = classes.length > 10 ? ', …' : '';
+  return `must be one of ${shown.join(', ')}${more}, got ${describeValue(actual)}`;
+}
+
+function readNumbers(names: readonly string[] | undefined, actual: unknown): Actual | string {
+  if (names === undefined) {
+    if (isNumber(actual)) return { kind: 'numbers', values: [actual] };
+    return `must be a number, got ${describeValue(actual)}`;
+  }
+  const form = `must be an object with a number for each of ${names.slice(0, 10).join(', ')}`;
+  if (typeof actual !== 'object' || actual === null || Array.isArray(actual)) return form;
+  const values = new Map(Object.entries(actual));
+  if (values.size !== names.length) return form;
+  const found = names.map((name) => values.get(name));
+  return found.every(isNumber) ? { kind: 'numbers', values: found } : form;
+}
+
+/** JSON has no infinity, but 1e999 is read as one. */
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}

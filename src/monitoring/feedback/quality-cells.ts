@@ -1,0 +1,89 @@
+import type { Scalar } from '../../models/tasks/task.js';
+import type { Actual, Outcome, OutcomeShape } from './outcome-shape.js';
+
+/** Named sums. Those of several processes are added, cell by cell. */
+export type Cells = Readonly<Record<string, number>>;
+
+export interface VersionCells {
+  readonly model: string;
+  readonly version: string;
+  readonly shape: OutcomeShape;
+  readonly cells: Cells;
+}
+
+/** Pairs of classes are counted up to this number of classes; beyond it only each class. */
+export const maxConfusionClasses = 64;
+export const calibrationBins = 10;
+
+/**
+ * What one feedback adds. `n`: feedback. `c[actual,predicted]`: pairs of classes; with many classes `a`, `p` and `t`
+ * count a class as it was, as predicted, and both. `brier` and `brier_n`: the squared error of the probabilities.
+ * `bin<k>_n`, `_p`, `_y`: feedback, probabilities and hits of a bin of the calibration. `abs<k>`, `sq<k>`, `err<k>`:
+ * absolute, squared and plain error of the number k.
+ */
+export function toCells(shape: OutcomeShape, { predicted, values }: Outcome, actual: Actual): Cells {
+  const cells: Record<string, number> = { n: 1 };
+  if (actual.kind === 'numbers') {
+    for (const [k, value] of actual.values.entries()) {
+      const error = (values[k] as number) - value;
+      cells[`abs${k}`] = Math.abs(error);
+      cells[`sq${k}`] = error * error;
+      cells[`err${k}`] = error;
+    }
+    return cells;
+  }
+  const classes = shape.kind === 'classes' ? shape.classes : undefined;
+  if (classes !== undefined && classes.length <= maxConfusionClasses) {
+    cells[`c${JSON.stringify([actual.value, predicted])}`] = 1;
+  } else {
+    cells[`a${JSON.stringify(actual.value)}`] = 1;
+    cells[`p${JSON.stringify(predicted)}`] = 1;
+    if (actual.value === predicted) cells[`t${JSON.stringify(predicted)}`] = 1;
+  }
+  if (classes !== undefined && values.length === classes.length)
+    addProbabilities(cells, classes, { predicted, values }, actual.value);
+  return cells;
+}
+
+function addProbabilities(
+  cells: Record<string, number>,
+  classes: readonly Scalar[],
+  { predicted, values }: Outcome,
+  actual: Scalar,
+): void {
+  const isBinary = classes.length === 2;
+  cells['brier_n'] = 1;
+  cells['brier'] = isBinary
+    ? ((values[1] as number) - Number(classes[1] === actual)) ** 2
+    : values.reduce((sum, value, k) => sum + (value - Number(classes[k] === actual)) ** 2, 0);
+  // Of two classes the second is calibrated, of more the one that was predicted.
+  const shown = isBinary ? 1 : classes.indexOf(predicted as Scalar);
+  const probability = values[shown] as number;
+  const bin = binOf(probability);
+  cells[`bin${bin}_n`] = 1;
+  cells[`bin${bin}_p`] = probability;
+  cells[`bin${bin}_y`] = Number(classes[shown] === actual);
+}
+
+/** An edge belongs to the bin below it, as in `calibration_curve` of scikit-learn. */
+function binOf(probability: number): number {
+  let bin = 0;
+  while (bin < calibrationBins - 1 && probability > (bin + 1) * 0.1) bin += 1;
+  return bin;
+}
+
+export function addCells(sum: Record<string, number>, cells: Cells): void {
+  for (const [name, value] of Object.entries(cells)) sum[name] = (sum[name] ?? 0) + value;
+}
+
+/** The sums of several processes together. */
+export function mergeCells(parts: readonly (readonly VersionCells[])[]): readonly VersionCells[] {
+  const merged = new Map<string, VersionCells & { readonly cells: Record<string, number> }>();
+  for (const { model, version, shape, cells } of parts.flat()) {
+    const name = `${model}/${version}`;
+    const into = merged.get(name) ?? { model, version, shape, cells: {} };
+    addCells(into.cells, cells);
+    merged.set(name, into);
+  }
+  return [...merged.values()];
+}

@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { buildTestApp } from '../../helpers/app.js';
+import { readMetricText } from '../../helpers/ask.js';
+import { entry, withKey } from '../../helpers/keys.js';
+import { shareTestApp } from '../../helpers/shared-app.js';
+
+const loan = { age: 42, income: 51234.5, credit_score: 688 };
+const server = shareTestApp();
+const predict = async (path = '/predict', body: unknown = loan): Promise<string> =>
+  (await server.post(path, body)).body.prediction_id;
+
+describe('POST /feedback', () => {
+  test('records one feedback once, and says what is wrong with another', async () => {
+    const prediction_id = await predict();
+    const send = (actual: unknown, id: unknown = prediction_id) =>
+      server.post('/feedback', { prediction_id: id, actual });
+    const invalid = await send('yes');
+    expect([invalid.status, invalid.body.code]).toEqual([400, 'invalid_input']);
+    expect(invalid.body.errors).toEqual([{ pointer: '/actual', message: 'must be one of 0, 1, got "yes"' }]);
+    const recorded = await send(1);
+    expect([recorded.status, recorded.body]).toEqual([
+      200,
+      { prediction_id, result: 'recorded', model: 'credit-risk' },
+    ]);
+    expect((await send(1)).body.result).toBe('already_recorded');
+    const conflict = await send(0);
+    expect([conflict.status, conflict.body.code]).toEqual([409, 'feedback_conflict']);
+    const unknown = await send(1, randomUUID());
+    expect([unknown.status, unknown.body.code]).toEqual([404, 'prediction_not_found']);
+  });
+
+  test.each([
+    [{}, '/prediction_id'],
+    [{ prediction_id: 7, actual: 1 }, '/prediction_id'],
+    [{ prediction_id: 'x', actual: 1 }, '/prediction_id'],
+    [{ prediction_id: `${randomUUID()}0`, actual: 1 }, '/prediction_id'],
+    [{ prediction_id: randomUUID() }, '/actual'],
+    [{ prediction_id: randomUUID(), actual: 1, more: 1 }, ''],
+    [[], ''],
+    ['"text"', ''],
+    ['null', ''],
+    [{ feedback: {} }, '/feedback'],
+    [{ feedback: [] }, '/feedback'],
+    [{ feedback: [], more: 1 }, ''],
+    [{ feedback: Array.from({ length: 1_001 }, () => 1) }, '/feedback'],
+  ])('refuses %j', async (body, pointer) => {
+    const { status, body: problem } = await server.post('/feedback', body);
+    expect([status, problem.code]).toEqual([400, 'invalid_input']);
+    expect(problem.errors).toHaveLength(1);
+    expect(problem.errors[0].pointer).toBe(pointer);
+  });
+
+  test('judges each of many by itself', async () => {
+    const [a, b, c] = [
+      await predict(),
+      await predict('/models/digits/predict', { inputs: 1 }),
+      await predict(),
+    ];
+    expect(b).toBe(undefined);
+    const feedback = [
+      { prediction_id: a, actual: 1 },
+      'text',
+      { prediction_id: a, actual: 1 },
+      { prediction_id: c, actual: [] },
+      { prediction_id: randomUUID(), actual: 1 },
+      { prediction_id: c, actual: 0 },
+    ];
+    const { status, body } = await server.post('/feedback', { feedback });
+    expect([status, body.recorded]).toEqual([200, 2]);
+    expect(body.results.map(({ result }: { result: string }) => result)).toEqual([
+      'recorded',
+      'invalid',
+      'already_recorded',
+      'invalid',
+      'unknown',
+      'recorded',
+    ]);
+    expect(body.results[3]).toEqual({
+      index: 3,
+      prediction_id: c,
+      result: 'invalid',
+      model: 'credit-risk',
+      reason: 'must be one of 0, 1, got an array',
+    });
+  });
+
+  test('takes 1,000 at once, with objects and with more names than a model has', async () => {
+    const feedback = Array.from({ length: 1_000 }, (_, k) => ({
+      prediction_id: randomUUID(),
+      actual: Object.fromEntries(Array.from({ length: 10 }, (_v, n) => [`name_${k}_${n}`, n])),
+    }));
+    const { status, body } = await server.post('/feedback', { feedback });
+    expect([status, body.recorded, body.results.length]).toEqual([200, 0, 1_000]);
+  });
+
+  test('belongs to the key that made the prediction', async () => {
+    await using guarded = await buildTestApp({
+      API_KEYS: JSON.stringify([entry('one'), entry('two'), entry('reader', { scopes: ['read'] })]),
+    });
+    const { body } = await guarded.post('/predict', loan, withKey('one'));
+    const send = async (name: string) => {
+      const it = { prediction_id: body.prediction_id, actual: 1 };
+      return (await guarded.post('/feedback', it, withKey(name))).status;
+    };
+    expect([await send('two'), await send('reader'), await send('one')]).toEqual([404, 403, 200]);
+    expect((await guarded.get('/models/credit-risk/quality', withKey('one'))).status).toBe(403);
+    expect((await guarded.get('/models/credit-risk/quality', withKey('reader'))).status).toBe(200);
+  });
+
+  test('hides reasons with ERROR_DETAIL=off, since they list the classes of a model', async () => {
+    await using secret = await buildTestApp({ ERROR_DETAIL: 'off' });
+    const { prediction_id } = (await secret.post('/predict', loan)).body;
+    const item = { prediction_id, actual: 'x' };
+    const one = await secret.post('/feedback', item);
+    const many = await secret.post('/feedback', { feedback: [item] });
+    expect([one.status, many.body.results[0].result]).toEqual([400, 'invalid']);
+    for (const { text } of [one, many]) expect(text).not.toContain('one of');
+  });
+
+  test('is not there with FEEDBACK=off', async () => {
+    await using off = await buildTestApp({ FEEDBACK: 'off' });
+    expect((await off.post('/feedback', {})).status).toBe(404);
+    expect((await off.get('/models/credit-risk/quality')).status).toBe(404);
+  });
+});
+
+describe('GET /models/:model/quality', () => {
+  test('shows the feedback of each version, and the metrics say the same', async () => {
+    await using own = await buildTestApp({ CACHE: 'memory' });
+    const run = async (path: string, body: unknown, actualOf: (it: never) => unknown) => {
+      const { body: answer } = await own.post(path, body);
+      const { status } = await own.post('/feedback', {
+        prediction_id: answer.prediction_id,
+        actual: actualOf(answer.prediction as never),
+      });
+      expect(status).toBe(200);
+      return answer;
+    };
+    const answers = [];
+    for (let k = 0; k < 10; k += 1) answers.push(await run('/predict', loan, () => (k < 7 ? 1 : 0)));
+    const p = answers[0].probabilities['1'];
+    const { body } = await own.get('/models/credit-risk/quality');
+    expect(body).toMatchObject({
+      model: 'credit-risk',
+      window_seconds: 86_400,
+      versions: [{ version: answers[0].model_version, feedback: 10, accuracy: 0.7 }],
+    });
+    expect(body.versions[0].brier_score).toBeCloseTo((7 * (p - 1) ** 2 + 3 * p ** 2) / 10, 12);
+    const { example } = (await own.get('/models/diabetes/versions/latest')).body;
+    await run('/models/diabetes/predict', example, (value: number) => value + 10);
+    const { text } = await own.get('/metrics');
+    const version = `model_version="${answers[0].model_version}"`;
+    expect(readMetricText(text, 'model_accuracy', 'source="live"', version)).toBe(0.7);
+    expect(readMetricText(text, 'model_accuracy', 'source="manifest"', version)).toBeGreaterThan(0);
+    expect(readMetricText(text, 'model_brier_score', version)).toBe(body.versions[0].brier_score);
+    expect(readMetricText(text, 'model_mae', 'model="diabetes"')).toBeCloseTo(10, 4);
+    expect(readMetricText(text, 'model_rmse', 'model="diabetes"')).toBeCloseTo(10, 4);
+    expect(readMetricText(text, 'feedback_total', 'model="credit-risk"', 'result="recorded"')).toBe(10);
+    const older = await own.get('/models/credit-risk/quality?version=20261101_090000');
+    expect(older.body.versions).toEqual([{ version: '20261101_090000', feedback: 0 }]);
+    expect((await own.get('/models/credit-risk/quality?version=latest')).body.versions).toEqual(
+      body.versions,
+    );
+    for (const [path, status] of [
+      ['/models/none/quality', 404],
+      ['/models/credit-risk/quality?version=none', 404],
+      ['/models/credit-risk/quality?other=1', 400],
+    ] as const)
+      expect((await own.get(path)).status, path).toBe(status);
+  });
+});
+
+test('the rows of a batch wait for feedback only with FEEDBACK_BATCHES=on', async () => {
+  for (const FEEDBACK_BATCHES of ['off', 'on']) {
+    await using own = await buildTestApp({ FEEDBACK_BATCHES });
+    const { body } = await own.post('/predict/batch', { instances: [loan] }, { prefer: 'wait=10' });
+    const { prediction_id } = body.results[0];
+    const { status } = await own.post('/feedback', { prediction_id, actual: 1 });
+    expect(status, FEEDBACK_BATCHES).toBe(FEEDBACK_BATCHES === 'on' ? 200 : 404);
+  }
+});
