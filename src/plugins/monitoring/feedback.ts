@@ -49,9 +49,12 @@ export default fp<FeedbackConfig>(
         : createRedisFeedback(app.redis, { ...options, prefix: `${redisPrefix}{feedback}:` });
     app.decorate('feedback', store);
     const keepsAll = config.FEEDBACK_BATCHES === 'on';
-    app.predictions.subscribe((event) => {
-      if (event.answer !== undefined && (keepsAll || event.source === 'online')) store.keep(event);
-    });
+    app.predictions.subscribe(
+      (event) => {
+        if (event.answer !== undefined && (keepsAll || event.source === 'online')) store.keep(event);
+      },
+      { needsJobRows: keepsAll },
+    );
     if (store.isShared || !config.isWorker) {
       const show = createQualityGauges(app.metrics);
       app.metrics.beforeScrape(async () => show((await store.sums()) ?? []));
