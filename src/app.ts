@@ -19,6 +19,7 @@ import cluster from './plugins/cluster.js';
 import cors from './plugins/cors.js';
 import jobs from './plugins/jobs.js';
 import metrics from './plugins/metrics.js';
+import drift from './plugins/monitoring/drift.js';
 import feedback from './plugins/monitoring/feedback.js';
 import predictionLog from './plugins/monitoring/prediction-log.js';
 import predictor from './plugins/predictor.js';
@@ -38,6 +39,7 @@ import errorRoutes from './routes/errors.js';
 import healthRoutes from './routes/health.js';
 import metricsRoutes from './routes/metrics.js';
 import modelRoutes from './routes/models.js';
+import driftRoutes from './routes/monitoring/drift.js';
 import feedbackRoutes from './routes/monitoring/feedback.js';
 import qualityRoutes from './routes/monitoring/quality.js';
 import predictRoutes from './routes/predict.js';
@@ -133,6 +135,7 @@ export async function buildServer(
   await app.register(registry, config);
   await app.register(cache, config);
   await app.register(predictor);
+  await app.register(drift, config);
   await app.register(feedback, { ...config, isWorker: link !== undefined });
   await app.register(predictionLog, config);
   // A worker has no single rows to protect from its jobs.
@@ -178,6 +181,7 @@ export async function buildServer(
   await app.register(batchJobRoutes, config);
   await app.register(kserveV1Routes);
   await app.register(modelRoutes);
+  await app.register(driftRoutes, config);
   if (config.FEEDBACK === 'on') {
     await app.register(feedbackRoutes, config);
     await app.register(qualityRoutes, config);

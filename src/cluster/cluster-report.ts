@@ -93,6 +93,12 @@ export class ClusterReport {
     return known.length < parts.length ? undefined : mergeCells(known);
   }
 
+  async drift(identities: readonly string[]): Promise<readonly string[]> {
+    const asked = this.#slots.filter(({ isRunning }) => isRunning);
+    const parts = await Promise.all(asked.map((slot) => slot.ask('drift', identities)));
+    return parts.flatMap((it) => it ?? []);
+  }
+
   async readiness(isStopping: boolean): Promise<Readiness> {
     const reasons = await Promise.all(
       this.#slots.map(async (slot) => {

@@ -15,6 +15,8 @@ export interface Cluster {
   join(items: readonly FeedbackItem[], keyId: string | undefined): Promise<readonly FeedbackResult[]>;
   /** The sums of all workers; undefined if they cannot be read. */
   sums(): Promise<readonly VersionCells[] | undefined>;
+  /** The recent rows of a version that each process has, packed; undefined if they are only those of this process. */
+  driftSamples(identity: string): Promise<readonly string[] | undefined>;
 }
 
 export interface Own {
@@ -25,6 +27,8 @@ export interface Own {
   readonly forget: (identities: readonly string[]) => Promise<number>;
   /** Undefined if `FEEDBACK=off`. */
   readonly feedback: FeedbackStore | undefined;
+  /** The recent rows of a version, packed. */
+  readonly driftSample: (identity: string) => string | undefined;
 }
 
 /** If the supervisor does not answer, a worker reports its own state: `metrics_workers_answered` is missing then. */
@@ -41,6 +45,7 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
     forget: own.forget,
     join: async (items, keyId) => (await own.feedback?.join(items, keyId)) ?? [],
     sums: async () => own.feedback?.sums(),
+    driftSamples: async () => undefined,
   };
   const { feedback } = own;
   if (link === undefined) return alone;
@@ -51,6 +56,10 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
     feedback: ([question = '']) => {
       const { items, keyId } = JSON.parse(question) as FeedbackQuestion;
       return alone.join(items, keyId);
+    },
+    drift: ([identity = '']) => {
+      const sample = own.driftSample(identity);
+      return sample === undefined ? [] : [sample];
     },
     quality: async () => (feedback?.isShared === false ? ((await feedback.sums()) ?? []) : []),
   });
@@ -68,6 +77,7 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
       for (const [n, { k }] of open.entries()) results[k] = found?.[n] ?? noAnswer;
       return results;
     },
+    driftSamples: (identity) => link.ask('drift', [identity]),
     sums: () => (feedback?.isShared ? alone.sums() : link.ask('quality')),
   };
 }

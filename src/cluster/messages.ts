@@ -17,6 +17,8 @@ export interface WorkerFacts {
   readonly feedback: readonly FeedbackResult[];
   /** Its own sums; empty if Redis keeps those of all. */
   readonly quality: readonly VersionCells[];
+  /** Its recent rows of a version, packed; empty if it has none. */
+  readonly drift: readonly string[];
 }
 
 export interface ClusterFacts {
@@ -28,6 +30,8 @@ export interface ClusterFacts {
   readonly feedback: readonly FeedbackResult[];
   /** Undefined if a worker did not answer. */
   readonly quality: readonly VersionCells[] | undefined;
+  /** Of the workers that answered. */
+  readonly drift: readonly string[];
 }
 
 export interface Readiness {
@@ -38,7 +42,7 @@ export interface Readiness {
 
 export type Subject = keyof WorkerFacts & keyof ClusterFacts;
 
-/** `about`: of `forgotten` the identities of the versions, of `feedback` one JSON text. */
+/** `about`: of `forgotten` and `drift` the identities of the versions, of `feedback` one JSON text. */
 export interface Question {
   readonly kind: 'ask';
   readonly id: number;

@@ -162,6 +162,8 @@ export class Supervisor {
         return this.#report.feedback(about);
       case 'quality':
         return this.#report.quality();
+      case 'drift':
+        return this.#report.drift(about);
       default:
         return subject satisfies never;
     }

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { accessVariables } from './auth.js';
 import { cacheVariables } from './cache.js';
+import { driftVariables } from './drift.js';
 import { feedbackVariables } from './feedback.js';
 import { edgeVariables } from './http.js';
 import { jobVariables } from './jobs.js';
@@ -15,6 +16,7 @@ export const ConfigSchema = Type.Object({
   ...cacheVariables,
   ...modelsVariables,
   ...jobVariables,
+  ...driftVariables,
   ...feedbackVariables,
   ...predictionLogVariables,
   ...processVariables,

@@ -19,13 +19,14 @@ export default fp<ClusterOptions>(
   async function clusterPlugin(app, { link, requiredModels }) {
     const listMissing = () => findMissing(app.registry, requiredModels);
     const { metrics, isDraining, cachedAnswers, feedback } = app;
+    const driftSample = (identity: string) => app.drift?.packed(identity);
     const forget = async (identities: readonly string[]) => {
       const counts = await Promise.all(identities.map((it) => cachedAnswers?.clearLocal(it) ?? 0));
       return counts.reduce((sum, it) => sum + it, 0);
     };
     app.decorate(
       'cluster',
-      createCluster({ metrics, isDraining, findMissing: listMissing, forget, feedback }, link),
+      createCluster({ metrics, isDraining, findMissing: listMissing, forget, feedback, driftSample }, link),
     );
     const logMissing = () => {
       // The server was closed before the models were loaded.
@@ -35,5 +36,9 @@ export default fp<ClusterOptions>(
     };
     app.modelsLoaded.then(logMissing, () => undefined);
   },
-  { name: 'cluster', fastify: '5.x', dependencies: ['cache', 'metrics', 'drain', 'registry', 'feedback'] },
+  {
+    name: 'cluster',
+    fastify: '5.x',
+    dependencies: ['cache', 'metrics', 'drain', 'registry', 'drift', 'feedback'],
+  },
 );

@@ -33,13 +33,14 @@ export function runAtOnce<T>(steps: Steps<T>): T {
   }
 }
 
-export async function runInSlices<T>(steps: Steps<T>): Promise<T> {
-  let until = performance.now() + maxSliceMs;
+/** Takes the thread for up to `sliceMs` at a time, and at least for one step. */
+export async function runInSlices<T>(steps: Steps<T>, sliceMs = maxSliceMs): Promise<T> {
+  let until = performance.now() + sliceMs;
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;
     if (performance.now() < until) continue;
     await nextTurn();
-    until = performance.now() + maxSliceMs;
+    until = performance.now() + sliceMs;
   }
 }

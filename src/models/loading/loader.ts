@@ -21,6 +21,7 @@ import { refuseImprobable } from './improbable.js';
 import { inspectGraph } from './inspect-graph.js';
 import { doubtsOf, noteOnStrays } from './label-doubts.js';
 import { type CheckedModel, openInline, openIsolated } from './open-executor.js';
+import { readReference } from './read-reference.js';
 import { refuseTraining, refuseUnrepeatable } from './refuse-training.js';
 import { toRefusal } from './to-refusal.js';
 import { findUncachedReason } from './uncached-reason.js';
@@ -164,6 +165,7 @@ async function loadChecked(
         warmUp: warm.runs[0],
       });
     }
+    const { reference, referenceFault } = readReference(files);
     const { runMs, batchRunMs, batchRows, batchReason, companyFault, outputBytes } = warm;
     const isDependent = companyFault !== undefined || limits.sharedReason !== undefined;
     const loadStats = {
@@ -184,6 +186,7 @@ async function loadChecked(
         ...leftNotes,
         ...(doubts?.note === undefined ? [] : [doubts.note]),
         ...strayNotes,
+        ...(referenceFault === undefined ? [] : [`drift is not detected: ${referenceFault}`]),
         ...(isDependent ? [`requests do not share runs: ${batchReason}`] : []),
       ],
     };
@@ -191,7 +194,7 @@ async function loadChecked(
     const onFatal = (requestId: string | undefined, how: string) =>
       options.onFatal?.({ ...about, requestId, how, operators });
     const task = Object.assign(warm.createTask(executor, { onFatal }), example);
-    return new LoadedVersion({ manifest, identity, task, loadStats, executor });
+    return new LoadedVersion({ manifest, identity, task, loadStats, executor, reference, referenceFault });
   } finally {
     if (!isKept) await sandbox.close();
   }

@@ -15,6 +15,7 @@ export interface VersionFiles {
   readonly identity: string;
   readonly model: Buffer;
   readonly golden?: Buffer;
+  readonly reference?: Buffer;
 }
 
 const mebibyte = 1_048_576;
@@ -44,8 +45,9 @@ export async function readVersionFiles(path: string, model: string, version: str
   const bytes = await readChecked(path, within, manifest, 'model.onnx');
   if (bytes === undefined) throw new RefusedError('model.onnx is not there');
   const golden = await readChecked(path, within, manifest, 'golden.json');
-  await readChecked(path, within, manifest, 'reference.json');
-  return { path, manifest, identity: digestOf(metadata), model: bytes, ...(golden && { golden }) };
+  const reference = await readChecked(path, within, manifest, 'reference.json');
+  const companions = { ...(golden && { golden }), ...(reference && { reference }) };
+  return { path, manifest, identity: digestOf(metadata), model: bytes, ...companions };
 }
 
 async function readChecked(

@@ -1,6 +1,7 @@
 import { ServiceError } from '../../errors.js';
 import { type CallContext, type Caller, createCall } from '../../inference/batching/call-context.js';
 import type { Executor } from '../../inference/engine/executor.js';
+import type { Reference } from '../examples/reference.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { withDefaults } from '../manifest/runtime-defaults.js';
 import type { Task } from '../tasks/task.js';
@@ -47,6 +48,10 @@ export class LoadedVersion {
   readonly maxRows: number;
   /** Members at the end of every answer's JSON object; the prediction's id follows. */
   readonly versionFieldsJson: string;
+  /** What the training data looked like; undefined without a `reference.json`, and if it is unusable. */
+  readonly reference: Reference | undefined;
+  /** Why `reference.json` is unusable: requests are answered nevertheless. */
+  readonly referenceFault: string | undefined;
   readonly #executor: Executor;
   #leases = 0;
   #isRetired = false;
@@ -59,11 +64,15 @@ export class LoadedVersion {
     task: Task;
     loadStats: LoadStats;
     executor: Executor;
+    reference?: Reference | undefined;
+    referenceFault?: string | undefined;
   }) {
     this.manifest = parts.manifest;
     this.identity = parts.identity;
     this.task = parts.task;
     this.loadStats = parts.loadStats;
+    this.reference = parts.reference;
+    this.referenceFault = parts.referenceFault;
     this.#executor = parts.executor;
     this.executorKind = parts.executor.kind;
     const { timeoutMs, maxQueueRows } = withDefaults(parts.manifest.runtime);

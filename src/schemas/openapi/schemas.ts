@@ -1,4 +1,5 @@
 import { BatchAnswerSchema, BatchRequestSchema } from '../batch.js';
+import { DriftSchema } from '../drift.js';
 import { JobListSchema, JobSchema } from '../job.js';
 import { ModelSchema, VersionDetailSchema, VersionSchema } from '../model.js';
 import { ProblemSchema } from '../problem.js';
@@ -17,6 +18,7 @@ export const schemas = [
   VersionSchema,
   ModelSchema,
   VersionDetailSchema,
+  DriftSchema,
   QualitySchema,
   V1ErrorSchema,
   V1ModelStatusSchema,

@@ -1,0 +1,27 @@
+import { Type } from '@sinclair/typebox';
+
+/** Drift detection of versions with a reference. */
+export const driftVariables = {
+  DRIFT: Type.Union([Type.Literal('on'), Type.Literal('off')], {
+    default: 'on',
+    description: 'Whether recent rows are compared with the reference of their version, if it has one.',
+  }),
+  DRIFT_WINDOW_ROWS: Type.Integer({
+    minimum: 200,
+    maximum: 100_000,
+    default: 10_000,
+    description: 'The number of recent rows that are kept of each version with a reference.',
+  }),
+  DRIFT_WINDOW_SECONDS: Type.Integer({
+    minimum: 60,
+    maximum: 31_536_000,
+    default: 86_400,
+    description: 'The time from which these rows are drawn. A part of the oldest quarter may have left.',
+  }),
+  DRIFT_THRESHOLD: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0.05,
+    description: 'The p-value, adjusted for the number of columns, below which a column has drifted.',
+  }),
+};

@@ -1,0 +1,160 @@
+import { compareCounts } from '../statistics/chi-square.js';
+import { compareSamples } from '../statistics/kolmogorov-smirnov.js';
+import { populationStability } from '../statistics/population-stability.js';
+import { wassersteinDistance } from '../statistics/wasserstein.js';
+import type { DriftColumn } from './drift-column.js';
+
+export interface Bin {
+  /** Of numbers: the values from `from` up to but without `to`; undefined where the bin has no such end. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  /** Of categories. */
+  readonly value?: string;
+  readonly reference: number;
+  readonly current: number;
+}
+
+export interface ColumnReport {
+  readonly type: DriftColumn['type'];
+  readonly test: 'kolmogorov_smirnov' | 'chi_square';
+  readonly statistic: number;
+  readonly pValue: number;
+  readonly psi: number;
+  /** In the unit of the column; undefined for categories. */
+  readonly wasserstein?: number;
+  readonly missing: number;
+  readonly referenceMissing: number;
+  /** The share of values that the reference does not have; undefined for numbers. */
+  readonly unseen?: number;
+  readonly bins: readonly Bin[];
+}
+
+/** A share that is below this in the reference has too few rows for a chi-square test: such categories are one. */
+const minExpected = 5;
+const binCount = 10;
+const maxShownCategories = 20;
+
+/**
+ * Compares the values of one column with the reference. `values` has NaN for missing ones. Undefined if one side has no
+ * value at all: then there is nothing to compare.
+ */
+export function compareColumn(column: DriftColumn, values: Float64Array): ColumnReport | undefined {
+  const present = values.filter((value) => !Number.isNaN(value));
+  const missing = values.length === 0 ? 0 : 1 - present.length / values.length;
+  if (present.length === 0) return undefined;
+  return column.isNumeric
+    ? compareNumbers(column, present.sort(), missing)
+    : compareCategories(column, present, missing);
+}
+
+function compareNumbers(
+  column: DriftColumn,
+  current: Float64Array,
+  missing: number,
+): ColumnReport | undefined {
+  const { sample, type, reference } = column;
+  if (sample.length === 0) return undefined;
+  const edges = edgesOf(sample);
+  const [expected, actual] = [shareInBins(sample, edges), shareInBins(current, edges)];
+  return {
+    type,
+    test: 'kolmogorov_smirnov',
+    ...compareSamples(sample, current),
+    psi: populationStability(expected, actual),
+    wasserstein: wassersteinDistance(sample, current),
+    missing,
+    referenceMissing: reference.missing,
+    bins: expected.map((share, k) => ({
+      from: edges[k - 1],
+      to: edges[k],
+      reference: share,
+      current: actual[k] as number,
+    })),
+  };
+}
+
+function compareCategories(
+  column: DriftColumn,
+  current: Float64Array,
+  missing: number,
+): ColumnReport | undefined {
+  const { categories, type, reference } = column;
+  if (!('counts' in reference)) return undefined;
+  const { counts, others = 0 } = reference;
+  const expected = [...categories.map((category) => counts[category] as number), others];
+  const actual = new Array<number>(categories.length + 1).fill(0);
+  for (const code of current) actual[code] = (actual[code] as number) + 1;
+  const total = expected.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return undefined;
+  const shares = (list: readonly number[], sum: number) => list.map((count) => count / sum);
+  const [expectedShares, actualShares] = [shares(expected, total), shares(actual, current.length)];
+  return {
+    type,
+    test: 'chi_square',
+    ...compareCounts(...joinRare(expected, actual, current.length / total)),
+    psi: populationStability(expectedShares, actualShares),
+    missing,
+    referenceMissing: reference.missing,
+    unseen: others > 0 ? 0 : (actualShares.at(-1) as number),
+    bins: toCategoryBins(categories, expectedShares, actualShares),
+  };
+}
+
+/** Rare categories of the reference are taken as one: the test needs at least five expected rows in each. */
+function joinRare(
+  expected: readonly number[],
+  actual: readonly number[],
+  scale: number,
+): [number[], number[]] {
+  const [reference, current]: [number[], number[]] = [[], []];
+  let [rareExpected, rareActual] = [0, 0];
+  for (const [k, count] of expected.entries()) {
+    if (count >= minExpected && count * scale >= minExpected) {
+      reference.push(count);
+      current.push(actual[k] as number);
+    } else {
+      rareExpected += count;
+      rareActual += actual[k] as number;
+    }
+  }
+  return [
+    [...reference, rareExpected],
+    [...current, rareActual],
+  ];
+}
+
+function toCategoryBins(
+  categories: readonly string[],
+  expected: readonly number[],
+  actual: readonly number[],
+): readonly Bin[] {
+  const shown = categories.slice(0, maxShownCategories).map((value, k) => ({
+    value,
+    reference: expected[k] as number,
+    current: actual[k] as number,
+  }));
+  const rest = (list: readonly number[]) => list.slice(shown.length).reduce((sum, share) => sum + share, 0);
+  const [reference, current] = [rest(expected), rest(actual)];
+  return reference + current > 0 ? [...shown, { value: '(others)', reference, current }] : shown;
+}
+
+/** The inner edges of bins that have about a tenth of the sample each: fewer if values repeat. */
+function edgesOf(sample: Float64Array): readonly number[] {
+  const edges: number[] = [];
+  for (let k = 1; k < binCount; k += 1) {
+    const edge = sample[Math.floor((k * sample.length) / binCount)] as number;
+    if (edge > (edges.at(-1) ?? (sample[0] as number))) edges.push(edge);
+  }
+  return edges;
+}
+
+function shareInBins(sorted: Float64Array, edges: readonly number[]): readonly number[] {
+  const shares: number[] = [];
+  let at = 0;
+  for (const edge of [...edges, Number.POSITIVE_INFINITY]) {
+    const from = at;
+    while (at < sorted.length && (sorted[at] as number) < edge) at += 1;
+    shares.push((at - from) / sorted.length);
+  }
+  return shares;
+}

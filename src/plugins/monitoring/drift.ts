@@ -1,0 +1,137 @@
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Config } from '../../config/read-config.js';
+import { LineLimit } from '../../log/line-limit.js';
+import { toLoggedError } from '../../log/logged-error.js';
+import type { LoadedVersion } from '../../models/registry/loaded-version.js';
+import { createDriftGauges, nameVersion } from '../../monitoring/drift/drift-metrics.js';
+import { DriftMonitor } from '../../monitoring/drift/drift-monitor.js';
+import { compareWithReference, type DriftReport, minRows } from '../../monitoring/drift/drift-report.js';
+import {
+  type DriftSample,
+  mergeSamples,
+  packSample,
+  unpackSample,
+} from '../../monitoring/drift/drift-sample.js';
+import { runInSlices } from '../../time/slices.js';
+
+export interface DriftFindings {
+  /** Undefined if no row came. */
+  readonly sample: DriftSample | undefined;
+  /** Undefined if there are too few rows. */
+  readonly report: DriftReport | undefined;
+}
+
+export interface Drift {
+  /** The rows that this process has of a version, for another process; undefined if there are none. */
+  packed(identity: string): string | undefined;
+  /** Compares the rows of all processes with the reference; undefined if the version has none. */
+  findingsOf(loaded: LoadedVersion): Promise<DriftFindings | undefined>;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Undefined if `DRIFT=off`. */
+    readonly drift: Drift | undefined;
+  }
+}
+
+type DriftConfig = Pick<Config, 'DRIFT' | 'DRIFT_WINDOW_ROWS' | 'DRIFT_WINDOW_SECONDS' | 'DRIFT_THRESHOLD'>;
+
+const refreshEveryMs = 60_000;
+/** How long the thread is taken at a time. */
+const maxSliceMs = 3;
+
+/** Keeps recent rows of versions that have a reference, and shows how far they are from it. */
+export default fp<DriftConfig>(
+  async function driftPlugin(app, config) {
+    if (config.DRIFT === 'off') {
+      app.decorate('drift', undefined);
+      return;
+    }
+    const size = { rows: config.DRIFT_WINDOW_ROWS, ms: config.DRIFT_WINDOW_SECONDS * 1_000 };
+    const monitor = new DriftMonitor(size, ({ model, version, manifest }) => {
+      const loaded = findLoaded(app, (it) => it.name === model && it.version === version);
+      return loaded?.manifest === manifest ? loaded : undefined;
+    });
+    const gauges = createDriftGauges(app.metrics);
+    const drift: Drift = {
+      packed(identity) {
+        const loaded = findLoaded(app, (it) => it.identity === identity);
+        const sample = loaded && monitor.windowOf(loaded)?.sample(Date.now());
+        return sample && packSample(sample);
+      },
+      async findingsOf(loaded) {
+        const window = monitor.windowOf(loaded);
+        if (window === undefined) return undefined;
+        const others = await app.cluster.driftSamples(loaded.identity);
+        const samples =
+          others?.map(unpackSample) ?? [window.sample(Date.now())].filter((it) => it !== undefined);
+        const sample = mergeSamples(samples, window.columns.length, size.rows);
+        if (sample.rows < minRows)
+          return { sample: sample.rows === 0 ? undefined : sample, report: undefined };
+        const steps = compareWithReference(window.columns, sample, config.DRIFT_THRESHOLD);
+        return { sample, report: await runInSlices(steps, maxSliceMs) };
+      },
+    };
+    app.decorate('drift', drift);
+    app.predictions.subscribe((event) => monitor.observe(event));
+
+    const limit = new LineLimit();
+    const known = new Map<string, string>();
+    const refresh = async (): Promise<void> => {
+      const versions = listLoaded(app);
+      gauges.keepOnly(new Set(versions.map(({ name, version }) => nameVersion(name, version))));
+      for (const loaded of versions) {
+        const findings = await drift.findingsOf(loaded);
+        if (findings === undefined) continue;
+        const { name, version } = loaded;
+        gauges.show(name, version, findings.sample?.rows ?? 0, findings.report);
+        if (findings.report !== undefined) logChange(name, version, findings.report);
+      }
+    };
+    let isRefreshing = false;
+    const timer = setInterval(() => {
+      if (isRefreshing) return;
+      isRefreshing = true;
+      refresh()
+        .catch((error: unknown) => {
+          const unlogged = limit.take('refresh');
+          if (unlogged !== undefined)
+            app.log.error({ err: toLoggedError(error), unlogged }, 'drift was not measured');
+        })
+        .finally(() => {
+          isRefreshing = false;
+        });
+    }, refreshEveryMs).unref();
+    app.addHook('onClose', async () => clearInterval(timer));
+
+    /** One line when other columns drift than before. */
+    function logChange(model: string, model_version: string, report: DriftReport): void {
+      const drifted = report.columns.filter((it) => it.hasDrift).map((it) => it.name);
+      const key = nameVersion(model, model_version);
+      const text = drifted.join();
+      if ((known.get(key) ?? '') === text) return;
+      known.set(key, text);
+      const about = { model, model_version, columns: drifted };
+      if (drifted.length === 0) app.log.info(about, 'drift has ended');
+      else app.log.warn(about, `drift: ${drifted.slice(0, 10).join(', ')}`);
+    }
+  },
+  { name: 'drift', fastify: '5.x', dependencies: ['metrics', 'registry', 'predictor'] },
+);
+
+function listLoaded({ registry }: FastifyInstance): readonly LoadedVersion[] {
+  return registry
+    .list()
+    .flatMap(({ versions }) =>
+      [...versions.values()].flatMap((it) => (it.state === 'ready' ? [it.loaded] : [])),
+    );
+}
+
+function findLoaded(
+  app: FastifyInstance,
+  fits: (loaded: LoadedVersion) => boolean,
+): LoadedVersion | undefined {
+  return listLoaded(app).find(fits);
+}

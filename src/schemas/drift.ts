@@ -1,0 +1,142 @@
+import { Type } from '@sinclair/typebox';
+import type { LoadedVersion } from '../models/registry/loaded-version.js';
+import type { Bin } from '../monitoring/drift/column-report.js';
+import { maxColumns } from '../monitoring/drift/drift-column.js';
+import { type DriftReport, type JudgedColumn, minRows } from '../monitoring/drift/drift-report.js';
+import type { DriftSample } from '../monitoring/drift/drift-sample.js';
+
+const Share = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
+
+const DriftColumnSchema = Type.Object({
+  type: Type.String(),
+  test: Type.String({ description: '`kolmogorov_smirnov` for numbers, `chi_square` for categories' }),
+  drift: Type.Boolean({ description: 'Whether the adjusted p-value is below the threshold' }),
+  p_value: Share('How likely such a difference, or a larger one, is without drift'),
+  adjusted_p_value: Share('The p-value by Benjamini and Hochberg, for the number of columns'),
+  statistic: Type.Number({ minimum: 0 }),
+  psi: Type.Number({ description: 'The population stability index' }),
+  wasserstein: Type.Optional(Type.Number({ description: 'The mean shift, in the unit of the column' })),
+  missing_rate: Share('The share of missing values in the window'),
+  reference_missing_rate: Share('The share of missing values in the reference'),
+  unseen: Type.Optional(Share('The share of values that the reference does not have')),
+  distribution: Type.Optional(
+    Type.Object({
+      bins: Type.Array(
+        Type.Object({
+          from: Type.Optional(Type.Number()),
+          to: Type.Optional(Type.Number()),
+          value: Type.Optional(Type.String()),
+        }),
+      ),
+      reference: Type.Array(Type.Number()),
+      current: Type.Array(Type.Number()),
+    }),
+  ),
+});
+const Columns = (description: string) =>
+  Type.Object({}, { additionalProperties: DriftColumnSchema, description });
+
+export const DriftSchema = Type.Object(
+  {
+    model: Type.String(),
+    model_version: Type.String(),
+    status: Type.String({
+      description: `\`ok\`, \`collecting\` (less than ${minRows} rows), \`no_reference\`, or \`off\``,
+    }),
+    reason: Type.Optional(Type.String({ description: 'Why there is no comparison' })),
+    threshold: Type.Number(),
+    drift: Type.Boolean({ description: 'Whether any column has drifted' }),
+    window: Type.Optional(
+      Type.Object({
+        rows: Type.Integer({ description: 'The rows that were compared' }),
+        seen_rows: Type.Integer({ description: 'The rows from which they were drawn' }),
+        since: Type.String({ format: 'date-time' }),
+        until: Type.String({ format: 'date-time' }),
+      }),
+    ),
+    reference: Type.Optional(Type.Object({ rows: Type.Integer() })),
+    features: Columns('The features'),
+    outputs: Columns('What the model answered'),
+    incomparable: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Columns without any value in the window or in the reference',
+      }),
+    ),
+  },
+  { $id: 'Drift', description: 'The recent rows of a version against its training data' },
+);
+
+/** The parts of the answer that do not depend on rows. */
+export function toDriftHead(loaded: LoadedVersion, threshold: number) {
+  return {
+    model: loaded.name,
+    model_version: loaded.version,
+    threshold,
+    drift: false,
+    features: {},
+    outputs: {},
+  };
+}
+
+/** Why a version has nothing to compare. */
+export function explainNoReference({ manifest, reference, referenceFault }: LoadedVersion): string {
+  if (referenceFault !== undefined) return referenceFault;
+  if (manifest.task === 'tensor') return 'Tensors are not compared.';
+  if (reference !== undefined) return `reference.json describes none of the first ${maxColumns} columns.`;
+  return 'The version has no reference.json: sardonyx profile makes one.';
+}
+
+export function toDriftAnswer(
+  loaded: LoadedVersion,
+  threshold: number,
+  { seen, rows, since, until }: DriftSample,
+  report: DriftReport | undefined,
+  showsBins: boolean,
+) {
+  const columns = report?.columns ?? [];
+  const partOf = (place: JudgedColumn['place']) =>
+    Object.fromEntries(
+      columns.filter((it) => it.place === place).map((it) => [it.name, toColumnAnswer(it, showsBins)]),
+    );
+  const incomparable = report?.incomparable.map(({ name }) => name) ?? [];
+  return {
+    ...toDriftHead(loaded, threshold),
+    status: report === undefined ? 'collecting' : 'ok',
+    ...(report === undefined && { reason: `${rows} of at least ${minRows} rows have come.` }),
+    drift: columns.some(({ hasDrift }) => hasDrift),
+    window: {
+      rows,
+      seen_rows: seen,
+      since: new Date(since).toISOString(),
+      until: new Date(until).toISOString(),
+    },
+    reference: { rows: loaded.reference?.rows ?? 0 },
+    features: partOf('features'),
+    outputs: partOf('outputs'),
+    ...(incomparable.length > 0 && { incomparable }),
+  };
+}
+
+/** Also what `sardonyx drift --json` prints. */
+export function toColumnAnswer(column: JudgedColumn, showsBins: boolean) {
+  const { type, test, hasDrift: drift, statistic, psi, wasserstein, unseen, bins } = column;
+  return {
+    ...{ type, test, drift },
+    p_value: column.pValue,
+    adjusted_p_value: column.adjustedPValue,
+    ...{ statistic, psi },
+    ...(wasserstein !== undefined && { wasserstein }),
+    missing_rate: column.missing,
+    reference_missing_rate: column.referenceMissing,
+    ...(unseen !== undefined && { unseen }),
+    ...(showsBins && { distribution: toDistribution(bins) }),
+  };
+}
+
+function toDistribution(bins: readonly Bin[]) {
+  return {
+    bins: bins.map(({ from, to, value }) => (value === undefined ? { from, to } : { value })),
+    reference: bins.map(({ reference }) => reference),
+    current: bins.map(({ current }) => current),
+  };
+}
