@@ -6,7 +6,7 @@ import { hashValue, type RedactionRules, type Treatment, treatmentOf } from './r
 export interface RequestWriter {
   /** The names of features that are not in plain text, as a member of the line; empty if there are none. */
   readonly redactedJson: string;
-  /** A row that the check has accepted. An absent feature gets its default. */
+  /** A row that the check has accepted. An absent feature gets its default, and text like an API key is hidden. */
   writeRow(row: Readonly<Record<string, unknown>>): string;
   /**
    * A body that the check has refused, and that is hostile: only known features, only scalars, texts cut at
@@ -45,7 +45,10 @@ export function createRequestWriter(
         let json: string | undefined;
         if (value === undefined) json = member.absent;
         else if (typeof value === 'number') json = `${value}`;
-        else json = JSON.stringify(value);
+        else
+          json = JSON.stringify(
+            typeof value === 'string' && value.includes('sdx_') ? hideKeys(value) : value,
+          );
         if (json === undefined) continue;
         if (member.treatment !== 'plain') json = redact(member, json);
         text += text === '' ? member.key + json : `,${member.key}${json}`;

@@ -86,6 +86,10 @@ describe('a line of the prediction log', () => {
     const key = `sdx_${'a'.repeat(43)}`;
     const line = write({ status: 'invalid_input', row: undefined, answer: undefined, body: { age: key } });
     expect(JSON.stringify(line)).not.toContain('aaaa');
+    const accepted = write({ row: { age: 1, 'region "x"': `50 % ${key}`, owner: null } });
+    expect(accepted.request['region "x"']).not.toContain('aaaa');
+    const plain = write({ row: { age: 1, 'region "x"': '50 % off', owner: null } });
+    expect(plain.request['region "x"']).toBe('50 % off');
   });
 
   test('leaves out, hashes and masks features by their names, with or without that of the model', () => {
