@@ -102,8 +102,11 @@ export class LogFile implements LogSink {
   /** Not at once: other processes may still write to the rotated file. */
   #tidySoon(): void {
     const { path, keep, onTrouble } = this.#options;
-    clearTimeout(this.#tidying);
-    this.#tidying = setTimeout(() => tidyRotatedFiles(path, keep).catch(onTrouble), settleDelayMs).unref();
+    // A pending one stays: a log that is rotated more often than that would otherwise never be tidied.
+    this.#tidying ??= setTimeout(() => {
+      this.#tidying = undefined;
+      tidyRotatedFiles(path, keep).catch(onTrouble);
+    }, settleDelayMs).unref();
   }
 }
 

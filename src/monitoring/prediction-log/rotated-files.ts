@@ -1,12 +1,12 @@
-import { constants, createReadStream, createWriteStream, type Stats } from 'node:fs';
-import { link, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { createReadStream, type Stats } from 'node:fs';
+import { type FileHandle, link, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { codeOf } from '../../errors.js';
 
 /** After it, no other process writes to a rotated file any more: each looks for a new file before each write. */
-const settleMs = 5_000;
+export const settleDelayMs = 5_000;
 /** A compression or a rotation that is older was left over by a killed process. */
 const abandonedMs = 600_000;
 const abandonedRotationMs = 10_000;
@@ -58,7 +58,11 @@ export async function tidyRotatedFiles(path: string, keep: number, now = Date.no
     await rm(join(folder, name), { force: true });
   }
   for (const name of keep === 0 ? [] : ours.slice(-keep)) {
-    if (!name.endsWith('.gz')) await compress(join(folder, name), now);
+    if (name.endsWith('.gz')) continue;
+    await compress(join(folder, name), now).catch((error: unknown) => {
+      // Another process was faster.
+      if (codeOf(error) !== 'ENOENT') throw error;
+    });
   }
 }
 
@@ -74,27 +78,33 @@ async function listRotated(path: string): Promise<readonly string[]> {
 async function compress(path: string, now: number): Promise<void> {
   const before = await stat(path);
   // The last write may be in progress in another process: the next rotation compresses this file.
-  if (now - before.mtimeMs < settleMs / 2) return;
+  if (now - before.mtimeMs < settleDelayMs / 2) return;
   const part = `${path}.gz.part`;
-  const { O_WRONLY, O_CREAT, O_EXCL } = constants;
+  const packed = await openPart(part, now);
+  if (packed === undefined) return;
   try {
-    const packed = createWriteStream(part, { flags: (O_WRONLY | O_CREAT | O_EXCL) as never, mode: 0o640 });
-    await pipeline(createReadStream(path), createGzip({ level: gzipLevel }), packed);
+    const output = packed.createWriteStream({ autoClose: false });
+    await pipeline(createReadStream(path), createGzip({ level: gzipLevel }), output);
+    // The lines must survive a power cut once their file is removed.
+    await packed.sync();
+    if ((await stat(path)).size !== before.size) throw new Error(`${path} has grown after its rotation`);
+    await rename(part, `${path}.gz`);
+    await unlink(path);
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') {
-      await rm(part, { force: true });
-      throw error;
-    }
-    const { mtimeMs } = await stat(part);
-    if (now - mtimeMs > abandonedMs) await rm(part, { force: true });
-    return;
-  }
-  if ((await stat(path)).size !== before.size) {
     await rm(part, { force: true });
-    return;
+    throw error;
+  } finally {
+    await packed.close();
   }
-  await rename(part, `${path}.gz`);
-  await unlink(path);
 }
 
-export const settleDelayMs = settleMs;
+/** Undefined if another process compresses this file. A part that a killed process left over is removed. */
+async function openPart(part: string, now: number): Promise<FileHandle | undefined> {
+  try {
+    return await open(part, 'wx', 0o640);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    if (now - (await stat(part)).mtimeMs > abandonedMs) await rm(part, { force: true });
+    return undefined;
+  }
+}
