@@ -69,9 +69,7 @@ async function openLog(path: string): Promise<FileHandle> {
 
 async function* unpack(handle: FileHandle, path: string): AsyncGenerator<Buffer> {
   if ((await handle.stat()).isDirectory()) throw new RefusedError(`${path} is a folder: name its files`);
-  const pieces: AsyncIterator<Buffer> = handle
-    .createReadStream({ highWaterMark: pieceBytes, autoClose: false })
-    [Symbol.asyncIterator]();
+  const pieces = readPieces(handle);
   const first = await pieces.next();
   if (first.done === true) return;
   const all = join(first.value, pieces);
@@ -87,6 +85,15 @@ async function* unpack(handle: FileHandle, path: string): AsyncGenerator<Buffer>
   } catch (cause) {
     if (!codeOf(cause).startsWith('Z_')) throw cause;
     throw new RefusedError(`${path} is not valid gzip, or it ends too early`, { cause });
+  }
+}
+
+/** Not a stream: one that is not read to its end would keep the file from its close. */
+async function* readPieces(handle: FileHandle): AsyncGenerator<Buffer, void> {
+  for (;;) {
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(pieceBytes), 0, pieceBytes, null);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
   }
 }
 

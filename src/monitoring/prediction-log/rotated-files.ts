@@ -83,8 +83,9 @@ async function compress(path: string, now: number): Promise<void> {
   const packed = await openPart(part, now);
   if (packed === undefined) return;
   try {
-    const output = packed.createWriteStream({ autoClose: false });
-    await pipeline(createReadStream(path), createGzip({ level: gzipLevel }), output);
+    await pipeline(createReadStream(path), createGzip({ level: gzipLevel }), async (chunks) => {
+      for await (const chunk of chunks) await packed.appendFile(chunk as Buffer);
+    });
     // The lines must survive a power cut once their file is removed.
     await packed.sync();
     if ((await stat(path)).size !== before.size) throw new Error(`${path} has grown after its rotation`);
