@@ -53,7 +53,10 @@ export class PredictionLog {
     }
   }
 
-  /** Writes the waiting lines within 1.5 s, and drops and counts the others. Call it after the last `write`. */
+  /**
+   * Writes the waiting lines within 1.5 s, and drops and counts the others. Call it after the last `write`. Never
+   * rejects.
+   */
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#start();
@@ -61,8 +64,12 @@ export class PredictionLog {
     const { lost } = this.#queue;
     this.#queue.lose();
     if (this.#queue.lost > lost) this.#events.onDropped(this.#queue.lost - lost);
-    // A write that hangs would make the close of its file hang, too.
-    if (left !== noAnswer) await withDeadline(this.#sink.close(), maxCloseMs);
+    if (left === noAnswer) {
+      // The close of the file would hang, too.
+      this.#events.onFailure(new Error('a write did not end before the server'));
+      return;
+    }
+    await withDeadline(this.#sink.close(), maxCloseMs).catch(this.#events.onFailure);
   }
 
   #schedule(): void {
