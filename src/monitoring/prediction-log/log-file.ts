@@ -10,6 +10,8 @@ export interface LogFileOptions {
   /** 0: at no age. */
   readonly maxAgeMs: number;
   readonly keep: number;
+  /** How often the path, the size and the age are looked at. By default 250 ms. */
+  readonly checkEveryMs?: number;
   /** Lines are safe, but a rotated file could not be compressed or removed, or the log could not be rotated. */
   readonly onTrouble: (error: unknown) => void;
 }
@@ -21,17 +23,21 @@ interface OpenFile {
 }
 
 const lineBreak = Buffer.from('\n');
+/** Far less than the time after which a rotated file is compressed. */
+const defaultCheckMs = 250;
 /** Before a failed rotation is tried again. */
 const rotationPauseMs = 60_000;
 
 /**
- * The file of the log. Several processes may write it: each write appends whole lines. Before each write the path is
- * looked up, so that a file that was renamed, by this class or by logrotate, is followed by a new one without a signal.
+ * The file of the log. Several processes may write it: each write appends whole lines. The path is looked up
+ * four times a second, so that a file that was renamed, by this class or by logrotate, is followed by a new one without a
+ * signal.
  */
 export class LogFile implements LogSink {
   readonly maxWriteBytes = 65_536;
   readonly #options: LogFileOptions;
   #file: OpenFile | undefined;
+  #checkedAt = Number.NEGATIVE_INFINITY;
   #noRotationUntil = 0;
   #tidying: NodeJS.Timeout | undefined;
 
@@ -46,16 +52,25 @@ export class LogFile implements LogSink {
   }
 
   async write(bytes: Buffer): Promise<number> {
-    const { handle } = await this.#followPath();
+    const now = performance.now();
+    const { checkEveryMs = defaultCheckMs } = this.#options;
+    // Each call wakes another thread: a check before each write would cost more than the write.
+    const isChecked = this.#file === undefined || now - this.#checkedAt >= checkEveryMs;
+    const { handle } = isChecked ? await this.#followPath() : (this.#file as OpenFile);
     const { bytesWritten } = await handle.write(bytes);
+    if (!isChecked) return bytesWritten;
+    this.#checkedAt = now;
     const stats = await handle.stat();
     if (stats.nlink === 0) {
       // The file was removed meanwhile: the lines are in no file, and are written to the next one.
       await this.#closeFile();
       return 0;
     }
-    // The next write opens the new file.
-    if (this.#isDue(stats)) await this.#rotate(stats);
+    if (this.#isDue(stats)) {
+      await this.#rotate(stats);
+      // The next write opens the new file.
+      this.#checkedAt = Number.NEGATIVE_INFINITY;
+    }
     return bytesWritten;
   }
 

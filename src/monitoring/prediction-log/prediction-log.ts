@@ -13,7 +13,7 @@ export interface PredictionLogEvents {
 /** About 25,000 lines. */
 const maxWaitingBytes = 8_388_608;
 /** Lines are gathered for so long, so that a write has many of them. */
-const gatherMs = 50;
+const gatherMs = 100;
 /** Of waiting lines: they are written at once. */
 const gatherBytes = 131_072;
 const fullPauseMs = 20;

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { codeOf } from '../../errors.js';
 
-/** After it, no other process writes to a rotated file any more: each looks for a new file before each write. */
+/** After it, no other process writes to a rotated file any more: each looks for a new file four times a second. */
 export const settleDelayMs = 5_000;
 /** A compression or a rotation that is older was left over by a killed process. */
 const abandonedMs = 600_000;

@@ -30,7 +30,14 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const openFile = (maxBytes = 1_000_000, maxAgeMs = 0) =>
-  new LogFile({ path, maxBytes, maxAgeMs, keep: 3, onTrouble: (error) => troubles.push(error) });
+  new LogFile({
+    path,
+    maxBytes,
+    maxAgeMs,
+    keep: 3,
+    checkEveryMs: 0,
+    onTrouble: (error) => troubles.push(error),
+  });
 const write = (file: LogFile, text: string) => file.write(Buffer.from(text));
 /** The lines of all files of the log, in any order. */
 const allLines = () =>
