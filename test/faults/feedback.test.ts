@@ -89,5 +89,5 @@ fault('V07', 'feedback is judged singly and counted once, whatever comes with it
 
 faultWithoutServer('V07', 'feedback is counted once, whichever worker gets it', async () => {
   await using server = await startServerProcess({ WORKERS: '2' });
-  return attack(server);
+  return await attack(server);
 });
