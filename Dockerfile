@@ -23,6 +23,7 @@ WORKDIR /app
 COPY package.json README.md LICENSE CHANGELOG.md SECURITY.md ./
 COPY models models
 COPY docs docs
+COPY console console
 COPY --from=build /app/dist dist
 # Under umask 077 only the owner can read the files of a checkout, and that user does not exist in the image.
 RUN chmod -R a+rX .

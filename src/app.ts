@@ -22,6 +22,7 @@ import metrics from './plugins/metrics.js';
 import drift from './plugins/monitoring/drift.js';
 import feedback from './plugins/monitoring/feedback.js';
 import predictionLog from './plugins/monitoring/prediction-log.js';
+import traffic from './plugins/monitoring/traffic.js';
 import predictor from './plugins/predictor.js';
 import problems, { sendProblem, toServiceError } from './plugins/problems.js';
 import limits from './plugins/rate-limit.js';
@@ -34,6 +35,7 @@ import kserveV1Routes from './protocols/kserve-v1/routes.js';
 import adminRoutes from './routes/admin.js';
 import batchRoutes from './routes/batch.js';
 import batchJobRoutes from './routes/batch-jobs.js';
+import consoleRoutes from './routes/console/console.js';
 import docsRoutes from './routes/docs.js';
 import errorRoutes from './routes/errors.js';
 import healthRoutes from './routes/health.js';
@@ -137,6 +139,7 @@ export async function buildServer(
   await app.register(predictor);
   await app.register(drift, config);
   await app.register(feedback, { ...config, isWorker: link !== undefined });
+  await app.register(traffic, { isOn: config.CONSOLE === 'on' });
   await app.register(predictionLog, config);
   // A worker has no single rows to protect from its jobs.
   await app.register(jobs, role === 'worker' ? { ...config, JOBS_PROCESS: 'off' } : config);
@@ -190,7 +193,8 @@ export async function buildServer(
   await app.register(metricsRoutes);
   await app.register(adminRoutes);
   await app.register(errorRoutes);
-  await app.register(rootRoutes, { hasManual: config.DOCS === 'on' });
+  await app.register(rootRoutes, { hasManual: config.DOCS === 'on', hasConsole: config.CONSOLE === 'on' });
+  if (config.CONSOLE === 'on') await app.register(consoleRoutes);
   if (config.DOCS === 'on') await app.register(docsRoutes);
   await app.ready();
   return app;

@@ -4,6 +4,7 @@ import type { FeedbackResult } from '../monitoring/feedback/feedback-store.js';
 import { mergeCells, type VersionCells } from '../monitoring/feedback/quality-cells.js';
 import { createMetrics, type MetricsSnapshot, sumCounts, sumMetrics } from '../monitoring/metrics.js';
 import { addLogMetrics } from '../monitoring/process-metrics.js';
+import type { TrafficStep } from '../monitoring/traffic/traffic-steps.js';
 import { drainingReason, noAnswer } from './cluster-view.js';
 import type { Readiness } from './messages.js';
 import type { WorkerSlot } from './worker-slot.js';
@@ -91,6 +92,11 @@ export class ClusterReport {
     const parts = await Promise.all(asked.map((slot) => slot.ask('quality')));
     const known = parts.filter((it) => it !== undefined);
     return known.length < parts.length ? undefined : mergeCells(known);
+  }
+
+  async traffic(): Promise<readonly TrafficStep[]> {
+    const asked = this.#slots.filter(({ isRunning }) => isRunning);
+    return (await Promise.all(asked.map((slot) => slot.ask('traffic')))).flatMap((it) => it ?? []);
   }
 
   async drift(identities: readonly string[]): Promise<readonly string[]> {

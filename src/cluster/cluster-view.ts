@@ -1,6 +1,7 @@
 import type { FeedbackItem, FeedbackResult, FeedbackStore } from '../monitoring/feedback/feedback-store.js';
 import type { VersionCells } from '../monitoring/feedback/quality-cells.js';
 import type { Metrics } from '../monitoring/metrics.js';
+import type { Traffic, TrafficStep } from '../monitoring/traffic/traffic-steps.js';
 import type { Readiness } from './messages.js';
 import type { WorkerLink } from './worker-link.js';
 
@@ -15,6 +16,8 @@ export interface Cluster {
   join(items: readonly FeedbackItem[], keyId: string | undefined): Promise<readonly FeedbackResult[]>;
   /** The sums of all workers; undefined if they cannot be read. */
   sums(): Promise<readonly VersionCells[] | undefined>;
+  /** The predictions of the last minutes, of all workers that answer. */
+  traffic(): Promise<readonly TrafficStep[]>;
   /** The recent rows of a version that each process has, packed; undefined if they are only those of this process. */
   driftSamples(identity: string): Promise<readonly string[] | undefined>;
 }
@@ -27,6 +30,8 @@ export interface Own {
   readonly forget: (identities: readonly string[]) => Promise<number>;
   /** Undefined if `FEEDBACK=off`. */
   readonly feedback: FeedbackStore | undefined;
+  /** Undefined if `CONSOLE=off`. */
+  readonly traffic: Traffic | undefined;
   /** The recent rows of a version, packed. */
   readonly driftSample: (identity: string) => string | undefined;
 }
@@ -45,6 +50,7 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
     forget: own.forget,
     join: async (items, keyId) => (await own.feedback?.join(items, keyId)) ?? [],
     sums: async () => own.feedback?.sums(),
+    traffic: async () => own.traffic?.steps() ?? [],
     driftSamples: async () => undefined,
   };
   const { feedback } = own;
@@ -62,6 +68,7 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
       return sample === undefined ? [] : [sample];
     },
     quality: async () => (feedback?.isShared === false ? ((await feedback.sums()) ?? []) : []),
+    traffic: alone.traffic,
   });
   return {
     passes,
@@ -79,6 +86,7 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
     },
     driftSamples: (identity) => link.ask('drift', [identity]),
     sums: () => (feedback?.isShared ? alone.sums() : link.ask('quality')),
+    traffic: async () => (await link.ask('traffic')) ?? alone.traffic(),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { FeedbackResult } from '../monitoring/feedback/feedback-store.js';
 import type { VersionCells } from '../monitoring/feedback/quality-cells.js';
 import type { MetricsSnapshot } from '../monitoring/metrics.js';
+import type { TrafficStep } from '../monitoring/traffic/traffic-steps.js';
 
 export interface StartSummary {
   readonly url: string;
@@ -17,6 +18,7 @@ export interface WorkerFacts {
   readonly feedback: readonly FeedbackResult[];
   /** Its own sums; empty if Redis keeps those of all. */
   readonly quality: readonly VersionCells[];
+  readonly traffic: readonly TrafficStep[];
   /** Its recent rows of a version, packed; empty if it has none. */
   readonly drift: readonly string[];
 }
@@ -30,6 +32,7 @@ export interface ClusterFacts {
   readonly feedback: readonly FeedbackResult[];
   /** Undefined if a worker did not answer. */
   readonly quality: readonly VersionCells[] | undefined;
+  readonly traffic: readonly TrafficStep[];
   /** Of the workers that answered. */
   readonly drift: readonly string[];
 }

@@ -162,6 +162,8 @@ export class Supervisor {
         return this.#report.feedback(about);
       case 'quality':
         return this.#report.quality();
+      case 'traffic':
+        return this.#report.traffic();
       case 'drift':
         return this.#report.drift(about);
       default:

@@ -67,6 +67,7 @@ export const edgeVariables = {
     }),
   ),
   DOCS: Switch('"off" hides the manual at /docs and /openapi.json.'),
+  CONSOLE: Switch('"off" hides the page at / that shows models, traffic, drift and quality.'),
   ERROR_DETAIL: Switch(
     '"off" leaves the list of problems out of a 400 answer: set it if the input schema of a model is secret.',
   ),

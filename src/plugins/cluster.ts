@@ -18,7 +18,7 @@ interface ClusterOptions {
 export default fp<ClusterOptions>(
   async function clusterPlugin(app, { link, requiredModels }) {
     const listMissing = () => findMissing(app.registry, requiredModels);
-    const { metrics, isDraining, cachedAnswers, feedback } = app;
+    const { metrics, isDraining, cachedAnswers, feedback, traffic } = app;
     const driftSample = (identity: string) => app.drift?.packed(identity);
     const forget = async (identities: readonly string[]) => {
       const counts = await Promise.all(identities.map((it) => cachedAnswers?.clearLocal(it) ?? 0));
@@ -26,7 +26,10 @@ export default fp<ClusterOptions>(
     };
     app.decorate(
       'cluster',
-      createCluster({ metrics, isDraining, findMissing: listMissing, forget, feedback, driftSample }, link),
+      createCluster(
+        { metrics, isDraining, findMissing: listMissing, forget, feedback, driftSample, traffic },
+        link,
+      ),
     );
     const logMissing = () => {
       // The server was closed before the models were loaded.
@@ -39,6 +42,6 @@ export default fp<ClusterOptions>(
   {
     name: 'cluster',
     fastify: '5.x',
-    dependencies: ['cache', 'metrics', 'drain', 'registry', 'drift', 'feedback'],
+    dependencies: ['cache', 'metrics', 'drain', 'registry', 'drift', 'feedback', 'traffic'],
   },
 );

@@ -4,8 +4,8 @@ import { ServiceError } from '../errors.js';
 import { StringEnum } from '../schemas/string-enum.js';
 import { Manual } from './manual/manual.js';
 import { type DocumentForm, ModelDocuments } from './manual/model-documents.js';
+import { addPageHeaders } from './manual/page-headers.js';
 import { sendBytes } from './manual/served-bytes.js';
-import { addPageHeaders } from './page-headers.js';
 
 /**
  * The page loads only files of this server. The policy of @fastify/swagger-ui is not used: by its

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { errorCatalogue, retryTexts } from '../errors.js';
-import { addPageHeaders } from './page-headers.js';
+import { addPageHeaders } from './manual/page-headers.js';
 
 const contentSecurityPolicy =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -1,8 +1,12 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyPluginAsync } from 'fastify';
+import { consolePolicy, createConsolePage } from './console/console-page.js';
+import { toPageHeaders } from './manual/page-headers.js';
+import { sendBytes } from './manual/served-bytes.js';
 
 export interface RootOptions {
   readonly hasManual: boolean;
+  readonly hasConsole: boolean;
 }
 
 const RootSchema = Type.Object(
@@ -15,12 +19,15 @@ const RootSchema = Type.Object(
 );
 
 /**
- * Redirects a browser to the manual, and gives other clients links to the documents (the relations of RFC 8631).
- * KServe's clients use it as a liveness probe. The links are relative, so that they work behind a proxy with a path.
+ * Gives a browser the console, or redirects it to the manual, and gives other clients links to the documents (the
+ * relations of RFC 8631). KServe's clients use it as a liveness probe. The links are relative, so that they work behind
+ * a proxy with a path.
  */
-const rootRoutes: FastifyPluginAsync<RootOptions> = async (app, { hasManual }) => {
+const rootRoutes: FastifyPluginAsync<RootOptions> = async (app, { hasManual, hasConsole }) => {
   const places = { openapi: 'openapi.json', docs: 'docs' };
   const link = '<openapi.json>; rel="service-desc", <docs>; rel="service-doc"';
+  const page = hasConsole ? createConsolePage({ hasManual }) : undefined;
+  const pageHeaders = toPageHeaders(app, { 'content-security-policy': consolePolicy });
   app.get(
     '/',
     {
@@ -32,10 +39,13 @@ const rootRoutes: FastifyPluginAsync<RootOptions> = async (app, { hasManual }) =
         response: { 200: RootSchema },
       },
     },
-    async ({ headers: { accept } }, reply) => {
+    async (request, reply) => {
+      const isBrowser = request.headers.accept?.includes('text/html') === true;
+      if (hasManual) reply.header('link', link);
+      if (hasManual || hasConsole) reply.header('vary', 'accept');
+      if (isBrowser && page !== undefined) return sendBytes(request, reply.headers(pageHeaders), page);
       if (!hasManual) return { status: 'alive' as const };
-      reply.headers({ link, vary: 'accept' });
-      if (accept?.includes('text/html')) return reply.redirect('docs', 302);
+      if (isBrowser) return reply.redirect('docs', 302);
       return { status: 'alive' as const, ...places };
     },
   );

@@ -1,0 +1,117 @@
+import { show } from './dom.js';
+import { createModelView } from './model-view.js';
+import { showModels, showTraffic } from './server-view.js';
+
+const refreshMs = 5_000;
+const keyName = 'sardonyx-key';
+const get = (id) => document.getElementById(id);
+const keyForm = get('key-form');
+
+let view;
+let viewed;
+let last;
+let timer;
+
+/** Sends a request of this page. Rejects if the server does not answer. */
+async function ask(path, options = {}) {
+  const key = sessionStorage.getItem(keyName);
+  const started = performance.now();
+  const reply = await fetch(path, {
+    ...options,
+    headers: { accept: 'application/json', ...(key !== null && { 'x-api-key': key }), ...options.headers },
+  });
+  const text = await reply.text();
+  const ms = performance.now() - started;
+  let body = {};
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // A proxy in between may answer with a page of its own.
+  }
+  return { status: reply.status, body, ms };
+}
+
+/** Asks for the data again, and plans the next time. A hidden page asks for nothing. */
+async function refresh() {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  try {
+    const { status, body } = await ask('console/data');
+    if (status === 401 || status === 403) return askForKey(body);
+    if (status === 200) update(body);
+    else setState(`${body.title ?? `Status ${status}`}. ${body.detail ?? ''}`, 'bad');
+  } catch {
+    setState('The server does not answer. Trying again …', 'bad');
+  }
+  timer = setTimeout(refresh, refreshMs);
+}
+
+function update(data) {
+  last = data;
+  keyForm.hidden = true;
+  get('console').hidden = false;
+  get('forget').hidden = sessionStorage.getItem(keyName) === null;
+  get('version').textContent = data.version;
+  const lost = data.models.filter(({ problem }) => problem !== undefined).length;
+  if (lost === 0) setState('All models answer', 'good');
+  else setState(`${lost} of ${data.models.length} models cannot answer`, 'bad');
+  showTraffic(get('traffic'), data);
+  showChosen();
+}
+
+function showChosen() {
+  const { models } = last;
+  const wanted = readFragment();
+  const model = models.find(({ name }) => name === wanted) ?? models[0];
+  showModels(get('models'), models, model?.name);
+  if (model === undefined) return show(get('main'));
+  if (viewed !== model.name) {
+    viewed = model.name;
+    view = createModelView(model.name, ask);
+    show(get('main'), ...view.elements);
+  }
+  // Its next turn tries again.
+  view.show(model).catch((error) => console.error(error));
+}
+
+function readFragment() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return '';
+  }
+}
+
+function askForKey(problem) {
+  const isWrong = sessionStorage.getItem(keyName) !== null;
+  sessionStorage.removeItem(keyName);
+  get('console').hidden = true;
+  get('forget').hidden = true;
+  keyForm.hidden = false;
+  if (isWrong) get('key-problem').textContent = [problem.title, problem.detail].filter(Boolean).join('. ');
+  setState('An API key is needed', 'warn');
+  get('key').focus();
+}
+
+function setState(text, kind) {
+  const state = get('state');
+  // A screen reader reads it out after each change.
+  if (state.textContent !== text) state.textContent = text;
+  state.className = kind;
+}
+
+keyForm.addEventListener('submit', (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(keyName, get('key').value.trim());
+  get('key').value = '';
+  void refresh();
+});
+get('forget').addEventListener('click', () => {
+  sessionStorage.removeItem(keyName);
+  location.reload();
+});
+addEventListener('hashchange', () => {
+  if (last !== undefined) showChosen();
+});
+document.addEventListener('visibilitychange', () => void refresh());
+void refresh();

@@ -1,0 +1,57 @@
+/**
+ * Makes an element. Texts of the server only become text nodes and attributes, never HTML.
+ * @param {string} name
+ * @param {Record<string, unknown>} [attributes] undefined and false leave one out
+ * @param {...(Node | string | number | null | undefined)} children
+ */
+export function el(name, attributes = {}, ...children) {
+  return fill(document.createElement(name), attributes, children);
+}
+
+/** The same for SVG. */
+export function svg(name, attributes = {}, ...children) {
+  return fill(document.createElementNS('http://www.w3.org/2000/svg', name), attributes, children);
+}
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) continue;
+    element.setAttribute(name, value === true ? '' : String(value));
+  }
+  element.append(...children.filter((it) => it !== null && it !== undefined).map((it) => it));
+  return element;
+}
+
+/** A number for people: up to 4 digits. */
+export function format(value) {
+  if (typeof value !== 'number') return value === null || value === undefined ? '–' : String(value);
+  if (Number.isInteger(value)) return value.toLocaleString('en');
+  if (value !== 0 && Math.abs(value) < 0.001) return value.toExponential(1);
+  return Number(value.toPrecision(4)).toLocaleString('en', { maximumFractionDigits: 6 });
+}
+
+export function percent(share) {
+  return share === null || share === undefined ? '–' : `${(share * 100).toFixed(1)} %`;
+}
+
+/** A table with a caption; cells are texts or elements. */
+export function table(caption, head, rows) {
+  const cells = (row, name) => row.map((it) => el(name, {}, it instanceof Node ? it : format(it)));
+  const headCells = head.map((it) => el('th', { scope: 'col' }, it));
+  return el(
+    'div',
+    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption },
+    el(
+      'table',
+      {},
+      el('caption', {}, caption),
+      el('thead', {}, el('tr', {}, ...headCells)),
+      el('tbody', {}, ...rows.map((row) => el('tr', {}, ...cells(row, 'td')))),
+    ),
+  );
+}
+
+/** Replaces the children of an element. */
+export function show(element, ...children) {
+  element.replaceChildren(...children.filter((it) => it !== null && it !== undefined));
+}

@@ -1,0 +1,136 @@
+import { el, format, show } from './dom.js';
+import { showDrift } from './drift-view.js';
+import { createPredictForm } from './predict-form.js';
+import { showQuality } from './quality-view.js';
+
+/** Drift and quality change slowly. */
+const slowMs = 15_000;
+
+/**
+ * One model. `show` takes the model as the server lists it; the form is made again only for another version, so that
+ * nobody loses what they type.
+ * @param {(path: string, options?: RequestInit) => Promise<{ status: number, body: any, ms: number }>} ask
+ */
+export function createModelView(name, ask) {
+  const path = `models/${encodeURIComponent(name)}`;
+  const parts = ['overview', 'try', 'quality', 'drift'].map((it) =>
+    el('section', { class: it, 'aria-label': it }),
+  );
+  const [overview, trial, quality, drift] = parts;
+  let chosen;
+  let chosenByHand = false;
+  let askedAt = -slowMs;
+
+  async function choose(version) {
+    chosen = version;
+    const { status, body } = await ask(`${path}/versions/${encodeURIComponent(version)}`);
+    if (chosen !== version) return;
+    const head = el('h3', {}, 'Try it ', el('small', {}, `version ${version}`));
+    if (status !== 200) return show(trial, head, el('p', { class: 'notice bad' }, body.detail ?? body.title));
+    const form = createPredictForm(body, (row, signal) =>
+      ask(`${path}/versions/${encodeURIComponent(version)}/predict`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(row),
+        signal,
+      }),
+    );
+    show(trial, head, form);
+  }
+
+  async function refreshSlow() {
+    const [measured, drifted] = await Promise.all([
+      ask(`${path}/quality`),
+      ask(`${path}/drift?distributions=true`),
+    ]);
+    showQuality(quality, measured.body, problemOf(measured, 'Feedback is off on this server.'));
+    showDrift(drift, drifted.body, problemOf(drifted, 'There is no drift to show for this model.'));
+  }
+
+  return {
+    elements: [el('h2', {}, name), ...parts],
+    async show(model) {
+      showOverview(overview, model, chosen, (version) => {
+        chosenByHand = true;
+        void choose(version);
+      });
+      const current = model.default_version;
+      if (!chosenByHand && current !== null && current !== chosen) void choose(current);
+      if (current === null && chosen === undefined)
+        show(
+          trial,
+          el('h3', {}, 'Try it'),
+          el('p', { class: 'notice' }, model.problem ?? 'No version is ready.'),
+        );
+      if (performance.now() - askedAt < slowMs) return;
+      askedAt = performance.now();
+      await refreshSlow();
+    },
+  };
+}
+
+function problemOf({ status, body }, missing) {
+  if (status === 200) return undefined;
+  if (status === 404) return missing;
+  return [body?.title ?? `Status ${status}`, body?.detail].filter(Boolean).join('. ');
+}
+
+function showOverview(section, model, chosen, onChoose) {
+  const { problem, versions, aliases, default_version: current } = model;
+  const names = (version) =>
+    Object.entries(aliases)
+      .filter(([alias, it]) => it.version === version && alias !== 'default')
+      .map(([alias]) => alias);
+  const rows = versions.map((it) => toRow(it, { current, chosen, names: names(it.version), onChoose }));
+  const head = ['version', 'state', 'answers', 'accuracy', 'run', 'memory', ''].map((it) =>
+    el('th', { scope: 'col' }, it),
+  );
+  const reasons = versions.filter(({ reason, fault }) => reason !== undefined || fault !== undefined);
+  const focused = section.contains(document.activeElement) ? document.activeElement.value : undefined;
+  show(
+    section,
+    problem === undefined ? null : el('p', { class: 'notice bad' }, problem),
+    el(
+      'div',
+      { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Versions' },
+      el(
+        'table',
+        {},
+        el('caption', {}, 'Versions'),
+        el('thead', {}, el('tr', {}, ...head)),
+        el('tbody', {}, ...rows),
+      ),
+    ),
+    ...reasons.map(({ version, reason, fault }) =>
+      el('p', { class: 'notice bad' }, el('strong', {}, version), ` ${reason ?? fault}`),
+    ),
+  );
+  if (focused !== undefined)
+    [...section.querySelectorAll('button')].find(({ value }) => value === focused)?.focus();
+}
+
+function toRow(it, { current, chosen, names, onChoose }) {
+  const { version, state, task, metrics, run_ms: run, memory_mb: memory } = it;
+  const kind = { ready: 'good', loading: 'warn', refused: 'bad' }[state];
+  const answers = [version === current ? 'by default' : '', ...names].filter(Boolean).join(', ');
+  const isChosen = version === chosen;
+  const button =
+    state === 'ready'
+      ? el(
+          'button',
+          { type: 'button', value: version, 'aria-pressed': isChosen },
+          isChosen ? 'Chosen' : 'Try',
+        )
+      : null;
+  button?.addEventListener('click', () => onChoose(version));
+  const cells = [
+    el('span', {}, version, task === undefined ? null : el('small', {}, ` ${task}`)),
+    el('span', { class: `badge ${kind}` }, state),
+    answers,
+    format(metrics?.accuracy),
+    run === undefined ? '–' : `${format(run)} ms`,
+    memory === undefined ? '–' : `${format(memory)} MB`,
+    button,
+  ];
+  return el('tr', {}, ...cells.map((cell) => el('td', {}, cell)));
+}
