@@ -17,7 +17,13 @@ export interface PredictionEvent {
   readonly requestId: string;
   /** The id of the client's API key; undefined if none was needed. */
   readonly keyId?: string | undefined;
-  /** From the call of `predict` to its answer. */
+  /** When the parser began to read the body, or `predict` was called without one. All times are by `performance.now()`. */
+  readonly since: number;
+  /** When the check accepted the body: the first row of a request has it, and rows of batches have none. */
+  readonly checkedAt?: number | undefined;
+  /** When the text of the answer was complete; undefined for a failure, and for a row of a request with several rows. */
+  readonly encodedAt?: number | undefined;
+  /** From the call of `predict` to the text of its answer. */
   readonly latencyMs: number;
   /** Undefined if the cache was not looked up. */
   readonly cache?: CacheResult | undefined;

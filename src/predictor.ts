@@ -1,32 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { CachedAnswers, CacheResult } from './cache/cached-answers.js';
 import { RowError, ServiceError } from './errors.js';
-import type { CallContext, Caller } from './inference/batching/call-context.js';
+import type { CallContext } from './inference/batching/call-context.js';
 import type { LoadedVersion } from './models/registry/loaded-version.js';
 import type { Registry } from './models/registry/registry.js';
 import type { Answer, CheckedRequest } from './models/tasks/task.js';
 import type { PredictionEvent, Predictions } from './prediction-event.js';
+import type { PredictionRequest } from './prediction-request.js';
 
-export interface BegunPrediction {
-  readonly model: string;
-  readonly version: string;
-  readonly predictionId: string;
-}
-
-export interface PredictionRequest {
-  /** Name or alias. By default the model of `/predict`. */
-  readonly model?: string | undefined;
-  /** Name or alias. By default the default version of the model. */
-  readonly version?: string | undefined;
-  readonly requestId: string;
-  /** The id of the client's API key, for the prediction event. */
-  readonly keyId?: string | undefined;
-  readonly caller: Caller;
-  /** Called once the version is chosen, before it runs. */
-  readonly onBegun?: (prediction: BegunPrediction) => void;
-  /** `bypass`: do not answer from the cache, but store the new answer. `none`: neither read nor store. */
-  readonly caching?: 'normal' | 'bypass' | 'none' | undefined;
-}
+export type { BegunPrediction, PredictionRequest } from './prediction-request.js';
 
 export interface PredictionResult {
   readonly answer: Answer;
@@ -55,6 +37,7 @@ export type RowResult = Omit<PredictionResult, 'text'>;
 /** A request that holds a lease of its version. */
 interface Begun extends Pick<PredictionRequest, 'requestId' | 'keyId' | 'caching'> {
   readonly started: number;
+  readonly since: number;
   readonly loaded: LoadedVersion;
   readonly predictionId: string;
   readonly call: CallContext;
@@ -64,9 +47,13 @@ interface Begun extends Pick<PredictionRequest, 'requestId' | 'keyId' | 'caching
 interface Sent {
   readonly body: unknown;
   readonly checked: CheckedRequest | undefined;
+  readonly checkedAt: number | undefined;
 }
 
-type Outcome = Pick<PredictionEvent, 'status' | 'predictionId' | 'latencyMs' | 'cache' | 'timing' | 'answer'>;
+type Outcome = Pick<
+  PredictionEvent,
+  'status' | 'predictionId' | 'latencyMs' | 'encodedAt' | 'cache' | 'timing' | 'answer'
+>;
 
 interface Answered {
   readonly answer: Answer;
@@ -109,18 +96,23 @@ export function createPredictor(
       const begun = begin(request);
       const { loaded, call, predictionId } = begun;
       let checked: CheckedRequest | undefined;
+      let checkedAt: number | undefined;
       try {
         checked = loaded.task.check(body);
+        checkedAt = performance.now();
         const caching = cachingOf(begun);
         const { answer, result: cache }: Answered =
           caching === undefined
             ? { answer: await checked.answer(call) }
             : await caching.cached.answer(checked, call, caching);
-        const latencyMs = performance.now() - begun.started;
-        publishAnswer(begun, { answer, predictionId, cache }, { body, checked }, latencyMs);
-        return { answer, predictionId, cache, text: toText(answer, loaded, predictionId) };
+        const text = toText(answer, loaded, predictionId);
+        const encodedAt = performance.now();
+        const latencyMs = encodedAt - begun.started;
+        const result = { answer, predictionId, cache, text };
+        publishAnswer(begun, result, { body, checked, checkedAt }, latencyMs, encodedAt);
+        return result;
       } catch (error) {
-        publishFailure(begun, error, { body, checked });
+        publishFailure(begun, error, { body, checked, checkedAt });
         throw error;
       } finally {
         loaded.release();
@@ -133,6 +125,7 @@ export function createPredictor(
       let checked: ReturnType<typeof check> | undefined;
       try {
         checked = check(loaded);
+        const checkedAt = performance.now();
         const caching = cachingOf(begun);
         const compute = (some: readonly CheckedRequest[]) => loaded.task.answerAll(some, call);
         const answers: readonly Answered[] =
@@ -145,12 +138,13 @@ export function createPredictor(
         const latencyMs = performance.now() - begun.started;
         for (const [k, row] of rows.entries()) {
           const request = checked.requests[k];
-          publishAnswer(begun, row, { body: request?.row, checked: request }, latencyMs);
+          const sent = { body: request?.row, checked: request, checkedAt: k === 0 ? checkedAt : undefined };
+          publishAnswer(begun, row, sent, latencyMs);
         }
         return { checked, rows, textOf: ({ answer, predictionId }) => toText(answer, loaded, predictionId) };
       } catch (thrown) {
         const error = thrown instanceof RowError ? checked?.explain(thrown.failure, thrown.row) : thrown;
-        publishFailure(begun, error, { body: undefined, checked: undefined });
+        publishFailure(begun, error, { body: undefined, checked: undefined, checkedAt: undefined });
         throw error;
       } finally {
         loaded.release();
@@ -159,13 +153,16 @@ export function createPredictor(
   };
 
   /** Leases the version: the caller must release `loaded`. */
-  function begin({ model, version, caller, onBegun, requestId, keyId, caching }: PredictionRequest): Begun {
+  function begin(request: PredictionRequest): Begun {
+    const { model, version, caller, onBegun, requestId, keyId, caching } = request;
     const started = performance.now();
+    const since = request.parsedSince ?? started;
     lastBegunAt = started;
     const loaded = registry.lease(model, version);
     const predictionId = randomUUID();
     onBegun?.({ model: loaded.name, version: loaded.version, predictionId });
-    return { requestId, keyId, caching, started, loaded, predictionId, call: loaded.createCall(caller) };
+    const call = loaded.createCall(caller);
+    return { requestId, keyId, caching, started, since, loaded, predictionId, call };
   }
 
   function cachingOf({ loaded, caching = 'normal' }: Begun) {
@@ -180,8 +177,10 @@ export function createPredictor(
     { answer, predictionId, cache }: RowResult,
     sent: Sent,
     latencyMs: number,
+    encodedAt?: number,
   ): void {
-    publish(begun, sent, { status: 'ok', predictionId, latencyMs, cache, timing: answer.timing, answer });
+    const { timing } = answer;
+    publish(begun, sent, { status: 'ok', predictionId, latencyMs, encodedAt, cache, timing, answer });
   }
 
   function publishFailure(begun: Begun, error: unknown, sent: Sent): void {
@@ -190,7 +189,8 @@ export function createPredictor(
     publish(begun, sent, { status, predictionId, latencyMs: performance.now() - started });
   }
 
-  function publish({ loaded, requestId, keyId }: Begun, { body, checked }: Sent, outcome: Outcome): void {
+  function publish(begun: Begun, { body, checked, checkedAt }: Sent, outcome: Outcome): void {
+    const { loaded, requestId, keyId, since } = begun;
     predictions.publish({
       model: loaded.name,
       version: loaded.version,
@@ -198,6 +198,9 @@ export function createPredictor(
       predictionId: outcome.predictionId,
       requestId,
       keyId,
+      since,
+      checkedAt,
+      encodedAt: outcome.encodedAt,
       latencyMs: outcome.latencyMs,
       cache: outcome.cache,
       timing: outcome.timing,

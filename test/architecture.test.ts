@@ -207,7 +207,15 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'time',
   ],
   'schemas/openapi': ['models/manifest', 'models/registry', 'models/tasks', 'schemas'],
-  predictor: ['cache', 'inference/batching', 'models/registry', 'models/tasks', 'prediction-event'],
+  predictor: [
+    'cache',
+    'inference/batching',
+    'models/registry',
+    'models/tasks',
+    'prediction-event',
+    'prediction-request',
+  ],
+  'prediction-request': ['inference/batching'],
   'prediction-event': ['cache', 'inference/batching', 'models/manifest', 'models/tasks'],
   monitoring: ['inference/engine', 'jobs/queue', 'models/registry', 'prediction-event', 'version'],
   'monitoring/drift': [

@@ -19,10 +19,14 @@ describe('the predictor', () => {
         status: 'ok',
         predictionId: body.prediction_id,
         requestId: 'mine',
+        since: expect.any(Number),
+        checkedAt: expect.any(Number),
+        encodedAt: expect.any(Number),
         latencyMs: expect.any(Number),
         timing: {
           queueMs: expect.any(Number),
           runMs: expect.any(Number),
+          endedAt: expect.any(Number),
           batchRows: 1,
           batchIndex: 0,
           ownRows: 1,
@@ -36,7 +40,13 @@ describe('the predictor', () => {
         }),
       },
     ]);
-    expect(events[0]?.latencyMs).toBeGreaterThanOrEqual(events[0]?.timing?.runMs ?? Number.NaN);
+    const { since, checkedAt, encodedAt, latencyMs, timing } = events[0] as PredictionEvent;
+    expect(latencyMs).toBeGreaterThanOrEqual(timing?.runMs ?? Number.NaN);
+    // The stages follow each other.
+    const times = [since, checkedAt, timing?.endedAt, encodedAt].map(Number);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect(checkedAt).toBeGreaterThan(since);
+    expect(encodedAt).toBeGreaterThan(timing?.endedAt ?? Number.NaN);
   });
 
   test('publishes an event after a refusal, with its code', async () => {

@@ -4,6 +4,10 @@ import { ServiceError } from '../errors.js';
 import { type JsonLimits, parseClientJson } from '../text/client-json.js';
 
 declare module 'fastify' {
+  interface FastifyRequest {
+    /** When the parser began to read the body, by `performance.now()`; 0 without a body. */
+    parsedSince: number;
+  }
   interface FastifyContextConfig {
     /** Whether a body may hold several rows. The version sets their maximum. */
     takesRows?: boolean;
@@ -21,6 +25,7 @@ const otherCharset = /;\s*charset\s*=(?!\s*"?utf-?8"?\s*(?:;|$))/i;
 export default fp(
   async function jsonBodyPlugin(app) {
     app.removeAllContentTypeParsers();
+    app.decorateRequest('parsedSince', 0);
     /** The limits of the version that would answer; 0 on other routes. */
     const limitsOf = ({ params, routeOptions }: FastifyRequest): JsonLimits => {
       const { scope, takesRows, bodyBounds } = routeOptions.config;
@@ -36,6 +41,7 @@ export default fp(
       return rows === 1 ? { names, items, fix } : { names: rows * names, items: rows * (items + 1), fix };
     };
     app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+      request.parsedSince = performance.now();
       try {
         const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
         if (body.length === 0) {

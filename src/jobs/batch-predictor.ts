@@ -89,15 +89,17 @@ export function createBatchPredictor(
         const checked = checkRows(loaded, rows);
         const answers = await answerRows(loaded, checked, call);
         const latencyMs = performance.now() - started;
-        return answers.map((answer, k) =>
-          publish(rows[k] as BatchRow, checked[k] as CheckedBatchRow, answer, latencyMs),
-        );
+        return answers.map((answer, k) => {
+          const [sent, row] = [rows[k] as BatchRow, checked[k] as CheckedBatchRow];
+          return publish(sent, row, answer, started, latencyMs);
+        });
       }
 
       function publish(
         sent: BatchRow,
         checked: CheckedBatchRow,
         answer: Answer | ServiceError,
+        since: number,
         latencyMs: number,
       ): RowOutcome {
         const predictionId = randomUUID();
@@ -109,6 +111,7 @@ export function createBatchPredictor(
           predictionId,
           requestId: request.requestId,
           keyId: request.keyId,
+          since,
           latencyMs,
           timing: isFailure ? undefined : answer.timing,
           manifest: loaded.manifest,

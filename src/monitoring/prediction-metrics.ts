@@ -22,6 +22,16 @@ export function addPredictionMetrics(metrics: Metrics, predictions: Predictions)
     'Time from the request to its answer, including the wait for a run',
     latencyBounds,
   );
+  const check = metrics.histogram(
+    'prediction_check_seconds',
+    'Time from the first byte that the parser reads to a row that the check has accepted',
+    runBounds,
+  );
+  const encode = metrics.histogram(
+    'prediction_encode_seconds',
+    'Time from the end of the run to the text of the answer',
+    runBounds,
+  );
   const queue = metrics.histogram('prediction_queue_seconds', 'How long a row waited for its run', runBounds);
   const run = metrics.histogram('prediction_run_seconds', 'How long a run of the engine took', runBounds);
   const rows = metrics.histogram('prediction_batch_rows', 'Rows in one run of the engine', rowBounds);
@@ -32,6 +42,8 @@ export function addPredictionMetrics(metrics: Metrics, predictions: Predictions)
       byStatus: new Map<string, Counter>(),
       byCache: new Map<string, Counter>(),
       latency: latency.series(labels),
+      check: check.series(labels),
+      encode: encode.series(labels),
       queue: queue.series(labels),
       run: run.series(labels),
       rows: rows.series(labels),
@@ -54,8 +66,12 @@ export function addPredictionMetrics(metrics: Metrics, predictions: Predictions)
       getOrCreate(series.byCache, result, () => cache.series({ model, result })).add(1);
     }
     series.latency.observe(event.latencyMs / 1_000);
-    const { timing } = event;
-    if (timing !== undefined) series.queue.observe(timing.queueMs / 1_000);
+    const { timing, checkedAt, encodedAt } = event;
+    if (checkedAt !== undefined) series.check.observe((checkedAt - event.since) / 1_000);
+    if (timing !== undefined) {
+      series.queue.observe(timing.queueMs / 1_000);
+      if (encodedAt !== undefined) series.encode.observe((encodedAt - timing.endedAt) / 1_000);
+    }
     // The first row of a run counts the run.
     if (timing?.batchIndex === 0) {
       series.run.observe(timing.runMs / 1_000);

@@ -13,7 +13,14 @@ interface Traffic {
 
 /** The traffic of one decision. */
 function decide(benefit: CacheBenefit, { found, runUs, lookupUs = 3 }: Traffic): string {
-  const timing = { queueMs: 0, runMs: (10 * runUs) / 1_000, batchRows: 10, batchIndex: 0, ownRows: 1 };
+  const timing = {
+    queueMs: 0,
+    runMs: (10 * runUs) / 1_000,
+    endedAt: 0,
+    batchRows: 10,
+    batchIndex: 0,
+    ownRows: 1,
+  };
   for (let k = 0; k < lookups; k += 1) {
     if (k % 100 >= found) benefit.observeRun(timing, 0.002);
     benefit.observeLookup(lookupUs / 1_000, k % 100 < found);

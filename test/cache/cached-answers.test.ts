@@ -41,7 +41,7 @@ function createRequest(answers: readonly (() => Promise<Answer>)[]) {
 const answerOf = (prediction: number): Answer => ({
   value: { prediction },
   fieldsJson: `"prediction":${prediction}`,
-  timing: { queueMs: 0, runMs: 1, batchRows: 1, batchIndex: 0, ownRows: 1 },
+  timing: { queueMs: 0, runMs: 1, endedAt: 0, batchRows: 1, batchIndex: 0, ownRows: 1 },
 });
 const late =
   (prediction: number, ms = 20) =>

@@ -12,7 +12,7 @@ export function createFakeVersion(model: string, version: string): FakeVersion {
   const answer = async () => ({
     value: { prediction: version },
     fieldsJson: `"prediction":${JSON.stringify(version)}`,
-    timing: { queueMs: 0, runMs: 0, batchRows: 1, batchIndex: 0, ownRows: 1 },
+    timing: { queueMs: 0, runMs: 0, endedAt: 0, batchRows: 1, batchIndex: 0, ownRows: 1 },
   });
   const loaded = new LoadedVersion({
     manifest: { name: model, version, task: 'tensor', sha256: {} },

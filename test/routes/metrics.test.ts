@@ -17,7 +17,9 @@ describe('GET /metrics', () => {
     expect(text).toContain(`predictions_total{${labels},status="invalid_input"} 1\n`);
     expect(text).toContain(`prediction_latency_seconds_count{${labels}} 3\n`);
     expect(text).toContain(`prediction_run_seconds_count{${labels}} 2\n`);
-    expect(text).toContain(`prediction_queue_seconds_count{${labels}} 2\n`);
+    // The check refused the third body.
+    for (const stage of ['check', 'queue', 'encode'])
+      expect(text).toContain(`prediction_${stage}_seconds_count{${labels}} 2\n`);
     expect(text).toContain(`prediction_batch_rows_bucket{${labels},le="1"} 2\n`);
     expect(text).toContain(
       'http_request_duration_seconds_count{method="POST",route="/predict",status="200"} 2',

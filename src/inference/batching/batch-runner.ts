@@ -75,7 +75,8 @@ export class BatchRunner<Row> {
     try {
       const { feeds, fetches } = toRun(batch.map((entry) => entry.row));
       const outputs = await executor.run(feeds, fetches, limitMs);
-      const runMs = performance.now() - started;
+      const endedAt = performance.now();
+      const runMs = endedAt - started;
       times.observe({ rows: weight, ms: runMs });
       if (!this.#fatal.isEmpty) this.#forgive(batch);
       return () => {
@@ -84,7 +85,7 @@ export class BatchRunner<Row> {
         for (const entry of batch) {
           clearTimeout(entry.timer);
           const queueMs = started - entry.since;
-          const timing = { queueMs, runMs, batchRows, batchIndex, ownRows: entry.rows };
+          const timing = { queueMs, runMs, endedAt, batchRows, batchIndex, ownRows: entry.rows };
           entry.resolve({ outputs, timing });
           batchIndex += entry.rows;
         }

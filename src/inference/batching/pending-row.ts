@@ -6,6 +6,8 @@ export interface RunTiming {
   /** From the entry's arrival in the queue to the start of its run. */
   readonly queueMs: number;
   readonly runMs: number;
+  /** The end of the run, by `performance.now()`. */
+  readonly endedAt: number;
   /** Rows of the run, of which the answer has `ownRows`, beginning at `batchIndex`. */
   readonly batchRows: number;
   readonly batchIndex: number;

@@ -53,6 +53,7 @@ async function runInPieces(
     timing: {
       ...(shares[0] as RowOutput).timing,
       runMs: shares.reduce((sum, { timing }) => sum + timing.runMs, 0),
+      endedAt: shares.reduce((last, { timing }) => Math.max(last, timing.endedAt), 0),
     },
   };
 }
