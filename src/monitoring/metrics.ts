@@ -29,6 +29,8 @@ export interface Metrics {
   /** A counter that other code keeps: `read` is called at each scrape. */
   counterOf(name: string, help: string, read: () => number): void;
   gauge(name: string, help: string): Family<Gauge>;
+  /** A gauge that other code keeps, likewise. */
+  gaugeOf(name: string, help: string, read: () => number): void;
   histogram(name: string, help: string, bounds: readonly number[]): Family<Histogram>;
   /** `update` runs before each scrape; it must not reject, and must end soon. */
   beforeScrape(update: () => Promise<void>): void;
@@ -98,18 +100,21 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
     };
   };
 
+  const familyOf = (name: string, help: string, type: 'counter' | 'gauge', read: () => number): void => {
+    const toSamples = (_it: unknown, labels: Labels) => [{ labels, value: read() }];
+    family(name, help, type, () => null, toSamples).series({});
+  };
+
   return {
     counter: (name, help) => family(name, help, 'counter', createCell, toSample),
-    counterOf: (name, help, read) => {
-      const toSamples = (_it: unknown, labels: Labels) => [{ labels, value: read() }];
-      family(name, help, 'counter', () => null, toSamples).series({});
-    },
+    counterOf: (name, help, read) => familyOf(name, help, 'counter', read),
     // Several parts of the server may show series of one gauge.
     gauge(name, help) {
       const known = gauges.get(name) ?? family(name, help, 'gauge', createCell, toSample);
       gauges.set(name, known);
       return known;
     },
+    gaugeOf: (name, help, read) => familyOf(name, help, 'gauge', read),
     histogram: (name, help, bounds) =>
       family(
         name,

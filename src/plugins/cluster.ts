@@ -20,6 +20,11 @@ export default fp<ClusterOptions>(
     const listMissing = () => findMissing(app.registry, requiredModels);
     const { metrics, isDraining, cachedAnswers, feedback, traffic } = app;
     const driftSample = (identity: string) => app.drift?.packed(identity);
+    metrics.gaugeOf(
+      'server_unready_reasons',
+      'Reasons why the models cannot answer; 0 if the server is ready',
+      () => listMissing().length,
+    );
     const forget = async (identities: readonly string[]) => {
       const counts = await Promise.all(identities.map((it) => cachedAnswers?.clearLocal(it) ?? 0));
       return counts.reduce((sum, it) => sum + it, 0);

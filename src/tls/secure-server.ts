@@ -78,6 +78,11 @@ export default fp<{ tls: Tls }>(
     };
 
     logPair(current, 'certificate in use');
+    app.metrics.gaugeOf(
+      'tls_certificate_expiry_timestamp_seconds',
+      'When the TLS certificate in use expires, in seconds since 1970',
+      () => Date.parse(current.certificate.validTo) / 1_000,
+    );
     let renewing = Promise.resolve();
     const renewInTurn = () => {
       renewing = renewing.then(renew);
@@ -88,7 +93,7 @@ export default fp<{ tls: Tls }>(
     app.addHook('onClose', async () => unwatch());
     closeHandshakes(server);
   },
-  { name: 'tls', fastify: '5.x', dependencies: ['reload'] },
+  { name: 'tls', fastify: '5.x', dependencies: ['metrics', 'reload'] },
 );
 
 /** Closes failed handshakes, which Node 20 emits as `clientError`, and running ones, which its close skips. */
