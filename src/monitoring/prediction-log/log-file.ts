@@ -37,6 +37,8 @@ export class LogFile implements LogSink {
   readonly maxWriteBytes = 65_536;
   readonly #options: LogFileOptions;
   #file: OpenFile | undefined;
+  /** Bytes until the rotation, if no other process writes. */
+  #room = 0;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #noRotationUntil = 0;
   #tidying: NodeJS.Timeout | undefined;
@@ -55,12 +57,14 @@ export class LogFile implements LogSink {
     const now = performance.now();
     const { checkEveryMs = defaultCheckMs } = this.#options;
     // Each call wakes another thread: a check before each write would cost more than the write.
-    const isChecked = this.#file === undefined || now - this.#checkedAt >= checkEveryMs;
+    const isChecked = this.#file === undefined || this.#room <= 0 || now - this.#checkedAt >= checkEveryMs;
     const { handle } = isChecked ? await this.#followPath() : (this.#file as OpenFile);
     const { bytesWritten } = await handle.write(bytes);
+    this.#room -= bytesWritten;
     if (!isChecked) return bytesWritten;
     this.#checkedAt = now;
     const stats = await handle.stat();
+    this.#room = this.#options.maxBytes - stats.size;
     if (stats.nlink === 0) {
       // The file was removed meanwhile: the lines are in no file, and are written to the next one.
       await this.#closeFile();
