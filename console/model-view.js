@@ -50,12 +50,15 @@ export function createModelView(name, ask) {
   return {
     elements: [el('h2', {}, name), ...parts],
     async show(model) {
-      showOverview(overview, model, chosen, (version) => {
-        chosenByHand = true;
-        void choose(version);
-      });
       const current = model.default_version;
       if (!chosenByHand && current !== null && current !== chosen) void choose(current);
+      const showAll = () =>
+        showOverview(overview, model, chosen, (version) => {
+          chosenByHand = true;
+          void choose(version);
+          showAll();
+        });
+      showAll();
       if (current === null && chosen === undefined)
         show(
           trial,

@@ -20,7 +20,7 @@ export function showTraffic(section, { traffic, step_seconds: stepSeconds }) {
       lineChart('Predictions a second', [{ name: 'main', values: rate('requests') }]),
       legend(['main', 'a second, 5 minutes']),
     ]),
-    card('Latency', worst('p99_ms') === null ? '–' : `${format(worst('p99_ms'))} ms`, [
+    card('Latency, p99', worst('p99_ms') === null ? '–' : `${format(worst('p99_ms'))} ms`, [
       lineChart('Latency in milliseconds', [
         { name: 'second', values: values('p50_ms') },
         { name: 'main', values: values('p99_ms') },
@@ -41,7 +41,7 @@ function card(title, figure, children) {
   return el(
     'article',
     { class: 'card' },
-    el('h2', {}, title),
+    el('h2', {}, title, el('small', {}, ' in the last minute')),
     el('p', { class: 'figure' }, figure),
     ...children,
   );

@@ -4,9 +4,9 @@ import { createRegistryFolder } from '../helpers/registry-folder.js';
 
 const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 
-test('GET / redirects a browser to the manual, and gives other clients links to the documents', async () => {
+test('GET / without a console redirects a browser to the manual, and gives other clients links to the documents', async () => {
   using folder = createRegistryFolder();
-  await using server = await buildTestApp({ MODELS_DIR: folder.path });
+  await using server = await buildTestApp({ MODELS_DIR: folder.path, CONSOLE: 'off' });
   const page = await server.get('/', { accept: browser });
   expect([page.status, page.headers['location'], page.headers['vary']]).toEqual([302, 'docs', 'accept']);
   const program = await server.get('/', { accept: '*/*' });
@@ -16,9 +16,9 @@ test('GET / redirects a browser to the manual, and gives other clients links to 
   expect((await server.get('/openapi.json')).status).toBe(200);
 });
 
-test('GET / without a manual answers a browser with the status alive', async () => {
+test('GET / without a manual and a console answers a browser with the status alive', async () => {
   using folder = createRegistryFolder();
-  await using server = await buildTestApp({ MODELS_DIR: folder.path, DOCS: 'off' });
+  await using server = await buildTestApp({ MODELS_DIR: folder.path, DOCS: 'off', CONSOLE: 'off' });
   const { status, body, headers } = await server.get('/', { accept: browser });
   expect([status, body, headers['link']]).toEqual([200, { status: 'alive' }, undefined]);
 });
