@@ -23,6 +23,7 @@ function eventOf(change: Partial<PredictionEvent> = {}): PredictionEvent {
     status: 'ok',
     predictionId,
     requestId: 'request-1',
+    since: 0,
     latencyMs: 1.23456,
     manifest: manifestOf(),
     source: 'online',
