@@ -121,7 +121,7 @@ function toRow(it, { current, chosen, names, onChoose }) {
     state === 'ready'
       ? el(
           'button',
-          { type: 'button', value: version, 'aria-pressed': isChosen },
+          { type: 'button', value: version, 'aria-pressed': String(isChosen) },
           isChosen ? 'Chosen' : 'Try',
         )
       : null;

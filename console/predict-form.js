@@ -67,7 +67,7 @@ function showReply({ status, body, ms }, fields, output) {
   }
   const prediction = 'prediction' in body ? body.prediction : body.outputs;
   const isScalar = typeof prediction !== 'object';
-  const text = isScalar ? format(prediction) : JSON.stringify(prediction, undefined, 1);
+  const text = isScalar ? format(prediction) : describeMembers(prediction);
   const certainty = body.probability === undefined ? null : el('small', {}, ` ${percent(body.probability)}`);
   return show(
     output,
@@ -81,6 +81,12 @@ function showReply({ status, body, ms }, fields, output) {
     body.probabilities === undefined ? null : showProbabilities(body.probabilities),
     el('p', { class: 'fine' }, `version ${body.model_version} · ${format(ms)} ms with the network`),
   );
+}
+
+function describeMembers(outputs) {
+  return Object.entries(outputs)
+    .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+    .join('\n');
 }
 
 function showProbabilities(probabilities) {

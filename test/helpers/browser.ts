@@ -45,6 +45,7 @@ export async function startBrowser(): Promise<Page & AsyncDisposable> {
     '--headless=new',
     '--no-sandbox',
     '--disable-gpu',
+    '--hide-scrollbars',
     '--disable-dev-shm-usage',
     '--no-first-run',
     `--user-data-dir=${folder}`,
