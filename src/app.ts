@@ -119,6 +119,9 @@ export async function buildServer(
   await app.register(requestId);
   await app.register(requestLog);
   await app.register(metrics);
+  // Imported here: without a collector a start loads nothing of it.
+  if (config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined)
+    await app.register((await import('./tracing/tracing.js')).default, config);
   await app.register(pipelining);
   await app.register(reload);
   await app.register(redis, config);

@@ -3,6 +3,7 @@ import type { ErrorCode } from './errors.js';
 import type { RunTiming } from './inference/batching/pending-row.js';
 import type { Manifest } from './models/manifest/manifest.js';
 import type { Answer, FeatureRow } from './models/tasks/task.js';
+import type { Trace } from './prediction-request.js';
 
 /**
  * Published by the predictor after each answer or failure, unless no version was found for the request. It is published
@@ -17,6 +18,8 @@ export interface PredictionEvent {
   readonly requestId: string;
   /** The id of the client's API key; undefined if none was needed. */
   readonly keyId?: string | undefined;
+  /** The span of the request; undefined without traces, and for rows of batches. */
+  readonly trace?: Trace | undefined;
   /** When the parser began to read the body, or `predict` was called without one. All times are by `performance.now()`. */
   readonly since: number;
   /** When the check accepted the body: the first row of a request has it, and rows of batches have none. */

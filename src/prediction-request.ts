@@ -1,5 +1,19 @@
 import type { Caller } from './inference/batching/call-context.js';
 
+/** The span of a request, as W3C Trace Context names it. */
+export interface Trace {
+  /** 32 hexadecimal digits; the span has 16. */
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly isSampled: boolean;
+  /** The span of the caller. */
+  readonly parentId: string | undefined;
+  /** `tracestate` of the caller. */
+  readonly state: string | undefined;
+  /** `traceparent` for what this request causes. */
+  readonly header: string;
+}
+
 export interface BegunPrediction {
   readonly model: string;
   readonly version: string;
@@ -15,6 +29,8 @@ export interface PredictionRequest {
   /** The id of the client's API key, for the prediction event. */
   readonly keyId?: string | undefined;
   readonly caller: Caller;
+  /** Undefined without traces. */
+  readonly trace?: Trace | undefined;
   /** When the parser began to read the body, by `performance.now()`. By default, when `predict` is called. */
   readonly parsedSince?: number | undefined;
   /** Called once the version is chosen, before it runs. */

@@ -216,7 +216,14 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'prediction-request',
   ],
   'prediction-request': ['inference/batching'],
-  'prediction-event': ['cache', 'inference/batching', 'models/manifest', 'models/tasks'],
+  tracing: ['config', 'errors', 'jobs/queue', 'prediction-event', 'prediction-request', 'text', 'version'],
+  'prediction-event': [
+    'cache',
+    'inference/batching',
+    'models/manifest',
+    'models/tasks',
+    'prediction-request',
+  ],
   monitoring: ['inference/engine', 'jobs/queue', 'models/registry', 'prediction-event', 'version'],
   'monitoring/drift': [
     'models/examples',

@@ -40,7 +40,7 @@ export class ClusterReport {
     this.#last.delete(slot);
   }
 
-  async metrics(): Promise<string> {
+  async metrics(): Promise<MetricsSnapshot> {
     const asked = this.#slots.filter(({ isRunning }) => isRunning);
     const answers = await Promise.all(
       asked.map(async (slot) => {

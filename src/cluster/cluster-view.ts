@@ -1,12 +1,13 @@
 import type { FeedbackItem, FeedbackResult, FeedbackStore } from '../monitoring/feedback/feedback-store.js';
 import type { VersionCells } from '../monitoring/feedback/quality-cells.js';
-import type { Metrics } from '../monitoring/metrics.js';
+import { type Exposition, expose, type Metrics } from '../monitoring/metrics.js';
 import type { Traffic, TrafficStep } from '../monitoring/traffic/traffic-steps.js';
 import type { Readiness } from './messages.js';
 import type { WorkerLink } from './worker-link.js';
 
 export interface Cluster {
-  metricsText(): Promise<string>;
+  /** `accept` is the header of the request. */
+  metricsText(accept: string | undefined): Promise<Exposition>;
   readiness(): Promise<Readiness>;
   /** Whether unreadiness will pass without a person: no missing model needs a repair. */
   passes(): boolean;
@@ -43,7 +44,7 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
   const passes = () => !own.findMissing().some(({ isLasting }) => isLasting);
   const alone: Cluster = {
     passes,
-    metricsText: () => own.metrics.text(),
+    metricsText: async (accept) => expose(await own.metrics.snapshot(), accept),
     readiness: async () => ({
       reasons: [...(own.isDraining() ? [drainingReason] : []), ...listMissing()],
     }),
@@ -72,7 +73,10 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
   });
   return {
     passes,
-    metricsText: async () => (await link.ask('metrics')) ?? alone.metricsText(),
+    metricsText: async (accept) => {
+      const all = await link.ask('metrics');
+      return all === undefined ? alone.metricsText(accept) : expose(all, accept);
+    },
     readiness: async () => (await link.ask('readiness')) ?? alone.readiness(),
     forget: (identities) => link.ask('forgotten', identities),
     async join(items, keyId) {

@@ -24,7 +24,7 @@ export interface WorkerFacts {
 }
 
 export interface ClusterFacts {
-  readonly metrics: string;
+  readonly metrics: MetricsSnapshot;
   readonly readiness: Readiness;
   /** Undefined if a worker did not answer. */
   readonly forgotten: number | undefined;

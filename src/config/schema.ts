@@ -8,6 +8,7 @@ import { jobVariables } from './jobs.js';
 import { modelsVariables } from './models.js';
 import { predictionLogVariables } from './prediction-log.js';
 import { processVariables } from './process.js';
+import { tracingVariables } from './tracing.js';
 
 /** All configuration variables. `npm run docs` makes `docs/configuration.md` and `.env.example` from this schema. */
 export const ConfigSchema = Type.Object({
@@ -20,4 +21,5 @@ export const ConfigSchema = Type.Object({
   ...feedbackVariables,
   ...predictionLogVariables,
   ...processVariables,
+  ...tracingVariables,
 });

@@ -14,6 +14,7 @@ export function readPredictionRequest(app: FastifyInstance, request: FastifyRequ
     onBegun: (prediction) => {
       request.prediction = prediction;
     },
+    trace: request.trace,
     parsedSince: request.parsedSince || undefined,
     caching: readCaching(headers['cache-control']),
     caller: {

@@ -8,6 +8,8 @@ import { hideKeys } from '../text/describe-value.js';
 /** The log fields of a refused request. */
 export interface RefusedRequest {
   readonly request_id: string;
+  /** With traces only. */
+  readonly trace_id?: string;
   readonly method?: string;
   /** The route's pattern, without values from the client. */
   readonly route?: string;
@@ -46,11 +48,12 @@ export function createFaultLog(): FaultLog {
 }
 
 export function describeRefused(request: FastifyRequest): RefusedRequest {
-  const { id, method, prediction, key, routeOptions } = request;
+  const { id, method, prediction, key, routeOptions, trace } = request;
   const route = routeOptions.config.address ?? routeOptions.url;
   const { model, version } = (request.params ?? {}) as { model?: unknown; version?: unknown };
   return {
     request_id: id,
+    ...(trace && { trace_id: trace.traceId }),
     method,
     ...(route !== undefined && { route }),
     ...(prediction

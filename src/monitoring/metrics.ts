@@ -3,8 +3,9 @@ import {
   collectDefaultMetrics,
   type Metric,
   Registry as PromRegistry,
+  type RegistryContentType,
 } from 'prom-client';
-import { createHistogram, type Histogram } from './histogram.js';
+import { createHistogram, type Exemplar, type Histogram } from './histogram.js';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -34,8 +35,7 @@ export interface Metrics {
   histogram(name: string, help: string, bounds: readonly number[]): Family<Histogram>;
   /** `update` runs before each scrape; it must not reject, and must end soon. */
   beforeScrape(update: () => Promise<void>): void;
-  readonly contentType: string;
-  /** The text that Prometheus scrapes. */
+  /** The series of this process alone, in the text format of Prometheus. */
   text(): Promise<string>;
   /** All series as plain values, for another process to add up. */
   snapshot(): Promise<MetricsSnapshot>;
@@ -49,6 +49,7 @@ interface Sample {
   readonly labels: Labels;
   readonly value: number;
   readonly metricName?: string;
+  readonly exemplar?: object | undefined;
 }
 
 /** Counts in plain numbers; prom-client turns them into text at each scrape. The one file that imports prom-client. */
@@ -123,7 +124,6 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
         () => createHistogram(bounds),
         (it, labels) => toBuckets(name, bounds, it, labels),
       ),
-    contentType: registry.contentType,
     beforeScrape: (it) => void updates.push(it),
     async text() {
       await update();
@@ -137,9 +137,40 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
   };
 }
 
-/** The Prometheus text of several processes: counts are added, gauges follow their `aggregator`. */
-export function sumMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
-  return AggregatorRegistry.aggregate([...snapshots]).metrics();
+/** The text of all series in a format that a scraper understands. */
+export interface Exposition {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+/**
+ * Writes OpenMetrics 1.0, with exemplars, if the header `accept` names it; otherwise the text format of Prometheus
+ * 0.0.4. Every Prometheus accepts both, and OpenMetrics alone has exemplars.
+ */
+export async function expose(snapshot: MetricsSnapshot, accept: string | undefined): Promise<Exposition> {
+  const isOpen = accept?.includes('application/openmetrics-text') === true;
+  const registry = new PromRegistry<RegistryContentType>();
+  if (isOpen) registry.setContentType(PromRegistry.OPENMETRICS_CONTENT_TYPE);
+  const names = new Set(snapshot.map(({ name }) => name));
+  for (const metric of snapshot) {
+    const it = isOpen && metric.type === 'counter' ? toOpenCounter(metric, names) : metric;
+    registry.registerMetric({ ...it, get: () => it } as unknown as Metric);
+  }
+  return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+/**
+ * In OpenMetrics the family of a counter has no `_total`, and its series have: prom-client 15 adds it to the series only.
+ * A counter whose family would have the name of a gauge, such as `batch_jobs_total`, has the type `unknown` there.
+ */
+function toOpenCounter(metric: MetricsSnapshot[number], names: ReadonlySet<string>) {
+  const name = metric.name.replace(/_total$/, '');
+  return names.has(name) ? { ...metric, type: 'unknown' } : { ...metric, name };
+}
+
+/** The series of several processes: counts are added, gauges follow their `aggregator`. Exemplars are left out. */
+export function sumMetrics(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
+  return AggregatorRegistry.aggregate([...snapshots]).getMetricsAsJSON();
 }
 
 /** The sums of counters and histograms, without gauges: they stay valid after a process has ended. */
@@ -180,9 +211,22 @@ function toBuckets(name: string, bounds: readonly number[], histogram: Histogram
       labels: { ...labels, le: String(bound) },
       value: cumulative[k] as number,
       metricName: `${name}_bucket`,
+      exemplar: toExemplar(histogram.exemplars[k]),
     })),
-    { labels: { ...labels, le: '+Inf' }, value: count, metricName: `${name}_bucket` },
+    {
+      labels: { ...labels, le: '+Inf' },
+      value: count,
+      metricName: `${name}_bucket`,
+      exemplar: toExemplar(histogram.exemplars[bounds.length]),
+    },
     { labels, value: histogram.sum, metricName: `${name}_sum` },
     { labels, value: count, metricName: `${name}_count` },
   ];
+}
+
+/** In prom-client's form. */
+function toExemplar(exemplar: Exemplar | undefined) {
+  if (exemplar === undefined) return undefined;
+  const { traceId, value, atMs } = exemplar;
+  return { labelSet: { trace_id: traceId }, value, timestamp: atMs / 1_000 };
 }

@@ -66,7 +66,8 @@ export function addPredictionMetrics(metrics: Metrics, predictions: Predictions)
       getOrCreate(series.byCache, result, () => cache.series({ model, result })).add(1);
     }
     series.latency.observe(event.latencyMs / 1_000);
-    const { timing, checkedAt, encodedAt } = event;
+    const { timing, checkedAt, encodedAt, trace } = event;
+    if (trace?.isSampled) series.latency.mark(event.latencyMs / 1_000, trace.traceId, Date.now());
     if (checkedAt !== undefined) series.check.observe((checkedAt - event.since) / 1_000);
     if (timing !== undefined) {
       series.queue.observe(timing.queueMs / 1_000);

@@ -70,7 +70,8 @@ export default fp<JobsConfig>(
     const timer = setInterval(count, countEveryMs).unref();
     app.modelsLoaded.then(
       () => {
-        if (!app.isDraining() && config.JOBS_WORK === 'on') store.work(own?.run ?? runHere);
+        const run = own?.run ?? runHere;
+        if (!app.isDraining() && config.JOBS_WORK === 'on') store.work(app.traceChunks?.(run) ?? run);
       },
       () => undefined,
     );

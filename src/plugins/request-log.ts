@@ -18,6 +18,7 @@ export default fp(
           status: reply.statusCode,
           ms: roundMs(reply.elapsedTime),
           request_id: request.id,
+          ...(request.trace && { trace_id: request.trace.traceId }),
           ...(request.prediction && {
             model: request.prediction.model,
             model_version: request.prediction.version,

@@ -148,6 +148,7 @@ async function answerBatch(
       version: loaded.version,
       identity: loaded.identity,
       requestId: request.id,
+      trace: request.trace?.header,
     };
     const address = JSON.stringify([asked.model ?? '', asked.version ?? '']);
     const job = await acceptJob(app.jobs, spec, submission, key === undefined ? undefined : { key, address });

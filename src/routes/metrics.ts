@@ -10,13 +10,14 @@ const metricsRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'getMetrics',
         summary: 'Metrics in the text format of Prometheus',
         tags: ['health'],
-        produces: ['text/plain'],
+        produces: ['text/plain', 'application/openmetrics-text'],
         response: { 200: Type.String({ description: 'All series' }) },
       },
     },
-    async (_request, reply) => {
-      reply.header('content-type', app.metrics.contentType);
-      return app.cluster.metricsText();
+    async ({ headers }, reply) => {
+      const { contentType, text } = await app.cluster.metricsText(headers.accept);
+      reply.header('content-type', contentType).header('vary', 'accept');
+      return text;
     },
   );
 };

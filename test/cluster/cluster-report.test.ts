@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ClusterReport } from '../../src/cluster/cluster-report.js';
-import { createMetrics, type MetricsSnapshot } from '../../src/monitoring/metrics.js';
+import { createMetrics, expose, type MetricsSnapshot } from '../../src/monitoring/metrics.js';
 
 /** A slot whose worker counted this much; with undefined the worker does not answer. */
 function createPlace(number: number, counted: number | undefined) {
@@ -25,8 +25,10 @@ type Place = Parameters<ClusterReport['retire']>[0];
 const reportOf = (...slots: ReturnType<typeof createPlace>[]) =>
   new ClusterReport(slots as unknown as Place[]);
 
+const textOf = async (report: ClusterReport) => (await expose(await report.metrics(), undefined)).text;
+
 test('counters and histograms of several workers are added, gauges are not', async () => {
-  const text = await reportOf(createPlace(1, 3), createPlace(2, 4)).metrics();
+  const text = await textOf(reportOf(createPlace(1, 3), createPlace(2, 4)));
   expect(text).toContain('asked_total 7\n');
   expect(text).toContain('took_seconds_sum 7\n');
   expect(text).toContain('took_seconds_bucket{le="+Inf"} 2\n');
@@ -40,13 +42,13 @@ test('after the end of a worker its counts stay, and its gauges are dropped', as
   await report.metrics();
   report.retire(two as unknown as Place);
   two.isRunning = false;
-  const text = await report.metrics();
+  const text = await textOf(report);
   expect(text).toContain('asked_total 7\n');
   expect(text).toContain('took_seconds_count 2\n');
   expect(text).toContain('workers_running 1\n');
   one.isRunning = false;
   report.retire(one as unknown as Place);
-  const withoutWorkers = await report.metrics();
+  const withoutWorkers = await textOf(report);
   expect(withoutWorkers).toContain('asked_total 7\n');
   expect(withoutWorkers).not.toContain('loaded 1');
 });
@@ -57,7 +59,7 @@ test('a worker that does not answer counts with its last values, and not in metr
   await report.metrics();
   two.counted = undefined;
   one.counted = 5;
-  const text = await report.metrics();
+  const text = await textOf(report);
   expect(text).toContain('asked_total 9\n');
   expect(text).toContain('workers_running 2\n');
   expect(text).toContain('metrics_workers_answered 1\n');

@@ -33,7 +33,14 @@ export const silentEvents: JobEvents = {
 };
 
 export function specOf(owner = 'alice'): JobSpec {
-  return { owner, model: 'model', version: '1.0.0', identity: 'a'.repeat(64), requestId: 'request' };
+  return {
+    owner,
+    model: 'model',
+    version: '1.0.0',
+    identity: 'a'.repeat(64),
+    requestId: 'request',
+    trace: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,
+  };
 }
 
 /** Submits rows 0, 1, 2 … in chunks of a size. */

@@ -4,7 +4,11 @@ import { buildTestApp } from '../helpers/app.js';
 
 test('docs/api.md names every metric of ours', async () => {
   // Nothing listens there: the metrics of Redis are given all the same.
-  await using server = await buildTestApp({ REDIS_URL: 'redis://127.0.0.1:1', CACHE: 'tiered' });
+  await using server = await buildTestApp({
+    REDIS_URL: 'redis://127.0.0.1:1',
+    CACHE: 'tiered',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+  });
   const given = (await server.get('/metrics')).body as string;
   const names = [...given.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name as string);
   const ours = names.filter((name) => !/^(nodejs|process)_/.test(name));

@@ -11,6 +11,7 @@ const RecordSchema = Type.Object({
   version: Type.String(),
   identity: Type.String(),
   requestId: Type.String(),
+  trace: Type.Optional(Type.String()),
 });
 
 const FailureSchema = Type.Object({ code: Type.String(), detail: Type.String() });
@@ -42,8 +43,8 @@ export const lostFailure: JobFailure = {
     'Redis has removed rows or results of the job: it evicts keys, or was emptied. Submit the rows again.',
 };
 
-export function toRecord({ owner, model, version, identity, requestId }: JobSpec): string {
-  return JSON.stringify({ owner, model, version, identity, requestId });
+export function toRecord({ owner, model, version, identity, requestId, trace }: JobSpec): string {
+  return JSON.stringify({ owner, model, version, identity, requestId, trace });
 }
 
 /** Throws `DamagedJobError`. */

@@ -176,6 +176,6 @@ async function readStart(folder: string, { acceptedAt }: JobRecord): Promise<num
 }
 
 function specOf(record: JobRecord) {
-  const { id, owner, model, version, identity, requestId, acceptedAt, chunks } = record;
-  return { id, owner, model, version, identity, requestId, acceptedAt, chunks };
+  const { id, owner, model, version, identity, requestId, trace, acceptedAt, chunks } = record;
+  return { id, owner, model, version, identity, requestId, trace, acceptedAt, chunks };
 }

@@ -14,6 +14,7 @@ const RecordSchema = Type.Object({
   version: Type.String(),
   identity: Type.String(),
   requestId: Type.String(),
+  trace: Type.Optional(Type.Union([Type.String(), Type.Undefined()])),
   acceptedAt: Type.Number(),
   chunks: Type.Array(
     Type.Object({ rows: Type.Integer({ minimum: 1 }), bytes: Type.Integer({ minimum: 1 }) }),

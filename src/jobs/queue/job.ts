@@ -14,6 +14,8 @@ export interface JobSpec {
   /** The version's digest: a folder with the same name and other files is another version. */
   readonly identity: string;
   readonly requestId: string;
+  /** `traceparent` of the request that submitted the job, if it was traced. */
+  readonly trace?: string | undefined;
 }
 
 /** Rows that are stored, claimed, run and answered together. */
