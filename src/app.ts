@@ -41,9 +41,7 @@ import errorRoutes from './routes/errors.js';
 import healthRoutes from './routes/health.js';
 import metricsRoutes from './routes/metrics.js';
 import modelRoutes from './routes/models.js';
-import driftRoutes from './routes/monitoring/drift.js';
-import feedbackRoutes from './routes/monitoring/feedback.js';
-import qualityRoutes from './routes/monitoring/quality.js';
+import monitoringRoutes from './routes/monitoring/monitoring.js';
 import predictRoutes from './routes/predict.js';
 import rootRoutes from './routes/root.js';
 import { limitedMark, securitySchemes } from './schemas/openapi/document.js';
@@ -187,11 +185,7 @@ export async function buildServer(
   await app.register(batchJobRoutes, config);
   await app.register(kserveV1Routes);
   await app.register(modelRoutes);
-  await app.register(driftRoutes, config);
-  if (config.FEEDBACK === 'on') {
-    await app.register(feedbackRoutes, config);
-    await app.register(qualityRoutes, config);
-  }
+  await app.register(monitoringRoutes, config);
   await app.register(healthRoutes, { serverVersion });
   await app.register(metricsRoutes);
   await app.register(adminRoutes);

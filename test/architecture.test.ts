@@ -59,8 +59,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     'cli/batch',
+    'cli/drift',
     'cli/keys',
     'cli/loading',
+    'cli/profile',
     'cli/replay',
     'cli/terminal',
     'files',
@@ -75,6 +77,33 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'process',
     'text',
     'version',
+  ],
+  'cli/logs': ['jobs/readers'],
+  'cli/profile': [
+    'cli/batch',
+    'cli/batch/input',
+    'cli/batch/output',
+    'cli/batch/plan',
+    'cli/batch/rows',
+    'cli/loading',
+    'cli/terminal',
+    'models/examples',
+    'models/manifest',
+    'models/registry',
+    'models/tasks',
+    'process',
+  ],
+  'cli/drift': [
+    'cli/loading',
+    'cli/logs',
+    'cli/terminal',
+    'models/examples',
+    'models/manifest',
+    'models/tasks',
+    'monitoring/drift',
+    'process',
+    'schemas',
+    'time',
   ],
   'cli/batch': [
     'cli/batch/input',
@@ -114,8 +143,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'cli/batch',
     'cli/batch/rows',
     'cli/loading',
+    'cli/logs',
     'cli/terminal',
-    'jobs/readers',
     'models/registry',
     'models/tasks',
     'process',
@@ -424,7 +453,7 @@ describe('the folders of src', () => {
 
   test.each([
     ['onnxruntime-node', ['inference/engine/session.ts']],
-    ['prom-client', ['monitoring/metrics.ts']],
+    ['prom-client', ['monitoring/exposition.ts', 'monitoring/metrics.ts']],
     [
       'ioredis',
       [

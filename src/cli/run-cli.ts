@@ -4,9 +4,11 @@ import { serverVersion } from '../version.js';
 import { add } from './add.js';
 import { batch } from './batch/batch.js';
 import { check } from './check.js';
+import { drift } from './drift/drift.js';
 import { inspect } from './inspect.js';
 import { keys } from './keys/keys.js';
 import { predict } from './predict.js';
+import { profile } from './profile/profile.js';
 import { replay } from './replay/replay.js';
 import { serve } from './serve.js';
 import { type CliContext, type Command, parseCommand, suggest, UsageError } from './terminal/command.js';
@@ -21,6 +23,8 @@ const commands: Readonly<Record<string, Command>> = {
   predict,
   batch,
   replay,
+  profile,
+  drift,
   inspect,
   keys,
 };

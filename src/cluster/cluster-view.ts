@@ -1,6 +1,7 @@
+import { type Exposition, expose } from '../monitoring/exposition.js';
 import type { FeedbackItem, FeedbackResult, FeedbackStore } from '../monitoring/feedback/feedback-store.js';
 import type { VersionCells } from '../monitoring/feedback/quality-cells.js';
-import { type Exposition, expose, type Metrics } from '../monitoring/metrics.js';
+import type { Metrics } from '../monitoring/metrics.js';
 import type { Traffic, TrafficStep } from '../monitoring/traffic/traffic-steps.js';
 import type { Readiness } from './messages.js';
 import type { WorkerLink } from './worker-link.js';

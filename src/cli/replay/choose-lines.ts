@@ -1,4 +1,4 @@
-import type { LoggedPrediction, LogLine } from './log-lines.js';
+import type { LoggedPrediction, LogLine } from '../logs/log-lines.js';
 import type { ReplayPlan } from './replay-plan.js';
 
 /** Why a line is not replayed. The texts are those of the report. */

@@ -61,19 +61,8 @@ export function isNumeric({ type, enum: values, codes }: Feature): boolean {
 
 /** Parses the bytes of a `reference.json` for a version. Throws `RefusedError` with advice. */
 export function parseReference(bytes: Uint8Array, { name, features = [] }: Manifest): Reference {
-  let file: unknown;
-  try {
-    file = parseBoundedJson(bytes, label, bounds);
-  } catch (cause) {
-    if (cause instanceof RefusedError) throw cause;
-    throw new RefusedError(`${label} is not valid JSON in UTF-8`, { cause });
-  }
-  if (!compiled.Check(file))
-    throw new RefusedError(`${label}: ${describeSchemaErrors(compiled.Errors(file)).slice(0, 3).join('; ')}`);
-  checkColumns(file.features, '/features');
-  if (file.output !== undefined) checkColumns(file.output, '/output');
+  const reference = readReferenceFile(bytes);
   const known = new Map(features.map((feature) => [feature.name, feature]));
-  const reference = file as Reference;
   for (const [column, values] of Object.entries(reference.features)) {
     const feature = known.get(column);
     if (feature === undefined)
@@ -88,6 +77,29 @@ export function parseReference(bytes: Uint8Array, { name, features = [] }: Manif
     }
   }
   return reference;
+}
+
+/** Which features of a reference hold numbers. Throws `RefusedError`. */
+export function readColumnKinds(bytes: Uint8Array): ReadonlyMap<string, 'number' | 'string'> {
+  const { features } = readReferenceFile(bytes);
+  return new Map(
+    Object.entries(features).map(([name, column]) => [name, hasNumbers(column) ? 'number' : 'string']),
+  );
+}
+
+function readReferenceFile(bytes: Uint8Array): Reference {
+  let file: unknown;
+  try {
+    file = parseBoundedJson(bytes, label, bounds);
+  } catch (cause) {
+    if (cause instanceof RefusedError) throw cause;
+    throw new RefusedError(`${label} is not valid JSON in UTF-8`, { cause });
+  }
+  if (!compiled.Check(file))
+    throw new RefusedError(`${label}: ${describeSchemaErrors(compiled.Errors(file)).slice(0, 3).join('; ')}`);
+  checkColumns(file.features, '/features');
+  if (file.output !== undefined) checkColumns(file.output, '/output');
+  return file as Reference;
 }
 
 function checkColumns(columns: object, place: string): void {

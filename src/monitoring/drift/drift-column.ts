@@ -35,7 +35,9 @@ export function listColumns(
 ): { readonly columns: readonly DriftColumn[]; readonly leftOut: number } {
   const all: DriftColumn[] = [];
   for (const feature of features) {
-    const column = reference.features[feature.name];
+    const column = Object.hasOwn(reference.features, feature.name)
+      ? reference.features[feature.name]
+      : undefined;
     if (column === undefined || isNumeric(feature) !== hasNumbers(column)) continue;
     all.push(createColumn('features', feature.name, feature.type, column, feature.default));
   }
@@ -70,7 +72,9 @@ function createColumn(
 /** A value as the number under which it is kept; NaN for a missing one. */
 export function encodeValue({ isNumeric, codes, absent }: DriftColumn, given: unknown): number {
   const value = given === undefined ? absent : given;
-  if (value === undefined || value === null) return Number.NaN;
-  if (isNumeric) return typeof value === 'number' ? value : Number.NaN;
+  // A row of a log may hold anything.
+  if (value === undefined || value === null || typeof value === 'object' || typeof value === 'function')
+    return Number.NaN;
+  if (isNumeric) return typeof value === 'number' && Number.isFinite(value) ? value : Number.NaN;
   return codes.get(typeof value === 'string' ? value : String(value)) ?? codes.size;
 }

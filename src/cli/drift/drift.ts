@@ -1,0 +1,113 @@
+import { RefusedError } from '../../errors.js';
+import { listColumns } from '../../monitoring/drift/drift-column.js';
+import { compareWithReference, minRows } from '../../monitoring/drift/drift-report.js';
+import { untilSignalled } from '../../process/stop-signals.js';
+import { explainNoReference, toColumnAnswer } from '../../schemas/drift.js';
+import { runAtOnce } from '../../time/slices.js';
+import { explainUnavailable, loadOne, readTarget } from '../loading/load-one.js';
+import { type Args, type CliContext, type Command, UsageError } from '../terminal/command.js';
+import { toPrintableJson } from '../terminal/terminal-text.js';
+import { toTable } from './drift-table.js';
+import { readLoggedRows } from './logged-rows.js';
+import { readColumns } from './read-reference.js';
+
+const maxRows = 10_000;
+
+export const drift: Command = {
+  summary: 'compares logged requests with the training data',
+  help: `Usage: sardonyx drift LOG… (--reference FILE | --model MODEL[@VERSION])
+
+Reads a prediction log (PREDICTION_LOG), draws at most ${maxRows.toLocaleString('en')} of its rows, and compares each column with the reference
+that sardonyx profile has made. LOG is a file of JSON lines, compressed with gzip or not; several files are one log.
+
+  --reference FILE         the reference
+  --model MODEL[@VERSION]  takes the reference of this version, and only its predictions
+  --threshold NUMBER       the adjusted p-value below which a column has drifted (0.05)
+  --json                   prints the report as JSON
+  --models DIR             folder of the models (MODELS_DIR, else models)
+
+The exit code is 0 without drift, 1 with drift or if there is nothing to compare, and 2 for wrong usage.
+`,
+  options: {
+    reference: { type: 'string' },
+    model: { type: 'string' },
+    threshold: { type: 'string' },
+    json: { type: 'boolean' },
+    models: { type: 'string' },
+  },
+  maxPositionals: 10_000,
+  async run(args, context) {
+    if (args.positionals.length === 0) throw new UsageError('the log is missing: name its files');
+    const threshold = readThreshold(args);
+    const { columns, filter } = await readExpected(args, context);
+    if (columns.length === 0) throw new RefusedError('the reference describes no column');
+    const { sample, leftOut } = await untilSignalled(
+      (signal) => readLoggedRows(args.positionals, columns, filter, maxRows, signal),
+      { isWhole: () => true },
+    );
+    for (const [reason, count] of leftOut) context.stderr.write(`sardonyx: ${count} left out: ${reason}\n`);
+    const rows = sample?.rows ?? 0;
+    if (sample === undefined || rows < minRows)
+      throw new RefusedError(`the log has ${rows} rows to compare, and at least ${minRows} are needed`);
+    const report = runAtOnce(compareWithReference(columns, sample, threshold));
+    const drifted = report.columns.filter(({ hasDrift }) => hasDrift);
+    if (args.flag('json')) {
+      const partOf = (place: string) =>
+        Object.fromEntries(
+          report.columns.filter((it) => it.place === place).map((it) => [it.name, toColumnAnswer(it, false)]),
+        );
+      const answer = {
+        drift: drifted.length > 0,
+        threshold,
+        rows,
+        seen_rows: sample.seen,
+        features: partOf('features'),
+        outputs: partOf('outputs'),
+        incomparable: report.incomparable.map(({ name }) => name),
+      };
+      context.stdout.write(`${toPrintableJson(answer)}\n`);
+    } else {
+      context.stdout.write(toTable(report.columns));
+      const of = sample.seen > rows ? ` drawn from ${sample.seen}` : '';
+      const verdict =
+        drifted.length === 0 ? 'no drift' : `drift in ${drifted.length} of ${report.columns.length} columns`;
+      context.stdout.write(`${verdict}: ${rows} rows${of}\n`);
+    }
+    return drifted.length === 0 ? 0 : 1;
+  },
+};
+
+async function readExpected(args: Args, { env }: CliContext) {
+  const [file, named] = [args.text('reference'), args.text('model')];
+  if (named === undefined) {
+    if (file === undefined) throw new UsageError('--reference or --model is missing');
+    return { columns: await readColumns(file, undefined), filter: { model: undefined, version: undefined } };
+  }
+  const target = readTarget(named);
+  const root = args.text('models') ?? env['MODELS_DIR'] ?? 'models';
+  const { registry, close } = await untilSignalled((signal) => loadOne(env, root, target, signal));
+  try {
+    const loaded = registry.lease(target.model, target.version);
+    try {
+      const { manifest, reference, name: model, version } = loaded;
+      const filter = { model, version };
+      if (file !== undefined) return { columns: await readColumns(file, manifest), filter };
+      if (reference === undefined) throw new RefusedError(explainNoReference(loaded));
+      return { columns: listColumns(manifest, reference).columns, filter };
+    } finally {
+      loaded.release();
+    }
+  } catch (error) {
+    throw explainUnavailable(error, registry, target.model);
+  } finally {
+    close();
+  }
+}
+
+function readThreshold(args: Args): number {
+  const text = args.text('threshold') ?? '0.05';
+  const threshold = Number(text);
+  if (text.trim() === '' || !(threshold >= 0 && threshold <= 1))
+    throw new UsageError(`--threshold must be a number from 0 to 1, got ${JSON.stringify(text)}`);
+  return threshold;
+}

@@ -1,0 +1,28 @@
+import { readFile } from 'node:fs/promises';
+import { codeOf, RefusedError } from '../../errors.js';
+import { parseReference, readColumnKinds } from '../../models/examples/reference.js';
+import type { Manifest } from '../../models/manifest/manifest.js';
+import { type DriftColumn, listColumns } from '../../monitoring/drift/drift-column.js';
+
+/**
+ * The columns of a reference file. Without a manifest, a column with a sample is one of numbers, and one with counts is
+ * one of categories. Throws `RefusedError`.
+ */
+export async function readColumns(
+  path: string,
+  manifest: Manifest | undefined,
+): Promise<readonly DriftColumn[]> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    const code = codeOf(cause);
+    throw new RefusedError(code === 'ENOENT' ? `${path} is not there` : `${path} cannot be read (${code})`, {
+      cause,
+    });
+  });
+  const known = manifest ?? describe(readColumnKinds(bytes));
+  return listColumns(known, parseReference(bytes, known)).columns;
+}
+
+function describe(kinds: ReadonlyMap<string, 'number' | 'string'>): Manifest {
+  const features = [...kinds].map(([name, type]) => ({ name, type }));
+  return { name: 'the model', version: '', task: 'classification', features, sha256: {} };
+}
