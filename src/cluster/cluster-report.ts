@@ -9,7 +9,7 @@ import { drainingReason, noAnswer } from './cluster-view.js';
 import type { Readiness } from './messages.js';
 import type { WorkerSlot } from './worker-slot.js';
 
-export type Reporting = Pick<WorkerSlot, 'number' | 'isRunning' | 'hasListened' | 'ask'>;
+export type Reporting = Pick<WorkerSlot, 'number' | 'isListening' | 'isRunning' | 'hasListened' | 'ask'>;
 
 /**
  * Reports on all workers together. Counters never fall, since Prometheus takes a fall for a restart: the counts of a
@@ -41,6 +41,7 @@ export class ClusterReport {
   }
 
   async metrics(): Promise<MetricsSnapshot> {
+    const quality = this.quality();
     const asked = this.#slots.filter(({ isRunning }) => isRunning);
     const answers = await Promise.all(
       asked.map(async (slot) => {
@@ -52,7 +53,7 @@ export class ClusterReport {
     );
     const own = createMetrics({ includesProcess: false });
     // Workers do not show their own parts: a mean of means is no mean.
-    createQualityGauges(own)((await this.quality()) ?? []);
+    createQualityGauges(own)((await quality) ?? []);
     const set = (name: string, help: string, value: number) => own.gauge(name, help).series({}).set(value);
     set('workers_running', 'Workers that listen and answer their supervisor', this.running);
     set('workers_wanted', 'Workers that the configuration asks for', this.#slots.length);
@@ -75,9 +76,9 @@ export class ClusterReport {
     return counts.reduce((sum, it) => (sum === undefined || it === undefined ? undefined : sum + it), 0);
   }
 
-  /** A worker may have ended with its predictions: its slot is asked only while it runs. */
+  /** A silent worker is asked too: it may have made the predictions. One that has ended has lost them. */
   async feedback(about: readonly string[]): Promise<readonly FeedbackResult[]> {
-    const asked = this.#slots.filter(({ isRunning }) => isRunning);
+    const asked = this.#slots.filter(({ isListening }) => isListening);
     const answers = await Promise.all(asked.map((slot) => slot.ask('feedback', about)));
     const length = Math.max(0, ...answers.map((it) => it?.length ?? 0));
     const isSilent = answers.includes(undefined);
@@ -88,7 +89,7 @@ export class ClusterReport {
   }
 
   async quality(): Promise<readonly VersionCells[] | undefined> {
-    const asked = this.#slots.filter(({ isRunning }) => isRunning);
+    const asked = this.#slots.filter(({ isListening }) => isListening);
     const parts = await Promise.all(asked.map((slot) => slot.ask('quality')));
     const known = parts.filter((it) => it !== undefined);
     return known.length < parts.length ? undefined : mergeCells(known);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ClusterReport } from '../../src/cluster/cluster-report.js';
-import { createMetrics, expose, type MetricsSnapshot } from '../../src/monitoring/metrics.js';
+import { expose } from '../../src/monitoring/exposition.js';
+import { createMetrics, type MetricsSnapshot } from '../../src/monitoring/metrics.js';
 
 /** A slot whose worker counted this much; with undefined the worker does not answer. */
 function createPlace(number: number, counted: number | undefined) {
@@ -8,10 +9,16 @@ function createPlace(number: number, counted: number | undefined) {
     number,
     counted,
     isRunning: true,
+    isListening: true,
     hasListened: true,
-    async ask(subject: 'metrics' | 'readiness') {
+    async ask(subject: 'metrics' | 'readiness' | 'quality' | 'feedback'): Promise<unknown> {
       if (this.counted === undefined) return undefined;
       if (subject === 'readiness') return [];
+      if (subject === 'feedback') return feedback(number);
+      if (subject === 'quality') {
+        const cells = { n: 10, 'c[1,1]': this.counted, 'c[0,1]': 10 - this.counted };
+        return [{ model: 'm', version: '1', shape: { kind: 'classes', classes: [0, 1] }, cells }];
+      }
       const metrics = createMetrics({ includesProcess: false });
       metrics.counter('asked_total', 'asked').series({}).add(this.counted);
       metrics.gauge('loaded', 'loaded').series({}).set(1);
@@ -21,6 +28,9 @@ function createPlace(number: number, counted: number | undefined) {
     },
   };
 }
+const feedback = (number: number) =>
+  [1, 2, 3].map((it) => ({ result: it === number ? ('recorded' as const) : ('unknown' as const) }));
+
 type Place = Parameters<ClusterReport['retire']>[0];
 const reportOf = (...slots: ReturnType<typeof createPlace>[]) =>
   new ClusterReport(slots as unknown as Place[]);
@@ -63,4 +73,27 @@ test('a worker that does not answer counts with its last values, and not in metr
   expect(text).toContain('asked_total 9\n');
   expect(text).toContain('workers_running 2\n');
   expect(text).toContain('metrics_workers_answered 1\n');
+});
+
+test('the accuracy is that of the feedback of all workers together, and of none if one does not answer', async () => {
+  const [one, two] = [createPlace(1, 3), createPlace(2, 8)];
+  const report = reportOf(one, two);
+  const series = 'model_accuracy{model="m",model_version="1",source="live"}';
+  expect(await report.metrics()).toContain(`${series} 0.55\n`);
+  two.counted = undefined;
+  expect(await report.metrics()).not.toContain(series);
+  expect(await report.quality()).toBe(undefined);
+});
+
+test('feedback is joined by the worker that made the prediction; a silent one may be it', async () => {
+  const [one, two] = [createPlace(1, 3), createPlace(2, 4)];
+  const report = reportOf(one, two);
+  const results = async () => (await report.feedback(['{}'])).map(({ result }) => result);
+  expect(await results()).toEqual(['recorded', 'recorded', 'unknown']);
+  // Silent, and still there.
+  two.counted = undefined;
+  two.isRunning = false;
+  expect(await results()).toEqual(['recorded', 'unavailable', 'unavailable']);
+  two.isListening = false;
+  expect(await results()).toEqual(['recorded', 'unknown', 'unknown']);
 });

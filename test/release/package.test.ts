@@ -20,6 +20,7 @@ describe('the package of a release', () => {
     const kinds = [
       /^dist\/.*\.(js|json)$/,
       /^models\//,
+      /^console\/[a-z-]+\.(js|css|svg)$/,
       /^docs\/.*\.md$/,
       /^(deploy|k8s)\//,
       /^(README|CHANGELOG|SECURITY)\.md$/,
