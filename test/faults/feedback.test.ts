@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { ask, inParallel, readMetric } from '../helpers/ask.js';
+import { startRedis } from '../helpers/redis.js';
 import { type ServerProcess, startServerProcess } from '../helpers/server-process.js';
 import { fault, faultWithoutServer } from './instruments/fault.js';
 
@@ -23,6 +24,10 @@ async function attack(server: ServerProcess): Promise<string> {
     const { body } = await ask(server.url, 'credit-risk', loan);
     return String(body.prediction_id);
   });
+  // With Redis another worker knows a prediction 20 ms later. A wrong actual is not counted.
+  const isKnown = async (prediction_id: string) =>
+    (await post(server, { prediction_id, actual: 'wrong' })).status === 400;
+  await vi.waitUntil(async () => (await Promise.all(ids.map(isKnown))).every(Boolean), { timeout: 10_000 });
   const statuses: Record<number, number> = {};
   const send = async (body: unknown) => {
     const reply = await post(server, body);
@@ -89,5 +94,15 @@ fault('V07', 'feedback is judged singly and counted once, whatever comes with it
 
 faultWithoutServer('V07', 'feedback is counted once, whichever worker gets it', async () => {
   await using server = await startServerProcess({ WORKERS: '2' });
+  return await attack(server);
+});
+
+faultWithoutServer('V07', 'feedback is counted once by several workers that share a Redis', async () => {
+  await using redis = await startRedis();
+  await using server = await startServerProcess({
+    WORKERS: '2',
+    REDIS_URL: redis.url,
+    REDIS_TIMEOUT_MS: '5000',
+  });
   return await attack(server);
 });
