@@ -136,11 +136,15 @@ const expected: Readonly<Record<string, Kind>> = {
   '/predict/batch/:job_id': 'predict',
   '/predict/batch/:job_id/results': 'predict',
   '/predict/batch/:job_id/events': 'predict',
+  '/feedback': 'predict',
   '/models': 'read',
+  '/models/:model/quality': 'read',
+  '/console/data': 'read',
   '/models/:model': 'read',
   '/models/:model/versions/:version': 'read',
   '/admin/cache': 'admin',
   '/': 'open',
+  '/console/:file': 'open',
   '/v1/models': 'read',
   ...Object.fromEntries(
     ['', '/versions/:version', '/labels/:version'].flatMap((of) => [

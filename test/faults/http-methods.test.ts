@@ -41,7 +41,8 @@ const unknownTargets = [
   '//predict',
 ];
 const limit = 3;
-const isOpen = (url: string) => /^\/((health|docs|errors|openapi.json|metrics)(\/|$)|$)/.test(url);
+const isOpen = (url: string) =>
+  /^\/((health|docs|errors|openapi.json|metrics)(\/|$)|console\/:file$|$)/.test(url);
 /** The path of a target, as in a route. */
 const toRoute = (url: string) => url.replace(/^http:\/\/[^/]*|\?.*/g, '');
 const typeOf = (url: string) =>
