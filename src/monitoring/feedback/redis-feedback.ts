@@ -56,13 +56,15 @@ export function createRedisFeedback(
     const rows = Array.from({ length: Math.min(rowsASend, ring.kept.size) }, (_, k) => ring.kept.slotAt(k));
     const shapes = new Map<string, string>();
     const first = rows[0] === undefined ? '' : ring.kept.idOf(rows[0]);
-    const entries = rows.flatMap((slot) => {
+    let lines = '';
+    for (const slot of rows) {
       const kept = ring.read(slot);
       const name = `${kept.model}/${kept.version}`;
       if (!sentShapes.has(name)) shapes.set(name, JSON.stringify(kept.shape));
-      return [ring.kept.idOf(slot), toEntry(name, kept)];
-    });
-    const args = [windowSeconds, perBucket, shapes.size, ...[...shapes].flat(), ...entries];
+      lines += `${ring.kept.idOf(slot)} ${toEntry(name, kept)}\n`;
+    }
+    const shapeLines = [...shapes].map(([name, text]) => `${name} ${text}\n`).join('');
+    const args = [windowSeconds, perBucket, shapeLines, lines];
     if ((await run(keepScript, args, 1)) === undefined) return false;
     for (const name of shapes.keys()) sentShapes.add(name);
     isSending = true;

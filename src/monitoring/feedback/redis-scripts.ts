@@ -10,10 +10,13 @@ export const bucketCount = 16;
 const bucketOf = `local base = KEYS[1]
 local function bucketOf(n) return base .. 'p:' .. n end`;
 
-/** ARGV: window in seconds, entries of a bucket, number of shapes, then field and text of each, then id and text of each. */
+/**
+ * ARGV: window in seconds, entries of a bucket, lines of the shapes, lines of the predictions. A line is a field, a space
+ * and JSON. They are one argument, since the client writes each argument by itself.
+ */
 export const keepScript = defineScript(`
 ${bucketOf}
-local window, most, shapes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local window, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 local n = tonumber(redis.call('GET', base .. 'n') or '0')
 if redis.call('HLEN', bucketOf(n)) >= most then
   n = n + 1
@@ -21,9 +24,10 @@ if redis.call('HLEN', bucketOf(n)) >= most then
 end
 redis.call('SET', base .. 'n', n, 'EX', 2 * window)
 local at = redis.call('TIME')[1]
-for k = 4, 3 + 2 * shapes, 2 do redis.call('HSET', base .. 'shapes', ARGV[k], ARGV[k + 1]) end
-for k = 4 + 2 * shapes, #ARGV - 1, 2 do redis.call('HSET', bucketOf(n), ARGV[k], at .. ' ' .. ARGV[k + 1]) end
-redis.call('EXPIRE', bucketOf(n), window)
+local bucket = bucketOf(n)
+for field, text in string.gmatch(ARGV[3], '(%S+) ([^\\n]+)') do redis.call('HSET', base .. 'shapes', field, text) end
+for id, text in string.gmatch(ARGV[4], '(%S+) ([^\\n]+)') do redis.call('HSET', bucket, id, at .. ' ' .. text) end
+redis.call('EXPIRE', bucket, window)
 redis.call('EXPIRE', base .. 'shapes', 2 * window)
 return {n}
 `);
