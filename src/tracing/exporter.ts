@@ -24,10 +24,13 @@ export interface ExporterLimits {
   readonly pauseMs: number;
 }
 
-/** Queue and batch are the defaults of the specification's batch processor, times four: a prediction has five spans. */
+/**
+ * The batch is the default of the specification: its text takes this thread 0.8 ms. The queue is four times the default,
+ * since a prediction has five spans.
+ */
 export const usualLimits: ExporterLimits = {
   queueSpans: 8_192,
-  batchSpans: 2_048,
+  batchSpans: 512,
   delayMs: 1_000,
   attempts: 4,
   pauseMs: 500,

@@ -80,7 +80,10 @@ export default fp<TracingConfig>(
         const path = hideKeys(request.url.split('?', 1)[0] as string).slice(0, longestPath);
         const status = reply.statusCode;
         exporter.add({
-          ...{ traceId: trace.traceId, spanId: trace.spanId, parentId: trace.parentId, state: trace.state },
+          traceId: trace.traceId,
+          spanId: trace.spanId,
+          parentId: trace.parentId,
+          state: trace.state,
           name: route === undefined ? request.method : `${request.method} ${route}`,
           kind: 'server',
           startedAt: endedAt - reply.elapsedTime,
