@@ -40,7 +40,7 @@ if (kustomize.missing !== undefined || validators.missing !== undefined) {
   });
   const run = (file: string, ...args: string[]) =>
     spawnSync(file, args, { cwd: folder, encoding: 'utf8', timeout: 120_000, maxBuffer: 64e6 });
-  const ofOperators = ['ServiceMonitor', 'PodMonitor', 'ScaledObject'];
+  const ofOperators = ['ServiceMonitor', 'PodMonitor', 'PrometheusRule', 'ScaledObject'];
   /** KEDA scales the pods of the API, and the workers. */
   const objectsOfOperators = ofOperators.length + 1;
 
