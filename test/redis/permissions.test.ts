@@ -59,8 +59,10 @@ async function useAll({ link }: TestLink, client: Redis): Promise<void> {
   expect(await limiter.take('another', limit, 1)).toMatchObject({ isAdmitted: true, remaining: 2 });
 }
 
-test('the last ACL line of docs/redis.md has the permissions of cache, limits and jobs', () => {
+test('the last ACL line of docs/redis.md has the permissions of cache, limits, feedback and jobs', () => {
   const ofJobs = /For batch jobs it also needs `([^`]+)`/.exec(page)?.[1]?.split(' ') ?? [];
+  const ofFeedback = /feedback\.md\) it also needs `([^`]+)`/.exec(page)?.[1]?.split(' ') ?? [];
+  expect(ofFeedback.length).toBeGreaterThan(5);
   const lines = [
     ...page.matchAll(/^redis-cli ACL SETUSER sardonyx on '>password' -@all (.*) '~sardonyx:\*'$/gm),
   ];
@@ -68,7 +70,7 @@ test('the last ACL line of docs/redis.md has the permissions of cache, limits an
   expect(ofJobs.length).toBeGreaterThan(20);
   expect(lines.map(([, list = '']) => list.split(' '))).toEqual([
     ofLimitsAndCache,
-    [...ofLimitsAndCache, ...ofJobs],
+    [...ofLimitsAndCache, ...ofFeedback, ...ofJobs],
   ]);
 });
 

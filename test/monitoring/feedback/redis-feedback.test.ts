@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import type { FeedbackOptions } from '../../../src/monitoring/feedback/feedback-store.js';
 import { createRedisFeedback } from '../../../src/monitoring/feedback/redis-feedback.js';
@@ -90,5 +92,30 @@ describe('feedback in Redis', () => {
     await test.become('up');
     expect(await store.join([item], undefined)).toMatchObject([{ result: 'recorded' }]);
     expect(opened.dropped).toBe(1);
+  });
+
+  test('needs exactly the permissions that docs/redis.md lists', async () => {
+    const page = readFileSync('docs/redis.md', 'utf8');
+    const listOf = (pattern: RegExp) => pattern.exec(page)?.[1]?.split(' ') ?? [];
+    const common = listOf(/`(\+getrange [^`]*) ~sardonyx:\*`/);
+    const own = listOf(/feedback\.md\) it also needs `([^`]+)`/);
+    await using redis = await startRedis();
+    const client = new Redis(redis.url);
+    const judge = async (rights: readonly string[]) => {
+      await client.call('ACL', 'SETUSER', 'me', 'reset', 'on', '>secret', ...rights, '~sardonyx:*');
+      await using opened = await openAt(redis.url.replace('//', '//me:secret@'), 'sardonyx:');
+      const { store } = opened;
+      const event = predictionEvent({ kind: 'numbers' }, { prediction: 3 });
+      store.keep(event);
+      const results = await store.join([{ predictionId: event.predictionId, actual: 1 }], undefined);
+      return [results[0]?.result, (await store.sums()) !== undefined];
+    };
+    expect(own.length).toBeGreaterThan(5);
+    expect(await judge([...common, ...own])).toEqual(['recorded', true]);
+    for (const right of own) {
+      const some = [...common, ...own.filter((it) => it !== right)];
+      expect(await judge(some), right).not.toEqual(['recorded', true]);
+    }
+    await client.quit();
   });
 });
