@@ -41,7 +41,7 @@ export type ReferenceColumn = Static<typeof Numbers> | Static<typeof Counts>;
 export interface Reference {
   readonly rows: number;
   readonly features: Readonly<Record<string, ReferenceColumn>>;
-  readonly output?: Readonly<Record<string, ReferenceColumn>>;
+  readonly output?: Readonly<Record<string, ReferenceColumn>> | undefined;
 }
 
 const label = 'reference.json';
@@ -98,8 +98,14 @@ function readReferenceFile(bytes: Uint8Array): Reference {
   if (!compiled.Check(file))
     throw new RefusedError(`${label}: ${describeSchemaErrors(compiled.Errors(file)).slice(0, 3).join('; ')}`);
   checkColumns(file.features, '/features');
-  if (file.output !== undefined) checkColumns(file.output, '/output');
-  return file as Reference;
+  const output = isColumn(file.output) ? { prediction: file.output } : file.output;
+  if (output !== undefined) checkColumns(output, '/output');
+  return { ...file, output } as Reference;
+}
+
+/** `output` may be the one column of the prediction. */
+function isColumn(output: object | undefined): boolean {
+  return output !== undefined && 'missing' in output && typeof output.missing === 'number';
 }
 
 function checkColumns(columns: object, place: string): void {

@@ -69,15 +69,15 @@ export class DriftWindow {
     const values = new Float64Array(this.#capacity * this.columns.length);
     const segment = { since: now, until: now, seen: 0, kept: 0, values };
     this.#segments.push(segment);
+    if (this.#segments.length > segmentCount) this.#segments.shift();
     this.#current = segment;
     return segment;
   }
 
   #dropOld(now: number): void {
-    while (this.#segments.length > 0) {
-      const [oldest] = this.#segments as [Segment];
-      if (this.#segments.length < segmentCount && now - oldest.since < this.#size.ms) return;
-      if (now - oldest.since < (this.#size.ms * (segmentCount - 1)) / segmentCount) return;
+    for (;;) {
+      const [oldest] = this.#segments;
+      if (oldest === undefined || now - oldest.until < this.#size.ms) return;
       this.#segments.shift();
       if (oldest === this.#current) this.#current = undefined;
     }

@@ -155,6 +155,16 @@ describe('GET /models/:model/drift', () => {
     if (model === 'missing') expect(answer.incomparable).toEqual(['x']);
   });
 
+  test('reads the references of the sample models', async () => {
+    await using sample = await buildTestApp();
+    for (const { name, versions } of (await sample.get('/models')).body.models) {
+      for (const { version, task } of versions) {
+        const { body } = await sample.get(`/models/${name}/drift?version=${version}`);
+        expect(body.status, `${name} ${version}`).toBe(task === 'tensor' ? 'no_reference' : 'collecting');
+      }
+    }
+  });
+
   test('shows a reference that cannot be used in the notes of the version', async () => {
     const { body } = await server.get('/models/foreign');
     expect(JSON.stringify(body)).toContain('drift is not detected: reference.json');
