@@ -1,4 +1,6 @@
 import { Type } from '@sinclair/typebox';
+import { readShare } from './prediction-log.js';
+import { ReadText } from './setting-types.js';
 
 /** Drift detection of versions with a reference. */
 export const driftVariables = {
@@ -18,10 +20,8 @@ export const driftVariables = {
     default: 86_400,
     description: 'The time from which these rows are drawn. A part of the oldest quarter may have left.',
   }),
-  DRIFT_THRESHOLD: Type.Number({
-    minimum: 0,
-    maximum: 1,
-    default: 0.05,
+  DRIFT_THRESHOLD: ReadText('a number from 0 to 1', readShare, {
+    default: '0.05',
     description: 'The p-value, adjusted for the number of columns, below which a column has drifted.',
   }),
 };

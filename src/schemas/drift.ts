@@ -9,15 +9,23 @@ const Share = (description: string) => Type.Number({ minimum: 0, maximum: 1, des
 
 const DriftColumnSchema = Type.Object({
   type: Type.String(),
-  test: Type.String({ description: '`kolmogorov_smirnov` for numbers, `chi_square` for categories' }),
-  drift: Type.Boolean({ description: 'Whether the adjusted p-value is below the threshold' }),
+  test: Type.String({
+    description:
+      '`kolmogorov_smirnov` for numbers, `chi_square` for categories, `missing_rate` if all values are missing',
+  }),
+  drift: Type.Boolean({
+    description: 'Whether the adjusted p-value of the values, or of the missing ones, is below the threshold',
+  }),
   p_value: Share('How likely such a difference, or a larger one, is without drift'),
-  adjusted_p_value: Share('The p-value by Benjamini and Hochberg, for the number of columns'),
+  adjusted_p_value: Share('The p-value by Benjamini and Hochberg, for the number of tests'),
   statistic: Type.Number({ minimum: 0 }),
   psi: Type.Number({ description: 'The population stability index' }),
   wasserstein: Type.Optional(Type.Number({ description: 'The mean shift, in the unit of the column' })),
   missing_rate: Share('The share of missing values in the window'),
   reference_missing_rate: Share('The share of missing values in the reference'),
+  missing_p_value: Type.Optional(
+    Share('Whether the two shares may be equal; left out if no value is missing'),
+  ),
   unseen: Type.Optional(Share('The share of values that the reference does not have')),
   distribution: Type.Optional(
     Type.Object({
@@ -128,6 +136,7 @@ export function toColumnAnswer(column: JudgedColumn, showsBins: boolean) {
     ...(wasserstein !== undefined && { wasserstein }),
     missing_rate: column.missing,
     reference_missing_rate: column.referenceMissing,
+    ...(column.missingPValue !== undefined && { missing_p_value: column.missingPValue }),
     ...(unseen !== undefined && { unseen }),
     ...(showsBins && { distribution: toDistribution(bins) }),
   };

@@ -79,9 +79,9 @@ test('the accuracy is that of the feedback of all workers together, and of none 
   const [one, two] = [createPlace(1, 3), createPlace(2, 8)];
   const report = reportOf(one, two);
   const series = 'model_accuracy{model="m",model_version="1",source="live"}';
-  expect(await report.metrics()).toContain(`${series} 0.55\n`);
+  expect(await textOf(report)).toContain(`${series} 0.55\n`);
   two.counted = undefined;
-  expect(await report.metrics()).not.toContain(series);
+  expect(await textOf(report)).not.toContain(series);
   expect(await report.quality()).toBe(undefined);
 });
 

@@ -27,7 +27,7 @@ describe('the link to Redis', () => {
     expect(test.link).toMatchObject({ state: 'up' });
     expect(await write(test, `${redis.prefix}a`)).toBe('OK');
     expect(await read(test, `${redis.prefix}a`)).toBe('value');
-    expect(test.degraded).toEqual({ cache: 0, limits: 0, log: 0 });
+    expect(test.degraded).toEqual({ cache: 0, feedback: 0, limits: 0, log: 0 });
   });
 
   test('resolves with the refusal of a single command, and stays up', async () => {
@@ -41,7 +41,7 @@ describe('the link to Redis', () => {
       expect(reply).toMatchObject({ code: 'WRONGTYPE' });
     }
     expect(test.link.state).toBe('up');
-    expect(test.degraded).toEqual({ cache: 0, limits: 0, log: 0 });
+    expect(test.degraded).toEqual({ cache: 0, feedback: 0, limits: 0, log: 0 });
   });
 
   test('is down at once if Redis is not started yet, and up when it starts', async () => {
@@ -52,7 +52,7 @@ describe('the link to Redis', () => {
     expect(await write(test)).toBe(undefined);
     expect(time.elapsedMs()).toBeLessThan(20);
     expect(await test.become('down')).toMatchObject({ reason: 'it cannot be reached' });
-    expect(test.degraded).toEqual({ cache: 1, limits: 1, log: 0 });
+    expect(test.degraded).toEqual({ cache: 1, feedback: 0, limits: 1, log: 0 });
     await using _redis = await startRedis({ port });
     await test.become('up');
     expect(await write(test)).toBe('OK');

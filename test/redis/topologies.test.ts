@@ -90,7 +90,7 @@ describe('a cluster', () => {
     expect(await move()).toBe('OK');
     expect(await cluster.clients[to]?.exists(key)).toBe(1);
     await useAll(test);
-    expect(test.degraded).toEqual({ cache: 0, limits: 0, log: 0 });
+    expect(test.degraded).toEqual({ cache: 0, feedback: 0, limits: 0, log: 0 });
   });
 
   test('that closes idle connections is no outage', async () => {

@@ -9,7 +9,7 @@ import { type Args, type CliContext, type Command, UsageError } from '../termina
 import { toPrintableJson } from '../terminal/terminal-text.js';
 import { toTable } from './drift-table.js';
 import { readLoggedRows } from './logged-rows.js';
-import { readColumns } from './read-reference.js';
+import { readReferenceFile } from './read-reference.js';
 
 const maxRows = 10_000;
 
@@ -39,7 +39,7 @@ The exit code is 0 without drift, 1 with drift or if there is nothing to compare
   async run(args, context) {
     if (args.positionals.length === 0) throw new UsageError('the log is missing: name its files');
     const threshold = readThreshold(args);
-    const { columns, filter } = await readExpected(args, context);
+    const { columns, rows: referenceRows, filter } = await readExpected(args, context);
     if (columns.length === 0) throw new RefusedError('the reference describes no column');
     const { sample, leftOut } = await untilSignalled(
       (signal) => readLoggedRows(args.positionals, columns, filter, maxRows, signal),
@@ -49,7 +49,7 @@ The exit code is 0 without drift, 1 with drift or if there is nothing to compare
     const rows = sample?.rows ?? 0;
     if (sample === undefined || rows < minRows)
       throw new RefusedError(`the log has ${rows} rows to compare, and at least ${minRows} are needed`);
-    const report = runAtOnce(compareWithReference(columns, sample, threshold));
+    const report = runAtOnce(compareWithReference(columns, sample, { referenceRows, threshold }));
     const drifted = report.columns.filter(({ hasDrift }) => hasDrift);
     if (args.flag('json')) {
       const partOf = (place: string) =>
@@ -81,7 +81,10 @@ async function readExpected(args: Args, { env }: CliContext) {
   const [file, named] = [args.text('reference'), args.text('model')];
   if (named === undefined) {
     if (file === undefined) throw new UsageError('--reference or --model is missing');
-    return { columns: await readColumns(file, undefined), filter: { model: undefined, version: undefined } };
+    return {
+      ...(await readReferenceFile(file, undefined)),
+      filter: { model: undefined, version: undefined },
+    };
   }
   const target = readTarget(named);
   const root = args.text('models') ?? env['MODELS_DIR'] ?? 'models';
@@ -91,9 +94,9 @@ async function readExpected(args: Args, { env }: CliContext) {
     try {
       const { manifest, reference, name: model, version } = loaded;
       const filter = { model, version };
-      if (file !== undefined) return { columns: await readColumns(file, manifest), filter };
+      if (file !== undefined) return { ...(await readReferenceFile(file, manifest)), filter };
       if (reference === undefined) throw new RefusedError(explainNoReference(loaded));
-      return { columns: listColumns(manifest, reference).columns, filter };
+      return { columns: listColumns(manifest, reference).columns, rows: reference.rows, filter };
     } finally {
       loaded.release();
     }

@@ -8,10 +8,10 @@ import { type DriftColumn, listColumns } from '../../monitoring/drift/drift-colu
  * The columns of a reference file. Without a manifest, a column with a sample is one of numbers, and one with counts is
  * one of categories. Throws `RefusedError`.
  */
-export async function readColumns(
+export async function readReferenceFile(
   path: string,
   manifest: Manifest | undefined,
-): Promise<readonly DriftColumn[]> {
+): Promise<{ readonly columns: readonly DriftColumn[]; readonly rows: number }> {
   const bytes = await readFile(path).catch((cause: unknown) => {
     const code = codeOf(cause);
     throw new RefusedError(code === 'ENOENT' ? `${path} is not there` : `${path} cannot be read (${code})`, {
@@ -19,7 +19,8 @@ export async function readColumns(
     });
   });
   const known = manifest ?? describe(readColumnKinds(bytes));
-  return listColumns(known, parseReference(bytes, known)).columns;
+  const reference = parseReference(bytes, known);
+  return { columns: listColumns(known, reference).columns, rows: reference.rows };
 }
 
 function describe(kinds: ReadonlyMap<string, 'number' | 'string'>): Manifest {

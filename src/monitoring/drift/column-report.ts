@@ -16,7 +16,8 @@ export interface Bin {
 
 export interface ColumnReport {
   readonly type: DriftColumn['type'];
-  readonly test: 'kolmogorov_smirnov' | 'chi_square';
+  /** `missing_rate`: one side has no values at all. */
+  readonly test: 'kolmogorov_smirnov' | 'chi_square' | 'missing_rate';
   readonly statistic: number;
   readonly pValue: number;
   readonly psi: number;
@@ -24,6 +25,8 @@ export interface ColumnReport {
   readonly wasserstein?: number;
   readonly missing: number;
   readonly referenceMissing: number;
+  /** Whether the shares of missing values may be equal, by chi-square; undefined if no value is missing anywhere. */
+  readonly missingPValue?: number | undefined;
   /** The share of values that the reference does not have; undefined for numbers. */
   readonly unseen?: number;
   readonly bins: readonly Bin[];
@@ -35,16 +38,30 @@ const binCount = 10;
 const maxShownCategories = 20;
 
 /**
- * Compares the values of one column with the reference. `values` has NaN for missing ones. Undefined if one side has no
- * value at all: then there is nothing to compare.
+ * Compares the values of one column with the reference, which describes `referenceRows`. `values` has NaN for missing
+ * ones. Undefined if there is nothing to compare: neither values nor rows.
  */
-export function compareColumn(column: DriftColumn, values: Float64Array): ColumnReport | undefined {
+export function compareColumn(
+  column: DriftColumn,
+  values: Float64Array,
+  referenceRows: number,
+): ColumnReport | undefined {
   const present = values.filter((value) => !Number.isNaN(value));
-  const missing = values.length === 0 ? 0 : 1 - present.length / values.length;
-  if (present.length === 0) return undefined;
-  return column.isNumeric
-    ? compareNumbers(column, present.sort(), missing)
-    : compareCategories(column, present, missing);
+  const absent = values.length - present.length;
+  const missing = values.length === 0 ? 0 : absent / values.length;
+  const report =
+    present.length === 0
+      ? undefined
+      : column.isNumeric
+        ? compareNumbers(column, present.sort(), missing)
+        : compareCategories(column, present, missing);
+  const { type, reference } = column;
+  const expected = Math.round(reference.missing * referenceRows);
+  if (referenceRows === 0 || values.length === 0 || expected + absent === 0) return report;
+  const { statistic, pValue } = compareCounts([expected, referenceRows - expected], [absent, present.length]);
+  if (report !== undefined) return { ...report, missingPValue: pValue };
+  const shares = { missing, referenceMissing: reference.missing };
+  return { type, test: 'missing_rate', statistic, pValue, psi: 0, ...shares, bins: [] };
 }
 
 function compareNumbers(

@@ -7,14 +7,15 @@ import type { DriftSample } from './drift-sample.js';
 export interface JudgedColumn extends ColumnReport {
   readonly place: Place;
   readonly name: string;
-  /** By Benjamini and Hochberg over all columns of the report. */
+  /** By Benjamini and Hochberg over all tests of the report. */
   readonly adjustedPValue: number;
+  /** Whether the values, or the share of missing ones, have drifted. */
   readonly hasDrift: boolean;
 }
 
 export interface DriftReport {
   readonly columns: readonly JudgedColumn[];
-  /** Columns that have no value in the reference or in the window. */
+  /** Columns without any value to compare. */
   readonly incomparable: readonly Pick<DriftColumn, 'place' | 'name'>[];
 }
 
@@ -25,23 +26,27 @@ export const minRows = 100;
 export function* compareWithReference(
   columns: readonly DriftColumn[],
   { rows, values }: Pick<DriftSample, 'rows' | 'values'>,
-  threshold: number,
+  { referenceRows, threshold }: { readonly referenceRows: number; readonly threshold: number },
 ): Steps<DriftReport> {
   const reports: { readonly column: DriftColumn; readonly report: ColumnReport }[] = [];
   const incomparable: DriftColumn[] = [];
   for (const [k, column] of columns.entries()) {
     const own = new Float64Array(rows);
     for (let row = 0; row < rows; row += 1) own[row] = values[row * columns.length + k] as number;
-    const report = compareColumn(column, own);
+    const report = compareColumn(column, own, referenceRows);
     if (report === undefined) incomparable.push(column);
     else reports.push({ column, report });
     yield;
   }
-  const adjusted = adjustPValues(reports.map(({ report }) => report.pValue));
+  const missing = reports.map(({ report }) => report.missingPValue).filter((it) => it !== undefined);
+  const adjusted = adjustPValues([...reports.map(({ report }) => report.pValue), ...missing]);
+  let nextMissing = reports.length;
   return {
     columns: reports.map(({ column: { place, name }, report }, k) => {
       const adjustedPValue = adjusted[k] as number;
-      return { place, name, ...report, adjustedPValue, hasDrift: adjustedPValue < threshold };
+      const ofMissing = report.missingPValue === undefined ? 1 : (adjusted[nextMissing++] as number);
+      const hasDrift = Math.min(adjustedPValue, ofMissing) < threshold;
+      return { place, name, ...report, adjustedPValue, hasDrift };
     }),
     incomparable: incomparable.map(({ place, name }) => ({ place, name })),
   };

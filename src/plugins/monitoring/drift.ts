@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
+import { readShare } from '../../config/prediction-log.js';
 import type { Config } from '../../config/read-config.js';
 import { LineLimit } from '../../log/line-limit.js';
 import { toLoggedError } from '../../log/logged-error.js';
@@ -49,6 +50,7 @@ export default fp<DriftConfig>(
       app.decorate('drift', undefined);
       return;
     }
+    const threshold = readShare(config.DRIFT_THRESHOLD) ?? 0;
     const size = { rows: config.DRIFT_WINDOW_ROWS, ms: config.DRIFT_WINDOW_SECONDS * 1_000 };
     const monitor = new DriftMonitor(size, ({ model, version, manifest }) => {
       const loaded = findLoaded(app, (it) => it.name === model && it.version === version);
@@ -70,7 +72,10 @@ export default fp<DriftConfig>(
         const sample = mergeSamples(samples, window.columns.length, size.rows);
         if (sample.rows < minRows)
           return { sample: sample.rows === 0 ? undefined : sample, report: undefined };
-        const steps = compareWithReference(window.columns, sample, config.DRIFT_THRESHOLD);
+        const steps = compareWithReference(window.columns, sample, {
+          referenceRows: loaded.reference?.rows ?? 0,
+          threshold,
+        });
         return { sample, report: await runInSlices(steps, maxSliceMs) };
       },
     };

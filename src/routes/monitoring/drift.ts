@@ -1,10 +1,12 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyPluginAsync } from 'fastify';
+import { readShare } from '../../config/prediction-log.js';
 import type { Config } from '../../config/read-config.js';
 import { explainNoReference, toDriftAnswer, toDriftHead } from '../../schemas/drift.js';
 
 /** The recent rows of a version against its reference. */
-const driftRoutes: FastifyPluginAsync<Pick<Config, 'DRIFT_THRESHOLD'>> = async (app, { DRIFT_THRESHOLD }) => {
+const driftRoutes: FastifyPluginAsync<Pick<Config, 'DRIFT_THRESHOLD'>> = async (app, config) => {
+  const threshold = readShare(config.DRIFT_THRESHOLD) ?? 0;
   app.get<{ Params: { model: string }; Querystring: { version?: string; distributions?: boolean } }>(
     '/models/:model/drift',
     {
@@ -33,7 +35,7 @@ const driftRoutes: FastifyPluginAsync<Pick<Config, 'DRIFT_THRESHOLD'>> = async (
     async ({ params, query }) => {
       const loaded = app.registry.lease(params.model, query.version);
       try {
-        const head = toDriftHead(loaded, DRIFT_THRESHOLD);
+        const head = toDriftHead(loaded, threshold);
         if (app.drift === undefined) return { ...head, status: 'off', reason: 'The setting DRIFT is off.' };
         const findings = await app.drift.findingsOf(loaded);
         if (findings === undefined)
@@ -41,7 +43,7 @@ const driftRoutes: FastifyPluginAsync<Pick<Config, 'DRIFT_THRESHOLD'>> = async (
         const { sample, report } = findings;
         if (sample === undefined) return { ...head, status: 'collecting', reason: 'No rows have come yet.' };
         const showsBins = String(query.distributions) === 'true';
-        return toDriftAnswer(loaded, DRIFT_THRESHOLD, sample, report, showsBins);
+        return toDriftAnswer(loaded, threshold, sample, report, showsBins);
       } finally {
         loaded.release();
       }

@@ -147,8 +147,9 @@ test('values that no client could send count as missing, and prototypes stay as 
   await writeFile(at('odd.ndjson'), odd);
   const { code, err, out } = await run('drift', at('odd.ndjson'), '--reference', at('odd.json'), '--json');
   expect(err).toBe('');
-  expect(JSON.parse(out)).toMatchObject({ drift: false, incomparable: ['x', 'constructor'] });
-  expect(code).toBe(0);
+  // Each is missing, which none was in training.
+  expect(JSON.parse(out)).toMatchObject({ drift: true, features: { x: { test: 'missing_rate' } } });
+  expect(code).toBe(1);
 });
 
 test.each([

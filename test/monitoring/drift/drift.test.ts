@@ -100,7 +100,11 @@ test('samples of several processes are merged in proportion to the rows that cam
 describe('the report', () => {
   const reportOn = (values: readonly number[]) =>
     runAtOnce(
-      compareWithReference(columns, { rows: values.length / 2, values: Float64Array.from(values) }, 0.05),
+      compareWithReference(
+        columns,
+        { rows: values.length / 2, values: Float64Array.from(values) },
+        { referenceRows: 1_000, threshold: 0.05 },
+      ),
     );
 
   test('adjusts for the number of columns: thirty of them give no alarm where one would', () => {
@@ -115,12 +119,14 @@ describe('the report', () => {
       compareWithReference(
         many.slice(0, 1),
         { rows, values: values.filter((_value, at) => at % 30 === 0) },
-        0.05,
+        { referenceRows: 1_000, threshold: 0.05 },
       ),
     );
     expect(alone.columns[0]?.pValue).toBeLessThan(0.05);
     expect(alone.columns[0]?.hasDrift).toBe(true);
-    const together = runAtOnce(compareWithReference(many, { rows, values }, 0.05));
+    const together = runAtOnce(
+      compareWithReference(many, { rows, values }, { referenceRows: 1_000, threshold: 0.05 }),
+    );
     expect(together.columns[0]?.pValue).toBe(alone.columns[0]?.pValue);
     expect(together.columns.filter(({ hasDrift }) => hasDrift)).toEqual([]);
   });
@@ -128,7 +134,11 @@ describe('the report', () => {
   test('compares 30 columns of 10,000 rows in steps of a few milliseconds', () => {
     const many = Array.from({ length: 30 }, () => columns[0] as DriftColumn);
     const values = Float64Array.from({ length: 300_000 }, () => Math.random());
-    const steps = compareWithReference(many, { rows: 10_000, values }, 0.05);
+    const steps = compareWithReference(
+      many,
+      { rows: 10_000, values },
+      { referenceRows: 1_000, threshold: 0.05 },
+    );
     let longest = 0;
     for (;;) {
       const started = performance.now();
@@ -144,8 +154,28 @@ describe('the report', () => {
     const report = reportOn(
       Array.from({ length: 400 }, (_unused, k) => (k % 2 === 0 ? Number.NaN : k % 4 === 1 ? 2 : 0)),
     );
-    expect(report.columns).toMatchObject([{ name: 'region', unseen: 0.5, hasDrift: true, missing: 0 }]);
-    expect(report.incomparable).toEqual([{ place: 'features', name: 'x' }]);
+    expect(report.columns).toMatchObject([
+      // Each value is missing, and none was in training.
+      { name: 'x', test: 'missing_rate', missing: 1, referenceMissing: 0, hasDrift: true },
+      { name: 'region', unseen: 0.5, hasDrift: true, missing: 0 },
+    ]);
+    expect(report.incomparable).toEqual([]);
+  });
+
+  test('finds values that are missing more often, although the others are as they were', () => {
+    const report = reportOn(
+      Array.from({ length: 2_000 }, (_unused, k) => {
+        if (k % 2 === 1) return k % 20 === 1 ? 1 : 0;
+        return k % 40 === 0 ? Number.NaN : k / 2_000;
+      }),
+    );
+    expect(report.columns).toMatchObject([
+      { name: 'x', hasDrift: true, missing: 0.05 },
+      { name: 'region', hasDrift: false },
+    ]);
+    const [x] = report.columns;
+    expect(x?.pValue).toBeGreaterThan(0.5);
+    expect(x?.missingPValue).toBeLessThan(1e-6);
   });
 
   test('gives gauges for each column, which end with the report and with the version', async () => {
