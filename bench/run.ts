@@ -7,6 +7,7 @@ import { benchJobWorkers } from './job-workers.js';
 import { benchJobs } from './jobs.js';
 import { benchKserve, benchKserveServer } from './kserve.js';
 import { benchManyModels } from './many-models.js';
+import { benchMonitoring } from './monitoring.js';
 import { benchNeighbours } from './neighbours.js';
 import { benchNetwork } from './network.js';
 import { benchOverload } from './overload.js';
@@ -38,6 +39,7 @@ const groups: Readonly<Record<string, (table: Table) => Promise<void>>> = {
   kserve: benchKserve,
   'kserve-server': benchKserveServer,
   protection: benchProtection,
+  monitoring: benchMonitoring,
   redis: benchRedisFrozen,
 };
 const chosen = process.argv.slice(2);

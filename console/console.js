@@ -62,7 +62,9 @@ function update(data) {
 function showChosen() {
   const { models } = last;
   const wanted = readFragment();
-  const model = models.find(({ name }) => name === wanted) ?? models[0];
+  const model =
+    [wanted, last.default_model].map((it) => models.find(({ name }) => name === it)).find(Boolean) ??
+    models[0];
   showModels(get('models'), models, model?.name);
   if (model === undefined) return show(get('main'));
   if (viewed !== model.name) {

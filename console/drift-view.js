@@ -2,29 +2,28 @@ import { barPairs } from './charts.js';
 import { el, format, show } from './dom.js';
 import { legend } from './server-view.js';
 
-/** The features of a model, the drifted ones first, each with both distributions; or why there is nothing to show. */
+const tests = { kolmogorov_smirnov: 'Kolmogorov–Smirnov', chi_square: 'chi-square', missing_rate: 'missing' };
+
+/** The features and answers of a model, the drifted ones first, each with both distributions; or why there is nothing to show. */
 export function showDrift(section, answer, problem) {
   const head = el('h3', {}, 'Drift');
   if (problem !== undefined) return show(section, head, el('p', { class: 'notice' }, problem));
-  const features = Object.entries(answer.features ?? {});
+  const outputs = Object.entries(answer.outputs ?? {}).map(([name, it]) => [`answer: ${name}`, it]);
+  const features = [...Object.entries(answer.features ?? {}), ...outputs];
   if (features.length === 0) {
-    const reason =
-      answer.status === 'no_reference'
-        ? 'This version has no reference.json. Make one of the training data, and drift shows here.'
-        : `Nothing to compare yet${answer.status ? ` (${answer.status})` : ''}.`;
+    const reason = answer.reason ?? 'There is nothing to compare.';
     return show(section, head, el('p', { class: 'notice' }, reason));
   }
   features.sort(([, a], [, b]) => Number(b.drift) - Number(a.drift) || (a.p_value ?? 1) - (b.p_value ?? 1));
   const drifted = features.filter(([, { drift }]) => drift).length;
-  const verdict =
-    drifted === 0 ? 'No feature has drifted.' : `${drifted} of ${features.length} features have drifted.`;
+  const verdict = drifted === 0 ? 'Nothing has drifted.' : `${drifted} of ${features.length} have drifted.`;
   show(
     section,
     head,
     el('p', {}, el('span', { class: `badge ${drifted === 0 ? 'good' : 'bad'}` }, verdict)),
     legend(['reference', 'training'], ['current', 'now']),
     el('div', { class: 'cards' }, ...features.slice(0, 60).map(([name, it]) => showFeature(name, it))),
-    features.length > 60 ? el('p', {}, `${features.length - 60} more features are in the API.`) : null,
+    features.length > 60 ? el('p', {}, `${features.length - 60} more are in the API.`) : null,
   );
 }
 
@@ -33,7 +32,7 @@ function showFeature(
   { drift, test, p_value: p, adjusted_p_value: adjusted, statistic, psi, distribution },
 ) {
   const figures = [
-    [test ?? 'statistic', statistic],
+    [tests[test] ?? test ?? 'statistic', statistic],
     ['p', adjusted ?? p],
     ['PSI', psi],
   ].filter(([, value]) => value !== undefined);

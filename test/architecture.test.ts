@@ -220,7 +220,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'jobs/process': ['jobs', 'jobs/queue', 'models/loading', 'models/registry', 'prediction-event', 'schemas'],
   'jobs/queue': ['text', 'time'],
   'jobs/readers': ['models/manifest', 'models/registry', 'text'],
-  'routes/console': ['monitoring/traffic', 'routes/manual', 'schemas', 'version'],
+  'routes/console': ['models/registry', 'monitoring/traffic', 'routes/manual', 'schemas', 'version'],
   'routes/monitoring': ['config', 'models/registry', 'monitoring/feedback', 'schemas', 'text'],
   'routes/manual': ['models/registry', 'schemas/openapi'],
   'protocols/kserve-v1': ['http', 'models/registry', 'models/tasks', 'predictor', 'schemas', 'text'],

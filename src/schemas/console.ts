@@ -6,6 +6,7 @@ const Milliseconds = Type.Union([Type.Number(), Type.Null()]);
 export const ConsoleSchema = Type.Object(
   {
     version: Type.String({ description: 'The version of the server' }),
+    default_model: Type.Optional(Type.String({ description: 'The model of plain `/predict`' })),
     models: Type.Array(Type.Unsafe({ $ref: 'Model#' })),
     step_seconds: Type.Integer({ description: 'The length of a step of `traffic`' }),
     traffic: Type.Array(

@@ -6,16 +6,28 @@ import { StringEnum } from './string-enum.js';
 
 export const maxFeedbackItems = 1_000;
 
-const Item = Type.Object({
-  prediction_id: Type.String({ format: 'uuid', description: 'From the answer of the prediction' }),
-  actual: Type.Unsafe({
-    description:
-      'What really happened: a class of the version, in its type; or a number; or an object of numbers, if the prediction is one',
-  }),
+const strict = { additionalProperties: false };
+const Item = Type.Object(
+  {
+    prediction_id: Type.String({ format: 'uuid', description: 'From the answer of the prediction' }),
+    actual: Type.Unsafe({
+      description:
+        'What really happened: a class of the version, in its type; or a number; or an object of numbers, if the prediction is one',
+    }),
+  },
+  strict,
+);
+/** Any value is accepted: one that is wrong fails alone. */
+const ListedItem = Type.Unsafe({
+  description:
+    'An object with `prediction_id` and `actual`, as for one feedback. One that is wrong fails alone.',
 });
 
 export const FeedbackRequestSchema = Type.Unsafe({
-  anyOf: [Item, Type.Object({ feedback: Type.Array(Item, { minItems: 1, maxItems: maxFeedbackItems }) })],
+  anyOf: [
+    Item,
+    Type.Object({ feedback: Type.Array(ListedItem, { minItems: 1, maxItems: maxFeedbackItems }) }, strict),
+  ],
 });
 
 const Result = {

@@ -55,6 +55,15 @@ describe('the console', () => {
 });
 
 describe('GET /console/data', () => {
+  test('names the model that the page shows first, if the key may see it', async () => {
+    expect((await server.get('/console/data')).body.default_model).toBe('credit-risk');
+    const keys = [entry('all', { scopes: ['read'] }), entry('some', { scopes: ['read'], models: ['churn'] })];
+    await using own = await buildTestApp({ API_KEYS: JSON.stringify(keys) });
+    const [all, some] = await Promise.all(['all', 'some'].map((id) => own.get('/console/data', withKey(id))));
+    expect(all?.body.default_model).toBe('credit-risk');
+    expect(some?.body).not.toHaveProperty('default_model');
+  });
+
   test('has the models and the traffic of the last minutes', async () => {
     await using own = await buildTestApp();
     for (let k = 0; k < 20; k += 1) await own.post('/predict', k < 5 ? { age: 1 } : loan);

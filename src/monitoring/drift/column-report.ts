@@ -5,9 +5,9 @@ import { wassersteinDistance } from '../statistics/wasserstein.js';
 import type { DriftColumn } from './drift-column.js';
 
 export interface Bin {
-  /** Of numbers: the values from `from` up to but without `to`; undefined where the bin has no such end. */
-  readonly from?: number | undefined;
-  readonly to?: number | undefined;
+  /** Of numbers: the values from `from` up to but without `to`; the last bin has `to`, too. */
+  readonly from?: number;
+  readonly to?: number;
   /** Of categories. */
   readonly value?: string;
   readonly reference: number;
@@ -73,6 +73,11 @@ function compareNumbers(
   if (sample.length === 0) return undefined;
   const edges = edgesOf(sample);
   const [expected, actual] = [shareInBins(sample, edges), shareInBins(current, edges)];
+  const ends = [
+    Math.min(sample[0] as number, current[0] as number),
+    ...edges,
+    Math.max(sample.at(-1) as number, current.at(-1) as number),
+  ];
   return {
     type,
     test: 'kolmogorov_smirnov',
@@ -82,8 +87,8 @@ function compareNumbers(
     missing,
     referenceMissing: reference.missing,
     bins: expected.map((share, k) => ({
-      from: edges[k - 1],
-      to: edges[k],
+      from: ends[k] as number,
+      to: ends[k + 1] as number,
       reference: share,
       current: actual[k] as number,
     })),

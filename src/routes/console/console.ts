@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { ServiceError } from '../../errors.js';
+import type { Registry } from '../../models/registry/registry.js';
 import { toPoints } from '../../monitoring/traffic/traffic-points.js';
 import { stepSeconds } from '../../monitoring/traffic/traffic-steps.js';
 import { ConsoleSchema } from '../../schemas/console.js';
@@ -42,6 +43,7 @@ const consoleRoutes: FastifyPluginAsync = async (app) => {
       reply.header('cache-control', 'no-store');
       return {
         version: serverVersion,
+        ...nameDefault(app.registry, isVisible),
         models: models.map((model) => toModel(model, app.cachedAnswers)),
         step_seconds: stepSeconds,
         traffic: toPoints(traffic, Date.now()),
@@ -49,5 +51,18 @@ const consoleRoutes: FastifyPluginAsync = async (app) => {
     },
   );
 };
+
+/** The model of plain `/predict`, which the page shows first; nothing if there is none. */
+function nameDefault(
+  registry: Registry,
+  isVisible: (name: string) => boolean,
+): { readonly default_model?: string } {
+  try {
+    const { name } = registry.findDefault();
+    return isVisible(name) ? { default_model: name } : {};
+  } catch {
+    return {};
+  }
+}
 
 export default consoleRoutes;

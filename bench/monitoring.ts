@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCli } from '../src/cli/run-cli.js';
+import { listColumns } from '../src/monitoring/drift/drift-column.js';
+import { compareWithReference } from '../src/monitoring/drift/drift-report.js';
+import { createRegistryFolder } from '../test/helpers/registry-folder.js';
+import { createCases, uniqueNumber } from './cases.js';
+import { askEngine } from './jobs.js';
+import { loan } from './models.js';
+import { putLoad, startBenchServer } from './server-process.js';
+import { atLeast, atMost, median, type Table } from './table.js';
+
+const sample = 'models/credit-risk/20261115_143000';
+const keys = Array.from({ length: 100 }, (_unused, k) => `bench-${k}-0123456789abcdef0123456789abcdef`);
+const logged = 300_000;
+
+/** What it costs to watch: the prediction log, drift, feedback; a drift report; and a replay. Rows never repeat. */
+export async function benchMonitoring(table: Table): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'sardonyx-bench-'));
+  try {
+    await measureRequests(table, folder);
+    measureReport(table);
+    await measureReplay(table, folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measureRequests(table: Table, temporary: string): Promise<void> {
+  using folder = createRegistryFolder();
+  const [of] = await createCases(folder);
+  if (of === undefined) throw new Error('there is no case');
+  const {
+    sha256: _,
+    name: __,
+    version: ___,
+    ...manifest
+  } = JSON.parse(readFileSync(`${sample}/metadata.json`, 'utf8'));
+  folder.addVersion('credit-risk', '2', {
+    manifest,
+    model: readFileSync(`${sample}/model.onnx`),
+    files: { 'reference.json': readFileSync(`${sample}/reference.json`) },
+  });
+  const entries = keys.map((key) => ({
+    id: key.slice(0, 8).replace(/-$/, ''),
+    sha256: createHash('sha256').update(key).digest('hex'),
+    scopes: ['predict'],
+    rateLimit: { max: 1_000_000, window: '1 day' },
+  }));
+  const MODELS_DIR = folder.path;
+  const start = (name: string, environment: Record<string, string>) =>
+    startBenchServer('./our-server.ts', [], { MODELS_DIR, STATE_DIR: join(temporary, name), ...environment });
+  const off = { DRIFT: 'off', FEEDBACK: 'off', CONSOLE: 'off' };
+  const log = (name: string) => ({ PREDICTION_LOG: join(temporary, `${name}.ndjson`) });
+  const servers = {
+    bare: await startBenchServer('./bare-server.ts', [JSON.stringify({ [of.path]: of.schema })]),
+    off: await start('off', off),
+    log: await start('log', { ...off, ...log('log') }),
+    drift: await start('drift', { ...off, DRIFT: 'on' }),
+    feedback: await start('feedback', { ...off, FEEDBACK: 'on' }),
+    on: await start('on', log('on')),
+    everything: await start('everything', { ...log('everything'), API_KEYS: JSON.stringify(entries) }),
+  };
+  type Kind = keyof typeof servers;
+  const kinds = Object.keys(servers) as Kind[];
+  const load = {
+    path: of.path,
+    body: of.uniqueBody,
+    unique: uniqueNumber,
+    connections: 64,
+    seconds: table.seconds,
+  };
+  const rounds: Record<Kind, number>[] = [];
+  for (let k = 0; k <= table.rounds; k += 1) {
+    const round = {} as Record<Kind, number>;
+    for (const kind of kinds) {
+      const server = servers[kind];
+      const headers = kind === 'everything' ? keys.map((key) => ({ 'x-api-key': key })) : [{}];
+      const before = await server.cpuUs();
+      const { answered } = await putLoad({ port: server.port, ...load, headers });
+      round[kind] = ((await server.cpuUs()) - before) / answered;
+    }
+    if (k > 0) rounds.push(round);
+  }
+  const ratio = (kind: Kind, to: Kind) => median(rounds.map((it) => it[kind] / it[to]));
+  const name = 'CPU time, prediction log to a file, drift and feedback';
+  table.add(`${name} relative to none of them`, ratio('on', 'off'), '×', atMost(1.15));
+  for (const kind of ['log', 'drift', 'feedback'] as const)
+    table.add(
+      `CPU time, only ${kind === 'log' ? 'the prediction log' : kind} relative to none`,
+      ratio(kind, 'off'),
+      '×',
+    );
+  table.add(
+    'CPU time of a bare route relative to ours with keys, limits, log, drift and feedback',
+    ratio('bare', 'everything'),
+    '×',
+    atLeast(0.75),
+  );
+  for (const kind of kinds)
+    table.add(`CPU time per request, monitoring: ${kind}`, median(rounds.map((it) => it[kind])), 'µs');
+  for (const kind of kinds) servers[kind].stop();
+}
+
+/** A report of 30 columns over 10,000 rows: all of it, and the longest step, which takes the thread at once. */
+function measureReport(table: Table): void {
+  const features = Array.from({ length: 30 }, (_unused, k) => ({ name: `f${k}`, type: 'number' as const }));
+  const reference = {
+    rows: 10_000,
+    features: Object.fromEntries(
+      features.map(({ name }) => [
+        name,
+        { missing: 0, sample: Array.from({ length: 2_000 }, () => Math.random()) },
+      ]),
+    ),
+  };
+  const manifest = { name: 'm', version: '1', task: 'regression' as const, features, sha256: {} };
+  const { columns } = listColumns(manifest, reference);
+  const [all, longest]: [number[], number[]] = [[], []];
+  for (let round = 0; round <= 2 * table.rounds; round += 1) {
+    const values = Float64Array.from({ length: 300_000 }, () => Math.random() * 1.02);
+    const steps = compareWithReference(
+      columns,
+      { rows: 10_000, values },
+      { referenceRows: 10_000, threshold: 0.05 },
+    );
+    let [sum, most] = [0, 0];
+    for (let isDone = false; !isDone; ) {
+      const started = performance.now();
+      isDone = steps.next().done === true;
+      const ms = performance.now() - started;
+      sum += ms;
+      most = Math.max(most, ms);
+    }
+    if (round === 0) continue;
+    all.push(sum);
+    longest.push(most);
+  }
+  table.add('a drift report of 30 columns over 10,000 rows', median(all), 'ms', atMost(50));
+  table.add('its longest step on the thread of the server', median(longest), 'ms', atMost(5));
+}
+
+async function measureReplay(table: Table, temporary: string): Promise<void> {
+  const row = JSON.parse(loan);
+  const lines = Array.from({ length: logged }, (_unused, k) =>
+    JSON.stringify({
+      time: '2026-11-28T22:00:00.000Z',
+      request_id: `r${k}`,
+      prediction_id: `p${k}`,
+      model: 'credit-risk',
+      model_version: '20261115_143000',
+      request: { ...row, income: row.income + k / 100 },
+      prediction: 1,
+      probability: 0.9,
+      probabilities: { '0': 0.1, '1': 0.9 },
+      latency_ms: 1,
+      status: 'ok',
+      source: 'online',
+    }),
+  );
+  const path = join(temporary, 'replay.ndjson');
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  const ratios: number[] = [];
+  for (let round = 0; round <= Math.min(3, table.rounds); round += 1) {
+    let out = '';
+    const argv = ['replay', path, '--model', 'credit-risk', '--candidate', '20261101_090000', '--json'];
+    const code = await runCli([...argv, '--max-disagreement', '1'], {
+      stdout: { write: (text: string | Uint8Array) => (out += String(text)) },
+      stderr: { write: () => true },
+      env: {},
+    });
+    if (code !== 0) throw new Error('the replay has failed');
+    const { rows_per_second: speed } = JSON.parse(out);
+    const best = await askEngine(table.seconds);
+    if (round > 0) ratios.push(speed / best);
+  }
+  table.add('rows per second of a replay relative to the engine alone', median(ratios), '×', atLeast(0.5));
+}
