@@ -46,7 +46,7 @@ export function compareColumn(
   values: Float64Array,
   referenceRows: number,
 ): ColumnReport | undefined {
-  const present = values.filter((value) => !Number.isNaN(value));
+  const present = withoutMissing(values);
   const absent = values.length - present.length;
   const missing = values.length === 0 ? 0 : absent / values.length;
   const report =
@@ -62,6 +62,19 @@ export function compareColumn(
   if (report !== undefined) return { ...report, missingPValue: pValue };
   const shares = { missing, referenceMissing: reference.missing };
   return { type, test: 'missing_rate', statistic, pValue, psi: 0, ...shares, bins: [] };
+}
+
+/** A loop: `filter` takes as long as the comparison. */
+function withoutMissing(values: Float64Array): Float64Array {
+  const present = new Float64Array(values.length);
+  let count = 0;
+  for (let k = 0; k < values.length; k += 1) {
+    const value = values[k] as number;
+    if (Number.isNaN(value)) continue;
+    present[count] = value;
+    count += 1;
+  }
+  return present.subarray(0, count);
 }
 
 function compareNumbers(
