@@ -47,7 +47,7 @@ faultWithoutServer(
       STATE_DIR: join(folder, 'state'),
       FEEDBACK_MAX_PREDICTIONS: '1000',
       DRIFT_WINDOW_ROWS: '1000',
-      RATE_LIMIT_MAX: '100000000',
+      RATE_LIMIT_MAX: '1000000',
     });
     const { url, port } = server;
     const pid = server.child.pid as number;
