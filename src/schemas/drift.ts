@@ -102,9 +102,16 @@ export function toDriftAnswer(
   showsBins: boolean,
 ) {
   const columns = report?.columns ?? [];
+  // Bins have values in them.
+  const sensitive = new Set(
+    loaded.manifest.features?.flatMap((it) => (it.sensitive === true ? [it.name] : [])),
+  );
+  const mayShow = ({ place, name }: JudgedColumn) => place === 'outputs' || !sensitive.has(name);
   const partOf = (place: JudgedColumn['place']) =>
     Object.fromEntries(
-      columns.filter((it) => it.place === place).map((it) => [it.name, toColumnAnswer(it, showsBins)]),
+      columns
+        .filter((it) => it.place === place)
+        .map((it) => [it.name, toColumnAnswer(it, showsBins && mayShow(it))]),
     );
   const incomparable = report?.incomparable.map(({ name }) => name) ?? [];
   return {

@@ -138,6 +138,7 @@ const expected: Readonly<Record<string, Kind>> = {
   '/predict/batch/:job_id/events': 'predict',
   '/feedback': 'predict',
   '/models': 'read',
+  '/models/:model/drift': 'read',
   '/models/:model/quality': 'read',
   '/console/data': 'read',
   '/models/:model': 'read',

@@ -29,6 +29,14 @@ function createFolder() {
     });
   add('watched', reference());
   add('plain', undefined);
+  folder.addVersion('secret', '1', {
+    manifest: {
+      task: 'regression',
+      features: features.map((it) => ({ ...it, ...(it.name === 'region' && { sensitive: true }) })),
+    },
+    model: linearRegression([2, 0]),
+    files: { 'reference.json': reference() },
+  });
   add('empty', reference({ rows: 0, features: {}, output: {} }));
   add('foreign', reference({ features: { age: { missing: 0, sample: [1] } } }));
   add('mistyped', reference({ features: { x: { missing: 0, counts: { a: 1 } } } }));
@@ -163,6 +171,17 @@ describe('GET /models/:model/drift', () => {
         expect(body.status, `${name} ${version}`).toBe(task === 'tensor' ? 'no_reference' : 'collecting');
       }
     }
+  });
+
+  test('shows no distribution of a sensitive feature', async () => {
+    await predict(
+      'secret',
+      rowsOf(100, (k) => k),
+    );
+    const { features: found } = await drift('secret', '?distributions=true');
+    expect(found.region.p_value).toBeDefined();
+    expect(found.region).not.toHaveProperty('distribution');
+    expect(found.x).toHaveProperty('distribution');
   });
 
   test('shows a reference that cannot be used in the notes of the version', async () => {
