@@ -34,9 +34,11 @@ const isOfEngine = /onnxruntime/;
 /**
  * The CycloneDX bill of materials of an installed server: the packages that npm lists from the lock file, and two parts
  * that npm does not know: the engine's libraries by digest, and the manual's copy of Swagger UI. With a platform such
- * as `linux/arm64` it has only the libraries for that platform, as the image does.
+ * as `linux/arm64` it has only the packages and libraries for that platform, as the image does.
  */
 export function createBom(platform?: string): Bom {
+  // Docker says amd64, and Node x64.
+  const target = platform?.replace('amd64', 'x64');
   // A random number and the time would make two equal releases differ; CycloneDX requires neither.
   const { serialNumber: _, metadata: given, ...bom } = listPackages();
   const { timestamp: __, ...metadata } = given;
@@ -45,9 +47,8 @@ export function createBom(platform?: string): Bom {
     ...bom,
     // npm would name the component after the folder.
     metadata: { ...metadata, component: { ...metadata.component, type: 'application', name } },
-    components: bom.components.map((component) => {
-      // Docker says amd64, and Node x64.
-      const parts = partsOf(component, platform?.replace('amd64', 'x64'));
+    components: bom.components.filter(isFor(target)).map((component) => {
+      const parts = partsOf(component, target);
       return parts.length === 0 ? component : { ...component, components: parts };
     }),
   };
@@ -63,6 +64,25 @@ function listPackages(): Bom {
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+interface LockedPackage {
+  readonly version?: string;
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
+}
+
+/** Whether npm installs a package on a platform: the lock file names the systems and processors of some. */
+function isFor(platform: string | undefined): (component: Component) => boolean {
+  if (platform === undefined) return () => true;
+  const [os = '', cpu = ''] = platform.split('/');
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+    readonly packages: Readonly<Record<string, LockedPackage>>;
+  };
+  return ({ name }) => {
+    const locked = packages[`node_modules/${name}`];
+    return (locked?.os?.includes(os) ?? true) && (locked?.cpu?.includes(cpu) ?? true);
+  };
 }
 
 function partsOf({ name }: Component, platform: string | undefined): readonly Component[] {

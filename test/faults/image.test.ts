@@ -51,7 +51,7 @@ row(
   async () => {
     const [{ Size, Config: config }] = JSON.parse(podman('image', 'inspect', image));
     const megabytes = Size / 1_000_000;
-    expect(megabytes).toBeLessThan(200);
+    expect(megabytes).toBeLessThan(210);
     expect(config.User).toBe('1000:1000');
     expect(config.StopSignal).toBe('SIGTERM');
     expect(config.Labels['org.opencontainers.image.version']).toMatch(/^\d+\.\d+\.\d+/);
