@@ -30,6 +30,7 @@ export const canRunPods =
 /** The image of the server: the files that `dist/main.js` needs, in /app. */
 const serverImage = {
   '/app/dist': 'dist',
+  '/app/console': 'console',
   '/app/node_modules': 'node_modules',
   '/app/package.json': 'package.json',
 };
