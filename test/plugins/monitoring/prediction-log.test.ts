@@ -41,9 +41,13 @@ describe('the prediction log in a file', () => {
     expect(second.prediction).toBe(first.prediction);
     expect(refused).toMatchObject({ status: 'invalid_input', request: { ...row, age: 7 } });
     expect(readFileSync(path, 'utf8')).not.toContain('canary');
-    const metrics = (await server.get('/metrics')).text;
-    expect(metrics).toContain('prediction_log_lines_total{result="written"} 3');
-    expect(metrics).toContain('prediction_log_lines_total{result="dropped"} 0');
+    // The lines are counted a moment after they are in the file.
+    await vi.waitUntil(
+      async () =>
+        (await server.get('/metrics')).text.includes('prediction_log_lines_total{result="written"} 3'),
+      { timeout: 5_000 },
+    );
+    expect((await server.get('/metrics')).text).toContain('prediction_log_lines_total{result="dropped"} 0');
   });
 
   test('is complete after the server has stopped', async () => {
