@@ -81,7 +81,8 @@ describe('a server', () => {
     redis.freeze();
     using time = startLoopTime();
     await server.app.close();
-    expect(time.elapsedMs()).toBeLessThan(1_000);
+    // 0.7 s on an idle machine: the queue of jobs waits half a second for its connections.
+    expect(time.elapsedMs()).toBeLessThan(3_000);
   });
 
   test.each([
