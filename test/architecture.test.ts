@@ -217,7 +217,15 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'jobs/bullmq/blobs': ['files', 'jobs/queue'],
   'jobs/bullmq/scripts': ['redis/connection'],
   'jobs/files': ['files', 'jobs/queue'],
-  'jobs/process': ['jobs', 'jobs/queue', 'models/loading', 'models/registry', 'prediction-event', 'schemas'],
+  'jobs/process': [
+    'inference/runner',
+    'jobs',
+    'jobs/queue',
+    'models/loading',
+    'models/registry',
+    'prediction-event',
+    'schemas',
+  ],
   'jobs/queue': ['text', 'time'],
   'jobs/readers': ['models/manifest', 'models/registry', 'text'],
   'routes/console': ['models/registry', 'monitoring/traffic', 'routes/manual', 'schemas', 'version'],
@@ -498,8 +506,7 @@ describe('the folders of src', () => {
       'healthcheck.ts',
       // Settings for the engine, and the environment of child processes.
       'inference/engine/session.ts',
-      'inference/runner/runner-process.ts',
-      'jobs/process/job-process.ts',
+      'inference/runner/child-environment.ts',
       'main.ts',
     ]);
     expect(users('process.on(')).toEqual([

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { ServiceError } from '../../errors.js';
 import { EngineError } from '../engine/engine-error.js';
 import type { Tensors } from '../tensors/tensor.js';
+import { childEnvironment } from './child-environment.js';
 import { createFrameReader, type Frame, toFrame } from './frame.js';
 import type { RunnerReply, RunnerRequest } from './messages.js';
 import { runnerEntry } from './runner-entry.js';
@@ -41,13 +42,12 @@ export interface RunnerProcess {
 
 /** The child ends itself above `maxMemoryBytes`. It gets few variables of the parent's environment, and no secrets. */
 export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
-  const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
   const child = spawn(
     process.execPath,
     // The child collects garbage before it measures its memory.
     ['--expose-gc', ...runnerEntry, String(maxMemoryBytes), String(process.pid)],
     {
-      env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ...localeOf(process.env), ORT_DISABLE_TELEMETRY: '1' },
+      env: childEnvironment(),
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     },
   );
@@ -114,13 +114,6 @@ export function startRunnerProcess(maxMemoryBytes: number): RunnerProcess {
       return { message: message as ReplyTo<Kind>, tensors: outputs };
     },
   };
-}
-
-/** The variables of locales: a graph may name a locale, and must find the same ones as in the server. */
-function localeOf(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => /^(?:LANG|LANGUAGE|LC_\w+|LOCPATH)$/.test(name)),
-  );
 }
 
 function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { ServiceError } from '../../errors.js';
+import { childEnvironment } from '../../inference/runner/child-environment.js';
 import { jobProcessEntry } from './job-process-entry.js';
 import type { ChunkReply, ChunkTask, JobProcessReply, JobProcessRequest, LoadLimits } from './messages.js';
 
@@ -8,7 +9,7 @@ export class UnloadableError extends Error {
   override readonly name = 'UnloadableError';
 }
 
-/** The process is killed after this many checks without a word from it. Counted, since a clock runs on in a suspended server. */
+/** The process is killed after this many checks without a message from it. A clock would run on in a suspended server. */
 const maxSilentChecks = 6;
 const checkEveryMs = 5_000;
 
@@ -32,18 +33,20 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** `onEnd` is told how the process ended, unless it was killed. It gets no secrets of the server's environment. */
+/**
+ * Starts the process. `onEnd` gets the way in which the process ended, unless `kill` ended it. The process gets no
+ * secrets from the environment of the server.
+ */
 export function startJobProcess(
   limits: LoadLimits,
   showsProblems: boolean,
   onEnd: (how: string) => void,
 ): JobProcess {
   const [last, ...execArgv] = [...jobProcessEntry].reverse() as [string, ...string[]];
-  const { PATH = '', HOME = '', TMPDIR = '', TZ, LANG } = process.env;
   const child = fork(last, [], {
     // Helper threads would take the other processors from the server.
     execArgv: ['--single-threaded-gc', ...execArgv.reverse()],
-    env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ...(TZ && { TZ }), ...(LANG && { LANG }) },
+    env: childEnvironment(),
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });

@@ -111,6 +111,8 @@ export function createProcessChunkRunner(
         path: join(options.modelsDir, model, version),
       };
       const { turns, ...results } = await found.run(task, () => claim.destroyed);
+      // The process has run a chunk to its end, so the next start needs no caution.
+      isWary = false;
       for (const turn of turns) predictions.count(loaded, turn);
       return results;
     } catch (error) {

@@ -83,10 +83,13 @@ export default fp<DriftConfig>(
     app.predictions.subscribe((event) => monitor.observe(event));
 
     const limit = new LineLimit();
-    const known = new Map<string, string>();
+    /** The columns that the last line of a version named. */
+    const logged = new Map<string, string>();
     const refresh = async (): Promise<void> => {
       const versions = listLoaded(app);
-      gauges.keepOnly(new Set(versions.map(({ name, version }) => nameVersion(name, version))));
+      const names = new Set(versions.map(({ name, version }) => nameVersion(name, version)));
+      gauges.keepOnly(names);
+      for (const name of logged.keys()) if (!names.has(name)) logged.delete(name);
       for (const loaded of versions) {
         const findings = await drift.findingsOf(loaded);
         if (findings === undefined) continue;
@@ -116,8 +119,8 @@ export default fp<DriftConfig>(
       const drifted = report.columns.filter((it) => it.hasDrift).map((it) => it.name);
       const key = nameVersion(model, model_version);
       const text = drifted.join();
-      if ((known.get(key) ?? '') === text) return;
-      known.set(key, text);
+      if ((logged.get(key) ?? '') === text) return;
+      logged.set(key, text);
       const about = { model, model_version, columns: drifted };
       if (drifted.length === 0) app.log.info(about, 'drift has ended');
       else app.log.warn(about, `drift: ${drifted.slice(0, 10).join(', ')}`);

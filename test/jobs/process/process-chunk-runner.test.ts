@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
@@ -60,6 +60,23 @@ async function expectEachRow({ get }: TestApp, id: string, count: number) {
     else expect(row.prediction).toBe(2 * k);
   }
 }
+
+test('the process has the locale of the server, and none of its secrets', async () => {
+  vi.stubEnv('LC_ALL', 'C.UTF-8');
+  vi.stubEnv('API_KEYS', 'a secret');
+  try {
+    using folder = createFolder();
+    await using server = await buildTestApp({ MODELS_DIR: folder.path });
+    await keepBusy(server);
+    const id = await submit(server, many / 5);
+    const variables = readFileSync(`/proc/${await processOf()}/environ`, 'utf8');
+    expect(variables).toContain('LC_ALL=C.UTF-8');
+    expect(variables).not.toContain('secret');
+    await ended(server, id);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
 
 test('a large job runs in a process of its own, its rows count as those of the server, and the process ends with it', async () => {
   using folder = createFolder();

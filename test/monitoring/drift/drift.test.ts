@@ -72,7 +72,7 @@ describe('the window', () => {
     expect(window.sample(100 * hour)).toBe(undefined);
   });
 
-  test('a row of a full window takes less than a microsecond', () => {
+  test('most rows of a full window are only counted', () => {
     const window = windowOf(10_000);
     const row = { x: 0.5, region: 'south' };
     for (let k = 0; k < 200_000; k += 1) window.observe(row, answer, k / 100);
