@@ -91,7 +91,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/manifest',
     'models/registry',
     'models/tasks',
-    'process',
   ],
   'cli/drift': [
     'cli/loading',
@@ -115,7 +114,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'inference/batching',
     'jobs',
     'models/registry',
-    'process',
     'text',
   ],
   'cli/batch/input': [
@@ -147,11 +145,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'cli/terminal',
     'models/registry',
     'models/tasks',
-    'process',
     'text',
     'time',
   ],
-  'cli/loading': ['config', 'models/loading', 'models/registry'],
+  'cli/loading': ['cli/terminal', 'config', 'models/loading', 'models/registry', 'process'],
   'cli/terminal': ['text'],
   plugins: [
     'addresses',

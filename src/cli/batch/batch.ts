@@ -1,5 +1,5 @@
-import { untilSignalled } from '../../process/stop-signals.js';
-import { explainUnavailable, loadOne, nameModels } from '../loading/load-one.js';
+import { nameModels } from '../loading/load-one.js';
+import { stopped, withVersion } from '../loading/with-version.js';
 import { type Command, UsageError } from '../terminal/command.js';
 import { readPlan } from './plan/batch-plan.js';
 
@@ -44,24 +44,9 @@ The exit code is 0 if all rows have answers, 1 if a row or the run has failed, a
     const plan = readPlan(args);
     // Not imported above: other commands would load the Parquet packages.
     const { runBatch } = await import('./run-batch.js');
-    const { model, version } = plan.target;
-    const { registry, close } = await untilSignalled((signal) =>
-      loadOne(context.env, root, plan.target, signal),
+    const code = await withVersion(context.env, root, plan.target, (loaded, signal) =>
+      runBatch(plan, context, loaded, signal),
     );
-    try {
-      const loaded = registry.lease(model, version);
-      try {
-        const code = await untilSignalled((signal) => runBatch(plan, context, loaded, signal), {
-          isWhole: (result) => result !== 'stopped',
-        });
-        return code === 'stopped' ? 130 : code;
-      } finally {
-        loaded.release();
-      }
-    } catch (error) {
-      throw explainUnavailable(error, registry, model);
-    } finally {
-      close();
-    }
+    return code === stopped ? 130 : code;
   },
 };

@@ -4,7 +4,8 @@ import { compareWithReference, minRows } from '../../monitoring/drift/drift-repo
 import { untilSignalled } from '../../process/stop-signals.js';
 import { explainNoReference, toColumnAnswer } from '../../schemas/drift.js';
 import { runAtOnce } from '../../time/slices.js';
-import { explainUnavailable, loadOne, readTarget } from '../loading/load-one.js';
+import { readTarget } from '../loading/load-one.js';
+import { withVersion } from '../loading/with-version.js';
 import { type Args, type CliContext, type Command, UsageError } from '../terminal/command.js';
 import { toPrintableJson } from '../terminal/terminal-text.js';
 import { toTable } from './drift-table.js';
@@ -88,23 +89,13 @@ async function readExpected(args: Args, { env }: CliContext) {
   }
   const target = readTarget(named);
   const root = args.text('models') ?? env['MODELS_DIR'] ?? 'models';
-  const { registry, close } = await untilSignalled((signal) => loadOne(env, root, target, signal));
-  try {
-    const loaded = registry.lease(target.model, target.version);
-    try {
-      const { manifest, reference, name: model, version } = loaded;
-      const filter = { model, version };
-      if (file !== undefined) return { ...(await readReferenceFile(file, manifest)), filter };
-      if (reference === undefined) throw new RefusedError(explainNoReference(loaded));
-      return { columns: listColumns(manifest, reference).columns, rows: reference.rows, filter };
-    } finally {
-      loaded.release();
-    }
-  } catch (error) {
-    throw explainUnavailable(error, registry, target.model);
-  } finally {
-    close();
-  }
+  return await withVersion(env, root, target, async (loaded) => {
+    const { manifest, reference, name: model, version } = loaded;
+    const filter = { model, version };
+    if (file !== undefined) return { ...(await readReferenceFile(file, manifest)), filter };
+    if (reference === undefined) throw new RefusedError(explainNoReference(loaded));
+    return { columns: listColumns(manifest, reference).columns, rows: reference.rows, filter };
+  });
 }
 
 function readThreshold(args: Args): number {

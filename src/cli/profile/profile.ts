@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { untilSignalled } from '../../process/stop-signals.js';
 import { formatOf, parseFormat } from '../batch/plan/file-format.js';
-import { explainUnavailable, loadOne, nameModels, readTarget } from '../loading/load-one.js';
+import { nameModels, readTarget } from '../loading/load-one.js';
+import { stopped, withVersion } from '../loading/with-version.js';
 import { type Args, type Command, UsageError } from '../terminal/command.js';
 
 export const profile: Command = {
@@ -38,43 +38,29 @@ The exit code is 1 if no row could be used.
     const target = readTarget(model);
     // Not imported above: other commands would load the Parquet packages.
     const { runProfile } = await import('./run-profile.js');
-    const { registry, close } = await untilSignalled((signal) => loadOne(context.env, root, target, signal));
-    try {
-      const loaded = registry.lease(target.model, target.version);
-      try {
-        const full = { ...plan, target, out: undefined, ...unused };
-        const found = await untilSignalled((signal) => runProfile(full, loaded, context.stdin, signal), {
-          isWhole: (result) => result !== 'stopped',
-        });
-        if (found === 'stopped') return 130;
-        const { reference, failed, firstFailure } = found;
-        const { rows } = reference;
-        if (failed > 0)
-          context.stderr.write(
-            `sardonyx: ${failed} of ${rows + failed} rows are left out: ${firstFailure}\n`,
-          );
-        if (rows === 0) {
-          context.stderr.write('sardonyx: no row could be used\n');
-          return 1;
-        }
-        const out = args.text('out');
-        const text = `${JSON.stringify(reference)}\n`;
-        if (out === undefined) context.stdout.write(text);
-        else {
-          await writeFile(out, text);
-          context.stderr.write(
-            `sardonyx: ${out} describes ${rows} rows: add the model with it, as a new version: --reference ${out}\n`,
-          );
-        }
-        return 0;
-      } finally {
-        loaded.release();
-      }
-    } catch (error) {
-      throw explainUnavailable(error, registry, target.model);
-    } finally {
-      close();
+    const full = { ...plan, target, out: undefined, ...unused };
+    const found = await withVersion(context.env, root, target, (loaded, signal) =>
+      runProfile(full, loaded, context.stdin, signal),
+    );
+    if (found === stopped) return 130;
+    const { reference, failed, firstFailure } = found;
+    const { rows } = reference;
+    if (failed > 0)
+      context.stderr.write(`sardonyx: ${failed} of ${rows + failed} rows are left out: ${firstFailure}\n`);
+    if (rows === 0) {
+      context.stderr.write('sardonyx: no row could be used\n');
+      return 1;
     }
+    const out = args.text('out');
+    const text = `${JSON.stringify(reference)}\n`;
+    if (out === undefined) context.stdout.write(text);
+    else {
+      await writeFile(out, text);
+      context.stderr.write(
+        `sardonyx: ${out} describes ${rows} rows: add the model with it, as a new version: --reference ${out}\n`,
+      );
+    }
+    return 0;
   },
 };
 

@@ -1,5 +1,5 @@
-import { untilSignalled } from '../../process/stop-signals.js';
-import { explainUnavailable, loadOne, nameModels } from '../loading/load-one.js';
+import { nameModels } from '../loading/load-one.js';
+import { stopped, withVersion } from '../loading/with-version.js';
 import { type Command, UsageError } from '../terminal/command.js';
 import { toPrintableJson } from '../terminal/terminal-text.js';
 import { readPlan } from './replay-plan.js';
@@ -46,25 +46,13 @@ for wrong usage. A row that the candidate does not answer has changed.
       throw new UsageError(`--model is missing${await nameModels(root)}`);
     const plan = readPlan(args);
     const target = { model: plan.model, version: plan.candidate };
-    const { registry, close } = await untilSignalled((signal) => loadOne(env, root, target, signal));
-    try {
-      const loaded = registry.lease(target.model, target.version);
-      try {
-        const aliases = registry.list().find(({ name }) => name === loaded.name)?.aliases;
-        const baseline = plan.baseline && (aliases?.get(plan.baseline) ?? plan.baseline);
-        const report = await untilSignalled((signal) => runReplay(plan, loaded, baseline, stderr, signal), {
-          isWhole: (result) => result !== 'stopped',
-        });
-        if (report === 'stopped') return 130;
-        stdout.write(args.flag('json') ? `${toPrintableJson(report)}\n` : toText(report));
-        return report.passed ? 0 : 1;
-      } finally {
-        loaded.release();
-      }
-    } catch (error) {
-      throw explainUnavailable(error, registry, target.model);
-    } finally {
-      close();
-    }
+    const report = await withVersion(env, root, target, (loaded, signal, registry) => {
+      const aliases = registry.list().find(({ name }) => name === loaded.name)?.aliases;
+      const baseline = plan.baseline && (aliases?.get(plan.baseline) ?? plan.baseline);
+      return runReplay(plan, loaded, baseline, stderr, signal);
+    });
+    if (report === stopped) return 130;
+    stdout.write(args.flag('json') ? `${toPrintableJson(report)}\n` : toText(report));
+    return report.passed ? 0 : 1;
   },
 };
