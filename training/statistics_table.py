@@ -2,6 +2,8 @@
 
     python training/statistics_table.py > test/monitoring/statistics/table.json
 
+A number as argument draws other samples, for a check that the committed table cannot satisfy by chance.
+
 A sample is four whole numbers: its size, a seed, the number of its possible values, and what is added to each. The test
 draws the same values.
 """
@@ -23,11 +25,14 @@ def draw(size, seed, count, shift):
     return np.array(values, dtype=float)
 
 
+OTHER = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+
+
 def two_samples():
     sizes = [(2, 3), (5, 5), (7, 12), (20, 20), (30, 45), (50, 100), (100, 100), (99, 101), (200, 50), (150, 400), (500, 500), (300, 799)]
     for k, (n, m) in enumerate(sizes):
         for j, (count, shift) in enumerate([(1_000_000, 0), (1_000_000, 60_000), (1_000_000, 400_000), (5, 0), (5, 1), (40, 6), (1, 0)]):
-            yield [n, 17 * k + j + 1, count, 0], [m, 1000 + 31 * k + j, count, shift]
+            yield [n, 17 * k + j + 1 + OTHER, count, 0], [m, 1000 + 31 * k + j + OTHER, count, shift]
 
 
 def ks_row(first, second):
@@ -53,7 +58,7 @@ def one_sample_rows():
 
 
 def chi_rows():
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(7 + OTHER)
     for size in [2, 3, 5, 12, 40]:
         for scale in [1, 1.02, 1.3]:
             expected = rng.integers(20, 400, size).astype(float)
@@ -71,7 +76,7 @@ def chi_rows():
 
 
 def adjusted_rows():
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(11 + OTHER)
     for size in [1, 2, 7, 30]:
         values = rng.uniform(0, 1, size) ** 3
         yield {"values": values.tolist(), "adjusted": stats.false_discovery_control(values).tolist()}
