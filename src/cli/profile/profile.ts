@@ -19,7 +19,8 @@ recent requests with it: GET /models/MODEL/drift. FILE is .ndjson, .jsonl, .csv 
 
 A version is immutable: add the model again with the reference, as a new version.
 
-  sardonyx add model.onnx --name MODEL --reference reference.json
+  jq 'del(.version, .timestamp)' metadata.json > next.json
+  sardonyx add model.onnx --manifest next.json --reference reference.json
 
 The exit code is 1 if no row could be used.
 `,
