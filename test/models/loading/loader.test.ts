@@ -27,7 +27,8 @@ test('a loaded version does not keep the bytes of its model in memory', async ()
   };
   const before = await settle();
   const loaded = await loadVersion(folder, 'm', '1');
-  expect((await settle()) - before).toBeLessThan(1_000_000);
+  // The model has 64 MB. Servers of other test files in this process may take some at the same time.
+  expect((await settle()) - before).toBeLessThan(32_000_000);
   loaded.retire();
 });
 
