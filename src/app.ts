@@ -3,10 +3,10 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { WorkerLink } from './cluster/worker-link.js';
 import type { Config } from './config/read-config.js';
 import arrival from './http/arrival.js';
-import { describeBatchBody } from './http/batch-body.js';
+import { describeBatchBody } from './http/body/batch-body.js';
+import jsonBody from './http/body/json-body.js';
 import { createClientErrorHandler, createConnectHandler, createRefuse } from './http/client-errors.js';
 import drain, { type Draining } from './http/drain.js';
-import jsonBody from './http/json-body.js';
 import pipelining from './http/pipelining.js';
 import { createFaultLog } from './http/refusal-log.js';
 import requestId, { createRequestId } from './http/request-id.js';

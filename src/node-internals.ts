@@ -4,11 +4,11 @@ import type { Socket } from 'node:net';
 // Every private part of Node that Sardonyx reads or sets, and nothing else. Node promises none of them: look here
 // first after an upgrade of Node. Checked with Node 20.20, 22.23 and 24.22 by test/node-internals.test.ts.
 //
-// part                          who uses it          without it
-// socket.parser.onIncoming      http/pipelining      one connection may send more than 32 requests in a turn
-// socket._httpMessage           http/client-errors   a broken request after an answer gets a second answer
-// response._sent100             http/discard-body    a refused `Expect: 100-continue` leaves the connection open
-// cluster's `newconn` and `ack` cluster/handed-…     a client waits for a worker that ended before it took the client
+// part                          who uses it             without it
+// socket.parser.onIncoming      http/pipelining         one connection may send more than 32 requests in a turn
+// socket._httpMessage           http/client-errors      a broken request after an answer gets a second answer
+// response._sent100             http/body/discard-body  a refused `Expect: 100-continue` leaves the connection open
+// cluster's `newconn` and `ack` cluster/handed-…        a client waits for a worker that ended before it took the client
 //
 // The engine's private part is dist/binding.js of onnxruntime-node, in inference/engine/session.ts.
 

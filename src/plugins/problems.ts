@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { type ErrorCode, maxProblems, ServiceError } from '../errors.js';
-import { discardBody } from '../http/discard-body.js';
+import { discardBody } from '../http/body/discard-body.js';
 import { describeRefused, type FaultLog } from '../http/refusal-log.js';
 import { toErrorBody } from '../schemas/error-body.js';
 import type { ProblemSettings } from '../schemas/problem.js';

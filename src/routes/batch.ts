@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { batchTypes, openBatchBody, refuseType } from '../http/batch-body.js';
-import { discardBody } from '../http/discard-body.js';
+import { batchTypes, openBatchBody, refuseType } from '../http/body/batch-body.js';
+import { discardBody } from '../http/body/discard-body.js';
 import { readPredictionRequest } from '../http/prediction-request.js';
 import { acceptJob, readIdempotencyKey, waitForJob } from '../jobs/accept-job.js';
 import { answerNow, type ToResultsText } from '../jobs/answer-now.js';

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { ServiceError } from '../errors.js';
-import { type JsonLimits, parseClientJson } from '../text/client-json.js';
+import { ServiceError } from '../../errors.js';
+import { type JsonLimits, parseClientJson } from '../../text/client-json.js';
 
 declare module 'fastify' {
   interface FastifyRequest {

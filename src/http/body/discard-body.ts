@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { hasSentContinue } from '../node-internals.js';
+import { hasSentContinue } from '../../node-internals.js';
 
 const maxBytes = 64 * 1_024 * 1_024;
 const maxMs = 5_000;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { createGunzip } from 'node:zlib';
-import { ServiceError } from '../errors.js';
+import { ServiceError } from '../../errors.js';
 
 /** The body of a batch, as a stream that has been unpacked. */
 export interface BatchBody {

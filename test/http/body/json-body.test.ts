@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { exchangeRaw } from '../faults/instruments/raw-http.js';
-import { buildTestApp, type TestApp } from '../helpers/app.js';
+import { exchangeRaw } from '../../faults/instruments/raw-http.js';
+import { buildTestApp, type TestApp } from '../../helpers/app.js';
 
 const loan = '{"age":42,"income":51234.5,"credit_score":688}';
 const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
