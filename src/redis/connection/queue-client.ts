@@ -1,4 +1,4 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis, type RedisOptions, ReplyError } from 'ioredis';
 import { createClientOptions } from './client-options.js';
 import type { RedisAddress } from './redis-address.js';
 import { findServer, type SentinelLogin } from './server-connection.js';
@@ -22,6 +22,31 @@ export interface QueueAddress {
 const retryMs = 500;
 /** A connection without replies for so long is closed. A blocking command of BullMQ waits for up to 10 s. */
 const silenceMs = { none: 2_000, endless: 20_000 } as const;
+
+/**
+ * Closes each connection of a client, and of its duplicates, whose database cannot be selected: ioredis 6 only reports
+ * the error, and would run all later commands in database 0.
+ */
+function requireDatabase(client: Redis): Redis {
+  const select = client.select.bind(client);
+  const duplicate = client.duplicate.bind(client);
+  return Object.assign(client, {
+    async select(db: number): Promise<'OK'> {
+      try {
+        return await select(db);
+      } catch (error) {
+        if (!(error instanceof ReplyError)) throw error;
+        // The connection must not become ready meanwhile.
+        const closed = new Promise((resolve) => client.once('close', resolve));
+        client.disconnect(true);
+        await closed;
+        throw error;
+      }
+    },
+    // BullMQ duplicates the connection of a worker.
+    duplicate: (options?: RedisOptions) => requireDatabase(duplicate(options)),
+  }) as Redis;
+}
 
 /** A client of ioredis that reconnects forever. Throws if a TLS file cannot be read. */
 export function createQueueClient(
@@ -49,10 +74,11 @@ export function createQueueClient(
       ...(tls !== undefined && { dnsLookup: (name, done) => done(null, name) }),
     });
   }
-  return new Redis({
+  const client = new Redis({
     ...options,
     ...findServer(address, tls, sentinelLogin),
     sentinelRetryStrategy: () => retryMs,
     db: address.db,
   });
+  return requireDatabase(client);
 }
