@@ -98,7 +98,7 @@ describe('feedback in Redis', () => {
     const page = readFileSync('docs/redis.md', 'utf8');
     const listOf = (pattern: RegExp) => pattern.exec(page)?.[1]?.split(' ') ?? [];
     const common = listOf(/`(\+getrange [^`]*) ~sardonyx:\*`/);
-    const own = listOf(/feedback\.md\) it also needs `([^`]+)`/);
+    const own = listOf(/^- \[Feedback\]\(feedback\.md\): `([^`]+)`/m);
     await using redis = await startRedis();
     const client = new Redis(redis.url);
     const judge = async (rights: readonly string[]) => {
