@@ -5,19 +5,25 @@ import { type Bom, createBom, listLibraries } from './bom.js';
 
 /**
  * Compares an installed server with its bill of materials, and returns one line per difference: packages by name and
- * version, the engine's libraries by digest. `root` is the folder with `node_modules`.
+ * version, the engine's libraries by digest. An optional package may be absent: npm installs the one for the platform.
+ * `root` is the folder with `node_modules`.
  */
 export function findDifferences(bom: Bom, root: string): readonly string[] {
-  const packages = bom.components.map(({ name, version }) => `${name} ${version}`);
+  const packages = bom.components.map(describePackage);
+  const optional = bom.components.filter(({ scope }) => scope === 'optional').map(describePackage);
   const engine = bom.components.find(({ name }) => name === 'onnxruntime-node');
   const listed = [...packages, ...(engine?.components ?? []).map(describeLibrary)];
   const libraries = listLibraries(join(root, 'node_modules/onnxruntime-node')).map(describeLibrary);
   const found = [...listPackages(join(root, 'node_modules')), ...libraries];
   return [
     ...without(found, listed).map((each) => `installed, but not in the bill of materials: ${each}`),
-    ...without(listed, found).map((each) => `in the bill of materials, but not installed: ${each}`),
+    ...without(listed, [...found, ...optional]).map(
+      (each) => `in the bill of materials, but not installed: ${each}`,
+    ),
   ];
 }
+
+const describePackage = ({ name, version }: Bom['components'][number]) => `${name} ${version}`;
 
 const describeLibrary = ({ evidence, hashes }: ReturnType<typeof listLibraries>[number]) =>
   `${evidence?.occurrences[0]?.location} ${hashes?.[0]?.content}`;

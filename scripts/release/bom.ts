@@ -8,6 +8,8 @@ import { writeManifests } from './stage.js';
 
 /** A component of CycloneDX 1.5: the fields that this project uses. */
 export interface Component {
+  /** `required` or `optional`; undefined for the parts of a component. */
+  readonly scope?: string;
   readonly type: string;
   readonly name: string;
   readonly version: string;

@@ -51,6 +51,12 @@ fault('H13', 'answers and refusals are as /openapi.json says', async ({ server }
     return ((await answer.json()) as { job_id: string }).job_id;
   };
   const ended = await submit(1);
+  const predicted = await fetch(`${server.url}/models/credit-risk/predict`, {
+    method: 'POST',
+    body: JSON.stringify(sampleBody),
+    headers: { 'content-type': 'application/json' },
+  });
+  const { prediction_id } = (await predicted.json()) as { prediction_id: string };
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(operations)) {
       // Only a job that has not ended can be cancelled.
@@ -66,7 +72,9 @@ fault('H13', 'answers and refusals are as /openapi.json says', async ({ server }
       const isGeneral = path !== real;
       const takesRows = path.startsWith('/v1/') || path.endsWith('/batch');
       const sample = takesRows ? { instances: [sampleBody] } : sampleBody;
-      const example = isGeneral ? sample : content.example;
+      // Feedback needs a prediction of this server.
+      const own = path === '/feedback' ? { prediction_id, actual: 1 } : content.example;
+      const example = isGeneral ? sample : own;
       const post = (body: unknown, to = real, headers = { prefer: 'wait=30' }) =>
         ask(to, method, operation, {
           headers: { 'content-type': 'application/json', ...headers },
