@@ -101,11 +101,12 @@ export class LogFile implements LogSink {
     return opened;
   }
 
-  #isDue({ size, birthtimeMs }: Stats): boolean {
+  /** Call it after a write. */
+  #isDue({ size, birthtimeMs, mtimeMs }: Stats): boolean {
     const { maxBytes, maxAgeMs } = this.#options;
-    const now = Date.now();
-    if (now < this.#noRotationUntil) return false;
-    return size >= maxBytes || (maxAgeMs > 0 && birthtimeMs > 0 && now - birthtimeMs >= maxAgeMs);
+    if (Date.now() < this.#noRotationUntil) return false;
+    // Both times are by the clock of the file system, which may be another machine.
+    return size >= maxBytes || (maxAgeMs > 0 && birthtimeMs > 0 && mtimeMs - birthtimeMs >= maxAgeMs);
   }
 
   /** Never rejects: the lines of this write are safe. */
