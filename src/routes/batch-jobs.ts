@@ -136,7 +136,10 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
     config,
     handler: async (request, reply) => {
       const job = await findJob(app, request);
-      return streamEvents(app, reply, followers, job, (it) => toJobAnswer(it, keepMs));
+      return streamEvents(app, reply, followers, job, {
+        toAnswer: (it) => toJobAnswer(it, keepMs),
+        isAllowed: () => isStillAllowed(app, request, job),
+      });
     },
   });
 
@@ -171,7 +174,17 @@ async function findJob(app: FastifyInstance, request: FastifyRequest): Promise<J
   return job;
 }
 
-function isAllowed({ key }: FastifyRequest, { model }: Job): boolean {
+/** For an answer that lasts: whether the key of its request would be accepted now. */
+function isStillAllowed(app: FastifyInstance, { raw }: FastifyRequest, job: Job): boolean {
+  try {
+    const key = app.identify(raw, app.needsKeys);
+    return key === null || (key.scopes.has(config.scope) && isAllowed({ key }, job));
+  } catch {
+    return false;
+  }
+}
+
+function isAllowed({ key }: Pick<FastifyRequest, 'key'>, { model }: Job): boolean {
   return key?.models?.has(model) ?? true;
 }
 

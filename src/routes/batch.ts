@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { chooseType } from '../http/accepted-type.js';
 import { batchTypes, openBatchBody, refuseType } from '../http/body/batch-body.js';
 import { discardBody } from '../http/body/discard-body.js';
 import { readPredictionRequest } from '../http/prediction-request.js';
@@ -10,10 +11,11 @@ import { readWait } from '../jobs/prefer.js';
 import { readRows, refuseLargeBody } from '../jobs/read-rows.js';
 import { createRowReader } from '../jobs/readers/create-row-reader.js';
 import { Submission } from '../jobs/submission.js';
-import { toResultsText } from '../schemas/batch.js';
+import { toResultLines, toResultsText } from '../schemas/batch.js';
 import { toJobAnswer } from '../schemas/job.js';
 import { ownerOf } from './job-owner.js';
-import { sendAnswer, sendStored } from './send-batch.js';
+import { answerTypes, sendAnswer, sendStored } from './send-batch.js';
+import { sendResults } from './send-results.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -46,6 +48,14 @@ const headers = Type.Object({
     }),
   ),
 });
+const answered = {
+  description: 'The results',
+  content: {
+    'application/json': { schema: { $ref: 'BatchAnswer#' } },
+    'application/x-ndjson': { schema: { type: 'string' } },
+    'text/csv': { schema: { type: 'string' } },
+  },
+};
 const accepted = {
   headers: { location: { type: 'string', description: 'The address of the job' } },
   content: { 'application/json': { schema: { $ref: 'Job#' } } },
@@ -82,10 +92,10 @@ const batchRoutes: FastifyPluginAsync<BatchRouteOptions> = async (app, options) 
     operationId,
     summary: `Predict many rows with ${whose}`,
     description:
-      'The rows are kept as a job, which `location` names. With `prefer: wait=N` the answer has the results if they come within N seconds. Each row is answered by itself: a row that fails costs no other row its answer. As `application/x-ndjson` each line is a row; as `text/csv` the first line has the names of the features. The body may be compressed with gzip.',
+      'The rows are kept as a job, which `location` names. With `prefer: wait=N` the answer has the results if they come within N seconds. Each row is answered by itself: a row that fails costs no other row its answer. As `application/x-ndjson` each line is a row; as `text/csv` the first line has the names of the features. The body may be compressed with gzip. Results that come in the answer are those alone, as lines or as CSV, if `accept` prefers `application/x-ndjson` or `text/csv`.',
     tags: ['batch'],
     headers,
-    response: { 200: { $ref: 'BatchAnswer#' }, 202: { description: 'The job', ...accepted } },
+    response: { 200: answered, 202: { description: 'The job', ...accepted } },
   });
   app.post(
     '/predict/batch',
@@ -121,6 +131,7 @@ async function answerBatch(
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw refuseLargeBody(maxBytes);
   const key = readIdempotencyKey(request.headers['idempotency-key']);
   const { format, bytes } = openBatchBody(request.raw);
+  const type = chooseType(request.headers.accept, answerTypes);
   const loaded = app.registry.lease(asked.model, asked.version);
   // Also held while the rows are stored: until then they are in memory.
   let share: BatchShare | undefined;
@@ -133,11 +144,12 @@ async function answerBatch(
     // A client that sends a key wants no second job: then the rows are stored first.
     share = limitMs > 0 && key === undefined ? options.memory.open() : undefined;
     if (share !== undefined) {
-      const toText: ToResultsText = (from, outcomes) => toResultsText(from, outcomes, options.showsProblems);
+      const toTexts = type === 'application/json' ? toResultsText : toResultLines;
+      const toText: ToResultsText = (from, outcomes) => toTexts(from, outcomes, options.showsProblems);
       const timed = { ...asked, limitMs, source: 'batch' as const };
       const answer = await answerNow(app.batchPredictor, loaded, timed, submission, share, toText);
       if (answer !== undefined) {
-        const sent = sendAnswer(reply, loaded, answer, share);
+        const sent = await sendAnswer(reply, loaded, answer, share, type);
         share = undefined;
         return sent;
       }
@@ -156,7 +168,10 @@ async function answerBatch(
     const isGivenUp = () => app.isDraining() || request.raw.socket.destroyed;
     const ended =
       key === undefined ? undefined : await waitForJob(app.jobs, job, arrivedAt + limitMs, isGivenUp);
-    if (ended?.state === 'completed') return sendStored(app.jobs, reply, ended);
+    if (ended?.state === 'completed') {
+      if (type === 'application/json') return sendStored(app.jobs, reply, ended);
+      return await sendResults(app.jobs, request, reply, ended, 0);
+    }
     reply.code(202).header('location', `/predict/batch/${job.id}`);
     return toJobAnswer(ended ?? job, 1_000 * options.JOB_TTL_SECONDS);
   } finally {

@@ -10,20 +10,27 @@ const lookEveryMs = 500;
 /** A proxy closes a connection on which nothing comes, often after 60 s. */
 const heartbeatEveryMs = 15_000;
 
+export interface Following {
+  readonly toAnswer: (job: Job) => unknown;
+  /** Whether the client may still see the job: its key may have been revoked. */
+  readonly isAllowed: () => boolean;
+}
+
 export function createFollowerPlaces(): StreamPlaces {
   return new StreamPlaces(maxFollowers, 'follow jobs');
 }
 
 /**
  * The progress of a job as server-sent events (HTML standard, 9.2): `progress` at each change, and `end` once it has
- * ended; the data is the job. Ends early when the server stops. Throws `overloaded`.
+ * ended; the data is the job. Ends early when the server stops, or if the client may not see the job any more. Throws
+ * `overloaded`.
  */
 export function streamEvents(
   app: FastifyInstance,
   reply: FastifyReply,
   places: StreamPlaces,
   job: Job,
-  toAnswer: (job: Job) => unknown,
+  { toAnswer, isAllowed }: Following,
 ): FastifyReply {
   const closed = places.take(reply.raw);
   reply.headers({
@@ -31,7 +38,7 @@ export function streamEvents(
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   });
-  const events = Readable.from(follow(app, job, closed, toAnswer), { objectMode: false });
+  const events = Readable.from(follow(app, job, closed, { toAnswer, isAllowed }), { objectMode: false });
   return reply.send(events);
 }
 
@@ -39,12 +46,12 @@ async function* follow(
   app: FastifyInstance,
   first: Job,
   closed: AbortSignal,
-  toAnswer: (job: Job) => unknown,
+  { toAnswer, isAllowed }: Following,
 ): AsyncGenerator<string> {
   let job: Job | undefined = first;
   let shown = '';
   let sentAt = performance.now();
-  while (job !== undefined && !closed.aborted && !app.isDraining()) {
+  while (job !== undefined && isAllowed() && !closed.aborted && !app.isDraining()) {
     const { state, completedRows, failedRows } = job;
     const now = `${state} ${completedRows} ${failedRows}`;
     if (now !== shown) {

@@ -4,41 +4,61 @@ import type { BatchAnswer } from '../jobs/answer-now.js';
 import type { BatchShare } from '../jobs/batch-memory.js';
 import { countRows, type Job } from '../jobs/queue/job.js';
 import type { JobStore } from '../jobs/queue/job-store.js';
+import { toCsv } from '../jobs/queue/result-csv.js';
 import { readResultLines } from '../jobs/queue/result-reader.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { toBatchHead } from '../schemas/batch.js';
+import { begun, csvType } from './send-results.js';
+
+/** The types of an answer that has results: the whole batch, or the results alone. */
+export const answerTypes = ['application/json', 'application/x-ndjson', 'text/csv'] as const;
+export type AnswerType = (typeof answerTypes)[number];
 
 /** A client must have read its answer in this time: meanwhile it holds memory. */
 const maxSendMs = 60_000;
 /** Answers up to this size are sent at once. */
 const maxWholeBytes = 262_144;
 const end = Buffer.from(']}');
+const jsonType = 'application/json; charset=utf-8';
 
-/** The answer as a stream. Its results are in memory, and the batch has its share of it, until it has been sent. */
-export function sendAnswer(
+/**
+ * The answer as a stream, or as bytes. Its results are in memory, and the batch has its share of it, until it has been
+ * sent: texts with commas between for `application/json`, lines for the others. Throws `invalid_request` for tensors as
+ * CSV.
+ */
+export async function sendAnswer(
   reply: FastifyReply,
   { name: model, version }: LoadedVersion,
   { rows, failed, results }: BatchAnswer,
   share: BatchShare,
-): Readable | Buffer {
+  type: AnswerType,
+): Promise<Readable | Buffer> {
   const { raw } = reply;
   const timer = setTimeout(() => raw.destroy(), maxSendMs);
   finished(raw, () => {
     clearTimeout(timer);
     share.release();
   });
-  const head = toBatchHead({ model, version, rows, failed });
-  const bytes = results.reduce((sum, { length }) => sum + length, Buffer.byteLength(head) + 2);
-  reply.header('content-type', 'application/json; charset=utf-8').header('content-length', bytes);
+  reply.header('vary', 'accept');
+  if (type === 'text/csv') {
+    const text = await begun(toCsv(() => Readable.from(results)));
+    reply.header('content-type', csvType);
+    return Readable.from(text, { objectMode: false });
+  }
+  const isWhole = type === 'application/json';
+  const head = Buffer.from(toBatchHead({ model, version, rows, failed }));
+  const pieces = isWhole ? [head, ...results, end] : results;
+  const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  reply.header('content-type', isWhole ? jsonType : type).header('content-length', bytes);
   // A stream takes 0.1 ms more than bytes.
-  if (bytes <= maxWholeBytes) return Buffer.concat([Buffer.from(head), ...results, end], bytes);
-  return Readable.from([head, ...results, end], { objectMode: false });
+  if (bytes <= maxWholeBytes) return Buffer.concat(pieces, bytes);
+  return Readable.from(pieces, { objectMode: false });
 }
 
-/** The answer from the stored results of a job. */
+/** The answer from the stored results of a job, as `application/json`. */
 export function sendStored(jobs: JobStore, reply: FastifyReply, job: Job): Readable {
   const { model, version, failedRows: failed } = job;
-  reply.header('content-type', 'application/json; charset=utf-8');
+  reply.headers({ 'content-type': jsonType, vary: 'accept' });
   async function* pieces(): AsyncGenerator<string> {
     yield toBatchHead({ model, version, rows: countRows(job), failed });
     let comma = '';

@@ -1,10 +1,13 @@
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { chooseType } from '../http/accepted-type.js';
 import type { Job } from '../jobs/queue/job.js';
 import type { JobStore } from '../jobs/queue/job-store.js';
 import { toCsv } from '../jobs/queue/result-csv.js';
 import { readResultLines } from '../jobs/queue/result-reader.js';
+
+export const csvType = 'text/csv; charset=utf-8; header=present';
 
 /**
  * Sends the results of a job from the row `offset` on as a stream: as NDJSON, or as CSV if the client asks for it,
@@ -18,13 +21,13 @@ export async function sendResults(
   offset: number,
 ): Promise<FastifyReply> {
   const open = () => readResultLines(jobs, job, offset);
-  const isCsv = /\btext\/csv\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(request.headers.accept ?? '');
+  const isCsv = chooseType(request.headers.accept, ['application/x-ndjson', 'text/csv']) === 'text/csv';
   // An error before the first bytes gets an answer of its own.
   const lines = Readable.from(await begun<Buffer | string>(isCsv ? toCsv(open) : open()), {
     objectMode: false,
   });
   reply.headers({
-    'content-type': isCsv ? 'text/csv; charset=utf-8; header=present' : 'application/x-ndjson',
+    'content-type': isCsv ? csvType : 'application/x-ndjson',
     'x-job-status': job.state,
     vary: 'accept, accept-encoding',
   });
@@ -34,7 +37,7 @@ export async function sendResults(
 }
 
 /** The same pieces, of which the first one has been read. Throws what the reading of the first one throws. */
-async function begun<T>(pieces: AsyncGenerator<T>): Promise<AsyncIterable<T>> {
+export async function begun<T>(pieces: AsyncGenerator<T>): Promise<AsyncIterable<T>> {
   const first = await pieces.next();
   async function* all(): AsyncGenerator<T> {
     if (first.done) return;

@@ -58,9 +58,13 @@ export function toBatchHead({ model, version, rows, failed }: BatchCounts): stri
   return `{"status":"completed",${named},${counts},"results":[`;
 }
 
-/** The results of some rows as JSON text, with commas between. `from` is the index of the first one. */
+/**
+ * The results of some rows as JSON text, with a comma before each but the first of the batch. `from` is the index of the
+ * first one.
+ */
 export function toResultsText(from: number, outcomes: readonly RowOutcome[], showsProblems: boolean): string {
-  return outcomes.map((outcome, k) => toResultText(from + k, outcome, showsProblems)).join(',');
+  const text = outcomes.map((outcome, k) => toResultText(from + k, outcome, showsProblems)).join(',');
+  return from === 0 ? text : `,${text}`;
 }
 
 /** The results of some rows as lines of JSON. `from` is the index of the first one. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -217,6 +217,9 @@ describe('an idempotency key', () => {
     ]);
     const second = await server.post('/predict/batch', lines(3_000), headers);
     expect(second.body.results).toEqual(first.body.results);
+    const third = await server.post('/predict/batch', lines(3_000), { ...headers, accept: 'text/csv' });
+    expect([third.status, third.headers['x-job-status']]).toEqual([200, 'completed']);
+    expect(third.text.trimEnd().split('\n')).toHaveLength(3_001);
   });
 });
 
@@ -282,6 +285,39 @@ describe('events', () => {
     const last = /^event: end\ndata: (.*)$/.exec(events.at(-1) ?? '')?.[1];
     expect(JSON.parse(last ?? '')).toMatchObject({ job_id: id, status: 'completed', progress: 1 });
     expect(events.slice(0, -1).every((it) => it.startsWith('event: progress\ndata: {'))).toBe(true);
+  });
+
+  test.each([
+    ['its key is revoked', entry('b')],
+    ['its key loses the model', { ...entry('a'), models: ['other'] }],
+    ['its key loses the scope', { ...entry('a'), scopes: ['read' as const] }],
+  ])('stop for a client if %s', async (_what, after) => {
+    const state = mkdtempSync(join(tmpdir(), 'jobs-'));
+    const file = join(state, 'keys.json');
+    writeFileSync(file, JSON.stringify([entry('a')]), { mode: 0o600 });
+    {
+      await using live = await buildTestApp({
+        MODELS_DIR: folder.path,
+        API_KEYS_FILE: file,
+        STATE_DIR: state,
+        // Nothing runs the job.
+        JOBS_WORK: 'off',
+      });
+      await live.app.listen({ port: 0, host: '127.0.0.1' });
+      const { port } = live.app.server.address() as AddressInfo;
+      const id = await submit(lines(10), withKey('a'), live);
+      const path = `/predict/batch/${id}/events`;
+      const [response] = (await once(httpGet({ port, path, headers: withKey('a') }), 'response')) as [
+        IncomingMessage,
+      ];
+      expect(response.statusCode).toBe(200);
+      await once(response, 'data');
+      writeFileSync(file, JSON.stringify([after]));
+      await live.app.reloadFiles();
+      await once(response.resume(), 'end');
+      expect(response.complete).toBe(true);
+    }
+    rmSync(state, { recursive: true });
   });
 });
 

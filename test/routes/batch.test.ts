@@ -262,6 +262,48 @@ describe('a batch as CSV', () => {
   });
 });
 
+describe('results in another type', () => {
+  const ask = (accept: string, text = 'x\n1\nNA\n2\n') =>
+    post('/predict/batch', text, { 'content-type': 'text/csv', accept });
+
+  test('are CSV for a client that prefers it', async () => {
+    const { status, text, headers } = await ask('text/csv');
+    expect(status).toBe(200);
+    expect(headers).toMatchObject({
+      'content-type': 'text/csv; charset=utf-8; header=present',
+      'preference-applied': 'wait=30',
+      vary: 'accept',
+    });
+    const [head, ...records] = text.trimEnd().split('\n');
+    expect(head).toBe('index,prediction,error,prediction_id');
+    expect(records.map((it) => it.slice(0, 4))).toEqual(['0,3,', '1,,"', '2,6,']);
+    expect(records[1]).toContain('must be a number');
+  });
+
+  test('are lines for a client that prefers them, each as in the JSON answer', async () => {
+    const all = `x\n${rows(3_000)
+      .map(({ x }) => x)
+      .join('\n')}`;
+    const { text, headers } = await ask('application/x-ndjson', all);
+    expect(headers['content-type']).toBe('application/x-ndjson');
+    const results = text
+      .trimEnd()
+      .split('\n')
+      .map((it) => JSON.parse(it));
+    const whole = await ask('*/*', all);
+    const plain = (it: { index: number; prediction: number }) => [it.index, it.prediction];
+    expect(results.map(plain)).toEqual(whole.body.results.map(plain));
+  });
+
+  test('are refused as CSV for a model of tensors', async () => {
+    const instances = [{ inputs: { X: [[1, 2]] } }];
+    const answer = await post('/models/image/predict/batch', { instances }, { accept: 'text/csv' });
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid_request']);
+    expect(answer.body.detail).toMatch(/tensors, which CSV cannot hold/);
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+  });
+});
+
 describe('a compressed batch', () => {
   const send = async (bytes: Buffer, encoding = 'gzip') => {
     const reply = await server.app.inject({
