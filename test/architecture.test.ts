@@ -79,7 +79,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'text',
     'version',
   ],
-  'cli/logs': ['jobs/readers'],
+  'cli/logs': ['cli/terminal', 'jobs/readers', 'time'],
   'cli/profile': [
     'cli/batch',
     'cli/batch/input',
@@ -147,7 +147,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/registry',
     'models/tasks',
     'text',
-    'time',
   ],
   'cli/loading': ['cli/terminal', 'config', 'models/loading', 'models/registry', 'process'],
   'cli/terminal': ['text'],

@@ -18,6 +18,11 @@ export function readTime(text: string): number | undefined {
 const days = /^([1-9]\d{0,4})d$/;
 const date = /^\d{4}-\d\d-\d\d$/;
 
+/** The begin of a day in UTC, such as "2027-01-01", as milliseconds since the epoch. Undefined for any other text. */
+export function readDay(text: string): number | undefined {
+  return date.test(text) ? readTime(`${text}T00:00:00Z`) : undefined;
+}
+
 export const expiryForm =
   'a number of days such as "90d", a date such as "2027-01-01", or a time by RFC 3339';
 
@@ -25,7 +30,7 @@ export const expiryForm =
 export function toExpiry(text: string, now: Date): string | undefined {
   const count = days.exec(text)?.[1];
   if (count !== undefined) return toText(now.getTime() + Number(count) * 86_400_000);
-  const time = readTime(date.test(text) ? `${text}T00:00:00Z` : text);
+  const time = readDay(text) ?? readTime(text);
   return time === undefined ? undefined : toText(time);
 }
 

@@ -6,10 +6,13 @@ const heads = ['column', 'drift', 'p adjusted', 'statistic', 'PSI', 'missing', '
 /** A table for people: what has drifted comes first. */
 export function toTable(columns: readonly JudgedColumn[]): string {
   const rows = [...columns]
-    .sort((a, b) => Number(b.hasDrift) - Number(a.hasDrift) || a.adjustedPValue - b.adjustedPValue)
+    .sort(
+      (a, b) =>
+        Math.sign(b.drifted.length) - Math.sign(a.drifted.length) || a.adjustedPValue - b.adjustedPValue,
+    )
     .map((it) => [
       printable(it.place === 'outputs' ? `(output) ${it.name}` : it.name),
-      it.hasDrift ? 'yes' : 'no',
+      it.drifted.length === 0 ? 'no' : `yes: ${it.drifted.join(', ')}`,
       toText(it.adjustedPValue),
       toText(it.statistic),
       it.psi.toFixed(3),

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { RefusedError } from '../../errors.js';
 import { listColumns } from '../../monitoring/drift/drift-column.js';
 import { compareWithReference, minRows } from '../../monitoring/drift/drift-report.js';
@@ -6,6 +7,7 @@ import { explainNoReference, toColumnAnswer } from '../../schemas/drift.js';
 import { runAtOnce } from '../../time/slices.js';
 import { readTarget } from '../loading/load-one.js';
 import { withVersion } from '../loading/with-version.js';
+import { rangeHelp, readTimeRange } from '../logs/time-range.js';
 import { type Args, type CliContext, type Command, UsageError } from '../terminal/command.js';
 import { toPrintableJson } from '../terminal/terminal-text.js';
 import { toTable } from './drift-table.js';
@@ -16,16 +18,20 @@ const maxRows = 10_000;
 
 export const drift: Command = {
   summary: 'compares logged requests with the training data',
-  help: `Usage: sardonyx drift LOG… (--reference FILE | --model MODEL[@VERSION])
+  help: `Usage: sardonyx drift LOG… --reference FILE [--model MODEL[@VERSION]]
+       sardonyx drift LOG… --model MODEL[@VERSION]
 
 Reads a prediction log (PREDICTION_LOG), draws at most ${maxRows.toLocaleString('en')} of its rows, and compares each column with the reference
-that sardonyx profile has made. LOG is a file of JSON lines, compressed with gzip or not; several files are one log.
+that sardonyx profile has made. LOG is a file of JSON lines, compressed with gzip or not, or - for standard input;
+several files are one log.
 
-  --reference FILE         the reference
-  --model MODEL[@VERSION]  takes the reference of this version, and only its predictions
-  --threshold NUMBER       the adjusted p-value below which a column has drifted (0.05)
-  --json                   prints the report as JSON
-  --models DIR             folder of the models (MODELS_DIR, else models)
+  --reference FILE          the reference; the model need not be on this machine
+  --model MODEL[@VERSION]   only predictions of this model or version; without --reference also its reference
+  --threshold NUMBER        the adjusted p-value below which a column has drifted (0.05)
+${rangeHelp}
+  --json                    prints the report as JSON
+  --out FILE                also writes the report to a file, as JSON
+  --models DIR              folder of the models (MODELS_DIR, else models)
 
 The exit code is 0 without drift, 1 with drift or if there is nothing to compare, and 2 for wrong usage.
 `,
@@ -33,17 +39,22 @@ The exit code is 0 without drift, 1 with drift or if there is nothing to compare
     reference: { type: 'string' },
     model: { type: 'string' },
     threshold: { type: 'string' },
+    since: { type: 'string' },
+    until: { type: 'string' },
     json: { type: 'boolean' },
+    out: { type: 'string' },
     models: { type: 'string' },
   },
   maxPositionals: 10_000,
   async run(args, context) {
     if (args.positionals.length === 0) throw new UsageError('the log is missing: name its files');
     const threshold = readThreshold(args);
-    const { columns, rows: referenceRows, filter } = await readExpected(args, context);
+    const range = readTimeRange(args);
+    const { columns, rows: referenceRows, filter: named } = await readExpected(args, context);
+    const filter = { ...named, ...range };
     if (columns.length === 0) throw new RefusedError('the reference describes no column');
     const { sample, leftOut } = await untilSignalled(
-      (signal) => readLoggedRows(args.positionals, columns, filter, maxRows, signal),
+      (signal) => readLoggedRows(args.positionals, columns, filter, maxRows, context.stdin, signal),
       { isWhole: () => true },
     );
     for (const [reason, count] of leftOut) context.stderr.write(`sardonyx: ${count} left out: ${reason}\n`);
@@ -51,8 +62,9 @@ The exit code is 0 without drift, 1 with drift or if there is nothing to compare
     if (sample === undefined || rows < minRows)
       throw new RefusedError(`the log has ${rows} rows to compare, and at least ${minRows} are needed`);
     const report = runAtOnce(compareWithReference(columns, sample, { referenceRows, threshold }));
-    const drifted = report.columns.filter(({ hasDrift }) => hasDrift);
-    if (args.flag('json')) {
+    const drifted = report.columns.filter((it) => it.drifted.length > 0);
+    const [out, isJson] = [args.text('out'), args.flag('json')];
+    if (out !== undefined || isJson) {
       const partOf = (place: string) =>
         Object.fromEntries(
           report.columns.filter((it) => it.place === place).map((it) => [it.name, toColumnAnswer(it, false)]),
@@ -66,8 +78,11 @@ The exit code is 0 without drift, 1 with drift or if there is nothing to compare
         outputs: partOf('outputs'),
         incomparable: report.incomparable.map(({ name }) => name),
       };
-      context.stdout.write(`${toPrintableJson(answer)}\n`);
-    } else {
+      const text = `${toPrintableJson(answer)}\n`;
+      if (out !== undefined) await writeFile(out, text);
+      if (isJson) context.stdout.write(text);
+    }
+    if (!isJson) {
       context.stdout.write(toTable(report.columns));
       const of = sample.seen > rows ? ` drawn from ${sample.seen}` : '';
       const verdict =
@@ -80,19 +95,16 @@ The exit code is 0 without drift, 1 with drift or if there is nothing to compare
 
 async function readExpected(args: Args, { env }: CliContext) {
   const [file, named] = [args.text('reference'), args.text('model')];
-  if (named === undefined) {
-    if (file === undefined) throw new UsageError('--reference or --model is missing');
-    return {
-      ...(await readReferenceFile(file, undefined)),
-      filter: { model: undefined, version: undefined },
-    };
+  const target = named === undefined ? undefined : readTarget(named);
+  if (file !== undefined) {
+    const filter = { model: target?.model, version: target?.version };
+    return { ...(await readReferenceFile(file)), filter };
   }
-  const target = readTarget(named);
+  if (target === undefined) throw new UsageError('--reference or --model is missing');
   const root = args.text('models') ?? env['MODELS_DIR'] ?? 'models';
   return await withVersion(env, root, target, async (loaded) => {
     const { manifest, reference, name: model, version } = loaded;
     const filter = { model, version };
-    if (file !== undefined) return { ...(await readReferenceFile(file, manifest)), filter };
     if (reference === undefined) throw new RefusedError(explainNoReference(loaded));
     return { columns: listColumns(manifest, reference).columns, rows: reference.rows, filter };
   });

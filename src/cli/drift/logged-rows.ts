@@ -1,8 +1,11 @@
+import { RefusedError } from '../../errors.js';
 import type { Answer, FeatureRow, Prediction } from '../../models/tasks/task.js';
 import type { DriftColumn } from '../../monitoring/drift/drift-column.js';
 import type { DriftSample } from '../../monitoring/drift/drift-sample.js';
 import { DriftWindow } from '../../monitoring/drift/drift-window.js';
 import { type LogLine, readLog } from '../logs/log-lines.js';
+import { isWithin, type TimeRange } from '../logs/time-range.js';
+import type { CliContext } from '../terminal/command.js';
 
 export interface LoggedRows {
   /** Undefined if no line has a row that can be compared. */
@@ -11,44 +14,62 @@ export interface LoggedRows {
   readonly leftOut: ReadonlyMap<string, number>;
 }
 
-export interface LineFilter {
+export interface LineFilter extends TimeRange {
+  /** Undefined: the log must have one model. */
   readonly model: string | undefined;
   readonly version: string | undefined;
 }
 
-/** Reads the predictions of logs, of which at most `maxRows` are drawn evenly. Throws as `readLog` does. */
+/**
+ * Reads the predictions of logs, of which at most `maxRows` are drawn evenly. Throws as `readLog` does, and
+ * `RefusedError` for predictions of several models.
+ */
 export async function readLoggedRows(
   paths: readonly string[],
   columns: readonly DriftColumn[],
   filter: LineFilter,
   maxRows: number,
+  stdin: CliContext['stdin'],
   signal: AbortSignal,
 ): Promise<LoggedRows> {
   // A window has four parts, of which only the first is used here.
   const window = new DriftWindow(columns, { rows: 4 * maxRows, ms: Number.POSITIVE_INFINITY });
   const leftOut = new Map<string, number>();
+  let only = filter.model;
   for (const path of paths) {
-    for await (const lines of readLog(path)) {
+    for await (const lines of readLog(path, stdin)) {
       signal.throwIfAborted();
       for (const line of lines) {
         const reason = findReason(line, filter);
         if (reason !== undefined) leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1);
-        else if (typeof line === 'object') window.observe(line.request as FeatureRow, answerOf(line), 0);
+        else if (typeof line === 'object') {
+          only ??= line.model;
+          if (line.model !== only) throw refuseSeveral([only, line.model]);
+          window.observe(line.request as FeatureRow, answerOf(line), 0);
+        }
       }
     }
   }
   return { sample: window.sample(0), leftOut };
 }
 
-function findReason(line: LogLine, { model, version }: LineFilter): string | undefined {
+function findReason(line: LogLine, { model, version, ...range }: LineFilter): string | undefined {
   if (line === 'cut') return 'cut last lines';
   if (typeof line === 'string') return 'lines that are no prediction';
   if (model !== undefined && line.model !== model) return 'predictions of other models';
   if (version !== undefined && line.model_version !== version) return 'predictions of other versions';
+  if (!isWithin(line.time, range)) return 'predictions outside --since and --until';
   if (line.status !== 'ok') return 'predictions that failed';
   return typeof line.request === 'object' && line.request !== null
     ? undefined
     : 'predictions without their request';
+}
+
+/** Rows of another model would count as rows with missing values. */
+function refuseSeveral(models: readonly string[]): RefusedError {
+  return new RefusedError(
+    `the log has predictions of several models, such as ${models.join(' and ')}: name one with --model`,
+  );
 }
 
 /** What a log holds is hostile: a value of another type counts as missing. */

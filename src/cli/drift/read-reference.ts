@@ -5,12 +5,11 @@ import type { Manifest } from '../../models/manifest/manifest.js';
 import { type DriftColumn, listColumns } from '../../monitoring/drift/drift-column.js';
 
 /**
- * The columns of a reference file. Without a manifest, a column with a sample is one of numbers, and one with counts is
- * one of categories. Throws `RefusedError`.
+ * The columns of a reference file: a column with a sample is one of numbers, and one with counts is one of categories.
+ * Throws `RefusedError`.
  */
 export async function readReferenceFile(
   path: string,
-  manifest: Manifest | undefined,
 ): Promise<{ readonly columns: readonly DriftColumn[]; readonly rows: number }> {
   const bytes = await readFile(path).catch((cause: unknown) => {
     const code = codeOf(cause);
@@ -18,7 +17,7 @@ export async function readReferenceFile(
       cause,
     });
   });
-  const known = manifest ?? describe(readColumnKinds(bytes));
+  const known = describe(readColumnKinds(bytes));
   const reference = parseReference(bytes, known);
   return { columns: listColumns(known, reference).columns, rows: reference.rows };
 }

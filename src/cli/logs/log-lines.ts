@@ -4,6 +4,7 @@ import { createGunzip } from 'node:zlib';
 import { codeOf, RefusedError } from '../../errors.js';
 import { createLineReader } from '../../jobs/readers/line-reader.js';
 import type { ReadRow } from '../../jobs/readers/row-reader.js';
+import type { CliContext } from '../terminal/command.js';
 
 /** One line of a prediction log that has all members of one. `request` and `prediction` may be missing. */
 export interface LoggedPrediction {
@@ -31,11 +32,12 @@ const maxForeignLines = 1_000;
 const members = ['time', 'prediction_id', 'model', 'model_version', 'status'] as const;
 
 /**
- * Reads a prediction log: lines of JSON, compressed with gzip or not. Yields the lines of each piece of the file, in
- * order. Throws `RefusedError` for a file that cannot be read, and for one that is no prediction log.
+ * Reads a prediction log: lines of JSON, compressed with gzip or not. A path of `-` is standard input. Yields the lines
+ * of each piece of the file, in order. Throws `RefusedError` for a file that cannot be read, and for one that is no
+ * prediction log.
  */
-export async function* readLog(path: string): AsyncGenerator<readonly LogLine[]> {
-  const handle = await openLog(path);
+export async function* readLog(path: string, stdin: CliContext['stdin']): AsyncGenerator<readonly LogLine[]> {
+  const name = path === '-' ? 'standard input' : path;
   let foreign = 0;
   let hasFound = false;
   const take = (rows: readonly ReadRow[], isLast: boolean): readonly LogLine[] => {
@@ -43,17 +45,14 @@ export async function* readLog(path: string): AsyncGenerator<readonly LogLine[]>
     if (hasFound) return lines;
     hasFound = lines.some((line) => typeof line === 'object');
     foreign += lines.length;
-    if (!hasFound && foreign >= maxForeignLines) throw refuseForeign(path);
+    if (!hasFound && foreign >= maxForeignLines) throw refuseForeign(name);
     return lines;
   };
-  try {
-    const reader = createLineReader(bounds);
-    for await (const piece of unpack(handle, path)) yield take(reader.push(piece), false);
-    yield take(reader.end(), true);
-  } finally {
-    await handle.close();
-  }
-  if (!hasFound && foreign > 0) throw refuseForeign(path);
+  const reader = createLineReader(bounds);
+  const pieces = path === '-' ? readStandardInput(stdin) : readFilePieces(path);
+  for await (const piece of unpack(pieces, name)) yield take(reader.push(piece), false);
+  yield take(reader.end(), true);
+  if (!hasFound && foreign > 0) throw refuseForeign(name);
 }
 
 async function openLog(path: string): Promise<FileHandle> {
@@ -67,9 +66,7 @@ async function openLog(path: string): Promise<FileHandle> {
   }
 }
 
-async function* unpack(handle: FileHandle, path: string): AsyncGenerator<Buffer> {
-  if ((await handle.stat()).isDirectory()) throw new RefusedError(`${path} is a folder: name its files`);
-  const pieces = readPieces(handle);
+async function* unpack(pieces: AsyncGenerator<Buffer, void>, name: string): AsyncGenerator<Buffer> {
   const first = await pieces.next();
   if (first.done === true) return;
   const all = join(first.value, pieces);
@@ -84,17 +81,32 @@ async function* unpack(handle: FileHandle, path: string): AsyncGenerator<Buffer>
     yield* gunzip;
   } catch (cause) {
     if (!codeOf(cause).startsWith('Z_')) throw cause;
-    throw new RefusedError(`${path} is not valid gzip, or it ends too early`, { cause });
+    throw new RefusedError(`${name} is not valid gzip, or it ends too early`, { cause });
   }
 }
 
 /** Not a stream: one that is not read to its end would keep the file from its close. */
-async function* readPieces(handle: FileHandle): AsyncGenerator<Buffer, void> {
-  for (;;) {
-    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(pieceBytes), 0, pieceBytes, null);
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
+async function* readFilePieces(path: string): AsyncGenerator<Buffer, void> {
+  const handle = await openLog(path);
+  try {
+    if ((await handle.stat()).isDirectory()) throw new RefusedError(`${path} is a folder: name its files`);
+    for (;;) {
+      const { buffer, bytesRead } = await handle.read(
+        Buffer.allocUnsafeSlow(pieceBytes),
+        0,
+        pieceBytes,
+        null,
+      );
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
   }
+}
+
+async function* readStandardInput(stdin: CliContext['stdin']): AsyncGenerator<Buffer, void> {
+  for await (const piece of stdin ?? []) yield Buffer.from(piece);
 }
 
 async function* join(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

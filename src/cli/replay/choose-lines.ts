@@ -1,4 +1,5 @@
 import type { LoggedPrediction, LogLine } from '../logs/log-lines.js';
+import { isWithin } from '../logs/time-range.js';
 import type { ReplayPlan } from './replay-plan.js';
 
 /** Why a line is not replayed. The texts are those of the report. */
@@ -51,11 +52,7 @@ export class LineChoice {
       return 'model';
     }
     if (this.#baseline !== undefined && line.model_version !== this.#baseline) return 'version';
-    const { sinceMs, untilMs } = this.#plan;
-    if (sinceMs !== Number.NEGATIVE_INFINITY || untilMs !== Number.POSITIVE_INFINITY) {
-      const ms = Date.parse(line.time);
-      if (!(ms >= sinceMs && ms < untilMs)) return 'time';
-    }
+    if (!isWithin(line.time, this.#plan)) return 'time';
     if (line.status !== 'ok') return 'failed';
     if (Array.isArray(line.redacted) && line.redacted.length > 0) {
       for (const name of line.redacted.slice(0, maxListed)) {

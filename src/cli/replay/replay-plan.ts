@@ -1,7 +1,7 @@
-import { readTime, timeForm } from '../../time/timestamp.js';
+import { readTimeRange, type TimeRange } from '../logs/time-range.js';
 import { type Args, UsageError } from '../terminal/command.js';
 
-export interface ReplayPlan {
+export interface ReplayPlan extends TimeRange {
   readonly logs: readonly string[];
   readonly model: string;
   /** The version that is judged, or an alias. */
@@ -14,9 +14,6 @@ export interface ReplayPlan {
   readonly tolerance: number;
   /** The most rows to replay. */
   readonly limit: number;
-  /** Milliseconds since the epoch: lines before and from there on are left out. */
-  readonly sinceMs: number;
-  readonly untilMs: number;
 }
 
 /** Throws `UsageError`. */
@@ -35,12 +32,6 @@ export function readPlan(args: Args): ReplayPlan {
       throw new UsageError(`--${name}: got ${JSON.stringify(text)}, takes a number from 0 to ${max}`);
     return value;
   };
-  const time = (name: string, fallback: number): number => {
-    const text = args.text(name);
-    const ms = text === undefined ? fallback : readTime(text);
-    if (ms === undefined) throw new UsageError(`--${name}: got ${JSON.stringify(text)}, takes ${timeForm}`);
-    return ms;
-  };
   const limit = args.text('limit');
   if (limit !== undefined && !/^[1-9]\d{0,14}$/.test(limit))
     throw new UsageError(`--limit: got ${JSON.stringify(limit)}, takes a whole number from 1`);
@@ -52,7 +43,6 @@ export function readPlan(args: Args): ReplayPlan {
     maxDisagreement: number('max-disagreement', 0.01, 1),
     tolerance: number('tolerance', 1e-5, 1e9),
     limit: limit === undefined ? Number.POSITIVE_INFINITY : Number(limit),
-    sinceMs: time('since', Number.NEGATIVE_INFINITY),
-    untilMs: time('until', Number.POSITIVE_INFINITY),
+    ...readTimeRange(args),
   };
 }

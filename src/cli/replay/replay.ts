@@ -1,5 +1,7 @@
+import { writeFile } from 'node:fs/promises';
 import { nameModels } from '../loading/load-one.js';
 import { stopped, withVersion } from '../loading/with-version.js';
+import { rangeHelp } from '../logs/time-range.js';
 import { type Command, UsageError } from '../terminal/command.js';
 import { toPrintableJson } from '../terminal/terminal-text.js';
 import { readPlan } from './replay-plan.js';
@@ -11,7 +13,8 @@ export const replay: Command = {
   help: `Usage: sardonyx replay LOG… --model MODEL --candidate VERSION
 
 Reads the requests of a prediction log (PREDICTION_LOG), runs them through a version of the model, and compares its
-answers with the logged ones. LOG is a file of JSON lines, compressed with gzip or not; several files are one log.
+answers with the logged ones. LOG is a file of JSON lines, compressed with gzip or not, or - for standard input; several
+files are one log.
 
   --model MODEL             the model
   --candidate VERSION       the version that is judged; an alias or latest is possible
@@ -19,9 +22,9 @@ answers with the logged ones. LOG is a file of JSON lines, compressed with gzip 
   --max-disagreement SHARE  the share of rows that may change, from 0 to 1 (0.01)
   --tolerance NUMBER        a regression may differ by this times max(1, |old|) (0.00001)
   --limit N                 replays the first N rows only
-  --since TIME              leaves out predictions before a time, such as 2027-01-01T00:00:00Z
-  --until TIME              leaves out predictions from a time on
+${rangeHelp}
   --json                    prints the report as JSON
+  --out FILE                also writes the report to a file, as JSON
   --models DIR              folder of the models (MODELS_DIR, else models)
 
 The exit code is 0 if at most the given share of rows has changed, 1 if more have or nothing could be replayed, and 2
@@ -37,10 +40,12 @@ for wrong usage. A row that the candidate does not answer has changed.
     since: { type: 'string' },
     until: { type: 'string' },
     json: { type: 'boolean' },
+    out: { type: 'string' },
     models: { type: 'string' },
   },
   maxPositionals: 10_000,
-  async run(args, { stdout, stderr, env }) {
+  async run(args, context) {
+    const { stdout, env } = context;
     const root = args.text('models') ?? env['MODELS_DIR'] ?? 'models';
     if (args.positionals.length > 0 && args.text('model') === undefined)
       throw new UsageError(`--model is missing${await nameModels(root)}`);
@@ -49,10 +54,13 @@ for wrong usage. A row that the candidate does not answer has changed.
     const report = await withVersion(env, root, target, (loaded, signal, registry) => {
       const aliases = registry.list().find(({ name }) => name === loaded.name)?.aliases;
       const baseline = plan.baseline && (aliases?.get(plan.baseline) ?? plan.baseline);
-      return runReplay(plan, loaded, baseline, stderr, signal);
+      return runReplay(plan, loaded, baseline, context, signal);
     });
     if (report === stopped) return 130;
-    stdout.write(args.flag('json') ? `${toPrintableJson(report)}\n` : toText(report));
+    const json = `${toPrintableJson(report)}\n`;
+    const out = args.text('out');
+    if (out !== undefined) await writeFile(out, json);
+    stdout.write(args.flag('json') ? json : toText(report));
     return report.passed ? 0 : 1;
   },
 };

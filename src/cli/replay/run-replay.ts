@@ -5,7 +5,7 @@ import { createProgressReport } from '../batch/progress-report.js';
 import type { InputRow } from '../batch/rows/batch-row.js';
 import { runRows } from '../batch/run-rows.js';
 import { readLog } from '../logs/log-lines.js';
-import type { Output } from '../terminal/command.js';
+import type { CliContext } from '../terminal/command.js';
 import { LineChoice, type ReplayableLine, skipReasons } from './choose-lines.js';
 import { Comparison } from './comparison.js';
 import type { ReplayPlan } from './replay-plan.js';
@@ -23,7 +23,7 @@ export async function runReplay(
   plan: ReplayPlan,
   loaded: LoadedVersion,
   baseline: string | undefined,
-  stderr: Output,
+  { stdin, stderr }: Pick<CliContext, 'stdin' | 'stderr'>,
   signal: AbortSignal,
 ): Promise<ReplayReport | 'stopped'> {
   if (loaded.manifest.task === 'tensor')
@@ -35,7 +35,7 @@ export async function runReplay(
   const started = performance.now();
   let isWhole: boolean;
   try {
-    isWhole = await runRows(loaded, readRows(plan, choice), 0, signal, async (rows) => {
+    isWhole = await runRows(loaded, readRows(plan, stdin, choice), 0, signal, async (rows) => {
       for (const { kept, outcome } of rows) comparison.add(lineOf(kept), outcome);
       for (const { kept } of rows) {
         if (first.length < maxLatencyRows) first.push({ body: lineOf(kept).request });
@@ -52,10 +52,14 @@ export async function runReplay(
 }
 
 /** Yields the rows of each piece of the logs. Each carries its line over to its outcome. */
-async function* readRows(plan: ReplayPlan, choice: LineChoice): AsyncGenerator<readonly InputRow[]> {
+async function* readRows(
+  plan: ReplayPlan,
+  stdin: CliContext['stdin'],
+  choice: LineChoice,
+): AsyncGenerator<readonly InputRow[]> {
   let left = plan.limit;
   for (const path of plan.logs) {
-    for await (const lines of readLog(path)) {
+    for await (const lines of readLog(path, stdin)) {
       const rows: InputRow[] = [];
       for (const line of lines) {
         if (!choice.accepts(line)) continue;

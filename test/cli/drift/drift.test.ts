@@ -109,6 +109,31 @@ test('profile describes training data, and drift compares a log with it', async 
   });
 });
 
+test('a log of several models needs the name of one, which need not be on this machine', async () => {
+  await writeFile(
+    at('even.json'),
+    JSON.stringify({ rows: 200, features: { x: { missing: 0, sample: [...Array(200).keys()] } } }),
+  );
+  const own = (k: number, more: object) => lineOf(k, (k * 37) % 200, 'north', more);
+  const mixed = Array.from({ length: 400 }, (_unused, k) =>
+    k % 2 === 0
+      ? own(k / 2, { model: 'elsewhere', time: `2026-11-2${k < 200 ? 7 : 8}T10:00:00Z` })
+      : own(k, { model: 'another', request: { y: 1 } }),
+  ).join('');
+  await writeFile(at('mixed.ndjson'), mixed);
+  const base = ['drift', at('mixed.ndjson'), '--reference', at('even.json')];
+  const refused = await run(...base);
+  expect(refused.err).toContain('predictions of several models, such as elsewhere and another: name one');
+  expect(refused.code).toBe(1);
+  const named = await run(...base, '--model', 'elsewhere', '--out', at('report.json'));
+  expect(named.err).toBe('sardonyx: 200 left out: predictions of other models\n');
+  expect(named.out).toMatch(/no drift: 200 rows\n$/);
+  expect(JSON.parse(await readFile(at('report.json'), 'utf8'))).toMatchObject({ drift: false, rows: 200 });
+  const late = await run(...base, '--model', 'elsewhere', '--since', '2026-11-28');
+  expect(late.err).toContain('100 left out: predictions outside --since and --until');
+  expect(late.out).toContain('100 rows');
+});
+
 test('a version with a reference needs no file', async () => {
   await writeFile(
     at('train.ndjson'),

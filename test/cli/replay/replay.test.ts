@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from '../../../src/cli/run-cli.js';
@@ -121,6 +122,22 @@ describe('sardonyx replay', () => {
     const span = ['--since', '2026-11-28T22:00:01Z', '--until', '2026-11-28T23:00:03+01:00'];
     expect(await report(...span)).toMatchObject({ rows: 2, skipped: { time: 2 } });
     expect(await report('--limit', '3')).toMatchObject({ rows: 3 });
+    expect(await report('--since', '2026-11-28', '--until', '2026-11-29')).toMatchObject({ rows: 4 });
+  });
+
+  test('reads standard input, and writes the report to a file beside the table', async () => {
+    const report = join(folder, 'report.json');
+    const argv = ['-', '--model', model, '--candidate', newer, '--out', report];
+    let out = '';
+    const code = await runCli(['replay', ...argv], {
+      stdin: Readable.from(lines.slice(0, 20).map((it) => `${it}\n`)),
+      stdout: { write: (text: string | Uint8Array) => (out += text) },
+      stderr: { write: () => true },
+      env: {},
+    });
+    expect(out).toContain('agree');
+    const written = JSON.parse(readFileSync(report, 'utf8'));
+    expect([written.rows, code]).toEqual([20, written.passed ? 0 : 1]);
   });
 
   test('counts a row that the candidate does not answer as changed, with the reason', async () => {
@@ -162,6 +179,12 @@ describe('sardonyx replay', () => {
     ['a share above 1', () => judge(log, '--max-disagreement', '5'), 2, 'takes a number from 0 to 1'],
     ['a limit of 0', () => judge(log, '--limit', '0'), 2, 'takes a whole number from 1'],
     ['a time of no form', () => judge(log, '--since', 'yesterday'), 2, 'RFC 3339'],
+    [
+      'an end before the begin',
+      () => judge(log, '--since', '2026-11-28', '--until', '2026-11-27'),
+      2,
+      'later',
+    ],
   ])('explains %s', async (_name, act, code, message) => {
     const result = await act();
     expect(result.err).toContain(message);
