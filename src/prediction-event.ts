@@ -33,8 +33,11 @@ export interface PredictionEvent {
   /** Undefined for a failure, and if the answer was not computed for this request. */
   readonly timing?: RunTiming | undefined;
   readonly manifest: Manifest;
-  /** `batch`: a row of a batch that was answered at once; `job`: a row of a batch job; `online`: any other row. */
-  readonly source: 'online' | 'batch' | 'job';
+  /**
+   * `batch`: a row of a batch that was answered at once; `job`: a row of a batch job; `console`: a row that a person
+   * tries on the page at `/`, which says nothing about the traffic; `online`: any other row.
+   */
+  readonly source: 'online' | 'console' | 'batch' | 'job';
   /** The parsed body of the request, or the row of a batch. Hostile where `row` is undefined. */
   readonly body: unknown;
   /** The features, with their defaults. Undefined for the task `tensor`, and if the check refused the body. */

@@ -29,6 +29,8 @@ export interface PredictionRequest {
   /** The id of the client's API key, for the prediction event. */
   readonly keyId?: string | undefined;
   readonly caller: Caller;
+  /** By default `online`. */
+  readonly source?: 'online' | 'console' | undefined;
   /** Undefined without traces. */
   readonly trace?: Trace | undefined;
   /** When the parser began to read the body, by `performance.now()`. By default, when `predict` is called. */

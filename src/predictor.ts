@@ -35,7 +35,7 @@ export interface RowsResult<Rows extends CheckedRows = CheckedRows> {
 export type RowResult = Omit<PredictionResult, 'text'>;
 
 /** A request that holds a lease of its version. */
-interface Begun extends Pick<PredictionRequest, 'requestId' | 'keyId' | 'caching' | 'trace'> {
+interface Begun extends Pick<PredictionRequest, 'requestId' | 'keyId' | 'caching' | 'trace' | 'source'> {
   readonly started: number;
   readonly since: number;
   readonly loaded: LoadedVersion;
@@ -154,7 +154,7 @@ export function createPredictor(
 
   /** Leases the version: the caller must release `loaded`. */
   function begin(request: PredictionRequest): Begun {
-    const { model, version, caller, onBegun, requestId, keyId, caching, trace } = request;
+    const { model, version, caller, onBegun, requestId, keyId, caching, trace, source } = request;
     const started = performance.now();
     const since = request.parsedSince ?? started;
     lastBegunAt = started;
@@ -162,7 +162,7 @@ export function createPredictor(
     const predictionId = randomUUID();
     onBegun?.({ model: loaded.name, version: loaded.version, predictionId });
     const call = loaded.createCall(caller);
-    return { requestId, keyId, caching, trace, started, since, loaded, predictionId, call };
+    return { requestId, keyId, caching, trace, source, started, since, loaded, predictionId, call };
   }
 
   function cachingOf({ loaded, caching = 'normal' }: Begun) {
@@ -190,7 +190,7 @@ export function createPredictor(
   }
 
   function publish(begun: Begun, { body, checked, checkedAt }: Sent, outcome: Outcome): void {
-    const { loaded, requestId, keyId, since, trace } = begun;
+    const { loaded, requestId, keyId, since, trace, source = 'online' } = begun;
     predictions.publish({
       model: loaded.name,
       version: loaded.version,
@@ -206,7 +206,7 @@ export function createPredictor(
       cache: outcome.cache,
       timing: outcome.timing,
       manifest: loaded.manifest,
-      source: 'online',
+      source,
       body,
       row: checked?.row,
       answer: outcome.answer,

@@ -15,6 +15,7 @@ export function readPredictionRequest(app: FastifyInstance, request: FastifyRequ
       request.prediction = prediction;
     },
     trace: request.trace,
+    source: headers['x-sardonyx-source'] === 'console' ? 'console' : 'online',
     parsedSince: request.parsedSince || undefined,
     caching: readCaching(headers['cache-control']),
     caller: {

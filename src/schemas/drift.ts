@@ -16,15 +16,25 @@ const DriftColumnSchema = Type.Object({
   drift: Type.Boolean({
     description: 'Whether the adjusted p-value of the values, or of the missing ones, is below the threshold',
   }),
+  because: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'What has drifted: `values`, `missing`, or both; left out without drift',
+    }),
+  ),
   p_value: Share('How likely such a difference, or a larger one, is without drift'),
   adjusted_p_value: Share('The p-value by Benjamini and Hochberg, for the number of tests'),
   statistic: Type.Number({ minimum: 0 }),
-  psi: Type.Number({ description: 'The population stability index' }),
-  wasserstein: Type.Optional(Type.Number({ description: 'The mean shift, in the unit of the column' })),
+  psi: Type.Number({ description: 'The population stability index, with missing values as a bin' }),
+  wasserstein: Type.Optional(
+    Type.Number({ description: 'How far the values have moved on average, in the unit of the column' }),
+  ),
   missing_rate: Share('The share of missing values in the window'),
   reference_missing_rate: Share('The share of missing values in the reference'),
   missing_p_value: Type.Optional(
     Share('Whether the two shares may be equal; left out if no value is missing'),
+  ),
+  adjusted_missing_p_value: Type.Optional(
+    Share('The same by Benjamini and Hochberg, for the number of tests'),
   ),
   unseen: Type.Optional(Share('The share of values that the reference does not have')),
   distribution: Type.Optional(
@@ -53,7 +63,9 @@ export const DriftSchema = Type.Object(
     }),
     reason: Type.Optional(Type.String({ description: 'Why there is no comparison' })),
     threshold: Type.Number(),
-    drift: Type.Boolean({ description: 'Whether any column has drifted' }),
+    drift: Type.Union([Type.Boolean(), Type.Null()], {
+      description: 'Whether any column has drifted; null if nothing was compared',
+    }),
     window: Type.Optional(
       Type.Object({
         rows: Type.Integer({ description: 'The rows that were compared' }),
@@ -80,7 +92,7 @@ export function toDriftHead(loaded: LoadedVersion, threshold: number) {
     model: loaded.name,
     model_version: loaded.version,
     threshold,
-    drift: false,
+    drift: null,
     features: {},
     outputs: {},
   };
@@ -118,7 +130,7 @@ export function toDriftAnswer(
     ...toDriftHead(loaded, threshold),
     status: report === undefined ? 'collecting' : 'ok',
     ...(report === undefined && { reason: `${rows} of at least ${minRows} rows have come.` }),
-    drift: columns.some(({ hasDrift }) => hasDrift),
+    drift: report === undefined ? null : columns.some(({ drifted }) => drifted.length > 0),
     window: {
       rows,
       seen_rows: seen,
@@ -134,9 +146,10 @@ export function toDriftAnswer(
 
 /** Also what `sardonyx drift --json` prints. */
 export function toColumnAnswer(column: JudgedColumn, showsBins: boolean) {
-  const { type, test, hasDrift: drift, statistic, psi, wasserstein, unseen, bins } = column;
+  const { type, test, drifted, statistic, psi, wasserstein, unseen, bins } = column;
   return {
-    ...{ type, test, drift },
+    ...{ type, test, drift: drifted.length > 0 },
+    ...(drifted.length > 0 && { because: drifted }),
     p_value: column.pValue,
     adjusted_p_value: column.adjustedPValue,
     ...{ statistic, psi },
@@ -144,6 +157,9 @@ export function toColumnAnswer(column: JudgedColumn, showsBins: boolean) {
     missing_rate: column.missing,
     reference_missing_rate: column.referenceMissing,
     ...(column.missingPValue !== undefined && { missing_p_value: column.missingPValue }),
+    ...(column.adjustedMissingPValue !== undefined && {
+      adjusted_missing_p_value: column.adjustedMissingPValue,
+    }),
     ...(unseen !== undefined && { unseen }),
     ...(showsBins && { distribution: toDistribution(bins) }),
   };

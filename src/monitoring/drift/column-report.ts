@@ -61,7 +61,20 @@ export function compareColumn(
   const { statistic, pValue } = compareCounts([expected, referenceRows - expected], [absent, present.length]);
   if (report !== undefined) return { ...report, missingPValue: pValue };
   const shares = { missing, referenceMissing: reference.missing };
-  return { type, test: 'missing_rate', statistic, pValue, psi: 0, ...shares, bins: [] };
+  const psi = stabilityOf([1], [1], shares);
+  return { type, test: 'missing_rate', statistic, pValue, psi, ...shares, bins: [] };
+}
+
+/** The population stability index with the missing values as a bin of their own. */
+function stabilityOf(
+  expected: readonly number[],
+  actual: readonly number[],
+  { missing, referenceMissing }: Pick<ColumnReport, 'missing' | 'referenceMissing'>,
+): number {
+  return populationStability(
+    [...expected.map((share) => share * (1 - referenceMissing)), referenceMissing],
+    [...actual.map((share) => share * (1 - missing)), missing],
+  );
 }
 
 /** A loop: `filter` takes as long as the comparison. */
@@ -86,6 +99,7 @@ function compareNumbers(
   if (sample.length === 0) return undefined;
   const edges = edgesOf(sample);
   const [expected, actual] = [shareInBins(sample, edges), shareInBins(current, edges)];
+  const rates = { missing, referenceMissing: reference.missing };
   const ends = [
     Math.min(sample[0] as number, current[0] as number),
     ...edges,
@@ -95,10 +109,9 @@ function compareNumbers(
     type,
     test: 'kolmogorov_smirnov',
     ...compareSamples(sample, current),
-    psi: populationStability(expected, actual),
+    psi: stabilityOf(expected, actual, rates),
     wasserstein: wassersteinDistance(sample, current),
-    missing,
-    referenceMissing: reference.missing,
+    ...rates,
     bins: expected.map((share, k) => ({
       from: ends[k] as number,
       to: ends[k + 1] as number,
@@ -122,14 +135,14 @@ function compareCategories(
   const total = expected.reduce((sum, count) => sum + count, 0);
   if (total === 0) return undefined;
   const shares = (list: readonly number[], sum: number) => list.map((count) => count / sum);
+  const rates = { missing, referenceMissing: reference.missing };
   const [expectedShares, actualShares] = [shares(expected, total), shares(actual, current.length)];
   return {
     type,
     test: 'chi_square',
     ...compareCounts(...joinRare(expected, actual, current.length / total)),
-    psi: populationStability(expectedShares, actualShares),
-    missing,
-    referenceMissing: reference.missing,
+    psi: stabilityOf(expectedShares, actualShares, rates),
+    ...rates,
     unseen: others > 0 ? 0 : (actualShares.at(-1) as number),
     bins: toCategoryBins(categories, expectedShares, actualShares),
   };

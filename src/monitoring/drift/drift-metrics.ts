@@ -49,7 +49,7 @@ export function createDriftGauges(metrics: Metrics): DriftGauges {
         set('statistic', families.statistic, { ...labels, test: column.test }, column.statistic, kept);
         set('pValue', families.pValue, { ...labels, test: column.test }, column.pValue, kept);
         set('psi', families.psi, labels, column.psi, kept);
-        set('detected', families.detected, labels, column.hasDrift ? 1 : 0, kept);
+        set('detected', families.detected, labels, column.drifted.length > 0 ? 1 : 0, kept);
       }
       const key = nameVersion(model, version);
       for (const [name, { family, labels }] of shown.get(key) ?? [])

@@ -18,10 +18,10 @@ export class DriftMonitor {
     this.#find = find;
   }
 
-  /** Rows of jobs do not count: they may be of any time. Nor do rows that got no answer. */
+  /** Rows of jobs do not count: they may be of any time. Nor do rows of the console, and rows that got no answer. */
   observe(event: PredictionEvent): void {
     const { row, answer, manifest, source } = event;
-    if (row === undefined || answer === undefined || source === 'job') return;
+    if (row === undefined || answer === undefined || source === 'job' || source === 'console') return;
     let window = this.#windows.get(manifest);
     if (window === undefined) {
       const loaded = this.#find(event);

@@ -9,8 +9,10 @@ export interface JudgedColumn extends ColumnReport {
   readonly name: string;
   /** By Benjamini and Hochberg over all tests of the report. */
   readonly adjustedPValue: number;
-  /** Whether the values, or the share of missing ones, have drifted. */
-  readonly hasDrift: boolean;
+  /** Undefined if no value is missing anywhere. */
+  readonly adjustedMissingPValue?: number | undefined;
+  /** What has drifted: the values, the share of missing ones, or both. */
+  readonly drifted: readonly ('values' | 'missing')[];
 }
 
 export interface DriftReport {
@@ -44,9 +46,11 @@ export function* compareWithReference(
   return {
     columns: reports.map(({ column: { place, name }, report }, k) => {
       const adjustedPValue = adjusted[k] as number;
-      const ofMissing = report.missingPValue === undefined ? 1 : (adjusted[nextMissing++] as number);
-      const hasDrift = Math.min(adjustedPValue, ofMissing) < threshold;
-      return { place, name, ...report, adjustedPValue, hasDrift };
+      const ofMissing = report.missingPValue === undefined ? undefined : adjusted[nextMissing++];
+      const drifted: ('values' | 'missing')[] = [];
+      if (adjustedPValue < threshold) drifted.push(report.test === 'missing_rate' ? 'missing' : 'values');
+      if (ofMissing !== undefined && ofMissing < threshold) drifted.push('missing');
+      return { place, name, ...report, adjustedPValue, adjustedMissingPValue: ofMissing, drifted };
     }),
     incomparable: incomparable.map(({ place, name }) => ({ place, name })),
   };

@@ -26,6 +26,10 @@ export function createQualityGauges(metrics: Metrics): (all: readonly VersionCel
     ),
     brier: metrics.gauge('model_brier_score', 'The Brier score of the predictions that got feedback'),
     mae: metrics.gauge('model_mae', 'The mean absolute error of the predictions that got feedback'),
+    rows: metrics.gauge(
+      'model_feedback_rows',
+      'The feedback of the window that the live quality is measured on',
+    ),
     rmse: metrics.gauge('model_rmse', 'The root mean squared error of the predictions that got feedback'),
   };
   let shown: { readonly gauge: keyof typeof gauges; readonly labels: Labels }[] = [];
@@ -40,6 +44,7 @@ export function createQualityGauges(metrics: Metrics): (all: readonly VersionCel
     for (const { model, version, shape, cells } of all) {
       const labels = { model, model_version: version };
       const quality = toQuality(shape, cells);
+      show('rows', labels, quality.feedback);
       if ('outputs' in quality) {
         for (const { output, mae, rmse } of quality.outputs) {
           const about = { ...labels, ...(output !== undefined && { output }) };

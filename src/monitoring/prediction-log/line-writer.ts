@@ -73,7 +73,7 @@ export function createLineWriter(
 
   return (event) => {
     const { source, status, predictionId, cache, keyId, answer } = event;
-    if (source !== 'online' && !logsBatches) return undefined;
+    if ((source === 'batch' || source === 'job') && !logsBatches) return undefined;
     if (sample < 1 && !isSampled(predictionId, sample) && !isOurFailure(status)) return undefined;
     const layout = layoutOf(event.manifest);
     let line = `{"time":"${toTime()}","request_id":${JSON.stringify(event.requestId)},"prediction_id":"${predictionId}"${layout.head}`;

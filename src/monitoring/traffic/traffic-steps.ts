@@ -48,7 +48,8 @@ export function createTraffic(now: () => number = Date.now): Traffic {
     return begun;
   };
   return {
-    subscriber({ model, status, latencyMs }) {
+    subscriber({ model, status, latencyMs, source }) {
+      if (source === 'console') return;
       const number = current();
       const last = models.get(model)?.at(-1);
       const step = last?.step === number ? last : begin(model, number);

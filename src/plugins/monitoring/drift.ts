@@ -116,7 +116,7 @@ export default fp<DriftConfig>(
 
     /** One line when other columns drift than before. */
     function logChange(model: string, model_version: string, report: DriftReport): void {
-      const drifted = report.columns.filter((it) => it.hasDrift).map((it) => it.name);
+      const drifted = report.columns.filter((it) => it.drifted.length > 0).map((it) => it.name);
       const key = nameVersion(model, model_version);
       const text = drifted.join();
       if ((logged.get(key) ?? '') === text) return;

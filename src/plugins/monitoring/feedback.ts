@@ -51,7 +51,9 @@ export default fp<FeedbackConfig>(
     const keepsAll = config.FEEDBACK_BATCHES === 'on';
     app.predictions.subscribe(
       (event) => {
-        if (event.answer !== undefined && (keepsAll || event.source === 'online')) store.keep(event);
+        const { answer, source } = event;
+        if (answer !== undefined && (source === 'online' || (keepsAll && source !== 'console')))
+          store.keep(event);
       },
       { needsJobRows: keepsAll },
     );

@@ -123,12 +123,12 @@ describe('the report', () => {
       ),
     );
     expect(alone.columns[0]?.pValue).toBeLessThan(0.05);
-    expect(alone.columns[0]?.hasDrift).toBe(true);
+    expect(alone.columns[0]?.drifted).toEqual(['values']);
     const together = runAtOnce(
       compareWithReference(many, { rows, values }, { referenceRows: 1_000, threshold: 0.05 }),
     );
     expect(together.columns[0]?.pValue).toBe(alone.columns[0]?.pValue);
-    expect(together.columns.filter(({ hasDrift }) => hasDrift)).toEqual([]);
+    expect(together.columns.filter(({ drifted }) => drifted.length > 0)).toEqual([]);
   });
 
   test('compares 30 columns of 10,000 rows in steps of a few milliseconds', () => {
@@ -156,8 +156,8 @@ describe('the report', () => {
     );
     expect(report.columns).toMatchObject([
       // Each value is missing, and none was in training.
-      { name: 'x', test: 'missing_rate', missing: 1, referenceMissing: 0, hasDrift: true },
-      { name: 'region', unseen: 0.5, hasDrift: true, missing: 0 },
+      { name: 'x', test: 'missing_rate', missing: 1, referenceMissing: 0, drifted: ['missing'] },
+      { name: 'region', unseen: 0.5, drifted: ['values'], missing: 0 },
     ]);
     expect(report.incomparable).toEqual([]);
   });
@@ -170,12 +170,14 @@ describe('the report', () => {
       }),
     );
     expect(report.columns).toMatchObject([
-      { name: 'x', hasDrift: true, missing: 0.05 },
-      { name: 'region', hasDrift: false },
+      { name: 'x', drifted: ['missing'], missing: 0.05 },
+      { name: 'region', drifted: [] },
     ]);
     const [x] = report.columns;
     expect(x?.pValue).toBeGreaterThan(0.5);
     expect(x?.missingPValue).toBeLessThan(1e-6);
+    // Missing values are a bin: (0.05 - 0.0001) × ln(0.05 / 0.0001).
+    expect(x?.psi).toBeCloseTo(0.31, 1);
   });
 
   test('gives gauges for each column, which end with the report and with the version', async () => {

@@ -71,11 +71,14 @@ describe('the prediction log in a file', () => {
           { prefer: 'wait=10' },
         );
         await server.post('/models/credit-risk/predict', row);
+        await server.post('/models/credit-risk/predict', row, { 'x-sardonyx-source': 'console' });
       }
       const seen = read().map(({ source, status }) => `${source} ${status}`);
-      expect(seen.slice(-3)).toEqual(
-        wish === 'off' ? ['online ok'] : ['batch ok', 'batch invalid_input', 'online ok'],
-      );
+      expect(seen.slice(-4)).toEqual([
+        ...(wish === 'off' ? [] : ['batch ok', 'batch invalid_input']),
+        'online ok',
+        'console ok',
+      ]);
     }
   });
 

@@ -154,6 +154,7 @@ describe('GET /models/:model/quality', () => {
     expect(readMetricText(text, 'model_accuracy', 'source="live"', version)).toBe(0.7);
     expect(readMetricText(text, 'model_accuracy', 'source="manifest"', version)).toBeGreaterThan(0);
     expect(readMetricText(text, 'model_brier_score', version)).toBe(body.versions[0].brier_score);
+    expect(readMetricText(text, 'model_feedback_rows', version)).toBe(10);
     expect(readMetricText(text, 'model_mae', 'model="diabetes"')).toBeCloseTo(10, 4);
     expect(readMetricText(text, 'model_rmse', 'model="diabetes"')).toBeCloseTo(10, 4);
     expect(readMetricText(text, 'feedback_total', 'model="credit-risk"', 'result="recorded"')).toBe(10);
@@ -169,6 +170,13 @@ describe('GET /models/:model/quality', () => {
     ] as const)
       expect((await own.get(path)).status, path).toBe(status);
   });
+});
+
+test('a row that a person tries on the page at / waits for no feedback', async () => {
+  await using own = await buildTestApp({ FEEDBACK_BATCHES: 'on' });
+  const { body } = await own.post('/predict', loan, { 'x-sardonyx-source': 'console' });
+  const { status } = await own.post('/feedback', { prediction_id: body.prediction_id, actual: 1 });
+  expect(status).toBe(404);
 });
 
 test('the rows of a batch wait for feedback only with FEEDBACK_BATCHES=on', async () => {
