@@ -79,7 +79,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'text',
     'version',
   ],
-  'cli/logs': ['cli/terminal', 'jobs/readers', 'time'],
+  'cli/logs': ['cli/terminal', 'time'],
   'cli/profile': [
     'cli/batch',
     'cli/batch/input',

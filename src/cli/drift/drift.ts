@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { RefusedError } from '../../errors.js';
-import { listColumns } from '../../monitoring/drift/drift-column.js';
+import { type DriftColumn, listColumns } from '../../monitoring/drift/drift-column.js';
 import { compareWithReference, minRows } from '../../monitoring/drift/drift-report.js';
+import type { DriftSample } from '../../monitoring/drift/drift-sample.js';
 import { untilSignalled } from '../../process/stop-signals.js';
 import { explainNoReference, toColumnAnswer } from '../../schemas/drift.js';
 import { runAtOnce } from '../../time/slices.js';
@@ -9,7 +10,7 @@ import { readTarget } from '../loading/load-one.js';
 import { withVersion } from '../loading/with-version.js';
 import { rangeHelp, readTimeRange } from '../logs/time-range.js';
 import { type Args, type CliContext, type Command, UsageError } from '../terminal/command.js';
-import { toPrintableJson } from '../terminal/terminal-text.js';
+import { printable, toPrintableJson } from '../terminal/terminal-text.js';
 import { toTable } from './drift-table.js';
 import { readLoggedRows } from './logged-rows.js';
 import { readReferenceFile } from './read-reference.js';
@@ -53,15 +54,23 @@ The exit code is 0 without drift, 1 with drift or if there is nothing to compare
     const { columns, rows: referenceRows, filter: named } = await readExpected(args, context);
     const filter = { ...named, ...range };
     if (columns.length === 0) throw new RefusedError('the reference describes no column');
-    const { sample, leftOut } = await untilSignalled(
+    const { sample, leftOut, redacted } = await untilSignalled(
       (signal) => readLoggedRows(args.positionals, columns, filter, maxRows, context.stdin, signal),
       { isWhole: () => true },
     );
     for (const [reason, count] of leftOut) context.stderr.write(`sardonyx: ${count} left out: ${reason}\n`);
+    const hidden = columns.filter((it) => isRedacted(it, redacted));
+    if (hidden.length > 0) {
+      const names = hidden.map(({ name }) => printable(name, 64)).join(', ');
+      context.stderr.write(`sardonyx: ${names} cannot be compared: the log omits, hashes or masks it\n`);
+    }
     const rows = sample?.rows ?? 0;
     if (sample === undefined || rows < minRows)
       throw new RefusedError(`the log has ${rows} rows to compare, and at least ${minRows} are needed`);
-    const report = runAtOnce(compareWithReference(columns, sample, { referenceRows, threshold }));
+    const shown = columns.filter((it) => !isRedacted(it, redacted));
+    if (shown.length === 0) throw new RefusedError('the log has no column that the reference describes');
+    const kept = keepColumns(sample, columns, shown);
+    const report = runAtOnce(compareWithReference(shown, kept, { referenceRows, threshold }));
     const drifted = report.columns.filter((it) => it.drifted.length > 0);
     const [out, isJson] = [args.text('out'), args.flag('json')];
     if (out !== undefined || isJson) {
@@ -93,6 +102,25 @@ The exit code is 0 without drift, 1 with drift or if there is nothing to compare
   },
 };
 
+function isRedacted({ place, name }: DriftColumn, redacted: ReadonlySet<string>): boolean {
+  return place === 'features' && redacted.has(name);
+}
+
+/** The sample with some of its columns, in the same order. */
+function keepColumns(
+  { values, ...sample }: DriftSample,
+  all: readonly DriftColumn[],
+  kept: readonly DriftColumn[],
+): DriftSample {
+  const places = kept.map((it) => all.indexOf(it));
+  const own = new Float64Array(sample.rows * kept.length);
+  for (let row = 0; row < sample.rows; row += 1) {
+    for (const [k, place] of places.entries())
+      own[row * kept.length + k] = values[row * all.length + place] as number;
+  }
+  return { ...sample, values: own };
+}
+
 async function readExpected(args: Args, { env }: CliContext) {
   const [file, named] = [args.text('reference'), args.text('model')];
   const target = named === undefined ? undefined : readTarget(named);
@@ -112,8 +140,8 @@ async function readExpected(args: Args, { env }: CliContext) {
 
 function readThreshold(args: Args): number {
   const text = args.text('threshold') ?? '0.05';
-  const threshold = Number(text);
-  if (text.trim() === '' || !(threshold >= 0 && threshold <= 1))
+  const threshold = /^(\d+\.?\d*|\.\d+)(e-?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  if (!(threshold >= 0 && threshold <= 1))
     throw new UsageError(`--threshold must be a number from 0 to 1, got ${JSON.stringify(text)}`);
   return threshold;
 }

@@ -12,7 +12,11 @@ export interface LoggedRows {
   readonly sample: DriftSample | undefined;
   /** Lines by the reason why they are left out. */
   readonly leftOut: ReadonlyMap<string, number>;
+  /** Features that are not in plain text in some of the lines. */
+  readonly redacted: ReadonlySet<string>;
 }
+
+const maxRedacted = 10_000;
 
 export interface LineFilter extends TimeRange {
   /** Undefined: the log must have one model. */
@@ -35,6 +39,7 @@ export async function readLoggedRows(
   // A window has four parts, of which only the first is used here.
   const window = new DriftWindow(columns, { rows: 4 * maxRows, ms: Number.POSITIVE_INFINITY });
   const leftOut = new Map<string, number>();
+  const redacted = new Set<string>();
   let only = filter.model;
   for (const path of paths) {
     for await (const lines of readLog(path, stdin)) {
@@ -45,12 +50,13 @@ export async function readLoggedRows(
         else if (typeof line === 'object') {
           only ??= line.model;
           if (line.model !== only) throw refuseSeveral([only, line.model]);
+          if (Array.isArray(line.redacted)) addNames(redacted, line.redacted);
           window.observe(line.request as FeatureRow, answerOf(line), 0);
         }
       }
     }
   }
-  return { sample: window.sample(0), leftOut };
+  return { sample: window.sample(0), leftOut, redacted };
 }
 
 function findReason(line: LogLine, { model, version, ...range }: LineFilter): string | undefined {
@@ -70,6 +76,10 @@ function refuseSeveral(models: readonly string[]): RefusedError {
   return new RefusedError(
     `the log has predictions of several models, such as ${models.join(' and ')}: name one with --model`,
   );
+}
+
+function addNames(to: Set<string>, names: readonly unknown[]): void {
+  for (const name of names) if (typeof name === 'string' && to.size < maxRedacted) to.add(name);
 }
 
 /** What a log holds is hostile: a value of another type counts as missing. */

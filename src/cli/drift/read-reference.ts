@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { codeOf, RefusedError } from '../../errors.js';
 import { parseReference, readColumnKinds } from '../../models/examples/reference.js';
 import type { Manifest } from '../../models/manifest/manifest.js';
@@ -11,6 +11,9 @@ import { type DriftColumn, listColumns } from '../../monitoring/drift/drift-colu
 export async function readReferenceFile(
   path: string,
 ): Promise<{ readonly columns: readonly DriftColumn[]; readonly rows: number }> {
+  const stats = await stat(path).catch(() => undefined);
+  // The open of a pipe without a writer would never return.
+  if (stats !== undefined && !stats.isFile()) throw new RefusedError(`${path} is no regular file`);
   const bytes = await readFile(path).catch((cause: unknown) => {
     const code = codeOf(cause);
     throw new RefusedError(code === 'ENOENT' ? `${path} is not there` : `${path} cannot be read (${code})`, {

@@ -1,10 +1,9 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { codeOf, RefusedError } from '../../errors.js';
-import { createLineReader } from '../../jobs/readers/line-reader.js';
-import type { ReadRow } from '../../jobs/readers/row-reader.js';
 import type { CliContext } from '../terminal/command.js';
+import { type Line, LineSplitter } from './line-splitter.js';
+import { readLogFile } from './log-file.js';
 
 /** One line of a prediction log that has all members of one. `request` and `prediction` may be missing. */
 export interface LoggedPrediction {
@@ -21,11 +20,13 @@ export interface LoggedPrediction {
   readonly probabilities?: unknown;
 }
 
-/** `broken`: no JSON; `cut`: the last line of a file, without its end; `other`: JSON, but no prediction. */
+/** `broken`: no JSON, too long or nested too deeply; `cut`: the last line of a file, without its end; `other`: JSON, but no prediction. */
 export type LogLine = LoggedPrediction | 'broken' | 'cut' | 'other';
 
 /** The longest line that the server writes is far shorter. */
-const bounds = { maxRowBytes: 4_194_304 };
+const maxLineBytes = 4_194_304;
+/** The server writes no deeper requests and answers. */
+const maxDepth = 16;
 const pieceBytes = 262_144;
 /** A file without any prediction in so many lines is no prediction log. */
 const maxForeignLines = 1_000;
@@ -40,7 +41,7 @@ export async function* readLog(path: string, stdin: CliContext['stdin']): AsyncG
   const name = path === '-' ? 'standard input' : path;
   let foreign = 0;
   let hasFound = false;
-  const take = (rows: readonly ReadRow[], isLast: boolean): readonly LogLine[] => {
+  const take = (rows: readonly Line[], isLast: boolean): readonly LogLine[] => {
     const lines = rows.map((row) => toLine(row, isLast));
     if (hasFound) return lines;
     hasFound = lines.some((line) => typeof line === 'object');
@@ -48,22 +49,11 @@ export async function* readLog(path: string, stdin: CliContext['stdin']): AsyncG
     if (!hasFound && foreign >= maxForeignLines) throw refuseForeign(name);
     return lines;
   };
-  const reader = createLineReader(bounds);
-  const pieces = path === '-' ? readStandardInput(stdin) : readFilePieces(path);
+  const reader = new LineSplitter(maxLineBytes);
+  const pieces = path === '-' ? readStandardInput(stdin) : readLogFile(path);
   for await (const piece of unpack(pieces, name)) yield take(reader.push(piece), false);
   yield take(reader.end(), true);
   if (!hasFound && foreign > 0) throw refuseForeign(name);
-}
-
-async function openLog(path: string): Promise<FileHandle> {
-  try {
-    return await open(path);
-  } catch (cause) {
-    const code = codeOf(cause);
-    throw new RefusedError(code === 'ENOENT' ? `${path} is not there` : `${path} cannot be read (${code})`, {
-      cause,
-    });
-  }
 }
 
 async function* unpack(pieces: AsyncGenerator<Buffer, void>, name: string): AsyncGenerator<Buffer> {
@@ -85,26 +75,6 @@ async function* unpack(pieces: AsyncGenerator<Buffer, void>, name: string): Asyn
   }
 }
 
-/** Not a stream: one that is not read to its end would keep the file from its close. */
-async function* readFilePieces(path: string): AsyncGenerator<Buffer, void> {
-  const handle = await openLog(path);
-  try {
-    if ((await handle.stat()).isDirectory()) throw new RefusedError(`${path} is a folder: name its files`);
-    for (;;) {
-      const { buffer, bytesRead } = await handle.read(
-        Buffer.allocUnsafeSlow(pieceBytes),
-        0,
-        pieceBytes,
-        null,
-      );
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
 async function* readStandardInput(stdin: CliContext['stdin']): AsyncGenerator<Buffer, void> {
   for await (const piece of stdin ?? []) yield Buffer.from(piece);
 }
@@ -114,21 +84,33 @@ async function* join(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }
 
-function toLine(row: ReadRow, isLast: boolean): LogLine {
-  if (!(row instanceof Buffer)) return 'broken';
+function toLine(line: Line, isLast: boolean): LogLine {
+  if (line === 'long') return 'broken';
   let value: unknown;
   try {
-    value = JSON.parse(row.toString());
+    value = JSON.parse(line.toString());
   } catch {
     return isLast ? 'cut' : 'broken';
   }
-  return isPrediction(value) ? value : 'other';
+  if (!isPrediction(value)) return 'other';
+  const { request, prediction, probabilities } = value;
+  return [request, prediction, probabilities].every((it) => isShallow(it, maxDepth)) ? value : 'broken';
 }
 
 function isPrediction(value: unknown): value is LoggedPrediction {
   if (typeof value !== 'object' || value === null) return false;
   const line = value as Record<string, unknown>;
-  return members.every((name) => typeof line[name] === 'string') && typeof line['latency_ms'] === 'number';
+  const { latency_ms: ms } = line;
+  // JSON has 1e400, which is infinite.
+  return (
+    members.every((name) => typeof line[name] === 'string') && typeof ms === 'number' && ms >= 0 && ms < 1e12
+  );
+}
+
+/** A value that is nested deeper cannot be printed: JSON.stringify is recursive. */
+function isShallow(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return depth > 0 && Object.values(value).every((it) => isShallow(it, depth - 1));
 }
 
 function refuseForeign(path: string): RefusedError {

@@ -5,7 +5,7 @@ import type { ReplayPlan } from './replay-plan.js';
 /** Why a line is not replayed. The texts are those of the report. */
 export const skipReasons = {
   cut: 'the last line of a file, which is cut',
-  broken: 'lines that are no JSON',
+  broken: 'lines that are no JSON, too long, or nested too deeply',
   other: 'lines that are no prediction',
   model: 'predictions of other models',
   version: 'predictions of other versions than the baseline',

@@ -126,7 +126,7 @@ function tabulateConfusion({ confusion = [] }: ReplayReport): readonly string[] 
 function tabulateExamples({ examples }: ReplayReport): readonly string[] {
   if (examples.length === 0) return [];
   const lines = examples.map((it) => [
-    `  ${it.prediction_id}`,
+    `  ${printable(it.prediction_id, maxCell)}`,
     withProbability(it.old, it.old_probability),
     '→',
     it.error === undefined ? withProbability(it.new, it.new_probability) : printable(it.error, maxCell),

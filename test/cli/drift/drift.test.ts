@@ -134,6 +134,26 @@ test('a log of several models needs the name of one, which need not be on this m
   expect(late.out).toContain('100 rows');
 });
 
+test('a feature that the log hides is not compared', async () => {
+  const text = { missing: 0, counts: { north: 500, south: 500 } };
+  await writeFile(
+    at('both.json'),
+    JSON.stringify({
+      rows: 1_000,
+      features: { x: { missing: 0, sample: [...Array(200).keys()] }, region: text },
+    }),
+  );
+  const log = Array.from({ length: 200 }, (_unused, k) =>
+    lineOf(k, (k * 37) % 200, 'hmac-sha256:00', { redacted: ['region'] }),
+  ).join('');
+  await writeFile(at('hidden.ndjson'), log);
+  const { code, out, err } = await run('drift', at('hidden.ndjson'), '--reference', at('both.json'));
+  expect(err).toBe('sardonyx: region cannot be compared: the log omits, hashes or masks it\n');
+  expect(out).toMatch(/no drift: 200 rows\n$/);
+  expect(out).not.toContain('region');
+  expect(code).toBe(0);
+});
+
 test('a version with a reference needs no file', async () => {
   await writeFile(
     at('train.ndjson'),
@@ -181,6 +201,8 @@ test.each([
   [['drift'], 2, 'the log is missing'],
   [['drift', 'x'], 2, '--reference or --model is missing'],
   [['drift', 'x', '--reference', 'y', '--threshold', '2'], 2, '--threshold must be a number from 0 to 1'],
+  [['drift', 'x', '--reference', 'y', '--threshold', '0x1'], 2, '--threshold must be a number from 0 to 1'],
+  [['drift', 'x', '--reference', tmpdir()], 1, 'is no regular file'],
   [['drift', 'x', '--reference', join(tmpdir(), 'no-such-reference')], 1, 'is not there'],
   [['drift', 'no-such-log', '--model', 'double@1'], 1, 'has no reference.json'],
   [['profile'], 2, 'the file is missing'],

@@ -125,6 +125,28 @@ describe('sardonyx replay', () => {
     expect(await report('--since', '2026-11-28', '--until', '2026-11-29')).toMatchObject({ rows: 4 });
   });
 
+  test('counts lines that are hostile as broken, and shows nothing raw on a terminal', async () => {
+    const [line = ''] = lines;
+    const path = save(
+      'hostile.ndjson',
+      [
+        change(line, { prediction_id: '\u001b]0;title\u0007\n\u001b[31m', prediction: 7 }),
+        line.replace(/"age":\d+/, `"age":${'['.repeat(20_000)}${']'.repeat(20_000)}`),
+        '\0'.repeat(5_000_000),
+        line.replace(/"latency_ms":[\d.]+/, '"latency_ms":1e400'),
+        line,
+      ].join('\n'),
+    );
+    const { out, err } = await judge(path);
+    expect(err).toBe('');
+    expect(out).toContain('\\u001b]0;title\\u0007\\u000a');
+    expect(out).not.toContain('\u001b');
+    expect(JSON.parse((await judge(path, '--json')).out)).toMatchObject({
+      rows: 2,
+      skipped: { broken: 2, other: 1 },
+    });
+  });
+
   test('reads standard input, and writes the report to a file beside the table', async () => {
     const report = join(folder, 'report.json');
     const argv = ['-', '--model', model, '--candidate', newer, '--out', report];
