@@ -11,15 +11,14 @@ export interface Collector {
 
 /** The answers after which OTLP lets a client send the same spans again. */
 const passingStatuses = [429, 502, 503, 504];
-const maxAnswerLength = 65_536;
+const maxAnswerBytes = 65_536;
 
-/** A collector that speaks OTLP/HTTP with JSON. The endpoint is its base: `/v1/traces` is added. */
+/** A collector that speaks OTLP/HTTP with JSON. */
 export function createCollector(
-  endpoint: string,
+  url: URL,
   headers: Readonly<Record<string, string>>,
   timeoutMs: number,
 ): Collector {
-  const url = `${endpoint.replace(/\/+$/, '')}/v1/traces`;
   return {
     async send(body) {
       try {
@@ -38,7 +37,7 @@ export function createCollector(
           const retryAfterMs = Number.isFinite(seconds) ? 1_000 * seconds : undefined;
           return { problem: `it answered ${answer.status}`, isPassing, retryAfterMs };
         }
-        return { rejected: readRejected(await answer.text()) };
+        return { rejected: readRejected(await readBounded(answer)) };
       } catch (error) {
         const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
         return { problem: messageOf(cause), isPassing: true };
@@ -47,9 +46,21 @@ export function createCollector(
   };
 }
 
+/** The text of an answer; empty if it is too long. */
+async function readBounded({ body }: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of (body ?? []) as AsyncIterable<Uint8Array>) {
+    length += piece.length;
+    // The end of the loop cancels the rest.
+    if (length > maxAnswerBytes) return '';
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
+}
+
 /** The spans that the collector did not take, of `ExportTraceServiceResponse`. An answer of another form counts as 0. */
 function readRejected(text: string): number {
-  if (text.length > maxAnswerLength) return 0;
   try {
     const { partialSuccess } = JSON.parse(text) as { partialSuccess?: { rejectedSpans?: unknown } };
     const rejected = Number(partialSuccess?.rejectedSpans ?? 0);

@@ -8,6 +8,7 @@ import { hideKeys } from '../text/describe-value.js';
 import { serverVersion } from '../version.js';
 import { traceChunks } from './chunk-spans.js';
 import { createCollector } from './collector.js';
+import { readEndpoint } from './endpoint.js';
 import { createExporter, type ExporterEvents } from './exporter.js';
 import { readHeaderList } from './header-list.js';
 import { recordPrediction } from './prediction-spans.js';
@@ -59,11 +60,13 @@ export default fp<TracingConfig>(
       throw new ConfigError([
         'OTEL_EXPORTER_OTLP_HEADERS: takes name=value pairs, percent-encoded, separated by commas',
       ]);
+    const url = readEndpoint(endpoint);
+    if (typeof url === 'string') throw new ConfigError([`OTEL_EXPORTER_OTLP_ENDPOINT: ${url}`]);
     const ratio = Number(config.OTEL_TRACES_SAMPLER_ARG ?? 1);
     const sampler = createSampler(config.OTEL_TRACES_SAMPLER as SamplerName, ratio);
     const resource = { 'service.name': config.OTEL_SERVICE_NAME, 'service.version': serverVersion };
     const exporter = createExporter(
-      createCollector(endpoint, headers, sendTimeoutMs),
+      createCollector(url, headers, sendTimeoutMs),
       { ...resource, 'process.pid': process.pid },
       createEvents(),
     );
@@ -97,6 +100,7 @@ export default fp<TracingConfig>(
             'http.response.status_code': status,
             ...(status >= 500 && { 'error.type': String(status) }),
             'sardonyx.request_id': request.id,
+            ...(request.prediction && { 'sardonyx.prediction_id': request.prediction.predictionId }),
           },
         });
       }
@@ -108,10 +112,13 @@ export default fp<TracingConfig>(
     });
     app.addHook('onClose', () => exporter.close(closeTimeoutMs));
 
-    function beginTrace({ headers }: FastifyRequest): Trace {
+    function beginTrace({ headers, routeOptions }: FastifyRequest): Trace {
       const parent = readTraceParent(headers['traceparent']);
       const traceId = parent?.traceId ?? createTraceId();
-      const span = { traceId, spanId: createSpanId(), isSampled: sampler(traceId, parent?.isSampled) };
+      // Probes and scrapes come every few seconds, and would fill the collector.
+      const isWanted = parent !== undefined || !isProbe(routeOptions.url);
+      const isSampled = isWanted && sampler(traceId, parent?.isSampled);
+      const span = { traceId, spanId: createSpanId(), isSampled };
       return {
         ...span,
         parentId: parent?.spanId,
@@ -144,3 +151,7 @@ export default fp<TracingConfig>(
   },
   { name: 'tracing', fastify: '5.x', dependencies: ['metrics'] },
 );
+
+function isProbe(route: string | undefined): boolean {
+  return route === '/metrics' || route === '/health' || route?.startsWith('/health/') === true;
+}

@@ -18,7 +18,7 @@ describe('with a collector', () => {
       OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20secret',
       OTEL_SERVICE_NAME: 'loans',
     });
-    const { status } = await server.post('/predict', loan, { ...caller, 'x-request-id': 'mine' });
+    const { status, body } = await server.post('/predict', loan, { ...caller, 'x-request-id': 'mine' });
     expect(status).toBe(200);
     await vi.waitUntil(() => collector.spans.some(({ kind }) => kind === 2), { timeout: 10_000 });
     expect(collector.requests[0]).toMatchObject({
@@ -39,6 +39,7 @@ describe('with a collector', () => {
         'url.path': '/predict',
         'http.response.status_code': '200',
         'sardonyx.request_id': 'mine',
+        'sardonyx.prediction_id': body.prediction_id,
       },
       status: {},
     });
@@ -53,6 +54,32 @@ describe('with a collector', () => {
     }
     expect(Math.abs(request.endMs - Date.now())).toBeLessThan(60_000);
     expect(new Set(spans.map(({ spanId }) => spanId)).size).toBe(spans.length);
+  });
+
+  test('probes and scrapes are recorded only with the trace of a caller', async () => {
+    await using collector = await startCollector();
+    await using server = await buildTestApp({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+    for (const path of ['/health', '/health/live', '/health/ready', '/metrics']) await server.get(path);
+    await server.get('/health/live', caller);
+    await server.get('/models');
+    await vi.waitUntil(() => collector.spans.length > 0, { timeout: 10_000 });
+    expect(collector.spans.map(({ name }) => name)).toEqual(['GET /health/live', 'GET /models']);
+  });
+
+  test.each([
+    ['http://user:hush@127.0.0.1:4318', 'must have no user and password'],
+    ['http://127.0.0.1:4318/?token=hush', 'must end with a path'],
+    ['http://127.0.0.1:4318/#hush', 'must end with a path'],
+    ['http://127.0.0.1:99999/hush', 'is no address'],
+    ['http://[::1/hush', 'is no address'],
+  ])('the address %s is refused, and not quoted', async (address, reason) => {
+    const start = buildTestApp({ OTEL_EXPORTER_OTLP_ENDPOINT: address });
+    const message = await start.then(
+      () => 'started',
+      (error: Error) => error.message,
+    );
+    expect(message).toContain(`OTEL_EXPORTER_OTLP_ENDPOINT: ${reason}`);
+    expect(message).not.toContain('hush');
   });
 
   test('a row of the cache has a lookup instead of a run, and a fault of the server is an error', async () => {

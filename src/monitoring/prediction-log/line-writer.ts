@@ -78,10 +78,11 @@ export function createLineWriter(
     const layout = layoutOf(event.manifest);
     let line = `{"time":"${toTime()}","request_id":${JSON.stringify(event.requestId)},"prediction_id":"${predictionId}"${layout.head}`;
     line += writeRequest(event, layout);
-    if (answer !== undefined) line += writeAnswer(answer, layout);
+    if (answer !== undefined) line += hideAnsweredKeys(writeAnswer(answer, layout));
     line += `,"latency_ms":${Math.round(event.latencyMs * 1_000) / 1_000}`;
     if (cache !== undefined) line += `,"cache":"${cache}"`;
     if (keyId !== undefined) line += toKeyMember(keyId);
+    if (event.trace?.isSampled) line += `,"trace_id":"${event.trace.traceId}"`;
     if (status === 'ok' && source === 'online') return line + usualEnd;
     return `${line},"status":"${status}","source":"${source}"}\n`;
   };
@@ -116,6 +117,11 @@ function writeRequest({ row, body, status }: PredictionEvent, { isTensor, reques
   const members = row === undefined ? request.writeRefused(body) : request.writeRow(row);
   if (members.length > maxPartCharacters) return `,"request_characters":${members.length}`;
   return row === undefined && members === '' ? '' : `,"request":{${members}}${request.redactedJson}`;
+}
+
+/** A class may be a text that the client sent by mistake. */
+function hideAnsweredKeys(json: string): string {
+  return json.includes('sdx_') ? json.replace(/sdx_[\w-]*/g, 'sdx_…') : json;
 }
 
 function writeAnswer(answer: Answer, { isTensor }: Layout): string {

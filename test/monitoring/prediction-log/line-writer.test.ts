@@ -90,6 +90,15 @@ describe('a line of the prediction log', () => {
     expect(accepted.request['region "x"']).not.toContain('aaaa');
     const plain = write({ row: { age: 1, 'region "x"': '50 % off', owner: null } });
     expect(plain.request['region "x"']).toBe('50 % off');
+    const value = { prediction: key };
+    const answered = write({ answer: { value, fieldsJson: `"prediction":"${key}"` } });
+    expect(answered.prediction).toBe('sdx_…');
+  });
+
+  test('has the id of a trace that is recorded', () => {
+    const trace = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', isSampled: true };
+    expect(write({ trace: trace as never }).trace_id).toBe(trace.traceId);
+    expect(write({ trace: { ...trace, isSampled: false } as never })).not.toHaveProperty('trace_id');
   });
 
   test('leaves out, hashes and masks features by their names, with or without that of the model', () => {
