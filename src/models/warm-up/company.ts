@@ -31,6 +31,11 @@ export const maxRounding = 1e-5;
 const maxRounding16 = 1e-2;
 /** The scale of a column is at least this share of the largest value of the output. */
 const minScale = 1e-6;
+/**
+ * The same for outputs that add up to 1. A small probability is as exact as the largest one: the exponents that it is
+ * made of are rounded together.
+ */
+const minDistributionScale = 0.1;
 
 /**
  * Checks whether a row's answer depends on the other rows of its run. Runs two samples together, then `maxRows`, each
@@ -98,6 +103,7 @@ function createJudge(
   const answers = alone.map(toComparable);
   const [first] = alone;
   const size = first?.data.length ?? 0;
+  const least = answers.every(isDistribution) ? minDistributionScale : minScale;
   const maxExplained = first?.type === 'float16' ? maxRounding16 : maxRounding;
   return (numbers, together, rows) => {
     if (together.data.length !== size * rows) return Number.POSITIVE_INFINITY;
@@ -111,6 +117,7 @@ function createJudge(
     const scales = scalesOf(
       [...new Set(numbers)].map((k) => answers[k] ?? []),
       size,
+      least,
     );
     let worst = 0;
     for (const [row, number] of numbers.entries()) {
@@ -136,7 +143,18 @@ function toComparable({ data, type }: Tensor): ArrayLike<number | bigint | strin
   return Array.from(data as ArrayLike<number | bigint>, BigInt);
 }
 
-function scalesOf(answers: readonly ArrayLike<number | bigint | string>[], size: number): Float64Array {
+/** Whether these are the probabilities of one row. */
+function isDistribution(answer: ArrayLike<number | bigint | string>): boolean {
+  const values = Array.from(answer);
+  if (values.length < 2 || !values.every((it) => typeof it === 'number' && it >= 0 && it <= 1)) return false;
+  return Math.abs(values.reduce((sum: number, it) => sum + Number(it), 0) - 1) < 1e-3;
+}
+
+function scalesOf(
+  answers: readonly ArrayLike<number | bigint | string>[],
+  size: number,
+  least: number,
+): Float64Array {
   const scales = new Float64Array(size);
   let largest = 0;
   for (const answer of answers) {
@@ -147,5 +165,5 @@ function scalesOf(answers: readonly ArrayLike<number | bigint | string>[], size:
       largest = Math.max(largest, magnitude);
     }
   }
-  return scales.map((scale) => Math.max(scale, largest * minScale));
+  return scales.map((scale) => Math.max(scale, largest * least));
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { type Company, findCompanyFault } from '../../../src/models/warm-up/company.js';
 import { answerBody, loadOne, refusalOf } from '../../helpers/one-version.js';
 import { initializer, int, model, node, tensorValue } from '../../helpers/onnx.js';
 import {
@@ -60,6 +61,34 @@ describe('rows that do not depend on each other', () => {
     using version = await loadOne({ ...regression, features: numbers('abcd') }, network(4, 256));
     expect(version.loaded.loadStats).toMatchObject({ batchRows: 256 });
     expect(version.loaded.loadStats.batchReason).toBe(undefined);
+  });
+});
+
+describe('probabilities of a run', () => {
+  const tensorOf = (values: readonly number[]) =>
+    ({ type: 'float32', dims: [values.length / 2, 2], data: Float32Array.from(values) }) as const;
+  const alone = [
+    [1e-5, 0.99999],
+    [2e-5, 0.99998],
+  ];
+  const companyOf = (offset: number): Company => ({
+    alone: alone.map((it) => ({ p: tensorOf(it) })),
+    maxRows: 4,
+    run: async (samples) => ({
+      p: tensorOf(samples.flatMap((k) => [(alone[k]?.[0] ?? 0) + offset, alone[k]?.[1] ?? 0])),
+    }),
+    rowsOf: (samples) => samples,
+    ordinary: 2,
+    isCut: false,
+  });
+
+  test('may differ by the rounding of all of them, which is much for a small one', async () => {
+    // 0.3 % of the smallest probability, half of the last digit of the largest.
+    expect(await findCompanyFault(companyOf(3e-8))).toBe(undefined);
+  });
+
+  test('may not differ by more', async () => {
+    expect(await findCompanyFault(companyOf(1e-5))).toMatchObject({ output: 'p' });
   });
 });
 
