@@ -73,6 +73,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/manifest',
     'models/proposal',
     'models/registry',
+    'monitoring/drift',
     'prediction-event',
     'predictor',
     'process',

@@ -3,10 +3,13 @@ import { messageOf } from '../errors.js';
 import type { Feature } from '../models/manifest/manifest.js';
 import type { Proposal } from '../models/proposal/propose-manifest.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
+import { describeReference } from './add-reference.js';
 import { printable, quoteForShell, toTable } from './terminal/terminal-text.js';
 
 export interface AdditionPlace {
   readonly root: string;
+  /** The versions that the model has already, the oldest first. */
+  readonly existing: readonly string[];
   readonly port: string;
   /** Whether the shown commands need --models. */
   readonly hasModelsOption: boolean;
@@ -24,6 +27,8 @@ export async function describeAddition(
 ): Promise<string> {
   const { manifest, loadStats, task } = loaded;
   const trial = await tryExample(loaded);
+  const earlier = place.existing.map((it) => join(place.root, loaded.name, it));
+  const reference = describeReference(loaded, earlier);
   const proof = `loads in ${loadStats.loadMs.toFixed(0)} ms${Number.isFinite(loadStats.runMs) ? `, a run takes ${(loadStats.runMs * 1_000).toFixed(0)} µs` : ''}${loadStats.goldenRows > 0 ? `, ${loadStats.goldenRows} golden rows pass` : ''}`;
   const facts = [
     ['folder', join(place.root, loaded.name, loaded.version)],
@@ -33,10 +38,13 @@ export async function describeAddition(
     ],
     ...(manifest.features === undefined ? [] : [['features', describeFeatures(manifest.features)]]),
     ...(manifest.output === undefined ? [] : [['output', JSON.stringify(manifest.output)]]),
+    ...(reference.fact === undefined ? [] : [['reference', reference.fact]]),
     ['proof', proof],
     ['executor', `${loaded.executorKind} (${loadStats.executorReason})`],
   ];
-  const notes = [...proposal.notes, ...loadStats.notes, ...trial.doubts].map((note) => `note: ${note}`);
+  const notes = [...proposal.notes, ...loadStats.notes, ...reference.notes, ...trial.doubts].map(
+    (note) => `note: ${note}`,
+  );
   const sections = [
     `Added ${loaded.name} ${loaded.version}`,
     toTable(facts.map((row) => row.map((cell) => printable(cell)))),

@@ -40,6 +40,7 @@ export function summarizeStart(
     ...(role === 'worker'
       ? ['  It runs batch jobs, and answers no predictions.', `  Metrics  ${url}/metrics`]
       : []),
+    ...(role === 'server' && config.CONSOLE === 'on' ? [`  Page     ${url}/`] : []),
     ...(role === 'server' && config.DOCS === 'on' ? [`  Manual   ${url}/docs`] : []),
     ...(role === 'server' ? firstRequest(app, url) : []),
   ];

@@ -158,6 +158,21 @@ describe('the proposed manifest', () => {
     expect((await add(models.binaryClassifier(), '--classes', 'a,b,c')).err).toContain('2 classes');
   });
 
+  it('says what its reference describes, and that a version after one with a reference has none', async () => {
+    const file = join(cli.path, 'reference.json');
+    const write = (rows: number) =>
+      writeFile(file, JSON.stringify({ rows, features: { f0: { missing: 0, sample: [1, 2, 3] } } }));
+    const options = ['--features', 'f0,f1', '--reference', file];
+    await write(4_000);
+    const first = await add(models.linearRegression([2, 3]), '--version', '1', ...options);
+    expect(first.out).toMatch(/reference +4,000 rows, 1 column\n/);
+    await write(3);
+    const few = await add(models.linearRegression([2, 3]), '--version', '2', ...options);
+    expect(few.out).toContain('note: the reference describes only 3 rows');
+    const none = await add(models.linearRegression([2, 3]), '--version', '3', '--features', 'f0,f1');
+    expect(none.out).toMatch(/note: .*m\/2 has a reference.json, and 3 has none: drift is not detected/);
+  });
+
   it('has examples and nullable features from the golden rows, which must pass', async () => {
     const golden = {
       instances: [

@@ -37,7 +37,9 @@ describe.skipIf(noCertificates)(`a server with a certificate${noCertificates ?? 
     const { status, text } = await askHttps(`${server.url}/predict`, { ca: first.cert, body: { x: 21 } });
     expect([status, JSON.parse(text).prediction]).toEqual([200, 42]);
     expect(server.stdout.join('\n')).toContain(`"msg":"listening at ${server.url}"`);
-    await expect.poll(() => server.stderr.join('\n')).toContain(`Manual   ${server.url}/docs`);
+    await expect
+      .poll(() => server.stderr.join('\n'))
+      .toContain(`Page     ${server.url}/\n  Manual   ${server.url}/docs`);
     expect(server.stderr.join('\n')).toContain(`curl ${server.url}/predict`);
     expect(server.stdout.find((line) => line.includes('certificate in use'))).toContain('CN=first');
   });

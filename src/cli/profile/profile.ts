@@ -35,6 +35,8 @@ The exit code is 1 if no row could be used.
     const root = args.text('models') ?? context.env['MODELS_DIR'] ?? 'models';
     const model = args.text('model');
     const plan = readSource(args);
+    if (args.text('out') !== undefined && args.text('out') === plan.source)
+      throw new UsageError('--out is the file of the training data: name another one');
     if (model === undefined) throw new UsageError(`--model is missing${await nameModels(root)}`);
     const target = readTarget(model);
     // Not imported above: other commands would load the Parquet packages.
@@ -53,17 +55,23 @@ The exit code is 1 if no row could be used.
       return 1;
     }
     const out = args.text('out');
+    if (rows < fewRows)
+      context.stderr.write(
+        `sardonyx: a reference of so few rows finds hardly any drift: profile at least ${fewRows}\n`,
+      );
     const text = `${JSON.stringify(reference)}\n`;
     if (out === undefined) context.stdout.write(text);
     else {
       await writeFile(out, text);
       context.stderr.write(
-        `sardonyx: ${out} describes ${rows} rows: add the model with it, as a new version: --reference ${out}\n`,
+        `sardonyx: ${out} describes ${rows} ${rows === 1 ? 'row' : 'rows'}: add the model with it, as a new version: --reference ${out}\n`,
       );
     }
     return 0;
   },
 };
+
+const fewRows = 100;
 
 /** What a run over the rows of a file needs beside them. */
 const unused = {

@@ -206,6 +206,7 @@ test.each([
   [['drift', 'x', '--reference', join(tmpdir(), 'no-such-reference')], 1, 'is not there'],
   [['drift', 'no-such-log', '--model', 'double@1'], 1, 'has no reference.json'],
   [['profile'], 2, 'the file is missing'],
+  [['profile', 'x.csv', '--model', 'double', '--out', 'x.csv'], 2, '--out is the file of the training data'],
   [['profile', 'x.csv'], 2, '--model is missing: name one of double'],
   [['profile', 'x.txt', '--model', 'double'], 2, 'the format of x.txt is unknown'],
   [['profile', 'no-such.csv', '--model', 'double'], 1, 'no-such.csv'],
