@@ -12,16 +12,17 @@ export const driftVariables = {
     minimum: 200,
     maximum: 100_000,
     default: 10_000,
-    description: 'The number of recent rows that are kept of each version with a reference.',
+    description:
+      'The most recent rows that are kept of each version with a reference. Each quarter of DRIFT_WINDOW_SECONDS keeps at most a quarter of them.',
   }),
   DRIFT_WINDOW_SECONDS: Type.Integer({
     minimum: 60,
     maximum: 31_536_000,
     default: 86_400,
-    description: 'The time from which these rows are drawn. A part of the oldest quarter may have left.',
+    description: 'How far back the rows go. A part of the oldest quarter may have left.',
   }),
   DRIFT_THRESHOLD: ReadText('a number from 0 to 1', readShare, {
     default: '0.05',
-    description: 'The p-value, adjusted for the number of columns, below which a column has drifted.',
+    description: 'The p-value, corrected for the number of columns, below which a column has drifted.',
   }),
 };
