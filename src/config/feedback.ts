@@ -15,7 +15,7 @@ export const feedbackVariables = {
     maximum: 100_000_000,
     default: 100_000,
     description:
-      'The maximum number of predictions that wait for feedback: in each process, at about 95 bytes each, or with REDIS_URL in Redis. The oldest is dropped first. A prediction with more than 4 probabilities or numbers takes the place of several.',
+      'The maximum number of predictions that wait for feedback: in each process, at about 95 bytes each, or with REDIS_URL in Redis, at about 200 bytes each. The oldest is dropped first. A prediction with more than 4 probabilities or numbers takes the place of several.',
   }),
   FEEDBACK_BATCHES: Type.Union([Type.Literal('on'), Type.Literal('off')], {
     default: 'off',
