@@ -24,20 +24,21 @@ test.skipIf(findOnPath(['curl']) === undefined)(
     const { port } = server.app.server.address() as AddressInfo;
     const run = async (command: string) => {
       const { stdout } = await promisify(execFile)('sh', ['-c', command.replaceAll(':8000', `:${port}`)]);
-      return JSON.parse(stdout);
+      return stdout;
     };
-    const [first, second, third, command, ...others] = blocks('sh');
+    const [first, second, third, table, command, ...others] = blocks('sh');
     expect([command?.startsWith('npx sardonyx batch'), others]).toEqual([true, []]);
     const shown = JSON.parse(blocks('json')[0] as string);
     delete shown.results[0].prediction_id;
-    expect(await run(`${first}`)).toMatchObject(shown);
+    expect(JSON.parse(await run(`${first}`))).toMatchObject(shown);
     for (const other of [second, third]) {
-      expect(await run(`${other}`)).toMatchObject({
+      expect(JSON.parse(await run(`${other}`))).toMatchObject({
         model: 'credit-risk',
         completed_instances: 2,
         failed_instances: 0,
       });
     }
+    expect(await run(`${table}`)).toMatch(/^index,prediction,.*\n0,1,.*\n1,0,.*\n$/);
   },
 );
 
@@ -45,7 +46,7 @@ test('the command of docs/batch.md writes the file that it names', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sardonyx-docs-'));
   try {
     await writeFile(join(folder, 'loans.csv'), 'id,age,income,credit_score\na7,42,51234.5,688\n');
-    const [, command = ''] = /^npx sardonyx (.*)$/m.exec(blocks('sh')[3] ?? '') ?? [];
+    const [, command = ''] = /^npx sardonyx (.*)$/m.exec(blocks('sh')[4] ?? '') ?? [];
     const argv = [resolve('dist/cli.js'), ...command.split(' '), '--models', resolve('models')];
     await promisify(execFile)(process.execPath, argv, { cwd: folder });
     const file = await asyncBufferFromFile(join(folder, 'scores.parquet'));
