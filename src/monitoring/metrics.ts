@@ -5,6 +5,7 @@ import {
   Registry as PromRegistry,
 } from 'prom-client';
 import { createHistogram, type Exemplar, type Histogram } from './histogram.js';
+import { createSourceGuard, type OnSourceFailure } from './source-guard.js';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -32,8 +33,8 @@ export interface Metrics {
   /** A gauge that other code keeps, likewise. */
   gaugeOf(name: string, help: string, read: () => number): void;
   histogram(name: string, help: string, bounds: readonly number[]): Family<Histogram>;
-  /** `update` runs before each scrape; it must not reject, and must end soon. */
-  beforeScrape(update: () => Promise<void>): void;
+  /** `update` runs before each scrape, and must end soon. If it rejects, the scrape goes on without it. */
+  beforeScrape(source: string, update: () => Promise<void>): void;
   /** The series of this process alone, in the text format of Prometheus. */
   text(): Promise<string>;
   /** All series as plain values, for another process to add up. */
@@ -51,10 +52,17 @@ interface Sample {
   readonly exemplar?: object | undefined;
 }
 
+interface MetricsOptions {
+  /** Whether it has the metrics of Node.js too. The default is true. */
+  readonly includesProcess?: boolean;
+  readonly onFailure?: OnSourceFailure;
+}
+
 /** Counts in plain numbers; prom-client turns them into text at each scrape. Beside exposition.ts, the one file that imports prom-client. */
-export function createMetrics({ includesProcess = true } = {}): Metrics {
+export function createMetrics({ includesProcess = true, onFailure }: MetricsOptions = {}): Metrics {
   const registry = new PromRegistry();
-  const updates: (() => Promise<void>)[] = [];
+  const guard = createSourceGuard(onFailure);
+  const updates: (() => Promise<unknown>)[] = [];
   const update = () => Promise.all(updates.map((it) => it()));
   const gauges = new Map<string, Family<Gauge>>();
   if (includesProcess) collectDefaultMetrics({ register: registry });
@@ -79,7 +87,9 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
         help,
         type,
         aggregator,
-        values: [...all.values()].flatMap(({ labels, it }) => toSamples(it, labels)),
+        values:
+          (await guard(name, () => [...all.values()].flatMap(({ labels, it }) => toSamples(it, labels)))) ??
+          [],
       }),
       reset: () => all.clear(),
     };
@@ -123,7 +133,7 @@ export function createMetrics({ includesProcess = true } = {}): Metrics {
         () => createHistogram(bounds),
         (it, labels) => toBuckets(name, bounds, it, labels),
       ),
-    beforeScrape: (it) => void updates.push(it),
+    beforeScrape: (source, it) => void updates.push(() => guard(source, it)),
     async text() {
       await update();
       return registry.metrics();

@@ -20,7 +20,9 @@ declare module 'fastify' {
 /** The metrics of this server. Times each route that is registered later. */
 export default fp(
   async function metricsPlugin(app) {
-    const metrics = createMetrics();
+    const metrics = createMetrics({
+      onFailure: (err, source) => app.log.error({ err, source }, 'metrics are incomplete: a source failed'),
+    });
     addProcessMetrics(metrics, countLostLines);
     const timerOf = createHttpMetrics(metrics);
     app.decorate('metrics', metrics);

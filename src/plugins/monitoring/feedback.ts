@@ -59,7 +59,7 @@ export default fp<FeedbackConfig>(
     );
     if (store.isShared || !config.isWorker) {
       const show = createQualityGauges(app.metrics);
-      app.metrics.beforeScrape(async () => show((await store.sums()) ?? []));
+      app.metrics.beforeScrape('feedback', async () => show((await store.sums()) ?? []));
     }
     app.addHook('onClose', () => store.close());
   },
