@@ -20,6 +20,7 @@ const Classification = {
       recall: Ratio('Null if the class never happened'),
       f1: Type.Number(),
     }),
+    { description: 'If the classes of the version are not known, those beyond 1,000 are one: `(other)`' },
   ),
   brier_score: Ratio('The mean squared error of the probabilities; null without probabilities'),
   calibration: Type.Union([

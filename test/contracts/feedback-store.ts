@@ -127,6 +127,86 @@ export function describeFeedbackStore(
     });
   });
 
+  test('an actual number too far from the prediction is refused, and the sums stay finite', async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const events = [0, 1, 2].map(() => predictionEvent({ kind: 'numbers' }, { prediction: 3 }));
+    for (const event of events) store.keep(event);
+    const [a = '', b = '', c = ''] = events.map(({ predictionId }) => predictionId);
+    for (const actual of [1e200, -1e308, 1.1e100])
+      expect(await joinOne(store, a, actual), String(actual)).toEqual({
+        result: 'invalid',
+        model: 'm',
+        reason: 'must differ from the prediction by at most 1e+100',
+      });
+    // Nothing was recorded by the refused ones.
+    expect(await joinOne(store, a, 4)).toMatchObject({ result: 'recorded' });
+    expect((await store.sums())?.[0]?.cells).toEqual({ n: 1, abs0: 1, sq0: 1, err0: -1 });
+    for (const id of [b, c]) expect(await joinOne(store, id, -9e99)).toMatchObject({ result: 'recorded' });
+    const [sums] = (await store.sums()) ?? [];
+    expect(sums?.cells['sq0']).toBeGreaterThan(1e200);
+    expect(Object.values(sums?.cells ?? {}).every(Number.isFinite)).toBe(true);
+    const names: OutcomeShape = { kind: 'numbers', names: ['x', 'y'] };
+    const named = predictionEvent(names, { prediction: { x: 1, y: 2 } });
+    store.keep(named);
+    expect(await joinOne(store, named.predictionId, { x: 1, y: 1e180 })).toMatchObject({ result: 'invalid' });
+  });
+
+  test('a class that no version declares is a short text or a finite number', async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const text = predictionEvent({ kind: 'classes' }, { prediction: 'a' });
+    const number = predictionEvent({ kind: 'classes', classes: undefined }, { prediction: 1 });
+    for (const event of [text, number]) store.keep(event);
+    expect(await joinOne(store, text.predictionId, 'x'.repeat(1_000_000))).toMatchObject({
+      result: 'invalid',
+      reason: 'must have at most 256 characters, got 1000000',
+    });
+    expect(await joinOne(store, text.predictionId, 'x'.repeat(257))).toMatchObject({ result: 'invalid' });
+    expect(await joinOne(store, text.predictionId, '\ud800'.repeat(256))).toMatchObject({
+      result: 'recorded',
+    });
+    expect(await joinOne(store, number.predictionId, Number.POSITIVE_INFINITY)).toMatchObject({
+      result: 'invalid',
+      reason: 'must be a finite number',
+    });
+  });
+
+  test('classes that no version declares are counted singly up to a limit, and the accuracy is exact', async () => {
+    await using opened = await open({ maxPredictions: 4_000 });
+    const { store } = opened;
+    const shape: OutcomeShape = { kind: 'classes' };
+    const send = async (pairs: readonly (readonly [predicted: string, actual: string])[]) => {
+      const items = pairs.map(([prediction, actual]) => {
+        const event = predictionEvent(shape, { prediction });
+        store.keep(event);
+        return { predictionId: event.predictionId, actual };
+      });
+      const results = await store.join(items, undefined);
+      expect(results.filter(({ result }) => result === 'recorded')).toHaveLength(pairs.length);
+    };
+    // Clients name 1,000 classes that the model never predicts.
+    await send(Array.from({ length: 1_000 }, (_, k) => ['known', `wrong ${k}`]));
+    // The model predicts 1,200 others, and is right with all but 300.
+    await send(Array.from({ length: 1_200 }, (_, k) => [`class ${k}`, k < 300 ? 'known' : `class ${k}`]));
+    const [sums] = (await store.sums()) ?? [];
+    expect(Object.keys(sums?.cells ?? {}).length).toBeLessThanOrEqual(1 + 3 * 1_001);
+    const quality = toQuality(shape, sums?.cells ?? {});
+    if (!('classes' in quality)) throw new Error('no classification');
+    expect([quality.feedback, quality.accuracy]).toEqual([2_200, 900 / 2_200]);
+    expect(quality.classes.length).toBeLessThanOrEqual(1_001);
+    const total = (name: 'actual' | 'predicted') => quality.classes.reduce((sum, it) => sum + it[name], 0);
+    expect([total('actual'), total('predicted')]).toEqual([2_200, 2_200]);
+    expect(quality.classes.find((it) => it.class === 'known')).toMatchObject({
+      predicted: 1_000,
+      actual: 300,
+    });
+    expect(quality.classes.find((it) => it.class === '(other)')?.actual).toBeGreaterThan(500);
+    // Half of the room is left to the classes that the model predicts.
+    const own = quality.classes.filter((it) => String(it.class).startsWith('class'));
+    expect(own.length).toBeGreaterThanOrEqual(499);
+  });
+
   test('the last predictions are kept, up to the maximum', async () => {
     await using opened = await open({ maxPredictions: 32 });
     const { store } = opened;

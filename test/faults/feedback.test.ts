@@ -84,8 +84,33 @@ async function attack(server: ServerProcess): Promise<string> {
     12,
   );
   expect(await readMetric(server.url, 'feedback_total', 'result="recorded"')).toBe(ids.length);
+  await attackNumbers(server);
   const sent = Object.values(statuses).reduce((sum, it) => sum + it, 0);
   return `wrong counts 0 of ${ids.length} predictions after ${sent} requests`;
+}
+
+/** Numbers whose squares no sum can hold change no figure. */
+async function attackNumbers(server: ServerProcess): Promise<void> {
+  const reply = await fetch(`${server.url}/models/diabetes/versions/latest`);
+  const { example } = (await reply.json()) as { example: unknown };
+  const predicted = await inParallel(Array.from({ length: 20 }), 8, async () => {
+    return (await ask(server.url, 'diabetes', example)).body as { prediction: number; prediction_id: string };
+  });
+  const judge = async ({ prediction_id }: { prediction_id: string }, actual: number) => {
+    let status = 404;
+    const isKnown = async () => {
+      ({ status } = await post(server, { prediction_id, actual }));
+      return status !== 404;
+    };
+    await vi.waitUntil(isKnown, { timeout: 10_000 });
+    return status;
+  };
+  for (const it of predicted) {
+    for (const actual of [1e200, -1e200, Number.MAX_VALUE]) expect(await judge(it, actual)).toBe(400);
+    expect(await judge(it, it.prediction + 10)).toBe(200);
+  }
+  expect(await readMetric(server.url, 'model_rmse', 'model="diabetes"')).toBeCloseTo(10, 4);
+  expect(await readMetric(server.url, 'model_feedback_rows', 'model="diabetes"')).toBe(predicted.length);
 }
 
 fault('V07', 'feedback is judged singly and counted once, whatever comes with it', ({ server }) =>

@@ -34,7 +34,7 @@ export function createQualityGauges(metrics: Metrics): (all: readonly VersionCel
   };
   let shown: { readonly gauge: keyof typeof gauges; readonly labels: Labels }[] = [];
   const show = (gauge: keyof typeof gauges, labels: Labels, value: number | null) => {
-    if (value === null) return;
+    if (value === null || !Number.isFinite(value)) return;
     gauges[gauge].series(labels).set(value);
     shown.push({ gauge, labels });
   };

@@ -20,7 +20,7 @@ export function createMemoryFeedback(options: FeedbackOptions): FeedbackStore {
     if (kept === undefined || kept.keyId !== keyId || now() - kept.at >= windowSeconds)
       return { result: 'unknown' };
     const { model } = kept;
-    const read = readActual(kept.shape, kept.predicted, actual);
+    const read = readActual(kept.shape, kept, actual);
     if (typeof read === 'string') return { result: 'invalid', model, reason: read };
     const text = toActualText(read);
     const before = recorded.get(slot);

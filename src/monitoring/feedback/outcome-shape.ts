@@ -1,4 +1,4 @@
-import type { AnswerShape, Prediction, Scalar } from '../../models/tasks/task.js';
+import type { AnswerShape, Scalar } from '../../models/tasks/task.js';
 import { describeValue } from '../../text/describe-value.js';
 
 /** What a version predicts, and so what may have happened. It holds no reference to the version. */
@@ -19,6 +19,11 @@ export type Actual =
   | { readonly kind: 'class'; readonly value: Scalar }
   | { readonly kind: 'numbers'; readonly values: readonly number[] };
 
+/** Of a text, if the version does not declare its classes. */
+export const maxClassLength = 256;
+/** Between a predicted and an actual number: the square of a larger one would make the sums infinite. */
+const maxError = 1e100;
+
 export function toOutcomeShape(
   task: 'classification' | 'regression',
   shape: Pick<AnswerShape, 'classes' | 'names'> | undefined,
@@ -29,14 +34,12 @@ export function toOutcomeShape(
 }
 
 /** Checks what really happened. Returns the reason if it cannot be true of this version. */
-export function readActual(
-  shape: OutcomeShape,
-  predicted: Prediction['prediction'] | undefined,
-  actual: unknown,
-): Actual | string {
-  return shape.kind === 'classes'
-    ? readClass(shape.classes, predicted, actual)
-    : readNumbers(shape.names, actual);
+export function readActual(shape: OutcomeShape, outcome: Outcome, actual: unknown): Actual | string {
+  if (shape.kind === 'classes') return readClass(shape.classes, outcome.predicted, actual);
+  const read = readNumbers(shape.names, actual);
+  if (typeof read === 'string') return read;
+  const isNear = read.values.every((value, k) => Math.abs((outcome.values[k] as number) - value) <= maxError);
+  return isNear ? read : `must differ from the prediction by at most ${maxError}`;
 }
 
 /** Equal for two actuals if and only if they say the same. */
@@ -45,19 +48,25 @@ export function toActualText(actual: Actual): string {
 }
 
 function readClass(classes: readonly Scalar[] | undefined, predicted: unknown, actual: unknown) {
-  if (classes === undefined) {
-    if (typeof actual === typeof predicted) return { kind: 'class', value: actual as Scalar } as const;
-    return `must be a ${typeof predicted}, as the predictions of this version, got ${describeValue(actual)}`;
-  }
+  if (classes === undefined) return readOpenClass(predicted, actual);
   if (classes.includes(actual as Scalar)) return { kind: 'class', value: actual as Scalar } as const;
   const shown = classes.slice(0, 10).map((it) => JSON.stringify(it));
   const more = classes.length > 10 ? ', …' : '';
   return `must be one of ${shown.join(', ')}${more}, got ${describeValue(actual)}`;
 }
 
-function readNumbers(names: readonly string[] | undefined, actual: unknown): Actual | string {
+function readOpenClass(predicted: unknown, actual: unknown): Actual | string {
+  if (typeof actual !== typeof predicted)
+    return `must be a ${typeof predicted}, as the predictions of this version, got ${describeValue(actual)}`;
+  if (typeof actual === 'string' && actual.length > maxClassLength)
+    return `must have at most ${maxClassLength} characters, got ${actual.length}`;
+  if (typeof actual === 'number' && !isNumber(actual)) return 'must be a finite number';
+  return { kind: 'class', value: actual as Scalar };
+}
+
+function readNumbers(names: readonly string[] | undefined, actual: unknown) {
   if (names === undefined) {
-    if (isNumber(actual)) return { kind: 'numbers', values: [actual] };
+    if (isNumber(actual)) return { kind: 'numbers', values: [actual] } as const;
     return `must be a number, got ${describeValue(actual)}`;
   }
   const form = `must be an object with a number for each of ${names.slice(0, 10).join(', ')}`;
@@ -65,7 +74,7 @@ function readNumbers(names: readonly string[] | undefined, actual: unknown): Act
   const values = new Map(Object.entries(actual));
   if (values.size !== names.length) return form;
   const found = names.map((name) => values.get(name));
-  return found.every(isNumber) ? { kind: 'numbers', values: found } : form;
+  return found.every(isNumber) ? ({ kind: 'numbers', values: found } as const) : form;
 }
 
 /** JSON has no infinity, but 1e999 is read as one. */

@@ -2,7 +2,7 @@ import type { Prediction, Scalar } from '../../models/tasks/task.js';
 import type { PredictionEvent } from '../../prediction-event.js';
 import type { FeedbackOptions } from './feedback-store.js';
 import { KeptPredictions } from './kept-predictions.js';
-import type { Outcome, OutcomeShape } from './outcome-shape.js';
+import { maxClassLength, type Outcome, type OutcomeShape } from './outcome-shape.js';
 
 export interface KeptVersion {
   readonly model: string;
@@ -25,6 +25,9 @@ interface VersionEntry extends KeptVersion {
 /** Probabilities beyond this number of classes are not kept: there is no Brier score then. */
 const maxProbabilities = 256;
 const noVersion = -1;
+/** Of a version that does not declare its classes. Predictions with one more are dropped. */
+const maxLabels = 10_000;
+const noLabel = -1;
 
 /**
  * The last predictions that may get feedback: their numbers in `KeptPredictions`, and once for all of them the names of
@@ -32,7 +35,7 @@ const noVersion = -1;
  */
 export class PredictionRing {
   readonly kept: KeptPredictions;
-  readonly #options: Pick<FeedbackOptions, 'shapeOf'>;
+  readonly #options: Pick<FeedbackOptions, 'onDrop' | 'shapeOf'>;
   readonly #versions: VersionEntry[] = [];
   /** By manifest, which is one object for each load of a version. */
   readonly #positions = new WeakMap<object, number>();
@@ -41,7 +44,7 @@ export class PredictionRing {
 
   constructor(
     capacity: number,
-    options: Pick<FeedbackOptions, 'shapeOf'>,
+    options: Pick<FeedbackOptions, 'onDrop' | 'shapeOf'>,
     onEvict: (slot: number, at: number) => void,
   ) {
     this.kept = new KeptPredictions(capacity, onEvict);
@@ -60,6 +63,10 @@ export class PredictionRing {
     if (entry.shape.kind === 'classes') {
       const label = value.prediction as Scalar;
       const predicted = entry.positions.get(label) ?? addLabel(entry, label);
+      if (predicted === noLabel) {
+        this.#options.onDrop(1);
+        return false;
+      }
       const all = value.probabilities;
       const length =
         all === undefined || all.length > Math.min(maxProbabilities, kept.maxValues) ? 0 : all.length;
@@ -114,6 +121,8 @@ export class PredictionRing {
 }
 
 function addLabel({ labels, positions }: VersionEntry, label: Scalar): number {
+  if (labels.length >= maxLabels || (typeof label === 'string' && label.length > maxClassLength))
+    return noLabel;
   const position = labels.push(label) - 1;
   positions.set(label, position);
   return position;

@@ -14,6 +14,8 @@ export interface VersionCells {
 /** Pairs of classes are counted up to this number of classes; beyond it only each class. */
 export const maxConfusionClasses = 64;
 export const calibrationBins = 10;
+/** Of probabilities that are none, such as raw scores. */
+const maxBrier = 1e200;
 
 /**
  * What one feedback adds. `n`: feedback. `c[actual,predicted]`: pairs of classes; with many classes `a`, `p` and `t`
@@ -36,8 +38,8 @@ export function toCells(shape: OutcomeShape, { predicted, values }: Outcome, act
   if (classes !== undefined && classes.length <= maxConfusionClasses) {
     cells[`c${JSON.stringify([actual.value, predicted])}`] = 1;
   } else {
-    cells[`a${JSON.stringify(actual.value)}`] = 1;
     cells[`p${JSON.stringify(predicted)}`] = 1;
+    cells[`a${JSON.stringify(actual.value)}`] = 1;
     if (actual.value === predicted) cells[`t${JSON.stringify(predicted)}`] = 1;
   }
   if (classes !== undefined && values.length === classes.length)
@@ -52,10 +54,12 @@ function addProbabilities(
   actual: Scalar,
 ): void {
   const isBinary = classes.length === 2;
-  cells['brier_n'] = 1;
-  cells['brier'] = isBinary
+  const brier = isBinary
     ? ((values[1] as number) - Number(classes[1] === actual)) ** 2
     : values.reduce((sum, value, k) => sum + (value - Number(classes[k] === actual)) ** 2, 0);
+  if (!(brier <= maxBrier)) return;
+  cells['brier_n'] = 1;
+  cells['brier'] = brier;
   // Of two classes the second is calibrated, of more the one that was predicted.
   const shown = isBinary ? 1 : classes.indexOf(predicted as Scalar);
   const probability = values[shown] as number;
@@ -63,6 +67,31 @@ function addProbabilities(
   cells[`bin${bin}_n`] = 1;
   cells[`bin${bin}_p`] = probability;
   cells[`bin${bin}_y`] = Number(classes[shown] === actual);
+}
+
+export interface ClassCell {
+  readonly kind: 'c' | 'a' | 'p' | 't';
+  /** Of `c` the actual and the predicted class, of the others one. */
+  readonly classes: readonly Scalar[];
+}
+
+/** Undefined for a cell that counts no class. */
+export function readClassCell(cell: string): ClassCell | undefined {
+  // The other cells have longer names, which are no JSON after their first letter.
+  if (!/^[capt][[\d"tf-]/.test(cell)) return undefined;
+  try {
+    const about: unknown = JSON.parse(cell.slice(1));
+    const kind = cell[0] as ClassCell['kind'];
+    const classes = kind === 'c' ? about : [about];
+    const isSound = Array.isArray(classes) && classes.every(isScalar);
+    return isSound && classes.length === (kind === 'c' ? 2 : 1) ? { kind, classes } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isScalar(value: unknown): value is Scalar {
+  return ['string', 'number', 'boolean'].includes(typeof value);
 }
 
 /** An edge belongs to the bin below it, as in `calibration_curve` of scikit-learn. */

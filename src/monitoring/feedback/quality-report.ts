@@ -1,6 +1,7 @@
 import type { Scalar } from '../../models/tasks/task.js';
+import { maxOpenClasses, otherClass } from './open-classes.js';
 import type { OutcomeShape } from './outcome-shape.js';
-import { type Cells, calibrationBins, maxConfusionClasses } from './quality-cells.js';
+import { type Cells, calibrationBins, maxConfusionClasses, readClassCell } from './quality-cells.js';
 
 export interface ClassQuality {
   readonly class: Scalar;
@@ -52,6 +53,12 @@ export interface RegressionQuality {
 
 export type Quality = ClassificationQuality | RegressionQuality;
 
+interface Counts {
+  actual: number;
+  predicted: number;
+  both: number;
+}
+
 /** Definitions as in scikit-learn: `precision_recall_fscore_support`, `brier_score_loss`, `calibration_curve`. */
 export function toQuality(shape: OutcomeShape, cells: Cells): Quality {
   return shape.kind === 'classes' ? toClassification(shape.classes, cells) : toRegression(shape.names, cells);
@@ -62,14 +69,14 @@ function toRegression(names: readonly string[] | undefined, cells: Cells): Regre
   const mean = (cell: string) => ratio(cells[cell] ?? 0, feedback);
   const outputs = (names ?? [undefined]).map((output, k) => {
     const square = mean(`sq${k}`);
-    const rmse = square === null ? null : Math.sqrt(square);
+    const rmse = square === null || square < 0 ? null : Math.sqrt(square);
     return { ...(output !== undefined && { output }), mae: mean(`abs${k}`), rmse, bias: mean(`err${k}`) };
   });
   return { feedback, outputs };
 }
 
 function toClassification(known: readonly Scalar[] | undefined, cells: Cells): ClassificationQuality {
-  const counts = new Map<Scalar, { actual: number; predicted: number; both: number }>();
+  const counts = new Map<Scalar, Counts>();
   const countsOf = (it: Scalar) => {
     const count = counts.get(it) ?? { actual: 0, predicted: 0, both: 0 };
     counts.set(it, count);
@@ -78,21 +85,21 @@ function toClassification(known: readonly Scalar[] | undefined, cells: Cells): C
   const hasPairs = known !== undefined && known.length <= maxConfusionClasses;
   const matrix = hasPairs ? known.map(() => known.map(() => 0)) : undefined;
   for (const [cell, value] of Object.entries(cells)) {
-    const kind = cell[0];
-    // The other cells have longer names, which are no JSON after their first letter.
-    if (!/^[capt][[\d"tf-]/.test(cell)) continue;
-    const about = JSON.parse(cell.slice(1));
-    if (kind === 'c') {
-      const [actual, predicted] = about as [Scalar, Scalar];
-      countsOf(actual).actual += value;
-      countsOf(predicted).predicted += value;
-      if (actual === predicted) countsOf(actual).both += value;
-      const row = matrix?.[known?.indexOf(actual) ?? -1];
-      if (row !== undefined) row[known?.indexOf(predicted) ?? -1] = value;
-    } else if (kind === 'a') countsOf(about).actual += value;
-    else if (kind === 'p') countsOf(about).predicted += value;
-    else countsOf(about).both += value;
+    const read = readClassCell(cell);
+    if (read === undefined) continue;
+    const [first, second] = read.classes as [Scalar, Scalar];
+    if (read.kind === 'c') {
+      countsOf(first).actual += value;
+      countsOf(second).predicted += value;
+      if (first === second) countsOf(first).both += value;
+      const column = known?.indexOf(second) ?? -1;
+      const row = matrix?.[known?.indexOf(first) ?? -1];
+      if (row !== undefined && column >= 0) row[column] = value;
+    } else if (read.kind === 'a') countsOf(first).actual += value;
+    else if (read.kind === 'p') countsOf(first).predicted += value;
+    else countsOf(first).both += value;
   }
+  if (known === undefined) foldRare(counts);
   const feedback = cells['n'] ?? 0;
   const order = known?.filter((it) => counts.has(it)) ?? [...counts.keys()].sort();
   const classes = order.map((it) => toClassQuality(it, countsOf(it)));
@@ -117,6 +124,22 @@ function toClassification(known: readonly Scalar[] | undefined, cells: Cells): C
     calibration: toCalibration(known, cells),
     confusion: known !== undefined && matrix !== undefined ? { classes: known, counts: matrix } : null,
   };
+}
+
+/** Over several processes and parts of the window there may be more classes than one of them counts singly. */
+function foldRare(counts: Map<Scalar, Counts>): void {
+  if (counts.size <= maxOpenClasses) return;
+  const other = counts.get(otherClass) ?? { actual: 0, predicted: 0, both: 0 };
+  counts.delete(otherClass);
+  const total = ({ actual, predicted }: Counts) => actual + predicted;
+  const byCount = [...counts].sort(([, a], [, b]) => total(b) - total(a));
+  for (const [it, { actual, predicted, both }] of byCount.slice(maxOpenClasses)) {
+    other.actual += actual;
+    other.predicted += predicted;
+    other.both += both;
+    counts.delete(it);
+  }
+  counts.set(otherClass, other);
 }
 
 function toClassQuality(
@@ -148,6 +171,8 @@ function toCalibration(known: readonly Scalar[] | undefined, cells: Cells) {
   return { of: known.length === 2 ? (known[1] as Scalar) : 'predicted', bins };
 }
 
+/** Null if there is no finite one. */
 function ratio(part: number, whole: number): number | null {
-  return whole === 0 ? null : part / whole;
+  const value = part / whole;
+  return Number.isFinite(value) ? value : null;
 }

@@ -2,69 +2,123 @@ import { defineScript } from '../../redis/script.js';
 
 /**
  * All keys begin with KEYS[1], which has a hash tag, so that they are in one slot of a cluster: `n` is the number of
- * the newest bucket; `p:<bucket>` is a hash with up to an equal part of all predictions, by id, and their feedback as
- * `a:<id>`; `shapes` has the shape of each version; `q:<slot>` has the sums of a part of the window. Each key expires.
+ * the newest bucket; `p:<bucket>` is a hash with up to an equal part of all predictions, by id; `a:<bucket>` has their
+ * feedback; `shapes` has the shape of each version; `q:<slot>` has the sums of a part of the window;
+ * `c:<epoch>:<version>` has the classes that a version without declared ones counts singly. Each key expires. What
+ * another program wrote into them is skipped, since an error would stop the feedback of all.
  */
 export const bucketCount = 16;
 
-const bucketOf = `local base = KEYS[1]
-local function bucketOf(n) return base .. 'p:' .. n end`;
+const buckets = `local base = KEYS[1]
+local function predictionsOf(n) return base .. 'p:' .. n end
+local function feedbackOf(n) return base .. 'a:' .. n end
+local function newestBucket()
+  local text = redis.call('GET', base .. 'n') or '0'
+  return #text <= 12 and tonumber(string.match(text, '^%d+$')) or 0
+end`;
 
 /**
- * ARGV: window in seconds, entries of a bucket, lines of the shapes, lines of the predictions. A line is a field, a space
- * and JSON. They are one argument, since the client writes each argument by itself.
+ * ARGV: window in seconds, entries of a bucket, names of the versions whose shapes Redis should have, lines of the shapes,
+ * lines of the predictions. A line of a shape is a name, a space and JSON; one of a prediction begins with its id. They
+ * are one argument, since the client writes each argument by itself. Returns 1 and the number of predictions without
+ * feedback that had to leave; or, without a change, 0 and the names without a shape.
  */
 export const keepScript = defineScript(`
-${bucketOf}
+${buckets}
 local window, most = tonumber(ARGV[1]), tonumber(ARGV[2])
-local n = tonumber(redis.call('GET', base .. 'n') or '0')
-if redis.call('HLEN', bucketOf(n)) >= most then
+local missing = {}
+for name in string.gmatch(ARGV[3], '%S+') do
+  if redis.call('HEXISTS', base .. 'shapes', name) == 0 then missing[#missing + 1] = name end
+end
+if #missing > 0 then return {0, table.concat(missing, ' ')} end
+local n, dropped = newestBucket(), 0
+if redis.call('HLEN', predictionsOf(n)) >= most then
   n = n + 1
-  redis.call('UNLINK', bucketOf(n), bucketOf(n - ${bucketCount}))
+  for _, old in ipairs({n, n - ${bucketCount}}) do
+    local open = redis.call('HLEN', predictionsOf(old)) - redis.call('HLEN', feedbackOf(old))
+    dropped = dropped + math.max(0, open)
+    redis.call('UNLINK', predictionsOf(old), feedbackOf(old))
+  end
 end
 redis.call('SET', base .. 'n', n, 'EX', 2 * window)
 local at = redis.call('TIME')[1]
-local bucket = bucketOf(n)
-for field, text in string.gmatch(ARGV[3], '(%S+) ([^\\n]+)') do redis.call('HSET', base .. 'shapes', field, text) end
-for id, text in string.gmatch(ARGV[4], '(%S+) ([^\\n]+)') do redis.call('HSET', bucket, id, at .. ' ' .. text) end
+local bucket = predictionsOf(n)
+for name, text in string.gmatch(ARGV[4], '(%S+) ([^\\n]+)') do redis.call('HSET', base .. 'shapes', name, text) end
+for id, text in string.gmatch(ARGV[5], '(%S+) ([^\\n]+)') do redis.call('HSET', bucket, id, at .. ' ' .. text) end
 redis.call('EXPIRE', bucket, window)
+redis.call('EXPIRE', feedbackOf(n), window)
 redis.call('EXPIRE', base .. 'shapes', 2 * window)
-return {n}
+return {1, dropped}
 `);
 
-/** ARGV: window, then ids. Returns for each its bucket, text, feedback and shape; -1 and empty texts if it is not kept. */
+/**
+ * ARGV: window, then ids. Returns for each its bucket, JSON, feedback and shape, with empty texts for what is missing. The
+ * bucket is -1 if the prediction is not kept, -2 if it cannot be read.
+ */
 export const findScript = defineScript(`
-${bucketOf}
-local newest = tonumber(redis.call('GET', base .. 'n') or '0')
+${buckets}
+local newest = newestBucket()
 local oldestAt = redis.call('TIME')[1] - ARGV[1]
 local found = {}
 for k = 2, #ARGV - 1 do
-  local bucket, text, before, shape = -1, '', '', ''
+  local bucket, json, before, shape = -1, '', '', ''
   for n = newest, math.max(0, newest - ${bucketCount - 1}), -1 do
-    local it = redis.call('HGET', bucketOf(n), ARGV[k])
+    local it = redis.call('HGET', predictionsOf(n), ARGV[k])
     if it then
-      local space = string.find(it, ' ', 1, true)
-      if tonumber(string.sub(it, 1, space - 1)) > oldestAt then
-        bucket, text = n, string.sub(it, space + 1)
-        before = redis.call('HGET', bucketOf(n), 'a:' .. ARGV[k]) or ''
-        shape = redis.call('HGET', base .. 'shapes', cjson.decode(text)[1]) or ''
+      local at, name, text = string.match(it, '^(%d+) (%S+) (.+)$')
+      if not at then
+        bucket = -2
+      elseif tonumber(at) > oldestAt then
+        bucket, json = n, text
+        before = redis.call('HGET', feedbackOf(n), ARGV[k]) or ''
+        shape = redis.call('HGET', base .. 'shapes', name) or ''
       end
       break
     end
   end
-  for _, it in ipairs({bucket, text, before, shape}) do found[#found + 1] = it end
+  for _, it in ipairs({bucket, json, before, shape}) do found[#found + 1] = it end
 end
 return found
 `);
 
-/** ARGV: window, slot of the sums, bucket, id, feedback, then field and amount of each sum. Returns 1 and the feedback that is in force; 0 if there was one; -1 if the prediction has left. */
+/**
+ * ARGV: window, slot of the sums, bucket, id, feedback, key of the classes, and JSON of the sums: a list of field, amount
+ * as text, and for a cell of an open class its text, limit and other field. Returns 1 and the feedback that is in force;
+ * 0 if there was one; -1 if the prediction has left; -2 if a sum cannot be added to, and then nothing is recorded.
+ */
 export const recordScript = defineScript(`
-${bucketOf}
-local bucket, field, sums = bucketOf(ARGV[3]), 'a:' .. ARGV[4], base .. 'q:' .. ARGV[2]
-if redis.call('HEXISTS', bucket, ARGV[4]) == 0 then return {-1, ''} end
-if redis.call('HSETNX', bucket, field, ARGV[5]) == 0 then return {0, redis.call('HGET', bucket, field)} end
-for k = 6, #ARGV - 1, 2 do redis.call('HINCRBYFLOAT', sums, ARGV[k], ARGV[k + 1]) end
-redis.call('EXPIRE', sums, 2 * ARGV[1])
+${buckets}
+local window, sums, classes = ARGV[1], base .. 'q:' .. ARGV[2], base .. 'c:' .. ARGV[6]
+local answers, id = feedbackOf(ARGV[3]), ARGV[4]
+if redis.call('HEXISTS', predictionsOf(ARGV[3]), id) == 0 then return {-1, ''} end
+local before = redis.call('HGET', answers, id)
+if before then return {0, before} end
+local function isKept(class, limit)
+  if redis.call('HEXISTS', classes, class) == 1 then return true end
+  if redis.call('HLEN', classes) >= limit then return false end
+  redis.call('HSET', classes, class, 1)
+  redis.call('EXPIRE', classes, 2 * window)
+  return true
+end
+local function refuse()
+  redis.call('EXPIRE', sums, 2 * window)
+  return {-2, ''}
+end
+local cells = cjson.decode(ARGV[7])
+for _, cell in ipairs(cells) do
+  if cell[3] and not isKept(cell[3], cell[4]) then cell[1] = cell[5] end
+  -- To add nothing shows whether the sum can be added to, before anything is recorded.
+  local sum = redis.pcall('HINCRBYFLOAT', sums, cell[1], 0)
+  if type(sum) == 'table' then
+    if string.find(sum.err, 'not a float') or string.find(sum.err, 'NaN or Infinity') then return refuse() end
+    return sum
+  end
+  if not (math.abs(tonumber(sum)) <= 1e250) then return refuse() end
+end
+redis.call('HSET', answers, id, ARGV[5])
+for _, cell in ipairs(cells) do redis.call('HINCRBYFLOAT', sums, cell[1], cell[2]) end
+redis.call('EXPIRE', answers, window)
+redis.call('EXPIRE', sums, 2 * window)
 return {1, ARGV[5]}
 `);
 

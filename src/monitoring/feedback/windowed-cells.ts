@@ -1,10 +1,13 @@
-import type { OutcomeShape } from './outcome-shape.js';
+import { createOpenClasses, hasOpenClasses } from './open-classes.js';
 import { addCells, type Cells, mergeCells, type VersionCells } from './quality-cells.js';
 
 /** The window moves on in steps of a 24th. */
 export const slotsPerWindow = 24;
-/** Of one version in one step. Only a version without known classes can have so many. */
-const maxCells = 20_000;
+
+/** The number of the whole window that a step is in. Any last window is in two of them. */
+export function epochOf(slot: number): number {
+  return Math.floor(slot / slotsPerWindow);
+}
 
 export interface CellSlots {
   /** Adds the cells of one feedback. `now` is in seconds of a monotonic clock. */
@@ -21,6 +24,7 @@ interface Slot {
 /** Sums of the last `windowSeconds` in memory. */
 export function createWindowedCells(windowSeconds: number): CellSlots {
   const slotSeconds = windowSeconds / slotsPerWindow;
+  const openClasses = createOpenClasses();
   let slots: Slot[] = [];
   const slotOf = (now: number): Slot => {
     const number = Math.floor(now / slotSeconds);
@@ -33,20 +37,15 @@ export function createWindowedCells(windowSeconds: number): CellSlots {
   };
   return {
     add({ model, version, shape }, cells, now) {
-      const { versions } = slotOf(now);
+      const { number, versions } = slotOf(now);
       const name = `${model}/${version}`;
       const into = versions.get(name) ?? { model, version, shape, cells: {} };
       versions.set(name, into);
-      if (Object.keys(into.cells).length < maxCells || hasUnknownClasses(shape) === false)
-        addCells(into.cells, cells);
+      addCells(into.cells, hasOpenClasses(shape) ? openClasses.fold(name, cells, epochOf(number)) : cells);
     },
     sums(now) {
       slotOf(now);
       return mergeCells(slots.map(({ versions }) => [...versions.values()]));
     },
   };
-}
-
-function hasUnknownClasses(shape: OutcomeShape): boolean {
-  return shape.kind === 'classes' && shape.classes === undefined;
 }

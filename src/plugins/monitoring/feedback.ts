@@ -46,7 +46,11 @@ export default fp<FeedbackConfig>(
     const store =
       app.redis === null
         ? createMemoryFeedback(options)
-        : createRedisFeedback(app.redis, { ...options, prefix: `${redisPrefix}{feedback}:` });
+        : createRedisFeedback(app.redis, {
+            ...options,
+            prefix: `${redisPrefix}{feedback}:`,
+            onDamage: (what) => app.log.warn({ what }, 'feedback in Redis cannot be read'),
+          });
     app.decorate('feedback', store);
     const keepsAll = config.FEEDBACK_BATCHES === 'on';
     app.predictions.subscribe(

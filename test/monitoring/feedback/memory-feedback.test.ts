@@ -23,6 +23,27 @@ describe('feedback in memory', () => {
     };
   });
 
+  test('a prediction with a label too long, or one label too many, is dropped', async () => {
+    let dropped = 0;
+    const onDrop = (count: number) => {
+      dropped += count;
+    };
+    const store = createMemoryFeedback({ ...defaults, maxPredictions: 20_000, onDrop });
+    const shape = { kind: 'classes' } as const;
+    const judge = async (prediction: unknown) => {
+      const event = predictionEvent(shape, { prediction });
+      store.keep(event);
+      const { predictionId } = event;
+      return (await store.join([{ predictionId, actual: prediction }], undefined))[0]?.result;
+    };
+    expect(await judge('x'.repeat(257))).toBe('unknown');
+    expect(dropped).toBe(1);
+    for (let k = 0; k < 10_000; k += 1) store.keep(predictionEvent(shape, { prediction: k }));
+    expect(dropped).toBe(1);
+    expect([await judge(10_000), await judge(9_999)]).toEqual(['unknown', 'recorded']);
+    expect(dropped).toBe(2);
+  });
+
   test('covers the window: predictions and figures leave after it, and only early ones count as dropped', async () => {
     let now = 0;
     let dropped = 0;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Scalar } from '../../../src/models/tasks/task.js';
+import { createQualityGauges } from '../../../src/monitoring/feedback/feedback-metrics.js';
 import type { Actual, OutcomeShape } from '../../../src/monitoring/feedback/outcome-shape.js';
 import { mergeCells, toCells, type VersionCells } from '../../../src/monitoring/feedback/quality-cells.js';
 import {
@@ -8,6 +9,7 @@ import {
   type RegressionQuality,
   toQuality,
 } from '../../../src/monitoring/feedback/quality-report.js';
+import { createMetrics } from '../../../src/monitoring/metrics.js';
 
 // Made by training/quality_cases.py with scikit-learn.
 interface Table {
@@ -111,6 +113,47 @@ describe('the live quality', () => {
       { class: 'c0', actual: 1, predicted: 2, precision: 0.5, recall: 1, f1: 2 / 3 },
       { class: 'c1', actual: 1, predicted: 0, precision: null, recall: 0, f1: 0 },
     ]);
+  });
+
+  test('skips cells that are none, and has no figure of a sum that is not finite', () => {
+    const classes = ['a', 'b'];
+    const cells = {
+      n: 2,
+      'c["a","a"]': 1,
+      'c["a"': 9,
+      'c["a"]': 9,
+      'c[[1],2]': 9,
+      'a{"x":1}': 9,
+      'p[1]': 9,
+      tx: 9,
+    };
+    expect(toQuality({ kind: 'classes', classes }, cells)).toMatchObject({
+      accuracy: 0.5,
+      confusion: {
+        counts: [
+          [1, 0],
+          [0, 0],
+        ],
+      },
+    });
+    const infinite = {
+      n: 1,
+      abs0: Number.POSITIVE_INFINITY,
+      sq0: Number.POSITIVE_INFINITY,
+      err0: Number.NaN,
+    };
+    for (const sums of [infinite, { n: 1, abs0: -1, sq0: -1, err0: 0 }])
+      expect(toQuality({ kind: 'numbers' }, sums)).toMatchObject({ outputs: [{ rmse: null }] });
+    const metrics = createMetrics({ includesProcess: false });
+    createQualityGauges(metrics)([{ model: 'm', version: '1', shape: { kind: 'numbers' }, cells: infinite }]);
+    return expect(metrics.text()).resolves.not.toMatch(/Inf|NaN|model_rmse\{/);
+  });
+
+  test('sums of scores that are no probabilities stay finite', () => {
+    const shape = { kind: 'classes', classes: ['a', 'b', 'c'] } as const;
+    const outcome = { predicted: 'a', values: [1e300, 0, 0] };
+    const cells = toCells(shape, outcome, { kind: 'class', value: 'a' });
+    expect(cells).toEqual({ n: 1, 'c["a","a"]': 1 });
   });
 
   test('without feedback has no figure, rather than 0', () => {

@@ -1,16 +1,22 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import type { FeedbackOptions } from '../../../src/monitoring/feedback/feedback-store.js';
-import { createRedisFeedback } from '../../../src/monitoring/feedback/redis-feedback.js';
+import type { FeedbackItem, FeedbackStore } from '../../../src/monitoring/feedback/feedback-store.js';
+import {
+  createRedisFeedback,
+  type RedisFeedbackOptions,
+} from '../../../src/monitoring/feedback/redis-feedback.js';
 import { describeFeedbackStore, predictionEvent, shapeOf } from '../../contracts/feedback-store.js';
 import { startRedis } from '../../helpers/redis.js';
 import { createTestLink } from '../../helpers/redis-link.js';
 import { openSharedRedis } from '../../helpers/shared-redis.js';
 
-const defaults = { windowSeconds: 2_400, maxPredictions: 1_000, shapeOf };
+const defaults = { windowSeconds: 2_400, maxPredictions: 1_000, shapeOf, onDamage: () => undefined };
 
-async function openAt(url: string, prefix: string, options: Partial<FeedbackOptions> = {}) {
+const numbers = { kind: 'numbers' } as const;
+
+async function openAt(url: string, prefix: string, options: Partial<RedisFeedbackOptions> = {}) {
   const test = createTestLink(url, prefix, 2_000);
   await test.become('up');
   let dropped = 0;
@@ -69,6 +75,154 @@ describe('feedback in Redis', () => {
     const keys = await redis.client.keys(`${redis.prefix}{feedback}*`);
     expect(keys.length).toBeGreaterThan(3);
     for (const key of keys) expect(await redis.client.ttl(key), key).toBeGreaterThan(0);
+  });
+
+  test('predictions get feedback again after Redis has lost everything', async () => {
+    await using redis = await startRedis();
+    const client = new Redis(redis.url);
+    await using one = await openAt(redis.url, 'test:');
+    await using two = await openAt(redis.url, 'test:', { shapeOf: () => undefined });
+    const keep = async () => {
+      const event = predictionEvent(numbers, { prediction: 3 });
+      one.store.keep(event);
+      await one.store.join([], undefined);
+      return { predictionId: event.predictionId, actual: 1 };
+    };
+    const judge = async (store: FeedbackStore, item: FeedbackItem) =>
+      (await store.join([item], undefined))[0];
+    expect(await judge(two.store, await keep())).toMatchObject({ result: 'recorded' });
+    await client.flushall();
+    const [second, third] = [await keep(), await keep()];
+    expect(await judge(two.store, second)).toMatchObject({ result: 'recorded' });
+    expect((await two.store.sums())?.[0]?.cells['n']).toBe(1);
+    // Only the shapes are lost. The server that made the prediction has its own.
+    await client.del('test:{feedback}:shapes');
+    expect(await judge(two.store, third)).toMatchObject({
+      result: 'unavailable',
+      reason: expect.stringContaining('send it again later'),
+    });
+    expect(await judge(one.store, third)).toMatchObject({ result: 'recorded' });
+    expect(await judge(two.store, await keep())).toMatchObject({ result: 'recorded' });
+    expect((await two.store.sums())?.[0]?.cells['n']).toBe(3);
+    await client.quit();
+  });
+
+  test('a feedback is recorded with all its sums, or not at all', async () => {
+    await using redis = openSharedRedis();
+    await using opened = await openAt(redis.url, redis.prefix);
+    const { store, test } = opened;
+    const [first, second] = [1, 2].map(() => predictionEvent(numbers, { prediction: 3 }));
+    for (const event of [first, second]) if (event !== undefined) store.keep(event);
+    const judge = async (predictionId = '') =>
+      (await store.join([{ predictionId, actual: 1 }], undefined))[0];
+    expect(await judge(first?.predictionId)).toMatchObject({ result: 'recorded' });
+    const [sums = ''] = await redis.client.keys(`${redis.prefix}{feedback}:q:*`);
+    const field = JSON.stringify(['m', first?.version, 'err0']);
+    for (const value of ['text', '', ' ', 'inf', 'nan', '1e300']) {
+      await redis.client.hset(sums, field, value);
+      const degraded = test.degraded.feedback;
+      expect(await judge(second?.predictionId), value).toMatchObject({ result: 'unavailable' });
+      expect(test.degraded.feedback, value).toBe(degraded + 1);
+      // A slot with an unreadable sum has no figures: the others would not belong together.
+      expect(await store.sums(), value).toEqual([]);
+    }
+    await redis.client.hset(sums, field, '2');
+    expect((await store.sums())?.[0]?.cells).toEqual({ n: 1, abs0: 2, sq0: 4, err0: 2 });
+    expect(await judge(second?.predictionId)).toMatchObject({ result: 'recorded' });
+    expect((await store.sums())?.[0]?.cells).toEqual({ n: 2, abs0: 4, sq0: 8, err0: 4 });
+    expect(test.refused).toEqual([]);
+  });
+
+  test('what another program wrote is skipped, and reported once', async () => {
+    await using redis = openSharedRedis();
+    const damages: string[] = [];
+    await using opened = await openAt(redis.url, redis.prefix, { onDamage: (what) => damages.push(what) });
+    await using other = await openAt(redis.url, redis.prefix);
+    const { store, test } = opened;
+    const base = `${redis.prefix}{feedback}:`;
+    const { client } = redis;
+    const keep = async () => {
+      const event = predictionEvent(numbers, { prediction: 3 });
+      store.keep(event);
+      await store.join([], undefined);
+      return event;
+    };
+    const judge = async (from: FeedbackStore, { predictionId }: { predictionId: string }) =>
+      (await from.join([{ predictionId, actual: 1 }], undefined))[0]?.result;
+    const first = await keep();
+    expect(await judge(store, first)).toBe('recorded');
+    const [sums = ''] = await client.keys(`${base}q:*`);
+    for (const field of ['garbage', '{}', '["m"]', '["m","1",7]', '["none","1","n"]'])
+      await client.hset(sums, field, '1');
+    const junk = [
+      '',
+      'junk',
+      '9',
+      '9 {}',
+      '9 a b',
+      '9999999999999 a [1]',
+      '99999999999 m/1 ["m","1",null,null,["x"]]',
+    ];
+    for (const text of [
+      ...junk,
+      `99999999999 m/${first.version} ["m",${JSON.stringify(first.version)},null,null,[]]`,
+    ]) {
+      const predictionId = randomUUID();
+      await client.hset(`${base}p:0`, predictionId, text);
+      expect(await judge(store, { predictionId }), text).toBe('unknown');
+    }
+    for (const text of [
+      'junk',
+      'null',
+      '[]',
+      '{"kind":"other"}',
+      '{"kind":"classes","classes":[{}]}',
+      '{"kind":"numbers","names":7}',
+    ]) {
+      await client.hset(`${base}shapes`, 'other/1', text, `m/${first.version}`, text);
+      // This server knows the shape, the other one gets it with the next prediction.
+      expect(await judge(store, first), text).toBe('already_recorded');
+      expect(await judge(other.store, first), text).toBe('unavailable');
+      expect(
+        (await store.sums())?.map(({ cells }) => cells['n']),
+        text,
+      ).toEqual([1]);
+    }
+    await keep();
+    expect(await judge(other.store, first)).toBe('already_recorded');
+    for (const n of ['junk', '-1', 'inf', '1e999', '9'.repeat(400)]) {
+      await client.set(`${base}n`, n);
+      expect(await judge(store, await keep()), n).toBe('recorded');
+    }
+    expect(damages.sort()).toEqual(['a prediction', 'a shape of a version', 'a sum']);
+    expect(test.refused).toEqual([]);
+    expect(test.degraded.feedback).toBe(0);
+  });
+
+  test('predictions that leave without feedback count as dropped, and feedback takes no room', async () => {
+    await using redis = openSharedRedis();
+    await using opened = await openAt(redis.url, redis.prefix, { maxPredictions: 64 });
+    const { store } = opened;
+    const send = async (count: number, share: number) => {
+      const items = [];
+      for (let k = 0; k < count; k += 1) {
+        const event = predictionEvent(numbers, { prediction: 3 });
+        store.keep(event);
+        const item = { predictionId: event.predictionId, actual: 1 };
+        const results = await store.join(k % share === 0 ? [item] : [], undefined);
+        expect(results.filter(({ result }) => result !== 'recorded')).toEqual([]);
+        items.push(item);
+      }
+      return items;
+    };
+    const items = await send(320, 1);
+    expect(opened.dropped).toBe(0);
+    const again = await store.join(items, undefined);
+    expect(again.filter(({ result }) => result === 'already_recorded').length).toBeGreaterThanOrEqual(60);
+    const more = await send(320, 4);
+    const left = (await store.join(more, undefined)).filter(({ result }) => result === 'recorded').length;
+    expect(left).toBeGreaterThan(40);
+    expect(opened.dropped).toBe(240 - left);
   });
 
   test('is unavailable while Redis is away, and predictions wait for it', async () => {

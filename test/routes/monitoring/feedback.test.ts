@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { Redis } from 'ioredis';
+import { describe, expect, test, vi } from 'vitest';
 import { buildTestApp } from '../../helpers/app.js';
 import { readMetricText } from '../../helpers/ask.js';
 import { entry, withKey } from '../../helpers/keys.js';
+import { startRedis } from '../../helpers/redis.js';
 import { shareTestApp } from '../../helpers/shared-app.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
@@ -170,6 +172,48 @@ describe('GET /models/:model/quality', () => {
     ] as const)
       expect((await own.get(path)).status, path).toBe(status);
   });
+});
+
+test('what another program wrote into Redis, and the loss of Redis, end neither figures nor metrics', async () => {
+  await using redis = await startRedis();
+  const client = new Redis(redis.url);
+  await using own = await buildTestApp({ REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '5000' });
+  const send = async (actual: unknown) => {
+    const { prediction_id } = (await own.post('/predict', loan)).body;
+    return await own.post('/feedback', { prediction_id, actual });
+  };
+  const readAll = async () => {
+    const quality = await own.get('/models/credit-risk/quality');
+    const metrics = await own.get('/metrics');
+    expect([quality.status, metrics.status]).toEqual([200, 200]);
+    const [version] = quality.body.versions;
+    const rows = 'model_feedback_rows{';
+    const shown = metrics.text.includes(rows)
+      ? readMetricText(metrics.text, 'model_feedback_rows')
+      : undefined;
+    expect(shown).toBe(version?.feedback);
+    return version?.feedback;
+  };
+  await vi.waitUntil(async () => (await send(1)).status === 200, { timeout: 10_000 });
+  const { example } = (await own.get('/models/diabetes/versions/latest')).body;
+  const { prediction_id } = (await own.post('/models/diabetes/predict', example)).body;
+  const far = await own.post('/feedback', { prediction_id, actual: 1e200 });
+  expect([far.status, far.body.errors[0]]).toEqual([
+    400,
+    { pointer: '/actual', message: 'must differ from the prediction by at most 1e+100' },
+  ]);
+  expect(await readAll()).toBe(1);
+  const [sums = ''] = await client.keys('sardonyx:{feedback}:q:*');
+  await client.hset(sums, 'garbage', '1', '["credit-risk","x","n"]', '1');
+  await client.hset('sardonyx:{feedback}:shapes', 'x/1', 'junk', 'credit-risk/x', 'junk');
+  expect(await readAll()).toBe(1);
+  await client.flushall();
+  expect(await readAll()).toBe(undefined);
+  expect((await send(1)).status).toBe(200);
+  expect(await readAll()).toBe(1);
+  const { text } = await own.get('/metrics');
+  expect(readMetricText(text, 'feedback_total', 'result="recorded"')).toBe(2);
+  await client.quit();
 });
 
 test('a row that a person tries on the page at / waits for no feedback', async () => {
