@@ -1,6 +1,8 @@
 import { format, svg } from './dom.js';
 
 const [width, height] = [320, 84];
+/** With as many known points, or fewer, each one is a dot. */
+const fewPoints = 12;
 
 /**
  * Lines over time with a scale from 0.
@@ -13,20 +15,22 @@ export function lineChart(title, series) {
   const steps = Math.max(1, ...series.map(({ values }) => values.length - 1));
   const x = (k) => (k / steps) * width;
   const y = (value) => height - 2 - (value / top) * (height - 6);
-  const paths = series.map(({ name, values }) => {
-    let isDown = false;
-    const parts = values.flatMap((value, k) => {
-      if (value === null) {
-        isDown = false;
-        return [];
-      }
-      const part = `${isDown ? 'L' : 'M'}${x(k).toFixed(1)} ${y(value).toFixed(1)}`;
-      // A lone point is a short line.
-      const dot = !isDown && (values[k + 1] ?? null) === null ? 'h1.5' : '';
-      isDown = true;
-      return [part + dot];
-    });
-    return svg('path', { class: `line ${name}`, d: parts.join('') });
+  const known = (values) => values.flatMap((value, k) => (value === null ? [] : [{ value, k }]));
+  const paths = series.flatMap(({ name, values }) => {
+    const points = known(values).map(({ value, k }) => ({
+      k,
+      at: `${x(k).toFixed(1)} ${y(value).toFixed(1)}`,
+    }));
+    const line = points.map(({ k, at }) => `${(values[k - 1] ?? null) === null ? 'M' : 'L'}${at}`).join('');
+    // A line of length 0 with round ends is a dot, which no scale distorts. A point without neighbours has no line.
+    const isSparse = points.length <= fewPoints;
+    const dots = points.filter(
+      ({ k }) => isSparse || ((values[k - 1] ?? null) === null && (values[k + 1] ?? null) === null),
+    );
+    return [
+      svg('path', { class: `line ${name}`, d: line }),
+      svg('path', { class: `line dots ${name}`, d: dots.map(({ at }) => `M${at}h0`).join('') }),
+    ];
   });
   return svg(
     'svg',
@@ -73,27 +77,28 @@ export function calibrationChart(bins) {
   const size = 160;
   const filled = bins.filter(({ count }) => count > 0);
   const most = Math.max(...filled.map(({ count }) => count), 1);
+  const ticks = [0, 0.5, 1].flatMap((share) => {
+    const [x, y] = [share * size, (1 - share) * size];
+    return [
+      svg('path', { class: 'axis', d: `M${x} ${size}v4M0 ${y}h-4` }),
+      svg('text', { class: 'tick', x, y: size + 16, 'text-anchor': 'middle' }, String(share)),
+      svg('text', { class: 'tick', x: -7, y: y + 4, 'text-anchor': 'end' }, String(share)),
+    ];
+  });
   return svg(
     'svg',
-    { viewBox: `-4 -4 ${size + 8} ${size + 8}`, class: 'calibration', role: 'img' },
+    { viewBox: `-28 -10 ${size + 40} ${size + 30}`, class: 'calibration', role: 'img' },
     svg('title', {}, 'Predicted probability against the observed share'),
     svg('path', { class: 'axis', d: `M0 0V${size}H${size}` }),
     svg('path', { class: 'diagonal', d: `M0 ${size}L${size} 0` }),
+    ...ticks,
     ...filled.map(({ predicted, observed, count }) =>
-      svg(
-        'circle',
-        {
-          class: 'bar current',
-          cx: (predicted * size).toFixed(1),
-          cy: ((1 - observed) * size).toFixed(1),
-          r: (3 + 5 * Math.sqrt(count / most)).toFixed(1),
-        },
-        svg(
-          'title',
-          {},
-          `predicted ${format(predicted)}, observed ${format(observed)}, ${count} predictions`,
-        ),
-      ),
+      svg('circle', {
+        class: 'bar current',
+        cx: (predicted * size).toFixed(1),
+        cy: ((1 - observed) * size).toFixed(1),
+        r: (3 + 5 * Math.sqrt(count / most)).toFixed(1),
+      }),
     ),
   );
 }

@@ -18,7 +18,13 @@ async function ask(path, options = {}) {
   const started = performance.now();
   const reply = await fetch(path, {
     ...options,
-    headers: { accept: 'application/json', ...(key !== null && { 'x-api-key': key }), ...options.headers },
+    headers: {
+      accept: 'application/json',
+      // The server leaves such rows out of drift, and out of what may get feedback.
+      'x-sardonyx-source': 'console',
+      ...(key !== null && { 'x-api-key': key }),
+      ...options.headers,
+    },
   });
   const text = await reply.text();
   const ms = performance.now() - started;
@@ -48,15 +54,27 @@ async function refresh() {
 
 function update(data) {
   last = data;
+  const wasAsked = !keyForm.hidden;
   keyForm.hidden = true;
   get('console').hidden = false;
+  // The field that had the focus is hidden now.
+  if (wasAsked) get('title').focus();
   get('forget').hidden = sessionStorage.getItem(keyName) === null;
   get('version').textContent = data.version;
-  const lost = data.models.filter(({ problem }) => problem !== undefined).length;
-  if (lost === 0) setState('All models answer', 'good');
-  else setState(`${lost} of ${data.models.length} models cannot answer`, 'bad');
+  setState(...describeState(data));
   showTraffic(get('traffic'), data);
   showChosen();
+}
+
+/** The headline, and how bad it is. It is good only if `/health` says `ok`. */
+function describeState({ models, problems }) {
+  const lost = models.filter(({ problem }) => problem !== undefined).length;
+  const texts = [...(lost > 0 ? [`${lost} of ${models.length} models cannot answer`] : []), ...problems];
+  if (texts.length > 0) {
+    const more = texts.length > 3 ? ` and ${texts.length - 3} more` : '';
+    return [`Degraded: ${texts.slice(0, 3).join('; ')}${more}`, lost > 0 ? 'bad' : 'warn'];
+  }
+  return models.length === 0 ? ['There is no model yet', 'warn'] : ['All models answer', 'good'];
 }
 
 function showChosen() {
@@ -65,7 +83,7 @@ function showChosen() {
   const model =
     [wanted, last.default_model].map((it) => models.find(({ name }) => name === it)).find(Boolean) ??
     models[0];
-  showModels(get('models'), models, model?.name);
+  showModels(get('models'), last, model?.name);
   if (model === undefined) return show(get('main'));
   if (viewed !== model.name) {
     viewed = model.name;
@@ -73,7 +91,7 @@ function showChosen() {
     show(get('main'), ...view.elements);
   }
   // Its next turn tries again.
-  view.show(model).catch((error) => console.error(error));
+  view.show(model, last).catch((error) => console.error(error));
 }
 
 function readFragment() {
@@ -111,6 +129,11 @@ keyForm.addEventListener('submit', (event) => {
 get('forget').addEventListener('click', () => {
   sessionStorage.removeItem(keyName);
   location.reload();
+});
+// The fragment names the model: following this link would choose another one.
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  get('main').focus();
 });
 addEventListener('hashchange', () => {
   if (last !== undefined) showChosen();

@@ -18,7 +18,7 @@ function fill(element, attributes, children) {
     if (value === undefined || value === false) continue;
     element.setAttribute(name, value === true ? '' : String(value));
   }
-  element.append(...children.filter((it) => it !== null && it !== undefined).map((it) => it));
+  element.append(...children.filter((it) => it !== null && it !== undefined));
   return element;
 }
 
@@ -34,13 +34,13 @@ export function percent(share) {
   return share === null || share === undefined ? '–' : `${(share * 100).toFixed(1)} %`;
 }
 
-/** A table with a caption; cells are texts or elements. */
-export function table(caption, head, rows) {
+/** A table with a caption; cells are texts or elements. `key` is for `show`. */
+export function table(caption, head, rows, key = caption) {
   const cells = (row, name) => row.map((it) => el(name, {}, it instanceof Node ? it : format(it)));
   const headCells = head.map((it) => el('th', { scope: 'col' }, it));
   return el(
     'div',
-    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption },
+    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption, 'data-key': key },
     el(
       'table',
       {},
@@ -51,7 +51,17 @@ export function table(caption, head, rows) {
   );
 }
 
-/** Replaces the children of an element. */
+/**
+ * Replaces the children of an element. What is made again at each refresh keeps the focus, and its `details` stay open,
+ * by their `data-key`.
+ */
 export function show(element, ...children) {
+  const keyed = () => [...element.querySelectorAll('[data-key]')];
+  const open = new Set(keyed().flatMap((it) => (it.open ? [it.dataset.key] : [])));
+  const focused = element.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   element.replaceChildren(...children.filter((it) => it !== null && it !== undefined));
+  for (const it of keyed()) {
+    if (open.has(it.dataset.key)) it.open = true;
+    if (it.dataset.key === focused) it.focus({ preventScroll: true });
+  }
 }

@@ -1,8 +1,10 @@
 import { barPairs } from './charts.js';
-import { el, format, show } from './dom.js';
+import { el, format, percent, show, table } from './dom.js';
 import { legend } from './server-view.js';
 
 const tests = { kolmogorov_smirnov: 'Kolmogorov–Smirnov', chi_square: 'chi-square', missing_rate: 'missing' };
+const causes = { values: 'values', missing: 'missing values' };
+const maxShown = 60;
 
 /** The features and answers of a model, the drifted ones first, each with both distributions; or why there is nothing to show. */
 export function showDrift(section, answer, problem) {
@@ -12,29 +14,43 @@ export function showDrift(section, answer, problem) {
   const features = [...Object.entries(answer.features ?? {}), ...outputs];
   if (features.length === 0) {
     const reason = answer.reason ?? 'There is nothing to compare.';
-    return show(section, head, el('p', { class: 'notice' }, reason));
+    return show(section, head, el('p', { class: 'notice' }, `Version ${answer.model_version}: ${reason}`));
   }
   features.sort(([, a], [, b]) => Number(b.drift) - Number(a.drift) || (a.p_value ?? 1) - (b.p_value ?? 1));
   const drifted = features.filter(([, { drift }]) => drift).length;
   const verdict = drifted === 0 ? 'Nothing has drifted.' : `${drifted} of ${features.length} have drifted.`;
+  const { incomparable = [] } = answer;
   show(
     section,
     head,
     el('p', {}, el('span', { class: `badge ${drifted === 0 ? 'good' : 'bad'}` }, verdict)),
+    el('p', { class: 'compared' }, describeWindow(answer)),
     legend(['reference', 'training'], ['current', 'now']),
-    el('div', { class: 'cards' }, ...features.slice(0, 60).map(([name, it]) => showFeature(name, it))),
-    features.length > 60 ? el('p', {}, `${features.length - 60} more are in the API.`) : null,
+    el('div', { class: 'cards' }, ...features.slice(0, maxShown).map(([name, it]) => showFeature(name, it))),
+    features.length > maxShown ? el('p', {}, `${features.length - maxShown} more are in the API.`) : null,
+    incomparable.length > 0
+      ? el('p', { class: 'fine' }, `Not compared, since there are no values: ${incomparable.join(', ')}`)
+      : null,
   );
 }
 
-function showFeature(
-  name,
-  { drift, test, p_value: p, adjusted_p_value: adjusted, statistic, psi, distribution },
-) {
+/** Which rows are compared with which. */
+function describeWindow({ window, reference, model_version: version }) {
+  if (window === undefined) return '';
+  const since = new Date(window.since).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'short' });
+  const drawn = window.seen_rows > window.rows ? ` (a sample of ${format(window.seen_rows)})` : '';
+  const trained = reference === undefined ? 'the reference' : `${format(reference.rows)} reference rows`;
+  return `${format(window.rows)} rows since ${since}${drawn}, compared with ${trained} of version ${version}.`;
+}
+
+function showFeature(name, column) {
+  const { drift, because = [], distribution, test } = column;
+  const why = because.map((it) => causes[it] ?? it).join(' and ');
+  const verdict = why === '' ? 'drift' : `drift: ${why}`;
   const figures = [
-    [tests[test] ?? test ?? 'statistic', statistic],
-    ['p', adjusted ?? p],
-    ['PSI', psi],
+    [tests[test] ?? test ?? 'statistic', column.statistic],
+    ['p', column.adjusted_p_value ?? column.p_value],
+    ['PSI', column.psi],
   ].filter(([, value]) => value !== undefined);
   return el(
     'article',
@@ -44,25 +60,48 @@ function showFeature(
       {},
       name,
       ' ',
-      el('span', { class: `badge ${drift ? 'bad' : 'good'}` }, drift ? 'drift' : 'stable'),
+      el('span', { class: `badge ${drift ? 'bad' : 'good'}` }, drift ? verdict : 'stable'),
     ),
-    distribution === undefined ? null : showDistribution(name, distribution),
+    ...describeShares(column).map((text) => el('p', { class: 'share' }, text)),
+    distribution === undefined
+      ? el('p', { class: 'fine' }, 'The manifest marks it as sensitive: its values are not shown.')
+      : showDistribution(name, distribution),
     el('p', { class: 'fine' }, figures.map(([label, value]) => `${label} ${format(value)}`).join(' · ')),
   );
 }
 
+/** Missing values and new categories, where there are any. */
+function describeShares({ missing_rate: missing = 0, reference_missing_rate: before = 0, unseen = 0 }) {
+  return [
+    missing > 0 || before > 0 ? `missing ${percent(before)} → ${percent(missing)}` : '',
+    unseen > 0 ? `${percent(unseen)} unseen in training` : '',
+  ].filter(Boolean);
+}
+
 function showDistribution(name, { bins = [], reference = [], current = [] }) {
-  const labels = bins.map((bin) =>
-    'value' in bin ? String(bin.value) : `${format(bin.from)} to ${format(bin.to)}`,
-  );
-  const ends = labels.length === 0 ? [] : [bins[0], bins.at(-1)];
-  const [first, last] = ends.map((bin, k) =>
-    'value' in bin ? String(bin.value) : format(k === 0 ? bin.from : bin.to),
+  const labels = bins.map((bin) => ('value' in bin ? bin.value : `${format(bin.from)} to ${format(bin.to)}`));
+  const rows = labels.map((label, k) => [label, percent(reference[k]), percent(current[k])]);
+  const values = el(
+    'details',
+    { 'data-key': `${name} values` },
+    el('summary', { 'data-key': `${name} summary` }, 'Values'),
+    table(`Shares of ${name}`, ['value', 'training', 'now'], rows),
   );
   return el(
     'div',
     {},
     barPairs(`Distribution of ${name}`, labels, reference, current),
-    el('p', { class: 'ends' }, el('span', {}, first ?? ''), el('span', {}, last ?? '')),
+    el('p', { class: 'ends', 'aria-hidden': 'true' }, ...edgesOf(bins).map((it) => el('span', {}, it))),
+    values,
   );
+}
+
+/** What stands below the bars: the first, the middle and the last edge, or the names of few categories. */
+function edgesOf(bins) {
+  const [first, last] = [bins[0], bins.at(-1)];
+  if (first === undefined) return [];
+  const middle = bins[Math.floor(bins.length / 2)];
+  if ('value' in first) return (bins.length < 4 ? bins : [first, middle, last]).map(({ value }) => value);
+  const center = bins.length % 2 === 0 ? middle.from : (middle.from + middle.to) / 2;
+  return [first.from, center, last.to].map(format);
 }

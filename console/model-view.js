@@ -1,13 +1,13 @@
 import { el, format, show } from './dom.js';
 import { showDrift } from './drift-view.js';
 import { createPredictForm } from './predict-form.js';
-import { showQuality } from './quality-view.js';
+import { mainMetric, showQuality } from './quality-view.js';
 
 /** Drift and quality change slowly. */
 const slowMs = 15_000;
 
 /**
- * One model. `show` takes the model as the server lists it; the form is made again only for another version, so that
+ * One model. `show` takes the model and the whole data as the server lists them; the form is made again only for another version, so that
  * nobody loses what they type.
  * @param {(path: string, options?: RequestInit) => Promise<{ status: number, body: any, ms: number }>} ask
  */
@@ -20,6 +20,8 @@ export function createModelView(name, ask) {
   let chosen;
   let chosenByHand = false;
   let askedAt = -slowMs;
+  let data;
+  let showLastQuality = () => undefined;
 
   async function choose(version) {
     chosen = version;
@@ -27,29 +29,35 @@ export function createModelView(name, ask) {
     if (chosen !== version) return;
     const head = el('h3', {}, 'Try it ', el('small', {}, `version ${version}`));
     if (status !== 200) return show(trial, head, el('p', { class: 'notice bad' }, body.detail ?? body.title));
-    const form = createPredictForm(body, (row, signal) =>
+    const predict = (row, signal) =>
       ask(`${path}/versions/${encodeURIComponent(version)}/predict`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(row),
         signal,
-      }),
-    );
-    show(trial, head, form);
+      });
+    show(trial, head, createPredictForm(body, predict, data.may_predict));
   }
 
-  async function refreshSlow() {
+  async function refreshSlow({ versions, default_version: current }) {
     const [measured, drifted] = await Promise.all([
       ask(`${path}/quality`),
       ask(`${path}/drift?distributions=true`),
     ]);
-    showQuality(quality, measured.body, problemOf(measured, 'Feedback is off on this server.'));
+    // The findings come with the data, which is newer at the next turn.
+    showLastQuality = () => {
+      const findings = data.findings.filter(({ model }) => model === name);
+      const problem = qualityProblem(measured, data.problems);
+      showQuality(quality, measured.body, problem, { versions, findings, current });
+    };
+    showLastQuality();
     showDrift(drift, drifted.body, problemOf(drifted, 'There is no drift to show for this model.'));
   }
 
   return {
     elements: [el('h2', {}, name), ...parts],
-    async show(model) {
+    async show(model, all) {
+      data = all;
       const current = model.default_version;
       if (!chosenByHand && current !== null && current !== chosen) void choose(current);
       const showAll = () =>
@@ -65,11 +73,17 @@ export function createModelView(name, ask) {
           el('h3', {}, 'Try it'),
           el('p', { class: 'notice' }, model.problem ?? 'No version is ready.'),
         );
-      if (performance.now() - askedAt < slowMs) return;
+      if (performance.now() - askedAt < slowMs) return showLastQuality();
       askedAt = performance.now();
-      await refreshSlow();
+      await refreshSlow(model);
     },
   };
+}
+
+function qualityProblem(measured, problems) {
+  if (measured.status !== 503) return problemOf(measured, 'Feedback is off on this server.');
+  const cause = problems.find((it) => it.startsWith('Redis')) ?? 'a process of the server does not answer';
+  return `Live quality cannot be read now, because ${cause}. Predictions go on.`;
 }
 
 function problemOf({ status, body }, missing) {
@@ -85,17 +99,16 @@ function showOverview(section, model, chosen, onChoose) {
       .filter(([alias, it]) => it.version === version && alias !== 'default')
       .map(([alias]) => alias);
   const rows = versions.map((it) => toRow(it, { current, chosen, names: names(it.version), onChoose }));
-  const head = ['version', 'state', 'answers', 'accuracy', 'run', 'memory', ''].map((it) =>
+  const head = ['version', 'state', 'answers', 'training', 'run', 'memory', ''].map((it) =>
     el('th', { scope: 'col' }, it),
   );
   const reasons = versions.filter(({ reason, fault }) => reason !== undefined || fault !== undefined);
-  const focused = section.contains(document.activeElement) ? document.activeElement.value : undefined;
   show(
     section,
     problem === undefined ? null : el('p', { class: 'notice bad' }, problem),
     el(
       'div',
-      { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Versions' },
+      { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Versions', 'data-key': ' versions' },
       el(
         'table',
         {},
@@ -108,8 +121,6 @@ function showOverview(section, model, chosen, onChoose) {
       el('p', { class: 'notice bad' }, el('strong', {}, version), ` ${reason ?? fault}`),
     ),
   );
-  if (focused !== undefined)
-    [...section.querySelectorAll('button')].find(({ value }) => value === focused)?.focus();
 }
 
 function toRow(it, { current, chosen, names, onChoose }) {
@@ -121,7 +132,7 @@ function toRow(it, { current, chosen, names, onChoose }) {
     state === 'ready'
       ? el(
           'button',
-          { type: 'button', value: version, 'aria-pressed': String(isChosen) },
+          { type: 'button', value: version, 'data-key': version, 'aria-pressed': String(isChosen) },
           isChosen ? 'Chosen' : 'Try',
         )
       : null;
@@ -130,9 +141,9 @@ function toRow(it, { current, chosen, names, onChoose }) {
     el('span', {}, version, task === undefined ? null : el('small', {}, ` ${task}`)),
     el('span', { class: `badge ${kind}` }, state),
     answers,
-    format(metrics?.accuracy),
+    mainMetric(metrics),
     run === undefined ? '–' : `${format(run)} ms`,
-    memory === undefined ? '–' : `${format(memory)} MB`,
+    !(memory > 0) ? '–' : `${format(memory)} MB`,
     button,
   ];
   return el('tr', {}, ...cells.map((cell) => el('td', {}, cell)));

@@ -1,21 +1,32 @@
 import { el, format, percent, show } from './dom.js';
+import { createBodyField, createField } from './form-fields.js';
 
 const pauseMs = 250;
 
 /**
- * A form made of the features of a version, which predicts while someone types.
+ * A form made of the features of a version. It predicts when a person presses its button, and after each edit, but not
+ * by itself: a page that is only looked at makes no traffic. What the page sees to be wrong is not sent.
  * @param {(body: unknown, signal: AbortSignal) => Promise<{ status: number, body: any, ms: number }>} predict
+ * @param {boolean} mayPredict whether the key has the scope
  */
-export function createPredictForm(detail, predict) {
-  const output = el('div', { class: 'answer', role: 'status', 'aria-live': 'polite' });
+export function createPredictForm(detail, predict, mayPredict) {
+  const hint = mayPredict
+    ? 'Press Predict, or change a value.'
+    : 'This key lacks the scope predict: the form can be read, but it cannot be sent.';
+  const output = el('div', { class: 'answer', role: 'status' }, el('p', { class: 'notice' }, hint));
   const fields =
     detail.task === 'tensor'
-      ? [tensorField(detail)]
-      : (detail.features ?? []).map((it) => toField(it, detail));
+      ? [createBodyField(detail.example)]
+      : (detail.features ?? []).map((it) => createField(it, detail.example));
   const form = el(
     'form',
     { class: 'predict', novalidate: true, 'aria-label': `Predict with ${detail.model}` },
-    el('div', { class: 'fields' }, ...fields.map(({ element }) => element)),
+    el(
+      'div',
+      {},
+      el('div', { class: 'fields' }, ...fields.map(({ element }) => element)),
+      el('button', { class: 'main', disabled: !mayPredict }, 'Predict'),
+    ),
     output,
   );
   let timer;
@@ -24,26 +35,38 @@ export function createPredictForm(detail, predict) {
     running?.abort();
     running = new AbortController();
     const { signal } = running;
-    for (const { setProblem } of fields) setProblem('');
+    if (!showProblems(fields, output)) return;
     try {
-      const body = readBody(detail, fields);
-      const reply = await predict(body, signal);
+      const reply = await predict(readBody(detail, fields), signal);
       if (!signal.aborted) showReply(reply, fields, output);
-    } catch (error) {
-      if (!signal.aborted) show(output, el('p', { class: 'notice bad' }, messageOf(error)));
+    } catch {
+      if (!signal.aborted) show(output, el('p', { class: 'notice bad' }, 'The server does not answer.'));
     }
   };
   form.addEventListener('input', () => {
     clearTimeout(timer);
-    timer = setTimeout(send, pauseMs);
+    if (mayPredict) timer = setTimeout(send, pauseMs);
   });
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     clearTimeout(timer);
-    void send();
+    if (mayPredict) void send();
   });
-  void send();
   return form;
+}
+
+/** Puts problems beside their fields. Returns whether there is none. */
+function showProblems(fields, output) {
+  const wrong = [];
+  for (const field of fields) {
+    const problem = field.find();
+    field.setProblem(problem);
+    if (problem !== '') wrong.push(field.name);
+  }
+  if (wrong.length === 0) return true;
+  const names = wrong.slice(0, 5).join(', ') + (wrong.length > 5 ? ` and ${wrong.length - 5} more` : '');
+  show(output, el('p', { class: 'notice bad' }, `Not sent. Correct ${names} first.`));
+  return false;
 }
 
 function readBody(detail, fields) {
@@ -102,113 +125,4 @@ function showProbabilities(probabilities) {
     ),
   );
   return el('div', { class: 'probabilities' }, ...rows);
-}
-
-let ids = 0;
-
-function toField(feature, { example, model }) {
-  const { name, type, unit, description, nullable } = feature;
-  ids += 1;
-  const id = `field-${ids}`;
-  const start = feature.example ?? example?.[name] ?? feature.default;
-  const { input, read } = createInput(feature, start, id);
-  const none = nullable
-    ? el('input', { type: 'checkbox', 'aria-label': `${name} is null`, checked: start === null })
-    : null;
-  const problem = el('p', { class: 'problem', id: `${id}-problem` });
-  const hints = [
-    type,
-    boundsOf(feature),
-    nullable ? 'may be null' : '',
-    feature.default !== undefined ? `default ${feature.default}` : '',
-  ];
-  const element = el(
-    'div',
-    { class: 'field' },
-    el(
-      'label',
-      { for: id, title: description },
-      name,
-      unit === undefined ? null : el('small', {}, ` ${unit}`),
-    ),
-    el('div', { class: 'input' }, input, none === null ? null : el('label', { class: 'null' }, none, 'null')),
-    el('p', { class: 'fine', id: `${id}-hint` }, hints.filter(Boolean).join(', ')),
-    problem,
-  );
-  const setProblem = (text) => {
-    show(problem, text);
-    input.toggleAttribute('aria-invalid', text !== '');
-  };
-  return { name, element, setProblem, read: () => (none?.checked ? null : read()), model };
-}
-
-function createInput(feature, start, id) {
-  const { type, minimum, maximum } = feature;
-  const about = { id, name: feature.name, 'aria-describedby': `${id}-hint ${id}-problem` };
-  const choices = type === 'boolean' ? ['true', 'false'] : feature.enum;
-  if (choices !== undefined && choices.length <= 500) {
-    const options = choices.map((it) => el('option', { value: it, selected: String(start) === it }, it));
-    const input = el(
-      'select',
-      about,
-      feature.default === undefined ? null : el('option', { value: '' }, ''),
-      ...options,
-    );
-    // A class named "" is the first of two options with this value, which a browser cannot tell apart.
-    const read = () =>
-      input.value === '' ? undefined : type === 'boolean' ? input.value === 'true' : input.value;
-    return { input, read };
-  }
-  if (type === 'string') {
-    const input = el('input', { ...about, type: 'text', value: start ?? '', autocomplete: 'off' });
-    return {
-      input,
-      read: () => (input.value === '' && feature.default !== undefined ? undefined : input.value),
-    };
-  }
-  const input = el('input', {
-    ...about,
-    type: 'number',
-    step: type === 'integer' ? 1 : 'any',
-    min: minimum,
-    max: maximum,
-    value: start ?? '',
-    autocomplete: 'off',
-  });
-  // Empty, or no number: the server says what is missing.
-  return { input, read: () => (input.value === '' ? undefined : Number(input.value)) };
-}
-
-function boundsOf({ minimum, maximum }) {
-  if (minimum !== undefined && maximum !== undefined) return `${format(minimum)} to ${format(maximum)}`;
-  if (minimum !== undefined) return `from ${format(minimum)}`;
-  return maximum === undefined ? '' : `up to ${format(maximum)}`;
-}
-
-function tensorField({ example }) {
-  ids += 1;
-  const input = el(
-    'textarea',
-    { id: `field-${ids}`, rows: 8, spellcheck: 'false' },
-    JSON.stringify(example ?? {}),
-  );
-  const problem = el('p', { class: 'problem' });
-  return {
-    name: 'inputs',
-    element: el(
-      'div',
-      { class: 'field wide' },
-      el('label', { for: `field-${ids}` }, 'Body, as JSON'),
-      input,
-      problem,
-    ),
-    setProblem: (text) => show(problem, text),
-    read: () => JSON.parse(input.value),
-  };
-}
-
-function messageOf(error) {
-  return error instanceof SyntaxError
-    ? `The body is not JSON: ${error.message}`
-    : 'The server does not answer.';
 }

@@ -1,5 +1,5 @@
 import { lineChart } from './charts.js';
-import { el, format, show } from './dom.js';
+import { el, format, percent, show } from './dom.js';
 
 /** The traffic of the whole server. Figures are those of the last minute. */
 export function showTraffic(section, { traffic, step_seconds: stepSeconds }) {
@@ -16,7 +16,7 @@ export function showTraffic(section, { traffic, step_seconds: stepSeconds }) {
   const of = sum('requests') === 0 ? '' : ` of ${format(sum('requests'))}`;
   show(
     section,
-    card('Predictions', `${format(sum('requests') / seconds)} /s`, [
+    card('Predictions', rateText(sum('requests'), seconds), [
       lineChart('Predictions a second', [{ name: 'main', values: rate('requests') }]),
       legend(['main', 'a second, 5 minutes']),
     ]),
@@ -41,10 +41,15 @@ function card(title, figure, children) {
   return el(
     'article',
     { class: 'card' },
-    el('h2', {}, title, el('small', {}, ' in the last minute')),
-    el('p', { class: 'figure' }, figure),
+    el('h2', {}, title),
+    el('p', { class: 'figure' }, figure, el('small', {}, ' in the last minute')),
     ...children,
   );
+}
+
+/** A rate below 1 a second is easier to read as a count. */
+function rateText(count, seconds) {
+  return count < seconds ? format(count) : `${format(count / seconds)} /s`;
 }
 
 export function legend(...entries) {
@@ -52,32 +57,49 @@ export function legend(...entries) {
   return el('ul', { class: 'legend' }, ...items);
 }
 
-/** The list of models. The chosen one is in the fragment of the address. */
-export function showModels(nav, models, chosen) {
+/**
+ * The list of models. The chosen one is in the fragment of the address.
+ * @param {{ models: object[], findings: object[] }} data
+ */
+export function showModels(nav, { models, findings }, chosen) {
   const items = models.map((model) => {
     const { name, versions, problem, default_version: current } = model;
     const refused = versions.filter(({ state }) => state === 'refused').length;
-    const state = problem !== undefined ? 'bad' : refused > 0 ? 'warn' : 'good';
+    const marks = findings.filter((it) => it.model === name).flatMap((it) => describeFinding(it, current));
+    const state = problem !== undefined ? 'bad' : refused + marks.length > 0 ? 'warn' : 'good';
     const note = problem !== undefined ? 'does not answer' : `version ${current}`;
     const more = refused > 0 ? `, ${refused} refused` : '';
+    const href = `#${encodeURIComponent(name)}`;
     return el(
       'li',
       {},
       el(
         'a',
-        { href: `#${encodeURIComponent(name)}`, 'aria-current': name === chosen && 'page' },
+        { href, 'aria-current': name === chosen && 'page', 'data-key': href },
         el('span', { class: `dot ${state}`, 'aria-hidden': 'true' }),
-        el('span', {}, el('strong', {}, name), el('small', {}, note + more)),
+        el(
+          'span',
+          {},
+          el('strong', {}, name),
+          el('small', {}, note + more),
+          ...marks.map((text) => el('small', { class: 'mark' }, text)),
+        ),
       ),
     );
   });
-  const focused = nav.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
   show(
     nav,
     el('h2', {}, 'Models'),
     items.length === 0 ? el('p', {}, 'There is no model yet.') : el('ul', {}, ...items),
   );
-  // The list is made again: the focus stays where it was.
-  if (focused !== null)
-    [...nav.querySelectorAll('a')].find((it) => it.getAttribute('href') === focused)?.focus();
+}
+
+function describeFinding({ version, drifted, drifted_count: count, decline }, current) {
+  const of = version === current ? '' : ` (version ${version})`;
+  const more = count > drifted.length ? ` and ${count - drifted.length} more` : '';
+  const texts = count > 0 ? [`Drift: ${drifted.join(', ')}${more}${of}`] : [];
+  if (decline === undefined) return texts;
+  const { figure, live, trained } = decline;
+  const [name, write] = figure === 'accuracy' ? ['Accuracy', percent] : [figure.toUpperCase(), format];
+  return [...texts, `${name} ${write(live)}, ${write(trained)} in training${of}`];
 }

@@ -190,7 +190,11 @@ export async function buildServer(
   await app.register(metricsRoutes);
   await app.register(adminRoutes);
   await app.register(errorRoutes);
-  await app.register(rootRoutes, { hasManual: config.DOCS === 'on', hasConsole: config.CONSOLE === 'on' });
+  await app.register(rootRoutes, {
+    hasManual: config.DOCS === 'on',
+    hasConsole: config.CONSOLE === 'on',
+    hasMetrics: !app.needsKeys || config.METRICS_AUTH === 'open',
+  });
   if (config.CONSOLE === 'on') await app.register(consoleRoutes);
   if (config.DOCS === 'on') await app.register(docsRoutes);
   await app.ready();

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { defaultVersion } from '../models/registry/choose-version.js';
 import { canAnswer } from '../models/registry/readiness.js';
 import { HealthSchema, LiveSchema, NotReadySchema, ReadySchema } from '../schemas/health.js';
+import { findServerProblems } from './console/server-problems.js';
 
 export interface HealthOptions {
   readonly serverVersion: string;
@@ -61,11 +62,10 @@ const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { serverVers
     },
     async () => {
       const models = app.registry.list();
-      const { reasons, workers } = await app.cluster.readiness();
-      const isComplete = workers === undefined || workers.running >= workers.wanted;
       const { redis } = app;
-      const isRedisWell = redis === null || (redis.state === 'up' && redis.refusedCommands.length === 0);
-      const isWell = reasons.length === 0 && isComplete && isRedisWell && models.every(canAnswer);
+      const readiness = await app.cluster.readiness();
+      const { workers } = readiness;
+      const isWell = findServerProblems({ ...readiness, redis }).length === 0 && models.every(canAnswer);
       return {
         status: app.isDraining() ? 'draining' : isWell ? 'ok' : 'degraded',
         ...(workers !== undefined && { workers }),

@@ -7,6 +7,8 @@ import { sendBytes } from './manual/served-bytes.js';
 export interface RootOptions {
   readonly hasManual: boolean;
   readonly hasConsole: boolean;
+  /** Whether `/metrics` needs no key. */
+  readonly hasMetrics: boolean;
 }
 
 const RootSchema = Type.Object(
@@ -23,10 +25,10 @@ const RootSchema = Type.Object(
  * relations of RFC 8631). KServe's clients use it as a liveness probe. The links are relative, so that they work behind
  * a proxy with a path.
  */
-const rootRoutes: FastifyPluginAsync<RootOptions> = async (app, { hasManual, hasConsole }) => {
+const rootRoutes: FastifyPluginAsync<RootOptions> = async (app, { hasManual, hasConsole, hasMetrics }) => {
   const places = { openapi: 'openapi.json', docs: 'docs' };
   const link = '<openapi.json>; rel="service-desc", <docs>; rel="service-doc"';
-  const page = hasConsole ? createConsolePage({ hasManual }) : undefined;
+  const page = hasConsole ? createConsolePage({ hasManual, hasMetrics }) : undefined;
   const pageHeaders = toPageHeaders(app, { 'content-security-policy': consolePolicy });
   app.get(
     '/',

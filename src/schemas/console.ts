@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox';
+import { StringEnum } from './string-enum.js';
 
 const Milliseconds = Type.Union([Type.Number(), Type.Null()]);
 
@@ -7,7 +8,31 @@ export const ConsoleSchema = Type.Object(
   {
     version: Type.String({ description: 'The version of the server' }),
     default_model: Type.Optional(Type.String({ description: 'The model of plain `/predict`' })),
+    problems: Type.Array(Type.String(), {
+      description: 'Why `/health` says `degraded`, apart from models that cannot answer',
+    }),
+    may_predict: Type.Boolean({ description: 'Whether the key has the scope `predict`' }),
     models: Type.Array(Type.Unsafe({ $ref: 'Model#' })),
+    findings: Type.Array(
+      Type.Object({
+        model: Type.String(),
+        version: Type.String(),
+        drifted: Type.Array(Type.String(), { description: 'Names of drifted columns, at most 3' }),
+        drifted_count: Type.Integer({ description: 'The number of drifted columns' }),
+        decline: Type.Optional(
+          Type.Object(
+            {
+              figure: StringEnum(['accuracy', 'mae', 'rmse']),
+              live: Type.Number(),
+              trained: Type.Number(),
+              feedback: Type.Integer(),
+            },
+            { description: 'A live figure that is worse than that of the training, by more than chance' },
+          ),
+        ),
+      }),
+      { description: 'Versions with drift, or whose live quality is below their training figure' },
+    ),
     step_seconds: Type.Integer({ description: 'The length of a step of `traffic`' }),
     traffic: Type.Array(
       Type.Object({

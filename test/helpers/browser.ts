@@ -15,8 +15,8 @@ export interface Page {
   open(url: string): Promise<void>;
   /** Evaluates an expression in the page, awaits a promise, and resolves with the value as JSON. */
   evaluate<T>(expression: string): Promise<T>;
-  /** Waits until an expression is true, and rejects after 15 s with the text of the page. */
-  until(expression: string): Promise<void>;
+  /** Waits until an expression is true, and rejects after a while, by default 15 s, with the text of the page. */
+  until(expression: string, timeoutMs?: number): Promise<void>;
   /** Presses keys as a person does: `Tab`, `Enter`, or characters. */
   press(...keys: readonly string[]): Promise<void>;
   setScheme(scheme: 'light' | 'dark'): Promise<void>;
@@ -90,10 +90,10 @@ export async function startBrowser(): Promise<Page & AsyncDisposable> {
       // Another fragment of the same page loads nothing.
       if (loaderId !== undefined) await loaded;
     },
-    async until(expression) {
+    async until(expression, timeoutMs = 15_000) {
       const started = performance.now();
       while (!(await evaluate<boolean>(`Boolean(${expression})`))) {
-        if (performance.now() - started > 15_000)
+        if (performance.now() - started > timeoutMs)
           throw new Error(`never: ${expression}\n${await evaluate('document.body.innerText')}`);
         await evaluate('new Promise((resolve) => setTimeout(resolve, 20))');
       }

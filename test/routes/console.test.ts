@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { buildTestApp } from '../helpers/app.js';
+import { buildTestApp, type TestApp } from '../helpers/app.js';
 import { entry, withKey } from '../helpers/keys.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { shareTestApp } from '../helpers/shared-app.js';
 
 const browser = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
@@ -29,6 +30,17 @@ describe('the console', () => {
     expect((await server.get('/', { ...browser, 'if-none-match': String(headers['etag']) })).status).toBe(
       304,
     );
+  });
+
+  test('leaves out the link to the metrics if it needs a key, which a link cannot send', async () => {
+    const link = async (environment: Record<string, string>) => {
+      await using own = await buildTestApp(environment);
+      return (await own.get('/', browser)).text.includes('href="metrics"');
+    };
+    const API_KEYS = JSON.stringify([entry('person', { scopes: ['read'] })]);
+    expect(await link({})).toBe(true);
+    expect(await link({ API_KEYS })).toBe(true);
+    expect(await link({ API_KEYS, METRICS_AUTH: 'key' })).toBe(false);
   });
 
   test('has only the files of its folder, which import each other and put no text into HTML', async () => {
@@ -62,6 +74,65 @@ describe('GET /console/data', () => {
     const [all, some] = await Promise.all(['all', 'some'].map((id) => own.get('/console/data', withKey(id))));
     expect(all?.body.default_model).toBe('credit-risk');
     expect(some?.body).not.toHaveProperty('default_model');
+  });
+
+  test('says whether the key may predict', async () => {
+    expect((await server.get('/console/data')).body.may_predict).toBe(true);
+    const keys = [entry('reader', { scopes: ['read'] }), entry('both', { scopes: ['read', 'predict'] })];
+    await using own = await buildTestApp({ API_KEYS: JSON.stringify(keys) });
+    const [reader, both] = await Promise.all(
+      ['reader', 'both'].map((id) => own.get('/console/data', withKey(id))),
+    );
+    expect([reader?.body.may_predict, both?.body.may_predict]).toEqual([false, true]);
+  });
+
+  test('has the problems of a server that /health calls degraded', async () => {
+    const state = async (own: Pick<TestApp, 'get'>) => [
+      (await own.get('/health')).body.status,
+      (await own.get('/console/data')).body.problems,
+    ];
+    expect(await state(server)).toEqual(['ok', []]);
+    await using own = await buildTestApp({ REDIS_URL: 'redis://127.0.0.1:1' });
+    expect(await state(own)).toEqual(['degraded', ['Redis is down']]);
+    using folder = createRegistryFolder();
+    folder.addVersion('broken', '1', {
+      manifest: { task: 'regression', features: [{ name: 'x', type: 'number' }] },
+      model: Buffer.from('none'),
+    });
+    await using broken = await buildTestApp({ MODELS_DIR: folder.path });
+    const [status, [first]] = (await state(broken)) as [string, string[]];
+    expect([status, first]).toEqual(['degraded', 'no model can answer']);
+  });
+
+  test('names a version whose rows drift, and one whose live quality is below its training figure', async () => {
+    await using own = await buildTestApp({
+      API_KEYS: JSON.stringify([
+        entry('all', { scopes: ['read', 'predict'] }),
+        entry('one', { scopes: ['read'], models: ['churn'] }),
+      ]),
+    });
+    const all = withKey('all');
+    const ids: string[] = [];
+    for (let k = 0; k < 120; k += 1) {
+      const row = { age: 99, income: 1_000 + k, credit_score: 301 };
+      ids.push((await own.post('/predict', row, all)).body.prediction_id);
+    }
+    for (const prediction_id of ids.slice(0, 60))
+      await own.post('/feedback', { prediction_id, actual: 1 }, all);
+    // The monitor compares each minute, and for whoever asks.
+    const drift = (await own.get('/models/credit-risk/drift', all)).body;
+    const columns = Object.values<{ drift: boolean }>({ ...drift.features, ...drift.outputs });
+    const { findings } = (await own.get('/console/data', all)).body;
+    expect(findings).toEqual([
+      {
+        model: 'credit-risk',
+        version: '20261115_143000',
+        drifted: ['age', 'income', 'credit_score'],
+        drifted_count: columns.filter((it) => it.drift).length,
+        decline: { figure: 'accuracy', live: 0, trained: 0.8718, feedback: 60 },
+      },
+    ]);
+    expect((await own.get('/console/data', withKey('one'))).body.findings).toEqual([]);
   });
 
   test('has the models and the traffic of the last minutes', async () => {

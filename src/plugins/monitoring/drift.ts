@@ -28,6 +28,8 @@ export interface Drift {
   packed(identity: string): string | undefined;
   /** Compares the rows of all processes with the reference; undefined if the version has none. */
   findingsOf(loaded: LoadedVersion): Promise<DriftFindings | undefined>;
+  /** The columns that the last comparison in this process, at most a minute old, found to have drifted. */
+  lastDrifted(loaded: LoadedVersion): readonly string[];
 }
 
 declare module 'fastify' {
@@ -57,6 +59,8 @@ export default fp<DriftConfig>(
       return loaded?.manifest === manifest ? loaded : undefined;
     });
     const gauges = createDriftGauges(app.metrics);
+    /** By manifest, which is one object for each load of a version. */
+    const lastDrifted = new WeakMap<object, readonly string[]>();
     const drift: Drift = {
       packed(identity) {
         const loaded = findLoaded(app, (it) => it.identity === identity);
@@ -70,14 +74,19 @@ export default fp<DriftConfig>(
         const samples =
           others?.map(unpackSample) ?? [window.sample(Date.now())].filter((it) => it !== undefined);
         const sample = mergeSamples(samples, window.columns.length, size.rows);
-        if (sample.rows < minRows)
+        if (sample.rows < minRows) {
+          lastDrifted.delete(loaded.manifest);
           return { sample: sample.rows === 0 ? undefined : sample, report: undefined };
+        }
         const steps = compareWithReference(window.columns, sample, {
           referenceRows: loaded.reference?.rows ?? 0,
           threshold,
         });
-        return { sample, report: await runInSlices(steps, maxSliceMs) };
+        const report = await runInSlices(steps, maxSliceMs);
+        lastDrifted.set(loaded.manifest, listDrifted(report));
+        return { sample, report };
       },
+      lastDrifted: (loaded) => lastDrifted.get(loaded.manifest) ?? [],
     };
     app.decorate('drift', drift);
     app.predictions.subscribe((event) => monitor.observe(event));
@@ -116,7 +125,7 @@ export default fp<DriftConfig>(
 
     /** One line when other columns drift than before. */
     function logChange(model: string, model_version: string, report: DriftReport): void {
-      const drifted = report.columns.filter((it) => it.drifted.length > 0).map((it) => it.name);
+      const drifted = listDrifted(report);
       const key = nameVersion(model, model_version);
       const text = drifted.join();
       if ((logged.get(key) ?? '') === text) return;
@@ -128,6 +137,10 @@ export default fp<DriftConfig>(
   },
   { name: 'drift', fastify: '5.x', dependencies: ['metrics', 'registry', 'predictor'] },
 );
+
+function listDrifted({ columns }: DriftReport): readonly string[] {
+  return columns.filter(({ drifted }) => drifted.length > 0).map(({ name }) => name);
+}
 
 function listLoaded({ registry }: FastifyInstance): readonly LoadedVersion[] {
   return registry

@@ -12,9 +12,16 @@ export const consolePolicy = [
   "style-src 'self'",
 ].join('; ');
 
+export interface ConsoleLinks {
+  readonly hasManual: boolean;
+  /** Whether `/metrics` needs no key: a link cannot send one. */
+  readonly hasMetrics: boolean;
+}
+
 /** The page without its data, which the script asks for. All links are relative, for a proxy with a path. */
-export function createConsolePage({ hasManual }: { readonly hasManual: boolean }): ServedBytes {
+export function createConsolePage({ hasManual, hasMetrics }: ConsoleLinks): ServedBytes {
   const manual = hasManual ? '<a href="docs">API documentation</a>' : '';
+  const metrics = hasMetrics ? '<a href="metrics">Metrics</a>' : '';
   return toServedBytes(
     `<!doctype html>
 <html lang="en">
@@ -30,16 +37,16 @@ export function createConsolePage({ hasManual }: { readonly hasManual: boolean }
 <body>
 <a class="skip" href="#main">Skip to the model</a>
 <header>
-<h1><img src="console/icon.svg" alt="" width="28" height="28"> Sardonyx <small id="version"></small></h1>
+<h1 id="title" tabindex="-1"><img src="console/icon.svg" alt="" width="28" height="28"> Sardonyx <small id="version"></small></h1>
 <p id="state" role="status">Connecting …</p>
-<nav aria-label="Documents">${manual}<a href="metrics">Metrics</a><button type="button" id="forget" hidden>Forget the key</button></nav>
+<nav aria-label="Documents">${manual}${metrics}<button type="button" id="forget" hidden>Forget the key</button></nav>
 </header>
 <form id="key-form" hidden>
 <h2>This server needs an API key</h2>
 <p id="key-problem">Enter a key with the scope <code>read</code>, and <code>predict</code> to try models. It stays in this tab, and leaves it only for this server.</p>
 <label for="key">API key</label>
 <input id="key" type="password" autocomplete="off" spellcheck="false" required>
-<button>Continue</button>
+<button class="main">Continue</button>
 </form>
 <noscript><p class="notice">This page needs JavaScript.</p></noscript>
 <div id="console" hidden>

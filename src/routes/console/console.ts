@@ -10,11 +10,14 @@ import { addPageHeaders } from '../manual/page-headers.js';
 import { sendBytes } from '../manual/served-bytes.js';
 import { readConsoleFiles } from './console-files.js';
 import { consolePolicy } from './console-page.js';
+import { createModelFindings } from './model-findings.js';
+import { findServerProblems } from './server-problems.js';
 
 /** The files and the data of the page at `/`. */
 const consoleRoutes: FastifyPluginAsync = async (app) => {
   addPageHeaders(app, { 'content-security-policy': consolePolicy });
   const files = readConsoleFiles();
+  const findFindings = createModelFindings(app);
   app.get<{ Params: { file: string } }>(
     '/console/:file',
     { config: { scope: 'open' }, schema: { hide: true } },
@@ -40,11 +43,17 @@ const consoleRoutes: FastifyPluginAsync = async (app) => {
       const isVisible = (model: string) => key?.models?.has(model) ?? true;
       const models = app.registry.list().filter(({ name }) => isVisible(name));
       const traffic = (await app.cluster.traffic()).filter(({ model }) => isVisible(model));
+      const { redis } = app;
+      const problems = findServerProblems({ ...(await app.cluster.readiness()), redis });
+      const findings = await findFindings(models);
       reply.header('cache-control', 'no-store');
       return {
         version: serverVersion,
+        problems,
+        may_predict: key === null || key.scopes.has('predict'),
         ...nameDefault(app.registry, isVisible),
         models: models.map((model) => toModel(model, app.cachedAnswers)),
+        findings,
         step_seconds: stepSeconds,
         traffic: toPoints(traffic, Date.now()),
       };
