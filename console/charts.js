@@ -1,7 +1,7 @@
 import { format, svg } from './dom.js';
 
 const [width, height] = [320, 84];
-/** With as many known points, or fewer, each one is a dot. */
+/** With gaps and as many known points, or fewer, each one is a dot. */
 const fewPoints = 12;
 
 /**
@@ -23,7 +23,7 @@ export function lineChart(title, series) {
     }));
     const line = points.map(({ k, at }) => `${(values[k - 1] ?? null) === null ? 'M' : 'L'}${at}`).join('');
     // A line of length 0 with round ends is a dot, which no scale distorts. A point without neighbours has no line.
-    const isSparse = points.length <= fewPoints;
+    const isSparse = points.length <= fewPoints && points.length < values.length;
     const dots = points.filter(
       ({ k }) => isSparse || ((values[k - 1] ?? null) === null && (values[k + 1] ?? null) === null),
     );

@@ -91,17 +91,27 @@ function showDistribution(name, { bins = [], reference = [], current = [] }) {
     'div',
     {},
     barPairs(`Distribution of ${name}`, labels, reference, current),
-    el('p', { class: 'ends', 'aria-hidden': 'true' }, ...edgesOf(bins).map((it) => el('span', {}, it))),
+    showEdges(bins),
     values,
   );
 }
 
-/** What stands below the bars: the first, the middle and the last edge, or the names of few categories. */
-function edgesOf(bins) {
+/** Below the bars: the first, the middle and the last edge; of categories the names of few, or the first and the last. */
+function showEdges(bins) {
   const [first, last] = [bins[0], bins.at(-1)];
-  if (first === undefined) return [];
-  const middle = bins[Math.floor(bins.length / 2)];
-  if ('value' in first) return (bins.length < 4 ? bins : [first, middle, last]).map(({ value }) => value);
-  const center = bins.length % 2 === 0 ? middle.from : (middle.from + middle.to) / 2;
-  return [first.from, center, last.to].map(format);
+  if (first === undefined) return null;
+  const isFew = bins.length <= 4;
+  const texts =
+    'value' in first
+      ? (isFew ? bins : [first, last]).map(({ value }) => value)
+      : [first.from, middleOf(bins), last.to].map(format);
+  const kind = 'value' in first && isFew ? 'ends each' : 'ends';
+  // The table below has them for screen readers.
+  return el('p', { class: kind, 'aria-hidden': 'true' }, ...texts.map((it) => el('span', { title: it }, it)));
+}
+
+/** The value below the middle of the chart, where all bars have one width. */
+function middleOf(bins) {
+  const { from, to } = bins[Math.floor(bins.length / 2)];
+  return bins.length % 2 === 0 ? from : (from + to) / 2;
 }

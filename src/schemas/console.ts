@@ -17,7 +17,7 @@ export const ConsoleSchema = Type.Object(
       Type.Object({
         model: Type.String(),
         version: Type.String(),
-        drifted: Type.Array(Type.String(), { description: 'Names of drifted columns, at most 3' }),
+        drifted: Type.Array(Type.String(), { description: 'Names of drifted columns, at most 2' }),
         drifted_count: Type.Integer({ description: 'The number of drifted columns' }),
         decline: Type.Optional(
           Type.Object(

@@ -117,6 +117,13 @@ describe.skipIf(chromium === undefined)('the console in a browser', () => {
       const { prediction_id, prediction } = await post('/predict', { age, income: 9_000, credit_score: 400 });
       await post('/feedback', { prediction_id, actual: age < 30 ? prediction : 1 - prediction });
     }
+    const { example } = (await (await fetch(`${server.url}/models/diabetes/versions/1`)).json()) as {
+      example: unknown;
+    };
+    for (let k = 0; k < 30; k += 1) {
+      const { prediction_id, prediction } = await post('/models/diabetes/predict', example);
+      await post('/feedback', { prediction_id, actual: prediction + 100 });
+    }
     await page.open('about:blank');
     await page.open(`${server.url}/#credit-risk`);
     await page.until(`${quality}?.includes('40 feedbacks in the last day')`);
@@ -135,6 +142,20 @@ describe.skipIf(chromium === undefined)('the console in a browser', () => {
     expect(
       await page.evaluate("[...document.querySelectorAll('.calibration .tick')].map((it) => it.textContent)"),
     ).toEqual(['0', '0', '0.5', '0.5', '1', '1']);
+    // A regression compares its errors. The manifest of diabetes calls them mean_absolute_error and so on.
+    await page.evaluate("location.hash = '#diabetes'");
+    await page.until(`${quality}?.includes('Bias')`);
+    const errors = await page.evaluate<string[]>(
+      "[...document.querySelectorAll('section.quality dl > div')].map((it) => it.textContent)",
+    );
+    expect(errors).toEqual([
+      'MAE100training 45.75worse than in training',
+      'RMSE100training 55.13',
+      'Bias-100',
+      'R²not measuredtraining 0.5179',
+    ]);
+    await page.evaluate("location.hash = '#credit-risk'");
+    await page.until("document.querySelector('.calibration')");
     // A line of the theme's faint colour cannot be seen on its background.
     for (const scheme of ['light', 'dark'] as const) {
       await page.setScheme(scheme);
@@ -190,6 +211,54 @@ describe.skipIf(chromium === undefined)('the console in a browser', () => {
     expect(await page.evaluate(isOpen)).toBe(true);
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Values');
     await page.until("document.querySelector('#models .mark')?.textContent.startsWith('Drift: ')");
+    expect(page.problems).toEqual([]);
+  });
+
+  test('shows why a column drifts, and categories that the training has not', async () => {
+    await using server = await startServerProcess();
+    await using page = await startBrowser();
+    await page.open(`${server.url}/`);
+    await page.until(hasForm);
+    const column = {
+      ...{ type: 'string', test: 'chi_square', drift: true, statistic: 9, psi: 1 },
+      ...{ p_value: 0, adjusted_p_value: 0, missing_rate: 0.2, reference_missing_rate: 0 },
+    };
+    const drift = {
+      ...{ model: 'm', model_version: '1', status: 'ok', threshold: 0.01, drift: true, outputs: {} },
+      window: {
+        rows: 200,
+        seen_rows: 900,
+        since: '2026-11-29T02:00:00.000Z',
+        until: '2026-11-29T03:00:00.000Z',
+      },
+      reference: { rows: 50 },
+      features: {
+        region: {
+          ...{ ...column, because: ['values', 'missing'], unseen: 0.03 },
+          distribution: {
+            bins: [{ value: '<b>north</b>' }, { value: 'south' }],
+            ...{ reference: [0.5, 0.5], current: [0.25, 0.72] },
+          },
+        },
+        secret: column,
+      },
+    };
+    const texts = await page.evaluate<string[]>(`(async () => {
+      const { showDrift } = await import('./console/drift-view.js');
+      const section = document.createElement('section');
+      showDrift(section, ${JSON.stringify(drift)});
+      const of = (query) => [...section.querySelectorAll(query)].map((it) => it.textContent);
+      return [...of('.compared'), ...of('h4'), ...of('.share'), ...of('.ends span'), ...of('td'), ...of('b')];
+    })()`);
+    expect(texts[0]).toMatch(
+      /^200 rows since Nov 29, 2026.* \(a sample of 900\), compared with 50 reference rows/,
+    );
+    expect(texts.slice(1)).toEqual([
+      ...['region drift: values and missing values', 'secret drift'],
+      ...['missing 0.0 % → 20.0 %', '3.0 % unseen in training', 'missing 0.0 % → 20.0 %'],
+      ...['<b>north</b>', 'south'],
+      ...['<b>north</b>', '50.0 %', '25.0 %', 'south', '50.0 %', '72.0 %'],
+    ]);
     expect(page.problems).toEqual([]);
   });
 

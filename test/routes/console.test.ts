@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { buildTestApp, type TestApp } from '../helpers/app.js';
 import { entry, withKey } from '../helpers/keys.js';
+import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { shareTestApp } from '../helpers/shared-app.js';
 
@@ -102,6 +103,20 @@ describe('GET /console/data', () => {
     await using broken = await buildTestApp({ MODELS_DIR: folder.path });
     const [status, [first]] = (await state(broken)) as [string, string[]];
     expect([status, first]).toEqual(['degraded', 'no model can answer']);
+    // A key that may not use the broken model learns no more than that there is one, as from /health.
+    folder.addVersion('sound', '1', {
+      manifest: { task: 'regression', features: [{ name: 'x', type: 'number' }] },
+      model: linearRegression([1]),
+    });
+    await using half = await buildTestApp({
+      MODELS_DIR: folder.path,
+      REQUIRED_MODELS: 'sound',
+      API_KEYS: JSON.stringify([entry('one', { scopes: ['read'], models: ['sound'] })]),
+    });
+    expect((await half.get('/health')).body.status).toBe('degraded');
+    expect((await half.get('/console/data', withKey('one'))).body.problems).toEqual([
+      '1 model that this key cannot use does not answer',
+    ]);
   });
 
   test('names a version whose rows drift, and one whose live quality is below its training figure', async () => {
@@ -127,7 +142,7 @@ describe('GET /console/data', () => {
       {
         model: 'credit-risk',
         version: '20261115_143000',
-        drifted: ['age', 'income', 'credit_score'],
+        drifted: ['age', 'income'],
         drifted_count: columns.filter((it) => it.drift).length,
         decline: { figure: 'accuracy', live: 0, trained: 0.8718, feedback: 60 },
       },

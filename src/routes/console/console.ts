@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { ServiceError } from '../../errors.js';
+import { canAnswer } from '../../models/registry/readiness.js';
 import type { Registry } from '../../models/registry/registry.js';
 import { toPoints } from '../../monitoring/traffic/traffic-points.js';
 import { stepSeconds } from '../../monitoring/traffic/traffic-steps.js';
@@ -44,7 +45,17 @@ const consoleRoutes: FastifyPluginAsync = async (app) => {
       const models = app.registry.list().filter(({ name }) => isVisible(name));
       const traffic = (await app.cluster.traffic()).filter(({ model }) => isVisible(model));
       const { redis } = app;
-      const problems = findServerProblems({ ...(await app.cluster.readiness()), redis });
+      const hidden = app.registry
+        .list()
+        .filter((model) => !isVisible(model.name) && !canAnswer(model)).length;
+      const problems = [
+        ...findServerProblems({ ...(await app.cluster.readiness()), redis }),
+        ...(hidden > 0
+          ? [
+              `${hidden} model${hidden > 1 ? 's' : ''} that this key cannot use ${hidden > 1 ? 'do' : 'does'} not answer`,
+            ]
+          : []),
+      ];
       const findings = await findFindings(models);
       reply.header('cache-control', 'no-store');
       return {

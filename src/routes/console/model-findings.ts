@@ -15,7 +15,7 @@ export interface VersionFindings {
   readonly decline?: QualityDecline;
 }
 
-const maxNames = 3;
+const maxNames = 2;
 /** Sums change slowly, and are read from Redis or from other processes; several people may look at the page. */
 const keepSumsMs = 15_000;
 
