@@ -30,8 +30,9 @@ export function format(value) {
   return Number(value.toPrecision(4)).toLocaleString('en', { maximumFractionDigits: 6 });
 }
 
+/** With a space that does not break. */
 export function percent(share) {
-  return share === null || share === undefined ? '–' : `${(share * 100).toFixed(1)} %`;
+  return share === null || share === undefined ? '–' : `${(share * 100).toFixed(1)}\u00a0%`;
 }
 
 /** A table with a caption; cells are texts or elements. `key` is for `show`. */

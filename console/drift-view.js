@@ -66,7 +66,11 @@ function showFeature(name, column) {
     distribution === undefined
       ? el('p', { class: 'fine' }, 'The manifest marks it as sensitive: its values are not shown.')
       : showDistribution(name, distribution),
-    el('p', { class: 'fine' }, figures.map(([label, value]) => `${label} ${format(value)}`).join(' · ')),
+    el(
+      'p',
+      { class: 'fine figures-of-test' },
+      ...figures.map(([label, value]) => el('span', {}, `${label} ${format(value)}`)),
+    ),
   );
 }
 

@@ -132,12 +132,12 @@ describe.skipIf(chromium === undefined)('the console in a browser', () => {
     const accuracy = "[...document.querySelectorAll('section.quality dl > div:first-child > *')]";
     expect(await page.evaluate(`${accuracy}.map((it) => it.textContent)`)).toEqual([
       'Accuracy',
-      '25.0 %',
-      'training 87.2 %',
+      '25.0\u00a0%',
+      'training 87.2\u00a0%',
       'worse than in training',
     ]);
     expect(await page.evaluate("document.querySelector('#models .mark').textContent")).toBe(
-      'Accuracy 25.0 %, 87.2 % in training',
+      'Accuracy 25.0\u00a0%, 87.2\u00a0% in training',
     );
     expect(
       await page.evaluate("[...document.querySelectorAll('.calibration .tick')].map((it) => it.textContent)"),
@@ -191,7 +191,7 @@ describe.skipIf(chromium === undefined)('the console in a browser', () => {
     const card = (name: string) =>
       `[...document.querySelectorAll('.drift .card')].find((it) => it.querySelector('h4').textContent.startsWith('${name}'))`;
     expect(await page.evaluate(`${card('total_charges')}.querySelector('.share').textContent`)).toMatch(
-      /^missing \d\.\d % → 50\.0 %$/,
+      /^missing \d\.\d\s% → 50\.0\s%$/,
     );
     const edges = await page.evaluate<string[]>(
       `[...${card('tenure_months')}.querySelectorAll('.ends span')].map((it) => it.textContent)`,
@@ -255,9 +255,13 @@ describe.skipIf(chromium === undefined)('the console in a browser', () => {
     );
     expect(texts.slice(1)).toEqual([
       ...['region drift: values and missing values', 'secret drift'],
-      ...['missing 0.0 % → 20.0 %', '3.0 % unseen in training', 'missing 0.0 % → 20.0 %'],
+      ...[
+        'missing 0.0\u00a0% → 20.0\u00a0%',
+        '3.0\u00a0% unseen in training',
+        'missing 0.0\u00a0% → 20.0\u00a0%',
+      ],
       ...['<b>north</b>', 'south'],
-      ...['<b>north</b>', '50.0 %', '25.0 %', 'south', '50.0 %', '72.0 %'],
+      ...['<b>north</b>', '50.0\u00a0%', '25.0\u00a0%', 'south', '50.0\u00a0%', '72.0\u00a0%'],
     ]);
     expect(page.problems).toEqual([]);
   });
