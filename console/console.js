@@ -41,6 +41,7 @@ async function ask(path, options = {}) {
 async function refresh() {
   clearTimeout(timer);
   if (document.hidden) return;
+  get('forget').hidden = sessionStorage.getItem(keyName) === null;
   try {
     const { status, body } = await ask('console/data');
     if (status === 401 || status === 403) return askForKey(body);
@@ -59,7 +60,6 @@ function update(data) {
   get('console').hidden = false;
   // The field that had the focus is hidden now.
   if (wasAsked) get('title').focus();
-  get('forget').hidden = sessionStorage.getItem(keyName) === null;
   get('version').textContent = data.version;
   setState(...describeState(data));
   showTraffic(get('traffic'), data);
@@ -122,8 +122,13 @@ function setState(text, kind) {
 
 keyForm.addEventListener('submit', (event) => {
   event.preventDefault();
-  sessionStorage.setItem(keyName, get('key').value.trim());
+  const key = get('key').value.trim();
   get('key').value = '';
+  // A header takes no other characters: the browser would send no request at all.
+  const isPossible = /^[\x21-\x7e]{1,256}$/.test(key);
+  get('key-problem').textContent = isPossible ? '' : 'This cannot be a key: paste it as it was shown.';
+  if (!isPossible) return;
+  sessionStorage.setItem(keyName, key);
   void refresh();
 });
 get('forget').addEventListener('click', () => {

@@ -337,6 +337,11 @@ describe.skipIf(chromium === undefined)('the console in a browser', () => {
     await enter('wrong');
     await page.until("document.getElementById('key-problem').textContent.includes('not valid')");
     expect(await page.evaluate('sessionStorage.length')).toBe(0);
+    // No header takes such a text, so that the browser would never send it.
+    await page.evaluate("document.getElementById('key').value = 'ключ'");
+    await page.evaluate("document.getElementById('key-form').requestSubmit()");
+    await page.until("document.getElementById('key-problem').textContent.includes('cannot be a key')");
+    expect(await page.evaluate('sessionStorage.length')).toBe(0);
     await enter(secretOf('person'));
     await page.until(hasForm);
     expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
