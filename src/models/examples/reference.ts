@@ -10,6 +10,9 @@ const Share = Type.Number({ minimum: 0, maximum: 1 });
 /** The most values of a numeric column, and categories of another one. */
 export const maxSample = 10_000;
 export const maxCategories = 1_000;
+/** Sums and products of larger numbers of rows would lose their precision, and then overflow. */
+const maxRows = 1e12;
+const Rows = (minimum: number) => Type.Integer({ minimum, maximum: maxRows });
 
 const Numbers = Type.Object(
   { missing: Share, sample: Type.Array(Type.Number(), { maxItems: maxSample }) },
@@ -19,17 +22,17 @@ const Counts = Type.Object(
   {
     missing: Share,
     counts: Type.Unsafe<Record<string, number>>(
-      Type.Object({}, { additionalProperties: Type.Integer({ minimum: 1 }), maxProperties: maxCategories }),
+      Type.Object({}, { additionalProperties: Rows(1), maxProperties: maxCategories }),
     ),
     /** Values of the categories beyond the most frequent ones, which `counts` has. */
-    others: Type.Optional(Type.Integer({ minimum: 0 })),
+    others: Type.Optional(Rows(0)),
   },
   strict,
 );
 /** `reference.json`: what the columns of the training data looked like, and the answers of the model to them. */
 const ReferenceSchema = Type.Object(
   {
-    rows: Type.Integer({ minimum: 0 }),
+    rows: Rows(0),
     features: Type.Object({}),
     output: Type.Optional(Type.Object({})),
   },

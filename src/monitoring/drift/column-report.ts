@@ -2,10 +2,12 @@ import { compareCounts } from '../statistics/chi-square.js';
 import { compareSamples } from '../statistics/kolmogorov-smirnov.js';
 import { populationStability } from '../statistics/population-stability.js';
 import { wassersteinDistance } from '../statistics/wasserstein.js';
+import { formCells } from './category-cells.js';
 import type { DriftColumn } from './drift-column.js';
+import { shareInBins } from './number-bins.js';
 
 export interface Bin {
-  /** Of numbers: the values from `from` up to but without `to`; the last bin has `to`, too. */
+  /** Of numbers: the values from `from` up to but without `to`; the last bin has `to`, too. If equal, this value. */
   readonly from?: number;
   readonly to?: number;
   /** Of categories. */
@@ -21,7 +23,7 @@ export interface ColumnReport {
   readonly statistic: number;
   readonly pValue: number;
   readonly psi: number;
-  /** In the unit of the column; undefined for categories. */
+  /** In the unit of the column; undefined for categories, and if it is too large for a number. */
   readonly wasserstein?: number;
   readonly missing: number;
   readonly referenceMissing: number;
@@ -32,9 +34,6 @@ export interface ColumnReport {
   readonly bins: readonly Bin[];
 }
 
-/** A share that is below this in the reference has too few rows for a chi-square test: such categories are one. */
-const minExpected = 5;
-const binCount = 10;
 const maxShownCategories = 20;
 
 /**
@@ -97,27 +96,17 @@ function compareNumbers(
 ): ColumnReport | undefined {
   const { sample, type, reference } = column;
   if (sample.length === 0) return undefined;
-  const edges = edgesOf(sample);
-  const [expected, actual] = [shareInBins(sample, edges), shareInBins(current, edges)];
+  const { expected, actual, shown } = shareInBins(sample, current);
   const rates = { missing, referenceMissing: reference.missing };
-  const ends = [
-    Math.min(sample[0] as number, current[0] as number),
-    ...edges,
-    Math.max(sample.at(-1) as number, current.at(-1) as number),
-  ];
+  const wasserstein = wassersteinDistance(sample, current);
   return {
     type,
     test: 'kolmogorov_smirnov',
     ...compareSamples(sample, current),
     psi: stabilityOf(expected, actual, rates),
-    wasserstein: wassersteinDistance(sample, current),
+    ...(Number.isFinite(wasserstein) && { wasserstein }),
     ...rates,
-    bins: expected.map((share, k) => ({
-      from: ends[k] as number,
-      to: ends[k + 1] as number,
-      reference: share,
-      current: actual[k] as number,
-    })),
+    bins: shown,
   };
 }
 
@@ -133,42 +122,20 @@ function compareCategories(
   const actual = new Array<number>(categories.length + 1).fill(0);
   for (const code of current) actual[code] = (actual[code] as number) + 1;
   const total = expected.reduce((sum, count) => sum + count, 0);
-  if (total === 0) return undefined;
+  if (total === 0 || !Number.isFinite(total)) return undefined;
   const shares = (list: readonly number[], sum: number) => list.map((count) => count / sum);
   const rates = { missing, referenceMissing: reference.missing };
+  const cells = formCells(categories, expected, actual);
   const [expectedShares, actualShares] = [shares(expected, total), shares(actual, current.length)];
   return {
     type,
     test: 'chi_square',
-    ...compareCounts(...joinRare(expected, actual, current.length / total)),
+    ...compareCounts(cells.reference, cells.current),
     psi: stabilityOf(expectedShares, actualShares, rates),
     ...rates,
     unseen: others > 0 ? 0 : (actualShares.at(-1) as number),
     bins: toCategoryBins(categories, expectedShares, actualShares),
   };
-}
-
-/** Rare categories of the reference are taken as one: the test needs at least five expected rows in each. */
-function joinRare(
-  expected: readonly number[],
-  actual: readonly number[],
-  scale: number,
-): [number[], number[]] {
-  const [reference, current]: [number[], number[]] = [[], []];
-  let [rareExpected, rareActual] = [0, 0];
-  for (const [k, count] of expected.entries()) {
-    if (count >= minExpected && count * scale >= minExpected) {
-      reference.push(count);
-      current.push(actual[k] as number);
-    } else {
-      rareExpected += count;
-      rareActual += actual[k] as number;
-    }
-  }
-  return [
-    [...reference, rareExpected],
-    [...current, rareActual],
-  ];
 }
 
 function toCategoryBins(
@@ -184,25 +151,4 @@ function toCategoryBins(
   const rest = (list: readonly number[]) => list.slice(shown.length).reduce((sum, share) => sum + share, 0);
   const [reference, current] = [rest(expected), rest(actual)];
   return reference + current > 0 ? [...shown, { value: '(others)', reference, current }] : shown;
-}
-
-/** The inner edges of bins that have about a tenth of the sample each: fewer if values repeat. */
-function edgesOf(sample: Float64Array): readonly number[] {
-  const edges: number[] = [];
-  for (let k = 1; k < binCount; k += 1) {
-    const edge = sample[Math.floor((k * sample.length) / binCount)] as number;
-    if (edge > (edges.at(-1) ?? (sample[0] as number))) edges.push(edge);
-  }
-  return edges;
-}
-
-function shareInBins(sorted: Float64Array, edges: readonly number[]): readonly number[] {
-  const shares: number[] = [];
-  let at = 0;
-  for (const edge of [...edges, Number.POSITIVE_INFINITY]) {
-    const from = at;
-    while (at < sorted.length && (sorted[at] as number) < edge) at += 1;
-    shares.push((at - from) / sorted.length);
-  }
-  return shares;
 }

@@ -21,6 +21,12 @@ export interface DriftReport {
   readonly incomparable: readonly Pick<DriftColumn, 'place' | 'name'>[];
 }
 
+export interface ComparedColumn {
+  readonly column: DriftColumn;
+  /** Undefined if there is no value to compare. */
+  readonly report: ColumnReport | undefined;
+}
+
 /** With fewer rows hardly any change is significant. */
 export const minRows = 100;
 
@@ -30,15 +36,27 @@ export function* compareWithReference(
   { rows, values }: Pick<DriftSample, 'rows' | 'values'>,
   { referenceRows, threshold }: { readonly referenceRows: number; readonly threshold: number },
 ): Steps<DriftReport> {
-  const reports: { readonly column: DriftColumn; readonly report: ColumnReport }[] = [];
-  const incomparable: DriftColumn[] = [];
+  const reports: ComparedColumn[] = [];
   for (const [k, column] of columns.entries()) {
     const own = new Float64Array(rows);
     for (let row = 0; row < rows; row += 1) own[row] = values[row * columns.length + k] as number;
-    const report = compareColumn(column, own, referenceRows);
-    if (report === undefined) incomparable.push(column);
-    else reports.push({ column, report });
+    reports.push({ column, report: compareColumn(column, own, referenceRows) });
     yield;
+  }
+  return judge(reports, threshold);
+}
+
+/**
+ * Adjusts the p-values of all columns, and says which have drifted. A column whose p-value is no number would hide the
+ * drift of all others: it is incomparable.
+ */
+export function judge(compared: readonly ComparedColumn[], threshold: number): DriftReport {
+  const reports: { readonly column: DriftColumn; readonly report: ColumnReport }[] = [];
+  const incomparable: DriftColumn[] = [];
+  for (const { column, report } of compared) {
+    if (report === undefined || Number.isNaN(report.pValue)) incomparable.push(column);
+    else if (!Number.isNaN(report.missingPValue)) reports.push({ column, report });
+    else reports.push({ column, report: { ...report, missingPValue: undefined } });
   }
   const missing = reports.map(({ report }) => report.missingPValue).filter((it) => it !== undefined);
   const adjusted = adjustPValues([...reports.map(({ report }) => report.pValue), ...missing]);
