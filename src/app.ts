@@ -144,7 +144,7 @@ export async function buildServer(
   await app.register(predictionLog, config);
   // A worker has no single rows to protect from its jobs.
   await app.register(jobs, role === 'worker' ? { ...config, JOBS_PROCESS: 'off' } : config);
-  await app.register(cluster, { link, requiredModels: config.REQUIRED_MODELS });
+  await app.register(cluster, { link, requiredModels: config.REQUIRED_MODELS, workers: config.WORKERS });
 
   if (role === 'worker') {
     await app.register(healthRoutes, { serverVersion });

@@ -6,7 +6,7 @@ import { createMetrics, type MetricsSnapshot, sumCounts, sumMetrics } from '../m
 import { addLogMetrics } from '../monitoring/process-metrics.js';
 import type { TrafficStep } from '../monitoring/traffic/traffic-steps.js';
 import { drainingReason, noAnswer } from './cluster-view.js';
-import type { Readiness } from './messages.js';
+import type { DriftParts, Readiness } from './messages.js';
 import type { WorkerSlot } from './worker-slot.js';
 
 export type Reporting = Pick<WorkerSlot, 'number' | 'isListening' | 'isRunning' | 'hasListened' | 'ask'>;
@@ -100,10 +100,12 @@ export class ClusterReport {
     return (await Promise.all(asked.map((slot) => slot.ask('traffic')))).flatMap((it) => it ?? []);
   }
 
-  async drift(identities: readonly string[]): Promise<readonly string[]> {
-    const asked = this.#slots.filter(({ isRunning }) => isRunning);
-    const parts = await Promise.all(asked.map((slot) => slot.ask('drift', identities)));
-    return parts.flatMap((it) => it ?? []);
+  /** A silent worker has rows, too: it is not waited for, and counts as missing. One that has ended has lost them. */
+  async drift(about: readonly string[]): Promise<DriftParts> {
+    const listening = this.#slots.filter(({ isListening }) => isListening);
+    const asked = listening.map(async (slot) => (slot.isRunning ? slot.ask('drift', about) : undefined));
+    const parts = (await Promise.all(asked)).filter((it) => it !== undefined);
+    return { parts, missing: listening.length - parts.length };
   }
 
   async readiness(isStopping: boolean): Promise<Readiness> {

@@ -3,7 +3,7 @@ import type { FeedbackItem, FeedbackResult, FeedbackStore } from '../monitoring/
 import type { VersionCells } from '../monitoring/feedback/quality-cells.js';
 import type { Metrics } from '../monitoring/metrics.js';
 import type { Traffic, TrafficStep } from '../monitoring/traffic/traffic-steps.js';
-import type { Readiness } from './messages.js';
+import type { DriftParts, Readiness } from './messages.js';
 import type { WorkerLink } from './worker-link.js';
 
 export interface Cluster {
@@ -20,8 +20,8 @@ export interface Cluster {
   sums(): Promise<readonly VersionCells[] | undefined>;
   /** The predictions of the last minutes, of all workers that answer. */
   traffic(): Promise<readonly TrafficStep[]>;
-  /** The recent rows of a version that each process has, packed; undefined if they are only those of this process. */
-  driftSamples(identity: string): Promise<readonly string[] | undefined>;
+  /** Asks each worker for rows of a version; never rejects. Undefined if this process is the only one. */
+  readonly askForDrift: ((question: string) => Promise<DriftParts>) | undefined;
 }
 
 export interface Own {
@@ -34,8 +34,8 @@ export interface Own {
   readonly feedback: FeedbackStore | undefined;
   /** Undefined if `CONSOLE=off`. */
   readonly traffic: Traffic | undefined;
-  /** The recent rows of a version, packed. */
-  readonly driftSample: (identity: string) => string | undefined;
+  readonly drift: (question: string) => string;
+  readonly workers: number;
 }
 
 /** If the supervisor does not answer, a worker reports its own state: `metrics_workers_answered` is missing then. */
@@ -53,7 +53,7 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
     join: async (items, keyId) => (await own.feedback?.join(items, keyId)) ?? [],
     sums: async () => own.feedback?.sums(),
     traffic: async () => own.traffic?.steps() ?? [],
-    driftSamples: async () => undefined,
+    askForDrift: undefined,
   };
   const { feedback } = own;
   if (link === undefined) return alone;
@@ -65,10 +65,7 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
       const { items, keyId } = JSON.parse(question) as FeedbackQuestion;
       return alone.join(items, keyId);
     },
-    drift: ([identity = '']) => {
-      const sample = own.driftSample(identity);
-      return sample === undefined ? [] : [sample];
-    },
+    drift: ([question = '']) => own.drift(question),
     quality: async () => (feedback?.isShared === false ? ((await feedback.sums()) ?? []) : []),
     traffic: alone.traffic,
   });
@@ -89,7 +86,8 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
       for (const [n, { k }] of open.entries()) results[k] = found?.[n] ?? noAnswer;
       return results;
     },
-    driftSamples: (identity) => link.ask('drift', [identity]),
+    askForDrift: async (question) =>
+      (await link.ask('drift', [question])) ?? { parts: [own.drift(question)], missing: own.workers - 1 },
     sums: () => (feedback?.isShared ? alone.sums() : link.ask('quality')),
     traffic: async () => (await link.ask('traffic')) ?? alone.traffic(),
   };

@@ -8,11 +8,11 @@ export class IpcCalls<Answer> {
   }
 
   /** Resolves with the answer, or with undefined after the time-out or `abandon`. */
-  ask(send: (id: number) => void): Promise<Answer | undefined> {
+  ask(send: (id: number) => void, limitMs = this.#limitMs): Promise<Answer | undefined> {
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.answer(id, undefined), this.#limitMs);
+      const timer = setTimeout(() => this.answer(id, undefined), limitMs);
       this.#open.set(id, (answer) => {
         clearTimeout(timer);
         resolve(answer);

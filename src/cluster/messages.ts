@@ -19,8 +19,8 @@ export interface WorkerFacts {
   /** Its own sums; empty if Redis keeps those of all. */
   readonly quality: readonly VersionCells[];
   readonly traffic: readonly TrafficStep[];
-  /** Its recent rows of a version, packed; empty if it has none. */
-  readonly drift: readonly string[];
+  /** Recent rows of a version, or their counts, as a text; empty if it does not watch the version. */
+  readonly drift: string;
 }
 
 export interface ClusterFacts {
@@ -33,8 +33,14 @@ export interface ClusterFacts {
   /** Undefined if a worker did not answer. */
   readonly quality: readonly VersionCells[] | undefined;
   readonly traffic: readonly TrafficStep[];
+  readonly drift: DriftParts;
+}
+
+export interface DriftParts {
   /** Of the workers that answered. */
-  readonly drift: readonly string[];
+  readonly parts: readonly string[];
+  /** Listening workers that did not answer. */
+  readonly missing: number;
 }
 
 export interface Readiness {
@@ -45,7 +51,13 @@ export interface Readiness {
 
 export type Subject = keyof WorkerFacts & keyof ClusterFacts;
 
-/** `about`: of `forgotten` and `drift` the identities of the versions, of `feedback` one JSON text. */
+/**
+ * How long a worker may take for an answer; else 500 ms. Drift is no reason to hurry: a worker that is busy with a large
+ * request, or with the drift of other versions, answers some time later.
+ */
+export const patienceMs: { readonly [S in Subject]?: number } = { drift: 3_000 };
+
+/** `about`: of `forgotten` the identities of the versions, of `feedback` and `drift` one JSON text. */
 export interface Question {
   readonly kind: 'ask';
   readonly id: number;

@@ -1,11 +1,12 @@
 import { IpcCalls } from './ipc-calls.js';
-import type {
-  ClusterFacts,
-  StartSummary,
-  Subject,
-  SupervisorMessage,
-  WorkerFacts,
-  WorkerMessage,
+import {
+  type ClusterFacts,
+  patienceMs,
+  type StartSummary,
+  type Subject,
+  type SupervisorMessage,
+  type WorkerFacts,
+  type WorkerMessage,
 } from './messages.js';
 
 /** Set by the supervisor to the number of the slot: a process that has it is a worker. */
@@ -55,7 +56,10 @@ export function connectToSupervisor(
     process.send?.(message, undefined, {}, then);
   const ask = <S extends Subject>(subject: S, about?: readonly string[]) =>
     // The supervisor answers with the type that belongs to the subject.
-    questions.ask((id) => send({ kind: 'ask', id, subject, about })) as Promise<ClusterFacts[S] | undefined>;
+    questions.ask(
+      (id) => send({ kind: 'ask', id, subject, about }),
+      maxWaitMs + (patienceMs[subject] ?? 0),
+    ) as Promise<ClusterFacts[S] | undefined>;
   let isReloadDue = false;
   let reload = () => {
     isReloadDue = true;

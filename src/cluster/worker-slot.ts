@@ -3,14 +3,15 @@ import { longLifeMs, pauseAfter } from '../time/backoff.js';
 import { noteHandedConnections } from './handed-connections.js';
 import { Heartbeat } from './heartbeat.js';
 import { IpcCalls } from './ipc-calls.js';
-import type {
-  ClusterFacts,
-  Question,
-  StartSummary,
-  Subject,
-  SupervisorMessage,
-  WorkerFacts,
-  WorkerMessage,
+import {
+  type ClusterFacts,
+  patienceMs,
+  type Question,
+  type StartSummary,
+  type Subject,
+  type SupervisorMessage,
+  type WorkerFacts,
+  type WorkerMessage,
 } from './messages.js';
 import { replacementVariable, workerVariable } from './worker-link.js';
 
@@ -121,9 +122,10 @@ export class WorkerSlot {
 
   ask<S extends Subject>(subject: S, about?: readonly string[]): Promise<WorkerFacts[S] | undefined> {
     // The worker answers with the type that belongs to the subject.
-    return this.#questions.ask((id) => this.#send({ kind: 'ask', id, subject, about })) as Promise<
-      WorkerFacts[S] | undefined
-    >;
+    return this.#questions.ask(
+      (id) => this.#send({ kind: 'ask', id, subject, about }),
+      patienceMs[subject] ?? maxAnswerMs,
+    ) as Promise<WorkerFacts[S] | undefined>;
   }
 
   reload(): void {

@@ -12,14 +12,15 @@ declare module 'fastify' {
 interface ClusterOptions {
   readonly link: WorkerLink | undefined;
   readonly requiredModels: string | undefined;
+  readonly workers: number;
 }
 
 /** Provides the state of the whole server to the routes, whether it runs as one process or several. */
 export default fp<ClusterOptions>(
-  async function clusterPlugin(app, { link, requiredModels }) {
+  async function clusterPlugin(app, { link, requiredModels, workers }) {
     const listMissing = () => findMissing(app.registry, requiredModels);
     const { metrics, isDraining, cachedAnswers, feedback, traffic } = app;
-    const driftSample = (identity: string) => app.drift?.packed(identity);
+    const drift = (question: string) => app.drift?.answer(question) ?? '';
     metrics.gaugeOf(
       'server_unready_reasons',
       'Reasons why the models cannot answer; 0 if the server is ready',
@@ -32,7 +33,7 @@ export default fp<ClusterOptions>(
     app.decorate(
       'cluster',
       createCluster(
-        { metrics, isDraining, findMissing: listMissing, forget, feedback, driftSample, traffic },
+        { metrics, isDraining, findMissing: listMissing, forget, feedback, drift, traffic, workers },
         link,
       ),
     );

@@ -2,8 +2,8 @@ import { Type } from '@sinclair/typebox';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import type { Bin } from '../monitoring/drift/column-report.js';
 import { maxColumns } from '../monitoring/drift/drift-column.js';
-import { type DriftReport, type JudgedColumn, minRows } from '../monitoring/drift/drift-report.js';
-import type { DriftSample } from '../monitoring/drift/drift-sample.js';
+import type { DriftFindings } from '../monitoring/drift/drift-findings.js';
+import { type JudgedColumn, minRows } from '../monitoring/drift/drift-report.js';
 
 const Share = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
 
@@ -61,7 +61,15 @@ export const DriftSchema = Type.Object(
     status: Type.String({
       description: `\`ok\`, \`collecting\` (less than ${minRows} rows), \`no_reference\`, or \`off\``,
     }),
-    reason: Type.Optional(Type.String({ description: 'Why there is no comparison' })),
+    reason: Type.Optional(
+      Type.String({ description: 'Why there is no comparison, or why it is one of fewer rows' }),
+    ),
+    missing_workers: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Workers that did not answer in time: their rows are not compared',
+      }),
+    ),
     threshold: Type.Number(),
     drift: Type.Union([Type.Boolean(), Type.Null()], {
       description: 'Whether any column has drifted; null if nothing was compared',
@@ -109,8 +117,7 @@ export function explainNoReference({ manifest, reference, referenceFault }: Load
 export function toDriftAnswer(
   loaded: LoadedVersion,
   threshold: number,
-  { seen, rows, since, until }: DriftSample,
-  report: DriftReport | undefined,
+  { extent, report, missing }: DriftFindings,
   showsBins: boolean,
 ) {
   const columns = report?.columns ?? [];
@@ -125,23 +132,36 @@ export function toDriftAnswer(
         .filter((it) => it.place === place)
         .map((it) => [it.name, toColumnAnswer(it, showsBins && mayShow(it))]),
     );
+  const reasons = [
+    ...(report === undefined ? [explainTooFew(extent?.rows ?? 0, missing)] : []),
+    ...(missing > 0 ? [`Workers that did not answer in time: ${missing}. Their rows are not in it.`] : []),
+  ];
   const incomparable = report?.incomparable.map(({ name }) => name) ?? [];
   return {
     ...toDriftHead(loaded, threshold),
     status: report === undefined ? 'collecting' : 'ok',
-    ...(report === undefined && { reason: `${rows} of at least ${minRows} rows have come.` }),
+    ...(reasons.length > 0 && { reason: reasons.join(' ') }),
+    ...(missing > 0 && { missing_workers: missing }),
     drift: report === undefined ? null : columns.some(({ drifted }) => drifted.length > 0),
-    window: {
-      rows,
-      seen_rows: seen,
-      since: new Date(since).toISOString(),
-      until: new Date(until).toISOString(),
-    },
+    ...(extent !== undefined && {
+      window: {
+        rows: extent.rows,
+        seen_rows: extent.seen,
+        since: new Date(extent.since).toISOString(),
+        until: new Date(extent.until).toISOString(),
+      },
+    }),
     reference: { rows: loaded.reference?.rows ?? 0 },
     features: partOf('features'),
     outputs: partOf('outputs'),
     ...(incomparable.length > 0 && { incomparable }),
   };
+}
+
+function explainTooFew(rows: number, missing: number): string {
+  // Those that did not answer may have rows.
+  if (rows === 0) return missing === 0 ? 'No rows have come yet.' : 'The other workers have no rows yet.';
+  return `${rows} of at least ${minRows} rows have come.`;
 }
 
 /** Also what `sardonyx drift --json` prints. */

@@ -11,10 +11,11 @@ function createPlace(number: number, counted: number | undefined) {
     isRunning: true,
     isListening: true,
     hasListened: true,
-    async ask(subject: 'metrics' | 'readiness' | 'quality' | 'feedback'): Promise<unknown> {
+    async ask(subject: 'metrics' | 'readiness' | 'quality' | 'feedback' | 'drift'): Promise<unknown> {
       if (this.counted === undefined) return undefined;
       if (subject === 'readiness') return [];
       if (subject === 'feedback') return feedback(number);
+      if (subject === 'drift') return `rows of ${number}`;
       if (subject === 'quality') {
         const cells = { n: 10, 'c[1,1]': this.counted, 'c[0,1]': 10 - this.counted };
         return [{ model: 'm', version: '1', shape: { kind: 'classes', classes: [0, 1] }, cells }];
@@ -96,4 +97,19 @@ test('feedback is joined by the worker that made the prediction; a silent one ma
   expect(await results()).toEqual(['recorded', 'unavailable', 'unavailable']);
   two.isListening = false;
   expect(await results()).toEqual(['recorded', 'unknown', 'unknown']);
+});
+
+test('drift is that of the workers that answer, and says how many others have rows', async () => {
+  const [one, two] = [createPlace(1, 3), createPlace(2, 4)];
+  const report = reportOf(one, two);
+  const all = ['rows of 1', 'rows of 2'];
+  expect(await report.drift(['{}'])).toEqual({ parts: all, missing: 0 });
+  two.counted = undefined;
+  expect(await report.drift(['{}'])).toEqual({ parts: all.slice(0, 1), missing: 1 });
+  two.counted = 4;
+  two.isRunning = false;
+  expect(await report.drift(['{}'])).toEqual({ parts: all.slice(0, 1), missing: 1 });
+  // Its rows have ended with it.
+  two.isListening = false;
+  expect(await report.drift(['{}'])).toEqual({ parts: all.slice(0, 1), missing: 0 });
 });

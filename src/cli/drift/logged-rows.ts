@@ -36,8 +36,7 @@ export async function readLoggedRows(
   stdin: CliContext['stdin'],
   signal: AbortSignal,
 ): Promise<LoggedRows> {
-  // A window has four parts, of which only the first is used here.
-  const window = new DriftWindow(columns, { rows: 4 * maxRows, ms: Number.POSITIVE_INFINITY });
+  const window = new DriftWindow(columns, { rows: maxRows, ms: Number.POSITIVE_INFINITY });
   const leftOut = new Map<string, number>();
   const redacted = new Set<string>();
   let only = filter.model;

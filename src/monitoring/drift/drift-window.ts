@@ -1,17 +1,12 @@
 import type { Answer, FeatureRow } from '../../models/tasks/task.js';
 import { type DriftColumn, encodeValue } from './drift-column.js';
-import { type DriftSample, mergeSamples } from './drift-sample.js';
+import { type DriftSample, extentOf, type PartCount, rowsAt, shareOfAll } from './drift-sample.js';
+import { RowReservoir } from './row-reservoir.js';
 
 /** Parts of the window. The oldest one leaves as a whole, so that the window has between 3/4 and all of its time. */
-const segmentCount = 4;
-
-interface Segment {
-  since: number;
-  until: number;
-  seen: number;
-  kept: number;
-  values: Float64Array;
-}
+const partCount = 4;
+/** A part keeps so much of the capacity, however small its share is: others may leave, and it cannot grow again. */
+const leastShare = 1 / 8;
 
 export interface WindowSize {
   readonly rows: number;
@@ -19,78 +14,108 @@ export interface WindowSize {
 }
 
 /**
- * The recent rows of a version. Each part of the time keeps an even sample of its rows (J. S. Vitter, ACM Transactions
- * on Mathematical Software 11 (1985), algorithm R), so that a burst does not push out the rest of the day.
+ * The recent rows of a version. Each part of the time keeps an even sample of its rows, so that a burst does not push
+ * out the rest of the day. The newest part may keep as many rows as all together; the others are thinned to their share
+ * of the rows that came, one row for each that comes. So the window keeps at most 2 1/4 times `size.rows`.
  */
 export class DriftWindow {
   readonly columns: readonly DriftColumn[];
   readonly #size: WindowSize;
-  readonly #capacity: number;
-  readonly #segments: Segment[] = [];
-  #current: Segment | undefined;
+  readonly #parts: RowReservoir[] = [];
+  #current: RowReservoir | undefined;
 
   constructor(columns: readonly DriftColumn[], size: WindowSize) {
     this.columns = columns;
     this.#size = size;
-    this.#capacity = Math.ceil(size.rows / segmentCount);
   }
 
   /** Most rows of a busy version are only counted. `now` is in milliseconds since 1970. */
   observe(row: FeatureRow, answer: Answer, now: number): void {
-    let segment = this.#current;
-    if (segment === undefined || now - segment.since >= this.#size.ms / segmentCount)
-      segment = this.#open(now);
-    segment.seen += 1;
-    segment.until = now;
-    let place = segment.kept;
-    if (place < this.#capacity) segment.kept += 1;
-    else {
-      place = Math.floor(Math.random() * segment.seen);
-      if (place >= this.#capacity) return;
-    }
-    this.#write(segment, place, row, answer);
+    let part = this.#current;
+    if (part === undefined || now - part.since >= this.#size.ms / partCount) part = this.#open(now);
+    const place = part.admit(now);
+    if (this.#parts.length > 1) this.#thin();
+    if (place >= 0) this.#write(part.chunkOf(place), part.offsetOf(place), row, answer);
+  }
+
+  /** The parts of the window that have rows. */
+  parts(now: number): readonly PartCount[] {
+    this.#dropOld(now);
+    return this.#parts.map(({ seen, kept, since, until }) => ({ seen, kept, since, until }));
+  }
+
+  /**
+   * The values of the columns from `from` up to but without `to`, one column after the other, of a share of the rows
+   * that came: see `shareOfAll`.
+   */
+  read(from: number, to: number, share: number): { readonly rows: number; readonly values: Float64Array } {
+    const rows = this.#parts.reduce((sum, it) => sum + rowsAt(share, it), 0);
+    const values = new Float64Array(rows * (to - from));
+    this.#visit(share, (chunk, offset, at) => {
+      for (let k = from; k < to; k += 1) values[(k - from) * rows + at] = chunk[offset + k] as number;
+    });
+    return { rows, values };
   }
 
   /** The rows of the window; undefined if there are none. */
   sample(now: number): DriftSample | undefined {
-    this.#dropOld(now);
+    const parts = this.parts(now);
+    const extent = extentOf(parts, this.#size.rows);
+    if (extent === undefined) return undefined;
     const width = this.columns.length;
-    const samples = this.#segments.map(({ kept, values, ...rest }) => ({
-      ...rest,
-      rows: kept,
-      values: values.subarray(0, kept * width),
-    }));
-    const merged = mergeSamples(samples, width, this.#size.rows);
-    return merged.rows === 0 ? undefined : merged;
+    const values = new Float64Array(extent.rows * width);
+    this.#visit(shareOfAll(parts, this.#size.rows), (chunk, offset, at) => {
+      values.set(chunk.subarray(offset, offset + width), at * width);
+    });
+    return { ...extent, values };
   }
 
-  #open(now: number): Segment {
+  /** Evenly over the places of each part: the order of its rows is random, except for the first ones. */
+  #visit(share: number, take: (chunk: Float64Array, offset: number, at: number) => void): void {
+    let at = 0;
+    for (const part of this.#parts) {
+      const rows = rowsAt(share, part);
+      for (let n = 0; n < rows; n += 1) {
+        const place = Math.floor((n * part.kept) / rows);
+        take(part.chunkOf(place), part.offsetOf(place), at);
+        at += 1;
+      }
+    }
+  }
+
+  #open(now: number): RowReservoir {
     this.#dropOld(now);
-    const values = new Float64Array(this.#capacity * this.columns.length);
-    const segment = { since: now, until: now, seen: 0, kept: 0, values };
-    this.#segments.push(segment);
-    if (this.#segments.length > segmentCount) this.#segments.shift();
-    this.#current = segment;
-    return segment;
+    const part = new RowReservoir(this.columns.length, this.#size.rows, now);
+    this.#parts.push(part);
+    if (this.#parts.length > partCount) this.#parts.shift();
+    this.#current = part;
+    return part;
+  }
+
+  #thin(): void {
+    const { rows } = this.#size;
+    let seen = 0;
+    for (const part of this.#parts) seen += part.seen;
+    for (const part of this.#parts)
+      if (part !== this.#current && part.kept > Math.ceil(rows * Math.max(leastShare, part.seen / seen)))
+        part.dropOne();
   }
 
   #dropOld(now: number): void {
     for (;;) {
-      const [oldest] = this.#segments;
+      const [oldest] = this.#parts;
       if (oldest === undefined || now - oldest.until < this.#size.ms) return;
-      this.#segments.shift();
+      this.#parts.shift();
       if (oldest === this.#current) this.#current = undefined;
     }
   }
 
-  #write({ values }: Segment, place: number, row: FeatureRow, answer: Answer): void {
+  #write(chunk: Float64Array, offset: number, row: FeatureRow, answer: Answer): void {
     const { columns } = this;
-    let at = place * columns.length;
     for (let k = 0; k < columns.length; k += 1) {
       const column = columns[k] as DriftColumn;
       const value = column.place === 'features' ? row[column.name] : readOutput(answer, column.name);
-      values[at] = encodeValue(column, value);
-      at += 1;
+      chunk[offset + k] = encodeValue(column, value);
     }
   }
 }

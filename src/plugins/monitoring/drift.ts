@@ -5,27 +5,15 @@ import type { Config } from '../../config/read-config.js';
 import { LineLimit } from '../../log/line-limit.js';
 import { toLoggedError } from '../../log/logged-error.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
+import { DriftComparisons, type DriftFindings } from '../../monitoring/drift/drift-findings.js';
 import { createDriftGauges, nameVersion } from '../../monitoring/drift/drift-metrics.js';
 import { DriftMonitor } from '../../monitoring/drift/drift-monitor.js';
-import { compareWithReference, type DriftReport, minRows } from '../../monitoring/drift/drift-report.js';
-import {
-  type DriftSample,
-  mergeSamples,
-  packSample,
-  unpackSample,
-} from '../../monitoring/drift/drift-sample.js';
-import { runInSlices } from '../../time/slices.js';
-
-export interface DriftFindings {
-  /** Undefined if no row came. */
-  readonly sample: DriftSample | undefined;
-  /** Undefined if there are too few rows. */
-  readonly report: DriftReport | undefined;
-}
+import type { DriftReport } from '../../monitoring/drift/drift-report.js';
+import { answerQuestion, readAll, readOwn } from '../../monitoring/drift/drift-source.js';
 
 export interface Drift {
-  /** The rows that this process has of a version, for another process; undefined if there are none. */
-  packed(identity: string): string | undefined;
+  /** Answers what another process asks about the rows that this one has. */
+  answer(question: string): string;
   /** Compares the rows of all processes with the reference; undefined if the version has none. */
   findingsOf(loaded: LoadedVersion): Promise<DriftFindings | undefined>;
   /** The columns that the last comparison in this process, at most a minute old, found to have drifted. */
@@ -42,8 +30,6 @@ declare module 'fastify' {
 type DriftConfig = Pick<Config, 'DRIFT' | 'DRIFT_WINDOW_ROWS' | 'DRIFT_WINDOW_SECONDS' | 'DRIFT_THRESHOLD'>;
 
 const refreshEveryMs = 60_000;
-/** How long the thread is taken at a time. */
-const maxSliceMs = 3;
 
 /** Keeps recent rows of versions that have a reference, and shows how far they are from it. */
 export default fp<DriftConfig>(
@@ -61,37 +47,38 @@ export default fp<DriftConfig>(
     const gauges = createDriftGauges(app.metrics);
     /** By manifest, which is one object for each load of a version. */
     const lastDrifted = new WeakMap<object, readonly string[]>();
+    const comparisons = new DriftComparisons({ rows: size.rows, threshold });
+    const limit = new LineLimit();
+    const windowOf = (identity: string) => {
+      const loaded = findLoaded(app, (it) => it.identity === identity);
+      return loaded && monitor.windowOf(loaded);
+    };
     const drift: Drift = {
-      packed(identity) {
-        const loaded = findLoaded(app, (it) => it.identity === identity);
-        const sample = loaded && monitor.windowOf(loaded)?.sample(Date.now());
-        return sample && packSample(sample);
-      },
+      answer: (question) => answerQuestion(question, windowOf, Date.now()),
       async findingsOf(loaded) {
         const window = monitor.windowOf(loaded);
         if (window === undefined) return undefined;
-        const others = await app.cluster.driftSamples(loaded.identity);
-        const samples =
-          others?.map(unpackSample) ?? [window.sample(Date.now())].filter((it) => it !== undefined);
-        const sample = mergeSamples(samples, window.columns.length, size.rows);
-        if (sample.rows < minRows) {
-          lastDrifted.delete(loaded.manifest);
-          return { sample: sample.rows === 0 ? undefined : sample, report: undefined };
-        }
-        const steps = compareWithReference(window.columns, sample, {
-          referenceRows: loaded.reference?.rows ?? 0,
-          threshold,
-        });
-        const report = await runInSlices(steps, maxSliceMs);
-        lastDrifted.set(loaded.manifest, listDrifted(report));
-        return { sample, report };
+        const { identity, manifest, name: model, version: model_version, reference } = loaded;
+        const ask = app.cluster.askForDrift;
+        const source = ask === undefined ? readOwn(window) : readAll(identity, ask);
+        const subject = { columns: window.columns, source, referenceRows: reference?.rows ?? 0 };
+        const findings = await comparisons.findingsOf(manifest, subject);
+        const missing_workers = findings.missing;
+        const unlogged = missing_workers === 0 ? undefined : limit.take('workers');
+        if (unlogged !== undefined)
+          app.log.warn(
+            { model, model_version, missing_workers, unlogged },
+            'drift is measured without the rows of workers that do not answer',
+          );
+        if (findings.report === undefined) lastDrifted.delete(manifest);
+        else lastDrifted.set(manifest, listDrifted(findings.report));
+        return findings;
       },
       lastDrifted: (loaded) => lastDrifted.get(loaded.manifest) ?? [],
     };
     app.decorate('drift', drift);
     app.predictions.subscribe((event) => monitor.observe(event));
 
-    const limit = new LineLimit();
     /** The columns that the last line of a version named. */
     const logged = new Map<string, string>();
     const refresh = async (): Promise<void> => {
@@ -103,7 +90,7 @@ export default fp<DriftConfig>(
         const findings = await drift.findingsOf(loaded);
         if (findings === undefined) continue;
         const { name, version } = loaded;
-        gauges.show(name, version, findings.sample?.rows ?? 0, findings.report);
+        gauges.show(name, version, findings.extent?.rows ?? 0, findings.report);
         if (findings.report !== undefined) logChange(name, version, findings.report);
       }
     };

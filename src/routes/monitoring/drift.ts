@@ -40,10 +40,7 @@ const driftRoutes: FastifyPluginAsync<Pick<Config, 'DRIFT_THRESHOLD'>> = async (
         const findings = await app.drift.findingsOf(loaded);
         if (findings === undefined)
           return { ...head, status: 'no_reference', reason: explainNoReference(loaded) };
-        const { sample, report } = findings;
-        if (sample === undefined) return { ...head, status: 'collecting', reason: 'No rows have come yet.' };
-        const showsBins = String(query.distributions) === 'true';
-        return toDriftAnswer(loaded, threshold, sample, report, showsBins);
+        return toDriftAnswer(loaded, threshold, findings, String(query.distributions) === 'true');
       } finally {
         loaded.release();
       }

@@ -3,7 +3,7 @@ import type { LoadedVersion } from '../../../src/models/registry/loaded-version.
 import { type DriftColumn, listColumns } from '../../../src/monitoring/drift/drift-column.js';
 import { createDriftGauges } from '../../../src/monitoring/drift/drift-metrics.js';
 import { compareWithReference } from '../../../src/monitoring/drift/drift-report.js';
-import { mergeSamples, packSample, unpackSample } from '../../../src/monitoring/drift/drift-sample.js';
+import { extentOf, shareOfAll } from '../../../src/monitoring/drift/drift-sample.js';
 import { DriftWindow } from '../../../src/monitoring/drift/drift-window.js';
 import { createMetrics } from '../../../src/monitoring/metrics.js';
 import { runAtOnce } from '../../../src/time/slices.js';
@@ -58,9 +58,77 @@ describe('the window', () => {
     expect(seen).toBe(65_000);
     const counts = [0, 1, 2, 3].map((quarter) => column(values, 0).filter((x) => x === quarter).length);
     // In proportion to the rows that came: 10 to 1.
-    expect(counts[0]).toBe(100);
-    for (const count of counts.slice(1)) expect(count).toBe(10);
-    expect(rows).toBe(130);
+    expect(counts[0]).toBe(307);
+    for (const count of counts.slice(1)) expect(count).toBe(30);
+    expect(rows).toBe(397);
+  });
+
+  test('of its least size has all its rows from the first quarter on, and after each part that leaves', () => {
+    const window = windowOf(200);
+    // 100 rows an hour for three days.
+    for (let k = 0; k < 7_200; k += 1) {
+      const now = (k * hour) / 100;
+      window.observe({ x: k }, answer, now);
+      const rows = window.sample(now)?.rows ?? 0;
+      // Of four parts one has left, and a part gives whole rows.
+      expect(rows, `after ${k + 1} rows`).toBeGreaterThanOrEqual(k < 2_400 ? Math.min(k + 1, 197) : 146);
+      expect(rows).toBeLessThanOrEqual(200);
+    }
+  });
+
+  test('has enough rows to compare after a burst has left', () => {
+    const window = windowOf(800);
+    for (let k = 0; k < 50_000; k += 1) window.observe({ x: 0 }, answer, k);
+    for (const quarter of [1, 2, 3])
+      for (let k = 0; k < 500; k += 1) window.observe({ x: quarter }, answer, quarter * 6 * hour + k);
+    window.observe({ x: 4 }, answer, 24.5 * hour);
+    const { values, seen } = window.sample(24.5 * hour) ?? expect.fail('no sample');
+    expect(seen).toBe(1_501);
+    const counts = [0, 1, 2, 3].map((quarter) => column(values, 0).filter((x) => x === quarter).length);
+    expect(counts).toEqual([0, 100, 100, 100]);
+  });
+
+  test('draws each row of a part with the same chance, whenever the part was thinned', () => {
+    const ranks: number[] = [];
+    for (let round = 0; round < 200; round += 1) {
+      const window = windowOf(200);
+      for (let k = 0; k < 1_000; k += 1) window.observe({ x: k }, answer, k);
+      for (let k = 0; k < 1_000; k += 1) window.observe({ x: -1 }, answer, 6 * hour + k);
+      const { values } = window.sample(6 * hour + 1_000) ?? expect.fail('no sample');
+      ranks.push(...column(values, 0).filter((x) => x >= 0));
+    }
+    expect(ranks).toHaveLength(200 * 100);
+    // 20,000 of 0 to 999: the deviation of their mean is 2.
+    expect(Math.abs(ranks.reduce((sum, it) => sum + it, 0) / ranks.length - 499.5)).toBeLessThan(12);
+  });
+
+  test('keeps at most 2 1/4 times its rows', () => {
+    const window = windowOf(1_600);
+    let most = 0;
+    for (let k = 0; k < 60_000; k += 1) {
+      // Quarters of 9,000, 1,000, 9,000 … rows.
+      const [round, of] = [Math.floor(k / 10_000), k % 10_000];
+      const now = (round * 12 + (of < 9_000 ? 0 : 6)) * hour + of;
+      window.observe({ x: k }, answer, now);
+      most = Math.max(
+        most,
+        window.parts(now).reduce((sum, { kept }) => sum + kept, 0),
+      );
+    }
+    expect(most).toBeGreaterThan(1_600);
+    expect(most).toBeLessThanOrEqual(3_600);
+  });
+
+  test('reads columns of the same rows', () => {
+    const window = windowOf(400);
+    for (let k = 0; k < 5_000; k += 1)
+      window.observe({ x: k % 2, region: k % 2 === 0 ? 'north' : 'south' }, answer, k * 10_000);
+    const parts = window.parts(50_000_000);
+    expect(parts).toHaveLength(3);
+    const { rows, values } = window.read(0, 2, shareOfAll(parts, 400));
+    expect(rows).toBe(extentOf(parts, 400)?.rows);
+    expect(values.slice(0, rows)).toEqual(values.slice(rows));
+    expect(window.read(1, 2, shareOfAll(parts, 400)).values).toEqual(values.slice(rows));
   });
 
   test('forgets rows that are older than its time', () => {
@@ -81,20 +149,6 @@ describe('the window', () => {
     // Many times the measured time, 0.2 µs: the machine may be busy.
     expect((performance.now() - started) / 200).toBeLessThan(5);
   });
-});
-
-test('samples of several processes are merged in proportion to the rows that came, and survive their packing', () => {
-  const sampleOf = (value: number, seen: number, rows: number) => ({
-    seen,
-    rows,
-    since: value,
-    until: value,
-    values: new Float64Array(rows * 2).fill(value),
-  });
-  const merged = mergeSamples([sampleOf(1, 900, 100), sampleOf(2, 300, 100)], 2, 1_000);
-  expect([merged.seen, merged.rows, merged.since, merged.until]).toEqual([1_200, 133, 1, 2]);
-  expect(merged.values.filter((it) => it === 1)).toHaveLength(200);
-  expect(unpackSample(packSample(merged))).toEqual(merged);
 });
 
 describe('the report', () => {
