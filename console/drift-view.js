@@ -83,7 +83,7 @@ function describeShares({ missing_rate: missing = 0, reference_missing_rate: bef
 }
 
 function showDistribution(name, { bins = [], reference = [], current = [] }) {
-  const labels = bins.map((bin) => ('value' in bin ? bin.value : `${format(bin.from)} to ${format(bin.to)}`));
+  const labels = bins.map(nameBin);
   const rows = labels.map((label, k) => [label, percent(reference[k]), percent(current[k])]);
   const values = el(
     'details',
@@ -98,6 +98,12 @@ function showDistribution(name, { bins = [], reference = [], current = [] }) {
     showEdges(bins),
     values,
   );
+}
+
+/** A value that repeats has a bin of its own. */
+function nameBin({ value, from, to }) {
+  if (value !== undefined) return value;
+  return from === to ? format(from) : `${format(from)} to ${format(to)}`;
 }
 
 /** Below the bars: the first, the middle and the last edge; of categories the names of few, or the first and the last. */

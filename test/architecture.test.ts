@@ -185,6 +185,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'monitoring/traffic',
     'plugins',
     'prediction-event',
+    'time',
   ],
   http: ['addresses', 'log', 'models/registry', 'node-internals', 'predictor', 'schemas', 'text'],
   'http/body': ['node-internals', 'text'],

@@ -42,7 +42,11 @@ const DriftColumnSchema = Type.Object({
       bins: Type.Array(
         Type.Object({
           from: Type.Optional(Type.Number()),
-          to: Type.Optional(Type.Number()),
+          to: Type.Optional(
+            Type.Number({
+              description: 'If it equals `from`, the bin has this value alone, and the next one has not',
+            }),
+          ),
           value: Type.Optional(Type.String()),
         }),
       ),

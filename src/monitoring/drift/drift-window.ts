@@ -16,7 +16,7 @@ export interface WindowSize {
 /**
  * The recent rows of a version. Each part of the time keeps an even sample of its rows, so that a burst does not push
  * out the rest of the day. The newest part may keep as many rows as all together; the others are thinned to their share
- * of the rows that came, one row for each that comes. So the window keeps at most 2 1/4 times `size.rows`.
+ * of the rows that came, one row for each that is kept. So the window keeps at most 2 1/4 times `size.rows`.
  */
 export class DriftWindow {
   readonly columns: readonly DriftColumn[];
@@ -34,8 +34,9 @@ export class DriftWindow {
     let part = this.#current;
     if (part === undefined || now - part.since >= this.#size.ms / partCount) part = this.#open(now);
     const place = part.admit(now);
+    if (place < 0) return;
     if (this.#parts.length > 1) this.#thin();
-    if (place >= 0) this.#write(part.chunkOf(place), part.offsetOf(place), row, answer);
+    this.#write(part.chunkOf(place), part.offsetOf(place), row, answer);
   }
 
   /** The parts of the window that have rows. */

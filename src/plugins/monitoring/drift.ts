@@ -10,6 +10,7 @@ import { createDriftGauges, nameVersion } from '../../monitoring/drift/drift-met
 import { DriftMonitor } from '../../monitoring/drift/drift-monitor.js';
 import type { DriftReport } from '../../monitoring/drift/drift-report.js';
 import { answerQuestion, readAll, readOwn } from '../../monitoring/drift/drift-source.js';
+import { nextTurnAlone } from '../../time/slices.js';
 
 export interface Drift {
   /** Answers what another process asks about the rows that this one has. */
@@ -63,6 +64,8 @@ export default fp<DriftConfig>(
         const source = ask === undefined ? readOwn(window) : readAll(identity, ask);
         const subject = { columns: window.columns, source, referenceRows: reference?.rows ?? 0 };
         const findings = await comparisons.findingsOf(manifest, subject);
+        // Each of those that waited writes an answer now, which takes some milliseconds for hundreds of columns.
+        await nextTurnAlone();
         const missing_workers = findings.missing;
         const unlogged = missing_workers === 0 ? undefined : limit.take('workers');
         if (unlogged !== undefined)
