@@ -101,11 +101,17 @@ export class ClusterReport {
   }
 
   /** A silent worker has rows, too: it is not waited for, and counts as missing. One that has ended has lost them. */
-  async drift(about: readonly string[]): Promise<DriftParts> {
+  async drift([question = '', ...without]: readonly string[]): Promise<DriftParts> {
     const listening = this.#slots.filter(({ isListening }) => isListening);
-    const asked = listening.map(async (slot) => (slot.isRunning ? slot.ask('drift', about) : undefined));
-    const parts = (await Promise.all(asked)).filter((it) => it !== undefined);
-    return { parts, missing: listening.length - parts.length };
+    const answers = await Promise.all(
+      listening.map(async (slot) =>
+        slot.isRunning && !without.includes(String(slot.number)) ? slot.ask('drift', [question]) : undefined,
+      ),
+    );
+    return {
+      parts: answers.filter((it) => it !== undefined),
+      missing: listening.filter((_slot, k) => answers[k] === undefined).map(({ number }) => number),
+    };
   }
 
   async readiness(isStopping: boolean): Promise<Readiness> {

@@ -20,8 +20,8 @@ export interface Cluster {
   sums(): Promise<readonly VersionCells[] | undefined>;
   /** The predictions of the last minutes, of all workers that answer. */
   traffic(): Promise<readonly TrafficStep[]>;
-  /** Asks each worker for rows of a version; never rejects. Undefined if this process is the only one. */
-  readonly askForDrift: ((question: string) => Promise<DriftParts>) | undefined;
+  /** Asks workers for rows of a version; never rejects. Undefined if this process is the only one. */
+  readonly askForDrift: ((question: string, without: readonly number[]) => Promise<DriftParts>) | undefined;
 }
 
 export interface Own {
@@ -86,8 +86,13 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
       for (const [n, { k }] of open.entries()) results[k] = found?.[n] ?? noAnswer;
       return results;
     },
-    askForDrift: async (question) =>
-      (await link.ask('drift', [question])) ?? { parts: [own.drift(question)], missing: own.workers - 1 },
+    askForDrift: async (question, without) =>
+      (await link.ask('drift', [question, ...without.map(String)])) ?? {
+        parts: [own.drift(question)],
+        missing: Array.from({ length: own.workers }, (_unused, k) => k + 1).filter(
+          (it) => it !== link.number,
+        ),
+      },
     sums: () => (feedback?.isShared ? alone.sums() : link.ask('quality')),
     traffic: async () => (await link.ask('traffic')) ?? alone.traffic(),
   };

@@ -39,8 +39,8 @@ export interface ClusterFacts {
 export interface DriftParts {
   /** Of the workers that answered. */
   readonly parts: readonly string[];
-  /** Listening workers that did not answer. */
-  readonly missing: number;
+  /** The numbers of listening workers that did not answer. */
+  readonly missing: readonly number[];
 }
 
 export interface Readiness {
@@ -57,7 +57,8 @@ export type Subject = keyof WorkerFacts & keyof ClusterFacts;
  */
 export const patienceMs: { readonly [S in Subject]?: number } = { drift: 3_000 };
 
-/** `about`: of `forgotten` the identities of the versions, of `feedback` and `drift` one JSON text. */
+/** `about`: of `forgotten` the identities of the versions, of `feedback` and `drift` one JSON text; `drift` has
+ * the numbers of workers after it that are not asked again. */
 export interface Question {
   readonly kind: 'ask';
   readonly id: number;

@@ -103,13 +103,14 @@ test('drift is that of the workers that answer, and says how many others have ro
   const [one, two] = [createPlace(1, 3), createPlace(2, 4)];
   const report = reportOf(one, two);
   const all = ['rows of 1', 'rows of 2'];
-  expect(await report.drift(['{}'])).toEqual({ parts: all, missing: 0 });
+  expect(await report.drift(['{}'])).toEqual({ parts: all, missing: [] });
+  expect(await report.drift(['{}', '2'])).toEqual({ parts: all.slice(0, 1), missing: [2] });
   two.counted = undefined;
-  expect(await report.drift(['{}'])).toEqual({ parts: all.slice(0, 1), missing: 1 });
+  expect(await report.drift(['{}'])).toEqual({ parts: all.slice(0, 1), missing: [2] });
   two.counted = 4;
   two.isRunning = false;
-  expect(await report.drift(['{}'])).toEqual({ parts: all.slice(0, 1), missing: 1 });
+  expect(await report.drift(['{}'])).toEqual({ parts: all.slice(0, 1), missing: [2] });
   // Its rows have ended with it.
   two.isListening = false;
-  expect(await report.drift(['{}'])).toEqual({ parts: all.slice(0, 1), missing: 0 });
+  expect(await report.drift(['{}'])).toEqual({ parts: all.slice(0, 1), missing: [] });
 });

@@ -66,12 +66,13 @@ export class DriftComparisons {
   }
 
   async #find(version: object, subject: DriftSubject): Promise<DriftFindings> {
-    const { parts, missing } = await subject.source.count();
+    const { parts, missing: silent } = await subject.source.count();
+    const missing = silent.length;
     const extent = extentOf(parts, this.#limits.rows);
     if (extent === undefined || extent.rows < minRows) return { extent, report: undefined, missing };
     const known = this.#known.get(version);
     if (known !== undefined && isFresh(known, extent, missing)) return known.findings;
-    const turn = this.#last.then(() => this.#compare(version, subject, parts, { extent, missing }));
+    const turn = this.#last.then(() => this.#compare(version, subject, parts, { extent, silent }));
     this.#last = turn.catch(() => undefined);
     return turn;
   }
@@ -80,18 +81,19 @@ export class DriftComparisons {
     version: object,
     { columns, source, referenceRows }: DriftSubject,
     parts: readonly PartCount[],
-    { extent, missing }: { readonly extent: DriftExtent; readonly missing: number },
+    { extent, silent }: { readonly extent: DriftExtent; readonly silent: readonly number[] },
   ): Promise<DriftFindings> {
     const startedAt = performance.now();
     const share = shareOfAll(parts, this.#limits.rows);
     const width = source.isOwn ? 1 : Math.max(1, Math.floor(maxReadBytes / (8 * extent.rows)));
     const compared: ComparedColumn[] = [];
-    let most = missing;
+    // A worker that did not answer is not asked again: each column would wait for it.
+    let missing = silent;
     let until = 0;
     for (let from = 0; from < columns.length; from += width) {
       const to = Math.min(columns.length, from + width);
-      const read = await source.read(from, to, share);
-      most = Math.max(most, read.missing);
+      const read = await source.read(from, to, share, missing);
+      missing = [...new Set([...missing, ...read.missing])];
       for (const [k, values] of read.columns.entries()) {
         if (performance.now() >= until) {
           await nextTurnAlone();
@@ -103,7 +105,7 @@ export class DriftComparisons {
         compared.push({ column, report });
       }
     }
-    const findings = { extent, report: judge(compared, this.#limits.threshold), missing: most };
+    const findings = { extent, report: judge(compared, this.#limits.threshold), missing: missing.length };
     const madeAt = performance.now();
     this.#known.set(version, { findings, madeAt, tookMs: madeAt - startedAt });
     return findings;

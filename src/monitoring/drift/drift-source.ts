@@ -5,15 +5,15 @@ import type { DriftWindow } from './drift-window.js';
 export interface DriftSource {
   /** Whether reading takes no message to other processes. */
   readonly isOwn: boolean;
-  count(): Promise<{ readonly parts: readonly PartCount[]; readonly missing: number }>;
-  /** The values of some columns: see `DriftWindow.read`. */
-  read(from: number, to: number, share: number): Promise<ReadColumns>;
+  count(): Promise<{ readonly parts: readonly PartCount[]; readonly missing: readonly number[] }>;
+  /** The values of some columns: see `DriftWindow.read`. Workers of `without` are not asked: they count as missing. */
+  read(from: number, to: number, share: number, without: readonly number[]): Promise<ReadColumns>;
 }
 
 export interface ReadColumns {
   readonly columns: readonly Float64Array[];
-  /** Workers that did not answer. */
-  readonly missing: number;
+  /** The numbers of workers that did not answer. */
+  readonly missing: readonly number[];
 }
 
 /** What a process is asked for: the counts of its parts, or the values of some columns. */
@@ -22,10 +22,10 @@ interface Question {
   readonly read?: { readonly from: number; readonly to: number; readonly share: number };
 }
 
-/** The answers of the workers that have answered, and how many have not. */
+/** The answers of the workers that have answered, and the numbers of those that have not. */
 interface Answers {
   readonly parts: readonly string[];
-  readonly missing: number;
+  readonly missing: readonly number[];
 }
 
 /** Answers a question of another process. An empty text if this process does not watch the version. */
@@ -45,28 +45,32 @@ export function answerQuestion(
 export function readOwn(window: DriftWindow): DriftSource {
   return {
     isOwn: true,
-    count: async () => ({ parts: window.parts(Date.now()), missing: 0 }),
+    count: async () => ({ parts: window.parts(Date.now()), missing: [] }),
     async read(from, to, share) {
       const { rows, values } = window.read(from, to, share);
       const columns = Array.from({ length: to - from }, (_unused, k) =>
         values.subarray(k * rows, (k + 1) * rows),
       );
-      return { columns, missing: 0 };
+      return { columns, missing: [] };
     },
   };
 }
 
 /** Of all workers, by questions of which each has a small answer: a large one would hold up the channel of a worker. */
-export function readAll(identity: string, ask: (question: string) => Promise<Answers>): DriftSource {
+export function readAll(
+  identity: string,
+  ask: (question: string, without: readonly number[]) => Promise<Answers>,
+): DriftSource {
   return {
     isOwn: false,
     async count() {
-      const { parts, missing } = await ask(JSON.stringify({ identity } satisfies Question));
+      const { parts, missing } = await ask(JSON.stringify({ identity } satisfies Question), []);
       return { parts: parts.flatMap((it) => (it === '' ? [] : (JSON.parse(it) as PartCount[]))), missing };
     },
-    async read(from, to, share) {
+    async read(from, to, share, without) {
       const { parts, missing } = await ask(
         JSON.stringify({ identity, read: { from, to, share } } satisfies Question),
+        without,
       );
       return { columns: joinColumns(parts.map(toNumbers), to - from), missing };
     },

@@ -121,17 +121,23 @@ describe('comparisons', () => {
 describe('the rows of several workers', () => {
   const workersOf = (...windows: readonly (DriftWindow | undefined)[]) => {
     const sizes: number[] = [];
-    const asks = windows.map((window) => (question: string) => {
+    const asked: number[] = [];
+    const asks = windows.map((window, k) => (question: string, without: readonly number[]) => {
+      if (without.includes(k + 1)) return undefined;
+      asked.push(k + 1);
       if (window === undefined) return undefined;
       const text = answerQuestion(question, () => window, Date.now());
       sizes.push(text.length);
       return text;
     });
-    const ask = async (question: string) => {
-      const parts = asks.map((it) => it(question)).filter((it) => it !== undefined);
-      return { parts, missing: asks.length - parts.length };
+    const ask = async (question: string, without: readonly number[]) => {
+      const answers = asks.map((it) => it(question, without));
+      return {
+        parts: answers.filter((it) => it !== undefined),
+        missing: [...answers.keys()].filter((k) => answers[k] === undefined).map((k) => k + 1),
+      };
     };
-    return { sizes, source: readAll('m@1', ask) };
+    return { sizes, asked, source: readAll('m@1', ask) };
   };
 
   test('count by their share, and come in small pieces', async () => {
@@ -150,9 +156,11 @@ describe('the rows of several workers', () => {
   });
 
   test('are compared without those of a worker that does not answer, which is said', async () => {
-    const { source } = workersOf(createWindow(200), undefined);
+    const { source, asked } = workersOf(createWindow(200), undefined);
     const { extent, report, missing } = await new DriftComparisons(limits).findingsOf({}, subjectOf(source));
     expect([extent?.rows, report?.columns.length, missing]).toEqual([200, width, 1]);
+    // Each further question would wait for it again.
+    expect(asked.filter((it) => it === 2)).toHaveLength(1);
     const silent = workersOf(undefined, undefined);
     expect(await new DriftComparisons(limits).findingsOf({}, subjectOf(silent.source))).toEqual({
       extent: undefined,
@@ -167,7 +175,7 @@ describe('the rows of several workers', () => {
       ...source,
       read: async (from, to) => ({
         columns: Array.from({ length: to - from }, () => new Float64Array()),
-        missing: 1,
+        missing: [1],
       }),
     };
     const { report, missing } = await new DriftComparisons(limits).findingsOf({}, subjectOf(gone));
