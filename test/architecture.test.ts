@@ -181,6 +181,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/registry',
     'monitoring/drift',
     'monitoring/feedback',
+    'monitoring/feedback/redis',
     'monitoring/prediction-log',
     'monitoring/traffic',
     'plugins',
@@ -280,7 +281,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'prediction-event',
     'time',
   ],
-  'monitoring/feedback': ['models/tasks', 'monitoring', 'prediction-event', 'redis', 'text'],
+  'monitoring/feedback': ['models/tasks', 'monitoring', 'prediction-event', 'text'],
+  'monitoring/feedback/redis': ['monitoring/feedback', 'prediction-event', 'redis'],
   'monitoring/traffic': ['prediction-event'],
   'monitoring/prediction-log': [
     'log',

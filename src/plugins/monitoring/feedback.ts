@@ -5,7 +5,7 @@ import { createQualityGauges } from '../../monitoring/feedback/feedback-metrics.
 import type { FeedbackOptions, FeedbackStore } from '../../monitoring/feedback/feedback-store.js';
 import { createMemoryFeedback } from '../../monitoring/feedback/memory-feedback.js';
 import { toOutcomeShape } from '../../monitoring/feedback/outcome-shape.js';
-import { createRedisFeedback } from '../../monitoring/feedback/redis-feedback.js';
+import { createRedisFeedback } from '../../monitoring/feedback/redis/redis-feedback.js';
 import type { PredictionEvent } from '../../prediction-event.js';
 import { redisPrefix } from '../redis.js';
 

@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import type { FeedbackItem, FeedbackStore } from '../../../src/monitoring/feedback/feedback-store.js';
+import type { FeedbackItem, FeedbackStore } from '../../../../src/monitoring/feedback/feedback-store.js';
 import {
   createRedisFeedback,
   type RedisFeedbackOptions,
-} from '../../../src/monitoring/feedback/redis-feedback.js';
-import { describeFeedbackStore, predictionEvent, shapeOf } from '../../contracts/feedback-store.js';
-import { startRedis } from '../../helpers/redis.js';
-import { createTestLink } from '../../helpers/redis-link.js';
-import { openSharedRedis } from '../../helpers/shared-redis.js';
+} from '../../../../src/monitoring/feedback/redis/redis-feedback.js';
+import { describeFeedbackStore, predictionEvent, shapeOf } from '../../../contracts/feedback-store.js';
+import { startRedis } from '../../../helpers/redis.js';
+import { createTestLink } from '../../../helpers/redis-link.js';
+import { openSharedRedis } from '../../../helpers/shared-redis.js';
 
 const defaults = { windowSeconds: 2_400, maxPredictions: 1_000, shapeOf, onDamage: () => undefined };
 

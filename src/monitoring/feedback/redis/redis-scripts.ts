@@ -1,4 +1,4 @@
-import { defineScript } from '../../redis/script.js';
+import { defineScript } from '../../../redis/script.js';
 
 /**
  * All keys begin with KEYS[1], which has a hash tag, so that they are in one slot of a cluster: `n` is the number of

@@ -1,7 +1,7 @@
-import type { PredictionEvent } from '../../prediction-event.js';
-import type { FeedbackOptions } from './feedback-store.js';
-import { monotonicSeconds } from './memory-feedback.js';
-import { PredictionRing } from './prediction-ring.js';
+import type { PredictionEvent } from '../../../prediction-event.js';
+import type { FeedbackOptions } from '../feedback-store.js';
+import { monotonicSeconds } from '../memory-feedback.js';
+import { PredictionRing } from '../prediction-ring.js';
 import { bucketCount } from './redis-scripts.js';
 import { nameOf, writePrediction } from './stored-feedback.js';
 import type { VersionShapes } from './version-shapes.js';

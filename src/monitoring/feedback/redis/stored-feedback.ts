@@ -1,6 +1,6 @@
-import type { OutcomeShape } from './outcome-shape.js';
-import type { KeptPrediction } from './prediction-ring.js';
-import { isScalar, mergeCells, type VersionCells } from './quality-cells.js';
+import type { OutcomeShape } from '../outcome-shape.js';
+import type { KeptPrediction } from '../prediction-ring.js';
+import { isScalar, mergeCells, type VersionCells } from '../quality-cells.js';
 
 /** A prediction as it is in Redis, without the shape of its version. */
 export type StoredPrediction = Omit<KeptPrediction, 'at' | 'shape'>;

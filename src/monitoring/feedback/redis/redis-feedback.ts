@@ -1,13 +1,14 @@
-import { requireForm } from '../../redis/out-of-step.js';
-import { RefusedByRedis } from '../../redis/redis-errors.js';
-import type { RedisLink } from '../../redis/redis-link.js';
-import { runScript, type Script } from '../../redis/script.js';
-import type { FeedbackItem, FeedbackOptions, FeedbackResult, FeedbackStore } from './feedback-store.js';
-import { toRepeated } from './memory-feedback.js';
-import { hasOpenClasses, readOpenCell } from './open-classes.js';
-import { type OutcomeShape, readActual, toActualText } from './outcome-shape.js';
+import { requireForm } from '../../../redis/out-of-step.js';
+import { RefusedByRedis } from '../../../redis/redis-errors.js';
+import type { RedisLink } from '../../../redis/redis-link.js';
+import { runScript, type Script } from '../../../redis/script.js';
+import type { FeedbackItem, FeedbackOptions, FeedbackResult, FeedbackStore } from '../feedback-store.js';
+import { toRepeated } from '../memory-feedback.js';
+import { hasOpenClasses, readOpenCell } from '../open-classes.js';
+import { type OutcomeShape, readActual, toActualText } from '../outcome-shape.js';
+import { toCells } from '../quality-cells.js';
+import { epochOf, slotsPerWindow } from '../windowed-cells.js';
 import { createPredictionSender } from './prediction-sender.js';
-import { toCells } from './quality-cells.js';
 import { findScript, keepScript, recordScript, sumsScript } from './redis-scripts.js';
 import {
   type Damage,
@@ -19,7 +20,6 @@ import {
   writeSumField,
 } from './stored-feedback.js';
 import { VersionShapes } from './version-shapes.js';
-import { epochOf, slotsPerWindow } from './windowed-cells.js';
 
 export interface RedisFeedbackOptions extends FeedbackOptions {
   /** With a hash tag: all keys must be in one slot of a cluster. */

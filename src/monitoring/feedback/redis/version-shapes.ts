@@ -1,4 +1,4 @@
-import type { OutcomeShape } from './outcome-shape.js';
+import type { OutcomeShape } from '../outcome-shape.js';
 import { type Damage, readShape } from './stored-feedback.js';
 
 /** The shapes of versions: those that this process has, and which of them Redis has too. */
