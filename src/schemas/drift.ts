@@ -103,8 +103,13 @@ export function toDriftHead(loaded: LoadedVersion, threshold: number) {
   return {
     model: loaded.name,
     model_version: loaded.version,
+    // Replaced below; a member keeps its place.
+    status: 'off',
+    reason: undefined,
     threshold,
     drift: null,
+    window: undefined,
+    reference: undefined,
     features: {},
     outputs: {},
   };
