@@ -31,7 +31,7 @@ const ofPrometheus = ['up', 'ALERTS'];
 /** Metrics of a supervisor: a single process has none, and test/cluster/ reads them. */
 const ofCluster = ['workers_running', 'workers_wanted'];
 /** Gauges of drift come a minute after a hundred rows: test/monitoring/drift holds their names. */
-const ofDrift = ['feature_drift_detected', 'feature_drift_p_value'];
+const ofDrift = ['feature_drift_detected', 'feature_drift_p_value', 'feature_drift_psi'];
 /** Metrics of TLS and of Redis that forgets jobs, which this server does not have: other tests read them. */
 const ofOtherSettings = ['tls_certificate_expiry_timestamp_seconds', 'jobs_store_lossy'];
 
@@ -75,6 +75,7 @@ test('each metric of the rules and of the dashboard is in /metrics of a server u
     'rate_limited_total{by="key"}',
     'auth_failures_total{reason="missing"}',
     'prediction_encode_seconds_count{model="credit-risk",model_version="20261115_143000"}',
+    'model_feedback_rows{model="credit-risk",model_version="20261115_143000"}',
   ])
     expect(text).toMatch(new RegExp(`^${series.replace(/[{}|]/g, '\\$&')} [1-9]`, 'm'));
   const given = new Set(texts.join('\n').match(/^[a-zA-Z_:][\w:]*/gm));
@@ -112,6 +113,8 @@ test('each label that a query names is a label of its metric', async () => {
 
 /** A prediction, a refused body, a batch, a job, a request without a key, and requests above the limit. */
 async function causeAll(server: TestApp): Promise<void> {
+  const { body: predicted } = await server.post('/predict', loan, key);
+  await server.post('/feedback', { prediction_id: predicted.prediction_id, actual: 1 }, key);
   const rows = `${JSON.stringify(loan)}\n`.repeat(3);
   const ndjson = { ...key, 'content-type': 'application/x-ndjson' };
   expect((await server.post('/predict', loan, key)).status).toBe(200);
