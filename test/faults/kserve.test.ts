@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect } from 'vitest';
+import { readMetric } from '../helpers/ask.js';
 import { createRandom } from '../helpers/onnx/random.js';
 import { linearRegression, wholeRemainder } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
@@ -197,10 +198,13 @@ fault(
       line.includes('a request has ended the process of its version'),
     );
     const figure = `${statuses.join(', ')}; ends attributed to the row ${ends.length}; neighbours failed ${failed.length} of 20`;
-    expect(statuses, figure).toEqual([503, 503, 500, 500]);
+    // If the first run was shared, its rows run again by themselves: then both ends belong to the first request.
+    expect(statuses.join(), figure).toMatch(/^503,(503|500),500,500$/);
     expect(failed, figure).toEqual([]);
-    expect(ends.length, figure).toBe(2);
-    return figure;
+    expect(ends.length, figure).toBeLessThanOrEqual(2);
+    const restarts = await readMetric(server.url, 'executor_restarts_total', 'model="remainder"');
+    expect(restarts, figure).toBe(2);
+    return `${figure}; processes ended ${restarts}`;
   },
   options,
 );
