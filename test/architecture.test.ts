@@ -93,6 +93,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/manifest',
     'models/registry',
     'models/tasks',
+    'monitoring/drift',
   ],
   'cli/drift': [
     'cli/loading',

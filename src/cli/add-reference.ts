@@ -2,14 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { listColumns } from '../monitoring/drift/drift-column.js';
+import { minRows } from '../monitoring/drift/drift-report.js';
 
-/** With fewer rows a test finds hardly any change. */
-const fewRows = 100;
-
-/**
- * What a person should know of the reference of a new version. `earlier` has the folders of the other versions, the
- * oldest first.
- */
+/** What to know about the reference of a new version. `earlier` has the folders of the other versions, the oldest first. */
 export function describeReference(
   { manifest, reference, version }: LoadedVersion,
   earlier: readonly string[],
@@ -17,10 +12,10 @@ export function describeReference(
   if (reference !== undefined) {
     const { rows } = reference;
     const { columns } = listColumns(manifest, reference);
-    const note = `the reference describes only ${rows} rows: profile more of the training data, since drift is not found with so few`;
+    const note = `the reference describes fewer than ${minRows} rows, with which drift is hardly found: profile more of the training data`;
     return {
       fact: `${rows.toLocaleString('en')} rows, ${columns.length} ${columns.length === 1 ? 'column' : 'columns'}`,
-      notes: rows < fewRows ? [note] : [],
+      notes: rows < minRows ? [note] : [],
     };
   }
   const before = earlier.findLast((folder) => existsSync(join(folder, 'reference.json')));

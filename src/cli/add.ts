@@ -109,7 +109,8 @@ not load, nothing is written.
       ...(instances !== undefined && { instances }),
     };
     const place = {
-      ...{ root, existing },
+      root,
+      existing,
       port: env['PORT'] || '8000',
       hasModelsOption: args.text('models') !== undefined,
       program: env['npm_lifecycle_event'] === 'npx' ? 'npx sardonyx' : 'sardonyx',

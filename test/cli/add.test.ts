@@ -168,7 +168,7 @@ describe('the proposed manifest', () => {
     expect(first.out).toMatch(/reference +4,000 rows, 1 column\n/);
     await write(3);
     const few = await add(models.linearRegression([2, 3]), '--version', '2', ...options);
-    expect(few.out).toContain('note: the reference describes only 3 rows');
+    expect(few.out).toContain('note: the reference describes fewer than 100 rows');
     const none = await add(models.linearRegression([2, 3]), '--version', '3', '--features', 'f0,f1');
     expect(none.out).toMatch(/note: .*m\/2 has a reference.json, and 3 has none: drift is not detected/);
   });

@@ -59,16 +59,16 @@ The exit code is 0 without drift, 1 with drift or if there is nothing to compare
       { isWhole: () => true },
     );
     for (const [reason, count] of leftOut) context.stderr.write(`sardonyx: ${count} left out: ${reason}\n`);
-    const hidden = columns.filter((it) => isRedacted(it, redacted));
-    if (hidden.length > 0) {
-      const names = hidden.map(({ name }) => printable(name, 64)).join(', ');
-      context.stderr.write(`sardonyx: ${names} cannot be compared: the log omits, hashes or masks it\n`);
-    }
+    const shown = columns.filter((it) => !isRedacted(it, redacted));
+    const hidden = columns.filter((it) => !shown.includes(it)).map(({ name }) => printable(name, 64));
+    if (hidden.length > 0)
+      context.stderr.write(
+        `sardonyx: the log omits, hashes or masks features, which are not compared: ${hidden.join(', ')}\n`,
+      );
     const rows = sample?.rows ?? 0;
     if (sample === undefined || rows < minRows)
       throw new RefusedError(`the log has ${rows} rows to compare, and at least ${minRows} are needed`);
-    const shown = columns.filter((it) => !isRedacted(it, redacted));
-    if (shown.length === 0) throw new RefusedError('the log has no column that the reference describes');
+    if (shown.length === 0) throw new RefusedError('the log hides every column of the reference');
     const kept = keepColumns(sample, columns, shown);
     const report = runAtOnce(compareWithReference(shown, kept, { referenceRows, threshold }));
     const drifted = report.columns.filter((it) => it.drifted.length > 0);

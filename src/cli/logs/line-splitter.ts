@@ -9,7 +9,7 @@ export type Line = Buffer | 'long';
  */
 export class LineSplitter {
   readonly #maxBytes: number;
-  /** The begin of a line whose end has not come yet. */
+  /** The first part of a line whose end has not come yet. */
   #pieces: Buffer[] = [];
   #length = 0;
 

@@ -1,6 +1,6 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { close, constants, fstat, open, read } from 'node:fs';
 import { Socket } from 'node:net';
+import { promisify } from 'node:util';
 import { codeOf, RefusedError } from '../../errors.js';
 
 const pieceBytes = 262_144;
@@ -10,33 +10,43 @@ const pieceBytes = 262_144;
  * read.
  */
 export async function* readLogFile(path: string): AsyncGenerator<Buffer, void> {
-  // The open of a pipe without a writer would never return, and a process that waits for it cannot be interrupted.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
+  // A descriptor, and no FileHandle: the socket of a pipe closes its descriptor itself.
+  const fd = await openWithoutWaiting(path);
+  let isOfSocket = false;
+  try {
+    const stats = await promisify(fstat)(fd);
+    if (stats.isDirectory()) throw new RefusedError(`${path} is a folder: name its files`);
+    isOfSocket = stats.isFIFO();
+    if (isOfSocket) yield* new Socket({ fd, writable: false }) as AsyncIterable<Buffer>;
+    else yield* readPieces(fd);
+  } finally {
+    if (!isOfSocket) await promisify(close)(fd);
+  }
+}
+
+/** The open of a pipe without a writer would never return, and a process that waits for it cannot be interrupted. */
+async function openWithoutWaiting(path: string): Promise<number> {
+  try {
+    return await promisify(open)(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
     const code = codeOf(cause);
     throw new RefusedError(code === 'ENOENT' ? `${path} is not there` : `${path} cannot be read (${code})`, {
       cause,
     });
-  });
-  try {
-    const stats = await handle.stat();
-    if (stats.isDirectory()) throw new RefusedError(`${path} is a folder: name its files`);
-    if (stats.isFIFO()) {
-      yield* new Socket({ fd: handle.fd, writable: false }) as AsyncIterable<Buffer>;
-      return;
-    }
-    // Not a stream: one that is not read to its end would keep the file from its close.
-    for (;;) {
-      const { buffer, bytesRead } = await handle.read(
-        Buffer.allocUnsafeSlow(pieceBytes),
-        0,
-        pieceBytes,
-        null,
-      );
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    // The socket of a pipe has closed the descriptor already.
-    await handle.close().catch(() => undefined);
+  }
+}
+
+/** Not a stream: one that is not read to its end would keep the file from its close. */
+async function* readPieces(fd: number): AsyncGenerator<Buffer, void> {
+  for (;;) {
+    const { bytesRead, buffer } = await promisify(read)(
+      fd,
+      Buffer.allocUnsafeSlow(pieceBytes),
+      0,
+      pieceBytes,
+      null,
+    );
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
   }
 }

@@ -20,7 +20,10 @@ export interface LoggedPrediction {
   readonly probabilities?: unknown;
 }
 
-/** `broken`: no JSON, too long or nested too deeply; `cut`: the last line of a file, without its end; `other`: JSON, but no prediction. */
+/**
+ * `broken`: no JSON, too long, or nested too deeply; `cut`: the last line of a file, without its end; `other`: JSON, but
+ * no prediction.
+ */
 export type LogLine = LoggedPrediction | 'broken' | 'cut' | 'other';
 
 /** The longest line that the server writes is far shorter. */
@@ -113,8 +116,8 @@ function isShallow(value: unknown, depth: number): boolean {
   return depth > 0 && Object.values(value).every((it) => isShallow(it, depth - 1));
 }
 
-function refuseForeign(path: string): RefusedError {
+function refuseForeign(name: string): RefusedError {
   return new RefusedError(
-    `${path} is no prediction log: it has no line with ${members.join(', ')}. PREDICTION_LOG writes one`,
+    `${name} is no prediction log: it has no line with ${members.join(', ')}. PREDICTION_LOG writes one`,
   );
 }

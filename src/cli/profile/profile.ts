@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { minRows } from '../../monitoring/drift/drift-report.js';
 import { formatOf, parseFormat } from '../batch/plan/file-format.js';
 import { nameModels, readTarget } from '../loading/load-one.js';
 import { stopped, withVersion } from '../loading/with-version.js';
@@ -55,10 +56,8 @@ The exit code is 1 if no row could be used.
       return 1;
     }
     const out = args.text('out');
-    if (rows < fewRows)
-      context.stderr.write(
-        `sardonyx: a reference of so few rows finds hardly any drift: profile at least ${fewRows}\n`,
-      );
+    if (rows < minRows)
+      context.stderr.write(`sardonyx: drift is hardly found with so few rows: profile at least ${minRows}\n`);
     const text = `${JSON.stringify(reference)}\n`;
     if (out === undefined) context.stdout.write(text);
     else {
@@ -70,8 +69,6 @@ The exit code is 1 if no row could be used.
     return 0;
   },
 };
-
-const fewRows = 100;
 
 /** What a run over the rows of a file needs beside them. */
 const unused = {

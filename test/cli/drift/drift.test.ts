@@ -148,7 +148,7 @@ test('a feature that the log hides is not compared', async () => {
   ).join('');
   await writeFile(at('hidden.ndjson'), log);
   const { code, out, err } = await run('drift', at('hidden.ndjson'), '--reference', at('both.json'));
-  expect(err).toBe('sardonyx: region cannot be compared: the log omits, hashes or masks it\n');
+  expect(err).toBe('sardonyx: the log omits, hashes or masks features, which are not compared: region\n');
   expect(out).toMatch(/no drift: 200 rows\n$/);
   expect(out).not.toContain('region');
   expect(code).toBe(0);

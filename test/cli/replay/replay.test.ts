@@ -1,3 +1,5 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -125,6 +127,19 @@ describe('sardonyx replay', () => {
     expect(await report('--since', '2026-11-28', '--until', '2026-11-29')).toMatchObject({ rows: 4 });
   });
 
+  test('reads named pipes one after the other, and a file after them', async () => {
+    const path = save('part.ndjson', `${lines.slice(0, 10).join('\n')}\n`);
+    const pipes = ['one.pipe', 'two.pipe'].map((name) => join(folder, name));
+    const writers = pipes.map((pipe) => {
+      execFileSync('mkfifo', [pipe]);
+      return spawn('sh', ['-c', 'cat "$0" > "$1"', path, pipe]);
+    });
+    const { out, err } = await run(...pipes, path, '--model', model, '--candidate', newer, '--json');
+    expect(err).toBe('');
+    expect(JSON.parse(out)).toMatchObject({ rows: 30 });
+    for (const writer of writers) expect(writer.exitCode ?? (await once(writer, 'exit'))[0]).toBe(0);
+  });
+
   test('counts lines that are hostile as broken, and shows nothing raw on a terminal', async () => {
     const [line = ''] = lines;
     const path = save(
@@ -202,7 +217,7 @@ describe('sardonyx replay', () => {
     ['a limit of 0', () => judge(log, '--limit', '0'), 2, 'takes a whole number from 1'],
     ['a time of no form', () => judge(log, '--since', 'yesterday'), 2, 'RFC 3339'],
     [
-      'an end before the begin',
+      'an end before its start',
       () => judge(log, '--since', '2026-11-28', '--until', '2026-11-27'),
       2,
       'later',
