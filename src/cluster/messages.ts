@@ -52,13 +52,15 @@ export interface Readiness {
 export type Subject = keyof WorkerFacts & keyof ClusterFacts;
 
 /**
- * How long a worker may take for an answer; else 500 ms. Drift is no reason to hurry: a worker that is busy with a large
- * request, or with the drift of other versions, answers some time later.
+ * How long a worker may take for an answer, in ms; 500 for the others. The drift of a version may wait: a worker that is
+ * busy with a large request, or with another version, answers later.
  */
 export const patienceMs: { readonly [S in Subject]?: number } = { drift: 3_000 };
 
-/** `about`: of `forgotten` the identities of the versions, of `feedback` and `drift` one JSON text; `drift` has
- * the numbers of workers after it that are not asked again. */
+/**
+ * `about`: of `forgotten` the identities of the versions; of `feedback` a JSON text; of `drift` a JSON text, and then the
+ * numbers of the workers that are not to be asked.
+ */
 export interface Question {
   readonly kind: 'ask';
   readonly id: number;

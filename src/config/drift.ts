@@ -13,7 +13,7 @@ export const driftVariables = {
     maximum: 100_000,
     default: 10_000,
     description:
-      'The maximum number of recent rows that are kept of each version with a reference. Each quarter of DRIFT_WINDOW_SECONDS keeps at most a quarter of them.',
+      'The maximum number of recent rows of each version with a reference that are compared. Each quarter of DRIFT_WINDOW_SECONDS gives its share of the rows that came.',
   }),
   DRIFT_WINDOW_SECONDS: Type.Integer({
     minimum: 60,

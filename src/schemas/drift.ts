@@ -103,7 +103,7 @@ export function toDriftHead(loaded: LoadedVersion, threshold: number) {
   return {
     model: loaded.name,
     model_version: loaded.version,
-    // Replaced below; a member keeps its place.
+    // The caller replaces members, which keep this order.
     status: 'off',
     reason: undefined,
     threshold,

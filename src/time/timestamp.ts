@@ -18,7 +18,7 @@ export function readTime(text: string): number | undefined {
 const days = /^([1-9]\d{0,4})d$/;
 const date = /^\d{4}-\d\d-\d\d$/;
 
-/** The begin of a day in UTC, such as "2027-01-01", as milliseconds since the epoch. Undefined for any other text. */
+/** The first moment of a day in UTC, such as "2027-01-01", as milliseconds since the epoch. Undefined for any other text. */
 export function readDay(text: string): number | undefined {
   return date.test(text) ? readTime(`${text}T00:00:00Z`) : undefined;
 }

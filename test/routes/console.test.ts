@@ -134,7 +134,7 @@ describe('GET /console/data', () => {
     }
     for (const prediction_id of ids.slice(0, 60))
       await own.post('/feedback', { prediction_id, actual: 1 }, all);
-    // The monitor compares each minute, and for whoever asks.
+    // The server compares all versions each minute, and a version when a client requests its drift.
     const drift = (await own.get('/models/credit-risk/drift', all)).body;
     const columns = Object.values<{ drift: boolean }>({ ...drift.features, ...drift.outputs });
     const { findings } = (await own.get('/console/data', all)).body;

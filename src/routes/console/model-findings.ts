@@ -21,7 +21,7 @@ const keepSumsMs = 15_000;
 
 /**
  * Returns a function that lists versions with drift, or whose live quality is below their training figure. It computes no
- * drift: the monitor does each minute, and for whoever looks at a model.
+ * drift: the server compares all versions each minute, and a version when a client requests its drift.
  */
 export function createModelFindings(
   app: Pick<FastifyInstance, 'cluster' | 'drift'>,
