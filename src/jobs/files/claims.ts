@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../../errors.js';
 import { ifThere } from './job-folders.js';
@@ -27,7 +27,7 @@ export async function claimChunk(
 }
 
 export async function releaseChunk(folder: string, chunk: number): Promise<void> {
-  await rm(pathOf(folder, chunk), { force: true });
+  await ifThere(unlink(pathOf(folder, chunk)));
 }
 
 async function create(folder: string, path: string, id: string): Promise<'created' | 'taken' | 'gone'> {

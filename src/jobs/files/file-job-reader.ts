@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
@@ -12,6 +12,9 @@ import { type JobEnd, type JobRecord, readEnd, readRecord, writeEnd } from './jo
 
 /** Jobs whose counts are remembered, so that a client that polls does not read all files of results each time. */
 const maxRemembered = 64;
+
+/** So few files of results are counted again at each read of an ended job: a durable write costs more. */
+const fewChunks = 4;
 
 /** Reads jobs from their folders, and ends them. */
 export class FileJobReader {
@@ -103,10 +106,11 @@ export class FileJobReader {
     // From here on no process writes results of the job.
     const counts = await this.#count(target).catch(() => ({ completedRows: 0, failedRows: 0 }));
     const last = { ...written, counts };
-    await writeEnd(target, last);
+    // The results of a failed job may be damaged.
+    if (written.state !== 'completed' || record.chunks.length > fewChunks) await writeEnd(target, last);
     // Only the results are needed from now on.
-    for (const part of ['rows.ndjson', 'claims', 'ending'])
-      await rm(join(target, part), { recursive: true, force: true });
+    await ifThere(unlink(join(target, 'rows.ndjson')));
+    for (const part of ['claims', 'ending']) await removeFolder(join(target, part));
     return await this.#readEnded(target, record, last);
   }
 
@@ -166,6 +170,13 @@ async function beginEnd(folder: string): Promise<boolean> {
     await pause(lookMs);
   }
   return true;
+}
+
+/** `rm` alone takes some calls of the system more, and the folder is empty as a rule. */
+async function removeFolder(folder: string): Promise<void> {
+  await rmdir(folder).catch(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
 }
 
 /** When the first chunk was claimed: the folder of claims is created then. */

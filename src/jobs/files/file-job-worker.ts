@@ -123,7 +123,10 @@ export class FileJobWorker {
       job.answered.add(chunk);
       job.troubles = 0;
       if (outcome === 'written') events.onChunk(record, results);
-      if (job.answered.size === record.chunks.length) await end(job.name, 'completed');
+      if (job.answered.size < record.chunks.length) return;
+      // Before the end, which removes the folder of claims.
+      await releaseChunk(folder, chunk);
+      await end(job.name, 'completed');
     } catch (error) {
       if (job.claim.destroyed) return;
       if (error instanceof DamagedJobError || isSystemError(error))
