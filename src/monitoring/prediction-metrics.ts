@@ -1,6 +1,7 @@
 import type { LoadEvent } from '../models/registry/registry.js';
 import type { Predictions } from '../prediction-event.js';
 import type { Counter, Metrics } from './metrics.js';
+import { createQualityFamilies, findTrainingMetric } from './quality-families.js';
 
 /** Seconds, from far less than the run of a small model to the longest useful wait. */
 export const latencyBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5] as const;
@@ -99,10 +100,7 @@ export function addPredictionMetrics(metrics: Metrics, predictions: Predictions)
 export function createLoadMetrics(metrics: Metrics): (event: LoadEvent) => void {
   const loads = metrics.counter('model_loads_total', 'Loads of versions, by result: ready or refused');
   const info = metrics.gauge('model_info', 'A loaded version and its identity; always 1');
-  const accuracy = metrics.gauge(
-    'model_accuracy',
-    "A version's accuracy; the label source names the origin of the figure",
-  );
+  const figures = createQualityFamilies(metrics);
   const loadSeconds = metrics.gauge('model_load_seconds', 'How long the load of a version took');
   return ({ model, version, outcome }) => {
     loads.series({ model, result: outcome.state }).add(1);
@@ -111,8 +109,10 @@ export function createLoadMetrics(metrics: Metrics): (event: LoadEvent) => void 
     const labels = { model, model_version: version };
     info.series({ ...labels, task: manifest.task, executor: executorKind, identity }).set(1);
     loadSeconds.series(labels).set(loadStats.loadMs / 1_000);
-    const claimed = manifest.metrics?.['accuracy'];
-    if (claimed !== undefined) accuracy.series({ ...labels, source: 'manifest' }).set(claimed);
+    for (const figure of ['accuracy', 'mae', 'rmse'] as const) {
+      const claimed = findTrainingMetric(manifest.metrics ?? {}, figure);
+      if (claimed !== undefined) figures[figure].series({ ...labels, source: 'manifest' }).set(claimed);
+    }
   };
 }
 

@@ -47,10 +47,14 @@ describe('GET /metrics', () => {
     ]);
   });
 
-  test('shows the loaded versions and the accuracy of their manifests', async () => {
+  test('shows the loaded versions and the metrics of their manifests', async () => {
     const { text } = await server.get('/metrics');
     expect(text).toMatch(/^model_info\{model="digits",model_version="1",task="tensor",.*\} 1$/m);
     expect(text).toContain(`model_accuracy{${labels},source="manifest"} 0.8718\n`);
+    // Its manifest calls them mean_absolute_error and root_mean_squared_error.
+    const diabetes = 'model="diabetes",model_version="1",source="manifest"';
+    expect(text).toContain(`model_mae{${diabetes}} 45.7493\n`);
+    expect(text).toContain(`model_rmse{${diabetes}} 55.1337\n`);
     expect(text).toContain('model_loads_total{model="credit-risk",result="ready"} 2\n');
     expect(text).toContain('process_resident_memory_bytes');
     expect(text).toContain('nodejs_eventloop_lag_seconds');

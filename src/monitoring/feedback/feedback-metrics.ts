@@ -1,4 +1,5 @@
 import type { Counter, Labels, Metrics } from '../metrics.js';
+import { createQualityFamilies } from '../quality-families.js';
 import type { FeedbackResult } from './feedback-store.js';
 import type { VersionCells } from './quality-cells.js';
 import { toQuality } from './quality-report.js';
@@ -20,17 +21,12 @@ export function createFeedbackCounts(metrics: Metrics): (results: readonly Feedb
 /** Shows the live quality of versions; those without feedback in the window have no series. */
 export function createQualityGauges(metrics: Metrics): (all: readonly VersionCells[]) => void {
   const gauges = {
-    accuracy: metrics.gauge(
-      'model_accuracy',
-      "A version's accuracy; the label source names the origin of the figure",
-    ),
+    ...createQualityFamilies(metrics),
     brier: metrics.gauge('model_brier_score', 'The Brier score of the predictions that got feedback'),
-    mae: metrics.gauge('model_mae', 'The mean absolute error of the predictions that got feedback'),
     rows: metrics.gauge(
       'model_feedback_rows',
       'The feedback of the window that the live quality is measured on',
     ),
-    rmse: metrics.gauge('model_rmse', 'The root mean squared error of the predictions that got feedback'),
   };
   let shown: { readonly gauge: keyof typeof gauges; readonly labels: Labels }[] = [];
   const show = (gauge: keyof typeof gauges, labels: Labels, value: number | null) => {
@@ -47,7 +43,7 @@ export function createQualityGauges(metrics: Metrics): (all: readonly VersionCel
       show('rows', labels, quality.feedback);
       if ('outputs' in quality) {
         for (const { output, mae, rmse } of quality.outputs) {
-          const about = { ...labels, ...(output !== undefined && { output }) };
+          const about = { ...labels, ...(output !== undefined && { output }), source: 'live' };
           show('mae', about, mae);
           show('rmse', about, rmse);
         }

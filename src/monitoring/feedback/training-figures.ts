@@ -1,19 +1,14 @@
+import { type Figure, findTrainingMetric } from '../quality-families.js';
 import type { Quality } from './quality-report.js';
 
 /** A live figure that is worse than the one of the training by more than chance. */
 export interface QualityDecline {
-  readonly figure: 'accuracy' | 'mae' | 'rmse';
+  readonly figure: Figure;
   readonly live: number;
   readonly trained: number;
   readonly feedback: number;
 }
 
-/** The names of a manifest's metrics are free: these are usual ones, without case, `_` and `-`. */
-const names = {
-  accuracy: ['accuracy', 'accuracyscore', 'testaccuracy'],
-  mae: ['mae', 'meanabsoluteerror', 'testmae'],
-  rmse: ['rmse', 'rootmeansquarederror', 'testrmse'],
-} as const;
 /** With fewer feedbacks the approximations below do not hold. */
 const minFeedback = 30;
 /** The two-sided 95 % quantile of the normal distribution. */
@@ -33,7 +28,7 @@ export function findDecline(
   const { feedback } = quality;
   if (feedback < minFeedback) return undefined;
   if (!('outputs' in quality)) {
-    const trained = findMetric(metrics, 'accuracy');
+    const trained = findTrainingMetric(metrics, 'accuracy');
     const live = quality.accuracy;
     if (trained === undefined || live === null || wilsonUpper(live, feedback) >= trained) return undefined;
     return { figure: 'accuracy', live, trained, feedback };
@@ -47,21 +42,11 @@ export function findDecline(
     rmse: (z * rmse) / Math.sqrt(2 * feedback),
   };
   for (const figure of ['mae', 'rmse'] as const) {
-    const trained = findMetric(metrics, figure);
+    const trained = findTrainingMetric(metrics, figure);
     const live = output[figure] as number;
     if (trained !== undefined && live - margins[figure] > trained) return { figure, live, trained, feedback };
   }
   return undefined;
-}
-
-function findMetric(
-  metrics: Readonly<Record<string, number>>,
-  figure: keyof typeof names,
-): number | undefined {
-  const usual: readonly string[] = names[figure];
-  return Object.entries(metrics).find(([name]) =>
-    usual.includes(name.toLowerCase().replace(/[_-]/g, '')),
-  )?.[1];
 }
 
 /** The upper end of Wilson's interval for a share of `count` trials. */

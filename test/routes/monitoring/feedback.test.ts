@@ -157,8 +157,8 @@ describe('GET /models/:model/quality', () => {
     expect(readMetricText(text, 'model_accuracy', 'source="manifest"', version)).toBeGreaterThan(0);
     expect(readMetricText(text, 'model_brier_score', version)).toBe(body.versions[0].brier_score);
     expect(readMetricText(text, 'model_feedback_rows', version)).toBe(10);
-    expect(readMetricText(text, 'model_mae', 'model="diabetes"')).toBeCloseTo(10, 4);
-    expect(readMetricText(text, 'model_rmse', 'model="diabetes"')).toBeCloseTo(10, 4);
+    expect(readMetricText(text, 'model_mae', 'model="diabetes"', 'source="live"')).toBeCloseTo(10, 4);
+    expect(readMetricText(text, 'model_rmse', 'model="diabetes"', 'source="live"')).toBeCloseTo(10, 4);
     expect(readMetricText(text, 'feedback_total', 'model="credit-risk"', 'result="recorded"')).toBe(10);
     const older = await own.get('/models/credit-risk/quality?version=20261101_090000');
     expect(older.body.versions).toEqual([{ version: '20261101_090000', feedback: 0 }]);
