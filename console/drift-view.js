@@ -51,6 +51,7 @@ function showFeature(name, column) {
     [tests[test] ?? test ?? 'statistic', column.statistic],
     ['p', column.adjusted_p_value ?? column.p_value],
     ['PSI', column.psi],
+    ['reference values', column.reference_values],
   ].filter(([, value]) => value !== undefined);
   return el(
     'article',

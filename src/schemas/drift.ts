@@ -28,6 +28,13 @@ const DriftColumnSchema = Type.Object({
   wasserstein: Type.Optional(
     Type.Number({ description: 'How far the values have moved on average, in the unit of the column' }),
   ),
+  reference_values: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        'Of numbers: the values in the sample of the reference. The fewer, the larger is a change that shows',
+    }),
+  ),
   missing_rate: Share('The share of missing values in the window'),
   reference_missing_rate: Share('The share of missing values in the reference'),
   missing_p_value: Type.Optional(
@@ -183,6 +190,7 @@ export function toColumnAnswer(column: JudgedColumn, showsBins: boolean) {
     adjusted_p_value: column.adjustedPValue,
     ...{ statistic, psi },
     ...(wasserstein !== undefined && { wasserstein }),
+    ...(column.referenceValues !== undefined && { reference_values: column.referenceValues }),
     missing_rate: column.missing,
     reference_missing_rate: column.referenceMissing,
     ...(column.missingPValue !== undefined && { missing_p_value: column.missingPValue }),

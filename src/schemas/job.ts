@@ -23,7 +23,10 @@ export const JobSchema = Type.Object(
     ended_at: Time('When the job ended'),
     expires_at: Time('When the job and its results are removed'),
     estimated_seconds_left: Type.Optional(
-      Type.Number({ minimum: 0, description: 'At the pace of the job so far' }),
+      Type.Number({
+        minimum: 0,
+        description: 'At the pace of the job so far, with the time in which no server ran',
+      }),
     ),
     error: Type.Optional(
       Type.Object(

@@ -23,6 +23,8 @@ export interface ColumnReport {
   readonly statistic: number;
   readonly pValue: number;
   readonly psi: number;
+  /** The values of the reference that the test has; undefined for categories, which are counted. */
+  readonly referenceValues?: number;
   /** In the unit of the column; undefined for categories, and if it is too large for a number. */
   readonly wasserstein?: number;
   readonly missing: number;
@@ -103,6 +105,7 @@ function compareNumbers(
     type,
     test: 'kolmogorov_smirnov',
     ...compareSamples(sample, current),
+    referenceValues: sample.length,
     psi: stabilityOf(expected, actual, rates),
     ...(Number.isFinite(wasserstein) && { wasserstein }),
     ...rates,

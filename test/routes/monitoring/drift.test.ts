@@ -96,7 +96,13 @@ describe('GET /models/:model/drift', () => {
       window: { rows: 200, seen_rows: 200 },
       reference: { rows: 1_000 },
       features: {
-        x: { type: 'number', test: 'kolmogorov_smirnov', drift: false, missing_rate: 0 },
+        x: {
+          type: 'number',
+          test: 'kolmogorov_smirnov',
+          drift: false,
+          reference_values: 1_000,
+          missing_rate: 0,
+        },
         region: { type: 'string', test: 'chi_square', drift: false, unseen: 0 },
       },
       outputs: { prediction: { test: 'kolmogorov_smirnov', drift: false } },
