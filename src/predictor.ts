@@ -167,9 +167,9 @@ export function createPredictor(
 
   function cachingOf({ loaded, caching = 'normal' }: Begun) {
     if (cached === undefined || !loaded.isCacheable || caching === 'none') return undefined;
-    const isShortRun = loaded.executorKind === 'inline';
-    const { identity, isCacheForced: isForced } = loaded;
-    return { cached, identity, isShortRun, isForced, isBypassed: caching === 'bypass' };
+    const { identity, isCacheForced: isForced, task } = loaded;
+    const [isShortRun, isBypassed] = [loaded.executorKind === 'inline', caching === 'bypass'];
+    return { cached, identity, isShortRun, isForced, isBypassed, classes: task.answerShape?.classes };
   }
 
   function publishAnswer(

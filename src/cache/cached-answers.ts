@@ -1,5 +1,5 @@
 import type { CallContext } from '../inference/batching/call-context.js';
-import type { Answer, CheckedRequest } from '../models/tasks/task.js';
+import type { Answer, CheckedRequest, Scalar } from '../models/tasks/task.js';
 import type { AnswerCache, AnswerKey, LocalCache } from './answer-cache.js';
 import { CacheBenefit } from './cache-benefit.js';
 import { computeAt, keepAll, lookUpAll } from './cached-rows.js';
@@ -22,6 +22,8 @@ export interface Caching {
   /** The client wants a new answer. It is stored nevertheless. */
   readonly isBypassed: boolean;
   readonly isForced: boolean;
+  /** The classes of the version, in order; undefined if they are not known. */
+  readonly classes?: readonly Scalar[] | undefined;
 }
 
 /** Stores answers but never failures. Equal requests share one run. Versions that gain nothing do not use the cache. */
@@ -61,14 +63,14 @@ export class CachedAnswers {
     if (found !== undefined) {
       if (isSampled) benefit?.observeLookup(lookupMs, true);
       await this.#endOfTurn();
-      return { answer: new RememberedAnswer(found), result: 'hit' };
+      return { answer: new RememberedAnswer(found, caching.classes), result: 'hit' };
     }
     // After the leader has failed, the first of the waiting requests leads the next run.
     while (!isBypassed && this.#flights.has(key.name)) {
       const shared = await this.#flights.follow(key.name, call);
       if (shared === undefined) continue;
       if (isSampled) benefit?.observeLookup(lookupMs, true);
-      return { answer: new RememberedAnswer(shared.fieldsJson), result: 'shared' };
+      return { answer: new RememberedAnswer(shared.fieldsJson, caching.classes), result: 'shared' };
     }
     const answer = await (isBypassed
       ? request.answer(call)
@@ -104,7 +106,7 @@ export class CachedAnswers {
       const fieldsJson = found[k];
       if (fieldsJson === undefined) missing.push(k);
       return {
-        answer: fieldsJson === undefined ? unanswered : new RememberedAnswer(fieldsJson),
+        answer: fieldsJson === undefined ? unanswered : new RememberedAnswer(fieldsJson, caching.classes),
         result: 'hit',
       };
     });

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { describe, expect, test, vi } from 'vitest';
 import { buildTestApp } from '../../helpers/app.js';
 import { readMetricText } from '../../helpers/ask.js';
 import { entry, withKey } from '../../helpers/keys.js';
+import { linearRegression } from '../../helpers/onnx-models.js';
 import { startRedis } from '../../helpers/redis.js';
+import { createRegistryFolder } from '../../helpers/registry-folder.js';
 import { shareTestApp } from '../../helpers/shared-app.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
@@ -128,6 +131,41 @@ describe('POST /feedback', () => {
 });
 
 describe('GET /models/:model/quality', () => {
+  test('is the same for answers of the cache, and keeps those of other models', async () => {
+    using folder = createRegistryFolder();
+    const sample = 'models/credit-risk/20261115_143000';
+    const { name, version, sha256, ...manifest } = JSON.parse(
+      readFileSync(`${sample}/metadata.json`, 'utf8'),
+    );
+    const model = readFileSync(`${sample}/model.onnx`);
+    folder.addVersion('credit-risk', '1', { manifest: { ...manifest, runtime: { cache: true } }, model });
+    folder.addVersion('double', '1', {
+      manifest: { task: 'regression', features: [{ name: 'a', type: 'number' }] },
+      model: linearRegression([2]),
+    });
+    await using own = await buildTestApp({ MODELS_DIR: folder.path, CACHE: 'memory' });
+    const ask = async (path: string, body: unknown) => (await own.post(path, body)).body;
+    const kept = [];
+    for (let a = 0; a < 5; a += 1) kept.push(await ask('/models/double/predict', { a }));
+    // The first answer is computed, the others are of the cache.
+    const answers = [];
+    for (let k = 0; k < 4; k += 1) answers.push(await ask('/models/credit-risk/predict', loan));
+    for (let a = 5; a < 10; a += 1) kept.push(await ask('/models/double/predict', { a }));
+    for (const { prediction_id, prediction } of [...kept, ...answers])
+      expect((await own.post('/feedback', { prediction_id, actual: prediction })).body.result).toBe(
+        'recorded',
+      );
+    const [double] = (await own.get('/models/double/quality')).body.versions;
+    expect(double.outputs).toMatchObject([{ mae: 0, rmse: 0 }]);
+    const [credit] = (await own.get('/models/credit-risk/quality')).body.versions;
+    const { probabilities } = answers[0];
+    expect(answers[3].probabilities).toEqual(probabilities);
+    expect(credit.brier_score).toBeCloseTo((probabilities['1'] - answers[0].prediction) ** 2, 12);
+    expect(
+      readMetricText((await own.get('/metrics')).text, 'prediction_cache_requests_total', 'result="hit"'),
+    ).toBe(3);
+  });
+
   test('shows the feedback of each version, and the metrics say the same', async () => {
     await using own = await buildTestApp({ CACHE: 'memory' });
     const run = async (path: string, body: unknown, actualOf: (it: never) => unknown) => {
