@@ -69,14 +69,14 @@ export function readBase64(base64: unknown, size: number, type: ElementType, poi
   if (width === undefined) throw new TensorFault(pointer, 'is not possible for strings; use "data"');
   const length = typeof base64 === 'string' ? decodedLength(base64) : undefined;
   if (typeof base64 !== 'string' || length === undefined) throw notBase64(pointer);
-  const elements = allocate(type, size) as Exclude<TensorData, string[]>;
-  const isWhole = length === elements.byteLength;
-  // Decoded into the tensor's own memory. Fewer bytes come out where Node skips a character that is no base64.
-  const bytes = isWhole ? Buffer.from(elements.buffer) : Buffer.allocUnsafe(length);
-  if (bytes.write(base64, 'base64') !== length) throw notBase64(pointer);
-  if (!isWhole) {
+  // Before the tensor is allocated: its size is the client's word alone.
+  if (length !== size * width) {
+    if (Buffer.allocUnsafe(length).write(base64, 'base64') !== length) throw notBase64(pointer);
     throw new TensorFault(pointer, `must hold ${size} elements of ${width} bytes, got ${length} bytes`);
   }
+  const elements = allocate(type, size) as Exclude<TensorData, string[]>;
+  // Decoded into the tensor's own memory. Fewer bytes come out where Node skips a character that is no base64.
+  if (Buffer.from(elements.buffer).write(base64, 'base64') !== length) throw notBase64(pointer);
   if (type === 'bool') {
     const other = (elements as Uint8Array).find((element) => element > 1);
     if (other !== undefined) throw new TensorFault(pointer, `must hold 0 and 1, got ${other}`);

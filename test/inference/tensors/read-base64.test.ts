@@ -24,3 +24,11 @@ test('exactly the texts of padded base64 are read, and to the bytes that they ho
   }
   expect(valid).toBeGreaterThan(5_000);
 });
+
+test.each([2 ** 31, 2 ** 33, 2 ** 53 - 1])('a shape of %i elements beside a few bytes is refused', (size) => {
+  const bytes = process.memoryUsage().arrayBuffers;
+  expect(() => readBase64('AAAA', size, 'float64', '/x')).toThrow(
+    `must hold ${size} elements of 8 bytes, got 3 bytes`,
+  );
+  expect(process.memoryUsage().arrayBuffers - bytes).toBeLessThan(1e6);
+});
