@@ -15,8 +15,13 @@ export async function splitArray(
   const elements: string[] = [];
   let depth = 0;
   let from = start + 1;
+  let pauseAt = start + perTurn;
   for (let at = start; ; at += 1) {
-    if ((at - start) % perTurn === perTurn - 1) await nextTurn();
+    // Not at equal places: a text is passed in one step.
+    if (at >= pauseAt) {
+      pauseAt = at + perTurn;
+      await nextTurn();
+    }
     const character = text[at];
     if (character === '"') at = endOfText(text, at);
     else if (character === '[') depth += 1;

@@ -22,3 +22,20 @@ test('the elements of a long array equal those of JSON.parse', async () => {
   expect(split?.end).toBe(text.length);
   expect(split?.elements.map((it) => JSON.parse(it))).toEqual(values);
 });
+
+test.each([
+  ['numbers', '1234,'],
+  ['texts of one letter', '"a",'],
+])('a long array of %s is split in many turns of the loop', async (_name, element) => {
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns += 1;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const text = `[${element.repeat(500_000)}1]`;
+  await splitArray(text, 0);
+  isOver = true;
+  expect(turns).toBeGreaterThan(5);
+});
