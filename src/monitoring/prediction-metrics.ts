@@ -1,5 +1,6 @@
 import type { LoadEvent } from '../models/registry/registry.js';
-import type { Predictions } from '../prediction-event.js';
+import type { PredictionEvent, Predictions } from '../prediction-event.js';
+import type { Histogram } from './histogram.js';
 import type { Counter, Metrics } from './metrics.js';
 import { createQualityFamilies, findTrainingMetric } from './quality-families.js';
 
@@ -74,11 +75,8 @@ export function addPredictionMetrics(metrics: Metrics, predictions: Predictions)
       series.queue.observe(timing.queueMs / 1_000);
       if (encodedAt !== undefined) series.encode.observe((encodedAt - timing.endedAt) / 1_000);
     }
-    // The first row of a run counts the run.
-    if (timing?.batchIndex === 0) {
-      series.run.observe(timing.runMs / 1_000);
-      series.rows.observe(timing.batchRows);
-    }
+    if (timing?.runs !== undefined) for (const run of timing.runs) countRun(series, run);
+    else if (timing !== undefined) countRun(series, timing);
   });
   predictions.subscribeCounts(({ name: model, version }, { latencyMs, statuses, runs }) => {
     const series = seriesOf(model, version);
@@ -94,6 +92,16 @@ export function addPredictionMetrics(metrics: Metrics, predictions: Predictions)
       series.rows.observe(rows);
     }
   });
+}
+
+/** The first row of a run counts the run. */
+function countRun(
+  { run, rows }: Readonly<Record<'run' | 'rows', Histogram>>,
+  { batchIndex, runMs, batchRows }: NonNullable<PredictionEvent['timing']>,
+): void {
+  if (batchIndex !== 0) return;
+  run.observe(runMs / 1_000);
+  rows.observe(batchRows);
 }
 
 /** Counts loads, and describes the loaded versions. */

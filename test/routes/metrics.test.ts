@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { buildEmptyApp, buildTestApp } from '../helpers/app.js';
+import { readMetricText } from '../helpers/ask.js';
+import { network } from '../helpers/onnx/company-models.js';
+import { createRegistryFolder } from '../helpers/registry-folder.js';
 import { shareTestApp } from '../helpers/shared-app.js';
 
 const loan = { age: 42, income: 51234.5, credit_score: 688 };
@@ -24,6 +27,24 @@ describe('GET /metrics', () => {
     expect(text).toContain(
       'http_request_duration_seconds_count{method="POST",route="/predict",status="200"} 2',
     );
+  });
+
+  test('counts each run of a tensor request that several runs answer', async () => {
+    using folder = createRegistryFolder();
+    folder.addVersion('network', '1', {
+      manifest: { task: 'tensor' },
+      model: network(2, 64),
+    });
+    await using server = await buildTestApp({ MODELS_DIR: folder.path });
+    const inputs = { X: Array.from({ length: 3_000 }, () => [0, 1, 2, 3]) };
+    const { status } = await server.post('/models/network/predict', { inputs });
+    expect(status).toBe(200);
+    const { text } = await server.get('/metrics');
+    const of = (name: string) => readMetricText(text, name, 'model="network"');
+    expect(of('prediction_run_seconds_count')).toBeGreaterThan(2);
+    expect(of('prediction_batch_rows_count')).toBe(of('prediction_run_seconds_count'));
+    expect(of('prediction_batch_rows_sum')).toBe(3_000);
+    expect(of('prediction_queue_seconds_count')).toBe(1);
   });
 
   test('has the documented buckets of latency', async () => {

@@ -12,6 +12,8 @@ export interface RunTiming {
   readonly batchRows: number;
   readonly batchIndex: number;
   readonly ownRows: number;
+  /** Of an answer that several runs gave: each of them. `runMs` is their sum then, and the rest is of the first one. */
+  readonly runs?: readonly RunTiming[];
 }
 
 /** The outputs of a whole run. The entry's answer begins at row `timing.batchIndex`. */

@@ -18,7 +18,7 @@ export class TurnCollector {
     }
     turn.statuses[status] = (turn.statuses[status] ?? 0) + 1;
     // The first row of a run stands for the run.
-    if (timing?.batchIndex === 0)
-      turn.runs.push({ queueMs: timing.queueMs, runMs: timing.runMs, rows: timing.batchRows });
+    for (const { batchIndex, queueMs, runMs, batchRows } of timing?.runs ?? (timing ? [timing] : []))
+      if (batchIndex === 0) turn.runs.push({ queueMs, runMs, rows: batchRows });
   }
 }

@@ -54,6 +54,7 @@ async function runInPieces(
       ...(shares[0] as RowOutput).timing,
       runMs: shares.reduce((sum, { timing }) => sum + timing.runMs, 0),
       endedAt: shares.reduce((last, { timing }) => Math.max(last, timing.endedAt), 0),
+      runs: shares.map(({ timing }) => timing),
     },
   };
 }
