@@ -5,6 +5,7 @@ import { maxColumns } from '../monitoring/drift/drift-column.js';
 import type { DriftFindings } from '../monitoring/drift/drift-findings.js';
 import { type JudgedColumn, minRows } from '../monitoring/drift/drift-report.js';
 
+const Count = (description: string) => Type.Integer({ minimum: 0, description });
 const Share = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
 
 const DriftColumnSchema = Type.Object({
@@ -28,13 +29,7 @@ const DriftColumnSchema = Type.Object({
   wasserstein: Type.Optional(
     Type.Number({ description: 'How far the values have moved on average, in the unit of the column' }),
   ),
-  reference_values: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      description:
-        'Of numbers: the values in the sample of the reference. The fewer, the larger is a change that shows',
-    }),
-  ),
+  reference_values: Type.Optional(Count('Of numbers: the values of the reference that the test has')),
   missing_rate: Share('The share of missing values in the window'),
   reference_missing_rate: Share('The share of missing values in the reference'),
   missing_p_value: Type.Optional(
@@ -88,7 +83,7 @@ export const DriftSchema = Type.Object(
     window: Type.Optional(
       Type.Object({
         rows: Type.Integer({ description: 'The rows that were compared' }),
-        seen_rows: Type.Integer({ description: 'The rows from which they were drawn' }),
+        seen_rows: Count('The rows from which they were drawn'),
         since: Type.String({ format: 'date-time' }),
         until: Type.String({ format: 'date-time' }),
       }),
