@@ -18,6 +18,8 @@ export interface Prediction {
 export interface Answer {
   readonly value: AnswerValue;
   readonly fieldsJson: string;
+  /** Of tensors that were computed for this request: their dimensions by name. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined;
   /** Undefined if the answer was not computed for this request. */
   readonly timing?: RunTiming | undefined;
 }

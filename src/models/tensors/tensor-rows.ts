@@ -18,6 +18,14 @@ export function shapeOf({ feeds }: TensorRun): string {
   return text;
 }
 
+/** The dimensions of some outputs, by name. */
+export function shapesOf(
+  outputs: Tensors,
+  names: readonly string[],
+): Readonly<Record<string, readonly number[]>> {
+  return Object.fromEntries(names.map((name) => [name, outputs[name]?.dims ?? []]));
+}
+
 /** One run for several requests: their rows in order, and every output that one of them wants. */
 export function joinRuns(runs: readonly TensorRun[]): TensorRun {
   const [first] = runs;

@@ -23,7 +23,7 @@ import type { Answer, AnswerValue, Task } from '../tasks/task.js';
 import { explainRefusal, type Ids, pointerTo } from '../tasks/value-refusal.js';
 import { toTensorKey } from './tensor-key.js';
 import { readTensorRequest } from './tensor-request.js';
-import { countRows } from './tensor-rows.js';
+import { countRows, shapesOf } from './tensor-rows.js';
 import { runWhole } from './tensor-run.js';
 import {
   describeAsExample,
@@ -130,6 +130,7 @@ export function createTensorTask(
         return JSON.parse(`{${fieldsJson}}`) as AnswerValue;
       },
       fieldsJson,
+      shapes: shapesOf(share.outputs, run.fetches),
       timing: share.timing,
     };
   };

@@ -1,5 +1,5 @@
 import type { Feature, Manifest } from '../../models/manifest/manifest.js';
-import { hideKeys } from '../../text/describe-value.js';
+import { hideKeys, hidePlainKeys } from '../../text/describe-value.js';
 import { hashValue, type RedactionRules, type Treatment, treatmentOf } from './redaction.js';
 
 /** Writes the features of one version as the members of a JSON object. What does not depend on the row is made once. */
@@ -25,6 +25,8 @@ interface Member {
 }
 
 const maxRefusedCharacters = 64;
+/** What is decoded to find keys: decoding makes a text shorter, and one of megabytes would take a second. */
+const maxDecodedCharacters = 1_024;
 const masked = '"***"';
 
 export function createRequestWriter(
@@ -45,10 +47,7 @@ export function createRequestWriter(
         let json: string | undefined;
         if (value === undefined) json = member.absent;
         else if (typeof value === 'number') json = `${value}`;
-        else
-          json = JSON.stringify(
-            typeof value === 'string' && value.includes('sdx_') ? hideKeys(value) : value,
-          );
+        else json = JSON.stringify(typeof value === 'string' ? hidePlainKeys(value) : value);
         if (json === undefined) continue;
         if (member.treatment !== 'plain') json = redact(member, json);
         text += text === '' ? member.key + json : `,${member.key}${json}`;
@@ -62,7 +61,7 @@ export function createRequestWriter(
         if (!Object.hasOwn(body, member.name)) continue;
         const value = (body as Record<string, unknown>)[member.name];
         if (typeof value === 'object' && value !== null) continue;
-        const bounded = typeof value === 'string' ? hideKeys(value).slice(0, maxRefusedCharacters) : value;
+        const bounded = typeof value === 'string' ? cutRefused(value) : value;
         const json = JSON.stringify(bounded);
         if (json !== undefined) parts.push(member.key + redact(member, json));
       }
@@ -79,4 +78,8 @@ export function createRequestWriter(
     if (treatment === 'mask') return masked;
     return treatment === 'hash' ? hashValue(rules.hashKey ?? '', name, json) : json;
   }
+}
+
+function cutRefused(value: string): string {
+  return hideKeys(value.slice(0, maxDecodedCharacters)).slice(0, maxRefusedCharacters);
 }

@@ -5,17 +5,20 @@ const maxDimensions = 16;
 
 /**
  * The shapes of tensors by name, as the members of a JSON object: `"image":{"shape":[1,3,224,224]}`. It reads the first
- * item of each dimension and `shape`, never the elements: a body may have megabytes. Call it for checked bodies and for
- * answers only.
+ * item of each dimension and `shape`, never the elements: a body may have megabytes. Call it for checked bodies only.
  */
 export function describeShapes(tensors: unknown): string {
   if (typeof tensors !== 'object' || tensors === null || Array.isArray(tensors)) return '';
-  const parts: string[] = [];
-  for (const [name, value] of Object.entries(tensors)) {
-    if (parts.length === maxTensors) break;
-    parts.push(`${JSON.stringify(name)}:{"shape":${JSON.stringify(shapeOf(value))}}`);
-  }
-  return parts.join();
+  const some = Object.entries(tensors).slice(0, maxTensors);
+  return writeShapes(Object.fromEntries(some.map(([name, value]) => [name, shapeOf(value)])));
+}
+
+/** The same for shapes that are known. */
+export function writeShapes(shapes: Readonly<Record<string, readonly number[]>>): string {
+  return Object.entries(shapes)
+    .slice(0, maxTensors)
+    .map(([name, shape]) => `${JSON.stringify(name)}:{"shape":${JSON.stringify(shape)}}`)
+    .join();
 }
 
 function shapeOf(value: unknown): readonly number[] {
