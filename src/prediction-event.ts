@@ -46,17 +46,15 @@ export interface PredictionEvent {
   readonly answer?: Answer | undefined;
 }
 
-/** The rows of a job that ran together in another process: in place of an event for each. */
-export interface TurnCounts {
-  /** From the start of the turn to its end. */
-  readonly latencyMs: number;
+/** Rows of a job that another process has predicted: in place of an event for each. */
+export interface RowCounts {
   /** Rows by status: see `PredictionEvent.status`. */
   readonly statuses: Readonly<Record<string, number>>;
   readonly runs: readonly { readonly queueMs: number; readonly runMs: number; readonly rows: number }[];
 }
 
 export type Subscriber = (event: PredictionEvent) => void;
-type CountSubscriber = (of: { readonly name: string; readonly version: string }, counts: TurnCounts) => void;
+type CountSubscriber = (of: { readonly name: string; readonly version: string }, counts: RowCounts) => void;
 
 export interface Predictions {
   publish(event: PredictionEvent): void;

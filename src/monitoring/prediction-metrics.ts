@@ -67,8 +67,9 @@ export function addPredictionMetrics(metrics: Metrics, predictions: Predictions)
       const result = event.cache;
       getOrCreate(series.byCache, result, () => cache.series({ model, result })).add(1);
     }
-    series.latency.observe(event.latencyMs / 1_000);
-    const { timing, checkedAt, encodedAt, trace } = event;
+    const { timing, checkedAt, encodedAt, trace, source } = event;
+    // The latency of a row of a batch or of a job is that of its whole turn: no client waits for the row alone.
+    if (source !== 'job' && source !== 'batch') series.latency.observe(event.latencyMs / 1_000);
     if (trace?.isSampled) series.latency.mark(event.latencyMs / 1_000, trace.traceId, Date.now());
     if (checkedAt !== undefined) series.check.observe((checkedAt - event.since) / 1_000);
     if (timing !== undefined) {
@@ -78,13 +79,12 @@ export function addPredictionMetrics(metrics: Metrics, predictions: Predictions)
     if (timing?.runs !== undefined) for (const run of timing.runs) countRun(series, run);
     else if (timing !== undefined) countRun(series, timing);
   });
-  predictions.subscribeCounts(({ name: model, version }, { latencyMs, statuses, runs }) => {
+  predictions.subscribeCounts(({ name: model, version }, { statuses, runs }) => {
     const series = seriesOf(model, version);
     for (const [status, count] of Object.entries(statuses)) {
       getOrCreate(series.byStatus, status, () => total.series({ model, model_version: version, status })).add(
         count,
       );
-      for (let k = 0; k < count; k += 1) series.latency.observe(latencyMs / 1_000);
     }
     for (const { queueMs, runMs, rows } of runs) {
       for (let k = 0; k < rows; k += 1) series.queue.observe(queueMs / 1_000);

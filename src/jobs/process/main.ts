@@ -15,7 +15,7 @@ import {
   type JobProcessRequest,
   type LoadLimits,
 } from './messages.js';
-import { TurnCollector } from './turn-collector.js';
+import { RowCounter } from './row-counter.js';
 
 // The entry of the process of batch jobs. It keeps the garbage and the turns of many rows away from the server's thread,
 // and yields the processor to the server. It holds the one version whose rows it has run last.
@@ -63,15 +63,15 @@ async function run(id: number, { path, ...work }: ChunkTask): Promise<JobProcess
     } catch (error) {
       return { kind: 'unloadable', id, reason: messageOf(error) };
     }
-    const collector = new TurnCollector();
+    const counter = new RowCounter();
     const predictions = createPredictions(() => undefined);
-    predictions.subscribe((event) => collector.add(event));
+    predictions.subscribe((event) => counter.add(event));
     const predictor = createBatchPredictor(predictions, { lastBegunAt: Number.NEGATIVE_INFINITY });
     const toLines = (from: number, outcomes: Parameters<typeof toResultLines>[1]) =>
       toResultLines(from, outcomes, showsProblems);
     // The lease passes to the runner, which ends it.
     const reply = await createChunkRunner({ lease: () => loaded }, predictor, toLines)({ ...work, claim });
-    return { kind: 'ran', id, reply: { ...reply, turns: collector.turns } };
+    return { kind: 'ran', id, reply: { ...reply, counts: counter.counts } };
   } catch (error) {
     if (error instanceof JobFailedError) return { kind: 'unloadable', id, reason: error.message };
     if (error instanceof ServiceError)

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../errors.js';
-import type { TurnCounts } from '../../prediction-event.js';
+import type { RowCounts } from '../../prediction-event.js';
 import type { ChunkResults, ChunkWork } from '../queue/job-store.js';
 
 /** What the process needs to load a version as the server does. */
@@ -21,7 +21,7 @@ export type JobProcessRequest =
   | { readonly kind: 'cancel'; readonly id: number };
 
 export interface ChunkReply extends ChunkResults {
-  readonly turns: readonly TurnCounts[];
+  readonly counts: RowCounts;
 }
 
 /** `alive` comes every `aliveEveryMs`. `unloadable`: this process cannot have the version, but the server has it. */

@@ -110,10 +110,10 @@ export function createProcessChunkRunner(
         rows,
         path: join(options.modelsDir, model, version),
       };
-      const { turns, ...results } = await found.run(task, () => claim.destroyed);
+      const { counts, ...results } = await found.run(task, () => claim.destroyed);
       // The process has run a chunk to its end, so the next start needs no caution.
       isWary = false;
-      for (const turn of turns) predictions.count(loaded, turn);
+      predictions.count(loaded, counts);
       return results;
     } catch (error) {
       if (!(error instanceof UnloadableError)) throw error;

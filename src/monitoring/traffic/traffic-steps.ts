@@ -49,13 +49,16 @@ export function createTraffic(now: () => number = Date.now): Traffic {
   };
   return {
     subscriber({ model, status, latencyMs, source }) {
-      if (source === 'console') return;
+      // Rows of jobs that run in another process have no events.
+      if (source === 'console' || source === 'job') return;
       const number = current();
       const last = models.get(model)?.at(-1);
       const step = last?.step === number ? last : begin(model, number);
       if (status === 'ok') step.ok += 1;
       else if (errorCatalogue[status].status < 500) step.refused += 1;
       else step.failed += 1;
+      // The latency of a row of a batch is that of its whole turn.
+      if (source === 'batch') return;
       const bucket = toBucket(latencyMs);
       step.buckets[bucket] = (step.buckets[bucket] as number) + 1;
     },

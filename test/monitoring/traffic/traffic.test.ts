@@ -3,8 +3,12 @@ import { toPoints } from '../../../src/monitoring/traffic/traffic-points.js';
 import { createTraffic } from '../../../src/monitoring/traffic/traffic-steps.js';
 import type { PredictionEvent } from '../../../src/prediction-event.js';
 
-const event = (model: string, status: PredictionEvent['status'], latencyMs: number) =>
-  ({ model, status, latencyMs }) as PredictionEvent;
+const event = (
+  model: string,
+  status: PredictionEvent['status'],
+  latencyMs: number,
+  source: PredictionEvent['source'] = 'online',
+) => ({ model, status, latencyMs, source }) as PredictionEvent;
 
 test('traffic is counted in steps of 5 s, of several processes together, and forgotten after 5 minutes', () => {
   let now = 1_000_000_000;
@@ -28,4 +32,16 @@ test('traffic is counted in steps of 5 s, of several processes together, and for
   expect(toPoints(one.steps(), now)[0]).toMatchObject({ at: 1_000_010_000, requests: 1 });
   now += 10_000;
   expect(toPoints(one.steps(), now)).toEqual([]);
+});
+
+test('a row of a batch counts without its latency, which is that of many rows; a row of a job does not count', () => {
+  let now = 1_000_000_000;
+  const traffic = createTraffic(() => now);
+  traffic.subscriber(event('m', 'ok', 4));
+  traffic.subscriber(event('m', 'ok', 3_000, 'batch'));
+  for (let k = 0; k < 256; k += 1) traffic.subscriber(event('m', 'ok', 3_000, 'job'));
+  now += 5_000;
+  const [point] = toPoints(traffic.steps(), now);
+  expect(point?.requests).toBe(2);
+  expect(point?.p99_ms).toBeLessThan(5);
 });
