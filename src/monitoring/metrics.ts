@@ -146,9 +146,15 @@ export function createMetrics({ includesProcess = true, onFailure }: MetricsOpti
   };
 }
 
+/** Gauges of which prom-client makes a mean, in which the one process that is stuck would hide. */
+const worstOfAll = /^nodejs_eventloop_lag_(?!min)/;
+
 /** The series of several processes: counts are added, gauges follow their `aggregator`. Exemplars are left out. */
 export function sumMetrics(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
-  return AggregatorRegistry.aggregate([...snapshots]).getMetricsAsJSON();
+  const all = snapshots.map((snapshot) =>
+    snapshot.map((it) => (worstOfAll.test(it.name) ? { ...it, aggregator: 'max' as const } : it)),
+  );
+  return AggregatorRegistry.aggregate(all).getMetricsAsJSON();
 }
 
 /** The sums of counters and histograms, without gauges: they stay valid after a process has ended. */
