@@ -1,4 +1,10 @@
-import type { FastifyInstance, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify';
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  HookHandlerDoneFunction,
+  RouteOptions,
+} from 'fastify';
 import fp from 'fastify-plugin';
 import type { RawRequest } from '../addresses/forwarded-for.js';
 import type { ApiKey, Scope } from '../auth/api-key.js';
@@ -8,6 +14,7 @@ import { readCredential } from '../auth/credential.js';
 import { createFailureLimit } from '../auth/failure-limit.js';
 import { openKeys } from '../auth/key-source.js';
 import type { Config } from '../config/read-config.js';
+import type { ServiceError } from '../errors.js';
 
 type RouteScope = Scope | 'open';
 
@@ -69,8 +76,7 @@ export default fp<AuthConfig>(
       route.config = { ...route.config, scope, needsKey: authorizer !== undefined && !isOpen };
       if (authorizer === undefined || isOpen) return;
       const checkModel = createModelCheck(app, authorizer, model ?? 'none');
-      const guard = (request: FastifyRequest, _reply: unknown, done: HookHandlerDoneFunction): void => {
-        let refusal: Error | undefined;
+      const guard = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
         try {
           const { raw } = request;
           const presented = readCredential(raw.headers, raw.rawHeaders);
@@ -80,9 +86,10 @@ export default fp<AuthConfig>(
           authorizer.requireScope(key, scope);
           if (key.models !== undefined) checkModel(key, request);
         } catch (error) {
-          refusal = error as Error;
+          refuse(request, reply, error as ServiceError, done);
+          return;
         }
-        done(refusal);
+        done();
       };
       route.onRequest = [guard, ...[route.onRequest ?? []].flat()];
       route.schema = { ...route.schema, security } as NonNullable<RouteOptions['schema']>;
@@ -90,6 +97,17 @@ export default fp<AuthConfig>(
   },
   { name: 'auth', fastify: '5.x', dependencies: ['metrics', 'client-address', 'reload'] },
 );
+
+/** A refused request counts for the limit of its key, or of its address, as any other one. */
+function refuse(
+  { raw, key, server, routeOptions }: FastifyRequest,
+  reply: FastifyReply,
+  refusal: ServiceError,
+  done: HookHandlerDoneFunction,
+): void {
+  if (routeOptions.config.isLimited !== true || refusal.code === 'rate_limited') done(refusal);
+  else server.countRequest(raw, key, reply, (limited) => done(limited ?? refusal));
+}
 
 async function openAuthorizer(app: FastifyInstance, config: AuthConfig): Promise<Authorizer> {
   const { log } = app;

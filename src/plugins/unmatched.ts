@@ -42,7 +42,9 @@ export default fp(
       try {
         key = app.identify(request, app.addressOf(request.url ?? '').needsKey);
       } catch (error) {
-        return then(error as ServiceError, null);
+        const refusal = error as ServiceError;
+        if (refusal.code === 'rate_limited') return then(refusal, null);
+        return app.countRequest(request, null, sink, (limited) => then(limited ?? refusal, null));
       }
       app.countRequest(request, key, sink, (refusal) => then(refusal ?? own, key));
     });

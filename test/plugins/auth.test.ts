@@ -293,3 +293,21 @@ test('a HEAD route needs the same scope as its GET route', async () => {
     405,
   );
 });
+
+test('a refused request counts for the limit of its key, or of its address, as any other one', async () => {
+  await using server = await buildTestApp({
+    API_KEYS: JSON.stringify([entry('client', { scopes: ['read'] })]),
+    RATE_LIMIT_MAX: '2',
+    METRICS_AUTH: 'key',
+  });
+  const statuses = async (path: string, headers: Record<string, string>) => {
+    const found = [];
+    for (let k = 0; k < 3; k += 1) found.push((await server.post(path, {}, headers)).status);
+    return found;
+  };
+  expect(await statuses('/predict', withKey('client'))).toEqual([403, 403, 429]);
+  expect(await statuses('/predict', {})).toEqual([401, 401, 429]);
+  expect((await server.post('/unknown', {})).status).toBe(429);
+  // Scrapes have no limit, with or without a key.
+  for (let k = 0; k < 5; k += 1) expect((await server.get('/metrics')).status).toBe(401);
+});
