@@ -12,7 +12,7 @@ export type KeepInRedis = (args: readonly (string | number)[]) => Promise<readon
 export interface PredictionSender {
   /** Sends the prediction up to 20 ms later. */
   keep(event: PredictionEvent): void;
-  /** Sends those that wait. Resolves when Redis has them, or cannot be reached. */
+  /** Sends those that wait now. Resolves when Redis has them, or cannot be reached. Later ones do not count. */
   send(): Promise<void>;
   close(): Promise<void>;
 }
@@ -36,15 +36,19 @@ export function createPredictionSender(
     if (!isSending) onDrop(1);
   });
   const perBucket = Math.ceil(maxPredictions / bucketCount);
+  /** The number of all predictions so far, which is that of the newest one. */
+  let newest = 0;
+  /** The number of the last one that is no longer in the ring. */
+  const gone = () => newest - ring.kept.size;
   let timer: NodeJS.Timeout | undefined;
-  let sending: Promise<void> | undefined;
+  let sending: Promise<boolean> | undefined;
   let isClosed = false;
 
-  /** Sends the oldest predictions. Resolves with whether it is worth while to go on. */
-  async function sendSome(): Promise<boolean> {
-    const rows = Array.from({ length: Math.min(rowsASend, ring.kept.size) }, (_, k) => ring.kept.slotAt(k));
+  /** Sends the oldest predictions up to a number. Resolves with whether it is worth while to go on. */
+  async function sendSome(until: number): Promise<boolean> {
+    const last = Math.min(gone() + rowsASend, until);
+    const rows = Array.from({ length: last - gone() }, (_, k) => ring.kept.slotAt(k));
     const names = new Set<string>();
-    const first = rows[0] === undefined ? '' : ring.kept.idOf(rows[0]);
     let lines = '';
     for (const slot of rows) {
       const kept = ring.read(slot);
@@ -66,42 +70,49 @@ export function createPredictionSender(
     shapes.noteSent(fresh);
     if (Number(about) > 0) onDrop(Number(about));
     isSending = true;
-    // If so many came meanwhile that the oldest were dropped, the remaining ones are sent again, which changes nothing.
-    if (ring.kept.size >= rows.length && ring.kept.idOf(ring.kept.slotAt(0)) === first)
-      for (let k = 0; k < rows.length; k += 1) ring.kept.evict();
+    // Some may have been dropped meanwhile, since more came than there is room for.
+    while (gone() < last) ring.kept.evict();
     isSending = false;
     return true;
   }
 
-  async function sendAll(): Promise<void> {
-    while (ring.kept.size > 0 && (await sendSome()));
+  /** Sends those that wait at its begin: with those that come meanwhile it might never end. */
+  async function sendRound(): Promise<boolean> {
+    const until = newest;
+    while (gone() < until) if (!(await sendSome(until))) return false;
+    return true;
   }
 
-  function send(): Promise<void> {
+  /** Begins a round, unless one runs. */
+  function send(): Promise<boolean> {
     clearTimeout(timer);
     timer = undefined;
-    sending ??= sendAll().finally(() => {
+    sending ??= sendRound().then((isSent) => {
       sending = undefined;
-      if (ring.kept.size > 0 && !isClosed) plan(retryAfterMs);
+      if (ring.kept.size > 0) plan(isSent ? sendAfterMs : retryAfterMs);
+      return isSent;
     });
     return sending;
   }
 
   function plan(ms: number): void {
-    timer ??= setTimeout(send, ms).unref();
+    if (sending === undefined && !isClosed) timer ??= setTimeout(send, ms).unref();
+  }
+
+  async function sendUntil(number: number): Promise<void> {
+    while (gone() < number) if (!(await send())) return;
   }
 
   return {
     keep(event) {
-      if (ring.keep(event, Math.floor(now()))) plan(sendAfterMs);
+      if (!ring.keep(event, Math.floor(now()))) return;
+      newest += 1;
+      plan(sendAfterMs);
     },
-    async send() {
-      if (ring.kept.size > 0) await send();
-    },
+    send: () => sendUntil(newest),
     async close() {
       isClosed = true;
-      await send();
-      clearTimeout(timer);
+      await sendUntil(newest);
       onDrop(ring.kept.size);
     },
   };
