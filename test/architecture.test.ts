@@ -239,7 +239,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'schemas',
     'version',
   ],
-  'routes/monitoring': ['config', 'models/registry', 'monitoring/feedback', 'schemas', 'text'],
+  'routes/monitoring': ['config', 'models/registry', 'monitoring/feedback', 'schemas', 'text', 'time'],
   'routes/manual': ['models/registry', 'schemas/openapi'],
   'protocols/kserve-v1': ['http', 'models/registry', 'models/tasks', 'predictor', 'schemas', 'text'],
   schemas: [
@@ -282,8 +282,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'prediction-event',
     'time',
   ],
-  'monitoring/feedback': ['models/tasks', 'monitoring', 'prediction-event', 'text'],
-  'monitoring/feedback/redis': ['monitoring/feedback', 'prediction-event', 'redis'],
+  'monitoring/feedback': ['models/tasks', 'monitoring', 'prediction-event', 'text', 'time'],
+  'monitoring/feedback/redis': ['monitoring/feedback', 'prediction-event', 'redis', 'time'],
   'monitoring/traffic': ['prediction-event'],
   'monitoring/prediction-log': [
     'log',

@@ -5,6 +5,7 @@ import { mergeCells, type VersionCells } from '../monitoring/feedback/quality-ce
 import { createMetrics, type MetricsSnapshot, sumCounts, sumMetrics } from '../monitoring/metrics.js';
 import { addLogMetrics } from '../monitoring/process-metrics.js';
 import type { TrafficStep } from '../monitoring/traffic/traffic-steps.js';
+import { runInSlices } from '../time/slices.js';
 import { drainingReason, noAnswer } from './cluster-view.js';
 import type { DriftParts, Readiness } from './messages.js';
 import type { WorkerSlot } from './worker-slot.js';
@@ -41,7 +42,7 @@ export class ClusterReport {
   }
 
   async metrics(): Promise<MetricsSnapshot> {
-    const quality = this.quality();
+    const quality = this.quality([]);
     const asked = this.#slots.filter(({ isRunning }) => isRunning);
     const answers = await Promise.all(
       asked.map(async (slot) => {
@@ -88,11 +89,11 @@ export class ClusterReport {
     });
   }
 
-  async quality(): Promise<readonly VersionCells[] | undefined> {
+  async quality(about: readonly string[]): Promise<readonly VersionCells[] | undefined> {
     const asked = this.#slots.filter(({ isListening }) => isListening);
-    const parts = await Promise.all(asked.map((slot) => slot.ask('quality')));
+    const parts = await Promise.all(asked.map((slot) => slot.ask('quality', about)));
     const known = parts.filter((it) => it !== undefined);
-    return known.length < parts.length ? undefined : mergeCells(known);
+    return known.length < parts.length ? undefined : runInSlices(mergeCells(known));
   }
 
   async traffic(): Promise<readonly TrafficStep[]> {

@@ -16,8 +16,8 @@ export interface Cluster {
   forget(identities: readonly string[]): Promise<number | undefined>;
   /** Joins feedback with the predictions of all workers; never rejects. */
   join(items: readonly FeedbackItem[], keyId: string | undefined): Promise<readonly FeedbackResult[]>;
-  /** The sums of all workers; undefined if they cannot be read. */
-  sums(): Promise<readonly VersionCells[] | undefined>;
+  /** The sums of all workers, of one model or of all; undefined if they cannot be read. */
+  sums(model?: string): Promise<readonly VersionCells[] | undefined>;
   /** The predictions of the last minutes, of all workers that answer. */
   traffic(): Promise<readonly TrafficStep[]>;
   /** Asks workers for rows of a version; never rejects. Undefined if this process is the only one. */
@@ -51,7 +51,7 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
     }),
     forget: own.forget,
     join: async (items, keyId) => (await own.feedback?.join(items, keyId)) ?? [],
-    sums: async () => own.feedback?.sums(),
+    sums: async (model) => own.feedback?.sums(model),
     traffic: async () => own.traffic?.steps() ?? [],
     askForDrift: undefined,
   };
@@ -66,7 +66,7 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
       return alone.join(items, keyId);
     },
     drift: ([question = '']) => own.drift(question),
-    quality: async () => (feedback?.isShared === false ? ((await feedback.sums()) ?? []) : []),
+    quality: async ([model]) => (feedback?.isShared === false ? ((await feedback.sums(model)) ?? []) : []),
     traffic: alone.traffic,
   });
   return {
@@ -93,7 +93,8 @@ export function createCluster(own: Own, link: WorkerLink | undefined): Cluster {
           (it) => it !== link.number,
         ),
       },
-    sums: () => (feedback?.isShared ? alone.sums() : link.ask('quality')),
+    sums: (model) =>
+      feedback?.isShared ? alone.sums(model) : link.ask('quality', model === undefined ? [] : [model]),
     traffic: async () => (await link.ask('traffic')) ?? alone.traffic(),
   };
 }

@@ -58,8 +58,8 @@ export type Subject = keyof WorkerFacts & keyof ClusterFacts;
 export const patienceMs: { readonly [S in Subject]?: number } = { drift: 3_000 };
 
 /**
- * `about`: of `forgotten` the identities of the versions; of `feedback` a JSON text; of `drift` a JSON text, and then the
- * numbers of the workers that are not to be asked.
+ * `about`: of `forgotten` the identities of the versions; of `feedback` a JSON text; of `quality` the model, or nothing
+ * for all; of `drift` a JSON text, and then the numbers of the workers that are not to be asked.
  */
 export interface Question {
   readonly kind: 'ask';

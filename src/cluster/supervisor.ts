@@ -161,7 +161,7 @@ export class Supervisor {
       case 'feedback':
         return this.#report.feedback(about);
       case 'quality':
-        return this.#report.quality();
+        return this.#report.quality(about);
       case 'traffic':
         return this.#report.traffic();
       case 'drift':

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import type { VersionCells } from '../monitoring/feedback/quality-cells.js';
-import { type Quality, toQuality } from '../monitoring/feedback/quality-report.js';
+import { type Quality, toQualityInSteps } from '../monitoring/feedback/quality-report.js';
+import type { Steps } from '../time/slices.js';
 
 const Scalar = Type.Union([Type.Number(), Type.String(), Type.Boolean()]);
 const Ratio = (description: string) => Type.Union([Type.Number(), Type.Null()], { description });
@@ -75,17 +76,21 @@ export const QualitySchema = Type.Object(
   { $id: 'Quality', description: 'The quality of versions, measured by feedback' },
 );
 
+type QualityAnswer = Omit<Static<typeof QualitySchema>, 'versions'> & {
+  readonly versions: readonly ({ readonly version: string } & (Quality | { readonly feedback: number }))[];
+};
+
 /** Of one version, or of all that have feedback. */
-export function toQualityAnswer(
+export function* toQualityAnswer(
   model: string,
   windowSeconds: number,
   sums: readonly VersionCells[],
   version?: string,
-): Omit<Static<typeof QualitySchema>, 'versions'> & {
-  readonly versions: readonly ({ readonly version: string } & (Quality | { readonly feedback: number }))[];
-} {
+): Steps<QualityAnswer> {
   const own = sums.filter((it) => it.model === model && (version === undefined || it.version === version));
-  const versions = own.map((it) => ({ version: it.version, ...toQuality(it.shape, it.cells) }));
+  const versions = [];
+  for (const { version, shape, cells } of own)
+    versions.push({ version, ...(yield* toQualityInSteps(shape, cells)) });
   const none = version !== undefined && own.length === 0 ? [{ version, feedback: 0 }] : [];
   return { model, window_seconds: windowSeconds, versions: [...versions, ...none] };
 }

@@ -83,7 +83,7 @@ test('the accuracy is that of the feedback of all workers together, and of none 
   expect(await textOf(report)).toContain(`${series} 0.55\n`);
   two.counted = undefined;
   expect(await textOf(report)).not.toContain(series);
-  expect(await report.quality()).toBe(undefined);
+  expect(await report.quality([])).toBe(undefined);
 });
 
 test('feedback is joined by the worker that made the prediction; a silent one may be it', async () => {

@@ -2,7 +2,7 @@ import type { Counter, Labels, Metrics } from '../metrics.js';
 import { createQualityFamilies } from '../quality-families.js';
 import type { FeedbackResult } from './feedback-store.js';
 import type { VersionCells } from './quality-cells.js';
-import { toQuality } from './quality-report.js';
+import { toFigures } from './quality-figures.js';
 
 /** Counts feedback. The label `model` is `unknown` if its prediction is not known. */
 export function createFeedbackCounts(metrics: Metrics): (results: readonly FeedbackResult[]) => void {
@@ -39,7 +39,7 @@ export function createQualityGauges(metrics: Metrics): (all: readonly VersionCel
     shown = [];
     for (const { model, version, shape, cells } of all) {
       const labels = { model, model_version: version };
-      const quality = toQuality(shape, cells);
+      const quality = toFigures(shape, cells);
       show('rows', labels, quality.feedback);
       if ('outputs' in quality) {
         for (const { output, mae, rmse } of quality.outputs) {

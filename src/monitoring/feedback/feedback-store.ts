@@ -38,8 +38,8 @@ export interface FeedbackStore {
   keep(event: PredictionEvent): void;
   /** Judges each feedback of a key by itself; never rejects. */
   join(items: readonly FeedbackItem[], keyId: string | undefined): Promise<readonly FeedbackResult[]>;
-  /** The sums of the last window; undefined if they cannot be read. */
-  sums(): Promise<readonly VersionCells[] | undefined>;
+  /** The sums of the last window, of one model or of all; undefined if they cannot be read. */
+  sums(model?: string): Promise<readonly VersionCells[] | undefined>;
   close(): Promise<void>;
 }
 

@@ -1,8 +1,13 @@
+import { runInSlices } from '../../time/slices.js';
 import type { FeedbackItem, FeedbackOptions, FeedbackResult, FeedbackStore } from './feedback-store.js';
 import { readActual, toActualText } from './outcome-shape.js';
 import { PredictionRing } from './prediction-ring.js';
 import { toCells } from './quality-cells.js';
+import { shareReads } from './shared-reads.js';
 import { createWindowedCells } from './windowed-cells.js';
+
+/** Half of the usual one: a step may take a while, since the first one copies a part of the window at once. */
+const sliceMs = 4;
 
 /** Keeps the last predictions of this process in its memory. */
 export function createMemoryFeedback(options: FeedbackOptions): FeedbackStore {
@@ -34,7 +39,7 @@ export function createMemoryFeedback(options: FeedbackOptions): FeedbackStore {
     isShared: false,
     keep: (event) => void ring.keep(event, Math.floor(now())),
     join: async (items, keyId) => items.map((item) => judge(item, keyId)),
-    sums: async () => sums.sums(now()),
+    sums: shareReads((model) => runInSlices(sums.sums(now(), model), sliceMs)),
     close: async () => undefined,
   };
 }

@@ -47,9 +47,18 @@ export function toActualText(actual: Actual): string {
   return JSON.stringify(actual.kind === 'class' ? actual.value : actual.values);
 }
 
+const classSets = new WeakMap<readonly Scalar[], ReadonlySet<Scalar>>();
+
+/** A request has up to 1,000 items, and a version any number of classes. */
+function setOf(classes: readonly Scalar[]): ReadonlySet<Scalar> {
+  const known = classSets.get(classes) ?? new Set(classes);
+  classSets.set(classes, known);
+  return known;
+}
+
 function readClass(classes: readonly Scalar[] | undefined, predicted: unknown, actual: unknown) {
   if (classes === undefined) return readOpenClass(predicted, actual);
-  if (classes.includes(actual as Scalar)) return { kind: 'class', value: actual as Scalar } as const;
+  if (setOf(classes).has(actual as Scalar)) return { kind: 'class', value: actual as Scalar } as const;
   const shown = classes.slice(0, 10).map((it) => JSON.stringify(it));
   const more = classes.length > 10 ? ', …' : '';
   return `must be one of ${shown.join(', ')}${more}, got ${describeValue(actual)}`;

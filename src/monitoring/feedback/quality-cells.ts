@@ -1,4 +1,5 @@
 import type { Scalar } from '../../models/tasks/task.js';
+import type { Steps } from '../../time/slices.js';
 import type { Actual, Outcome, OutcomeShape } from './outcome-shape.js';
 
 /** Named sums. Those of several processes are added, cell by cell. */
@@ -70,21 +71,17 @@ function addProbabilities(
 }
 
 export interface ClassCell {
-  readonly kind: 'c' | 'a' | 'p' | 't';
-  /** Of `c` the actual and the predicted class, of the others one. */
-  readonly classes: readonly Scalar[];
+  readonly kind: 'a' | 'p' | 't';
+  readonly class: Scalar;
 }
 
-/** Undefined for a cell that counts no class. */
+/** Undefined for a cell that counts no single class. */
 export function readClassCell(cell: string): ClassCell | undefined {
   // The other cells have longer names, which are no JSON after their first letter.
-  if (!/^[capt][[\d"tf-]/.test(cell)) return undefined;
+  if (!/^[apt][\d"tf-]/.test(cell)) return undefined;
   try {
     const about: unknown = JSON.parse(cell.slice(1));
-    const kind = cell[0] as ClassCell['kind'];
-    const classes = kind === 'c' ? about : [about];
-    const isSound = Array.isArray(classes) && classes.every(isScalar);
-    return isSound && classes.length === (kind === 'c' ? 2 : 1) ? { kind, classes } : undefined;
+    return isScalar(about) ? { kind: cell[0] as ClassCell['kind'], class: about } : undefined;
   } catch {
     return undefined;
   }
@@ -101,18 +98,67 @@ function binOf(probability: number): number {
   return bin;
 }
 
-export function addCells(sum: Record<string, number>, cells: Cells): void {
-  for (const [name, value] of Object.entries(cells)) sum[name] = (sum[name] ?? 0) + value;
+/** Sums that grow. A map, since an object with thousands of members takes ten times as long. */
+export interface VersionSums extends Omit<VersionCells, 'cells'> {
+  readonly cells: Map<string, number>;
+}
+
+/** By `nameOf`. */
+export type SumsByVersion = Map<string, VersionSums>;
+
+export function nameOf({ model, version }: Pick<VersionCells, 'model' | 'version'>): string {
+  return `${model}/${version}`;
+}
+
+/** The sums of a version, which begin empty. */
+export function sumsOf(all: SumsByVersion, { model, version, shape }: Omit<VersionCells, 'cells'>) {
+  const name = nameOf({ model, version });
+  const sums = all.get(name) ?? { model, version, shape, cells: new Map<string, number>() };
+  all.set(name, sums);
+  return sums.cells;
+}
+
+export function addCells(sums: Map<string, number>, cells: Cells): void {
+  for (const [cell, value] of Object.entries(cells)) sums.set(cell, (sums.get(cell) ?? 0) + value);
+}
+
+/** Cells in one step: some tens of microseconds. */
+const cellsAStep = 256;
+
+/** Adds to `all`. The parts must not change meanwhile. */
+export function* addVersions(all: SumsByVersion, parts: Iterable<VersionSums>): Steps<void> {
+  let count = 0;
+  for (const part of parts) {
+    const sums = sumsOf(all, part);
+    for (const [cell, value] of part.cells) {
+      sums.set(cell, (sums.get(cell) ?? 0) + value);
+      count += 1;
+      if (count % cellsAStep === 0) yield;
+    }
+  }
+}
+
+export function* toVersionCells(all: SumsByVersion): Steps<readonly VersionCells[]> {
+  const versions: VersionCells[] = [];
+  let count = 0;
+  for (const { model, version, shape, cells } of all.values()) {
+    const own: Record<string, number> = {};
+    for (const [cell, value] of cells) {
+      own[cell] = value;
+      count += 1;
+      if (count % cellsAStep === 0) yield;
+    }
+    versions.push({ model, version, shape, cells: own });
+  }
+  return versions;
 }
 
 /** The sums of several processes together. */
-export function mergeCells(parts: readonly (readonly VersionCells[])[]): readonly VersionCells[] {
-  const merged = new Map<string, VersionCells & { readonly cells: Record<string, number> }>();
-  for (const { model, version, shape, cells } of parts.flat()) {
-    const name = `${model}/${version}`;
-    const into = merged.get(name) ?? { model, version, shape, cells: {} };
-    addCells(into.cells, cells);
-    merged.set(name, into);
+export function* mergeCells(parts: readonly (readonly VersionCells[])[]): Steps<readonly VersionCells[]> {
+  const merged: SumsByVersion = new Map();
+  for (const part of parts.flat()) {
+    addCells(sumsOf(merged, part), part.cells);
+    yield;
   }
-  return [...merged.values()];
+  return yield* toVersionCells(merged);
 }

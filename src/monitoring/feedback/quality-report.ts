@@ -1,7 +1,8 @@
 import type { Scalar } from '../../models/tasks/task.js';
-import { maxOpenClasses, otherClass } from './open-classes.js';
+import { runAtOnce, type Steps } from '../../time/slices.js';
+import { type ClassCounts, countClasses, noCounts } from './class-counts.js';
 import type { OutcomeShape } from './outcome-shape.js';
-import { type Cells, calibrationBins, maxConfusionClasses, readClassCell } from './quality-cells.js';
+import { type Cells, calibrationBins } from './quality-cells.js';
 
 export interface ClassQuality {
   readonly class: Scalar;
@@ -53,18 +54,19 @@ export interface RegressionQuality {
 
 export type Quality = ClassificationQuality | RegressionQuality;
 
-interface Counts {
-  actual: number;
-  predicted: number;
-  both: number;
-}
-
 /** Definitions as in scikit-learn: `precision_recall_fscore_support`, `brier_score_loss`, `calibration_curve`. */
 export function toQuality(shape: OutcomeShape, cells: Cells): Quality {
-  return shape.kind === 'classes' ? toClassification(shape.classes, cells) : toRegression(shape.names, cells);
+  return runAtOnce(toQualityInSteps(shape, cells));
 }
 
-function toRegression(names: readonly string[] | undefined, cells: Cells): RegressionQuality {
+/** `toQuality` for a thread that has other work: many classes take tens of milliseconds. */
+export function* toQualityInSteps(shape: OutcomeShape, cells: Cells): Steps<Quality> {
+  return shape.kind === 'classes'
+    ? yield* toClassification(shape.classes, cells)
+    : toRegression(shape.names, cells);
+}
+
+export function toRegression(names: readonly string[] | undefined, cells: Cells): RegressionQuality {
   const feedback = cells['n'] ?? 0;
   const mean = (cell: string) => ratio(cells[cell] ?? 0, feedback);
   const outputs = (names ?? [undefined]).map((output, k) => {
@@ -75,40 +77,17 @@ function toRegression(names: readonly string[] | undefined, cells: Cells): Regre
   return { feedback, outputs };
 }
 
-function toClassification(known: readonly Scalar[] | undefined, cells: Cells): ClassificationQuality {
-  const counts = new Map<Scalar, Counts>();
-  const countsOf = (it: Scalar) => {
-    const count = counts.get(it) ?? { actual: 0, predicted: 0, both: 0 };
-    counts.set(it, count);
-    return count;
-  };
-  const hasPairs = known !== undefined && known.length <= maxConfusionClasses;
-  const matrix = hasPairs ? known.map(() => known.map(() => 0)) : undefined;
-  for (const [cell, value] of Object.entries(cells)) {
-    const read = readClassCell(cell);
-    if (read === undefined) continue;
-    const [first, second] = read.classes as [Scalar, Scalar];
-    if (read.kind === 'c') {
-      countsOf(first).actual += value;
-      countsOf(second).predicted += value;
-      if (first === second) countsOf(first).both += value;
-      const column = known?.indexOf(second) ?? -1;
-      const row = matrix?.[known?.indexOf(first) ?? -1];
-      if (row !== undefined && column >= 0) row[column] = value;
-    } else if (read.kind === 'a') countsOf(first).actual += value;
-    else if (read.kind === 'p') countsOf(first).predicted += value;
-    else countsOf(first).both += value;
-  }
-  if (known === undefined) foldRare(counts);
+function* toClassification(known: readonly Scalar[] | undefined, cells: Cells): Steps<ClassificationQuality> {
+  const { counts, matrix } = yield* countClasses(known, cells);
   const feedback = cells['n'] ?? 0;
   const order = known?.filter((it) => counts.has(it)) ?? [...counts.keys()].sort();
-  const classes = order.map((it) => toClassQuality(it, countsOf(it)));
+  const classes = order.map((it) => toClassQuality(it, counts.get(it) ?? noCounts));
   const meanOf = (get: (it: ClassQuality) => number | null) =>
     classes.reduce((sum, it) => sum + (get(it) ?? 0), 0) / classes.length;
   return {
     feedback,
     accuracy: ratio(
-      order.reduce<number>((sum, it) => sum + countsOf(it).both, 0),
+      [...counts.values()].reduce((sum, { both }) => sum + both, 0),
       feedback,
     ),
     macro:
@@ -126,26 +105,7 @@ function toClassification(known: readonly Scalar[] | undefined, cells: Cells): C
   };
 }
 
-/** Over several processes and parts of the window there may be more classes than one of them counts singly. */
-function foldRare(counts: Map<Scalar, Counts>): void {
-  if (counts.size <= maxOpenClasses) return;
-  const other = counts.get(otherClass) ?? { actual: 0, predicted: 0, both: 0 };
-  counts.delete(otherClass);
-  const total = ({ actual, predicted }: Counts) => actual + predicted;
-  const byCount = [...counts].sort(([, a], [, b]) => total(b) - total(a));
-  for (const [it, { actual, predicted, both }] of byCount.slice(maxOpenClasses)) {
-    other.actual += actual;
-    other.predicted += predicted;
-    other.both += both;
-    counts.delete(it);
-  }
-  counts.set(otherClass, other);
-}
-
-function toClassQuality(
-  it: Scalar,
-  { actual, predicted, both }: { actual: number; predicted: number; both: number },
-): ClassQuality {
+function toClassQuality(it: Scalar, { actual, predicted, both }: ClassCounts): ClassQuality {
   return {
     class: it,
     actual,
@@ -172,7 +132,7 @@ function toCalibration(known: readonly Scalar[] | undefined, cells: Cells) {
 }
 
 /** Null if there is no finite one. */
-function ratio(part: number, whole: number): number | null {
+export function ratio(part: number, whole: number): number | null {
   const value = part / whole;
   return Number.isFinite(value) ? value : null;
 }

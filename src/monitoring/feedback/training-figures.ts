@@ -1,5 +1,5 @@
 import { type Figure, findTrainingMetric } from '../quality-families.js';
-import type { Quality } from './quality-report.js';
+import type { QualityFigures } from './quality-figures.js';
 
 /** A live figure that is worse than the one of the training by more than chance. */
 export interface QualityDecline {
@@ -22,7 +22,7 @@ const z = 1.96;
  * several outputs, since the manifest does not say which one a metric is about.
  */
 export function findDecline(
-  quality: Quality,
+  quality: QualityFigures,
   metrics: Readonly<Record<string, number>>,
 ): QualityDecline | undefined {
   const { feedback } = quality;

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ModelState } from '../../models/registry/choose-version.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import type { VersionCells } from '../../monitoring/feedback/quality-cells.js';
-import { toQuality } from '../../monitoring/feedback/quality-report.js';
+import { toFigures } from '../../monitoring/feedback/quality-figures.js';
 import { findDecline, type QualityDecline } from '../../monitoring/feedback/training-figures.js';
 
 /** What a person should look at in a version. */
@@ -61,5 +61,5 @@ export function createModelFindings(
 function declineOf({ manifest, version }: LoadedVersion, cells: readonly VersionCells[]) {
   const own = cells.find((it) => it.version === version);
   if (own === undefined || manifest.metrics === undefined) return undefined;
-  return findDecline(toQuality(own.shape, own.cells), manifest.metrics);
+  return findDecline(toFigures(own.shape, own.cells), manifest.metrics);
 }

@@ -4,6 +4,7 @@ import type { Config } from '../../config/read-config.js';
 import { ServiceError } from '../../errors.js';
 import { findVersion } from '../../models/registry/choose-version.js';
 import { toQualityAnswer } from '../../schemas/quality.js';
+import { runInSlices } from '../../time/slices.js';
 
 /** The live quality of versions, from feedback. */
 const qualityRoutes: FastifyPluginAsync<Pick<Config, 'FEEDBACK_WINDOW_SECONDS'>> = async (app, config) => {
@@ -27,9 +28,9 @@ const qualityRoutes: FastifyPluginAsync<Pick<Config, 'FEEDBACK_WINDOW_SECONDS'>>
     async ({ params, query }) => {
       const model = app.registry.find(params.model);
       const version = query.version === undefined ? undefined : findVersion(model, query.version).name;
-      const sums = await app.cluster.sums();
+      const sums = await app.cluster.sums(model.name);
       if (sums === undefined) throw new ServiceError('feedback_unavailable');
-      return toQualityAnswer(model.name, config.FEEDBACK_WINDOW_SECONDS, sums, version);
+      return runInSlices(toQualityAnswer(model.name, config.FEEDBACK_WINDOW_SECONDS, sums, version));
     },
   );
 };

@@ -10,6 +10,7 @@ import {
   toQuality,
 } from '../../../src/monitoring/feedback/quality-report.js';
 import { createMetrics } from '../../../src/monitoring/metrics.js';
+import { runAtOnce } from '../../../src/time/slices.js';
 
 // Made by training/quality_cases.py with scikit-learn.
 interface Table {
@@ -47,7 +48,7 @@ function summarize(
   const parts: VersionCells[][] = [[], [], []];
   for (const [k, { outcome, actual }] of rows.entries())
     parts[k % 3]?.push({ model: 'm', version: '1', shape, cells: toCells(shape, outcome, actual) });
-  const [merged] = mergeCells(parts);
+  const [merged] = runAtOnce(mergeCells(parts));
   return toQuality(shape, merged?.cells ?? {});
 }
 

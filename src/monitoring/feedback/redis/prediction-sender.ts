@@ -2,8 +2,9 @@ import type { PredictionEvent } from '../../../prediction-event.js';
 import type { FeedbackOptions } from '../feedback-store.js';
 import { monotonicSeconds } from '../memory-feedback.js';
 import { PredictionRing } from '../prediction-ring.js';
+import { nameOf } from '../quality-cells.js';
 import { bucketCount } from './redis-scripts.js';
-import { nameOf, writePrediction } from './stored-feedback.js';
+import { writePrediction } from './stored-feedback.js';
 import type { VersionShapes } from './version-shapes.js';
 
 /** Runs `keepScript`. Undefined if Redis could not serve. */

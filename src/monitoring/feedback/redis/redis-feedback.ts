@@ -6,19 +6,13 @@ import type { FeedbackItem, FeedbackOptions, FeedbackResult, FeedbackStore } fro
 import { toRepeated } from '../memory-feedback.js';
 import { hasOpenClasses, readOpenCell } from '../open-classes.js';
 import { type OutcomeShape, readActual, toActualText } from '../outcome-shape.js';
-import { toCells } from '../quality-cells.js';
-import { epochOf, slotsPerWindow } from '../windowed-cells.js';
+import { nameOf, toCells } from '../quality-cells.js';
+import { epochOf } from '../windowed-cells.js';
 import { createPredictionSender } from './prediction-sender.js';
-import { findScript, keepScript, recordScript, sumsScript } from './redis-scripts.js';
-import {
-  type Damage,
-  fitsShape,
-  nameOf,
-  readPrediction,
-  readSums,
-  type StoredPrediction,
-  writeSumField,
-} from './stored-feedback.js';
+import { findScript, keepScript, recordScript } from './redis-scripts.js';
+import { type Damage, fitsShape, readPrediction, type StoredPrediction } from './stored-feedback.js';
+import { writeSumField } from './stored-sums.js';
+import { createSumsReader, slotAt } from './sums-reader.js';
 import { VersionShapes } from './version-shapes.js';
 
 export interface RedisFeedbackOptions extends FeedbackOptions {
@@ -66,12 +60,15 @@ export function createRedisFeedback(
       items.length * 4,
     );
     if (found === undefined) return items.map(() => unavailable);
+    const shapeTexts = new Map<string, string>();
     return Promise.all(
       items.map((item, k) => {
         const [bucket, json, before, shapeText] = found.slice(k * 4, k * 4 + 4);
         if (bucket === -1) return unknown;
         const stored = readPrediction(String(json));
-        const shape = stored && shapes.read(nameOf(stored), String(shapeText));
+        const name = stored && nameOf(stored);
+        if (name !== undefined && shapeText !== 0) shapeTexts.set(name, String(shapeText));
+        const shape = name === undefined ? undefined : shapes.read(name, shapeTexts.get(name) ?? '');
         if (stored === undefined || (shape !== undefined && !fitsShape(stored, shape))) {
           noteDamage('a prediction');
           return unknown;
@@ -95,7 +92,7 @@ export function createRedisFeedback(
     if (typeof read === 'string') return { result: 'invalid', model, reason: read };
     const text = toActualText(read);
     if (before !== '') return toRepeated(model, before, text);
-    const slot = currentSlot();
+    const slot = slotAt(Date.now() / 1_000, windowSeconds);
     const id = predictionId.toLowerCase();
     const classes = `${epochOf(slot)}:${nameOf(stored)}`;
     const sums = JSON.stringify(
@@ -121,10 +118,6 @@ export function createRedisFeedback(
     }
   }
 
-  function currentSlot(): number {
-    return Math.floor(Date.now() / 1_000 / (windowSeconds / slotsPerWindow));
-  }
-
   return {
     isShared: true,
     keep: sender.keep,
@@ -136,19 +129,7 @@ export function createRedisFeedback(
         results.push(...(await judge(items.slice(k, k + itemsAQuestion), keyId)));
       return results;
     },
-    async sums() {
-      const last = currentSlot();
-      const asked = Array.from({ length: slotsPerWindow }, (_, k) => last - k);
-      const reply = await run(sumsScript, asked, slotsPerWindow + 1);
-      if (!reply?.every(Array.isArray)) return undefined;
-      const [shapeFields = [], ...slots] = reply as readonly (readonly unknown[])[];
-      const known = new Map<string, OutcomeShape | undefined>();
-      for (let k = 0; k < shapeFields.length; k += 2) {
-        const name = String(shapeFields[k]);
-        known.set(name, shapes.read(name, String(shapeFields[k + 1])));
-      }
-      return readSums(slots, (name) => known.get(name) ?? shapes.read(name, ''), noteDamage);
-    },
+    sums: createSumsReader(run, shapes, windowSeconds, noteDamage),
     close: sender.close,
   };
 }

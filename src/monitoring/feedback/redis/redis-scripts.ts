@@ -53,13 +53,14 @@ return {1, dropped}
 
 /**
  * ARGV: window, then ids. Returns for each its bucket, JSON, feedback and shape, with empty texts for what is missing. The
- * bucket is -1 if the prediction is not kept, -2 if it cannot be read.
+ * bucket is -1 if the prediction is not kept, -2 if it cannot be read. The shape is 0 if it is that of an earlier
+ * prediction of the same version: with many classes it is long.
  */
 export const findScript = defineScript(`
 ${buckets}
 local newest = newestBucket()
 local oldestAt = redis.call('TIME')[1] - ARGV[1]
-local found = {}
+local found, shown = {}, {}
 for k = 2, #ARGV - 1 do
   local bucket, json, before, shape = -1, '', '', ''
   for n = newest, math.max(0, newest - ${bucketCount - 1}), -1 do
@@ -71,7 +72,8 @@ for k = 2, #ARGV - 1 do
       elseif tonumber(at) > oldestAt then
         bucket, json = n, text
         before = redis.call('HGET', feedbackOf(n), ARGV[k]) or ''
-        shape = redis.call('HGET', base .. 'shapes', name) or ''
+        shape = shown[name] and 0 or redis.call('HGET', base .. 'shapes', name) or ''
+        shown[name] = true
       end
       break
     end
@@ -122,10 +124,18 @@ redis.call('EXPIRE', sums, 2 * window)
 return {1, ARGV[5]}
 `);
 
-/** ARGV: the slots. Returns the shapes by version, then the sums of each slot, as flat lists of fields and values. */
-export const sumsScript = defineScript(`
+/** ARGV: slots. Returns the shapes by version, as a flat list of names and JSON, then the number of sums of each slot. */
+export const sizesScript = defineScript(`
 local base = KEYS[1]
 local all = {redis.call('HGETALL', base .. 'shapes')}
-for k = 1, #ARGV - 1 do all[#all + 1] = redis.call('HGETALL', base .. 'q:' .. ARGV[k]) end
+for k = 1, #ARGV - 1 do all[#all + 1] = redis.call('HLEN', base .. 'q:' .. ARGV[k]) end
+return all
+`);
+
+/** ARGV: slots. Returns the sums of each, as a flat list of fields and values. */
+export const sumsScript = defineScript(`
+local base = KEYS[1]
+local all = {}
+for k = 1, #ARGV - 1 do all[k] = redis.call('HGETALL', base .. 'q:' .. ARGV[k]) end
 return all
 `);

@@ -5,6 +5,8 @@ import { type Damage, readShape } from './stored-feedback.js';
 export class VersionShapes {
   readonly #own = new Map<string, { readonly shape: OutcomeShape; readonly text: string }>();
   readonly #sent = new Set<string>();
+  /** The last text of each version that was read: with many classes it takes long. */
+  readonly #read = new Map<string, { readonly shape: OutcomeShape; readonly text: string }>();
   readonly #onDamage: (what: Damage) => void;
 
   constructor(onDamage: (what: Damage) => void) {
@@ -36,8 +38,12 @@ export class VersionShapes {
 
   /** The shape that Redis has, given its text, or else that of this process. Undefined if there is none. */
   read(name: string, text: string): OutcomeShape | undefined {
-    const shape = readShape(text);
-    if (shape !== undefined) return shape;
+    const before = this.#read.get(name);
+    const shape = before?.text === text ? before.shape : readShape(text);
+    if (shape !== undefined) {
+      if (shape !== before?.shape) this.#read.set(name, { shape, text });
+      return shape;
+    }
     if (text !== '') this.#onDamage('a shape of a version');
     this.noteMissing([name]);
     return this.#own.get(name)?.shape;
