@@ -1,7 +1,7 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { codeOf, RefusedError } from '../../errors.js';
-import { rotateFile, settleDelayMs, tidyRotatedFiles } from './rotated-files.js';
+import { finishRotation, rotateFile, settleDelayMs, tidyRotatedFiles } from './rotated-files.js';
 import type { LogSink } from './sink.js';
 
 export interface LogFileOptions {
@@ -12,6 +12,8 @@ export interface LogFileOptions {
   readonly keep: number;
   /** How often the path, the size and the age are looked at. By default 250 ms. */
   readonly checkEveryMs?: number;
+  /** After which time a rotation that another process has begun is finished. By default 10 s. */
+  readonly finishAfterMs?: number;
   /** Lines are safe, but a rotated file could not be compressed or removed, or the log could not be rotated. */
   readonly onTrouble: (error: unknown) => void;
 }
@@ -25,6 +27,8 @@ interface OpenFile {
 const lineBreak = Buffer.from('\n');
 /** Far less than the time after which a rotated file is compressed. */
 const defaultCheckMs = 250;
+/** Far more than a rotation takes: its process was killed. */
+const defaultFinishMs = 10_000;
 /** Before a failed rotation is tried again. */
 const rotationPauseMs = 60_000;
 
@@ -41,6 +45,8 @@ export class LogFile implements LogSink {
   #room = 0;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #noRotationUntil = 0;
+  /** A rotation that another process has begun, since this one has seen it. The times of the file change with each write. */
+  #begun: { readonly ino: number; readonly since: number } | undefined;
   #tidying: NodeJS.Timeout | undefined;
 
   constructor(options: LogFileOptions) {
@@ -112,11 +118,21 @@ export class LogFile implements LogSink {
   /** Never rejects: the lines of this write are safe. */
   async #rotate(stats: Stats): Promise<void> {
     try {
-      if (await rotateFile(this.#options.path, stats)) this.#tidySoon();
+      const { path } = this.#options;
+      let rotation = await rotateFile(path, stats);
+      if (rotation === 'begun' && this.#isAbandoned(stats)) rotation = await finishRotation(path, stats);
+      if (rotation === 'rotated') this.#tidySoon();
     } catch (error) {
       this.#noRotationUntil = Date.now() + rotationPauseMs;
       this.#options.onTrouble(error);
     }
+  }
+
+  #isAbandoned({ ino }: Stats): boolean {
+    const { finishAfterMs = defaultFinishMs } = this.#options;
+    const now = performance.now();
+    if (this.#begun?.ino !== ino) this.#begun = { ino, since: now };
+    return now - this.#begun.since >= finishAfterMs;
   }
 
   /** Not at once: other processes may still write to the rotated file. */

@@ -7,59 +7,84 @@ import { codeOf } from '../../errors.js';
 
 /** After it, no other process writes to a rotated file any more: each looks for a new file four times a second. */
 export const settleDelayMs = 5_000;
-/** A compression or a rotation that is older was left over by a killed process. */
+/** A compression that is older was left over by a killed process. */
 const abandonedMs = 600_000;
-const abandonedRotationMs = 10_000;
 /** Fast, since the processor is the server's: lines become about a seventh. */
 const gzipLevel = 1;
 
 /**
- * Gives the file of the log a second name, and removes its first one. Several processes may call it at once for one
- * file: only one of them rotates it, since a link to an existing name fails. Returns whether this process did.
- * The name has the time at which the file was created, so that names sort by age: `<path>.20261128T221500123Z-<inode>`.
+ * `rotated`: by this process. `elsewhere`: by another one, or the file was removed. `begun`: another process has made the
+ * second name, and has not removed the first one: it is about to, or it was killed.
  */
-export async function rotateFile(path: string, file: Stats, now = Date.now()): Promise<boolean> {
-  const time = new Date(file.birthtimeMs || now).toISOString().replace(/[-:.]/g, '');
-  const target = `${path}.${time}-${file.ino}`;
+export type Rotation = 'rotated' | 'elsewhere' | 'begun';
+
+/**
+ * Gives the file of the log a second name, and removes its first one. Several processes may call it at once for one
+ * file: only one of them rotates it, since a link to an existing name fails. The name has the time at which the file was
+ * created, so that names sort by age: `<path>.20261128T221500123Z-<inode>`.
+ */
+export async function rotateFile(path: string, file: Stats): Promise<Rotation> {
+  const target = nameRotated(path, file);
   try {
     await link(path, target);
   } catch (error) {
     const code = codeOf(error);
-    if (code === 'EEXIST') return finishAbandoned(path, target, now);
-    if (code === 'ENOENT') return false;
+    if (code === 'EEXIST') return (await isBegun(path, target)) ? 'begun' : 'elsewhere';
+    if (code === 'ENOENT') return 'elsewhere';
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) throw error;
     // A file system without hard links. Another process may have been faster: hence a name of its own.
     await rename(path, `${target}-${process.pid}`);
-    return true;
+    return 'rotated';
   }
   const linked = await stat(target);
   if (linked.ino !== file.ino) {
     // The path had a new file already: another process or logrotate was faster.
     await unlink(target);
-    return false;
+    return 'elsewhere';
   }
   await unlink(path);
-  return true;
+  return 'rotated';
 }
 
-/** A process was killed between the two steps: both names are those of one file. */
-async function finishAbandoned(path: string, target: string, now: number): Promise<boolean> {
+/**
+ * Removes the first name of a file whose rotation was begun by a killed process. Several processes may do so at once: the
+ * path may be a new file by now. It is taken away under a name of its own, which stays if it is a new file.
+ */
+export async function finishRotation(path: string, file: Stats): Promise<Rotation> {
+  const target = nameRotated(path, file);
+  if (!(await isBegun(path, target))) return 'elsewhere';
+  const own = `${target}-${process.pid}`;
+  try {
+    await rename(path, own);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 'elsewhere';
+    throw error;
+  }
+  if ((await stat(own)).ino === file.ino) await unlink(own);
+  return 'rotated';
+}
+
+function nameRotated(path: string, { birthtimeMs, ino }: Stats): string {
+  const time = new Date(birthtimeMs || Date.now()).toISOString().replace(/[-:.]/g, '');
+  return `${path}.${time}-${ino}`;
+}
+
+async function isBegun(path: string, target: string): Promise<boolean> {
   const [one, other] = await Promise.all([path, target].map((it) => stat(it).catch(() => undefined)));
-  if (one === undefined || one.ino !== other?.ino || now - other.ctimeMs < abandonedRotationMs) return false;
-  await unlink(path);
-  return true;
+  return one !== undefined && one.ino === other?.ino;
 }
 
 /** Compresses the rotated files of a log, and removes the oldest ones beyond `keep`. */
 export async function tidyRotatedFiles(path: string, keep: number, now = Date.now()): Promise<void> {
   const folder = dirname(path);
   const ours = await listRotated(path);
+  const current = await stat(path).catch(() => undefined);
   for (const name of ours.slice(0, Math.max(0, ours.length - keep))) {
     await rm(join(folder, name), { force: true });
   }
   for (const name of keep === 0 ? [] : ours.slice(-keep)) {
     if (name.endsWith('.gz')) continue;
-    await compress(join(folder, name), now).catch((error: unknown) => {
+    await compress(join(folder, name), current?.ino, now).catch((error: unknown) => {
       // Another process was faster.
       if (codeOf(error) !== 'ENOENT') throw error;
     });
@@ -75,8 +100,10 @@ async function listRotated(path: string): Promise<readonly string[]> {
     .sort();
 }
 
-async function compress(path: string, now: number): Promise<void> {
+async function compress(path: string, current: number | undefined, now: number): Promise<void> {
   const before = await stat(path);
+  // Its rotation was begun: it is still written to.
+  if (before.ino === current) return;
   // The last write may be in progress in another process: the next rotation compresses this file.
   if (now - before.mtimeMs < settleDelayMs / 2) return;
   const part = `${path}.gz.part`;

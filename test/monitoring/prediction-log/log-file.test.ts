@@ -29,13 +29,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const openFile = (maxBytes = 1_000_000, maxAgeMs = 0) =>
+const openFile = (maxBytes = 1_000_000, maxAgeMs = 0, finishAfterMs?: number) =>
   new LogFile({
     path,
     maxBytes,
     maxAgeMs,
     keep: 3,
     checkEveryMs: 0,
+    ...(finishAfterMs !== undefined && { finishAfterMs }),
     onTrouble: (error) => troubles.push(error),
   });
 const write = (file: LogFile, text: string) => file.write(Buffer.from(text));
@@ -118,22 +119,49 @@ describe('the file of the prediction log', () => {
   test('is rotated by one process only, also if another one was killed in the midst of it', async () => {
     writeFileSync(path, '1\n');
     const stats = statSync(path);
-    expect(await rotateFile(path, stats)).toBe(true);
+    expect(await rotateFile(path, stats)).toBe('rotated');
     writeFileSync(path, '2\n');
-    expect(await rotateFile(path, stats)).toBe(false);
+    expect(await rotateFile(path, stats)).toBe('elsewhere');
     expect(readFileSync(path, 'utf8')).toBe('2\n');
     const second = statSync(path);
-    expect(await rotateFile(path, second)).toBe(true);
+    expect(await rotateFile(path, second)).toBe('rotated');
     const rotated = readdirSync(folder).sort().at(-1) as string;
     // The killed process had made the second name, and had not removed the first.
     execFileSync('ln', [join(folder, rotated), path]);
-    expect(await rotateFile(path, second)).toBe(false);
-    expect(await rotateFile(path, second, Date.now() + 20_000)).toBe(true);
-    expect(allLines().sort()).toEqual(['1', '2']);
+    const file = openFile(10, 0, 300);
+    // Another process may be between the two steps now. Each write changes the time of the file.
+    const started = performance.now();
+    let written = 2;
+    const writeNext = () => {
+      written += 1;
+      return write(file, `${written}\n`.padStart(12, ' '));
+    };
+    while (statSync(path, { throwIfNoEntry: false })?.ino === second.ino && written < 1_000) {
+      await writeNext();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(performance.now() - started).toBeGreaterThan(300);
+    expect(written).toBeLessThan(1_000);
+    await writeNext();
+    await file.close();
+    const numbers = allLines().map(Number);
+    expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: written }, (_, k) => k + 1));
+    expect(troubles).toEqual([]);
   });
 });
 
 describe('rotated files', () => {
+  test('are not compressed while the log has the same file', async () => {
+    writeFileSync(path, '1\n');
+    execFileSync('ln', [path, `${path}.20261120T000000000Z-1`]);
+    age();
+    await tidyRotatedFiles(path, 3);
+    expect(readdirSync(folder).sort()).toEqual([
+      'predictions.ndjson',
+      'predictions.ndjson.20261120T000000000Z-1',
+    ]);
+  });
+
   test('are compressed, and the oldest ones beyond the limit are removed, and no other file', async () => {
     for (let k = 0; k < 5; k += 1) {
       writeFileSync(`${path}.2026112${k}T000000000Z-${k}`, `{"k":${k}}\n`);
