@@ -152,6 +152,25 @@ export function describeFeedbackStore(
     expect(await joinOne(store, named.predictionId, { x: 1, y: 1e180 })).toMatchObject({ result: 'invalid' });
   });
 
+  test('errors far below one are summed up as exactly as others', async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const events = [1e-10, 3e-10, 1e-150].map((prediction) =>
+      predictionEvent({ kind: 'numbers' }, { prediction }),
+    );
+    for (const event of events) {
+      store.keep(event);
+      expect(await joinOne(store, event.predictionId, 0)).toMatchObject({ result: 'recorded' });
+    }
+    const [sums] = (await store.sums()) ?? [];
+    expect(sums?.cells).toEqual({ n: 3, abs0: 1e-10 + 3e-10, sq0: 1e-20 + 9e-20, err0: 1e-10 + 3e-10 });
+    const bins = predictionEvent(binary, { prediction: 'no', probability: 1, probabilities: [1, 3e-11] });
+    store.keep(bins);
+    expect(await joinOne(store, bins.predictionId, 'no')).toMatchObject({ result: 'recorded' });
+    const own = (await store.sums())?.find(({ shape }) => shape.kind === 'classes');
+    expect(own?.cells).toMatchObject({ brier: 3e-11 ** 2, bin0_p: 3e-11 });
+  });
+
   test('a class that no version declares is a short text or a finite number', async () => {
     await using opened = await open();
     const { store } = opened;

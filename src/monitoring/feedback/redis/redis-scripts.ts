@@ -109,16 +109,13 @@ end
 local cells = cjson.decode(ARGV[7])
 for _, cell in ipairs(cells) do
   if cell[3] and not isKept(cell[3], cell[4]) then cell[1] = cell[5] end
-  -- To add nothing shows whether the sum can be added to, before anything is recorded.
-  local sum = redis.pcall('HINCRBYFLOAT', sums, cell[1], 0)
-  if type(sum) == 'table' then
-    if string.find(sum.err, 'not a float') or string.find(sum.err, 'NaN or Infinity') then return refuse() end
-    return sum
-  end
-  if not (math.abs(tonumber(sum)) <= 1e250) then return refuse() end
+  -- HINCRBYFLOAT would write 17 digits after the point, and lose the squares of small errors.
+  local sum = tonumber(redis.call('HGET', sums, cell[1]) or 0)
+  if not sum or not (math.abs(sum) <= 1e250) then return refuse() end
+  cell[2] = string.format('%.17g', sum + cell[2])
 end
 redis.call('HSET', answers, id, ARGV[5])
-for _, cell in ipairs(cells) do redis.call('HINCRBYFLOAT', sums, cell[1], cell[2]) end
+for _, cell in ipairs(cells) do redis.call('HSET', sums, cell[1], cell[2]) end
 redis.call('EXPIRE', answers, window)
 redis.call('EXPIRE', sums, 2 * window)
 return {1, ARGV[5]}
