@@ -2,20 +2,23 @@ import { defineScript } from '../../../redis/script.js';
 
 /**
  * All keys begin with KEYS[1], which has a hash tag, so that they are in one slot of a cluster: `n` is the number of
- * the newest bucket; `p:<bucket>` is a hash with up to an equal part of all predictions, by id; `a:<bucket>` has their
- * feedback; `shapes` has the shape of each version; `q:<slot>` has the sums of a part of the window;
+ * the newest bucket, and `since` the second of its begin; `p:<bucket>` is a hash with up to an equal part of all
+ * predictions, by id, that came in an equal part of the window; `a:<bucket>` has their feedback; `shapes` has the shape of each version; `q:<slot>` has the sums of a part of the window;
  * `c:<epoch>:<version>` has the classes that a version without declared ones counts singly. Each key expires. What
  * another program wrote into them is skipped, since an error would stop the feedback of all.
  */
 export const bucketCount = 16;
+/** Half of them ended because they were full, half of them because of their age. */
+const maxBuckets = 2 * bucketCount;
 
 const buckets = `local base = KEYS[1]
 local function predictionsOf(n) return base .. 'p:' .. n end
 local function feedbackOf(n) return base .. 'a:' .. n end
-local function newestBucket()
-  local text = redis.call('GET', base .. 'n') or '0'
-  return #text <= 12 and tonumber(string.match(text, '^%d+$')) or 0
-end`;
+local function numberAt(name)
+  local text = redis.call('GET', base .. name) or ''
+  return #text <= 12 and tonumber(string.match(text, '^%d+$')) or nil
+end
+local function newestBucket() return numberAt('n') or 0 end`;
 
 /**
  * ARGV: window in seconds, entries of a bucket, names of the versions whose shapes Redis should have, lines of the shapes,
@@ -32,16 +35,29 @@ for name in string.gmatch(ARGV[3], '%S+') do
 end
 if #missing > 0 then return {0, table.concat(missing, ' ')} end
 local n, dropped = newestBucket(), 0
-if redis.call('HLEN', predictionsOf(n)) >= most then
-  n = n + 1
-  for _, old in ipairs({n, n - ${bucketCount}}) do
-    local open = redis.call('HLEN', predictionsOf(old)) - redis.call('HLEN', feedbackOf(old))
-    dropped = dropped + math.max(0, open)
-    redis.call('UNLINK', predictionsOf(old), feedbackOf(old))
+local at = tonumber(redis.call('TIME')[1])
+local since, size = numberAt('since'), redis.call('HLEN', predictionsOf(n))
+local function drop(old)
+  local open = redis.call('HLEN', predictionsOf(old)) - redis.call('HLEN', feedbackOf(old))
+  dropped = dropped + math.max(0, open)
+  redis.call('UNLINK', predictionsOf(old), feedbackOf(old))
+end
+if size == 0 or not since or since > at then since = at end
+-- A bucket leaves a window after its last prediction: the first one should not stay much longer.
+if size >= most or at - since >= window / ${bucketCount} then
+  n, since = n + 1, at
+  drop(n)
+  local kept = 0
+  for old = n - 1, n - ${maxBuckets}, -1 do
+    if kept >= ${bucketCount - 1} * most or old == n - ${maxBuckets} then
+      drop(old)
+    else
+      kept = kept + redis.call('HLEN', predictionsOf(old))
+    end
   end
 end
 redis.call('SET', base .. 'n', n, 'EX', 2 * window)
-local at = redis.call('TIME')[1]
+redis.call('SET', base .. 'since', since, 'EX', 2 * window)
 local bucket = predictionsOf(n)
 for name, text in string.gmatch(ARGV[4], '(%S+) ([^\\n]+)') do redis.call('HSET', base .. 'shapes', name, text) end
 for id, text in string.gmatch(ARGV[5], '(%S+) ([^\\n]+)') do redis.call('HSET', bucket, id, at .. ' ' .. text) end
@@ -63,7 +79,7 @@ local oldestAt = redis.call('TIME')[1] - ARGV[1]
 local found, shown = {}, {}
 for k = 2, #ARGV - 1 do
   local bucket, json, before, shape = -1, '', '', ''
-  for n = newest, math.max(0, newest - ${bucketCount - 1}), -1 do
+  for n = newest, math.max(0, newest - ${maxBuckets - 1}), -1 do
     local it = redis.call('HGET', predictionsOf(n), ARGV[k])
     if it then
       local at, name, text = string.match(it, '^(%d+) (%S+) (.+)$')

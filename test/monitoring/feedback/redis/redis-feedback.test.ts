@@ -225,6 +225,59 @@ describe('feedback in Redis', () => {
     expect(opened.dropped).toBe(240 - left);
   });
 
+  test('a prediction leaves soon after the window, also if others come all the time', async () => {
+    await using redis = openSharedRedis();
+    await using opened = await openAt(redis.url, redis.prefix, { windowSeconds: 32, maxPredictions: 100_000 });
+    const { store } = opened;
+    const bucketsOf = async () => (await redis.client.keys(`${redis.prefix}{feedback}:p:*`)).sort();
+    const keep = async () => {
+      const event = predictionEvent(numbers, { prediction: 3 });
+      store.keep(event);
+      await store.join([], undefined);
+      return { predictionId: event.predictionId, actual: 1 };
+    };
+    const first = await keep();
+    const [bucket = ''] = await bucketsOf();
+    const started = performance.now();
+    while ((await bucketsOf()).length < 3 && performance.now() - started < 10_000) {
+      await keep();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    // A bucket takes predictions for a sixteenth of the window.
+    expect(await redis.client.ttl(bucket)).toBeLessThanOrEqual(30);
+    expect(await store.join([first], undefined)).toMatchObject([{ result: 'recorded' }]);
+    expect(opened.dropped).toBe(0);
+  });
+
+  test('many predictions at once and few later have room for the same number', async () => {
+    await using redis = openSharedRedis();
+    await using opened = await openAt(redis.url, redis.prefix, { maxPredictions: 64 });
+    const { store } = opened;
+    const items: FeedbackItem[] = [];
+    const keep = async () => {
+      const event = predictionEvent(numbers, { prediction: 3 });
+      store.keep(event);
+      await store.join([], undefined);
+      items.push({ predictionId: event.predictionId, actual: 1 });
+    };
+    for (let k = 0; k < 32; k += 1) await keep();
+    for (let k = 0; k < 15; k += 1) {
+      // As if a sixteenth of the window had passed.
+      await redis.client.decrby(`${redis.prefix}{feedback}:since`, 150);
+      await keep();
+    }
+    expect(await redis.client.keys(`${redis.prefix}{feedback}:p:*`)).toHaveLength(23);
+    const results = await store.join(items, undefined);
+    expect(results.filter(({ result }) => result === 'recorded')).toHaveLength(47);
+    expect(opened.dropped).toBe(0);
+    for (const since of ['junk', '-1', '9'.repeat(12), '9'.repeat(400)]) {
+      await redis.client.set(`${redis.prefix}{feedback}:since`, since);
+      await keep();
+      expect(await store.join(items.slice(-1), undefined), since).toMatchObject([{ result: 'recorded' }]);
+    }
+    expect(await redis.client.ttl(`${redis.prefix}{feedback}:since`)).toBeGreaterThan(0);
+  });
+
   test('is unavailable while Redis is away, and predictions wait for it', async () => {
     const redis = await startRedis();
     await using opened = await openAt(redis.url, 'test:');
