@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { codeOf, RefusedError } from '../../errors.js';
-import { parseReference, readColumnKinds } from '../../models/examples/reference.js';
+import { parseReference, type Reference, readColumnKinds } from '../../models/examples/reference.js';
 import type { Manifest } from '../../models/manifest/manifest.js';
 import { type DriftColumn, listColumns } from '../../monitoring/drift/drift-column.js';
 
@@ -22,10 +22,17 @@ export async function readReferenceFile(
   });
   const known = describe(readColumnKinds(bytes));
   const reference = parseReference(bytes, known);
-  return { columns: listColumns(known, reference).columns, rows: reference.rows };
+  const task = findTask(reference);
+  return { columns: listColumns({ ...known, task }, reference).columns, rows: reference.rows };
 }
 
 function describe(kinds: ReadonlyMap<string, 'number' | 'string'>): Manifest {
   const features = [...kinds].map(([name, type]) => ({ name, type }));
   return { name: 'the model', version: '', task: 'classification', features, sha256: {} };
+}
+
+/** Only a regression with several values has outputs with names of their own. */
+function findTask({ output = {} }: Reference): 'classification' | 'regression' {
+  const isNamed = Object.keys(output).some((name) => name !== 'prediction' && name !== 'probability');
+  return isNamed ? 'regression' : 'classification';
 }

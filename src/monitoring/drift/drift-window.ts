@@ -125,7 +125,7 @@ export class DriftWindow {
 function readOutput({ value }: Answer, name: string): unknown {
   if (!('prediction' in value)) return undefined;
   const { prediction, probability } = value;
-  if (name === 'probability') return probability;
   if (typeof prediction === 'object') return prediction[name];
+  if (name === 'probability') return probability;
   return name === 'prediction' ? prediction : undefined;
 }

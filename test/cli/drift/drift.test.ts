@@ -134,6 +134,32 @@ test('a log of several models needs the name of one, which need not be on this m
   expect(late.out).toContain('100 rows');
 });
 
+test('the outputs of a regression with several values are compared', async () => {
+  const numbers = { missing: 0, sample: [...Array(200).keys()] };
+  await writeFile(
+    at('several.json'),
+    JSON.stringify({
+      rows: 200,
+      features: { x: numbers },
+      output: { high: numbers, low: numbers, probability: numbers },
+    }),
+  );
+  const log = Array.from({ length: 200 }, (_unused, k) => {
+    const x = (k * 37) % 200;
+    return lineOf(k, x, 'north', { prediction: { high: 1_000 + x, low: x, probability: x } });
+  }).join('');
+  await writeFile(at('several.ndjson'), log);
+  const { code, out } = await run('drift', at('several.ndjson'), '--reference', at('several.json'), '--json');
+  const { outputs } = JSON.parse(out);
+  expect(Object.keys(outputs).sort()).toEqual(['high', 'low', 'probability']);
+  expect(outputs).toMatchObject({
+    high: { drift: true, because: ['values'] },
+    low: { drift: false },
+    probability: { drift: false },
+  });
+  expect(code).toBe(1);
+});
+
 test('a feature that the log hides is not compared', async () => {
   const text = { missing: 0, counts: { north: 500, south: 500 } };
   await writeFile(
