@@ -65,6 +65,9 @@ function findReason(line: LogLine, { model, version, ...range }: LineFilter): st
   if (version !== undefined && line.model_version !== version) return 'predictions of other versions';
   if (!isWithin(line.time, range)) return 'predictions outside --since and --until';
   if (line.status !== 'ok') return 'predictions that failed';
+  // As on the server.
+  if (line.source === 'console') return 'rows of the console';
+  if (line.source === 'job') return 'rows of jobs, which may be of any time';
   return typeof line.request === 'object' && line.request !== null
     ? undefined
     : 'predictions without their request';

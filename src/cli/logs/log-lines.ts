@@ -13,6 +13,8 @@ export interface LoggedPrediction {
   readonly model_version: string;
   readonly status: string;
   readonly latency_ms: number;
+  /** Missing in lines of older servers, which are `online`. */
+  readonly source?: unknown;
   readonly request?: unknown;
   readonly redacted?: unknown;
   readonly prediction?: unknown;

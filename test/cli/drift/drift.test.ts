@@ -160,6 +160,30 @@ test('the outputs of a regression with several values are compared', async () =>
   expect(code).toBe(1);
 });
 
+test('rows of the console and of jobs are left out, as the server does', async () => {
+  await writeFile(
+    at('even.json'),
+    JSON.stringify({ rows: 200, features: { x: { missing: 0, sample: [...Array(200).keys()] } } }),
+  );
+  const part = (source: unknown, count: number, x: (k: number) => number) =>
+    Array.from({ length: count }, (_unused, k) => lineOf(k, x(k), 'north', { source })).join('');
+  const calm = (k: number) => (k * 37) % 200;
+  await writeFile(
+    at('sources.ndjson'),
+    part('online', 200, calm) +
+      part('batch', 200, calm) +
+      part(undefined, 200, calm) +
+      part('console', 300, () => 5_000) +
+      part('job', 400, () => 6_000),
+  );
+  const { code, out, err } = await run('drift', at('sources.ndjson'), '--reference', at('even.json'));
+  expect(err).toBe(
+    'sardonyx: 300 left out: rows of the console\nsardonyx: 400 left out: rows of jobs, which may be of any time\n',
+  );
+  expect(out).toMatch(/no drift: 600 rows\n$/);
+  expect(code).toBe(0);
+});
+
 test('a feature that the log hides is not compared', async () => {
   const text = { missing: 0, counts: { north: 500, south: 500 } };
   await writeFile(
