@@ -18,6 +18,8 @@ export function createModelView(name, ask) {
   );
   const [overview, trial, quality, drift] = parts;
   let chosen;
+  /** The version whose form is there or on its way; undefined after a request that failed. */
+  let formOf;
   let chosenByHand = false;
   let askedAt = -slowMs;
   let data;
@@ -25,10 +27,16 @@ export function createModelView(name, ask) {
 
   async function choose(version) {
     chosen = version;
-    const { status, body } = await ask(`${path}/versions/${encodeURIComponent(version)}`);
+    formOf = version;
+    const reply = await ask(`${path}/versions/${encodeURIComponent(version)}`).catch(() => undefined);
     if (chosen !== version) return;
     const head = el('h3', {}, 'Try it ', el('small', {}, `version ${version}`));
-    if (status !== 200) return show(trial, head, el('p', { class: 'notice bad' }, body.detail ?? body.title));
+    const problem = reply === undefined ? 'The server does not answer. Trying again …' : problemOf(reply);
+    if (problem !== undefined) {
+      formOf = undefined;
+      return show(trial, head, el('p', { class: 'notice bad' }, problem));
+    }
+    const { body } = reply;
     const predict = (row, signal) =>
       ask(`${path}/versions/${encodeURIComponent(version)}/predict`, {
         method: 'POST',
@@ -59,7 +67,8 @@ export function createModelView(name, ask) {
     async show(model, all) {
       data = all;
       const current = model.default_version;
-      if (!chosenByHand && current !== null && current !== chosen) void choose(current);
+      const wanted = chosenByHand ? chosen : current;
+      if (wanted !== null && wanted !== formOf) void choose(wanted);
       const showAll = () =>
         showOverview(overview, model, chosen, (version) => {
           chosenByHand = true;
@@ -88,7 +97,7 @@ function qualityProblem(measured, problems) {
 
 function problemOf({ status, body }, missing) {
   if (status === 200) return undefined;
-  if (status === 404) return missing;
+  if (status === 404 && missing !== undefined) return missing;
   return [body?.title ?? `Status ${status}`, body?.detail].filter(Boolean).join('. ');
 }
 

@@ -323,6 +323,51 @@ describe.skipIf(chromium === undefined)('the console in a browser', () => {
     await page.until(figure);
   });
 
+  test('asks again for a version after a request that failed', async () => {
+    using folder = createRegistryFolder();
+    for (const [model, version] of [
+      ['first', '1'],
+      ['second', '1'],
+      ['second', '2'],
+    ] as const)
+      folder.addVersion(model, version, {
+        manifest: { task: 'regression', features: [{ name: 'x', type: 'number' }] },
+        model: linearRegression([2]),
+      });
+    await using server = await startServerProcess({ MODELS_DIR: folder.path });
+    await using page = await startBrowser();
+    await page.open(`${server.url}/#first`);
+    await page.until(hasForm);
+    // One request has no answer, and the next one that of a proxy.
+    await page.evaluate(`(() => {
+      const own = window.fetch;
+      window.faults = [];
+      window.fetch = async (path, options) => {
+        if (!path.includes('/versions/') || window.faults.length === 0) return own(path, options);
+        if (window.faults.shift() === 'lost') throw new TypeError('Failed to fetch');
+        return new Response('<h1>Bad gateway</h1>', { status: 502 });
+      };
+    })()`);
+    const trial = "document.querySelector('section.try').textContent";
+    for (const act of [
+      "location.hash = '#second'",
+      'document.querySelector(\'section.overview button[value="1"]\').click()',
+    ]) {
+      await page.evaluate(`window.faults.push('lost', 'proxy'); ${act}`);
+      await page.until(`${trial}.includes('The server does not answer')`);
+      expect(await page.evaluate(hasForm)).toBe(null);
+      await page.until(`${trial}.includes('Status 502')`);
+      await page.until(hasForm);
+    }
+    expect(await page.evaluate(trial)).toContain('version 1');
+    // What a person types stays: the form is not made anew.
+    await page.evaluate(typeInto('x', '7'));
+    await page.until(`${figure}?.startsWith('14')`);
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve, 6_000))');
+    expect(await page.evaluate("document.querySelector('[name=x]').value")).toBe('7');
+    expect(page.problems).toEqual([]);
+  });
+
   test('asks for a key, keeps it in the tab, and forgets it', async () => {
     await using server = await startServerProcess({
       API_KEYS: JSON.stringify([entry('person', { scopes: ['read', 'predict'] })]),
