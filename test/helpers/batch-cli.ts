@@ -1,4 +1,9 @@
+import { batch } from '../../src/cli/batch/batch.js';
+import { readPlan } from '../../src/cli/batch/plan/batch-plan.js';
+import { runBatch } from '../../src/cli/batch/run-batch.js';
+import { loadOne } from '../../src/cli/loading/load-one.js';
 import { runCli } from '../../src/cli/run-cli.js';
+import { parseCommand } from '../../src/cli/terminal/command.js';
 
 export interface BatchResult {
   readonly code: number;
@@ -25,6 +30,34 @@ export async function runBatchCommand(
     }),
   });
   return { code, out: Buffer.concat(out), err };
+}
+
+/** Runs a batch of `line@1` that is interrupted, as by Ctrl-C, after some calls of the model. */
+export async function runBatchUntil(models: string, calls: number, argv: readonly string[]) {
+  const target = { model: 'line', version: '1' };
+  const { registry, close } = await loadOne({}, models, target, new AbortController().signal);
+  const loaded = registry.lease('line', '1');
+  const controller = new AbortController();
+  let left = calls;
+  const answerEach: typeof loaded.task.answerEach = (requests, call) => {
+    left -= 1;
+    if (left === 0) controller.abort();
+    return loaded.task.answerEach(requests, call);
+  };
+  const counted = Object.create(loaded, { task: { value: { ...loaded.task, answerEach } } });
+  let err = '';
+  const context = {
+    stdout: { write: () => true },
+    stderr: { write: (text: string) => (err += text) },
+    env: {},
+  };
+  try {
+    const plan = readPlan(parseCommand(argv, batch));
+    return { code: await runBatch(plan, context, counted, controller.signal), err };
+  } finally {
+    loaded.release();
+    close();
+  }
 }
 
 /** The values of a file of newline-delimited JSON. */

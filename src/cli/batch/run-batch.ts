@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { RefusedError } from '../../errors.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import type { CliContext } from '../terminal/command.js';
 import { Failures } from './failures.js';
@@ -40,39 +41,47 @@ export async function runBatch(
       say(`sardonyx: goes on after ${group(firstRow)} rows, which are in ${part.path}`);
     const report = plan.isQuiet ? undefined : createProgressReport(context.stderr, firstRow);
     const started = performance.now();
+    let savedRows = firstRow;
     const save = async (): Promise<void> => {
       await output.flush();
       const columns = splitter.columns ?? null;
       await part?.save({ rows, columns, failures: failures.state, state: output.state ?? null });
+      savedRows = rows;
     };
+    /** Stays true after a failure of the output, which may have lost rows: only an earlier point is true then. */
+    let isWriting = false;
     const onChunk = async (chunk: readonly OutputRow[]): Promise<void> => {
+      isWriting = true;
       failures.add(chunk);
       await output.write(chunk);
       rows += chunk.length;
       report?.update(rows, input.share());
       if (part?.isDue && output.canPause) await save();
+      isWriting = false;
     };
     let isWhole: boolean;
     try {
       isWhole = await runRows(loaded, input.read(splitter, firstRow), firstRow, signal, onChunk);
+      isWriting = true;
+      if (isWhole) {
+        await output.end();
+        await part?.complete();
+      } else if (part === undefined || part.canResume) await save();
     } catch (error) {
       report?.clear();
-      if (part?.canResume && rows > 0) {
-        await save();
-        context.stderr.write(`${describeStop(rows, part)}\n`);
-      }
+      if (part?.canResume && !isWriting && rows > 0) await save();
+      // A refused value stops each further run in the same way.
+      if (part?.canResume && savedRows > 0 && !(isWriting && error instanceof RefusedError))
+        context.stderr.write(`${describeStop(savedRows, part)}\n`);
       throw error;
     }
     report?.clear();
     if (!isWhole) {
-      if (part === undefined || part.canResume) await save();
       context.stderr.write(
         `${part?.canResume ? describeStop(rows, part) : `sardonyx: stopped after ${group(rows)} rows`}\n`,
       );
       return 'stopped';
     }
-    await output.end();
-    await part?.complete();
     const seconds = Math.max(0.001, (performance.now() - started) / 1_000);
     const speed = group(Math.round((rows - firstRow) / seconds));
     const { count } = failures.state;

@@ -5,13 +5,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { batch } from '../../../src/cli/batch/batch.js';
-import { readPlan } from '../../../src/cli/batch/plan/batch-plan.js';
-import { runBatch } from '../../../src/cli/batch/run-batch.js';
-import { loadOne } from '../../../src/cli/loading/load-one.js';
-import { parseCommand } from '../../../src/cli/terminal/command.js';
 import { machine, startOf } from '../../../src/files/file-owner.js';
-import { runBatchCommand } from '../../helpers/batch-cli.js';
+import { runBatchCommand, runBatchUntil } from '../../helpers/batch-cli.js';
 import { linearRegression } from '../../helpers/onnx-models.js';
 import { createRegistryFolder } from '../../helpers/registry-folder.js';
 
@@ -38,37 +33,7 @@ const run = (argv: readonly string[]) => runBatchCommand(registry.path, argv);
 const count = 50_000;
 const csv = `id,x\n${Array.from({ length: count }, (_unused, k) => `r${k},${k % 5 === 4 ? 'NA' : k}\n`).join('')}`;
 
-/** Runs a batch that is interrupted, as by Ctrl-C, after some calls of the model. Returns the exit code and stderr. */
-async function runUntil(calls: number, argv: readonly string[]) {
-  const { registry: models, close } = await loadOne(
-    {},
-    registry.path,
-    { model: 'line', version: '1' },
-    new AbortController().signal,
-  );
-  const loaded = models.lease('line', '1');
-  const controller = new AbortController();
-  let left = calls;
-  const answerEach: typeof loaded.task.answerEach = (requests, call) => {
-    left -= 1;
-    if (left === 0) controller.abort();
-    return loaded.task.answerEach(requests, call);
-  };
-  const counted = Object.create(loaded, { task: { value: { ...loaded.task, answerEach } } });
-  let err = '';
-  const context = {
-    stdout: { write: () => true },
-    stderr: { write: (text: string) => (err += text) },
-    env: {},
-  };
-  try {
-    const plan = readPlan(parseCommand(argv, batch));
-    return { code: await runBatch(plan, context, counted, controller.signal), err };
-  } finally {
-    loaded.release();
-    close();
-  }
-}
+const runUntil = (calls: number, argv: readonly string[]) => runBatchUntil(registry.path, calls, argv);
 
 async function readIds(output: string): Promise<readonly (readonly [number, string, number | null])[]> {
   if (output.endsWith('parquet')) {

@@ -51,9 +51,9 @@ export function createParquetOutput(columns: ParquetColumns, sink: Sink, state?:
 
   const writeGroup = async (): Promise<void> => {
     const { count, values } = pending ?? new PendingRows(columns);
-    pending = undefined;
     const errors = values.get('error') ?? [];
     const hasFailed = (row: number): boolean => typeof errors[row] === 'string';
+    const indexOf = (row: number): number => Number(values.get('index')?.[row]);
     if (writer === undefined) {
       types = [...values].map(([name, some]) => [
         name,
@@ -63,13 +63,14 @@ export function createParquetOutput(columns: ParquetColumns, sink: Sink, state?:
     }
     const columnData = types.map(([name, type]) => ({
       name,
-      data: toColumn(name, type, values.get(name) ?? [], hasFailed),
+      data: toColumn(name, type, values.get(name) ?? [], hasFailed, indexOf),
       offsetIndex: false,
     }));
     if (count > 0) writer.write({ columnData, rowGroupSize: count });
     // Only indexes of pages are read from here at the end, and there are none.
     writer.pendingIndexes = [];
     await drain();
+    pending = undefined;
   };
 
   return {

@@ -1,6 +1,7 @@
 import type { SchemaElement } from 'hyparquet';
 import { RefusedError } from '../../../errors.js';
 import type { Feature } from '../../../models/manifest/manifest.js';
+import { describeValue } from '../../../text/describe-value.js';
 import { toJson } from './loose-json.js';
 
 /** The types of a column of the output. */
@@ -42,13 +43,14 @@ export function typeOfClasses(classes: readonly unknown[]): ColumnType {
 
 /**
  * The values of a column as its type. A row that has failed may have a value of another type, which becomes null: the
- * error of the row quotes it. Throws `RefusedError` for such a value of another row.
+ * error of the row quotes it. Throws `RefusedError` for such a value of another row, with its index in the input.
  */
 export function toColumn(
   name: string,
   type: ColumnType,
   values: readonly unknown[],
   hasFailed: (row: number) => boolean,
+  indexOf: (row: number) => number,
 ): unknown[] {
   return values.map((value, row) => {
     if (value === null || value === undefined) return null;
@@ -70,7 +72,7 @@ export function toColumn(
     }
     if (hasFailed(row)) return null;
     throw new RefusedError(
-      `the column ${name} has values of other types than its first ones, which Parquet cannot hold: write csv or ndjson`,
+      `the column ${name} has the value ${describeValue(value)} in the row with index ${indexOf(row)}, and other types before: a column of Parquet has one type. Write csv or ndjson instead, as with --out FILE.csv`,
     );
   });
 }
