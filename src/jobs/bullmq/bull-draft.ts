@@ -18,7 +18,7 @@ export interface DraftHost {
   readonly read: (id: string) => Promise<Job | undefined>;
   /** Adds the first chunks of an accepted job to the queue. Never rejects. */
   readonly onAccepted: (id: string, chunks: readonly number[]) => Promise<void>;
-  /** It is not known whether the job was accepted: nobody was told that it was. */
+  /** It is not known whether the job was accepted: its submitter was not told. Removes it with its rows, or keeps both. */
   readonly revoke: (id: string) => void;
 }
 
@@ -36,7 +36,7 @@ export async function openBullDraft(host: DraftHost): Promise<JobDraft> {
   const chunks: (readonly [rows: number, bytes: number])[] = [];
   let firstRow = 0;
   let used = 0;
-  let state: 'open' | 'accepted' | 'over' = 'open';
+  let state: 'open' | 'accepted' | 'unknown' | 'over' = 'open';
 
   async function accept(spec: JobSpec, idempotency: Idempotency | undefined): Promise<readonly Reply[]> {
     const deadline = Number(redisTime) + performance.now() - startedAt + askTimeoutMs;
@@ -57,7 +57,11 @@ export async function openBullDraft(host: DraftHost): Promise<JobDraft> {
       );
     } catch (error) {
       // An error of Redis itself says that the script did nothing; without one, it may have run.
-      if (error instanceof NoAnswerError || !redis.isReady) host.revoke(id);
+      if (error instanceof NoAnswerError || !redis.isReady) {
+        // Its rows stay: another submission with the same key may be told of the job before it is revoked.
+        state = 'unknown';
+        host.revoke(id);
+      }
       throw error;
     }
   }

@@ -58,7 +58,7 @@ export class BullJobStore implements JobStore {
     this.#redis = redis;
     this.#blobs = blobs;
     this.#queue = queue;
-    this.#revocations = new Revocations(redis);
+    this.#revocations = new Revocations(redis, blobs);
     this.#worker = new BullJobWorker({
       ...options,
       redis,

@@ -1,19 +1,23 @@
+import type { ChunkBlobs } from './blobs/chunk-blobs.js';
 import type { JobsRedis } from './jobs-redis.js';
+import { textOf } from './scripts/run-script.js';
 import { revokeScript } from './scripts/submission-scripts.js';
 
 const retryMs = 1_000;
 
 /**
  * Jobs that Redis may have accepted although their submitters got an error, since the reply was lost. They are removed
- * once Redis answers again.
+ * once Redis answers again, unless other submissions were told of them.
  */
 export class Revocations {
   readonly #redis: JobsRedis;
+  readonly #blobs: ChunkBlobs;
   readonly #ids = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(redis: JobsRedis) {
+  constructor(redis: JobsRedis, blobs: ChunkBlobs) {
     this.#redis = redis;
+    this.#blobs = blobs;
   }
 
   add(id: string): void {
@@ -29,8 +33,10 @@ export class Revocations {
   async #revoke(): Promise<void> {
     try {
       for (const id of this.#ids) {
-        await this.#redis.run(revokeScript, id);
+        const [outcome] = await this.#redis.run(revokeScript, id);
         this.#ids.delete(id);
+        // Files that stay after a failure are removed once they have been idle.
+        if (textOf(outcome) === 'removed') await this.#blobs.removeJob(id).catch(() => undefined);
       }
     } catch {
       // Redis is still away.

@@ -267,25 +267,40 @@ test('a job whose acceptance had no reply is revoked, unless another submission 
   await using proxy = await startTcpProxy(redis.port);
   await using world = await createBullWorld(`redis://127.0.0.1:${proxy.port}`, redis.url);
   await using near = await createBullWorld(redis.url, redis.url, world.prefix);
-  const store = world.open();
+  // The second chunk is a file.
+  const store = world.open({ hasDir: true, maxRedisBytes: 20 });
+  const nearStore = near.open();
   // Redis knows the scripts: else their source would be sent only after a first reply.
-  await submit(near.open(), { owner: 'bob' });
-  const found: string[] = [];
+  await submit(nearStore, { owner: 'bob' });
+  const found: Job[] = [];
   for (const key of ['revoked', 'found']) {
     const draft = await until(() => store.begin().catch(() => undefined));
-    await draft.add(Buffer.from(' [1]\n'), { rows: 1, bytes: 5 });
+    for (const row of [0, 1]) {
+      const line = Buffer.from(` [${row}]\n`.padEnd(16));
+      await draft.add(line, { rows: 1, bytes: line.length });
+    }
+    expect(await world.listFolders()).toHaveLength(1);
     proxy.drip(0.1);
-    await expect(draft.accept(specOf(), { key, digest: 'digest' })).rejects.toMatchObject({
-      code: 'jobs_unavailable',
-    });
-    expect(await near.open().list('alice', 10)).toHaveLength(1);
-    if (key === 'found') found.push((await submit(near.open(), { key })).id);
+    await expect(
+      draft.accept(specOf(), { key, digest: 'digest' }).finally(() => draft.discard()),
+    ).rejects.toMatchObject({ code: 'jobs_unavailable' });
+    expect(await nearStore.list('alice', 10)).toHaveLength(1);
+    if (key === 'found') found.push(await submit(nearStore, { key }));
     proxy.pass();
     proxy.cut();
     if (key === 'found') await new Promise((resolve) => setTimeout(resolve, 3_000));
-    else await until(async () => (await near.open().list('alice', 10)).length === 0);
+    else {
+      await until(async () => (await nearStore.list('alice', 10)).length === 0);
+      await until(async () => (await world.listFolders()).length === 0);
+    }
   }
-  expect((await near.open().list('alice', 10)).map(({ id }) => id)).toEqual(found);
+  const [job] = found as [Job];
+  expect((await nearStore.list('alice', 10)).map(({ id }) => id)).toEqual([job.id]);
+  // Its rows are still there.
+  store.work(echo);
+  const ended = await waitForEnd(nearStore, job);
+  expect(ended).toMatchObject({ state: 'completed', completedRows: 2 });
+  expect(await readAll(store, ended)).toEqual(expectedResults(2));
 });
 
 test('a worker goes on after Redis was frozen, killed and emptied', async () => {

@@ -45,16 +45,20 @@ if key ~= '' then redis.call('SET', prefix .. 'key:' .. key, id .. ' ' .. digest
 return {'accepted', now, issue(id)}
 `);
 
-/** Removes a job whose submitter did not learn that it was accepted. ARGV: id. */
+/**
+ * Removes a job whose submitter did not learn that it was accepted, with its rows, unless another submission was told of
+ * it. Without its rows an acceptance that comes late fails. ARGV: id. Returns `kept` or `removed`.
+ */
 export const revokeScript = defineJobScript(`${sharedLua}
 local id = ARGV[1]
+if field(id, 'confirmed') then return {'kept'} end
 redis.call('UNLINK', job(id, 'rows'))
-if redis.call('EXISTS', job(id)) == 0 or field(id, 'confirmed') then return {} end
+if redis.call('EXISTS', job(id)) == 0 then return {'removed'} end
 local key = field(id, 'key')
 if key ~= '' then redis.call('DEL', prefix .. 'key:' .. key) end
 redis.call('ZREM', prefix .. 'owner:' .. field(id, 'owner'), id)
 redis.call('ZREM', prefix .. 'queued', id)
 redis.call('ZREM', prefix .. 'running', id)
 redis.call('UNLINK', job(id), job(id, 'flight'), job(id, 'results'))
-return {}
+return {'removed'}
 `);
