@@ -32,19 +32,34 @@ export async function runBatchCommand(
   return { code, out: Buffer.concat(out), err };
 }
 
-/** Runs a batch of `line@1` that is interrupted, as by Ctrl-C, after some calls of the model. */
-export async function runBatchUntil(models: string, calls: number, argv: readonly string[]) {
+/** Runs a batch of `line@1` that is interrupted, as by Ctrl-C, after some calls of the model or some checks of rows. */
+export async function runBatchUntil(
+  models: string,
+  calls: number,
+  argv: readonly string[],
+  counted: 'calls' | 'checks' = 'calls',
+) {
   const target = { model: 'line', version: '1' };
   const { registry, close } = await loadOne({}, models, target, new AbortController().signal);
   const loaded = registry.lease('line', '1');
   const controller = new AbortController();
   let left = calls;
-  const answerEach: typeof loaded.task.answerEach = (requests, call) => {
-    left -= 1;
+  const count = (what: typeof counted): void => {
+    if (what === counted) left -= 1;
     if (left === 0) controller.abort();
-    return loaded.task.answerEach(requests, call);
   };
-  const counted = Object.create(loaded, { task: { value: { ...loaded.task, answerEach } } });
+  const task: typeof loaded.task = {
+    ...loaded.task,
+    check(body) {
+      count('checks');
+      return loaded.task.check(body);
+    },
+    answerEach(requests, call) {
+      count('calls');
+      return loaded.task.answerEach(requests, call);
+    },
+  };
+  const observed = Object.create(loaded, { task: { value: task } });
   let err = '';
   const context = {
     stdout: { write: () => true },
@@ -53,7 +68,7 @@ export async function runBatchUntil(models: string, calls: number, argv: readonl
   };
   try {
     const plan = readPlan(parseCommand(argv, batch));
-    return { code: await runBatch(plan, context, counted, controller.signal), err };
+    return { code: await runBatch(plan, context, observed, controller.signal), err };
   } finally {
     loaded.release();
     close();

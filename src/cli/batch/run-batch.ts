@@ -44,6 +44,7 @@ export async function runBatch(
     let savedRows = firstRow;
     const save = async (): Promise<void> => {
       await output.flush();
+      if (!output.canPause) return;
       const columns = splitter.columns ?? null;
       await part?.save({ rows, columns, failures: failures.state, state: output.state ?? null });
       savedRows = rows;
@@ -77,9 +78,8 @@ export async function runBatch(
     }
     report?.clear();
     if (!isWhole) {
-      context.stderr.write(
-        `${part?.canResume ? describeStop(rows, part) : `sardonyx: stopped after ${group(rows)} rows`}\n`,
-      );
+      const place = part?.canResume && savedRows > 0 ? describeStop(savedRows, part) : undefined;
+      context.stderr.write(`${place ?? `sardonyx: stopped after ${group(rows)} rows`}\n`);
       return 'stopped';
     }
     const seconds = Math.max(0.001, (performance.now() - started) / 1_000);

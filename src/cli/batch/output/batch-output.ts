@@ -4,6 +4,7 @@ import type { BatchPlan } from '../plan/batch-plan.js';
 import { listAnswerColumns, listReserved } from '../rows/answer-columns.js';
 import { createRowSplitter, type RowSplitter } from '../rows/kept-members.js';
 import { type ColumnType, typeOfClasses, typeOfFeature } from '../rows/parquet-types.js';
+import { holdUntilColumns } from './held-output.js';
 import { createParquetOutput } from './parquet-output.js';
 import { createTextOutput, type RowOutput } from './row-output.js';
 import { packInto, type Sink } from './sink.js';
@@ -34,18 +35,23 @@ export function createLayout(
   return {
     splitter,
     openOutput(sink, state) {
-      if (to.table === 'parquet') {
-        const features = (manifest.features ?? []).map((it) => [it.name, typeOfFeature(it)] as const);
-        const types = new Map<string, ColumnType>([...features, ...columnTypes]);
-        for (const column of answer) types.set(column.name, 'DOUBLE');
-        types.set('index', 'INT64').set('error', 'STRING');
-        const { classes } = task.answerShape ?? {};
-        if (classes !== undefined) types.set('prediction', typeOfClasses(classes));
-        else if (manifest.task === 'classification') types.delete('prediction');
-        return createParquetOutput({ answer, kept, types }, sink, state);
-      }
-      const rows = to.table === 'csv' ? createCsvRows(answer, kept) : lineRows;
-      return createTextOutput(rows, to.isPacked ? packInto(sink) : sink, state !== undefined);
+      const output = openRows(sink, state);
+      return isTable ? holdUntilColumns(output, splitter) : output;
     },
   };
+
+  function openRows(sink: Sink, state: unknown): RowOutput {
+    if (to.table === 'parquet') {
+      const features = (manifest.features ?? []).map((it) => [it.name, typeOfFeature(it)] as const);
+      const types = new Map<string, ColumnType>([...features, ...columnTypes]);
+      for (const column of answer) types.set(column.name, 'DOUBLE');
+      types.set('index', 'INT64').set('error', 'STRING');
+      const { classes } = task.answerShape ?? {};
+      if (classes !== undefined) types.set('prediction', typeOfClasses(classes));
+      else if (manifest.task === 'classification') types.delete('prediction');
+      return createParquetOutput({ answer, kept, types }, sink, state);
+    }
+    const rows = to.table === 'csv' ? createCsvRows(answer, kept) : lineRows;
+    return createTextOutput(rows, to.isPacked ? packInto(sink) : sink, state !== undefined);
+  }
 }

@@ -4,7 +4,7 @@ import type { TextRows } from './text-rows.js';
 
 /** Writes the rows of the output to its sink. */
 export interface RowOutput {
-  /** Whether the sink has all rows after `flush`, so that a later run may go on from here. */
+  /** Whether a later run may go on from here: after `flush` the sink has all rows, unless some are held. */
   readonly canPause: boolean;
   /** What a later run needs to go on, beside the bytes; JSON. */
   readonly state: unknown;
