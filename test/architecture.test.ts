@@ -489,6 +489,7 @@ describe('the folders of src', () => {
       'hyparquet',
       [
         'cli/batch/input/parquet-input.ts',
+        'cli/batch/input/parquet-values.ts',
         'cli/batch/output/parquet-output.ts',
         'cli/batch/rows/parquet-types.ts',
       ],

@@ -9,9 +9,10 @@ import {
 import { compressors } from 'hyparquet-compressors';
 import { messageOf, RefusedError } from '../../../errors.js';
 import { checkColumns, type TableModel } from '../../../jobs/readers/table-columns.js';
-import type { InputRow, Kept } from '../rows/batch-row.js';
+import type { InputRow } from '../rows/batch-row.js';
 import type { RowSplitter } from '../rows/kept-members.js';
 import { type ColumnType, typeOfElement } from '../rows/parquet-types.js';
+import { annotateTexts, parsers, toInputRow } from './parquet-values.js';
 
 /** Cells that are decoded at once, and rows: a row group may have a million of them. */
 const maxCells = 300_000;
@@ -68,6 +69,7 @@ export async function openParquet(path: string, bytes: number, model: TableModel
   const features = new Set(model.features.map(({ name }) => name));
   const columns = model.takesOthers ? names : names.filter((name) => features.has(name));
   const total = Number(metadata.num_rows);
+  const annotated = annotateTexts(metadata, elements, features);
   let done = 0;
   return {
     rows: total,
@@ -87,11 +89,13 @@ export async function openParquet(path: string, bytes: number, model: TableModel
           const rowEnd = Math.min(rowStart + sliceRows, groupEnd);
           const rows = await parquetReadObjects({
             file,
-            metadata,
+            metadata: annotated.metadata,
             columns,
             rowStart,
             rowEnd,
             compressors,
+            parsers,
+            utf8: false,
           }).catch((error: unknown) => {
             throw refuse(error);
           });
@@ -99,7 +103,7 @@ export async function openParquet(path: string, bytes: number, model: TableModel
             throw refuse(new Error('a row group has fewer rows than it says'));
           for (let at = 0; at < rows.length; at += chunkRows) {
             done = rowStart + at;
-            yield rows.slice(at, at + chunkRows).map((row) => splitter.split(toPlain(row)));
+            yield rows.slice(at, at + chunkRows).map((row) => toInputRow(row, annotated.texts, splitter));
           }
           rowStart = rowEnd;
           done = rowEnd;
@@ -120,18 +124,4 @@ async function readSlice(handle: FileHandle, start: number, end: number): Promis
     at += bytesRead;
   }
   return buffer;
-}
-
-/** Numbers of 64 bits that a double holds become numbers; dates become texts, and bytes base64. */
-function toPlain(row: Record<string, unknown>): Kept {
-  for (const name of Object.keys(row)) {
-    const value = row[name];
-    if (typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') continue;
-    if (value === null || value === undefined) row[name] = null;
-    else if (typeof value === 'bigint')
-      row[name] = Number.isSafeInteger(Number(value)) ? Number(value) : value;
-    else if (value instanceof Date) row[name] = Number.isNaN(value.getTime()) ? null : value.toISOString();
-    else if (value instanceof Uint8Array) row[name] = Buffer.from(value).toString('base64');
-  }
-  return row;
 }

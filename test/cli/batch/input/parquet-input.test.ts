@@ -1,10 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { SchemaElement } from 'hyparquet';
 import { parquetWriteFile } from 'hyparquet-writer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openParquet } from '../../../../src/cli/batch/input/parquet-input.js';
-import { createRowSplitter } from '../../../../src/cli/batch/rows/kept-members.js';
+import { createRowSplitter, type KeepMode } from '../../../../src/cli/batch/rows/kept-members.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -12,14 +13,26 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const model = { name: 'm', features: [{ name: 'x', type: 'number' as const }], takesOthers: true };
+/** Bytes that are no text, and those of a text that begins with a byte order mark. */
+const raw = Uint8Array.of(0xff, 0xfe, 0x01);
+const text = new TextEncoder().encode('\ufeffé');
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+
+const model = {
+  name: 'm',
+  features: [
+    { name: 'x', type: 'number' as const },
+    { name: 'word', type: 'string' as const, default: '' },
+  ],
+  takesOthers: true,
+};
 
 /** The rows of a file, without the first `skipped` ones. */
-async function read(path: string, skipped = 0) {
+async function read(path: string, skipped = 0, mode: KeepMode = 'others') {
   const bytes = (await readFile(path)).length;
   const input = await openParquet(path, bytes, model);
   try {
-    const splitter = createRowSplitter('others', new Set(['x']), new Set(), false);
+    const splitter = createRowSplitter(mode, new Set(['x', 'word']), new Set(), false);
     const rows: unknown[] = [];
     for await (const some of input.read(splitter, skipped)) rows.push(...some);
     expect(input.done).toBe(input.rows);
@@ -44,6 +57,58 @@ test('the rows of several row groups are read from any row on', async () => {
       .map((value, k) => ({ body: { x: value }, kept: { id: id[skipped + k] } }));
     expect(await read(path, skipped)).toEqual(expected);
   }
+});
+
+test('bytes are carried over as base64, and texts as texts, whatever their annotation', async () => {
+  const path = join(folder, 'bytes.parquet');
+  const names = ['plain', 'enum', 'string', 'json', 'list'] as const;
+  const leaf = { type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL' } as const;
+  const schema: SchemaElement[] = [
+    { name: 'root', num_children: names.length + 1 },
+    { name: 'x', type: 'DOUBLE', repetition_type: 'REQUIRED' },
+    { ...leaf, name: 'plain' },
+    { ...leaf, name: 'enum', converted_type: 'ENUM' },
+    { ...leaf, name: 'string', logical_type: { type: 'STRING' } },
+    { ...leaf, name: 'json', logical_type: { type: 'JSON' } },
+    { name: 'list', repetition_type: 'OPTIONAL', num_children: 1, converted_type: 'LIST' },
+    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+    { ...leaf, name: 'element' },
+  ];
+  const columnData = [
+    { name: 'x', data: [1, 2] },
+    { name: 'plain', data: [raw, text] },
+    { name: 'enum', data: ['a', 'b'] },
+    { name: 'string', data: ['é', null] },
+    { name: 'json', data: ['{"n":1}', null] },
+    { name: 'list', data: [[raw, text], []] },
+  ];
+  parquetWriteFile({ filename: path, columnData, schema });
+  const kept = (values: readonly unknown[]) => Object.fromEntries(names.map((name, k) => [name, values[k]]));
+  expect(await read(path)).toEqual([
+    {
+      body: { x: 1 },
+      kept: kept([base64(raw), 'a', 'é', '{"n":1}', [base64(raw), base64(text)]]),
+    },
+    { body: { x: 2 }, kept: kept([base64(text), 'b', null, null, []]) },
+  ]);
+});
+
+test('a feature without an annotation is a text; a row whose text is not UTF-8 fails', async () => {
+  const path = join(folder, 'texts.parquet');
+  const columnData = [
+    { name: 'x', data: [1, 2] },
+    { name: 'word', data: [text, raw], type: 'BYTE_ARRAY' as const },
+  ];
+  parquetWriteFile({ filename: path, columnData });
+  const [first, second] = await read(path, 0, 'all');
+  expect(first).toEqual({
+    body: { x: 1, word: '\ufeffé' },
+    kept: { x: 1, word: '\ufeffé' },
+  });
+  expect(second).toMatchObject({
+    error: { code: 'invalid_input', problems: [{ pointer: '/word', message: 'is not valid UTF-8' }] },
+    kept: { x: 2, word: base64(raw) },
+  });
 });
 
 test('a damaged file is refused, or read with damaged values, and ends in any case', async () => {

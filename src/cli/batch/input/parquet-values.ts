@@ -1,0 +1,83 @@
+import type { FileMetaData, ParquetParsers, SchemaElement } from 'hyparquet';
+import { type Problem, ServiceError } from '../../../errors.js';
+import { pointerToken } from '../../../text/describe-value.js';
+import type { InputRow } from '../rows/batch-row.js';
+import type { RowSplitter } from '../rows/kept-members.js';
+
+const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Bytes of a text that are not UTF-8 stay bytes: no value is changed. */
+export const parsers: Partial<ParquetParsers> = {
+  stringFromBytes(bytes: Uint8Array | undefined) {
+    try {
+      return bytes && textDecoder.decode(bytes);
+    } catch {
+      return bytes;
+    }
+  },
+};
+
+/** The metadata of a file whose texts have the annotation that the reader knows, and the names of the columns of texts. */
+export interface AnnotatedTexts {
+  readonly metadata: FileMetaData;
+  readonly texts: ReadonlySet<string>;
+}
+
+/**
+ * Annotates the texts that Parquet names by other annotations. Old writers give texts none: a column without one is a
+ * text if it is a feature, since no feature is bytes, and else it is bytes. `columns` are the elements of the columns.
+ */
+export function annotateTexts(
+  metadata: FileMetaData,
+  columns: readonly SchemaElement[],
+  features: ReadonlySet<string>,
+): AnnotatedTexts {
+  const ofFeatures = new Set(columns.filter(({ name }) => features.has(name)));
+  const isText = (element: SchemaElement): boolean => {
+    const { type, converted_type: converted, logical_type: logical } = element;
+    if (type !== 'BYTE_ARRAY') return false;
+    if (converted === undefined && logical === undefined) return ofFeatures.has(element);
+    // JSON with the older annotation is parsed.
+    if (converted === undefined) return /^(STRING|ENUM|JSON)$/.test(logical?.type ?? '');
+    return converted === 'UTF8' || converted === 'ENUM';
+  };
+  const schema = metadata.schema.map(
+    (element): SchemaElement => (isText(element) ? { ...element, converted_type: 'UTF8' } : element),
+  );
+  return {
+    metadata: { ...metadata, schema },
+    texts: new Set(columns.filter(isText).map(({ name }) => name)),
+  };
+}
+
+/** Splits a row of a file. A text that is not UTF-8 makes it fail, and is kept as base64. */
+export function toInputRow(
+  values: Record<string, unknown>,
+  texts: ReadonlySet<string>,
+  splitter: RowSplitter,
+): InputRow {
+  const problems: Problem[] = [];
+  for (const name of Object.keys(values)) {
+    const value = values[name];
+    if (typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') continue;
+    if (value instanceof Uint8Array && texts.has(name))
+      problems.push({ pointer: `/${pointerToken(name)}`, message: 'is not valid UTF-8' });
+    values[name] = toPlain(value);
+  }
+  const row = splitter.split(values);
+  if (problems.length === 0 || 'error' in row) return row;
+  const detail = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  const error = new ServiceError('invalid_input', { detail, problems });
+  return row.kept === undefined ? { error } : { error, kept: row.kept };
+}
+
+/** Numbers of 64 bits that a double holds become numbers; dates become texts, and bytes base64, also in lists. */
+function toPlain(value: unknown): unknown {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (typeof value !== 'object') return value;
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (Array.isArray(value)) return value.map(toPlain);
+  return Object.fromEntries(Object.entries(value).map(([name, it]) => [name, toPlain(it)]));
+}
