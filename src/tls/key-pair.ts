@@ -7,7 +7,7 @@ import type { FileContent } from '../files/watched-file.js';
 export interface KeyPair {
   /** The first certificate in the file, which is the server's own. */
   readonly certificate: X509Certificate;
-  readonly secrets: SecureContextOptions;
+  readonly secrets: SecureContextOptions & { readonly cert: Buffer; readonly key: Buffer };
 }
 
 export interface PairFiles {
@@ -57,6 +57,11 @@ export function toKeyPair(cert: FileContent, key: FileContent, { certFile, keyFi
     ]);
   }
   return { certificate, secrets };
+}
+
+/** Whether the files had the same bytes: a chain may change under one certificate. */
+export function isSamePair({ secrets: a }: KeyPair, { secrets: b }: KeyPair): boolean {
+  return a.cert.equals(b.cert) && a.key.equals(b.key);
 }
 
 /** Why clients will reject the certificate now; undefined if its dates are valid. */

@@ -6,7 +6,7 @@ import fp from 'fastify-plugin';
 import type { Config } from '../config/read-config.js';
 import { ConfigError } from '../errors.js';
 import { readContent, watchFile } from '../files/watched-file.js';
-import { describeValidity, type KeyPair, toKeyPair } from './key-pair.js';
+import { describeValidity, isSamePair, type KeyPair, toKeyPair } from './key-pair.js';
 
 export interface Tls {
   readonly pair: KeyPair;
@@ -59,7 +59,7 @@ export default fp<{ tls: Tls }>(
       try {
         const next = await tls.read();
         problem = undefined;
-        if (next.certificate.fingerprint256 === current.certificate.fingerprint256) return;
+        if (isSamePair(next, current)) return;
         server.setSecureContext({ ...next.secrets, secureOptions });
         current = next;
         logPair(next, 'certificate renewed');

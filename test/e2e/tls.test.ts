@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect as connectSecurely } from 'node:tls';
 import { afterAll, describe, expect, test } from 'vitest';
 import { askHttps } from '../helpers/ask-https.js';
-import { createPair, moveDates, noCertificates, PairFolder } from '../helpers/certificates.js';
+import { createChain, createPair, moveDates, noCertificates, PairFolder } from '../helpers/certificates.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 import {
@@ -111,6 +111,17 @@ describe.skipIf(noCertificates)('a renewed certificate', () => {
     old.write('GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n');
     expect(String((await once(old, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /);
     old.destroy();
+  });
+
+  test('has a chain that may be mended under the same certificate', async () => {
+    const { root, between, pair } = createChain('leaf');
+    using files = new PairFolder(pair);
+    await using server = await startServerProcess({ ...models, ...files.environment });
+    const ask = () => askHttps(`${server.url}/health/live`, { ca: root });
+    await expect(ask()).rejects.toMatchObject({ code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+    writeFileSync(files.certFile, `${pair.cert}${between}`);
+    await waitForLine(server, 'certificate renewed');
+    expect(await ask()).toMatchObject({ status: 200, shownBy: 'leaf' });
   });
 
   test('waits for its key: the old pair is kept until certificate and key match', async () => {

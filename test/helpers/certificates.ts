@@ -35,6 +35,22 @@ export function createPair(name: string, more: readonly string[] = []): Pair {
   }
 }
 
+/** A root, the certificate of an intermediate authority, and a pair that this one has signed. */
+export function createChain(name: string): {
+  readonly root: string;
+  readonly between: string;
+  readonly pair: Pair;
+} {
+  const root = createPair(`${name}-root`);
+  const between = createSigned(`${name}-between`, root);
+  return { root: root.cert, between: between.cert, pair: createSigned(name, between) };
+}
+
+function createSigned(name: string, by: Pair): Pair {
+  using files = new PairFolder(by);
+  return createPair(name, ['-CA', files.certFile, '-CAkey', files.keyFile]);
+}
+
 /**
  * The certificate with other dates, since `openssl req` cannot create an expired one. Its signature is invalid then,
  * which only clients check.
