@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { readOrigins } from '../config/cors-origins.js';
+import { addVary } from '../http/vary.js';
 
 const requestHeaders =
   'content-type, content-encoding, x-api-key, authorization, x-request-id, x-request-timeout-ms, cache-control, idempotency-key, prefer';
@@ -20,7 +21,7 @@ export default fp<{ origins: string }>(
     app.addHook('onRequest', (request, reply, done) => {
       const { origin } = request.headers;
       // A shared cache must not give one origin's answer to another origin.
-      if (allowed !== '*') reply.header('vary', 'Origin');
+      if (allowed !== '*') addVary(reply, 'Origin');
       if (origin === undefined) return done();
       const isAllowed = allowed === '*' || allowed.has(origin);
       if (isAllowed) reply.header('access-control-allow-origin', allowed === '*' ? '*' : origin);

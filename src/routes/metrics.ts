@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyPluginAsync } from 'fastify';
+import { addVary } from '../http/vary.js';
 
 const metricsRoutes: FastifyPluginAsync = async (app) => {
   app.get(
@@ -16,7 +17,8 @@ const metricsRoutes: FastifyPluginAsync = async (app) => {
     },
     async ({ headers }, reply) => {
       const { contentType, text } = await app.cluster.metricsText(headers.accept);
-      reply.header('content-type', contentType).header('vary', 'accept');
+      addVary(reply, 'accept');
+      reply.header('content-type', contentType);
       return text;
     },
   );

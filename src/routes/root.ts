@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyPluginAsync } from 'fastify';
+import { addVary } from '../http/vary.js';
 import { consolePolicy, createConsolePage } from './console/console-page.js';
 import { toPageHeaders } from './manual/page-headers.js';
 import { sendBytes } from './manual/served-bytes.js';
@@ -44,7 +45,7 @@ const rootRoutes: FastifyPluginAsync<RootOptions> = async (app, { hasManual, has
     async (request, reply) => {
       const isBrowser = request.headers.accept?.includes('text/html') === true;
       if (hasManual) reply.header('link', link);
-      if (hasManual || hasConsole) reply.header('vary', 'accept');
+      if (hasManual || hasConsole) addVary(reply, 'accept');
       if (isBrowser && page !== undefined) return sendBytes(request, reply.headers(pageHeaders), page);
       if (!hasManual) return { status: 'alive' as const };
       if (isBrowser) return reply.redirect('docs', 302);

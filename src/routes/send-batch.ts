@@ -1,5 +1,6 @@
 import { finished, Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
+import { addVary } from '../http/vary.js';
 import type { BatchAnswer } from '../jobs/answer-now.js';
 import type { BatchShare } from '../jobs/batch-memory.js';
 import { countRows, type Job } from '../jobs/queue/job.js';
@@ -39,7 +40,7 @@ export async function sendAnswer(
     clearTimeout(timer);
     share.release();
   });
-  reply.header('vary', 'accept');
+  addVary(reply, 'accept');
   if (type === 'text/csv') {
     const text = await begun(toCsv(() => Readable.from(results)));
     reply.header('content-type', csvType);
@@ -58,7 +59,8 @@ export async function sendAnswer(
 /** The answer from the stored results of a job, as `application/json`. */
 export function sendStored(jobs: JobStore, reply: FastifyReply, job: Job): Readable {
   const { model, version, failedRows: failed } = job;
-  reply.headers({ 'content-type': jsonType, vary: 'accept' });
+  addVary(reply, 'accept');
+  reply.header('content-type', jsonType);
   async function* pieces(): AsyncGenerator<string> {
     yield toBatchHead({ model, version, rows: countRows(job), failed });
     let comma = '';

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { chooseType } from '../http/accepted-type.js';
+import { addVary } from '../http/vary.js';
 import type { Job } from '../jobs/queue/job.js';
 import type { JobStore } from '../jobs/queue/job-store.js';
 import { toCsv } from '../jobs/queue/result-csv.js';
@@ -29,8 +30,8 @@ export async function sendResults(
   reply.headers({
     'content-type': isCsv ? csvType : 'application/x-ndjson',
     'x-job-status': job.state,
-    vary: 'accept, accept-encoding',
   });
+  addVary(reply, 'accept', 'accept-encoding');
   if (!acceptsGzip(request)) return reply.send(lines);
   const packed = lines.on('error', (error) => packed.destroy(error)).pipe(createGzip());
   return reply.header('content-encoding', 'gzip').send(packed);

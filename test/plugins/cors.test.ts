@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { buildEmptyApp, buildTestApp, type TestApp } from '../helpers/app.js';
+import { buildEmptyApp, buildTestApp, type TestAnswer, type TestApp } from '../helpers/app.js';
 import { shareTestApp } from '../helpers/shared-app.js';
 
 const origin = 'https://app.example';
@@ -103,6 +103,26 @@ describe('CORS_ORIGINS', () => {
     expect(
       (await server.app.inject({ method: 'OPTIONS', url: '/predict', headers: { origin } })).statusCode,
     ).toBe(405);
+  });
+
+  test('adds Vary to what a route chooses its answer by', async () => {
+    const from = { origin };
+    const varyOf = async (answer: Promise<TestAnswer>) => (await answer).headers['vary'];
+    const batch = { instances: [loan] };
+    expect(await varyOf(server.get('/', from))).toBe('Origin, accept');
+    expect(await varyOf(server.get('/metrics', from))).toBe('Origin, accept');
+    const waits = { ...from, prefer: 'wait=10' };
+    for (const accept of ['application/json', 'application/x-ndjson', 'text/csv']) {
+      expect(await varyOf(server.post('/predict/batch', batch, { ...waits, accept }))).toBe('Origin, accept');
+    }
+    const keyed = { ...from, 'idempotency-key': 'a' };
+    const { body: job } = await server.post('/predict/batch', batch, keyed);
+    const path = `/predict/batch/${job.job_id}`;
+    await expect.poll(async () => (await server.get(path)).body.status).toBe('completed');
+    expect(await varyOf(server.get(`${path}/results`, from))).toBe('Origin, accept, accept-encoding');
+    const stored = server.post('/predict/batch', batch, { ...waits, ...keyed });
+    expect((await stored).body.results).toHaveLength(1);
+    expect(await varyOf(stored)).toBe('Origin, accept');
   });
 
   test('"*" allows any origin, without Vary', async () => {
