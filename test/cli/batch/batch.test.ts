@@ -165,6 +165,12 @@ describe('a row that fails', () => {
     expect(rows[3]).toMatchObject({ x: 2_000_000, prediction: null });
   });
 
+  test('keeps what it carries over to Parquet, also if it is of another type', async () => {
+    const lines = '{"x":1,"id":1}\n{"x":"bad","id":"r2"}\n{"x":3,"id":3}\n';
+    await predict('in.ndjson', lines, '--out', at('out.parquet'), '--keep');
+    expect((await readParquet('out.parquet')).map((row) => row['id'])).toEqual(['1', 'r2', '3']);
+  });
+
   test('does not fail others when a line is not UTF-8, or nested too deeply', async () => {
     const deep = `{"x":${'['.repeat(50)}1${']'.repeat(50)}}`;
     const content = Buffer.concat([

@@ -21,6 +21,8 @@ export interface ParquetColumns {
   readonly types: ReadonlyMap<string, ColumnType>;
 }
 
+const never = (): boolean => false;
+
 /** What a later run needs: the row groups that the output has, and the types of all columns, in order. */
 interface ParquetState {
   readonly types: readonly (readonly [string, ColumnType])[];
@@ -55,15 +57,19 @@ export function createParquetOutput(columns: ParquetColumns, sink: Sink, state?:
     const hasFailed = (row: number): boolean => typeof errors[row] === 'string';
     const indexOf = (row: number): number => Number(values.get('index')?.[row]);
     if (writer === undefined) {
-      types = [...values].map(([name, some]) => [
-        name,
-        columns.types.get(name) ?? typeOfValues(some.filter((_value, row) => !hasFailed(row))),
-      ]);
+      types = [...values].map(([name, some]) => [name, columns.types.get(name) ?? typeOfValues(some)]);
       writer = begin(types, bytes);
     }
     const columnData = types.map(([name, type]) => ({
       name,
-      data: toColumn(name, type, values.get(name) ?? [], hasFailed, indexOf),
+      // The error of a row quotes the values of its features alone.
+      data: toColumn(
+        name,
+        type,
+        values.get(name) ?? [],
+        columns.types.has(name) ? hasFailed : never,
+        indexOf,
+      ),
       offsetIndex: false,
     }));
     if (count > 0) writer.write({ columnData, rowGroupSize: count });

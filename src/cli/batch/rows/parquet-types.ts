@@ -42,14 +42,14 @@ export function typeOfClasses(classes: readonly unknown[]): ColumnType {
 }
 
 /**
- * The values of a column as its type. A row that has failed may have a value of another type, which becomes null: the
- * error of the row quotes it. Throws `RefusedError` for such a value of another row, with its index in the input.
+ * The values of a column as its type. A row for which `isQuoted` may have a value of another type, which becomes null:
+ * the error of the row quotes it. Throws `RefusedError` for such a value of another row, with its index in the input.
  */
 export function toColumn(
   name: string,
   type: ColumnType,
   values: readonly unknown[],
-  hasFailed: (row: number) => boolean,
+  isQuoted: (row: number) => boolean,
   indexOf: (row: number) => number,
 ): unknown[] {
   return values.map((value, row) => {
@@ -70,7 +70,7 @@ export function toColumn(
       default:
         return type satisfies never;
     }
-    if (hasFailed(row)) return null;
+    if (isQuoted(row)) return null;
     throw new RefusedError(
       `the column ${name} has the value ${describeValue(value)} in the row with index ${indexOf(row)}, and other types before: a column of Parquet has one type. Write csv or ndjson instead, as with --out FILE.csv`,
     );
