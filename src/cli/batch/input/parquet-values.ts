@@ -6,7 +6,7 @@ import type { RowSplitter } from '../rows/kept-members.js';
 
 const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Bytes of a text that are not UTF-8 stay bytes: no value is changed. */
+/** Bytes of a text that are not UTF-8 stay bytes, and times keep their digits below a millisecond. */
 export const parsers: Partial<ParquetParsers> = {
   stringFromBytes(bytes: Uint8Array | undefined) {
     try {
@@ -15,7 +15,21 @@ export const parsers: Partial<ParquetParsers> = {
       return bytes;
     }
   },
+  timestampFromMicroseconds: (micros) => toTimeText(micros, 3),
+  timestampFromNanoseconds: (nanos) => toTimeText(nanos, 6),
 };
+
+/** A time by ISO 8601. `digits` are those below a millisecond. Null beyond the range of dates. */
+function toTimeText(time: bigint, digits: number): string | null {
+  const unit = 10n ** BigInt(digits);
+  const rest = ((time % unit) + unit) % unit;
+  const date = new Date(Number((time - rest) / unit));
+  if (Number.isNaN(date.getTime())) return null;
+  const below = String(rest)
+    .padStart(digits, '0')
+    .replace(/(?:000)+$/, '');
+  return `${date.toISOString().slice(0, -1)}${below}Z`;
+}
 
 /** The metadata of a file whose texts have the annotation that the reader knows, and the names of the columns of texts. */
 export interface AnnotatedTexts {

@@ -5,6 +5,7 @@ import type { SchemaElement } from 'hyparquet';
 import { parquetWriteFile } from 'hyparquet-writer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openParquet } from '../../../../src/cli/batch/input/parquet-input.js';
+import type { Kept } from '../../../../src/cli/batch/rows/batch-row.js';
 import { createRowSplitter, type KeepMode } from '../../../../src/cli/batch/rows/kept-members.js';
 
 let folder: string;
@@ -90,6 +91,50 @@ test('bytes are carried over as base64, and texts as texts, whatever their annot
       kept: kept([base64(raw), 'a', 'é', '{"n":1}', [base64(raw), base64(text)]]),
     },
     { body: { x: 2 }, kept: kept([base64(text), 'b', null, null, []]) },
+  ]);
+});
+
+test('times keep the digits that they have', async () => {
+  const path = join(folder, 'times.parquet');
+  const leaf = { type: 'INT64', repetition_type: 'REQUIRED' } as const;
+  const ofUnit = (unit: 'MILLIS' | 'MICROS' | 'NANOS') =>
+    ({ ...leaf, name: unit, logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit } }) as const;
+  const schema: SchemaElement[] = [
+    { name: 'root', num_children: 5 },
+    { name: 'x', type: 'DOUBLE', repetition_type: 'REQUIRED' },
+    { ...leaf, name: 'old', converted_type: 'TIMESTAMP_MICROS' },
+    ofUnit('MILLIS'),
+    ofUnit('MICROS'),
+    ofUnit('NANOS'),
+  ];
+  const columnData = [
+    { name: 'x', data: [1, 2, 3] },
+    { name: 'old', data: [1_500_001n, 1_500_000n, -1n] },
+    { name: 'MILLIS', data: [1_500n, 1_000n, -1n] },
+    { name: 'MICROS', data: [1_500_001n, 1_500_000n, -1n] },
+    { name: 'NANOS', data: [1_500_000_001n, 1_500_001_000n, -1n] },
+  ];
+  parquetWriteFile({ filename: path, columnData, schema });
+  const kept = (await read(path)).map((row) => Object.values((row as { kept: Kept }).kept));
+  expect(kept).toEqual([
+    [
+      '1970-01-01T00:00:01.500001Z',
+      '1970-01-01T00:00:01.500Z',
+      '1970-01-01T00:00:01.500001Z',
+      '1970-01-01T00:00:01.500000001Z',
+    ],
+    [
+      '1970-01-01T00:00:01.500Z',
+      '1970-01-01T00:00:01.000Z',
+      '1970-01-01T00:00:01.500Z',
+      '1970-01-01T00:00:01.500001Z',
+    ],
+    [
+      '1969-12-31T23:59:59.999999Z',
+      '1969-12-31T23:59:59.999Z',
+      '1969-12-31T23:59:59.999999Z',
+      '1969-12-31T23:59:59.999999999Z',
+    ],
   ]);
 });
 
