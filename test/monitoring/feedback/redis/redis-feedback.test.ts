@@ -227,7 +227,10 @@ describe('feedback in Redis', () => {
 
   test('a prediction leaves soon after the window, also if others come all the time', async () => {
     await using redis = openSharedRedis();
-    await using opened = await openAt(redis.url, redis.prefix, { windowSeconds: 32, maxPredictions: 100_000 });
+    await using opened = await openAt(redis.url, redis.prefix, {
+      windowSeconds: 32,
+      maxPredictions: 100_000,
+    });
     const { store } = opened;
     const bucketsOf = async () => (await redis.client.keys(`${redis.prefix}{feedback}:p:*`)).sort();
     const keep = async () => {
