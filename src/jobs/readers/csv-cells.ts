@@ -5,16 +5,30 @@ export interface Cell {
   readonly isQuoted: boolean;
 }
 
+/** Where the split of a record stops, since a client may send one of any size. */
+export interface SplitLimits {
+  /** One cell more than these is returned, and the rest of the record is not read. */
+  readonly maxCells: number;
+  /** A record with more characters before that is a fault. */
+  readonly maxLength: number;
+}
+
+const unlimited: SplitLimits = { maxCells: Number.POSITIVE_INFINITY, maxLength: Number.POSITIVE_INFINITY };
+
 /** The cells of a record without its line end (RFC 4180), or what is wrong with the record. */
-export function splitRecord(record: string): readonly Cell[] | string {
+export function splitRecord(
+  record: string,
+  { maxCells, maxLength }: SplitLimits = unlimited,
+): readonly Cell[] | string {
   const cells: Cell[] = [];
   let at = 0;
   for (;;) {
     const isQuoted = record[at] === quote;
     let text: string;
     if (isQuoted) {
-      const end = findClosing(record, at + 1);
+      const end = findClosing(record, at + 1, maxLength);
       if (end < 0) return 'a quoted field has no closing quote';
+      if (end > maxLength) return `it has more than ${maxLength} characters`;
       text = record.slice(at + 1, end).replaceAll('""', '"');
       at = end + 1;
       if (at < record.length && record[at] !== comma)
@@ -27,16 +41,17 @@ export function splitRecord(record: string): readonly Cell[] | string {
       if (text.includes(carriageReturn))
         return 'a carriage return has no line feed: end lines with LF or CRLF';
     }
+    if (at > maxLength) return `it has more than ${maxLength} characters`;
     cells.push({ text, isQuoted });
-    if (at >= record.length) return cells;
+    if (at >= record.length || cells.length > maxCells) return cells;
     at += 1;
   }
 }
 
-/** The index of the quote that closes a field: one that no other quote follows. */
-function findClosing(record: string, from: number): number {
+/** The index of the quote that closes a field: one that no other quote follows, or any one behind `maxLength`. */
+function findClosing(record: string, from: number, maxLength: number): number {
   for (let at = record.indexOf(quote, from); at >= 0; at = record.indexOf(quote, at + 2)) {
-    if (record[at + 1] !== quote) return at;
+    if (record[at + 1] !== quote || at > maxLength) return at;
   }
   return -1;
 }

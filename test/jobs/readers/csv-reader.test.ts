@@ -177,6 +177,27 @@ describe('the rows of a CSV', () => {
     });
   });
 
+  test('a header with far more columns than the model has features is refused with one problem', () => {
+    const names = Array.from({ length: 1_000 }, (_unused, k) => `c${k}`);
+    expect(read(`n,${names.slice(0, 502).join()}\n`, 1_000, {}, 10_000)).toMatchObject({
+      detail: expect.stringMatching(/^The header has 502 problems; /),
+    });
+    // What is wrong behind the columns that are read is not looked at.
+    expect(read(`n,${names.join()},a"b\n`, 1_000, {}, 10_000)).toMatchObject({
+      code: 'invalid_input',
+      detail: 'The header has 1 problem.',
+      problems: [
+        {
+          pointer: '',
+          message:
+            'must have at most 503 columns, since m has 3 features: the last column at least is not a feature of m',
+        },
+      ],
+    });
+    const rows = read(`n,${names.join()}\n1${','.repeat(1_000)}\n`, 1_000, { takesOthers: true }, 10_000);
+    expect(rows).toEqual([{ n: 1, ...Object.fromEntries(names.map((name) => [name, null])) }]);
+  });
+
   test('other columns are texts if the reader takes them', () => {
     const rows = read('id,n,note\n007,1,""\n,2,a\n', 3, { takesOthers: true });
     expect(rows).toEqual([
@@ -254,6 +275,26 @@ test('a record that arrives byte by byte costs the memory of its bytes', () => {
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   expect(heapUsed + arrayBuffers - before.heapUsed - before.arrayBuffers).toBeLessThan(100e6);
 });
+
+test.each([
+  ['has names twice', `${manyNames(40_000)},${'c39999,'.repeat(40_000)}n`, false],
+  ['has names twice among others that are taken', `${manyNames(40_000)},${'c39999,'.repeat(40_000)}n`, true],
+  ['has names that are no features', manyNames(300_000), false],
+  ['has empty names', ','.repeat(4e6), false],
+  ['has a name of quotes', `"${'""'.repeat(2e6)}"`, false],
+  ['has some names of quotes', `"${'""'.repeat(8_000)}",`.repeat(250), false],
+])('a header that %s takes little time', (_title, header, takesOthers) => {
+  const reader = createCsvReader({ maxRowBytes: 8e6 }, { ...model, takesOthers });
+  const bytes = Buffer.from(`${header}\n`);
+  const started = performance.now();
+  expect(() => reader.push(bytes)).toThrow();
+  // The bytes are checked and decoded; the command line alone reads them all.
+  expect(performance.now() - started).toBeLessThan(takesOthers ? 1_000 : 100);
+});
+
+function manyNames(count: number): string {
+  return Array.from({ length: count }, (_unused, k) => `c${k}`).join();
+}
 
 test('a cell of a million characters takes time in proportion to its length', () => {
   for (const cell of ['0'.repeat(1e6), '"'.repeat(1e6), ','.repeat(1e6), `${' '.repeat(1e6)}x`]) {
