@@ -36,10 +36,13 @@ export const JobSchema = Type.Object(
     ),
     results: Type.Optional(
       Type.Array(Type.Object({ index: Type.Integer({ minimum: 0 }) }), {
-        description: 'Once the job has ended: a result for each row, from `offset`, as in `BatchAnswer`',
+        description:
+          'Once the job has ended: a result for each row, from `offset`, as in `BatchAnswer`. At most `limit` of them, and fewer if they have more than 8 MiB',
       }),
     ),
-    next: Type.Optional(Type.Integer({ minimum: 1, description: 'The `offset` of the next results' })),
+    next: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'The `offset` of the next results, if there are more' }),
+    ),
   },
   { $id: 'Job' },
 );

@@ -132,6 +132,30 @@ export function describeJobStore(name: string, createWorld: () => Promise<StoreW
       .toEqual([{ id: job.id, state: 'completed' }]);
   });
 
+  test(title('a page of results ends after some megabytes, with one result at least'), async () => {
+    await using world = await createWorld();
+    const store = world.open();
+    const megabytes = [3, 3, 3, 9, 1, 1];
+    const job = await submit(store, { rows: 6, chunkRows: 3 });
+    store.work(async (work) => {
+      const results = await echo(work);
+      const lines = results.lines.toString().trimEnd().split('\n');
+      const long = lines.map(
+        (line, k) => `${line.padEnd(1_048_576 * (megabytes[work.firstRow + k] ?? 0) - 1)}\n`,
+      );
+      return { ...results, lines: Buffer.from(long.join('')) };
+    });
+    const last = await waitForEnd(store, job);
+    const pages: (readonly string[])[] = [];
+    for (let offset: number | undefined = 0; offset !== undefined; ) {
+      const page: Awaited<ReturnType<typeof takeResults>> = await takeResults(store, last, offset, 1_000);
+      pages.push(page.lines.map((line) => line.trimEnd()));
+      offset = page.next;
+    }
+    expect(pages.map(({ length }) => length)).toEqual([2, 1, 1, 2]);
+    expect(pages.flat()).toEqual(expectedResults(6));
+  });
+
   test(title('rows that fail are counted apart'), async () => {
     await using world = await createWorld();
     const store = world.open();

@@ -47,7 +47,10 @@ function findLine(lines: Buffer, number: number): number {
   return start;
 }
 
-/** Up to `limit` result lines, and the offset of the next ones if there are more. */
+/** A page is one text in memory, and ends before more bytes: a row of a tensor model may have a megabyte of results. */
+const maxPageBytes = 8_388_608;
+
+/** Up to `limit` result lines, fewer if they are long, and the offset of the next ones if there are more. */
 export async function takeResults(
   store: JobStore,
   job: Job,
@@ -55,12 +58,15 @@ export async function takeResults(
   limit: number,
 ): Promise<{ readonly lines: readonly string[]; readonly next: number | undefined }> {
   const lines: string[] = [];
+  let bytes = 0;
   for await (const { firstRow, lines: piece } of readResultPieces(store, job, offset)) {
     let row = firstRow;
     for (let start = 0; start < piece.length; row += 1) {
-      if (lines.length === limit) return { lines, next: row };
       const found = piece.indexOf(newline, start);
       const end = found < 0 ? piece.length : found;
+      bytes += end - start;
+      const isFull = lines.length === limit || (lines.length > 0 && bytes > maxPageBytes);
+      if (isFull) return { lines, next: row };
       lines.push(piece.toString('utf8', start, end));
       start = end + 1;
     }
