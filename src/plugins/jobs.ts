@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin';
 import { type Config, limitsOf } from '../config/read-config.js';
+import { StreamPlaces } from '../http/stream-places.js';
 import { createChunkRunner } from '../jobs/chunk-runner.js';
 import { type JobStoreSettings, openJobStore } from '../jobs/open-job-store.js';
 import { createProcessChunkRunner } from '../jobs/process/process-chunk-runner.js';
@@ -15,10 +16,14 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Batch jobs: they survive the end of the process. */
     readonly jobs: JobStore;
+    /** The places of the clients that read stored results. */
+    readonly resultReaders: StreamPlaces;
   }
 }
 
 const countEveryMs = 2_000;
+/** Clients that read stored results as a stream at the same time: each holds some megabytes. */
+const maxReaders = 50;
 
 type JobsConfig = JobStoreSettings &
   RedisConfig &
@@ -51,6 +56,7 @@ export default fp<JobsConfig>(
       else app.log.error({ ...about, reason: failure.detail, code: failure.code }, 'batch job failed');
     }
     app.decorate('jobs', store);
+    app.decorate('resultReaders', new StreamPlaces(maxReaders, 'read results'));
     const showsProblems = config.ERROR_DETAIL === 'on';
     const runHere = createChunkRunner(app.registry, app.batchPredictor, (from, outcomes) =>
       toResultLines(from, outcomes, showsProblems),

@@ -1,7 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.js';
-import { StreamPlaces } from '../http/stream-places.js';
 import { hasEnded, type Job } from '../jobs/queue/job.js';
 import { takeResults } from '../jobs/queue/result-reader.js';
 import { toJobAnswer } from '../schemas/job.js';
@@ -16,8 +15,6 @@ export interface BatchJobRouteOptions {
 
 const maxResults = 10_000;
 const maxJobs = 100;
-/** Clients that read results as a stream at the same time: each holds some megabytes. */
-const maxReaders = 50;
 
 const Offset = Type.Optional(
   Type.Integer({
@@ -36,7 +33,6 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
   app.setValidatorCompiler(compileQuery);
   const keepMs = 1_000 * JOB_TTL_SECONDS;
   const followers = createFollowerPlaces();
-  const readers = new StreamPlaces(maxReaders, 'read results');
 
   app.get('/predict/batch', {
     schema: {
@@ -115,8 +111,7 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
     handler: async (request, reply) => {
       const { offset } = request.query as { offset: number };
       const job = await findJob(app, request);
-      readers.take(reply.raw);
-      return await sendResults(app.jobs, request, reply, job, offset);
+      return await sendResults(app, request, reply, job, offset);
     },
   });
 
@@ -136,7 +131,7 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
     config,
     handler: async (request, reply) => {
       const job = await findJob(app, request);
-      return streamEvents(app, reply, followers, job, {
+      return streamEvents(app, request, reply, followers, job, {
         toAnswer: (it) => toJobAnswer(it, keepMs),
         isAllowed: () => isStillAllowed(app, request, job),
       });

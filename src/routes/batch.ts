@@ -169,8 +169,8 @@ async function answerBatch(
     const ended =
       key === undefined ? undefined : await waitForJob(app.jobs, job, arrivedAt + limitMs, isGivenUp);
     if (ended?.state === 'completed') {
-      if (type === 'application/json') return sendStored(app.jobs, reply, ended);
-      return await sendResults(app.jobs, request, reply, ended, 0);
+      if (type === 'application/json') return sendStored(app, reply, ended);
+      return await sendResults(app, request, reply, ended, 0);
     }
     reply.code(202).header('location', `/predict/batch/${job.id}`);
     return toJobAnswer(ended ?? job, 1_000 * options.JOB_TTL_SECONDS);

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { sendHead } from '../http/send-head.js';
 import { StreamPlaces } from '../http/stream-places.js';
 import { hasEnded, type Job } from '../jobs/queue/job.js';
 
@@ -27,17 +28,20 @@ export function createFollowerPlaces(): StreamPlaces {
  */
 export function streamEvents(
   app: FastifyInstance,
+  request: FastifyRequest,
   reply: FastifyReply,
   places: StreamPlaces,
   job: Job,
   { toAnswer, isAllowed }: Following,
 ): FastifyReply {
-  const closed = places.take(reply.raw);
-  reply.headers({
+  const headers = {
     'content-type': 'text/event-stream',
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
-  });
+  };
+  if (request.method === 'HEAD') return sendHead(reply.headers(headers));
+  const closed = places.take(reply.raw);
+  reply.headers(headers);
   const events = Readable.from(follow(app, job, closed, { toAnswer, isAllowed }), { objectMode: false });
   return reply.send(events);
 }

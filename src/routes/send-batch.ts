@@ -1,10 +1,9 @@
 import { finished, Readable } from 'node:stream';
-import type { FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { addVary } from '../http/vary.js';
 import type { BatchAnswer } from '../jobs/answer-now.js';
 import type { BatchShare } from '../jobs/batch-memory.js';
 import { countRows, type Job } from '../jobs/queue/job.js';
-import type { JobStore } from '../jobs/queue/job-store.js';
 import { toCsv } from '../jobs/queue/result-csv.js';
 import { readResultLines } from '../jobs/queue/result-reader.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
@@ -56,8 +55,13 @@ export async function sendAnswer(
   return Readable.from(pieces, { objectMode: false });
 }
 
-/** The answer from the stored results of a job, as `application/json`. */
-export function sendStored(jobs: JobStore, reply: FastifyReply, job: Job): Readable {
+/** The answer from the stored results of a job, as `application/json`. Throws `overloaded`. */
+export function sendStored(
+  { jobs, resultReaders }: FastifyInstance,
+  reply: FastifyReply,
+  job: Job,
+): Readable {
+  resultReaders.take(reply.raw);
   const { model, version, failedRows: failed } = job;
   addVary(reply, 'accept');
   reply.header('content-type', jsonType);

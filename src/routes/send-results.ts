@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { chooseType } from '../http/accepted-type.js';
+import { sendHead } from '../http/send-head.js';
 import { addVary } from '../http/vary.js';
 import type { Job } from '../jobs/queue/job.js';
-import type { JobStore } from '../jobs/queue/job-store.js';
 import { toCsv } from '../jobs/queue/result-csv.js';
 import { readResultLines } from '../jobs/queue/result-reader.js';
 
@@ -12,29 +12,38 @@ export const csvType = 'text/csv; charset=utf-8; header=present';
 
 /**
  * Sends the results of a job from the row `offset` on as a stream: as NDJSON, or as CSV if the client asks for it,
- * compressed if it accepts gzip. Throws what the reading of the first bytes throws.
+ * compressed if it accepts gzip. For HEAD nothing is read. Throws `overloaded`, and what the reading of the first bytes
+ * throws.
  */
 export async function sendResults(
-  jobs: JobStore,
+  { jobs, resultReaders }: FastifyInstance,
   request: FastifyRequest,
   reply: FastifyReply,
   job: Job,
   offset: number,
 ): Promise<FastifyReply> {
-  const open = () => readResultLines(jobs, job, offset);
   const isCsv = chooseType(request.headers.accept, ['application/x-ndjson', 'text/csv']) === 'text/csv';
-  // An error before the first bytes gets an answer of its own.
+  const isPacked = acceptsGzip(request);
+  const headers = {
+    'content-type': isCsv ? csvType : 'application/x-ndjson',
+    'x-job-status': job.state,
+    ...(isPacked && { 'content-encoding': 'gzip' }),
+  };
+  if (request.method === 'HEAD') {
+    addVary(reply, 'accept', 'accept-encoding');
+    return sendHead(reply.headers(headers));
+  }
+  resultReaders.take(reply.raw);
+  const open = () => readResultLines(jobs, job, offset);
+  // An error before the first bytes gets an answer of its own, without these headers.
   const lines = Readable.from(await begun<Buffer | string>(isCsv ? toCsv(open) : open()), {
     objectMode: false,
   });
-  reply.headers({
-    'content-type': isCsv ? csvType : 'application/x-ndjson',
-    'x-job-status': job.state,
-  });
   addVary(reply, 'accept', 'accept-encoding');
-  if (!acceptsGzip(request)) return reply.send(lines);
+  reply.headers(headers);
+  if (!isPacked) return reply.send(lines);
   const packed = lines.on('error', (error) => packed.destroy(error)).pipe(createGzip());
-  return reply.header('content-encoding', 'gzip').send(packed);
+  return reply.send(packed);
 }
 
 /** The same pieces, of which the first one has been read. Throws what the reading of the first one throws. */
