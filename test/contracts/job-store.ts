@@ -8,6 +8,7 @@ import {
   type JobStore,
   type RunChunk,
 } from '../../src/jobs/queue/job-store.js';
+import { DamagedJobError } from '../../src/jobs/queue/refusals.js';
 import { readResultLines, takeResults } from '../../src/jobs/queue/result-reader.js';
 
 export interface OpenStoreOptions {
@@ -387,12 +388,15 @@ export function describeJobStore(name: string, createWorld: () => Promise<StoreW
     const store = world.open({ keepMs: 500 });
     const job = await submit(store, { key: 'key' });
     store.work(echo);
-    await waitForEnd(store, job);
+    const last = await waitForEnd(store, job);
     await until(async () => {
       await world.sweep();
       const found = await store.find('alice', job.id);
       return found === undefined && (await store.readResults(job, 0)) === undefined;
     });
+    // A client that reads them meanwhile must not take what it has got for all of them.
+    await expect(readAll(store, last)).rejects.toThrow(DamagedJobError);
+    await expect(takeResults(store, last, 0, 100)).rejects.toThrow(DamagedJobError);
     expect(await store.list('alice', 10)).toEqual([]);
     expect((await submit(store, { key: 'key', digest: 'other' })).id).not.toBe(job.id);
   });

@@ -1,6 +1,9 @@
 import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { buildTestApp, type TestApp } from '../helpers/app.js';
 import { linearRegression } from '../helpers/onnx-models.js';
@@ -12,12 +15,16 @@ folder.addVersion('double', '1', {
   model: linearRegression([2]),
 });
 let server: TestApp;
+let state: string;
 beforeAll(async () => {
-  server = await buildTestApp({ MODELS_DIR: folder.path });
+  state = mkdtempSync(join(tmpdir(), 'sardonyx-results-'));
+  server = await buildTestApp({ MODELS_DIR: folder.path, STATE_DIR: state });
+  await server.app.listen({ port: 0, host: '127.0.0.1' });
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
   folder[Symbol.dispose]();
+  rmSync(state, { recursive: true });
 });
 
 const lines = (count: number) => Array.from({ length: count }, (_unused, k) => `{"x":${k}}\n`).join('');
@@ -39,6 +46,14 @@ const runJob = async (rows: number): Promise<string> => {
 const idOf = ({ headers }: { headers: Record<string, unknown> }) => ({
   'x-request-id': headers['x-request-id'],
 });
+
+/** The answer with the results, of which nothing has been read. */
+const openResults = async (path: string, headers = {}): Promise<IncomingMessage> => {
+  const { port } = server.app.server.address() as AddressInfo;
+  const request = get({ port, path: `${path}/results`, headers });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return response;
+};
 
 test('HEAD has the headers of GET, and reads no results', async () => {
   const path = await runJob(20_000);
@@ -69,16 +84,8 @@ test('HEAD has the headers of GET, and reads no results', async () => {
 test('all answers from stored results share the places of readers', async () => {
   await server.post('/predict/batch', lines(3), wait('small'));
   const path = await runJob(250_000);
-  await server.app.listen({ port: 0, host: '127.0.0.1' });
-  const { port } = server.app.server.address() as AddressInfo;
   // They do not read what they get.
-  const readers = await Promise.all(
-    Array.from({ length: 50 }, async () => {
-      const request = get({ port, path: `${path}/results` });
-      const [response] = (await once(request, 'response')) as [IncomingMessage];
-      return response;
-    }),
-  );
+  const readers = await Promise.all(Array.from({ length: 50 }, () => openResults(path)));
   for (const accept of ['application/json', 'application/x-ndjson', 'text/csv']) {
     const refused = await server.post('/predict/batch', lines(3), { ...wait('small'), accept });
     expect([refused.status, refused.body.code]).toEqual([503, 'overloaded']);
@@ -92,3 +99,21 @@ test('all answers from stored results share the places of readers', async () => 
     { timeout: 20_000 },
   );
 });
+
+test.each([{}, { accept: 'text/csv' }, { 'accept-encoding': 'gzip' }])(
+  'an answer breaks off if results of a completed job are gone: %j',
+  async (headers) => {
+    const path = await runJob(250_000);
+    const id = path.split('/').at(-1);
+    const response = await openResults(path, headers);
+    const ended = join(state, 'jobs', 'ended');
+    const name = readdirSync(ended).find((it) => it.startsWith(`${id}.`)) ?? '';
+    rmSync(join(ended, name, 'results', '000030'));
+    expect(response.statusCode).toBe(200);
+    await expect(once(response.resume(), 'end')).rejects.toThrow('aborted');
+    expect(response.complete).toBe(false);
+    // From the row on that is gone there are no first bytes either.
+    const none = await server.get(`${path}/results?offset=245760`);
+    expect([none.status, none.body.code]).toEqual([500, 'internal']);
+  },
+);

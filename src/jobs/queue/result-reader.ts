@@ -1,5 +1,6 @@
 import { hasEnded, type Job } from './job.js';
 import type { JobStore } from './job-store.js';
+import { DamagedJobError } from './refusals.js';
 
 const newline = 0x0a;
 
@@ -12,7 +13,8 @@ export interface ResultPiece {
 
 /**
  * The results of a job in the order of its rows, from the row `offset` on, a piece a chunk. While the job runs they end
- * before the first chunk without results; once it has ended such chunks are left out.
+ * before the first chunk without results. Such chunks are left out of a job that was cancelled, or has failed. Throws
+ * `DamagedJobError` if a completed job lacks one: results that end without an error are all of them.
  */
 export async function* readResultPieces(
   store: JobStore,
@@ -26,6 +28,8 @@ export async function* readResultPieces(
     if (skipped >= rows) continue;
     const lines = await store.readResults(job, chunk);
     if (lines === undefined && !hasEnded(job)) return;
+    if (lines === undefined && job.state === 'completed')
+      throw new DamagedJobError('results of a completed job are gone, or the job has expired meanwhile');
     if (lines === undefined || lines.length === 0) continue;
     yield { firstRow: firstRow - rows + skipped, lines: lines.subarray(findLine(lines, skipped)) };
   }
