@@ -5,6 +5,7 @@ import type { BatchAnswer } from '../jobs/answer-now.js';
 import type { BatchShare } from '../jobs/batch-memory.js';
 import { countRows, type Job } from '../jobs/queue/job.js';
 import { toCsv } from '../jobs/queue/result-csv.js';
+import { toJsonItems } from '../jobs/queue/result-json.js';
 import { readResultLines } from '../jobs/queue/result-reader.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { toBatchHead } from '../schemas/batch.js';
@@ -65,14 +66,10 @@ export function sendStored(
   const { model, version, failedRows: failed } = job;
   addVary(reply, 'accept');
   reply.header('content-type', jsonType);
-  async function* pieces(): AsyncGenerator<string> {
+  async function* pieces(): AsyncGenerator<string | Buffer> {
     yield toBatchHead({ model, version, rows: countRows(job), failed });
-    let comma = '';
-    for await (const lines of readResultLines(jobs, job, 0)) {
-      yield comma + lines.toString('utf8', 0, lines.length - 1).replaceAll('\n', ',');
-      comma = ',';
-    }
-    yield ']}';
+    yield* toJsonItems(readResultLines(jobs, job, 0));
+    yield end;
   }
   return Readable.from(pieces(), { objectMode: false });
 }

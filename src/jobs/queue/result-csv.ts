@@ -52,7 +52,12 @@ export async function* toCsv(open: () => AsyncIterable<Buffer>): AsyncGenerator<
 /** Throws `invalid_request` for answers that are tensors. */
 async function findColumns(pieces: AsyncIterable<Buffer>): Promise<readonly Column[]> {
   for await (const piece of pieces) {
-    for (const result of readResults(piece)) if (!('error' in result)) return listColumns(result);
+    let rows = 0;
+    for (const result of readResults(piece)) {
+      if (!('error' in result)) return listColumns(result);
+      rows += 1;
+      if (rows % rowsInTurn === 0) await nextTurnAlone();
+    }
   }
   return [{ name: 'prediction', path: ['prediction'] }];
 }
