@@ -199,6 +199,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'jobs/queue',
     'jobs/readers',
     'models/registry',
+    'models/tasks',
     'routes/console',
     'routes/manual',
     'schemas',

@@ -9,7 +9,8 @@ import { toJsonItems } from '../jobs/queue/result-json.js';
 import { readResultLines } from '../jobs/queue/result-reader.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import { toBatchHead } from '../schemas/batch.js';
-import { begun, csvType } from './send-results.js';
+import { columnsOf } from './csv-columns.js';
+import { csvType } from './send-results.js';
 
 /** The types of an answer that has results: the whole batch, or the results alone. */
 export const answerTypes = ['application/json', 'application/x-ndjson', 'text/csv'] as const;
@@ -29,11 +30,12 @@ const jsonType = 'application/json; charset=utf-8';
  */
 export async function sendAnswer(
   reply: FastifyReply,
-  { name: model, version }: LoadedVersion,
+  loaded: LoadedVersion,
   { rows, failed, results }: BatchAnswer,
   share: BatchShare,
   type: AnswerType,
 ): Promise<Readable | Buffer> {
+  const { name: model, version } = loaded;
   const { raw } = reply;
   const timer = setTimeout(() => raw.destroy(), maxSendMs);
   finished(raw, () => {
@@ -42,7 +44,7 @@ export async function sendAnswer(
   });
   addVary(reply, 'accept');
   if (type === 'text/csv') {
-    const text = await begun(toCsv(() => Readable.from(results)));
+    const text = toCsv(Readable.from(results), columnsOf(loaded));
     reply.header('content-type', csvType);
     return Readable.from(text, { objectMode: false });
   }

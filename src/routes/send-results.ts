@@ -5,8 +5,9 @@ import { chooseType } from '../http/accepted-type.js';
 import { sendHead } from '../http/send-head.js';
 import { addVary } from '../http/vary.js';
 import type { Job } from '../jobs/queue/job.js';
-import { toCsv } from '../jobs/queue/result-csv.js';
+import { findColumns, toCsv } from '../jobs/queue/result-csv.js';
 import { readResultLines } from '../jobs/queue/result-reader.js';
+import { columnsOfJob } from './csv-columns.js';
 
 export const csvType = 'text/csv; charset=utf-8; header=present';
 
@@ -16,7 +17,7 @@ export const csvType = 'text/csv; charset=utf-8; header=present';
  * throws.
  */
 export async function sendResults(
-  { jobs, resultReaders }: FastifyInstance,
+  { jobs, registry, resultReaders }: FastifyInstance,
   request: FastifyRequest,
   reply: FastifyReply,
   job: Job,
@@ -29,14 +30,17 @@ export async function sendResults(
     'x-job-status': job.state,
     ...(isPacked && { 'content-encoding': 'gzip' }),
   };
+  const known = isCsv ? columnsOfJob(registry, job) : undefined;
   if (request.method === 'HEAD') {
     addVary(reply, 'accept', 'accept-encoding');
     return sendHead(reply.headers(headers));
   }
   resultReaders.take(reply.raw);
-  const open = () => readResultLines(jobs, job, offset);
   // An error before the first bytes gets an answer of its own, without these headers.
-  const lines = Readable.from(await begun<Buffer | string>(isCsv ? toCsv(open) : open()), {
+  const pieces = await begun(readResultLines(jobs, job, offset));
+  // The columns must be the same for each `offset`.
+  const columns = isCsv ? (known ?? (await findColumns(readResultLines(jobs, job, 0)))) : undefined;
+  const lines = Readable.from(columns === undefined ? pieces : toCsv(pieces, columns), {
     objectMode: false,
   });
   addVary(reply, 'accept', 'accept-encoding');
@@ -47,7 +51,7 @@ export async function sendResults(
 }
 
 /** The same pieces, of which the first one has been read. Throws what the reading of the first one throws. */
-export async function begun<T>(pieces: AsyncGenerator<T>): Promise<AsyncIterable<T>> {
+async function begun<T>(pieces: AsyncGenerator<T>): Promise<AsyncIterable<T>> {
   const first = await pieces.next();
   async function* all(): AsyncGenerator<T> {
     if (first.done) return;

@@ -5,8 +5,8 @@ import { nextTurnAlone } from '../../time/slices.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** A column of the CSV: its name, and where its value is in a result. */
-interface Column {
+/** A column of an answer in the CSV: its name, and where its value is in a result. */
+export interface ResultColumn {
   readonly name: string;
   readonly path: readonly string[];
 }
@@ -24,15 +24,13 @@ const fixed = new Set(['index', 'prediction_id', 'error']);
 /** Rows that are converted in one turn of the event loop. */
 const rowsInTurn = 256;
 
-/**
- * Converts result lines to CSV with a header (RFC 4180): `index`, the answer, `error`, `prediction_id`. The columns of
- * the answer are those of the first row that has one; an object, such as the probabilities, has a column for each
- * member. `open` begins to read the lines; it is called twice. Throws `invalid_request` for answers that are tensors.
- */
-export async function* toCsv(open: () => AsyncIterable<Buffer>): AsyncGenerator<string> {
-  const columns = await findColumns(open());
+/** Converts result lines to CSV with a header (RFC 4180): `index`, the answer in `columns`, `error`, `prediction_id`. */
+export async function* toCsv(
+  pieces: AsyncIterable<Buffer>,
+  columns: readonly ResultColumn[],
+): AsyncGenerator<string> {
   yield `${['index', ...columns.map(({ name }) => name), 'error', 'prediction_id'].map(toCell).join()}\n`;
-  for await (const piece of open()) {
+  for await (const piece of pieces) {
     let text = '';
     let rows = 0;
     for (const result of readResults(piece)) {
@@ -49,8 +47,11 @@ export async function* toCsv(open: () => AsyncIterable<Buffer>): AsyncGenerator<
   }
 }
 
-/** Throws `invalid_request` for answers that are tensors. */
-async function findColumns(pieces: AsyncIterable<Buffer>): Promise<readonly Column[]> {
+/**
+ * The columns of an answer if its version is not known any more: those of the first row of the job that has one. An
+ * object, such as the probabilities, has a column for each member. Throws `invalid_request` for answers that are tensors.
+ */
+export async function findColumns(pieces: AsyncIterable<Buffer>): Promise<readonly ResultColumn[]> {
   for await (const piece of pieces) {
     let rows = 0;
     for (const result of readResults(piece)) {
@@ -62,11 +63,8 @@ async function findColumns(pieces: AsyncIterable<Buffer>): Promise<readonly Colu
   return [{ name: 'prediction', path: ['prediction'] }];
 }
 
-function listColumns(result: Json): readonly Column[] {
-  if ('outputs' in result) {
-    const detail = 'The answers are tensors, which CSV cannot hold: read them as application/x-ndjson.';
-    throw new ServiceError('invalid_request', { detail });
-  }
+function listColumns(result: Json): readonly ResultColumn[] {
+  if ('outputs' in result) throw refuseTensors();
   return Object.entries(result)
     .filter(([name]) => !fixed.has(name))
     .flatMap(([name, value]) => {
@@ -75,6 +73,11 @@ function listColumns(result: Json): readonly Column[] {
       const prefix = name === 'probabilities' ? 'probability' : name;
       return Object.keys(value).map((key) => ({ name: `${prefix}_${key}`, path: [name, key] }));
     });
+}
+
+export function refuseTensors(): ServiceError {
+  const detail = 'The answers are tensors, which CSV cannot hold: read them as application/x-ndjson.';
+  return new ServiceError('invalid_request', { detail });
 }
 
 function* readResults(lines: Buffer): Generator<Json> {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { toCsv } from '../../../src/jobs/queue/result-csv.js';
+import { findColumns } from '../../../src/jobs/queue/result-csv.js';
 import { toJsonItems } from '../../../src/jobs/queue/result-json.js';
 
 const failed = (index: number) =>
@@ -22,7 +22,7 @@ async function countTurns(work: Promise<unknown>): Promise<number> {
 }
 
 test('the search for the columns of a CSV gives turns to others', async () => {
-  expect(await countTurns(toCsv(open).next())).toBeGreaterThan(70);
+  expect(await countTurns(findColumns(open()))).toBeGreaterThan(70);
 });
 
 test('result lines become the items of a list, and others get turns meanwhile', async () => {

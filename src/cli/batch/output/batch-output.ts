@@ -1,7 +1,7 @@
 import { RefusedError } from '../../../errors.js';
 import type { LoadedVersion } from '../../../models/registry/loaded-version.js';
+import { listAnswerColumns, listReserved } from '../../../models/tasks/answer-columns.js';
 import type { BatchPlan } from '../plan/batch-plan.js';
-import { listAnswerColumns, listReserved } from '../rows/answer-columns.js';
 import { createRowSplitter, type RowSplitter } from '../rows/kept-members.js';
 import { type ColumnType, typeOfClasses, typeOfFeature } from '../rows/parquet-types.js';
 import { holdUntilColumns } from './held-output.js';

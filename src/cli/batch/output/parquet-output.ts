@@ -1,9 +1,9 @@
 import type { RowGroup, SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { ServiceError } from '../../../errors.js';
+import type { AnswerColumn } from '../../../models/tasks/answer-columns.js';
 import type { Prediction } from '../../../models/tasks/task.js';
 import { describeRowError } from '../../../text/row-error.js';
-import type { AnswerColumn } from '../rows/answer-columns.js';
 import type { OutputRow } from '../rows/batch-row.js';
 import { listKept } from '../rows/kept-members.js';
 import { type ColumnType, toColumn, typeOfValues } from '../rows/parquet-types.js';

@@ -1,9 +1,9 @@
 import { ServiceError } from '../../../errors.js';
+import type { AnswerColumn } from '../../../models/tasks/answer-columns.js';
 import type { Prediction } from '../../../models/tasks/task.js';
 import { toRowErrorJson } from '../../../schemas/batch.js';
 import { toCell } from '../../../text/csv-cell.js';
 import { describeRowError } from '../../../text/row-error.js';
-import type { AnswerColumn } from '../rows/answer-columns.js';
 import type { OutputRow } from '../rows/batch-row.js';
 import { listKept } from '../rows/kept-members.js';
 import { toJson } from '../rows/loose-json.js';

@@ -1,8 +1,10 @@
-import type { AnswerShape, Prediction } from '../../../models/tasks/task.js';
+import type { AnswerShape, Prediction } from './task.js';
 
 /** A column of a table of answers. */
 export interface AnswerColumn {
   readonly name: string;
+  /** Where the value is in the JSON of an answer. */
+  readonly path: readonly string[];
   read(prediction: Prediction): string | number | boolean;
 }
 
@@ -15,19 +17,22 @@ export function listAnswerColumns({
   if (names !== undefined) {
     return names.map((name) => ({
       name: `prediction_${name}`,
+      path: ['prediction', name],
       read: ({ prediction }) => (prediction as Readonly<Record<string, number>>)[name] as number,
     }));
   }
   const prediction: AnswerColumn = {
     name: 'prediction',
+    path: ['prediction'],
     read: (value) => value.prediction as string | number | boolean,
   };
   if (!hasProbabilities || classes === undefined) return [prediction];
   return [
     prediction,
-    { name: 'probability', read: (value) => value.probability as number },
+    { name: 'probability', path: ['probability'], read: (value) => value.probability as number },
     ...classes.map((value, k) => ({
       name: `probability_${value}`,
+      path: ['probabilities', String(value)],
       read: ({ probabilities }: Prediction) => probabilities?.[k] as number,
     })),
   ];
