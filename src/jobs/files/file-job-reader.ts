@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { mkdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
@@ -9,9 +9,13 @@ import type { EndState, Job, JobFailure } from '../queue/job.js';
 import { type ChunkCounts, listAnswered, readCounts, readResultLines } from './chunk-files.js';
 import { ifThere, type JobFolders } from './job-folders.js';
 import { type JobEnd, type JobRecord, readEnd, readRecord, writeEnd } from './job-record.js';
+import { findLatestNames } from './latest-names.js';
 
 /** Jobs whose counts are remembered, so that a client that polls does not read all files of results each time. */
 const maxRemembered = 64;
+
+/** Names of jobs that are looked for at once: a page of a client has at most as many jobs. */
+const namesAtOnce = 128;
 
 /** So few files of results are counted again at each read of an ended job: a durable write costs more. */
 const fewChunks = 4;
@@ -59,17 +63,19 @@ export class FileJobReader {
     onDamaged: (error: unknown) => void,
   ): Promise<readonly Job[]> {
     const ending = `.${tagOfOwner(owner)}`;
-    const names = new Set<string>();
-    for (const folder of [this.#folders.open(), this.#folders.ended()])
-      for (const name of (await ifThere(readdir(folder))) ?? []) if (name.endsWith(ending)) names.add(name);
+    const folders = [this.#folders.open(), this.#folders.ended()];
     const jobs: Job[] = [];
-    for (const name of [...names].sort().reverse()) {
-      if (before !== undefined && name >= before) continue;
-      const job = await this.read(name).catch(onDamaged);
-      if (job) jobs.push(job);
-      if (jobs.length === limit) break;
+    // Some names have no job to show, so that more are looked for.
+    for (let from = before; ; ) {
+      const names = await findLatestNames(folders, { ending, before: from, limit: namesAtOnce });
+      for (const name of names) {
+        const job = await this.read(name).catch(onDamaged);
+        if (job) jobs.push(job);
+        if (jobs.length === limit) return jobs;
+      }
+      if (names.length < namesAtOnce) return jobs;
+      from = names.at(-1);
     }
-    return jobs;
   }
 
   /** The result lines of a chunk; undefined if it has not been answered. Throws `DamagedJobError`. */
