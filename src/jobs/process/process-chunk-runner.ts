@@ -13,7 +13,7 @@ const minRunMs = 50;
 const maxVersionBytes = 268_435_456;
 /** The process takes 115 MB, and 100 MB more while it tries a version. */
 const minFreeBytes = 268_435_456;
-const idleMs = 60_000;
+const defaultIdleMs = 60_000;
 /** After a start that failed, or a kill for lack of memory, chunks run on the server's thread for so long. */
 const restMs = 60_000;
 
@@ -27,6 +27,8 @@ export interface ProcessOptions {
   readonly isBusy: () => boolean;
   readonly onEnd: (how: string) => void;
   readonly onUnloadable: (job: ChunkWork['job'], reason: string) => void;
+  /** How long the process stays after the last chunk: a minute. */
+  readonly idleMs?: number;
 }
 
 export interface ProcessChunkRunner {
@@ -74,7 +76,7 @@ export function createProcessChunkRunner(
     idle = setTimeout(() => {
       current?.kill();
       current = undefined;
-    }, idleMs).unref();
+    }, options.idleMs ?? defaultIdleMs).unref();
   }
 
   /** The process for the chunk, if it should run there and can. */
@@ -100,6 +102,7 @@ export function createProcessChunkRunner(
       return options.runHere(work);
     }
     running += 1;
+    clearTimeout(idle);
     try {
       const found = loaded.identity === job.identity ? await find(loaded, rows) : undefined;
       if (found === undefined) return await options.runHere(work);

@@ -2,6 +2,8 @@ import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { limitsOf, readConfig } from '../../../src/config/read-config.js';
+import { createProcessChunkRunner } from '../../../src/jobs/process/process-chunk-runner.js';
 import { buildTestApp, type TestApp } from '../../helpers/app.js';
 import { linearRegression } from '../../helpers/onnx-models.js';
 import { childrenOf, isAlive } from '../../helpers/processes.js';
@@ -175,4 +177,48 @@ test.each([
   await keepBusy(server);
   expect(await ended(server, await submit(server, count))).toMatchObject({ status: 'completed' });
   expect(jobProcesses()).toEqual([]);
+});
+
+test('the process does not end for lack of work while a chunk runs', async () => {
+  using folder = createFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path });
+  const { registry, predictions } = server.app;
+  const loaded = registry.lease('double');
+  loaded.release();
+  const ends: string[] = [];
+  const runner = createProcessChunkRunner(registry, predictions, {
+    modelsDir: folder.path,
+    limits: limitsOf(readConfig({})),
+    showsProblems: true,
+    runHere: () => Promise.reject(new Error('a chunk runs in the process only')),
+    isBusy: () => true,
+    onEnd: (how) => ends.push(how),
+    onUnloadable: () => undefined,
+    idleMs: 100,
+  });
+  const run = (count: number) =>
+    runner.run({
+      job: {
+        id: '01a22388-7e42-7c39-8f0a-4d0d6f1e2b11',
+        owner: '',
+        model: 'double',
+        version: '1',
+        identity: loaded.identity,
+        requestId: 'request',
+      },
+      firstRow: 0,
+      rows: Buffer.from(bodyOf(count).replaceAll('{', ' {')),
+      claim: { destroyed: false },
+    });
+  try {
+    await run(8_192);
+    const started = performance.now();
+    expect((await run(200_000)).completed).toBe(180_000);
+    expect(performance.now() - started).toBeGreaterThan(200);
+    expect(ends).toEqual([]);
+    // Now it does.
+    await vi.waitUntil(() => jobProcesses().length === 0, { timeout: 10_000 });
+  } finally {
+    runner.close();
+  }
 });
