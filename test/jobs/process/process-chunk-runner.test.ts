@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { limitsOf, readConfig } from '../../../src/config/read-config.js';
 import { createProcessChunkRunner } from '../../../src/jobs/process/process-chunk-runner.js';
@@ -122,7 +123,11 @@ test.each([
     timeout: 10_000,
     interval: 1,
   });
+  // Stopped first, so that it has chunks when it ends: it may be idle while results are stored.
+  process.kill(pid, 'SIGSTOP');
+  await pause(500);
   process.kill(pid, signal);
+  if (signal !== 'SIGKILL') process.kill(pid, 'SIGCONT');
   expect(await ended(server, id)).toMatchObject({ status: 'completed', total_instances: many });
   await expectEachRow(server, id, many);
   expect(await metric(server, 'jobs_process_ends_total')).toBe(1);
