@@ -109,7 +109,7 @@ async function attackNumbers(server: ServerProcess): Promise<void> {
     for (const actual of [1e200, -1e200, Number.MAX_VALUE]) expect(await judge(it, actual)).toBe(400);
     expect(await judge(it, it.prediction + 10)).toBe(200);
   }
-  expect(await readMetric(server.url, 'model_rmse', 'model="diabetes"')).toBeCloseTo(10, 4);
+  expect(await readMetric(server.url, 'model_rmse', 'model="diabetes"', 'source="live"')).toBeCloseTo(10, 4);
   expect(await readMetric(server.url, 'model_feedback_rows', 'model="diabetes"')).toBe(predicted.length);
 }
 
