@@ -9,7 +9,7 @@ export class RememberedAnswer implements Answer {
   readonly fieldsJson: string;
   readonly #classes: readonly Scalar[] | undefined;
 
-  /** `classes` are those of the version; undefined if its answers have no probabilities. */
+  /** `classes` are those of the version; undefined if they are not known. */
   constructor(fieldsJson: string, classes?: readonly Scalar[]) {
     this.fieldsJson = fieldsJson;
     this.#classes = classes;

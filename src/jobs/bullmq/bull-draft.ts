@@ -58,7 +58,7 @@ export async function openBullDraft(host: DraftHost): Promise<JobDraft> {
     } catch (error) {
       // An error of Redis itself says that the script did nothing; without one, it may have run.
       if (error instanceof NoAnswerError || !redis.isReady) {
-        // Its rows stay: another submission with the same key may be told of the job before it is revoked.
+        // The rows stay. Another submission with the same key may get this job before it is revoked.
         state = 'unknown';
         host.revoke(id);
       }

@@ -17,9 +17,6 @@ const maxRemembered = 64;
 /** Names of jobs that are looked for at once: a page of a client has at most as many jobs. */
 const namesAtOnce = 128;
 
-/** So few files of results are counted again at each read of an ended job: a durable write costs more. */
-const fewChunks = 4;
-
 /** Reads jobs from their folders, and ends them. */
 export class FileJobReader {
   readonly #folders: JobFolders;
@@ -112,8 +109,7 @@ export class FileJobReader {
     // From here on no process writes results of the job.
     const counts = await this.#count(target).catch(() => ({ completedRows: 0, failedRows: 0 }));
     const last = { ...written, counts };
-    // The results of a failed job may be damaged.
-    if (written.state !== 'completed' || record.chunks.length > fewChunks) await writeEnd(target, last);
+    await writeEnd(target, last);
     // Only the results are needed from now on.
     await ifThere(unlink(join(target, 'rows.ndjson')));
     for (const part of ['claims', 'ending']) await removeFolder(join(target, part));
