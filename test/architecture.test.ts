@@ -224,6 +224,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'jobs/process': [
     'inference/runner',
     'jobs',
+    'jobs/files',
     'jobs/queue',
     'models/loading',
     'models/registry',

@@ -5,7 +5,7 @@ import type { BatchRow } from './answer-rows.js';
 import type { BatchPredictor, RowOutcome } from './batch-predictor.js';
 import { createRowParser } from './parse-row.js';
 import type { JobSpec } from './queue/job.js';
-import { JobFailedError, type RunChunk } from './queue/job-store.js';
+import { type ChunkRows, JobFailedError, type RunChunk } from './queue/job-store.js';
 import { readLines } from './queue/spool.js';
 
 /** The results of some rows as lines of JSON. `from` is the index of the first row. */
@@ -46,14 +46,14 @@ export function createChunkRunner(
 }
 
 async function* readChunk(
-  rows: Buffer,
+  rows: ChunkRows,
   { task }: LoadedVersion,
   predictor: BatchPredictor,
 ): AsyncGenerator<readonly BatchRow[]> {
   const parse = createRowParser(task);
   let turn: BatchRow[] = [];
   let turnRows = predictor.turnRows;
-  for (const line of readLines(rows)) {
+  for (const line of readLines(await rows.load())) {
     turn.push(parse(line));
     if (turn.length < turnRows) continue;
     yield turn;

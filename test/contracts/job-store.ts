@@ -6,7 +6,6 @@ import {
   type JobEvents,
   JobFailedError,
   type JobStore,
-  type RunChunk,
 } from '../../src/jobs/queue/job-store.js';
 import { DamagedJobError } from '../../src/jobs/queue/refusals.js';
 import { readResultLines, takeResults } from '../../src/jobs/queue/result-reader.js';
@@ -69,8 +68,9 @@ export async function submit(
 }
 
 /** Answers each row with its place in the job and itself. */
-export const echo: RunChunk = async ({ firstRow, rows }) => {
-  const lines = rows.toString().trimEnd().split('\n');
+export const echo = async ({ firstRow, rows }: ChunkWork) => {
+  const lines = (await rows.load()).toString().trimEnd().split('\n');
+  expect(rows).toMatchObject({ count: lines.length, bytes: (await rows.load()).length });
   const text = lines.map((line, k) => `{"index":${firstRow + k},"row":${line.trim()}}\n`).join('');
   return { lines: Buffer.from(text), completed: lines.length, failed: 0 };
 };

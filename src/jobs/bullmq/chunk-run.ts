@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { toFailure } from '../queue/attempts.js';
 import type { EndState, JobFailure, JobSpec } from '../queue/job.js';
 import { type ChunkResults, type JobEvents, JobFailedError, type RunChunk } from '../queue/job-store.js';
+import { holdRows } from '../queue/spool.js';
 import { type ChunkBlobs, LostBlobError } from './blobs/chunk-blobs.js';
 import { readFirstRow } from './bull-draft.js';
 import type { ChunkEntry, ChunkQueue } from './chunk-queue.js';
@@ -104,7 +105,7 @@ export class ChunkRun {
     const { run, events } = this.#host;
     const job = { ...spec, id: this.job };
     try {
-      return await run({ job, firstRow, rows, claim: this.#claim });
+      return await run({ job, firstRow, rows: holdRows(rows), claim: this.#claim });
     } catch (error) {
       if (!this.#claim.destroyed && toFailure(error, this.#attempts) === undefined)
         events.onRetry(job, this.#chunk, error);
@@ -115,6 +116,7 @@ export class ChunkRun {
   async #store({ spec, keptRows, used }: ClaimedChunk, results: ChunkResults): Promise<void> {
     const { redis, blobs, queue, keepMs, events } = this.#host;
     const { lines, completed, failed } = results;
+    if (lines === undefined) throw new Error('results without lines need a draft, and this store gives none');
     const kept = await this.#persist(() => blobs.keep(this.job, `results-${this.#chunk}`, lines, used));
     if (kept === undefined) {
       const detail =

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { ChunkSize } from '../queue/job.js';
-import type { ChunkResults } from '../queue/job-store.js';
-import { DamagedJobError } from '../queue/refusals.js';
+import type { ChunkRows, FilePart } from '../queue/job-store.js';
+import { DamagedJobError, GoneJobError } from '../queue/refusals.js';
 import { ifThere } from './job-folders.js';
 
 /**
@@ -11,6 +11,7 @@ import { ifThere } from './job-folders.js';
  * be read without the rest.
  */
 const headBytes = 48;
+const rowsName = 'rows.ndjson';
 
 export interface ChunkCounts {
   readonly completed: number;
@@ -19,7 +20,7 @@ export interface ChunkCounts {
 
 /** Writes the rows of a draft, one chunk after another. */
 export async function openRows(folder: string): Promise<FileHandle> {
-  return await open(join(folder, 'rows.ndjson'), 'wx', 0o600);
+  return await open(join(folder, rowsName), 'wx', 0o600);
 }
 
 export interface ChunkPlace extends ChunkSize {
@@ -38,16 +39,31 @@ export function placeChunks(chunks: readonly ChunkSize[]): readonly ChunkPlace[]
   });
 }
 
-/** Undefined if the job's folder is not there. Throws `DamagedJobError` if the file is too short. */
-export async function readRows(
-  folder: string,
-  { bytes, firstByte }: ChunkPlace,
-): Promise<Buffer | undefined> {
-  const file = await ifThere(open(join(folder, 'rows.ndjson'), 'r'));
-  if (file === undefined) return undefined;
+export function partOf(folder: string, { rows, bytes, firstByte }: ChunkPlace): FilePart {
+  return { path: join(folder, rowsName), count: rows, from: firstByte, bytes };
+}
+
+/** The rows of a chunk, which are read when they are wanted. */
+export function locateRows(part: FilePart): ChunkRows {
+  return { count: part.count, bytes: part.bytes, part, load: () => readPart(part) };
+}
+
+/** Whether a job still has its rows: not if its folder is gone. Throws `DamagedJobError` if only its rows are gone. */
+export async function hasRows(folder: string): Promise<boolean> {
+  if ((await ifThere(stat(join(folder, rowsName)))) !== undefined) return true;
+  if ((await ifThere(stat(folder))) === undefined) return false;
+  throw new DamagedJobError('the stored rows of a job are gone');
+}
+
+async function readPart({ path, from, bytes }: FilePart): Promise<Buffer> {
+  const file = await ifThere(open(path, 'r'));
+  if (file === undefined) {
+    await hasRows(dirname(path));
+    throw new GoneJobError();
+  }
   try {
     const rows = Buffer.allocUnsafe(bytes);
-    const { bytesRead } = await file.read(rows, 0, bytes, firstByte);
+    const { bytesRead } = await file.read(rows, 0, bytes, from);
     if (bytesRead < bytes) throw new DamagedJobError('the stored rows of the job are damaged');
     return rows;
   } finally {
@@ -55,20 +71,19 @@ export async function readRows(
   }
 }
 
-/**
- * Writes the results of a chunk, which survive a power cut. `earlier`: another process has written them, and its results
- * stay. `gone`: the job's folder is not there any more.
- */
-export async function writeResults(
-  folder: string,
-  chunk: number,
-  results: ChunkResults,
-): Promise<'written' | 'earlier' | 'gone'> {
-  const { lines, completed, failed } = results;
-  const path = pathOf(folder, chunk);
-  const draft = join(folder, 'results', `.${randomUUID()}`);
-  const created = await ifThere(createDraft(folder, draft));
-  if (created === undefined) return 'gone';
+/** A new file for the results of a chunk, which `keepDraft` makes valid. */
+export function draftOf(folder: string): string {
+  return join(folder, 'results', `.${randomUUID()}`);
+}
+
+/** Writes the results of a chunk, which survive a power cut. Throws `GoneJobError` if the job's folder is not there. */
+export async function writeDraft(
+  draft: string,
+  lines: Buffer,
+  { completed, failed }: ChunkCounts,
+): Promise<void> {
+  const created = await ifThere(createDraft(draft));
+  if (created === undefined) throw new GoneJobError();
   try {
     // Not `writev`, which writes a part of the bytes if the disk is full, and throws nothing.
     await created.writeFile(`${completed} ${failed} ${lines.length}`.padEnd(headBytes - 1).concat('\n'));
@@ -80,16 +95,27 @@ export async function writeResults(
   } finally {
     await created.close();
   }
+}
+
+/**
+ * Makes a draft the results of a chunk. `earlier`: another process has written them, and its results stay. `gone`: the
+ * job's folder is not there any more.
+ */
+export async function keepDraft(
+  folder: string,
+  chunk: number,
+  draft: string,
+): Promise<'written' | 'earlier' | 'gone'> {
   if ((await readCounts(folder, chunk)) !== undefined) {
     await rm(draft, { force: true });
     return 'earlier';
   }
-  return (await ifThere(rename(draft, path).then(() => 'written' as const))) ?? 'gone';
+  return (await ifThere(rename(draft, pathOf(folder, chunk)).then(() => 'written' as const))) ?? 'gone';
 }
 
-async function createDraft(folder: string, draft: string): Promise<FileHandle> {
+async function createDraft(draft: string): Promise<FileHandle> {
   return await open(draft, 'wx', 0o600).catch(async () => {
-    await mkdir(join(folder, 'results'), { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    await mkdir(dirname(draft), { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });
     return await open(draft, 'wx', 0o600);

@@ -1,8 +1,6 @@
-import { stat } from 'node:fs/promises';
-import { DamagedJobError } from '../queue/refusals.js';
-import { listAnswered, placeChunks, readCounts, readRows } from './chunk-files.js';
+import { type ChunkPlace, hasRows, listAnswered, placeChunks, readCounts } from './chunk-files.js';
 import { claimChunk } from './claims.js';
-import { ifThere, type JobFolders } from './job-folders.js';
+import type { JobFolders } from './job-folders.js';
 import { readEnd, readRecord } from './job-record.js';
 import type { OpenJob, OpenJobs } from './open-jobs.js';
 import type { WorkerPresence } from './worker-presence.js';
@@ -10,11 +8,10 @@ import type { WorkerPresence } from './worker-presence.js';
 /** How long the claim of another process is believed without a look. */
 const believeMs = 1_000;
 
-/** A claimed chunk with its rows. */
 export interface ClaimedChunk {
   readonly job: OpenJob;
   readonly chunk: number;
-  readonly rows: Buffer;
+  readonly place: ChunkPlace;
 }
 
 export interface ChunkQueueHooks {
@@ -78,19 +75,19 @@ export class ChunkQueue {
       if ((job.claimedElsewhere.get(chunk) ?? 0) > now) continue;
       // Before the first `await`: this process looks for chunks at several places at once.
       job.running.add(chunk);
-      let rows: Buffer | undefined;
+      let place: ChunkPlace | undefined;
       try {
-        rows = await this.#claim(job, folder, chunk);
+        place = await this.#claim(job, folder, chunk);
       } finally {
-        if (rows === undefined) job.running.delete(chunk);
+        if (place === undefined) job.running.delete(chunk);
       }
-      if (rows !== undefined) return { job, chunk, rows };
+      if (place !== undefined) return { job, chunk, place };
     }
     if (job.answered.size === chunks.length) await this.#hooks.onAnswered(job);
     return undefined;
   }
 
-  async #claim(job: OpenJob, folder: string, chunk: number): Promise<Buffer | undefined> {
+  async #claim(job: OpenJob, folder: string, chunk: number): Promise<ChunkPlace | undefined> {
     const isClaimed = await claimChunk(folder, chunk, this.#presence);
     if (isClaimed === undefined) this.#jobs.remove(job.name);
     if (isClaimed === false) {
@@ -98,16 +95,13 @@ export class ChunkQueue {
         job.claimedElsewhere.set(chunk, performance.now() + believeMs);
       else job.answered.add(chunk);
     }
-    const place = job.places[chunk];
-    if (!isClaimed || place === undefined) return undefined;
+    if (!isClaimed) return undefined;
     // It may have been answered before the claim.
     if ((await readCounts(folder, chunk)) !== undefined) {
       job.answered.add(chunk);
       return undefined;
     }
-    const rows = await readRows(folder, place);
-    if (rows === undefined && (await ifThere(stat(folder))) !== undefined)
-      throw new DamagedJobError('the stored rows of a job are gone');
-    return rows;
+    // The job may have ended meanwhile.
+    return (await hasRows(folder)) ? job.places[chunk] : undefined;
   }
 }

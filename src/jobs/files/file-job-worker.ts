@@ -1,10 +1,11 @@
+import { rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { codeOf } from '../../errors.js';
 import { firstPauseMs, maxRunning, toFailure } from '../queue/attempts.js';
 import type { EndState, JobFailure } from '../queue/job.js';
 import { type JobEvents, JobFailedError, type RunChunk } from '../queue/job-store.js';
-import { DamagedJobError } from '../queue/refusals.js';
-import { writeResults } from './chunk-files.js';
+import { DamagedJobError, GoneJobError } from '../queue/refusals.js';
+import { draftOf, keepDraft, locateRows, partOf, writeDraft } from './chunk-files.js';
 import { ChunkQueue, type ClaimedChunk } from './chunk-queue.js';
 import { releaseChunk } from './claims.js';
 import type { JobFolders } from './job-folders.js';
@@ -111,14 +112,16 @@ export class FileJobWorker {
     await pause(ms, undefined, { signal: this.#closing.signal }).catch(() => undefined);
   }
 
-  async #answer({ job, chunk, rows }: ClaimedChunk, run: RunChunk): Promise<void> {
+  async #answer({ job, chunk, place }: ClaimedChunk, run: RunChunk): Promise<void> {
     const { folders, events, end } = this.#options;
     const folder = folders.open(job.name);
     const record = job.record as JobRecord;
-    const firstRow = job.places[chunk]?.firstRow ?? 0;
+    const draft = draftOf(folder);
     try {
-      const results = await run({ job: record, firstRow, rows, claim: job.claim });
-      const outcome = await writeResults(folder, chunk, results);
+      const rows = locateRows(partOf(folder, place));
+      const results = await run({ job: record, firstRow: place.firstRow, rows, draft, claim: job.claim });
+      if (results.lines !== undefined) await writeDraft(draft, results.lines, results);
+      const outcome = await keepDraft(folder, chunk, draft);
       if (outcome === 'gone') return;
       job.answered.add(chunk);
       job.troubles = 0;
@@ -128,7 +131,8 @@ export class FileJobWorker {
       await releaseChunk(folder, chunk);
       await end(job.name, 'completed');
     } catch (error) {
-      if (job.claim.destroyed) return;
+      await rm(draft, { force: true }).catch(events.onTrouble);
+      if (job.claim.destroyed || error instanceof GoneJobError) return;
       if (error instanceof DamagedJobError || isSystemError(error))
         return await this.#handleFault(job, error);
       if (error instanceof JobFailedError && error.isLocal) {

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { ServiceError } from '../../errors.js';
 import { childEnvironment } from '../../inference/runner/child-environment.js';
+import { toFileError } from './file-fault.js';
 import { jobProcessEntry } from './job-process-entry.js';
 import type { ChunkReply, ChunkTask, JobProcessReply, JobProcessRequest, LoadLimits } from './messages.js';
 
@@ -20,8 +21,8 @@ export interface JobProcess {
   /** Resolves when it can take chunks, or has ended. */
   readonly started: Promise<void>;
   /**
-   * Runs a chunk until `isCancelled`. Throws `executor_lost` if the process ends, `UnloadableError`, and what concerns
-   * all rows of the chunk: see `Task.answerEach`.
+   * Runs a chunk until `isCancelled`. Throws `executor_lost` if the process ends, `UnloadableError`, what concerns all
+   * rows of the chunk (see `Task.answerEach`), and the errors of `FileFault`.
    */
   run(task: ChunkTask, isCancelled: () => boolean): Promise<ChunkReply>;
   /** Ends the process at once. `onEnd` is not called. */
@@ -95,6 +96,7 @@ export function startJobProcess(
     pending.delete(reply.id);
     if (reply.kind === 'ran') waiter?.resolve(reply.reply);
     else if (reply.kind === 'unloadable') waiter?.reject(new UnloadableError(reply.reason));
+    else if (reply.kind === 'unstored') waiter?.reject(toFileError(reply.fault));
     else waiter?.reject(new ServiceError(reply.code, { detail: reply.detail }));
   });
   send({ kind: 'begin', limits, showsProblems });

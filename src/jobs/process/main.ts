@@ -7,7 +7,10 @@ import { createPredictions } from '../../prediction-event.js';
 import { toResultLines } from '../../schemas/batch.js';
 import { createBatchPredictor } from '../batch-predictor.js';
 import { createChunkRunner } from '../chunk-runner.js';
+import { locateRows, writeDraft } from '../files/chunk-files.js';
 import { JobFailedError } from '../queue/job-store.js';
+import { holdRows } from '../queue/spool.js';
+import { toFileFault } from './file-fault.js';
 import {
   aliveEveryMs,
   type ChunkTask,
@@ -53,7 +56,7 @@ process.on('message', (request: JobProcessRequest) => {
   }
 });
 
-async function run(id: number, { path, ...work }: ChunkTask): Promise<JobProcessReply> {
+async function run(id: number, { path, rows, ...work }: ChunkTask): Promise<JobProcessReply> {
   const claim = { destroyed: false };
   claims.set(id, claim);
   try {
@@ -70,9 +73,16 @@ async function run(id: number, { path, ...work }: ChunkTask): Promise<JobProcess
     const toLines = (from: number, outcomes: Parameters<typeof toResultLines>[1]) =>
       toResultLines(from, outcomes, showsProblems);
     // The lease passes to the runner, which ends it.
-    const reply = await createChunkRunner({ lease: () => loaded }, predictor, toLines)({ ...work, claim });
-    return { kind: 'ran', id, reply: { ...reply, counts: counter.counts } };
+    const runChunk = createChunkRunner({ lease: () => loaded }, predictor, toLines);
+    const given = Buffer.isBuffer(rows) ? holdRows(rows) : locateRows(rows);
+    const results = await runChunk({ ...work, rows: given, claim });
+    const reply = { ...results, counts: counter.counts };
+    if (work.draft === undefined || results.lines === undefined) return { kind: 'ran', id, reply };
+    await writeDraft(work.draft, results.lines, results);
+    return { kind: 'ran', id, reply: { ...reply, lines: undefined } };
   } catch (error) {
+    const fault = toFileFault(error);
+    if (fault !== undefined) return { kind: 'unstored', id, fault };
     if (error instanceof JobFailedError) return { kind: 'unloadable', id, reason: error.message };
     if (error instanceof ServiceError)
       return { kind: 'failed', id, code: error.code, detail: error.detail ?? messageOf(error) };

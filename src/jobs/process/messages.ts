@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.js';
 import type { RowCounts } from '../../prediction-event.js';
-import type { ChunkResults, ChunkWork } from '../queue/job-store.js';
+import type { ChunkResults, ChunkWork, FilePart } from '../queue/job-store.js';
 
 /** What the process needs to load a version as the server does. */
 export interface LoadLimits {
@@ -9,9 +9,13 @@ export interface LoadLimits {
   readonly maxOutputBytes: number;
 }
 
-/** A chunk, and the folder of its version. */
-export interface ChunkTask extends Omit<ChunkWork, 'claim'> {
+/**
+ * A chunk, and the folder of its version. The process reads and writes files itself: bytes that pass through the server
+ * make garbage there, and the collection of it delays single rows by tens of milliseconds.
+ */
+export interface ChunkTask extends Omit<ChunkWork, 'claim' | 'rows'> {
   readonly path: string;
+  readonly rows: Buffer | FilePart;
 }
 
 /** From the server to the process. `begin` comes first, and once. */
@@ -24,12 +28,21 @@ export interface ChunkReply extends ChunkResults {
   readonly counts: RowCounts;
 }
 
-/** `alive` comes every `aliveEveryMs`. `unloadable`: this process cannot have the version, but the server has it. */
+/**
+ * `alive` comes every `aliveEveryMs`. `unloadable`: this process cannot have the version, but the server has it.
+ * `unstored`: the files of the job cannot be read or written.
+ */
 export type JobProcessReply =
   | { readonly kind: 'ready' }
   | { readonly kind: 'alive' }
   | { readonly kind: 'ran'; readonly id: number; readonly reply: ChunkReply }
   | { readonly kind: 'unloadable'; readonly id: number; readonly reason: string }
+  | { readonly kind: 'unstored'; readonly id: number; readonly fault: FileFault }
   | { readonly kind: 'failed'; readonly id: number; readonly code: ErrorCode; readonly detail: string };
+
+/** A `DamagedJobError`, a `GoneJobError`, or an error of the system with its code and its call. */
+export type FileFault =
+  | { readonly kind: 'damaged' | 'gone'; readonly message: string }
+  | { readonly kind: 'system'; readonly message: string; readonly code: string; readonly syscall: string };
 
 export const aliveEveryMs = 2_000;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import type { Registry } from '../../models/registry/registry.js';
 import type { Predictions } from '../../prediction-event.js';
-import type { ChunkResults, ChunkWork, RunChunk } from '../queue/job-store.js';
+import type { ChunkResults, ChunkRows, ChunkWork, RunChunk } from '../queue/job-store.js';
 import { type JobProcess, startJobProcess, UnloadableError } from './job-process.js';
 import type { LoadLimits } from './messages.js';
 
@@ -80,7 +80,7 @@ export function createProcessChunkRunner(
   }
 
   /** The process for the chunk, if it should run there and can. */
-  async function find(loaded: LoadedVersion, rows: Buffer): Promise<JobProcess | undefined> {
+  async function find(loaded: LoadedVersion, rows: ChunkRows): Promise<JobProcess | undefined> {
     if (isClosed || predictions.needsJobRows || !isWorthwhile(loaded)) return undefined;
     if (current === undefined) {
       if (performance.now() < restUntil || !(isWary || isMuch(loaded, rows))) return undefined;
@@ -110,7 +110,8 @@ export function createProcessChunkRunner(
       const task = {
         job: { id, owner, model, version, identity, requestId },
         firstRow: work.firstRow,
-        rows,
+        rows: rows.part ?? (await rows.load()),
+        draft: work.draft,
         path: join(options.modelsDir, model, version),
       };
       const { counts, ...results } = await found.run(task, () => claim.destroyed);
@@ -144,14 +145,8 @@ function isWorthwhile({ executorKind, loadStats }: LoadedVersion): boolean {
   return executorKind === 'inline' && loadStats.memoryBytes <= maxVersionBytes;
 }
 
-function isMuch({ loadStats }: LoadedVersion, rows: Buffer): boolean {
-  if (rows.length >= minBytes) return true;
+function isMuch({ loadStats }: LoadedVersion, rows: ChunkRows): boolean {
+  if (rows.bytes >= minBytes) return true;
   const { runMs, batchRunMs = runMs, batchRows } = loadStats;
-  return (countLines(rows) * batchRunMs) / batchRows >= minRunMs;
-}
-
-function countLines(bytes: Buffer): number {
-  let count = 0;
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) count += 1;
-  return count;
+  return (rows.count * batchRunMs) / batchRows >= minRunMs;
 }

@@ -24,14 +24,35 @@ export interface ChunkWork {
   readonly job: JobSpec & Pick<Job, 'id'>;
   /** The place of its first row in the job. */
   readonly firstRow: number;
-  readonly rows: Buffer;
+  readonly rows: ChunkRows;
+  /** Where the run may write its results with `writeDraft`, if the store keeps files. The file is not there yet. */
+  readonly draft?: string | undefined;
   /** `destroyed` once the job has been cancelled, or the store closes: runs that have not begun are dropped. */
   readonly claim: { readonly destroyed: boolean };
 }
 
+/** The rows of a chunk as lines: see `spool.ts`. */
+export interface ChunkRows {
+  readonly count: number;
+  readonly bytes: number;
+  /** Where they are, if they are in a file. */
+  readonly part?: FilePart | undefined;
+  /** Throws `DamagedJobError`, `GoneJobError`, and what the system throws. */
+  load(): Promise<Buffer>;
+}
+
+/** Some lines of a file. */
+export interface FilePart {
+  readonly path: string;
+  readonly count: number;
+  readonly from: number;
+  readonly bytes: number;
+}
+
 /** The results of a chunk: a line for each row. */
 export interface ChunkResults {
-  readonly lines: Buffer;
+  /** Undefined if the run has written them to the file `draft` of its work. */
+  readonly lines: Buffer | undefined;
   readonly completed: number;
   readonly failed: number;
 }

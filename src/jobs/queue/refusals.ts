@@ -5,6 +5,11 @@ export class DamagedJobError extends Error {
   override readonly name: string = 'DamagedJobError';
 }
 
+/** The job has ended elsewhere, and its files are not there any more. */
+export class GoneJobError extends Error {
+  override readonly name = 'GoneJobError';
+}
+
 /** `open` jobs wait or run. */
 export function refuseManyJobs(open: number): ServiceError {
   const detail = `${open} jobs arrive, wait or run already.`;

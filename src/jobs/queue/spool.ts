@@ -1,4 +1,5 @@
 import { ServiceError, toErrorCode } from '../../errors.js';
+import type { ChunkRows } from './job-store.js';
 
 const newline = 0x0a;
 const space = 0x20;
@@ -33,6 +34,19 @@ export function* readLines(chunk: Buffer): Generator<Buffer | ServiceError> {
     yield line[0] === failedMark ? readFailure(line) : line;
     start = end + 1;
   }
+}
+
+/** Rows that are in memory already. */
+export function holdRows(lines: Buffer): ChunkRows {
+  return {
+    bytes: lines.length,
+    get count() {
+      let count = 0;
+      for (let at = lines.indexOf(newline); at >= 0; at = lines.indexOf(newline, at + 1)) count += 1;
+      return count;
+    },
+    load: async () => lines,
+  };
 }
 
 function readFailure(line: Buffer): ServiceError {

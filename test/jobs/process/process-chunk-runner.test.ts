@@ -1,10 +1,14 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { limitsOf, readConfig } from '../../../src/config/read-config.js';
+import { draftOf, locateRows, partOf } from '../../../src/jobs/files/chunk-files.js';
 import { createProcessChunkRunner } from '../../../src/jobs/process/process-chunk-runner.js';
+import type { ChunkRows } from '../../../src/jobs/queue/job-store.js';
+import { DamagedJobError, GoneJobError } from '../../../src/jobs/queue/refusals.js';
+import { holdRows } from '../../../src/jobs/queue/spool.js';
 import { buildTestApp, type TestApp } from '../../helpers/app.js';
 import { linearRegression } from '../../helpers/onnx-models.js';
 import { childrenOf, isAlive } from '../../helpers/processes.js';
@@ -184,15 +188,14 @@ test.each([
   expect(jobProcesses()).toEqual([]);
 });
 
-test('the process does not end for lack of work while a chunk runs', async () => {
-  using folder = createFolder();
-  await using server = await buildTestApp({ MODELS_DIR: folder.path });
-  const { registry, predictions } = server.app;
+/** Chunks that run in the process of a server, without a store. */
+function createRunner({ app }: TestApp, modelsDir: string) {
+  const { registry, predictions } = app;
   const loaded = registry.lease('double');
   loaded.release();
   const ends: string[] = [];
   const runner = createProcessChunkRunner(registry, predictions, {
-    modelsDir: folder.path,
+    modelsDir,
     limits: limitsOf(readConfig({})),
     showsProblems: true,
     runHere: () => Promise.reject(new Error('a chunk runs in the process only')),
@@ -201,7 +204,7 @@ test('the process does not end for lack of work while a chunk runs', async () =>
     onUnloadable: () => undefined,
     idleMs: 100,
   });
-  const run = (count: number) =>
+  const run = (rows: ChunkRows, draft?: string) =>
     runner.run({
       job: {
         id: '01a22388-7e42-7c39-8f0a-4d0d6f1e2b11',
@@ -212,18 +215,65 @@ test('the process does not end for lack of work while a chunk runs', async () =>
         requestId: 'request',
       },
       firstRow: 0,
-      rows: Buffer.from(bodyOf(count).replaceAll('{', ' {')),
+      rows,
+      draft,
       claim: { destroyed: false },
     });
+  return { run, ends, close: () => runner.close() };
+}
+const linesOf = (count: number) => Buffer.from(bodyOf(count).replaceAll('{', ' {'));
+
+test('the process does not end for lack of work while a chunk runs', async () => {
+  using folder = createFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path });
+  const { run, ends, close } = createRunner(server, folder.path);
   try {
-    await run(8_192);
+    await run(holdRows(linesOf(8_192)));
     const started = performance.now();
-    expect((await run(200_000)).completed).toBe(180_000);
+    expect((await run(holdRows(linesOf(200_000)))).completed).toBe(180_000);
     expect(performance.now() - started).toBeGreaterThan(200);
     expect(ends).toEqual([]);
     // Now it does.
     await vi.waitUntil(() => jobProcesses().length === 0, { timeout: 10_000 });
   } finally {
-    runner.close();
+    close();
+  }
+});
+
+test('the process reads the rows and writes the results itself, and says what is wrong with the files', async () => {
+  using folder = createFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path });
+  const { run, ends, close } = createRunner(server, folder.path);
+  const job = mkdtempSync(join(tmpdir(), 'sardonyx-job-'));
+  const rows = linesOf(20_000);
+  writeFileSync(join(job, 'rows.ndjson'), rows);
+  const place = { rows: 20_000, bytes: rows.length, firstRow: 0, firstByte: 0 };
+  const stored = (more: Partial<typeof place> = {}, of = job) =>
+    locateRows(partOf(of, { ...place, ...more }));
+  try {
+    expect(await run(stored(), draftOf(job))).toEqual({
+      completed: 18_000,
+      failed: 2_000,
+      lines: undefined,
+    });
+    const [draft] = readdirSync(join(job, 'results'));
+    const written = readFileSync(join(job, 'results', String(draft)), 'utf8').split('\n');
+    expect(written[0]).toMatch(/^18000 2000 \d+ +$/);
+    expect(written.length).toBe(20_002);
+    expect(JSON.parse(String(written[20_000]))).toMatchObject({ index: 19_999 });
+
+    await expect(run(stored({ firstByte: 10 }), draftOf(job))).rejects.toThrow(DamagedJobError);
+    const gone = join(job, 'gone');
+    await expect(run(stored({}, gone), draftOf(gone))).rejects.toThrow(GoneJobError);
+    await expect(run(stored(), draftOf(gone))).rejects.toThrow(GoneJobError);
+    await expect(run(stored(), join(job, 'rows.ndjson', 'draft'))).rejects.toMatchObject({
+      code: 'ENOTDIR',
+      syscall: 'open',
+    });
+    expect(readdirSync(join(job, 'results'))).toEqual([draft]);
+    expect(ends).toEqual([]);
+  } finally {
+    close();
+    rmSync(job, { recursive: true });
   }
 });
