@@ -91,10 +91,14 @@ export class FileJobReader {
     if (record === undefined || !(await beginEnd(folder))) return undefined;
     const startedAt = await readStart(folder, record);
     const isShort = state === 'completed' && (await listAnswered(folder)).length < record.chunks.length;
+    // Each chunk has its results, and no process writes others.
+    const isWhole = state === 'completed' && !isShort;
+    const counted = isWhole ? await this.#count(folder).catch(() => undefined) : undefined;
     const end: JobEnd = {
       state,
       endedAt: Math.max(Date.now(), startedAt ?? 0),
       ...(startedAt !== undefined && { startedAt }),
+      ...(counted && { counts: counted }),
       ...(failure && { failure }),
       ...(isShort && lostResults),
     };
@@ -107,9 +111,9 @@ export class FileJobReader {
     await syncFolder(this.#folders.ended());
     this.#counts.delete(folder);
     // From here on no process writes results of the job.
-    const counts = await this.#count(target).catch(() => ({ completedRows: 0, failedRows: 0 }));
+    const counts = written.counts ?? (await this.#count(target).catch(() => noCounts));
     const last = { ...written, counts };
-    await writeEnd(target, last);
+    if (written.counts === undefined) await writeEnd(target, last);
     // Only the results are needed from now on.
     await ifThere(unlink(join(target, 'rows.ndjson')));
     for (const part of ['claims', 'ending']) await removeFolder(join(target, part));
@@ -147,6 +151,8 @@ export class FileJobReader {
     return { completedRows, failedRows };
   }
 }
+
+const noCounts = { completedRows: 0, failedRows: 0 };
 
 /** The end of a job whose files of results were removed while it ran. */
 const lostResults = {

@@ -32,7 +32,7 @@ const EndSchema = Type.Object({
   state: Type.Union([Type.Literal('completed'), Type.Literal('failed'), Type.Literal('cancelled')]),
   endedAt: Type.Number(),
   startedAt: Type.Optional(Type.Number()),
-  /** Left out until the folder has been moved: a chunk may be answered until then. */
+  /** Left out until the folder has been moved if rows lack an answer: a chunk may be answered until then. */
   counts: Type.Optional(
     Type.Object({ completedRows: Type.Integer({ minimum: 0 }), failedRows: Type.Integer({ minimum: 0 }) }),
   ),

@@ -81,6 +81,24 @@ test('results that are cut are refused, and not answered as those of other rows'
   expect((await takeResults(store, ended, 0, 4)).lines).toHaveLength(4);
 });
 
+test.each([
+  ['completed', 1],
+  ['completed', 5],
+  ['cancelled', 5],
+])('a %s job of %i chunks keeps its counts when its results are lost', async (state, chunks) => {
+  const store = open();
+  const job = await submit(store, { rows: 5 * chunks, chunkRows: 5 });
+  store.work(async (work) => {
+    if (state === 'cancelled' && work.firstRow === 5) await store.cancel(job);
+    return await echo(work);
+  });
+  const ended = await waitForEnd(store, job);
+  expect(ended.state).toBe(state);
+  if (state === 'completed') expect(ended.completedRows).toBe(5 * chunks);
+  await rm(join(folderOf(job.id, 'ended'), 'results'), { recursive: true });
+  expect(await open().find('alice', job.id)).toEqual(ended);
+});
+
 test('the pages of a job without some chunks have each result once', async () => {
   const store = open();
   const job = await submit(store, { rows: 25, chunkRows: 5 });
