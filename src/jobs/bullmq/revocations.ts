@@ -6,8 +6,8 @@ import { revokeScript } from './scripts/submission-scripts.js';
 const retryMs = 1_000;
 
 /**
- * Jobs that Redis may have accepted although their submitters got an error, since the reply was lost. They are removed
- * once Redis answers again, unless other submissions were told of them.
+ * Jobs that Redis may have accepted although the submitter got an error, because the reply of Redis was lost. Each job is
+ * removed once Redis answers again. A job stays if a later submission with the same idempotency key has got its id.
  */
 export class Revocations {
   readonly #redis: JobsRedis;

@@ -1,39 +1,18 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { machine, startOf } from '../../../src/files/file-owner.js';
 import { runBatchCommand, runBatchUntil } from '../../helpers/batch-cli.js';
-import { linearRegression } from '../../helpers/onnx-models.js';
-import { createRegistryFolder } from '../../helpers/registry-folder.js';
+import { useBatchFolder } from '../../helpers/batch-folder.js';
 
-const registry = createRegistryFolder();
-let folder: string;
-beforeAll(() => {
-  const features = [{ name: 'x', type: 'number' as const, example: 1 }];
-  for (const [version, factor] of [
-    ['1', 2],
-    ['2', 3],
-  ] as const) {
-    const parts = { manifest: { task: 'regression' as const, features }, model: linearRegression([factor]) };
-    registry.addVersion('line', version, parts);
-  }
-});
-afterAll(() => registry[Symbol.dispose]());
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sardonyx-resume-'));
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-const at = (name: string) => join(folder, name);
-const run = (argv: readonly string[]) => runBatchCommand(registry.path, argv);
+const { models, at } = useBatchFolder([2, 3]);
+const run = (argv: readonly string[]) => runBatchCommand(models, argv);
 const count = 50_000;
 const csv = `id,x\n${Array.from({ length: count }, (_unused, k) => `r${k},${k % 5 === 4 ? 'NA' : k}\n`).join('')}`;
 
-const runUntil = (calls: number, argv: readonly string[]) => runBatchUntil(registry.path, calls, argv);
+const runUntil = (calls: number, argv: readonly string[]) => runBatchUntil(models, calls, argv);
 
 async function readIds(output: string): Promise<readonly (readonly [number, string, number | null])[]> {
   if (output.endsWith('parquet')) {
@@ -158,7 +137,7 @@ test('a part without its point, or with a damaged one, is refused', async () => 
     expect(code).toBe(1);
   }
   const piped = ['-', '--format', 'csv', '--model', 'line@1', '--out', at('out.csv'), '--restart'];
-  expect((await runBatchCommand(registry.path, piped, 'x\n1\n')).err).toContain('is in use by process');
+  expect((await runBatchCommand(models, piped, 'x\n1\n')).err).toContain('is in use by process');
   expect(await readFile(at('out.csv.part'))).toEqual(before);
   // A later process has got the id of the run.
   await writePoint('1');
@@ -183,7 +162,7 @@ test('a point without its part, as of a kill after the last rename, is ignored',
 test('a run that fails in the middle says how to go on, and keeps its rows', async () => {
   await writeFile(at('in.csv'), `${csv}"no end`);
   const argv = [at('in.csv'), '--model', 'line@1', '--out', at('out.csv'), '--quiet'];
-  const { code, err } = await runBatchCommand(registry.path, [...argv, '--keep']);
+  const { code, err } = await runBatchCommand(models, [...argv, '--keep']);
   expect(code).toBe(1);
   expect(err).toMatch(/stopped after 49,\d+ rows, which are in .*: run the command again to go on/);
   expect(err).toContain('A quoted field of row 50000 has no closing quote: the record begins in line 50002.');
@@ -203,6 +182,6 @@ test('a run that fails before its first row leaves no part', async () => {
 test('a run from standard input leaves no part', async () => {
   const stdin = Buffer.from('x\n1\n"');
   const argv = ['-', '--format', 'csv', '--model', 'line@1', '--out', at('out.csv')];
-  const { code } = await runBatchCommand(registry.path, argv, stdin);
+  const { code } = await runBatchCommand(models, argv, stdin);
   expect([code, existsSync(at('out.csv.part')), existsSync(at('out.csv'))]).toEqual([1, false, false]);
 });

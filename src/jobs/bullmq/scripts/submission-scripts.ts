@@ -28,7 +28,7 @@ if key ~= '' then
   if known then earlier, earlierDigest = string.match(known, '^(%S+) (%S+)$') end
   if earlier and redis.call('EXISTS', job(earlier)) == 1 then
     if earlierDigest ~= digest then return {'conflict'} end
-    -- Its own submitter may not have got an answer: it must not revoke what another one has been told.
+    -- The first submitter may have got no answer. It must not revoke a job whose id a second submitter has.
     redis.call('HSET', job(earlier), 'confirmed', 1)
     return {'earlier', earlier}
   end
@@ -46,8 +46,9 @@ return {'accepted', now, issue(id)}
 `);
 
 /**
- * Removes a job whose submitter did not learn that it was accepted, with its rows, unless another submission was told of
- * it. Without its rows an acceptance that comes late fails. ARGV: id. Returns `kept` or `removed`.
+ * Removes a job and its rows, because its submitter does not know that the job was accepted. The job stays if a later
+ * submission with the same idempotency key has got its id. An acceptance that comes after this script finds no rows, and
+ * fails. ARGV: id. Returns `kept` or `removed`.
  */
 export const revokeScript = defineJobScript(`${sharedLua}
 local id = ARGV[1]

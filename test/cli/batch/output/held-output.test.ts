@@ -1,27 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { runBatchCommand, runBatchUntil } from '../../../helpers/batch-cli.js';
-import { linearRegression } from '../../../helpers/onnx-models.js';
-import { createRegistryFolder } from '../../../helpers/registry-folder.js';
+import { useBatchFolder } from '../../../helpers/batch-folder.js';
 
-const registry = createRegistryFolder();
-let folder: string;
-beforeAll(() => {
-  const features = [{ name: 'x', type: 'number' as const, example: 1 }];
-  const parts = { manifest: { task: 'regression' as const, features }, model: linearRegression([2]) };
-  registry.addVersion('line', '1', parts);
-});
-afterAll(() => registry[Symbol.dispose]());
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sardonyx-held-'));
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-const at = (name: string) => join(folder, name);
+const { models, at } = useBatchFolder();
 const argvOf = (output: string) => [at('in.ndjson'), '--model', 'line@1', '--out', at(output), '--keep'];
 const fault = 'invalid_json: ';
 
@@ -51,7 +35,7 @@ test.each(['out.csv', 'out.parquet'])(
   'rows of NDJSON that are broken before the first good one do not decide the columns of %s',
   async (output) => {
     await writeRows(600, 600);
-    const { code, err } = await runBatchCommand(registry.path, argvOf(output));
+    const { code, err } = await runBatchCommand(models, argvOf(output));
     expect(err).toContain('1,200 rows');
     expect(code).toBe(1);
     const [names, ...rows] = await readTable(output);
@@ -69,11 +53,11 @@ test.each(['out.csv', 'out.parquet'])(
   'a run to %s that is stopped among broken rows loses none',
   async (output) => {
     await writeRows(2_000, 300);
-    const { code, err } = await runBatchUntil(registry.path, 500, argvOf(output), 'checks');
+    const { code, err } = await runBatchUntil(models, 500, argvOf(output), 'checks');
     expect(code).toBe('stopped');
     expect(err).toMatch(/^sardonyx: stopped after [\d,]+ rows$/m);
     expect(existsSync(at(`${output}.part`))).toBe(false);
-    await runBatchCommand(registry.path, argvOf(output));
+    await runBatchCommand(models, argvOf(output));
     const [names, ...rows] = await readTable(output);
     expect(names).toEqual(['index', 'id', 'prediction', 'error']);
     expect(rows).toHaveLength(2_300);
@@ -83,7 +67,7 @@ test.each(['out.csv', 'out.parquet'])(
 
 test('an input of broken rows alone is written without columns that are kept', async () => {
   await writeRows(700, 0);
-  const { code } = await runBatchCommand(registry.path, argvOf('out.csv'));
+  const { code } = await runBatchCommand(models, argvOf('out.csv'));
   expect(code).toBe(1);
   const [names, ...rows] = await readTable('out.csv');
   expect(names).toEqual(['index', 'prediction', 'error']);
@@ -93,13 +77,13 @@ test('an input of broken rows alone is written without columns that are kept', a
 test('more than 10,000 broken rows at the start are refused for a table, and not for lines', async () => {
   await writeRows(15_000, 1);
   for (const output of ['out.csv', 'out.parquet']) {
-    const { code, err } = await runBatchCommand(registry.path, argvOf(output));
+    const { code, err } = await runBatchCommand(models, argvOf(output));
     expect(err).toBe(
       'sardonyx: none of the first 10000 rows is an object, whose members are the columns that are kept: remove these rows, leave the option out, or write ndjson\n',
     );
     expect(code).toBe(1);
     expect(existsSync(at(output)) || existsSync(at(`${output}.part`))).toBe(false);
   }
-  await runBatchCommand(registry.path, argvOf('out.ndjson'));
+  await runBatchCommand(models, argvOf('out.ndjson'));
   expect(String(await readFile(at('out.ndjson')))).toContain('{"index":15000,"id":"r0","prediction":0}\n');
 });
