@@ -62,9 +62,10 @@ async function readPart({ path, from, bytes }: FilePart): Promise<Buffer> {
     throw new GoneJobError();
   }
   try {
-    const rows = await readBytes(file, bytes, from);
-    if (rows.length < bytes) throw new DamagedJobError('the stored rows of the job are damaged');
-    return rows;
+    // Before the memory for them is taken: the record of a job may be damaged, too.
+    if ((await file.stat()).size < from + bytes)
+      throw new DamagedJobError('the stored rows of the job are damaged');
+    return await readBytes(file, bytes, from);
   } finally {
     await file.close();
   }
@@ -141,17 +142,27 @@ export async function readResultLines(folder: string, chunk: number): Promise<Bu
     const { bytes } = readHead(head);
     if ((await file.stat()).size !== headBytes + bytes) throw damagedResults();
     // Not `readFile`, which reads pieces and copies them: twice the garbage of the server's thread.
-    return await readBytes(file, bytes, headBytes);
+    const lines = await readBytes(file, bytes, headBytes);
+    if (lines.length < bytes) throw damagedResults();
+    return lines;
   } finally {
     await file.close();
   }
 }
 
-/** Fewer bytes if the file ends before. */
+/**
+ * Fewer bytes only if the file ends before. One call may read fewer: before a bad sector, the system returns the bytes
+ * up to it, and the next call fails.
+ */
 async function readBytes(file: FileHandle, bytes: number, from: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(bytes);
-  const { bytesRead } = await file.read(buffer, 0, bytes, from);
-  return buffer.subarray(0, bytesRead);
+  let at = 0;
+  while (at < bytes) {
+    const { bytesRead } = await file.read(buffer, at, bytes - at, from + at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return buffer.subarray(0, at);
 }
 
 function readHead(head: Buffer): ChunkCounts & { readonly bytes: number } {
@@ -162,6 +173,13 @@ function readHead(head: Buffer): ChunkCounts & { readonly bytes: number } {
 
 function damagedResults(): DamagedJobError {
   return new DamagedJobError('the stored results of a job are damaged');
+}
+
+/** Removes what processes that were stopped or killed have left. No process makes a draft valid after the job has ended. */
+export async function removeDrafts(folder: string): Promise<void> {
+  const names = (await ifThere(readdir(join(folder, 'results')))) ?? [];
+  for (const name of names)
+    if (name.startsWith('.')) await rm(join(folder, 'results', name), { force: true });
 }
 
 /** The chunks that have results. */

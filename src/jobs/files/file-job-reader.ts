@@ -6,7 +6,7 @@ import { codeOf, toErrorCode } from '../../errors.js';
 import { syncFolder } from '../../files/replace-file.js';
 import { tagOfOwner } from '../queue/digests.js';
 import type { EndState, Job, JobFailure } from '../queue/job.js';
-import { type ChunkCounts, listAnswered, readCounts, readResultLines } from './chunk-files.js';
+import { type ChunkCounts, listAnswered, readCounts, readResultLines, removeDrafts } from './chunk-files.js';
 import { ifThere, type JobFolders } from './job-folders.js';
 import { type JobEnd, type JobRecord, readEnd, readRecord, writeEnd } from './job-record.js';
 import { findLatestNames } from './latest-names.js';
@@ -88,17 +88,17 @@ export class FileJobReader {
   async end(name: string, state: EndState, failure?: JobFailure): Promise<Job | undefined> {
     const folder = this.#folders.open(name);
     const record = await readRecord(folder);
-    if (record === undefined || !(await beginEnd(folder))) return undefined;
+    if (record === undefined) return undefined;
+    // Each chunk has its results, and no process writes others. The count of many chunks takes longer than others wait.
+    const counts = state === 'completed' ? await this.#count(folder).catch(() => undefined) : undefined;
+    if (!(await beginEnd(folder))) return undefined;
     const startedAt = await readStart(folder, record);
     const isShort = state === 'completed' && (await listAnswered(folder)).length < record.chunks.length;
-    // Each chunk has its results, and no process writes others.
-    const isWhole = state === 'completed' && !isShort;
-    const counted = isWhole ? await this.#count(folder).catch(() => undefined) : undefined;
     const end: JobEnd = {
       state,
       endedAt: Math.max(Date.now(), startedAt ?? 0),
       ...(startedAt !== undefined && { startedAt }),
-      ...(counted && { counts: counted }),
+      ...(counts && !isShort && { counts }),
       ...(failure && { failure }),
       ...(isShort && lostResults),
     };
@@ -111,10 +111,12 @@ export class FileJobReader {
     await syncFolder(this.#folders.ended());
     this.#counts.delete(folder);
     // From here on no process writes results of the job.
-    const counts = written.counts ?? (await this.#count(target).catch(() => noCounts));
-    const last = { ...written, counts };
-    if (written.counts === undefined) await writeEnd(target, last);
+    const last = { ...written, counts: written.counts ?? (await this.#count(target).catch(() => noCounts)) };
+    // A process that has waited for too long may have written another end before the move.
+    const stored = await readEnd(target).catch(() => undefined);
+    if (JSON.stringify(stored) !== JSON.stringify(last)) await writeEnd(target, last);
     // Only the results are needed from now on.
+    await removeDrafts(target);
     await ifThere(unlink(join(target, 'rows.ndjson')));
     for (const part of ['claims', 'ending']) await removeFolder(join(target, part));
     return await this.#readEnded(target, record, last);

@@ -83,7 +83,11 @@ export function startJobProcess(
     end('it was silent');
   }, checkEveryMs).unref();
   child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`));
-  child.once('error', (error) => end(error.message));
+  child.once('error', (error) => {
+    // It must not write files of chunks that others run now.
+    child.kill('SIGKILL');
+    end(error.message);
+  });
   child.on('message', (reply: JobProcessReply) => {
     silentChecks = 0;
     if (reply.kind === 'alive') return;
