@@ -56,11 +56,19 @@ export interface RowCounts {
 export type Subscriber = (event: PredictionEvent) => void;
 type CountSubscriber = (of: { readonly name: string; readonly version: string }, counts: RowCounts) => void;
 
+export interface SubscriberNeeds {
+  /** The rows of jobs are predicted in this process, so that each has an event. */
+  readonly needsJobRows?: boolean;
+  /** Whether the subscriber needs time before it can take many more events. */
+  readonly isBehind?: () => boolean;
+}
+
 export interface Predictions {
   publish(event: PredictionEvent): void;
-  /** With `needsJobRows` the rows of jobs are predicted in this process, so that each has an event. */
-  subscribe(subscriber: Subscriber, needs?: { readonly needsJobRows?: boolean }): void;
+  subscribe(subscriber: Subscriber, needs?: SubscriberNeeds): void;
   readonly needsJobRows: boolean;
+  /** Whether a subscriber is behind: rows of batches and of jobs wait. */
+  readonly isBehind: boolean;
   /** Publishes rows of a version that another process has predicted. */
   readonly count: CountSubscriber;
   subscribeCounts(subscriber: CountSubscriber): void;
@@ -70,10 +78,14 @@ export interface Predictions {
 export function createPredictions(onFault: (error: unknown) => void): Predictions {
   const subscribers: Subscriber[] = [];
   const countSubscribers: CountSubscriber[] = [];
+  const behind: (() => boolean)[] = [];
   let needsJobRows = false;
   return {
     get needsJobRows() {
       return needsJobRows;
+    },
+    get isBehind() {
+      return behind.some((isBehind) => isBehind());
     },
     count(of, counts) {
       for (const subscriber of countSubscribers) subscriber(of, counts);
@@ -95,6 +107,7 @@ export function createPredictions(onFault: (error: unknown) => void): Prediction
     subscribe(subscriber, needs) {
       subscribers.push(subscriber);
       needsJobRows ||= needs?.needsJobRows === true;
+      if (needs?.isBehind !== undefined) behind.push(needs.isBehind);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ServiceError } from '../errors.js';
 import { type Caller, createCall } from '../inference/batching/call-context.js';
 import type { LoadedVersion } from '../models/registry/loaded-version.js';
@@ -28,6 +29,9 @@ export const maxTurnRows = 256;
 const minTurnRows = 32;
 /** Single rows that came in this time are followed by more. */
 const quietMs = 1_000;
+
+/** How long rows wait for a subscriber that is behind, before they look again. */
+const behindPauseMs = 5;
 
 export interface BatchPredictor {
   /** Whether requests of single rows come at the moment. */
@@ -83,6 +87,8 @@ export function createBatchPredictor(
       async function answerChunk(rows: readonly BatchRow[]): Promise<readonly RowOutcome[]> {
         // In a turn of its own: otherwise many chunks of rows that fail their check would run in one turn.
         await nextTurnAlone();
+        while (predictions.isBehind && performance.now() <= call.deadline && !call.connection?.destroyed)
+          await pause(behindPauseMs);
         if (performance.now() > call.deadline) throw new ServiceError('deadline_exceeded');
         if (call.connection?.destroyed) throw new ServiceError('client_closed');
         const started = performance.now();

@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.js';
 import { hasEnded, type Job } from '../jobs/queue/job.js';
+import { jobIdPattern } from '../jobs/queue/job-id.js';
 import { takeResults } from '../jobs/queue/result-reader.js';
 import { toJobAnswer } from '../schemas/job.js';
 import { compileQuery } from '../schemas/query.js';
@@ -41,7 +42,12 @@ const batchJobRoutes: FastifyPluginAsync<BatchJobRouteOptions> = async (app, { J
       tags,
       querystring: Type.Object({
         limit: Type.Optional(Type.Integer({ minimum: 1, maximum: maxJobs, default: maxJobs })),
-        before: Type.Optional(Type.String({ maxLength: 64, description: '`next` of the page before' })),
+        before: Type.Optional(
+          Type.String({
+            pattern: jobIdPattern.source,
+            description: '`next` of the page before: the id of a job',
+          }),
+        ),
       }),
       response: { 200: { $ref: 'JobList#' } },
     },

@@ -266,6 +266,8 @@ describe('the list of jobs', () => {
       before = `&before=${body.next}`;
     }
     expect(seen).toEqual(ids.reverse());
+    const { status, body } = await fresh.get('/predict/batch?before=2027-01-01');
+    expect([status, body.code]).toEqual([400, 'invalid_request']);
   });
 });
 

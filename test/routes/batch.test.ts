@@ -41,6 +41,35 @@ const postLines = (text: string, headers = {}, path = '/predict/batch') =>
   post(path, text, { 'content-type': 'application/x-ndjson', ...headers });
 
 describe('POST /predict/batch', () => {
+  test('waits for a subscriber of predictions that is behind, such as the prediction log', async () => {
+    await using slow = await buildTestApp({ MODELS_DIR: folder.path });
+    let [isBehind, events] = [false, 0];
+    slow.app.predictions.subscribe(
+      () => {
+        events += 1;
+        if (events === 256) isBehind = true;
+      },
+      { isBehind: () => isBehind },
+    );
+    const answer = slow.post('/predict/batch', { instances: rows(2_000) }, { prefer: 'wait=30' });
+    await vi.waitUntil(() => isBehind, { interval: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    // The rows that ran already, and not the others.
+    expect(events).toBeLessThanOrEqual(768);
+    isBehind = false;
+    expect((await answer).body.completed_instances).toBe(2_000);
+    expect(events).toBe(2_000);
+  });
+
+  test('does not wait longer than the client does', async () => {
+    await using slow = await buildTestApp({ MODELS_DIR: folder.path });
+    let isBehind = true;
+    slow.app.predictions.subscribe(() => undefined, { isBehind: () => isBehind });
+    const { status, body } = await slow.post('/predict/batch', { instances: rows(10) }, { prefer: 'wait=1' });
+    expect([status, body.status]).toEqual([202, 'queued']);
+    isBehind = false;
+  });
+
   test('answers each row in order, with the version that answered', async () => {
     const { status, body, headers } = await post('/predict/batch', { instances: rows(3) });
     expect(status).toBe(200);

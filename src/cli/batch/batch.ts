@@ -11,7 +11,7 @@ Predicts each row of a file: .ndjson or .jsonl, .csv, .parquet, and .gz of the f
 other row its answer. FILE may be - for standard input. Without --out the rows go to standard output as NDJSON.
 
   --model MODEL[@VERSION]   the model; VERSION may be an alias or latest
-  --out FILE                the output; its suffix is its format
+  --out FILE                the output; its suffix is its format; - is standard output
   --format FORMAT           the format of the input: ndjson, csv, parquet, ndjson.gz, csv.gz
   --to FORMAT               the format of the output
   --keep                    carries columns that are no features over to the output

@@ -17,7 +17,7 @@ export function readTimeRange(args: Args): TimeRange {
     const ms = text === undefined ? fallback : (readDay(text) ?? readTime(text));
     if (ms === undefined)
       throw new UsageError(
-        `--${name}: got ${JSON.stringify(text)}, takes a day in UTC such as "2027-01-01", or a time by RFC 3339`,
+        `--${name}: got ${JSON.stringify(text)}, takes a day in UTC such as "2027-01-01", or a time by RFC 3339 such as "2027-01-01T10:58:00Z"`,
       );
     return ms;
   };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-const form = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+export const jobIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** A UUID of version 7 (RFC 9562, 5.7): ids sort by their time, and 74 random bits make each unguessable. */
 export function createJobId(now = Date.now()): string {
@@ -13,7 +13,7 @@ export function createJobId(now = Date.now()): string {
 }
 
 export function isJobId(text: string): boolean {
-  return form.test(text);
+  return jobIdPattern.test(text);
 }
 
 /** When an id was created, in milliseconds since 1970. */

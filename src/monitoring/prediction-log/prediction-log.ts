@@ -18,6 +18,8 @@ const gatherMs = 100;
 const gatherBytes = 131_072;
 const fullPauseMs = 20;
 const faultPauseMs = 1_000;
+/** Nothing waits for a sink that has taken nothing for so long. */
+const maxStallMs = 1_000;
 /** How long the end of the server may wait for a slow disk. */
 const maxCloseMs = 1_500;
 const newline = 0x0a;
@@ -34,10 +36,16 @@ export class PredictionLog {
   #isDue = false;
   #draining: Promise<void> | undefined;
   #isClosing = false;
+  #writtenAt = Number.NEGATIVE_INFINITY;
 
   constructor(sink: LogSink, events: PredictionLogEvents) {
     this.#sink = sink;
     this.#events = events;
+  }
+
+  /** Whether many more lines would be dropped, and it helps to wait: the sink takes lines. */
+  get isBehind(): boolean {
+    return this.#queue.bytes > maxWaitingBytes / 2 && performance.now() - this.#writtenAt < maxStallMs;
   }
 
   /** `line` ends with a line break. */
@@ -101,6 +109,7 @@ export class PredictionLog {
           failures = 0;
           const lines = countLines(bytes, written);
           this.#queue.advance(written);
+          this.#writtenAt = performance.now();
           this.#events.onWritten(lines);
         }
       } catch (error) {

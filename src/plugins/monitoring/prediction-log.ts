@@ -72,7 +72,7 @@ export default fp<PredictionLogConfig>(
         const line = writeLine(event);
         if (line !== undefined) log.write(line);
       },
-      { needsJobRows: logsBatches },
+      logsBatches ? { needsJobRows: true, isBehind: () => log.isBehind } : {},
     );
     app.modelsLoaded.then(warnOfUnusedRules, () => undefined);
     app.addHook('onClose', async () => {

@@ -106,7 +106,7 @@ describe('the answers', () => {
   );
 
   test('come from standard input, too', async () => {
-    const { out } = await run(['-', '--format', 'csv', '--model', 'line'], 'x\n4\n');
+    const { out } = await run(['-', '--format', 'csv', '--model', 'line', '--out', '-'], 'x\n4\n');
     expect(String(out)).toBe('{"index":0,"prediction":8}\n');
     const packed = await run(['-', '--format', 'ndjson.gz', '--model', 'line'], gzipSync('{"x":5}'));
     expect(String(packed.out)).toBe('{"index":0,"prediction":10}\n');

@@ -82,3 +82,23 @@ test('a write that never ends neither keeps the close waiting nor lets memory gr
   expect(performance.now() - started).toBeLessThan(5_000);
   expect(counts).toEqual({ written: 0, dropped: 2_000, failures: 1 });
 });
+
+test('it is behind while many lines wait for a sink that takes lines, and not for one that takes none', async () => {
+  let isBroken = false;
+  const { log } = openLog(async (bytes) => {
+    if (isBroken) throw new Error('no space');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return bytes.length;
+  });
+  const line = `${'x'.repeat(1_023)}\n`;
+  expect(log.isBehind).toBe(false);
+  for (let k = 0; k < 5_000; k += 1) log.write(line);
+  await vi.waitUntil(() => log.isBehind, { interval: 5 });
+  await vi.waitUntil(() => !log.isBehind);
+  isBroken = true;
+  for (let k = 0; k < 5_000; k += 1) log.write(line);
+  expect(log.isBehind).toBe(true);
+  await vi.waitUntil(() => !log.isBehind, { timeout: 3_000 });
+  isBroken = false;
+  await log.close();
+});

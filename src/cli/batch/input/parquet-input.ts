@@ -103,7 +103,7 @@ export async function openParquet(path: string, bytes: number, model: TableModel
             throw refuse(new Error('a row group has fewer rows than it says'));
           for (let at = 0; at < rows.length; at += chunkRows) {
             done = rowStart + at;
-            yield rows.slice(at, at + chunkRows).map((row) => toInputRow(row, annotated.texts, splitter));
+            yield rows.slice(at, at + chunkRows).map((row) => toInputRow(row, annotated, splitter));
           }
           rowStart = rowEnd;
           done = rowEnd;

@@ -25,7 +25,8 @@ export function readPlan(args: Args): BatchPlan {
   if (file === undefined) throw new UsageError('the file is missing: a path, or - for standard input');
   const model = args.text('model');
   if (model === undefined) throw new UsageError('--model is missing');
-  const out = args.text('out');
+  const named = args.text('out');
+  const out = named === '-' ? undefined : named;
   const source = file === '-' ? undefined : file;
   const from = choose(args, 'format', source);
   if (from === undefined) {
@@ -35,12 +36,12 @@ export function readPlan(args: Args): BatchPlan {
   if (source === undefined && from.table === 'parquet') {
     throw new UsageError('Parquet cannot be read from standard input: give a file');
   }
-  const named = choose(args, 'to', out);
-  if (named === undefined && out !== undefined) {
+  const to = choose(args, 'to', out);
+  if (to === undefined && out !== undefined) {
     throw new UsageError(`the suffix of ${out} is unknown: name the format with --to ndjson, csv or parquet`);
   }
   const isRestart = args.flag('restart');
-  if (isRestart && out === undefined) throw new UsageError('--restart needs --out');
+  if (isRestart && out === undefined) throw new UsageError('--restart needs --out with a file');
   if (source !== undefined && out !== undefined && resolve(source) === resolve(out)) {
     throw new UsageError('--out names the input itself');
   }
@@ -48,7 +49,7 @@ export function readPlan(args: Args): BatchPlan {
     source,
     from,
     out,
-    to: named ?? { table: 'ndjson', isPacked: false },
+    to: to ?? { table: 'ndjson', isPacked: false },
     target: readTarget(model),
     keep: args.flag('keep-all') ? 'all' : args.flag('keep') ? 'others' : undefined,
     isQuiet: args.flag('quiet'),

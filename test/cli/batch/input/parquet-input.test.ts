@@ -138,6 +138,32 @@ test('times keep the digits that they have', async () => {
   ]);
 });
 
+test('a date has no time, and a time without a zone gets none', async () => {
+  const path = join(folder, 'local.parquet');
+  const leaf = { type: 'INT64', repetition_type: 'OPTIONAL' } as const;
+  const local = (unit: 'MILLIS' | 'MICROS') =>
+    ({ ...leaf, name: unit, logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: false, unit } }) as const;
+  const schema: SchemaElement[] = [
+    { name: 'root', num_children: 4 },
+    { name: 'x', type: 'DOUBLE', repetition_type: 'REQUIRED' },
+    { name: 'day', type: 'INT32', repetition_type: 'OPTIONAL', converted_type: 'DATE' },
+    local('MILLIS'),
+    local('MICROS'),
+  ];
+  const columnData = [
+    { name: 'x', data: [1, 2] },
+    { name: 'day', data: [20_455, null] },
+    { name: 'MILLIS', data: [1_767_323_045_000n, null] },
+    { name: 'MICROS', data: [1_767_323_045_000_001n, null] },
+  ];
+  parquetWriteFile({ filename: path, columnData, schema });
+  const kept = (await read(path)).map((row) => Object.values((row as { kept: Kept }).kept));
+  expect(kept).toEqual([
+    ['2026-01-02', '2026-01-02T03:04:05.000', '2026-01-02T03:04:05.000001'],
+    [null, null, null],
+  ]);
+});
+
 test('a feature without an annotation is a text; a row whose text is not UTF-8 fails', async () => {
   const path = join(folder, 'texts.parquet');
   const columnData = [
