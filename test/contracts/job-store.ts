@@ -327,7 +327,10 @@ export function describeJobStore(name: string, createWorld: () => Promise<StoreW
     expect(ended.map(({ state }) => state)).toEqual(['failed']);
   });
 
-  test(title('a store that closes gives its chunks back, and another one goes on'), async () => {
+  // On a busy machine a store may not reach Redis in the time that its end has.
+  test(title('a store that closes gives its chunks back, and another one goes on'), {
+    retry: 1,
+  }, async () => {
     await using world = await createWorld();
     const first = world.open();
     const second = world.open();
