@@ -43,10 +43,10 @@ describe('a key in a text', () => {
   });
 
   test('is searched for within 100 ms in long texts with many percent signs', () => {
-    const started = performance.now();
+    const started = process.cpuUsage();
     hideKeys(`/${'%25'.repeat(5_000)}`);
     hideKeys(`/${'%2525'.repeat(3_000)}73`);
     hideKeys(`/${'%'.repeat(16_000)}`);
-    expect(performance.now() - started).toBeLessThan(100);
+    expect(process.cpuUsage(started).user / 1_000).toBeLessThan(100);
   });
 });
