@@ -13,12 +13,13 @@ import { atLeast, atMost, median, percentile, sleep, type Table } from './table.
 const model = 'models/credit-risk/20261115_143000/model.onnx';
 const rows = 200_000;
 const manyRows = 1_000_000;
+/** Single rows a second: one connection sends fewer. */
+const maxSingle = 10_000;
 const row = JSON.parse(loan) as Readonly<Record<string, number>>;
 const incomeOf = (k: number) => (row['income'] as number) + k / 100;
+const lineOf = (k: number) => JSON.stringify({ ...row, income: incomeOf(k) });
 export const linesOf = (count: number) =>
-  Array.from({ length: count }, (_unused, k) => `${JSON.stringify({ ...row, income: incomeOf(k) })}\n`).join(
-    '',
-  );
+  Array.from({ length: count }, (_unused, k) => `${lineOf(k)}\n`).join('');
 
 /** Jobs in the embedded store: rows per second against the engine alone, memory, and their effect on single rows. */
 export async function benchJobs(table: Table): Promise<void> {
@@ -29,7 +30,6 @@ export async function benchJobs(table: Table): Promise<void> {
     await using server = await startServerProcess({
       MODELS_DIR: folder.path,
       STATE_DIR: stateDir,
-      CACHE: 'off',
     });
     await measureRate(table, server);
     await measureMemory(table, server);
@@ -99,26 +99,27 @@ function memoryOfJobProcess(server: number): number {
 }
 
 /**
- * An open loop of single rows at half of the capacity of one connection, with a job and without. One stall of this
- * machine decides the p99 of a second, so the p99 is that of all rounds together.
+ * An open loop of single rows at half of the capacity of one connection, with a job and without. No row comes
+ * twice. One stall of this machine decides the p99 of a second, so the p99 is that of all rounds together.
  */
 async function measureNeighbour(table: Table, { url, port }: ServerProcess): Promise<void> {
   const name = 'p99 of single rows with a job relative to without';
   const fault = openLoadFault();
   if (fault !== undefined) return table.skip(name, fault);
-  const closed = await putLoad({
-    port,
-    path: '/predict',
-    body: loan,
-    connections: 1,
-    seconds: table.seconds,
-  });
+  let next = 0;
+  const single = (count: number) => Array.from({ length: count }, () => lineOf(next++));
+  const { seconds } = table;
+  const bodies = single(maxSingle * seconds);
+  const closed = await putLoad({ port, path: '/predict', body: loan, bodies, connections: 1, seconds });
   const perSecond = closed.perSecond / 2;
-  const targets = [{ url: `${url}/predict`, body: loan }];
   const body = linesOf(manyRows);
   const [alone, beside]: [number[], number[]] = [[], []];
   const measure = async (to: number[]) => {
-    for (const { ms } of await putOpenLoad(targets, { perSecond, seconds: table.seconds })) to.push(ms);
+    const targets = single(Math.ceil(perSecond * seconds)).map((row) => ({
+      url: `${url}/predict`,
+      body: row,
+    }));
+    for (const { ms } of await putOpenLoad(targets, { perSecond, seconds })) to.push(ms);
   };
   for (let round = 0; round < 2 * table.rounds; round += 1) {
     await measure(alone);

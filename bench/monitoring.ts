@@ -77,7 +77,7 @@ async function measureRequests(table: Table, temporary: string): Promise<void> {
   const rounds: Record<Kind, number>[] = [];
   for (let k = 0; k <= table.rounds; k += 1) {
     const round = {} as Record<Kind, number>;
-    // In turns from both ends: a machine that slows down is not the fault of the last server.
+    // The order changes: a machine that slows down would count against the server that is always the last.
     for (const kind of k % 2 === 0 ? kinds : kinds.toReversed()) {
       const server = servers[kind];
       const headers = kind === 'everything' ? keys.map((key) => ({ 'x-api-key': key })) : [{}];
