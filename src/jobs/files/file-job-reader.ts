@@ -89,7 +89,7 @@ export class FileJobReader {
     const folder = this.#folders.open(name);
     const record = await readRecord(folder);
     if (record === undefined) return undefined;
-    // Each chunk has its results, and no process writes others. The count of many chunks takes longer than others wait.
+    // These counts are final. They are taken before `beginEnd`: for many chunks that takes longer than others wait.
     const counts = state === 'completed' ? await this.#count(folder).catch(() => undefined) : undefined;
     if (!(await beginEnd(folder))) return undefined;
     const startedAt = await readStart(folder, record);

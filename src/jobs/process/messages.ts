@@ -10,8 +10,8 @@ export interface LoadLimits {
 }
 
 /**
- * A chunk, and the folder of its version. The process reads and writes files itself: bytes that pass through the server
- * make garbage there, and the collection of it delays single rows by tens of milliseconds.
+ * A chunk, and the folder of its version. The process reads and writes the files of a job itself. If the bytes passed
+ * through the server, V8 would collect its whole heap for each chunk or two, and single rows would wait 10 to 60 ms.
  */
 export interface ChunkTask extends Omit<ChunkWork, 'claim' | 'rows'> {
   readonly path: string;

@@ -62,7 +62,7 @@ test.each([
   expect(version.loaded.loadStats.executorReason).toBe(reason);
 });
 
-// On a busy machine the model may be isolated for the time of its opening.
+// On a busy machine the model may be isolated because it opens slowly.
 test('a version with slow full batches runs isolated, or inline if the manifest says so', {
   retry: 2,
 }, async () => {
