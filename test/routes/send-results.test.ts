@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { buildTestApp, type TestApp } from '../helpers/app.js';
+import { endedJobFolder } from '../helpers/ended-job-folder.js';
 import { linearRegression } from '../helpers/onnx-models.js';
 import { createRegistryFolder } from '../helpers/registry-folder.js';
 
@@ -104,11 +105,9 @@ test.each([{}, { accept: 'text/csv' }, { 'accept-encoding': 'gzip' }])(
   'an answer breaks off if results of a completed job are gone: %j',
   async (headers) => {
     const path = await runJob(250_000);
-    const id = path.split('/').at(-1);
+    const id = path.slice('/predict/batch/'.length);
     const response = await openResults(path, headers);
-    const ended = join(state, 'jobs', 'ended');
-    const name = readdirSync(ended).find((it) => it.startsWith(`${id}.`)) ?? '';
-    rmSync(join(ended, name, 'results', '000030'));
+    rmSync(join(await endedJobFolder(state, id), 'results', '000030'));
     expect(response.statusCode).toBe(200);
     await expect(once(response.resume(), 'end')).rejects.toThrow('aborted');
     expect(response.complete).toBe(false);

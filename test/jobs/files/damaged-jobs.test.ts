@@ -8,6 +8,7 @@ import { nameOfJob } from '../../../src/jobs/files/job-folders.js';
 import type { JobStore } from '../../../src/jobs/queue/job-store.js';
 import { takeResults } from '../../../src/jobs/queue/result-reader.js';
 import { echo, readAll, silentEvents, submit, until, waitForEnd } from '../../contracts/job-store.js';
+import { endedJobFolder } from '../../helpers/ended-job-folder.js';
 
 let root: string;
 const stores: FileJobStore[] = [];
@@ -76,7 +77,7 @@ test('results that are cut are refused, and not answered as those of other rows'
   const job = await submit(store, { rows: 20, chunkRows: 5 });
   store.work(echo);
   const ended = await waitForEnd(store, job);
-  await truncate(join(folderOf(job.id, 'ended'), 'results', '000001'), 60);
+  await truncate(join(await endedJobFolder(root, job.id), 'results', '000001'), 60);
   await expect(takeResults(store, ended, 0, 20)).rejects.toMatchObject({ code: 'internal' });
   expect((await takeResults(store, ended, 0, 4)).lines).toHaveLength(4);
 });
@@ -95,7 +96,7 @@ test.each([
   const ended = await waitForEnd(store, job);
   expect(ended.state).toBe(state);
   if (state === 'completed') expect(ended.completedRows).toBe(5 * chunks);
-  await rm(join(folderOf(job.id, 'ended'), 'results'), { recursive: true });
+  await rm(join(await endedJobFolder(root, job.id), 'results'), { recursive: true });
   expect(await open().find('alice', job.id)).toEqual(ended);
 });
 

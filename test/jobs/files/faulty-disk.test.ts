@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { writeDraft } from '../../../src/jobs/files/chunk-files.js';
 import { FileJobStore } from '../../../src/jobs/files/file-job-store.js';
-import { nameOfJob } from '../../../src/jobs/files/job-folders.js';
 import type { ChunkWork } from '../../../src/jobs/queue/job-store.js';
 import { takeResults } from '../../../src/jobs/queue/result-reader.js';
 import { echo, readAll, silentEvents, submit, until, waitForEnd } from '../../contracts/job-store.js';
+import { endedJobFolder } from '../../helpers/ended-job-folder.js';
 
 /** The methods of all files that are open in this process. */
 const methods = await (async () => {
@@ -55,7 +55,6 @@ afterEach(async () => {
   await store.disconnect();
   await rm(root, { recursive: true, force: true });
 });
-const endedFolder = (id: string) => join(root, 'jobs', 'ended', nameOfJob(id, 'alice'));
 
 test('a call that reads fewer bytes than there are is repeated', async () => {
   const job = await submit(store, { rows: 100, chunkRows: 50 });
@@ -103,9 +102,8 @@ test('another end that was written late does not change the end of a job', async
   });
   store.work(echo);
   await until(async () => (await store.find('alice', job.id))?.state === 'completed');
-  await until(async () => (await readdir(endedFolder(job.id))).every((name) => name !== 'claims'));
+  const stored = JSON.parse(await readFile(join(await endedJobFolder(root, job.id), 'end.json'), 'utf8'));
   expect(isLate).toBe(true);
-  const stored = JSON.parse(await readFile(join(endedFolder(job.id), 'end.json'), 'utf8'));
   expect(stored).toMatchObject({ state: 'completed', counts: { completedRows: 10, failedRows: 0 } });
 });
 
@@ -121,5 +119,6 @@ test('what runs have written when their job ends elsewhere is removed with it', 
     return { lines: undefined, ...counts };
   });
   expect((await waitForEnd(store, job)).state).toBe('cancelled');
-  await until(async () => (await readdir(join(endedFolder(job.id), 'results'))).length === 0);
+  const folder = await endedJobFolder(root, job.id);
+  await until(async () => (await readdir(join(folder, 'results'))).length === 0);
 });
