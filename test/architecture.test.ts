@@ -242,7 +242,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'version',
   ],
   'routes/monitoring': ['config', 'models/registry', 'monitoring/feedback', 'schemas', 'text', 'time'],
-  'routes/manual': ['models/registry', 'schemas/openapi'],
+  'routes/manual': ['models/registry', 'schemas/openapi', 'time'],
   'protocols/kserve-v1': ['http', 'models/registry', 'models/tasks', 'predictor', 'schemas', 'text'],
   schemas: [
     'inference/tensors',
@@ -255,7 +255,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'text',
     'time',
   ],
-  'schemas/openapi': ['models/manifest', 'models/registry', 'models/tasks', 'schemas'],
+  'schemas/openapi': ['models/manifest', 'models/registry', 'models/tasks', 'schemas', 'time'],
   predictor: [
     'cache',
     'inference/batching',

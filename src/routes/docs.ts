@@ -43,11 +43,14 @@ const docsRoutes: FastifyPluginAsync = async (app) => {
     });
   }
   const made = new ModelDocuments(app);
+  // The document of the routes is made in one step of some 20 ms, and kept.
+  app.addHook('onReady', async () => void app.swagger());
   for (const [path, form] of documents) {
     app.get<{ Querystring: { versions?: string } }>(
       path,
       { config, schema: { hide: true, querystring: Query } },
-      (request, reply) => sendBytes(request, reply, made.get(form, request.query.versions === 'all')),
+      async (request, reply) =>
+        sendBytes(request, reply, await made.get(form, request.query.versions === 'all')),
     );
   }
 };

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../errors.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
+import type { Steps } from '../../time/slices.js';
 import { isV1 } from '../v1-error.js';
 import { batchCodes, withBatchExample } from './batch-operation.js';
 import { feedbackCodes } from './feedback-operation.js';
@@ -83,13 +84,14 @@ const ownCodes: Readonly<Record<string, readonly ErrorCode[]>> = {
 
 /**
  * Adds the models to the document of the routes (OpenAPI 3.1). Each model gets its own paths beside the general ones,
- * with its real features, ranges, units and a working example. `hasVersions` adds a path for each version.
+ * with its real features, ranges, units and a working example. `hasVersions` adds a path for each version. Others get
+ * the thread between two versions.
  */
-export function describeModels(
+export function* describeModels(
   base: OpenApiDocument,
   { models, fallback }: DocumentedModels,
   hasVersions: boolean,
-): OpenApiDocument {
+): Steps<OpenApiDocument> {
   const routes = Object.entries(base.paths ?? {});
   const schemas: Json = { ...base.components?.schemas };
   // All prediction routes need the same key.
@@ -104,9 +106,11 @@ export function describeModels(
   );
 
   const listed = models.filter(({ current }) => current !== undefined).map(({ name }) => name);
+  const own: [string, Json][] = [];
+  for (const model of models) own.push(...(yield* describeModel(model)));
   const paths = Object.fromEntries([
     ...(fallback === undefined ? [] : [['/predict', describeDefault(fallback)]]),
-    ...models.flatMap((model) => describeModel(model)),
+    ...own,
     ['/models/{model}/predict', { post: describeGeneralPrediction({ model: listed }, security) }],
     ...describeGeneralV1Path(modelV1, { model: listed }),
     ...(hasVersions ? describeVersionPaths() : []),
@@ -125,12 +129,13 @@ export function describeModels(
     return { post: predict(loaded, names.get(loaded.name) as string, { operationId: 'predict', summary }) };
   }
 
-  function describeModel({ name, current, versions }: DocumentedModel): [string, Json][] {
+  function* describeModel({ name, current, versions }: DocumentedModel): Steps<[string, Json][]> {
     const modelName = names.get(name) as string;
     const own: [string, Json][] = [];
     if (current !== undefined) {
       const summary = `Predict with ${name}, now version ${current.version}`;
       const frame = { operationId: `predict${modelName}`, summary };
+      yield;
       own.push([`/models/${name}/predict`, { post: predict(current, modelName, frame) }]);
       own.push([`/v1/models/${name}:predict`, { post: predictRows(current, modelName) }]);
     }
@@ -139,6 +144,7 @@ export function describeModels(
       const versionName = versionNames.get(toVersionKey(loaded)) as string;
       const summary = `Predict with version ${loaded.version} of ${name}`;
       const frame = { operationId: `predict${versionName}`, summary };
+      yield;
       own.push([
         `/models/${name}/versions/${loaded.version}/predict`,
         { post: predict(loaded, versionName, frame) },
