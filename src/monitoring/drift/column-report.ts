@@ -1,6 +1,7 @@
 import { compareCounts } from '../statistics/chi-square.js';
 import { compareSamples } from '../statistics/kolmogorov-smirnov.js';
 import { populationStability } from '../statistics/population-stability.js';
+import { sortNumbers } from '../statistics/sort-numbers.js';
 import { wassersteinDistance } from '../statistics/wasserstein.js';
 import { formCells } from './category-cells.js';
 import type { DriftColumn } from './drift-column.js';
@@ -54,7 +55,7 @@ export function compareColumn(
     present.length === 0
       ? undefined
       : column.isNumeric
-        ? compareNumbers(column, present.sort(), missing)
+        ? compareNumbers(column, sortNumbers(present), missing)
         : compareCategories(column, present, missing);
   const { type, reference } = column;
   const expected = Math.round(reference.missing * referenceRows);
