@@ -273,7 +273,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'models/tasks',
     'prediction-request',
   ],
-  monitoring: ['inference/engine', 'jobs/queue', 'models/registry', 'prediction-event', 'version'],
+  monitoring: ['inference/engine', 'jobs/queue', 'models/registry', 'prediction-event', 'time', 'version'],
   'monitoring/drift': [
     'models/examples',
     'models/manifest',
@@ -474,7 +474,7 @@ describe('the folders of src', () => {
 
   test.each([
     ['onnxruntime-node', ['inference/engine/session.ts']],
-    ['prom-client', ['monitoring/exposition.ts', 'monitoring/metrics.ts']],
+    ['prom-client', ['monitoring/exposition.ts', 'monitoring/metric-sums.ts', 'monitoring/metrics.ts']],
     [
       'ioredis',
       [

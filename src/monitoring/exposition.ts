@@ -1,5 +1,6 @@
 import { type Metric, Registry as PromRegistry, type RegistryContentType } from 'prom-client';
-import type { MetricsSnapshot } from './metrics.js';
+import { createPauses } from '../time/slices.js';
+import { type MetricsSnapshot, scrapeSliceMs } from './metrics.js';
 
 /** The text of all series in a format that a scraper understands. */
 export interface Exposition {
@@ -20,7 +21,15 @@ export async function expose(snapshot: MetricsSnapshot, accept: string | undefin
     const it = isOpen && metric.type === 'counter' ? toOpenCounter(metric, names) : metric;
     registry.registerMetric({ ...it, get: () => it } as unknown as Metric);
   }
-  return { contentType: registry.contentType, text: await registry.metrics() };
+  // Not `metrics`, which writes all families at once.
+  const families: string[] = [];
+  const pause = createPauses(scrapeSliceMs);
+  for (const { name } of registry.getMetricsAsArray()) {
+    families.push(await registry.getSingleMetricAsString(name));
+    await pause();
+  }
+  const text = isOpen ? `${families.join('\n')}\n# EOF\n` : `${families.join('\n\n')}\n`;
+  return { contentType: registry.contentType, text };
 }
 
 /**

@@ -1,9 +1,5 @@
-import {
-  AggregatorRegistry,
-  collectDefaultMetrics,
-  type Metric,
-  Registry as PromRegistry,
-} from 'prom-client';
+import { collectDefaultMetrics, type Metric, Registry as PromRegistry } from 'prom-client';
+import { createPauses } from '../time/slices.js';
 import { createHistogram, type Exemplar, type Histogram } from './histogram.js';
 import { createSourceGuard, type OnSourceFailure } from './source-guard.js';
 
@@ -52,13 +48,16 @@ interface Sample {
   readonly exemplar?: object | undefined;
 }
 
+/** Predictions wait for at most one slice of a scrape, or for one family. With 40 models a scrape takes 30 ms. */
+export const scrapeSliceMs = 2;
+
 interface MetricsOptions {
   /** Whether it has the metrics of Node.js too. The default is true. */
   readonly includesProcess?: boolean;
   readonly onFailure?: OnSourceFailure;
 }
 
-/** Counts in plain numbers; prom-client turns them into text at each scrape. Beside exposition.ts, the one file that imports prom-client. */
+/** Counts in plain numbers; prom-client turns them into text at each scrape. Beside exposition.ts and metric-sums.ts, the one file that imports prom-client. */
 export function createMetrics({ includesProcess = true, onFailure }: MetricsOptions = {}): Metrics {
   const registry = new PromRegistry();
   const guard = createSourceGuard(onFailure);
@@ -140,28 +139,16 @@ export function createMetrics({ includesProcess = true, onFailure }: MetricsOpti
     },
     async snapshot() {
       await update();
-      return registry.getMetricsAsJSON();
+      const families: MetricsSnapshot[number][] = [];
+      const pause = createPauses(scrapeSliceMs);
+      for (const { name } of registry.getMetricsAsArray()) {
+        families.push(await (registry.getSingleMetric(name) as Metric).get());
+        await pause();
+      }
+      return families;
     },
     close: () => registry.clear(),
   };
-}
-
-/** Gauges of which prom-client makes a mean, in which the one process that is stuck would hide. */
-const worstOfAll = /^nodejs_eventloop_lag_(?!min)/;
-
-/** The series of several processes: counts are added, gauges follow their `aggregator`. Exemplars are left out. */
-export function sumMetrics(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
-  const all = snapshots.map((snapshot) =>
-    snapshot.map((it) => (worstOfAll.test(it.name) ? { ...it, aggregator: 'max' as const } : it)),
-  );
-  return AggregatorRegistry.aggregate(all).getMetricsAsJSON();
-}
-
-/** The sums of counters and histograms, without gauges: they stay valid after a process has ended. */
-export function sumCounts(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
-  const counts = snapshots.map((all) => all.filter(({ type }) => type === 'counter' || type === 'histogram'));
-  const sums = AggregatorRegistry.aggregate(counts).getMetricsAsArray();
-  return sums.map((sum) => ({ ...sum, get: undefined }));
 }
 
 interface Cell extends Counter, Gauge {

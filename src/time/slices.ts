@@ -44,3 +44,13 @@ export async function runInSlices<T>(steps: Steps<T>, sliceMs = maxSliceMs): Pro
     until = performance.now() + sliceMs;
   }
 }
+
+/** For work in asynchronous steps: the returned function is called between two of them, and gives the thread away in time. */
+export function createPauses(sliceMs = maxSliceMs): () => Promise<void> {
+  let until = performance.now() + sliceMs;
+  return async () => {
+    if (performance.now() < until) return;
+    await nextTurn();
+    until = performance.now() + sliceMs;
+  };
+}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createMetrics, type MetricsSnapshot, sumMetrics } from '../../src/monitoring/metrics.js';
+import { createMetrics } from '../../src/monitoring/metrics.js';
 
 test('a source that fails does not keep the other metrics from a scrape, and is reported once until it works', async () => {
   const failures: string[] = [];
@@ -34,19 +34,4 @@ test('a source that fails does not keep the other metrics from a scrape, and is 
   isBroken = true;
   await metrics.text();
   expect(failures).toHaveLength(6);
-});
-
-test('one worker whose event loop is late shows among those that are not', async () => {
-  type Json = MetricsSnapshot[number] & { readonly values: readonly { readonly value: number }[] };
-  const name = 'nodejs_eventloop_lag_p99_seconds';
-  const workers = await Promise.all(
-    [0.9, 0.01, 0.01, 0.01].map(async (value) => {
-      const metrics = createMetrics();
-      const all = (await metrics.snapshot()) as readonly Json[];
-      metrics.close();
-      return all.map((it) => (it.name === name ? { ...it, values: [{ value, labels: {} }] } : it));
-    }),
-  );
-  const summed = (await sumMetrics(workers)).find((it) => it.name === name) as Json;
-  expect(summed.values.map(({ value }) => value)).toEqual([0.9]);
 });

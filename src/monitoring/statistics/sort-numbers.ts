@@ -24,7 +24,7 @@ export function sortNumbers(values: Float64Array): Float64Array {
   if (length < minValues) return values.sort();
   if (halves[0].upper.length < length) halves = [createHalves(length), createHalves(length)];
   const [first, second] = halves;
-  // The engine exists for processors alone that store the lower half first.
+  // All processors for which the engine exists store the lower half first.
   const words = new Uint32Array(values.buffer, values.byteOffset, 2 * length);
   split(words, first, length);
   move(first, second, length, 0);
