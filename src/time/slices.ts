@@ -45,7 +45,10 @@ export async function runInSlices<T>(steps: Steps<T>, sliceMs = maxSliceMs): Pro
   }
 }
 
-/** For work in asynchronous steps: the returned function is called between two of them, and gives the thread away in time. */
+/**
+ * For work in asynchronous steps: call the returned function between two of them. It gives the thread away when the time
+ * of a slice is used up.
+ */
 export function createPauses(sliceMs = maxSliceMs): () => Promise<void> {
   let until = performance.now() + sliceMs;
   return async () => {

@@ -38,9 +38,8 @@ test('a scrape of many series gives the thread to others between two families', 
     const family = metrics.histogram(name, 'Help', [1, 2, 3]);
     for (let k = 0; k < 1_000; k += 1) family.series({ model: `m${k}` }).observe(1.5);
   }
-  const snapshot = await countTurns(metrics.snapshot());
-  expect(snapshot.turns).toBeGreaterThan(3);
-  const sums = await countTurns(sumMetrics([snapshot.result, snapshot.result]));
+  const snapshot = await metrics.snapshot();
+  const sums = await countTurns(sumMetrics([snapshot, snapshot]));
   expect(sums.turns).toBeGreaterThan(3);
   const text = await countTurns(expose(sums.result, undefined));
   expect(text.turns).toBeGreaterThan(3);

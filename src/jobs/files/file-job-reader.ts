@@ -37,7 +37,7 @@ export class FileJobReader {
       const record = await readRecord(open);
       if (record !== undefined) {
         const end = await readEnd(open);
-        // What was counted before may have been removed since.
+        // Files of results that were counted before may have been removed since.
         if (end !== undefined) this.#counts.delete(open);
         const job = await (end === undefined
           ? this.#readOpen(open, record)

@@ -1,8 +1,8 @@
 const digitBits = 11;
 const digits = 1 << digitBits;
-/** Below, the comparing sort is as fast. */
+/** For fewer values the comparing sort is as fast. */
 const minValues = 256;
-/** Above, values with one upper half are sorted by comparisons. */
+/** Up to this many values with the same upper half are sorted by insertion. */
 const maxInserted = 16;
 
 const counts = [0, 1, 2].map(() => new Uint32Array(digits));

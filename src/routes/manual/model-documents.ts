@@ -8,35 +8,49 @@ import { type ServedBytes, toServedBytes } from './served-bytes.js';
 
 export type DocumentForm = 'json' | 'yaml';
 
-/** Predictions wait for at most one slice of the document that is being made. */
+/** How long predictions wait for a document that is being made, as a rule. */
 const sliceMs = 4;
+
+interface MadeDocument {
+  /** Of the models that it shows; undefined as long as its making has not begun. */
+  revision: number | undefined;
+  bytes: Promise<ServedBytes>;
+}
 
 /** The OpenAPI document of the loaded models, as bytes. Each form is made once after a change of the models. */
 export class ModelDocuments {
   readonly #app: FastifyInstance;
-  readonly #made = new Map<string, Promise<ServedBytes>>();
-  #revision: number | undefined;
+  readonly #made = new Map<string, MadeDocument>();
+  /** Settles when all documents are made. They are made one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(app: FastifyInstance) {
     this.#app = app;
   }
 
   get(form: DocumentForm, hasVersions: boolean): Promise<ServedBytes> {
-    const { revision } = this.#app.registry;
-    if (revision !== this.#revision) this.#made.clear();
-    this.#revision = revision;
     const name = `${form} ${hasVersions}`;
-    const made = this.#made.get(name) ?? runInSlices(this.#make(form, hasVersions), sliceMs);
-    this.#made.set(name, made);
-    return made;
+    const { revision } = this.#app.registry;
+    const known = this.#made.get(name);
+    if (known !== undefined && (known.revision ?? revision) === revision) return known.bytes;
+    const begin = (): Promise<ServedBytes> => {
+      document.revision = this.#app.registry.revision;
+      return runInSlices(this.#make(form, hasVersions), sliceMs);
+    };
+    const document: MadeDocument = { revision: undefined, bytes: this.#last.then(begin) };
+    this.#made.set(name, document);
+    this.#last = document.bytes.catch(() => {
+      if (this.#made.get(name) === document) this.#made.delete(name);
+    });
+    return document.bytes;
   }
 
   *#make(form: DocumentForm, hasVersions: boolean): Steps<ServedBytes> {
     const routes = this.#app.swagger() as unknown as OpenApiDocument;
     const document = yield* describeModels(routes, listModels(this.#app), hasVersions);
-    return form === 'json'
-      ? toServedBytes(yield* toJson(document), 'application/json; charset=utf-8')
-      : toServedBytes(yield* toYaml(document), 'application/yaml; charset=utf-8');
+    const text = yield* form === 'json' ? toJson(document) : toYaml(document);
+    yield;
+    return toServedBytes(text, `application/${form}; charset=utf-8`);
   }
 }
 

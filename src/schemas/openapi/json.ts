@@ -10,9 +10,9 @@ export interface OpenApiDocument extends Json {
 }
 
 /** Parts at this depth are written in one step: one feature in the schema of a model. */
-export const stepDepth = 6;
+export const stepDepth = 5;
 
-/** The same text as that of `JSON.stringify`. Others get the thread between two parts. */
+/** A value of plain JSON, as `JSON.stringify` writes it. Others get the thread between two parts. */
 export function* toJson(value: unknown, depth = stepDepth): Steps<string> {
   if (depth === 0 || typeof value !== 'object' || value === null) {
     yield;

@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, rename, rm, truncate, utimes, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { draftOf, keepDraft, writeDraft } from '../../../src/jobs/files/chunk-files.js';
 import { FileJobStore } from '../../../src/jobs/files/file-job-store.js';
 import { nameOfJob } from '../../../src/jobs/files/job-folders.js';
 import type { JobStore } from '../../../src/jobs/queue/job-store.js';
@@ -133,6 +134,19 @@ test('a job whose results were removed while it ran fails', async () => {
   });
   const ended = await waitForEnd(store, job);
   expect([ended.completedRows < 10, ended.state]).toEqual([true, 'failed']);
+});
+
+test('a job that is ending counts the results that are left', async () => {
+  const store = open();
+  const job = await submit(store, { rows: 10, chunkRows: 5 });
+  const folder = folderOf(job.id);
+  const draft = draftOf(folder);
+  await writeDraft(draft, Buffer.from('{}\n'.repeat(5)), { completed: 5, failed: 0 });
+  await keepDraft(folder, 0, draft);
+  expect((await store.find('alice', job.id))?.completedRows).toBe(5);
+  await rm(join(folder, 'results'), { recursive: true });
+  await writeFile(join(folder, 'end.json'), `${JSON.stringify({ state: 'failed', endedAt: Date.now() })}\n`);
+  expect(await store.find('alice', job.id)).toMatchObject({ state: 'failed', completedRows: 0 });
 });
 
 test('a folder that was removed while the server ran is created again', async () => {
