@@ -33,7 +33,7 @@ export async function benchJobs(table: Table): Promise<void> {
     });
     await measureRate(table, server);
     await measureMemory(table, server);
-    await measureNeighbour(table, server);
+    await measureNeighbour(table, server, 'p99 of single rows with a job relative to without');
   } finally {
     rmSync(stateDir, { recursive: true });
   }
@@ -102,8 +102,11 @@ function memoryOfJobProcess(server: number): number {
  * An open loop of single rows at half of the capacity of one connection, with a job and without. No row comes
  * twice. One stall of this machine decides the p99 of a second, so the p99 is that of all rounds together.
  */
-async function measureNeighbour(table: Table, { url, port }: ServerProcess): Promise<void> {
-  const name = 'p99 of single rows with a job relative to without';
+export async function measureNeighbour(
+  table: Table,
+  { url, port }: ServerProcess,
+  name: string,
+): Promise<void> {
   const fault = openLoadFault();
   if (fault !== undefined) return table.skip(name, fault);
   let next = 0;
