@@ -3,7 +3,7 @@ import { createPauses } from '../time/slices.js';
 import type { MetricsSnapshot } from './metrics.js';
 
 /** Predictions wait for one slice, or for one family of many series. With 40 models all families take 20 ms. */
-const sliceMs = 2;
+export const scrapeSliceMs = 2;
 
 /** The text of all series in a format that a scraper understands. */
 export interface Exposition {
@@ -26,7 +26,7 @@ export async function expose(snapshot: MetricsSnapshot, accept: string | undefin
   }
   // Not `metrics`, which writes all families at once.
   const families: string[] = [];
-  const pause = createPauses(sliceMs);
+  const pause = createPauses(scrapeSliceMs);
   for (const { name } of registry.getMetricsAsArray()) {
     families.push(await registry.getSingleMetricAsString(name));
     await pause();

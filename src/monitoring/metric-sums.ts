@@ -1,9 +1,7 @@
 import { AggregatorRegistry } from 'prom-client';
 import { createPauses } from '../time/slices.js';
+import { scrapeSliceMs } from './exposition.js';
 import type { MetricsSnapshot } from './metrics.js';
-
-/** Predictions wait for one slice, or for one family of many series. With 40 models all families take 20 ms. */
-const sliceMs = 2;
 
 /** Gauges of which prom-client makes a mean, in which the one process that is stuck would hide. */
 const worstOfAll = /^nodejs_eventloop_lag_(?!min)/;
@@ -18,7 +16,7 @@ export async function sumMetrics(snapshots: readonly MetricsSnapshot[]): Promise
     else known.push(it);
   }
   const sums: MetricsSnapshot[number][] = [];
-  const pause = createPauses(sliceMs);
+  const pause = createPauses(scrapeSliceMs);
   for (const families of byName.values()) {
     const all = families.map((it) => [it]);
     sums.push(...(await AggregatorRegistry.aggregate(all).getMetricsAsJSON()));

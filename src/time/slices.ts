@@ -49,7 +49,7 @@ export async function runInSlices<T>(steps: Steps<T>, sliceMs = maxSliceMs): Pro
  * For work in asynchronous steps: call the returned function between two of them. It gives the thread away when the time
  * of a slice is used up.
  */
-export function createPauses(sliceMs = maxSliceMs): () => Promise<void> {
+export function createPauses(sliceMs: number): () => Promise<void> {
   let until = performance.now() + sliceMs;
   return async () => {
     if (performance.now() < until) return;

@@ -1,14 +1,7 @@
 import { expect, test } from 'vitest';
 import { sortNumbers } from '../../../src/monitoring/statistics/sort-numbers.js';
+import { createRandom } from '../../helpers/onnx/random.js';
 
-/** A generator with a seed: `Math.random` would make a failure that cannot be repeated. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 const random = createRandom(7);
 const anyBits = (): number => {
   const [value] = new Float64Array(Uint32Array.of(random() * 2 ** 32, random() * 2 ** 32).buffer);
