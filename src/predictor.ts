@@ -32,6 +32,8 @@ export interface RowsResult<Rows extends CheckedRows = CheckedRows> {
   readonly textOf: (row: RowResult) => string;
 }
 
+type CheckOf<Rows> = (loaded: LoadedVersion) => Rows | Promise<Rows>;
+
 export type RowResult = Omit<PredictionResult, 'text'>;
 
 /** A request that holds a lease of its version. */
@@ -55,10 +57,7 @@ type Outcome = Pick<
   'status' | 'predictionId' | 'latencyMs' | 'encodedAt' | 'cache' | 'timing' | 'answer'
 >;
 
-interface Answered {
-  readonly answer: Answer;
-  readonly result?: CacheResult;
-}
+type Answered = { readonly answer: Answer; readonly result?: CacheResult };
 
 /** Every prediction passes here: HTTP and the command line both call it. */
 export interface Predictor {
@@ -74,7 +73,7 @@ export interface Predictor {
    */
   predictRows<Rows extends CheckedRows>(
     request: PredictionRequest,
-    check: (loaded: LoadedVersion) => Rows,
+    check: CheckOf<Rows>,
   ): Promise<RowsResult<Rows>>;
   /** When the last request began, by `performance.now()`; 0 before the first one. */
   readonly lastBegunAt: number;
@@ -119,12 +118,12 @@ export function createPredictor(
       }
     },
 
-    async predictRows(request, check) {
+    async predictRows<Rows extends CheckedRows>(request: PredictionRequest, check: CheckOf<Rows>) {
       const begun = begin(request);
       const { loaded, call } = begun;
-      let checked: ReturnType<typeof check> | undefined;
+      let checked: Rows | undefined;
       try {
-        checked = check(loaded);
+        checked = await check(loaded);
         const checkedAt = performance.now();
         const caching = cachingOf(begun);
         const compute = (some: readonly CheckedRequest[]) => loaded.task.answerAll(some, call);

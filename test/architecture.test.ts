@@ -49,6 +49,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'http',
     'http/body',
     'plugins',
+    'plugins/limits',
     'plugins/monitoring',
     'protocols/kserve-v1',
     'routes',
@@ -176,6 +177,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'text',
     'time',
   ],
+  'plugins/limits': ['addresses', 'auth', 'config', 'plugins', 'rate-limit', 'time'],
   'plugins/monitoring': [
     'config',
     'log',
@@ -215,6 +217,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'predictor',
     'redis/connection',
     'text',
+    'rate-limit',
     'time',
   ],
   'jobs/bullmq': ['jobs/bullmq/blobs', 'jobs/bullmq/scripts', 'jobs/queue', 'redis/connection', 'time'],

@@ -14,6 +14,8 @@ export interface ApiKey {
   readonly models: ReadonlySet<string> | undefined;
   /** Undefined: the server's limit. */
   readonly limit: Limit | undefined;
+  /** The limit on rows. Undefined: the server's. */
+  readonly rowLimit: Limit | undefined;
   /** As `Date.now()`; undefined for never. */
   readonly expiresAt: number | undefined;
 }

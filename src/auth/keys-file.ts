@@ -19,6 +19,7 @@ export const keyPrefix = 'sdx_';
 const RateLimit = Type.Object(
   {
     max: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
+    rows: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000_000 })),
     window: Type.Optional(Type.String({ pattern: windowPattern.source, description: windowForm })),
   },
   strict,
@@ -72,15 +73,15 @@ export function parseKeyEntries(bytes: Uint8Array): readonly KeyEntry[] {
 }
 
 export function toApiKey({ id, sha256, scopes, models = ['*'], rateLimit, expires }: KeyEntry): ApiKey {
+  const windowMs = readWindowMs(rateLimit?.window ?? defaultWindow);
+  const { max, rows } = rateLimit ?? {};
   return {
     id,
     sha256,
     scopes: new Set<Scope>(scopes),
     models: models.includes('*') ? undefined : new Set(models),
-    limit: rateLimit && {
-      max: rateLimit.max,
-      windowMs: readWindowMs(rateLimit.window ?? defaultWindow),
-    },
+    limit: max === undefined ? undefined : { max, windowMs },
+    rowLimit: rows === undefined ? undefined : { max: rows, windowMs },
     expiresAt: expires === undefined ? undefined : readTime(expires),
   };
 }
@@ -112,13 +113,17 @@ function* findFaults(entries: readonly KeyEntry[]): Generator<string> {
     if (models?.includes('*') && models.length > 1) yield `/${index}/models must have "*" alone, or no "*"`;
     if (expires !== undefined && readTime(expires) === undefined)
       yield `/${index}/expires must be ${timeForm}`;
-    const limit = rateLimit && `${rateLimit.max} in ${readWindowMs(rateLimit.window ?? defaultWindow)}`;
+    const limit = rateLimit && describeLimit(rateLimit);
     const before = first.get(id);
     if (before === undefined) first.set(id, { index, limit: String(limit) });
     else if (before.limit !== String(limit)) {
       yield `/${index}/rateLimit must be that of /${before.index}: keys of one id share one limit`;
     }
   }
+}
+
+function describeLimit({ max, rows, window = defaultWindow }: NonNullable<KeyEntry['rateLimit']>): string {
+  return `${max} and ${rows} rows in ${readWindowMs(window)}`;
 }
 
 function hideSecrets(fault: string): string {

@@ -28,9 +28,17 @@ export const accessVariables = {
         'The maximum number of requests in a RATE_LIMIT_WINDOW from one address without a key, or with one key that has no limit of its own; 0 for no limit. Without it: 100 for an address, no limit on a loopback HOST, and no limit for keys.',
     }),
   ),
+  RATE_LIMIT_ROWS: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000_000,
+      description:
+        'The maximum number of rows in a RATE_LIMIT_WINDOW, of batches, jobs and KServe requests together, from one address without a key, or with one key that has no limit on rows of its own; 0 for no limit. Without it: 1,000 for each request that the client may send, so 100,000 for an address by default.',
+    }),
+  ),
   RATE_LIMIT_WINDOW: Text(windowForm, {
     pattern: windowPattern.source,
     default: '1 minute',
-    description: 'The length of time in which RATE_LIMIT_MAX requests are allowed.',
+    description: 'The length of time in which RATE_LIMIT_MAX requests and RATE_LIMIT_ROWS rows are allowed.',
   }),
 };

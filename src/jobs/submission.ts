@@ -20,6 +20,13 @@ export class NoMemoryError extends Error {
   override readonly name = 'NoMemoryError';
 }
 
+export interface SubmissionOptions {
+  /** The body is one JSON text: a row that is no JSON refuses it. */
+  readonly isOneText: boolean;
+  /** No row is run before the last one has been read: only then it is known whether the client may send them. */
+  readonly readsFirst: boolean;
+}
+
 /**
  * The rows of a batch as they arrive. Some may be run at once; if the batch is stored after all, it is stored from its
  * first row on.
@@ -28,16 +35,21 @@ export class Submission {
   readonly #rows: AsyncGenerator<readonly ReadRow[]>;
   readonly #version: LoadedVersion;
   readonly #isOneText: boolean;
+  readonly #readsFirst: boolean;
   readonly #parse: (row: ReadRow) => BatchRow;
   /** Rows that have been read, unless the batch is being stored. */
   #kept: ReadRow[] = [];
   #count = 0;
 
-  /** With `isOneText` the body is one JSON text: a row that is no JSON refuses it. */
-  constructor(rows: AsyncGenerator<readonly ReadRow[]>, version: LoadedVersion, isOneText: boolean) {
+  constructor(
+    rows: AsyncGenerator<readonly ReadRow[]>,
+    version: LoadedVersion,
+    { isOneText, readsFirst }: SubmissionOptions,
+  ) {
     this.#rows = rows;
     this.#version = version;
     this.#isOneText = isOneText;
+    this.#readsFirst = readsFirst;
     this.#parse = createRowParser(version.task);
   }
 
@@ -46,14 +58,10 @@ export class Submission {
     const turnRows = Math.min(maxTurnRows, this.#fit(maxTurnBytes));
     let turn: BatchRow[] = [];
     let bytes = 0;
-    // `for await` would end the reading of the body when these rows are no longer wanted.
-    for (let next = await this.#rows.next(); !next.done; next = await this.#rows.next()) {
-      for (const row of next.value) this.#kept.push(row);
-      for (const row of next.value) {
-        const length = row instanceof ServiceError ? 0 : row.length;
-        if (!share.take(length + rowOverhead)) throw new NoMemoryError('no memory for the rows of a batch');
+    for await (const rows of this.#readsFirst ? this.#readAll(share) : this.#read(share)) {
+      for (const row of rows) {
         turn.push(this.#check(row));
-        bytes += length;
+        bytes += row instanceof ServiceError ? 0 : row.length;
         if (turn.length < turnRows && bytes < maxTurnBytes) continue;
         yield turn;
         turn = [];
@@ -61,6 +69,25 @@ export class Submission {
       }
     }
     if (turn.length > 0) yield turn;
+  }
+
+  /** Keeps the rows. Throws `NoMemoryError`. */
+  async *#read(share: BatchShare): AsyncGenerator<readonly ReadRow[]> {
+    // `for await` would end the reading of the body when these rows are no longer wanted.
+    for (let next = await this.#rows.next(); !next.done; next = await this.#rows.next()) {
+      for (const row of next.value) this.#kept.push(row);
+      for (const row of next.value) {
+        const length = row instanceof ServiceError ? 0 : row.length;
+        if (!share.take(length + rowOverhead)) throw new NoMemoryError('no memory for the rows of a batch');
+      }
+      yield next.value;
+    }
+  }
+
+  async *#readAll(share: BatchShare): AsyncGenerator<readonly ReadRow[]> {
+    const all: (readonly ReadRow[])[] = [];
+    for await (const rows of this.#read(share)) all.push(rows);
+    yield* all;
   }
 
   /**

@@ -60,6 +60,7 @@ export function createMetrics({ includesProcess = true, onFailure }: MetricsOpti
   const updates: (() => Promise<unknown>)[] = [];
   const update = () => Promise.all(updates.map((it) => it()));
   const gauges = new Map<string, Family<Gauge>>();
+  const counters = new Map<string, Family<Counter>>();
   if (includesProcess) collectDefaultMetrics({ register: registry });
 
   const family = <T>(
@@ -111,9 +112,13 @@ export function createMetrics({ includesProcess = true, onFailure }: MetricsOpti
   };
 
   return {
-    counter: (name, help) => family(name, help, 'counter', createCell, toSample),
+    // Several parts of the server may show series of one counter or gauge.
+    counter(name, help) {
+      const known = counters.get(name) ?? family(name, help, 'counter', createCell, toSample);
+      counters.set(name, known);
+      return known;
+    },
     counterOf: (name, help, read) => familyOf(name, help, 'counter', read),
-    // Several parts of the server may show series of one gauge.
     gauge(name, help) {
       const known = gauges.get(name) ?? family(name, help, 'gauge', createCell, toSample);
       gauges.set(name, known);

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin';
 import type { RawRequest } from '../addresses/forwarded-for.js';
 import type { ApiKey } from '../auth/api-key.js';
 import { ServiceError } from '../errors.js';
-import type { HeaderSink } from './rate-limit.js';
+import type { HeaderSink } from '../rate-limit/policy.js';
 
 /** Sends the refusal of a request without a route. */
 export type Refused = (refusal: ServiceError, key: ApiKey | null) => void;

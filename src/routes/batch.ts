@@ -137,8 +137,12 @@ async function answerBatch(
   let share: BatchShare | undefined;
   try {
     const reader = createRowReader(format, { maxRowBytes: options.BODY_LIMIT_BYTES }, loaded);
-    const rows = readRows(bytes, reader, { maxBytes, maxRows: options.BATCH_MAX_ROWS });
-    const submission = new Submission(rows, loaded, format === 'object');
+    const rowLimit = app.rowLimitOf(request, reply);
+    const rows = readRows(bytes, reader, { maxBytes, maxRows: options.BATCH_MAX_ROWS, rowLimit });
+    const submission = new Submission(rows, loaded, {
+      isOneText: format === 'object',
+      readsFirst: rowLimit !== undefined,
+    });
     const { arrivedAt, timeoutMs = options.waitMs } = asked.caller;
     const limitMs = Math.min(timeoutMs, options.waitMs);
     // A client that sends a key wants no second job: then the rows are stored first.

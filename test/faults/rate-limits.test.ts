@@ -117,6 +117,61 @@ async function floodFour(redisUrl: string) {
 
 faultWithoutServer(
   'A07',
+  'two servers with one Redis run and keep N rows of batches in any window, and no row of a refused one',
+  async () => {
+    await using redis = await startRedis();
+    const [max, batch] = [1_000, 37];
+    const settings = { ...models, REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '2000', RATE_LIMIT_MAX: '1000000' };
+    const limited = { ...settings, RATE_LIMIT_ROWS: String(max), RATE_LIMIT_WINDOW: '2 seconds' };
+    await using one = await startServerProcess(limited);
+    await using two = await startServerProcess(limited);
+    await Promise.all([one, two].map((server) => vi.waitFor(() => expectRedis(server), { timeout: 5_000 })));
+    const taken: { from: number; to: number }[] = [];
+    let [asked, refused, jobs] = [0, 0, 0];
+    const endsAt = performance.now() + (isFullSize ? 60_000 : 5_000);
+    const hammer = async ({ url }: ServerProcess, k: number) => {
+      while (performance.now() < endsAt) {
+        const from = performance.now();
+        const isJob = k % 2 === 1;
+        const answer = await fetch(`${url}/predict/batch`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-ndjson', ...(!isJob && { prefer: 'wait=10' }) },
+          body: '{"x":1}\n'.repeat(batch),
+        });
+        await answer.text();
+        asked += 1;
+        expect([200, 202, 429]).toContain(answer.status);
+        if (answer.status === 429) {
+          refused += 1;
+          expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+          await pause(5);
+        } else {
+          taken.push({ from, to: performance.now() });
+          if (isJob) jobs += 1;
+        }
+      }
+    };
+    await Promise.all([0, 1, 2, 3].map((k) => hammer(k < 2 ? one : two, k)));
+    const inWindow = Math.max(
+      ...taken.map(
+        (first) => taken.filter((it) => it.from >= first.from && it.to - first.from < 2_000).length,
+      ),
+    );
+    expect(refused).toBeGreaterThan(0);
+    expect(inWindow * batch, 'rows admitted within one window').toBeLessThanOrEqual(max);
+    const rows = taken.length * batch;
+    const ran = async () => {
+      const of = [one, two].map(({ url }) => readMetric(url, 'predictions_total', 'status="ok"'));
+      return (await Promise.all(of)).reduce((sum, it) => sum + it, 0);
+    };
+    await vi.waitFor(async () => expect(await ran()).toBe(rows), { timeout: 30_000, interval: 200 });
+    return `at most ${inWindow * batch} of ${max} rows in any 2 s, of ${asked * batch} sent in batches of ${batch} to 2 servers; ${rows} rows of ${taken.length} batches ran, ${jobs} of them jobs; ${refused} batches refused, rows of them that ran 0${sizeNote}`;
+  },
+  200_000,
+);
+
+faultWithoutServer(
+  'A07',
   'four processes with one Redis admit N in any window, whatever their clocks and forged addresses',
   async () => {
     await using redis = await startRedis();

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ServiceError } from '../../src/errors.js';
 import { BatchMemory } from '../../src/jobs/batch-memory.js';
 import { FileJobStore } from '../../src/jobs/files/file-job-store.js';
 import { readRows } from '../../src/jobs/read-rows.js';
@@ -35,9 +36,9 @@ async function* pieces(text: string, size: number): AsyncGenerator<Buffer> {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
-function submit(text: string, { isOneText = false, size = 1_000 } = {}): Submission {
+function submit(text: string, { isOneText = false, readsFirst = false, size = 1_000 } = {}): Submission {
   const reader = (isOneText ? createInstancesReader : createLineReader)({ maxRowBytes: 1e6 });
-  return new Submission(readRows(pieces(text, size), reader, bounds), version, isOneText);
+  return new Submission(readRows(pieces(text, size), reader, bounds), version, { isOneText, readsFirst });
 }
 const lines = (count: number) => Array.from({ length: count }, (_unused, k) => `{"x":${k}}\n`).join('');
 
@@ -82,6 +83,45 @@ describe('a batch that is stored after some of its rows have run', () => {
       code: 'invalid_json',
       message: expect.stringMatching(/^Row 600: /),
     });
+  });
+});
+
+describe('a batch whose rows are counted', () => {
+  const counted = (text: string, take: (rows: number) => Promise<void>, max = 1e6) => {
+    const rowLimit = { max, take, refuse: () => new ServiceError('body_too_large') };
+    const rows = readRows(pieces(text, 100), createLineReader({ maxRowBytes: 1e6 }), { ...bounds, rowLimit });
+    return new Submission(rows, version, { isOneText: false, readsFirst: true });
+  };
+  const openShare = () => {
+    const share = new BatchMemory().open();
+    if (share === undefined) throw new Error('no share');
+    return share;
+  };
+
+  test('gives no row before all have been counted, once', async () => {
+    let taken: number[] = [];
+    const submission = counted(lines(2_000), async (rows) => void taken.push(rows));
+    const parsed = submission.parsed(openShare());
+    const first = await parsed.next();
+    expect([taken, first.value?.length]).toEqual([[2_000], 256]);
+    // The time is over: the rows are stored, and not counted again.
+    expect(await storedRows(submission)).toHaveLength(2_000);
+    expect(taken).toEqual([2_000]);
+    taken = [];
+    expect(await storedRows(counted(lines(3), async (rows) => void taken.push(rows)))).toHaveLength(3);
+    expect(taken).toEqual([3]);
+  });
+
+  test('that is refused is neither run nor stored', async () => {
+    const refuse = async () => {
+      throw new ServiceError('rate_limited', { retryAfterSeconds: 1 });
+    };
+    const refused = { code: 'rate_limited' };
+    await expect(counted(lines(10), refuse).parsed(openShare()).next()).rejects.toMatchObject(refused);
+    await expect(storedRows(counted(lines(10), refuse))).rejects.toMatchObject(refused);
+    const tooMany = { code: 'body_too_large' };
+    const uncounted = async () => expect.unreachable('it was counted');
+    await expect(storedRows(counted(lines(10), uncounted, 9))).rejects.toMatchObject(tooMany);
   });
 });
 

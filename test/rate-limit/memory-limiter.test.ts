@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createMemoryLimiter } from '../../src/rate-limit/memory-limiter.js';
+import { CostWindow, SlidingWindow } from '../../src/rate-limit/sliding-window.js';
 import { describeLimiter } from '../contracts/limiter.js';
 import { createRandom } from '../helpers/onnx/random.js';
 
@@ -20,7 +21,41 @@ describeLimiter('in memory', () => {
   return { limiter, ...clock, windowMs: 60_000, slackMs: 0.001 };
 });
 
+describeLimiter('in memory, for large costs', () => {
+  const clock = createClock();
+  const limiter = createMemoryLimiter({
+    maxBytes: 1_000_000,
+    createWindow: () => new CostWindow(),
+    now: clock.now,
+  });
+  return { limiter, ...clock, windowMs: 60_000, slackMs: 0.001 };
+});
+
 const minute = 60_000;
+
+test('a window for large costs answers as one that has an entry for each place', () => {
+  const random = createRandom(11);
+  const [places, costs] = [new SlidingWindow(), new CostWindow()];
+  let moment = 0;
+  for (let step = 0; step < 5_000; step += 1) {
+    moment += random() * 10;
+    for (const it of [places, costs]) it.expire(moment - 200);
+    const cost = 1 + Math.floor(random() ** 4 * 300);
+    for (const it of [places, costs]) it.add(moment, cost);
+    expect(costs.used).toBe(places.used);
+    const place = 1 + Math.floor(random() * costs.used);
+    for (const count of [1, place, costs.used]) expect(costs.momentOf(count)).toBe(places.momentOf(count));
+  }
+});
+
+test('a million rows take no more memory than one', async () => {
+  const limiter = createMemoryLimiter({ maxBytes: 1_000, createWindow: () => new CostWindow() });
+  const limit = { max: 1_000_000, windowMs: minute };
+  // With a place for each row, the log of the first client would be dropped.
+  expect(await limiter.take('a', limit, 999_999)).toMatchObject({ isAdmitted: true, remaining: 1 });
+  expect(await limiter.take('b', limit, 999_999)).toMatchObject({ isAdmitted: true, remaining: 1 });
+  expect(await limiter.take('a', limit, 2)).toMatchObject({ isAdmitted: false, remaining: 1 });
+});
 
 test('a place is free again after exactly one window, whatever the fraction of the moment', async () => {
   const random = createRandom(5);

@@ -68,18 +68,23 @@ function toScope(name: string): Scope {
 }
 
 function readLimit(args: Args): KeyEntry['rateLimit'] {
-  const [max, window] = [args.text('max'), args.text('window')];
+  const [max, rows, window] = [args.text('max'), args.text('rows'), args.text('window')];
   if (max === undefined) {
     if (window !== undefined) throw new UsageError('--window needs --max');
+    if (rows !== undefined) throw new UsageError('--rows needs --max');
     return undefined;
   }
   if (!/^\d{1,7}$/.test(max) || Number(max) > 1_000_000)
     throw new UsageError('--max takes a whole number from 0 to 1000000');
+  if (rows !== undefined && (!/^[1-9]\d{0,9}$/.test(rows) || Number(rows) > 1_000_000_000))
+    throw new UsageError('--rows takes a whole number from 1 to 1000000000');
   if (window !== undefined && !windowPattern.test(window))
     throw new UsageError(`--window takes ${windowForm}`);
-  return { max: Number(max), window: window ?? defaultWindow };
+  const limit = { max: Number(max), window: window ?? defaultWindow };
+  return rows === undefined ? limit : { ...limit, rows: Number(rows) };
 }
 
 function isSame(a: NonNullable<KeyEntry['rateLimit']>, b: KeyEntry['rateLimit']): boolean {
-  return b !== undefined && a.max === b.max && a.window === (b.window ?? defaultWindow);
+  if (b === undefined) return false;
+  return a.max === b.max && a.rows === b.rows && a.window === (b.window ?? defaultWindow);
 }

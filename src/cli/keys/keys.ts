@@ -14,14 +14,14 @@ export interface KeysRequest {
 
 /** The options of each subcommand besides --file. */
 const optionsOf: Readonly<Record<'create' | 'list' | 'revoke', readonly string[]>> = {
-  create: ['scopes', 'models', 'max', 'window', 'expires'],
+  create: ['scopes', 'models', 'max', 'rows', 'window', 'expires'],
   list: ['json'],
   revoke: ['sha256', 'all'],
 };
 
 export const keys: Command = {
   summary: 'creates, lists and revokes API keys',
-  help: `Usage: sardonyx keys create ID [--scopes predict,read] [--models a,b] [--max N [--window TIME]] [--expires WHEN]
+  help: `Usage: sardonyx keys create ID [--scopes predict,read] [--models a,b] [--max N [--rows N] [--window TIME]] [--expires WHEN]
        sardonyx keys list [--json]
        sardonyx keys revoke ID [--sha256 PREFIX | --all]
 
@@ -32,7 +32,8 @@ the old key. A new key of an ID gets the scopes, models and limit of its last ke
   --scopes A,B   what the key may do: predict, read, metrics, admin (predict,read)
   --models A,B   names of the models that the key may use (all)
   --max N        limit of requests in a window, in place of the server's limit
-  --window TIME  window of the limit, such as "1 minute", "30 seconds" or "1 day" (1 minute)
+  --rows N       limit of rows of batches in the same window, in place of the server's limit
+  --window TIME  window of the limits, such as "1 minute", "30 seconds" or "1 day" (1 minute)
   --expires WHEN end of the key, such as 90d or 2027-01-01, which is midnight in UTC (never)
   --sha256 P     revokes the key whose digest begins with P
   --all          revokes all keys of the ID
@@ -41,7 +42,7 @@ the old key. A new key of an ID gets the scopes, models and limit of its last ke
 `,
   options: {
     ...Object.fromEntries(
-      ['scopes', 'models', 'max', 'window', 'expires', 'sha256', 'file'].map(
+      ['scopes', 'models', 'max', 'rows', 'window', 'expires', 'sha256', 'file'].map(
         (name) => [name, { type: 'string' }] as const,
       ),
     ),

@@ -53,5 +53,7 @@ function modelsOf({ models = ['*'] }: KeyEntry): string {
 }
 
 function limitOf({ rateLimit }: KeyEntry): string {
-  return rateLimit === undefined ? '' : `${rateLimit.max} in ${rateLimit.window ?? defaultWindow}`;
+  if (rateLimit === undefined) return '';
+  const { max, rows, window = defaultWindow } = rateLimit;
+  return `${max}${rows === undefined ? '' : ` and ${rows} rows`} in ${window}`;
 }

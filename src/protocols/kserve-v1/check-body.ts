@@ -7,6 +7,8 @@ import { checkTensors } from './tensor-instances.js';
 import { writePredictions, writeTensors } from './write-answer.js';
 
 export interface V1Request extends CheckedRows {
+  /** Rows of the client. Those of tensors are one request to the version. */
+  readonly count: number;
   /** Returns the body of the answer as JSON text. */
   write(result: RowsResult): string | Promise<string>;
 }
@@ -18,6 +20,7 @@ export function checkBody(body: unknown, loaded: LoadedVersion): V1Request {
     const { requests, locate, count } = checkTensors(read, loaded);
     return {
       requests,
+      count: count ?? 1,
       explain: (failure) => locateFailure(failure, 0, locate),
       // All tensors are one request to the version.
       write: ({ rows }) => writeTensors((rows[0] as RowResult).answer, count, loaded),
@@ -26,6 +29,7 @@ export function checkBody(body: unknown, loaded: LoadedVersion): V1Request {
   const { requests, locate } = checkFeatureRows(read, loaded);
   return {
     requests,
+    count: requests.length,
     explain: (failure, row) => locateFailure(failure, row, locate),
     write: (result) => writePredictions(result, read, loaded.manifest.output?.names),
   };

@@ -112,7 +112,11 @@ async function predict(
   reply: FastifyReply,
 ): Promise<string> {
   const prediction = readPredictionRequest(app, request);
-  const result = await app.predictor.predictRows(prediction, (loaded) => checkBody(request.body, loaded));
+  const result = await app.predictor.predictRows(prediction, async (loaded) => {
+    const checked = checkBody(request.body, loaded);
+    await app.rowLimitOf(request, reply)?.take(checked.count);
+    return checked;
+  });
   const text = await result.checked.write(result);
   reply.header('content-type', contentType).header('x-cache', toShownCache(result.rows));
   const timing = toServerTiming(result.rows);

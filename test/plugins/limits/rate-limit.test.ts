@@ -1,21 +1,29 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { ApiKey, Scope } from '../../src/auth/api-key.js';
-import { ServiceError } from '../../src/errors.js';
-import clientAddress from '../../src/plugins/client-address.js';
-import metrics from '../../src/plugins/metrics.js';
-import problems from '../../src/plugins/problems.js';
-import limits from '../../src/plugins/rate-limit.js';
-import redis from '../../src/plugins/redis.js';
-import { readMetricText } from '../helpers/ask.js';
-import { startRedis } from '../helpers/redis.js';
+import type { ApiKey, Scope } from '../../../src/auth/api-key.js';
+import { ServiceError } from '../../../src/errors.js';
+import clientAddress from '../../../src/plugins/client-address.js';
+import limits from '../../../src/plugins/limits/rate-limit.js';
+import metrics from '../../../src/plugins/metrics.js';
+import problems from '../../../src/plugins/problems.js';
+import redis from '../../../src/plugins/redis.js';
+import { readMetricText } from '../../helpers/ask.js';
+import { startRedis } from '../../helpers/redis.js';
 
 const problemSettings = { errorsUrl: '/errors', showsProblems: true, logFault: () => undefined };
 
 function createKey(id: string, max?: number, windowMs = 60_000): ApiKey {
   const limit = max === undefined ? undefined : { max, windowMs };
-  return { id, sha256: '', scopes: new Set(['predict']), models: undefined, limit, expiresAt: undefined };
+  return {
+    id,
+    sha256: '',
+    scopes: new Set(['predict']),
+    models: undefined,
+    limit,
+    rowLimit: undefined,
+    expiresAt: undefined,
+  };
 }
 
 interface TestLimits extends AsyncDisposable {

@@ -1,28 +1,25 @@
 import type { FastifyContextConfig, FastifyInstance, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
-import type { RawRequest } from '../addresses/forwarded-for.js';
-import type { ApiKey } from '../auth/api-key.js';
-import { isLoopback } from '../auth/auth-mode.js';
-import type { Config } from '../config/read-config.js';
-import { ServiceError } from '../errors.js';
-import type { Limiter, LimitResult } from '../rate-limit/limiter.js';
-import { createMemoryLimiter } from '../rate-limit/memory-limiter.js';
+import type { RawRequest } from '../../addresses/forwarded-for.js';
+import type { ApiKey } from '../../auth/api-key.js';
+import { isLoopback } from '../../auth/auth-mode.js';
+import type { Config } from '../../config/read-config.js';
+import { ServiceError } from '../../errors.js';
+import type { Limiter, LimitResult } from '../../rate-limit/limiter.js';
+import { createMemoryLimiter } from '../../rate-limit/memory-limiter.js';
 import {
   type CountedBy,
   choosePolicies,
   createPolicy,
+  type HeaderSink,
   type Policy,
   toRateLimit,
   toWholeSeconds,
-} from '../rate-limit/policy.js';
-import { createRedisLimiter } from '../rate-limit/redis-limiter.js';
-import { createSharedLimiter } from '../rate-limit/shared-limiter.js';
-import { readWindowMs } from '../time/duration.js';
-import { limitPrefix } from './redis.js';
-
-export interface HeaderSink {
-  header(name: string, value: string): unknown;
-}
+} from '../../rate-limit/policy.js';
+import { createRedisLimiter } from '../../rate-limit/redis-limiter.js';
+import { createSharedLimiter } from '../../rate-limit/shared-limiter.js';
+import { readWindowMs } from '../../time/duration.js';
+import { limitPrefix } from '../redis.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -61,9 +58,13 @@ const maxAddressBytes = 32 * 1_024 * 1_024;
  * Without Redis, the count is synchronous.
  */
 export default fp<LimitConfig>(
-  async function limitsPlugin(app, config) {
+  async function rateLimitPlugin(app, config) {
     const windowMs = readWindowMs(config.RATE_LIMIT_WINDOW);
-    const policies = choosePolicies(config.RATE_LIMIT_MAX, windowMs, isLoopback(config.HOST));
+    const policies = choosePolicies({
+      max: config.RATE_LIMIT_MAX,
+      windowMs,
+      isLoopback: isLoopback(config.HOST),
+    });
     // Separate limiters, so that a flood of addresses evicts no key. Keys need no bound: operators create them.
     const redis = app.redis && createRedisLimiter(app.redis, limitPrefix);
     const createLimiter = (prefix: string, maxBytes: number): Limiter => {
@@ -131,7 +132,7 @@ export default fp<LimitConfig>(
       for (const limiter of Object.values(limiters)) limiter.close();
     });
   },
-  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'redis', 'auth', 'client-address'] },
+  { name: 'rate-limit', fastify: '5.x', dependencies: ['metrics', 'redis', 'auth', 'client-address'] },
 );
 
 /** Undefined if the key has no limit. Keys of one client with the same window share one count. */
