@@ -3,6 +3,7 @@ import { nameOfKey, tagOfOwner } from '../queue/digests.js';
 import type { ChunkSize, Job, JobSpec } from '../queue/job.js';
 import { createJobId } from '../queue/job-id.js';
 import type { Idempotency, JobDraft } from '../queue/job-store.js';
+import { pack } from '../queue/packed.js';
 import { refuseManyJobs, refuseOtherRows } from '../queue/refusals.js';
 import type { ChunkBlobs } from './blobs/chunk-blobs.js';
 import { toRecord } from './job-hash.js';
@@ -69,7 +70,7 @@ export async function openBullDraft(host: DraftHost): Promise<JobDraft> {
   return {
     async add(lines, size: ChunkSize) {
       const name = `rows-${chunks.length}`;
-      const kept = await blobs.keep(id, name, lines, used);
+      const kept = await blobs.keep(id, name, await pack(lines), used);
       if (kept === undefined) throw refuseSize(host.maxRedisBytes);
       await redis.run(spoolScript, id, chunks.length, withFirstRow(firstRow, kept), draftTtlMs);
       used += kept.length;

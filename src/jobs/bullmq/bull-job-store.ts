@@ -4,6 +4,7 @@ import { tagOfOwner } from '../queue/digests.js';
 import type { EndState, Job, JobFailure } from '../queue/job.js';
 import { isJobId } from '../queue/job-id.js';
 import type { JobCounts, JobDraft, JobEvents, JobStore, RunChunk } from '../queue/job-store.js';
+import { unpack } from '../queue/packed.js';
 import { toStoreError } from '../queue/refusals.js';
 import type { ChunkBlobs } from './blobs/chunk-blobs.js';
 import { FolderBlobs } from './blobs/folder-blobs.js';
@@ -124,7 +125,7 @@ export class BullJobStore implements JobStore {
     return this.#attempt(async () => {
       const [stored] = await this.#redis.run(resultsScript, id, chunk);
       const kept = bytesOf(stored);
-      return kept && (await this.#blobs.load(id, kept));
+      return kept && (await unpack(await this.#blobs.load(id, kept)));
     });
   }
 

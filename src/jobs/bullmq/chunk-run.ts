@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { toFailure } from '../queue/attempts.js';
 import type { EndState, JobFailure, JobSpec } from '../queue/job.js';
 import { type ChunkResults, type JobEvents, JobFailedError, type RunChunk } from '../queue/job-store.js';
-import { holdRows } from '../queue/spool.js';
+import { holdPacked, pack } from '../queue/packed.js';
 import { type ChunkBlobs, LostBlobError } from './blobs/chunk-blobs.js';
 import { readFirstRow } from './bull-draft.js';
 import type { ChunkEntry, ChunkQueue } from './chunk-queue.js';
@@ -31,7 +31,7 @@ interface ClaimedChunk {
   readonly spec: JobSpec;
   readonly firstRow: number;
   readonly keptRows: Buffer;
-  readonly rows: Buffer;
+  readonly packed: Buffer;
   /** What the job has in Redis. */
   readonly used: number;
 }
@@ -97,15 +97,16 @@ export class ChunkRun {
       throw new JobFailedError({ code: 'executor_lost', detail });
     }
     const { firstRow, kept } = readFirstRow(bytes);
-    const rows = await this.#persist(() => blobs.load(this.job, kept));
-    return { spec: readRecord(textOf(record)), firstRow, keptRows: kept, rows, used: Number(textOf(used)) };
+    const packed = await this.#persist(() => blobs.load(this.job, kept));
+    return { spec: readRecord(textOf(record)), firstRow, keptRows: kept, packed, used: Number(textOf(used)) };
   }
 
-  async #run({ spec, firstRow, rows }: ClaimedChunk): Promise<ChunkResults> {
+  async #run({ spec, firstRow, packed }: ClaimedChunk): Promise<ChunkResults> {
     const { run, events } = this.#host;
     const job = { ...spec, id: this.job };
     try {
-      return await run({ job, firstRow, rows: holdRows(rows), claim: this.#claim });
+      const rows = await holdPacked(packed);
+      return await run({ job, firstRow, rows, isPacked: true, claim: this.#claim });
     } catch (error) {
       if (!this.#claim.destroyed && toFailure(error, this.#attempts) === undefined)
         events.onRetry(job, this.#chunk, error);
@@ -116,8 +117,10 @@ export class ChunkRun {
   async #store({ spec, keptRows, used }: ClaimedChunk, results: ChunkResults): Promise<void> {
     const { redis, blobs, queue, keepMs, events } = this.#host;
     const { lines, completed, failed } = results;
-    if (lines === undefined) throw new Error('results without lines need a draft, and this store gives none');
-    const kept = await this.#persist(() => blobs.keep(this.job, `results-${this.#chunk}`, lines, used));
+    const packed = results.packed ?? (lines && (await pack(lines)));
+    if (packed === undefined)
+      throw new Error('results without lines need a draft, and this store gives none');
+    const kept = await this.#persist(() => blobs.keep(this.job, `results-${this.#chunk}`, packed, used));
     if (kept === undefined) {
       const detail =
         'The results need more room in Redis than a job may take (JOBS_REDIS_MAX_MB): send fewer rows in a job, or ask the operator to set JOBS_DIR, a folder that all servers share.';

@@ -8,7 +8,8 @@ import { toResultLines } from '../../schemas/batch.js';
 import { createBatchPredictor } from '../batch-predictor.js';
 import { createChunkRunner } from '../chunk-runner.js';
 import { locateRows, writeDraft } from '../files/chunk-files.js';
-import { JobFailedError } from '../queue/job-store.js';
+import { type ChunkRows, JobFailedError } from '../queue/job-store.js';
+import { holdPacked, pack } from '../queue/packed.js';
 import { holdRows } from '../queue/spool.js';
 import { toFileFault } from './file-fault.js';
 import {
@@ -74,12 +75,14 @@ async function run(id: number, { path, rows, ...work }: ChunkTask): Promise<JobP
       toResultLines(from, outcomes, showsProblems);
     // The lease passes to the runner, which ends it.
     const runChunk = createChunkRunner({ lease: () => loaded }, predictor, toLines);
-    const given = Buffer.isBuffer(rows) ? holdRows(rows) : locateRows(rows);
-    const results = await runChunk({ ...work, rows: given, claim });
-    const reply = { ...results, counts: counter.counts };
-    if (work.draft === undefined || results.lines === undefined) return { kind: 'ran', id, reply };
-    await writeDraft(work.draft, results.lines, results);
-    return { kind: 'ran', id, reply: { ...reply, lines: undefined } };
+    const results = await runChunk({ ...work, rows: await toChunkRows(rows), claim });
+    const { lines } = results;
+    const reply = { ...results, counts: counter.counts, lines: undefined };
+    if (lines === undefined) return { kind: 'ran', id, reply };
+    if (work.isPacked) return { kind: 'ran', id, reply: { ...reply, packed: await pack(lines) } };
+    if (work.draft === undefined) return { kind: 'ran', id, reply: { ...reply, lines } };
+    await writeDraft(work.draft, lines, results);
+    return { kind: 'ran', id, reply };
   } catch (error) {
     const fault = toFileFault(error);
     if (fault !== undefined) return { kind: 'unstored', id, fault };
@@ -90,6 +93,11 @@ async function run(id: number, { path, rows, ...work }: ChunkTask): Promise<JobP
   } finally {
     claims.delete(id);
   }
+}
+
+async function toChunkRows(rows: ChunkTask['rows']): Promise<ChunkRows> {
+  if (Buffer.isBuffer(rows)) return holdRows(rows);
+  return 'packed' in rows ? await holdPacked(rows.packed) : locateRows(rows);
 }
 
 /** The version, loaded with all its checks; the one that was held before retires. Throws if it cannot be loaded. */

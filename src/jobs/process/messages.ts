@@ -10,12 +10,13 @@ export interface LoadLimits {
 }
 
 /**
- * A chunk, and the folder of its version. The process reads and writes the files of a job itself. If the bytes passed
- * through the server, V8 would collect its whole heap for each chunk or two, and single rows would wait 10 to 60 ms.
+ * A chunk, and the folder of its version. The process reads and writes the files of a job itself, and packs and unpacks
+ * what Redis holds. If all bytes passed through the server, V8 would collect its whole heap for each chunk or two, and
+ * single rows would wait 10 to 60 ms.
  */
 export interface ChunkTask extends Omit<ChunkWork, 'claim' | 'rows'> {
   readonly path: string;
-  readonly rows: Buffer | FilePart;
+  readonly rows: Buffer | FilePart | { readonly packed: Buffer };
 }
 
 /** From the server to the process. `begin` comes first, and once. */

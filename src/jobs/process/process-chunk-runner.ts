@@ -110,8 +110,9 @@ export function createProcessChunkRunner(
       const task = {
         job: { id, owner, model, version, identity, requestId },
         firstRow: work.firstRow,
-        rows: rows.part ?? (await rows.load()),
+        rows: rows.part ?? (rows.packed ? { packed: rows.packed } : await rows.load()),
         draft: work.draft,
+        isPacked: work.isPacked,
         path: join(options.modelsDir, model, version),
       };
       const { counts, ...results } = await found.run(task, () => claim.destroyed);

@@ -27,16 +27,21 @@ export interface ChunkWork {
   readonly rows: ChunkRows;
   /** Where the run may write its results with `writeDraft`, if the store keeps files. The file is not there yet. */
   readonly draft?: string | undefined;
+  /** Whether the store keeps the results packed: the run may pack them. See `packed.ts`. */
+  readonly isPacked?: boolean | undefined;
   /** `destroyed` once the job has been cancelled, or the store closes: runs that have not begun are dropped. */
   readonly claim: { readonly destroyed: boolean };
 }
 
 /** The rows of a chunk as lines: see `spool.ts`. */
 export interface ChunkRows {
+  /** At least so many. */
   readonly count: number;
   readonly bytes: number;
   /** Where they are, if they are in a file. */
   readonly part?: FilePart | undefined;
+  /** What `pack` has made of them, if they are in memory in this form. */
+  readonly packed?: Buffer | undefined;
   /** Throws `DamagedJobError`, `GoneJobError`, and what the system throws. */
   load(): Promise<Buffer>;
 }
@@ -51,8 +56,9 @@ export interface FilePart {
 
 /** The results of a chunk: a line for each row. */
 export interface ChunkResults {
-  /** Undefined if the run has written them to the file `draft` of its work. */
+  /** Undefined if the run has written them to the file `draft` of its work, or has packed them. */
   readonly lines: Buffer | undefined;
+  readonly packed?: Buffer | undefined;
   readonly completed: number;
   readonly failed: number;
 }

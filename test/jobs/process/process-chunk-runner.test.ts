@@ -7,11 +7,13 @@ import { limitsOf, readConfig } from '../../../src/config/read-config.js';
 import { draftOf, locateRows, partOf } from '../../../src/jobs/files/chunk-files.js';
 import { createProcessChunkRunner } from '../../../src/jobs/process/process-chunk-runner.js';
 import type { ChunkRows } from '../../../src/jobs/queue/job-store.js';
+import { holdPacked, pack, unpack } from '../../../src/jobs/queue/packed.js';
 import { DamagedJobError, GoneJobError } from '../../../src/jobs/queue/refusals.js';
 import { holdRows } from '../../../src/jobs/queue/spool.js';
 import { buildTestApp, type TestApp } from '../../helpers/app.js';
 import { linearRegression } from '../../helpers/onnx-models.js';
 import { childrenOf, isAlive } from '../../helpers/processes.js';
+import { startRedis } from '../../helpers/redis.js';
 import { createRegistryFolder } from '../../helpers/registry-folder.js';
 
 const many = 100_000;
@@ -204,7 +206,7 @@ function createRunner({ app }: TestApp, modelsDir: string) {
     onUnloadable: () => undefined,
     idleMs: 100,
   });
-  const run = (rows: ChunkRows, draft?: string) =>
+  const run = (rows: ChunkRows, draft?: string, isPacked = false) =>
     runner.run({
       job: {
         id: '01a22388-7e42-7c39-8f0a-4d0d6f1e2b11',
@@ -217,6 +219,7 @@ function createRunner({ app }: TestApp, modelsDir: string) {
       firstRow: 0,
       rows,
       draft,
+      isPacked,
       claim: { destroyed: false },
     });
   return { run, ends, close: () => runner.close() };
@@ -238,6 +241,39 @@ test('the process does not end for lack of work while a chunk runs', async () =>
   } finally {
     close();
   }
+});
+
+test('the process unpacks the rows and packs the results of a store that keeps them so', async () => {
+  using folder = createFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path });
+  const { run, ends, close } = createRunner(server, folder.path);
+  try {
+    const packed = await pack(linesOf(20_000));
+    const { packed: results, ...counts } = await run(await holdPacked(packed), undefined, true);
+    expect(counts).toEqual({ completed: 18_000, failed: 2_000, lines: undefined });
+    const lines = (await unpack(results as Buffer)).toString().trimEnd().split('\n');
+    expect(lines.length).toBe(20_000);
+    expect(JSON.parse(String(lines[12_345]))).toMatchObject({ index: 12_345 });
+    packed.fill(7, 20, 60);
+    await expect(run(await holdPacked(packed), undefined, true)).rejects.toThrow(DamagedJobError);
+    expect(ends).toEqual([]);
+  } finally {
+    close();
+  }
+});
+
+test('a large job in Redis runs in the process, too', async () => {
+  await using redis = await startRedis();
+  using folder = createFolder();
+  await using server = await buildTestApp({ MODELS_DIR: folder.path, REDIS_URL: redis.url });
+  await vi.waitUntil(async () => (await server.get('/health')).body.redis?.state === 'up', {
+    timeout: 5_000,
+  });
+  await keepBusy(server);
+  const id = await submit(server, many);
+  await processOf();
+  expect(await ended(server, id)).toMatchObject({ status: 'completed', total_instances: many });
+  await expectEachRow(server, id, many);
 });
 
 test('the process reads the rows and writes the results itself, and says what is wrong with the files', async () => {

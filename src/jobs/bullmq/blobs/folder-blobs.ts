@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { codeOf } from '../../../errors.js';
 import { syncFolder } from '../../../files/replace-file.js';
 import { isJobId } from '../../queue/job-id.js';
-import { type ChunkBlobs, LostBlobError, marks, pack } from './chunk-blobs.js';
+import { type ChunkBlobs, fileMark, LostBlobError } from './chunk-blobs.js';
 import type { RedisBlobs } from './redis-blobs.js';
 
 /**
@@ -20,8 +20,8 @@ export class FolderBlobs implements ChunkBlobs {
     this.#redis = redis;
   }
 
-  async keep(job: string, name: string, bytes: Buffer, used: number): Promise<Buffer> {
-    const kept = await this.#redis.keep(job, name, bytes, used);
+  async keep(job: string, name: string, packed: Buffer, used: number): Promise<Buffer> {
+    const kept = await this.#redis.keep(job, name, packed, used);
     if (kept !== undefined) return kept;
     const folder = join(this.#root, job);
     const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined;
@@ -29,7 +29,7 @@ export class FolderBlobs implements ChunkBlobs {
     const file = `${name}.${randomUUID()}`;
     const handle = await open(join(folder, file), 'wx', 0o600);
     try {
-      await handle.writeFile(await pack(bytes));
+      await handle.writeFile(packed);
       await handle.datasync();
     } catch (error) {
       await rm(join(folder, file), { force: true });
@@ -38,13 +38,13 @@ export class FolderBlobs implements ChunkBlobs {
       await handle.close();
     }
     if (isNew) await syncFolder(this.#root);
-    return Buffer.concat([Buffer.of(marks.file), Buffer.from(file)]);
+    return Buffer.concat([Buffer.of(fileMark), Buffer.from(file)]);
   }
 
   async load(job: string, kept: Buffer): Promise<Buffer> {
-    if (kept[0] !== marks.file) return await this.#redis.load(job, kept);
+    if (kept[0] !== fileMark) return await this.#redis.load(job, kept);
     try {
-      return await this.#redis.load(job, await readFile(this.#pathOf(job, kept)));
+      return await readFile(this.#pathOf(job, kept));
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
       throw new LostBlobError('a file of the job is not in JOBS_DIR', { cause: error });
@@ -52,7 +52,7 @@ export class FolderBlobs implements ChunkBlobs {
   }
 
   async drop(job: string, kept: Buffer): Promise<void> {
-    if (kept[0] === marks.file) await rm(this.#pathOf(job, kept), { force: true });
+    if (kept[0] === fileMark) await rm(this.#pathOf(job, kept), { force: true });
   }
 
   async sync(job: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { type ChunkBlobs, LostBlobError, marks, pack, unpack } from './chunk-blobs.js';
+import { type ChunkBlobs, fileMark, LostBlobError } from './chunk-blobs.js';
 
 /** Keeps bytes in Redis, up to a limit for each job. */
 export class RedisBlobs implements ChunkBlobs {
@@ -8,16 +8,15 @@ export class RedisBlobs implements ChunkBlobs {
     this.#maxBytes = maxBytes;
   }
 
-  async keep(_job: string, _name: string, bytes: Buffer, used: number): Promise<Buffer | undefined> {
-    const packed = await pack(bytes);
+  async keep(_job: string, _name: string, packed: Buffer, used: number): Promise<Buffer | undefined> {
     return used + packed.length > this.#maxBytes ? undefined : packed;
   }
 
   async load(_job: string, kept: Buffer): Promise<Buffer> {
-    if (kept[0] === marks.file) {
+    if (kept[0] === fileMark) {
       throw new LostBlobError('the bytes are in a file: this server has no JOBS_DIR');
     }
-    return await unpack(kept);
+    return kept;
   }
 
   async drop(): Promise<void> {}
