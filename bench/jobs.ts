@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { childrenOf, memoryMb } from '../test/helpers/processes.js';
+import { childrenOf, shareOfMemoryMb } from '../test/helpers/processes.js';
 import { createRegistryFolder } from '../test/helpers/registry-folder.js';
 import { type ServerProcess, startServerProcess } from '../test/helpers/server-process.js';
 import type { EngineLoop, EngineLoopResult } from './engine-loop.js';
@@ -16,6 +17,7 @@ const manyRows = 1_000_000;
 /** Single rows a second: one connection sends fewer. */
 const maxSingle = 10_000;
 const row = JSON.parse(loan) as Readonly<Record<string, number>>;
+const emptyLoop = 'require("node:os").setPriority(10); for (;;) {}';
 const incomeOf = (k: number) => (row['income'] as number) + k / 100;
 const lineOf = (k: number) => JSON.stringify({ ...row, income: incomeOf(k) });
 export const linesOf = (count: number) =>
@@ -31,8 +33,9 @@ export async function benchJobs(table: Table): Promise<void> {
       MODELS_DIR: folder.path,
       STATE_DIR: stateDir,
     });
-    await measureRate(table, server);
+    // First: the process of jobs stays for a minute, and what it shares with the server would count as the server's.
     await measureMemory(table, server);
+    await measureRate(table, server);
     await measureNeighbour(table, server, 'p99 of single rows with a job relative to without');
   } finally {
     rmSync(stateDir, { recursive: true });
@@ -76,31 +79,36 @@ export async function askEngine(seconds: number): Promise<number> {
   return (await askProcess<EngineLoopResult>('./engine-loop.ts', loop)).rowsPerSecond;
 }
 
+/** The memory of the machine that a job takes: pages that the server and its children share count once. */
 async function measureMemory(table: Table, { url, child }: ServerProcess): Promise<void> {
-  const idle = memoryMb(child.pid, 'VmRSS');
-  let [most, mostWithChildren] = [idle, idle];
+  const server = child.pid as number;
+  const [own, all] = [() => shareOfMemoryMb(server), () => shareOfTree(server)];
+  const [idle, idleWithChildren] = [own(), all()];
+  let [most, mostWithChildren] = [idle, idleWithChildren];
   const timer = setInterval(() => {
-    const own = memoryMb(child.pid, 'VmRSS');
-    most = Math.max(most, own);
-    mostWithChildren = Math.max(mostWithChildren, own + memoryOfJobProcess(child.pid as number));
+    most = Math.max(most, own());
+    mostWithChildren = Math.max(mostWithChildren, all());
   }, 50);
   await untilEnded(url, await submit(url, linesOf(manyRows)));
   clearInterval(timer);
   const name = 'memory of a job of 1,000,000 rows above that before';
   table.add(`${name}, of the server`, most - idle, 'MB');
-  table.add(`${name}, with the process of the job`, mostWithChildren - idle, 'MB', atMost(100));
+  table.add(`${name}, with the process of the job`, mostWithChildren - idleWithChildren, 'MB', atMost(100));
 }
 
-/** With the child in which it has tried the version. */
-function memoryOfJobProcess(server: number): number {
-  const [pid] = childrenOf(server, 'sardonyx jobs');
-  if (pid === undefined) return 0;
-  return [pid, ...childrenOf(pid)].reduce((sum, it) => sum + memoryMb(it, 'VmRSS'), 0);
+/** A child may end before it is read. */
+function shareOfTree(pid: number): number {
+  let share = 0;
+  try {
+    share = shareOfMemoryMb(pid);
+  } catch {}
+  return childrenOf(pid).reduce((sum, it) => sum + shareOfTree(it), share);
 }
 
 /**
  * An open loop of single rows at half of the capacity of one connection, with a job and without. No row comes
- * twice. One stall of this machine decides the p99 of a second, so the p99 is that of all rounds together.
+ * twice. One stall of this machine decides the p99 of a second, so the p99 is that of all rounds together. For comparison,
+ * an empty loop with the priority of the job shows the effect of the machine alone.
  */
 export async function measureNeighbour(
   table: Table,
@@ -116,7 +124,7 @@ export async function measureNeighbour(
   const closed = await putLoad({ port, path: '/predict', body: loan, bodies, connections: 1, seconds });
   const perSecond = closed.perSecond / 2;
   const body = linesOf(manyRows);
-  const [alone, beside]: [number[], number[]] = [[], []];
+  const [alone, beside, besideLoop]: [number[], number[], number[]] = [[], [], []];
   const measure = async (to: number[]) => {
     const targets = single(Math.ceil(perSecond * seconds)).map((row) => ({
       url: `${url}/predict`,
@@ -130,8 +138,14 @@ export async function measureNeighbour(
     await sleep(300);
     await measure(beside);
     await fetch(`${url}/predict/batch/${id}`, { method: 'DELETE' });
+    const loop = spawn(process.execPath, ['-e', emptyLoop], { stdio: 'ignore' });
+    await sleep(300);
+    await measure(besideLoop);
+    loop.kill('SIGKILL');
   }
-  table.add(name, percentile(beside, 0.99) / percentile(alone, 0.99), '×', atMost(1.5));
+  const p99 = percentile(alone, 0.99);
+  table.add(name, percentile(beside, 0.99) / p99, '×', atMost(1.5));
+  table.add(`${name}, of an empty loop in place of the job`, percentile(besideLoop, 0.99) / p99, '×');
 }
 
 async function submit(url: string, body: string): Promise<string> {

@@ -54,7 +54,7 @@ export const jobVariables = {
   JOBS_PROCESS: Type.Union([Type.Literal('on'), Type.Literal('off')], {
     default: 'on',
     description:
-      'Whether this server runs large batch jobs in a process of their own, which starts with the first one, has a low priority, and ends after a minute without rows. It takes about 125 MB, and does not start if less than 256 MB are free. With "off" the rows run on the thread of the server and delay requests more.',
+      'Whether this server runs large batch jobs in a process of their own, which starts with the first one, has a low priority, and ends after a minute without rows. It takes about 90 MB, and does not start if less than 256 MB are free. With "off" the rows run on the thread of the server and delay requests more.',
   }),
   JOBS_WORK: Type.Union([Type.Literal('on'), Type.Literal('off')], {
     default: 'on',

@@ -3,6 +3,7 @@ import type { LoadedVersion } from '../models/registry/loaded-version.js';
 import type { Registry } from '../models/registry/registry.js';
 import type { BatchRow } from './answer-rows.js';
 import type { BatchPredictor, RowOutcome } from './batch-predictor.js';
+import { ChunkText } from './chunk-text.js';
 import { createRowParser } from './parse-row.js';
 import type { JobSpec } from './queue/job.js';
 import { type ChunkRows, JobFailedError, type RunChunk } from './queue/job-store.js';
@@ -14,14 +15,18 @@ export type ToResultLines = (from: number, outcomes: readonly RowOutcome[]) => s
 /** The rows of a chunk wait while single rows come: a busy server must not fail a job. Runs have the version's limit. */
 const limitMs = 86_400_000;
 
-/** Runs chunks of jobs as the rows of a batch request are run: each row alone, below the rows of other requests. */
+/**
+ * Runs chunks of jobs as the rows of a batch request are run: each row alone, below the rows of other requests. The
+ * results of a chunk are put together in a text that `openText` makes.
+ */
 export function createChunkRunner(
   registry: Pick<Registry, 'lease'>,
   predictor: BatchPredictor,
   toLines: ToResultLines,
+  openText = () => new ChunkText(),
 ): RunChunk {
   return async ({ job, claim, firstRow, rows }) => {
-    const lines: Buffer[] = [];
+    const text = openText();
     let [next, failed] = [firstRow, 0];
     const caller = { arrivedAt: performance.now(), connection: claim, requestId: job.requestId };
     const request = {
@@ -34,14 +39,14 @@ export function createChunkRunner(
     const loaded = lease(registry, job);
     try {
       await predictor.predict(loaded, request, readChunk(rows, loaded, predictor), (outcomes) => {
-        lines.push(Buffer.from(toLines(next, outcomes)));
+        text.add(toLines(next, outcomes));
         next += outcomes.length;
         failed += outcomes.filter((it) => 'error' in it).length;
       });
     } finally {
       loaded.release();
     }
-    return { lines: Buffer.concat(lines), completed: next - firstRow - failed, failed };
+    return { lines: text.bytes, completed: next - firstRow - failed, failed };
   };
 }
 

@@ -39,6 +39,12 @@ export function cpuMs(pid: number): number {
 export const memoryMb = (pid: number | undefined, field: 'VmRSS' | 'VmHWM'): number =>
   readStatus(pid, field) / 1_024;
 
+/** The part of the machine's memory that a process takes, in MB: of a page that n processes share, 1/n (proc(5)). */
+export function shareOfMemoryMb(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1]) / 1_024;
+}
+
 export const countThreads = (pid: number | undefined): number => readStatus(pid, 'Threads');
 
 function readStatus(pid: number | undefined, field: string): number {

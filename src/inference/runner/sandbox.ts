@@ -19,8 +19,19 @@ export class SandboxTimeoutError extends Error {
   override readonly name = 'SandboxTimeoutError';
 }
 
+/** Opens models to try them. */
+export interface SandboxSource {
+  /** Prepares the next `open`, while files are read. */
+  prepare(): void;
+  /** Throws `EngineError`, `RunnerLostError` and `SandboxTimeoutError`. */
+  open(tried: SandboxModel): Promise<Sandbox>;
+  close(): void;
+}
+
 /** A model, open in a child that serves no requests. `run` throws as `RunnerProcess.ask`, or `SandboxTimeoutError`. */
 export interface Sandbox extends Pick<Executor, 'run'> {
+  /** The model is open in this process, which has no child for it. */
+  readonly isOwn?: boolean;
   /** Time in the child, without the transfer. */
   readonly openMs: number;
   readonly lastRunMs: number;
@@ -50,7 +61,7 @@ const maxAddedBytes = 256 * 1_024 * 1_024;
  * Opens models in children before they are served, so that no slow or crashing load affects requests. A child goes back
  * to the pool afterwards, and the next model is tried in it.
  */
-export class Sandboxes {
+export class Sandboxes implements SandboxSource {
   readonly #options: SandboxOptions;
   readonly #runners = new Set<RunnerProcess>();
   #isClosed = false;
@@ -59,7 +70,12 @@ export class Sandboxes {
     this.#options = options;
   }
 
-  /** Opens a model in a child. Throws `EngineError`, `RunnerLostError` and `SandboxTimeoutError`. */
+  /** The next child starts. */
+  prepare(): void {
+    this.#options.pool.warm();
+  }
+
+  /** Opens a model in a child. */
   async open(tried: SandboxModel): Promise<Sandbox> {
     let child = await this.#open(tried);
     // Cleared at the end: a model is large, and the sandbox object may live on with the loaded version.

@@ -43,9 +43,12 @@ export function partOf(folder: string, { rows, bytes, firstByte }: ChunkPlace): 
   return { path: join(folder, rowsName), count: rows, from: firstByte, bytes };
 }
 
-/** The rows of a chunk, which are read when they are wanted. */
-export function locateRows(part: FilePart): ChunkRows {
-  return { count: part.count, bytes: part.bytes, part, load: () => readPart(part) };
+/** The rows of a chunk, which are read when they are wanted, into a buffer of at least their length. */
+export function locateRows(
+  part: FilePart,
+  allocate: (bytes: number) => Buffer = Buffer.allocUnsafe,
+): ChunkRows {
+  return { count: part.count, bytes: part.bytes, part, load: () => readPart(part, allocate) };
 }
 
 /** Whether a job still has its rows: not if its folder is gone. Throws `DamagedJobError` if only its rows are gone. */
@@ -55,7 +58,10 @@ export async function hasRows(folder: string): Promise<boolean> {
   throw new DamagedJobError('the stored rows of a job are gone');
 }
 
-async function readPart({ path, from, bytes }: FilePart): Promise<Buffer> {
+async function readPart(
+  { path, from, bytes }: FilePart,
+  allocate: (bytes: number) => Buffer,
+): Promise<Buffer> {
   const file = await ifThere(open(path, 'r'));
   if (file === undefined) {
     await hasRows(dirname(path));
@@ -65,7 +71,7 @@ async function readPart({ path, from, bytes }: FilePart): Promise<Buffer> {
     // Before the memory for them is taken: the record of a job may be damaged, too.
     if ((await file.stat()).size < from + bytes)
       throw new DamagedJobError('the stored rows of the job are damaged');
-    return await readBytes(file, bytes, from);
+    return await readBytes(file, bytes, from, allocate(bytes));
   } finally {
     await file.close();
   }
@@ -154,8 +160,12 @@ export async function readResultLines(folder: string, chunk: number): Promise<Bu
  * Fewer bytes only if the file ends before. One call may read fewer: before a bad sector, the system returns the bytes
  * up to it, and the next call fails.
  */
-async function readBytes(file: FileHandle, bytes: number, from: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(bytes);
+async function readBytes(
+  file: FileHandle,
+  bytes: number,
+  from: number,
+  buffer: Buffer = Buffer.allocUnsafe(bytes),
+): Promise<Buffer> {
   let at = 0;
   while (at < bytes) {
     const { bytesRead } = await file.read(buffer, at, bytes - at, from + at);

@@ -1,12 +1,15 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { messageOf, ServiceError } from '../../errors.js';
+import { OwnSandboxes } from '../../inference/runner/own-sandbox.js';
 import { createLoader } from '../../models/loading/loader.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import { createPredictions } from '../../prediction-event.js';
 import { toResultLines } from '../../schemas/batch.js';
 import { createBatchPredictor } from '../batch-predictor.js';
+import { BufferPool } from '../buffer-pool.js';
 import { createChunkRunner } from '../chunk-runner.js';
+import { ChunkText } from '../chunk-text.js';
 import { locateRows, writeDraft } from '../files/chunk-files.js';
 import { type ChunkRows, JobFailedError } from '../queue/job-store.js';
 import { holdPacked, pack } from '../queue/packed.js';
@@ -37,6 +40,7 @@ process.title = 'sardonyx jobs';
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.on('disconnect', () => process.exit(0));
 
+const buffers = new BufferPool();
 const claims = new Map<number, { destroyed: boolean }>();
 let [limits, showsProblems]: [LoadLimits | undefined, boolean] = [undefined, true];
 let held: { readonly identity: string; readonly version: Promise<LoadedVersion> } | undefined;
@@ -60,6 +64,13 @@ process.on('message', (request: JobProcessRequest) => {
 async function run(id: number, { path, rows, ...work }: ChunkTask): Promise<JobProcessReply> {
   const claim = { destroyed: false };
   claims.set(id, claim);
+  const text = new ChunkText(buffers);
+  const held: Buffer[] = [];
+  const allocate = (bytes: number): Buffer => {
+    const buffer = buffers.take(bytes);
+    held.push(buffer);
+    return buffer;
+  };
   try {
     let loaded: LoadedVersion;
     try {
@@ -74,13 +85,13 @@ async function run(id: number, { path, rows, ...work }: ChunkTask): Promise<JobP
     const toLines = (from: number, outcomes: Parameters<typeof toResultLines>[1]) =>
       toResultLines(from, outcomes, showsProblems);
     // The lease passes to the runner, which ends it.
-    const runChunk = createChunkRunner({ lease: () => loaded }, predictor, toLines);
-    const results = await runChunk({ ...work, rows: await toChunkRows(rows), claim });
+    const runChunk = createChunkRunner({ lease: () => loaded }, predictor, toLines, () => text);
+    const results = await runChunk({ ...work, rows: await toChunkRows(rows, allocate), claim });
     const { lines } = results;
     const reply = { ...results, counts: counter.counts, lines: undefined };
     if (lines === undefined) return { kind: 'ran', id, reply };
     if (work.isPacked) return { kind: 'ran', id, reply: { ...reply, packed: await pack(lines) } };
-    if (work.draft === undefined) return { kind: 'ran', id, reply: { ...reply, lines } };
+    if (work.draft === undefined) return { kind: 'ran', id, reply: { ...reply, lines: Buffer.from(lines) } };
     await writeDraft(work.draft, lines, results);
     return { kind: 'ran', id, reply };
   } catch (error) {
@@ -92,20 +103,23 @@ async function run(id: number, { path, rows, ...work }: ChunkTask): Promise<JobP
     return { kind: 'failed', id, code: 'internal', detail: 'The server failed.' };
   } finally {
     claims.delete(id);
+    text.release();
+    for (const buffer of held) buffers.give(buffer);
   }
 }
 
-async function toChunkRows(rows: ChunkTask['rows']): Promise<ChunkRows> {
+async function toChunkRows(rows: ChunkTask['rows'], allocate: (bytes: number) => Buffer): Promise<ChunkRows> {
   if (Buffer.isBuffer(rows)) return holdRows(rows);
-  return 'packed' in rows ? await holdPacked(rows.packed) : locateRows(rows);
+  return 'packed' in rows ? await holdPacked(rows.packed) : locateRows(rows, allocate);
 }
 
 /** The version, loaded with all its checks; the one that was held before retires. Throws if it cannot be loaded. */
 function hold(path: string, { model, version, identity }: ChunkTask['job']): Promise<LoadedVersion> {
   if (held?.identity === identity) return held.version;
   const last = held;
-  const loader = createLoader(limits as LoadLimits);
-  // The child that has tried the version is not needed again.
+  const { maxOutputBytes } = limits as LoadLimits;
+  // The server has tried the version. A child would take 50 MB and half a second.
+  const loader = createLoader({ ...(limits as LoadLimits), sandboxes: new OwnSandboxes(maxOutputBytes) });
   const loading = loader.load(path, model, version).finally(() => loader.close());
   held = { identity, version: loading };
   last?.version.then(

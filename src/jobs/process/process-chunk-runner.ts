@@ -11,7 +11,7 @@ const minBytes = 65_536;
 const minRunMs = 50;
 /** A version above this is not loaded a second time. */
 const maxVersionBytes = 268_435_456;
-/** The process takes 125 MB that it does not share with the server. The rest is for the version. */
+/** The process takes 90 MB that it does not share with the server. The rest is for the version. */
 const minFreeBytes = 268_435_456;
 const defaultIdleMs = 60_000;
 /** After a start that failed, or a kill for lack of memory, chunks run on the server's thread for so long. */

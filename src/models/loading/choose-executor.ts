@@ -18,9 +18,10 @@ const maxInlineOpenMs = 75;
 export function chooseExecutor(
   { files: { manifest } }: CheckedModel,
   { runMs, batchRunMs, batchRows, unboundedReason }: WarmUp,
-  { openCpuMs }: Pick<Sandbox, 'openCpuMs'>,
+  { openCpuMs, isOwn }: Pick<Sandbox, 'openCpuMs' | 'isOwn'>,
   unproven: string | undefined,
 ): { kind: Executor['kind']; reason: string } {
+  if (isOwn) return { kind: 'inline', reason: 'this process serves no requests' };
   const wanted = manifest.runtime?.executor ?? 'auto';
   const slowOpening =
     openCpuMs > maxInlineOpenMs

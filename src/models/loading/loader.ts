@@ -4,7 +4,7 @@ import { createCall } from '../../inference/batching/call-context.js';
 import type { Executor } from '../../inference/engine/executor.js';
 import type { ModelGraph } from '../../inference/onnx/read-graph.js';
 import { RunnerPool } from '../../inference/runner/runner-pool.js';
-import { Sandboxes, type SandboxOptions } from '../../inference/runner/sandbox.js';
+import { Sandboxes, type SandboxOptions, type SandboxSource } from '../../inference/runner/sandbox.js';
 import { nextTurn } from '../../time/slices.js';
 import { findExample, listExamples } from '../examples/example-request.js';
 import { checkGolden, type Golden, parseGolden } from '../examples/golden.js';
@@ -30,6 +30,8 @@ import { findNotes } from './version-notes.js';
 
 export interface LoaderOptions extends Omit<SandboxOptions, 'pool'> {
   readonly maxMemoryBytes: number;
+  /** Where versions are tried: in children by default. */
+  readonly sandboxes?: SandboxSource | undefined;
   /** Called when a child of an isolated version ends unexpectedly. */
   readonly onLost?: ((model: string, version: string, how: string) => void) | undefined;
   readonly onNotice?: Notify | undefined;
@@ -62,14 +64,14 @@ export interface Loader {
 
 export function createLoader(options: LoaderOptions): Loader {
   const pool = new RunnerPool(options.maxMemoryBytes);
-  const sandboxes = new Sandboxes({ ...options, pool });
+  const { sandboxes = new Sandboxes({ ...options, pool }) } = options;
   const closing = new AbortController();
   let sweep: Promise<void> | undefined;
   return {
     async load(path, model, version) {
       const started = performance.now();
       // The child starts while the files are read.
-      pool.warm();
+      sandboxes.prepare();
       sweep ??= removeAbandonedCopies(options.onNotice);
       await sweep;
       let copy: PrivateCopy | undefined;
@@ -105,7 +107,7 @@ export function createLoader(options: LoaderOptions): Loader {
 async function loadChecked(
   model: CheckedModel,
   golden: Golden | undefined,
-  options: LoaderOptions & { readonly sandboxes: Sandboxes; readonly pool: RunnerPool },
+  options: LoaderOptions & { readonly sandboxes: SandboxSource; readonly pool: RunnerPool },
   started: number,
 ): Promise<LoadedVersion> {
   const { files, graph, copy } = model;
