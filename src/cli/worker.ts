@@ -1,3 +1,4 @@
+import { lowerPriority } from '../low-priority.js';
 import { runServerCommand, serverOptions } from './server-command.js';
 import type { Command } from './terminal/command.js';
 
@@ -7,7 +8,7 @@ export const worker: Command = {
 
 Loads every model and runs batch jobs from the Redis of the servers (REDIS_URL) or from the folder that it shares with
 them (STATE_DIR), until SIGTERM or SIGINT. It answers /health, /health/live, /health/ready and /metrics, and no
-predictions. The rows that it runs when it stops go back to the queue.
+predictions. It has a low priority (nice 10). The rows that it runs when it stops go back to the queue.
 
   --models DIR     folder of the models (MODELS_DIR, else models): the same as of the servers
   --host HOST      address to listen on (HOST, else 127.0.0.1)
@@ -18,6 +19,10 @@ All other settings are environment variables, or lines of that file: see docs/co
 `,
   options: serverOptions,
   maxPositionals: 0,
-  // JOBS_WORK is a setting of the servers, which may share the settings file.
-  run: (args, context) => runServerCommand(args, context, 'worker', { JOBS_WORK: 'on' }),
+  run(args, context) {
+    // The rows of jobs yield to those of a server on the same machine.
+    lowerPriority();
+    // JOBS_WORK is a setting of the servers, which may share the settings file.
+    return runServerCommand(args, context, 'worker', { JOBS_WORK: 'on' });
+  },
 };

@@ -1,5 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { readMetric } from '../helpers/ask.js';
@@ -51,6 +51,13 @@ test('without Redis a worker runs the jobs of a server from the folder that they
     }
   }
   rmSync(folder, { recursive: true });
+});
+
+test('a worker yields the processor to a server, with all its threads', async () => {
+  await using worker = await startWorkerProcess(environment);
+  const threads = readdirSync(`/proc/${worker.child.pid}/task`);
+  const nice = threads.map((it) => getPriority(Number(it)));
+  expect(nice).toEqual(threads.map(() => 10));
 });
 
 test('a worker runs the jobs of a server, and answers only health and metrics', async () => {

@@ -1,7 +1,7 @@
-import { readdirSync, writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { messageOf, ServiceError } from '../../errors.js';
 import { OwnSandboxes } from '../../inference/runner/own-sandbox.js';
+import { lowerPriority } from '../../low-priority.js';
 import { createLoader } from '../../models/loading/loader.js';
 import type { LoadedVersion } from '../../models/registry/loaded-version.js';
 import { createPredictions } from '../../prediction-event.js';
@@ -27,14 +27,13 @@ import { RowCounter } from './row-counter.js';
 // The entry of the process of batch jobs. It keeps the garbage and the turns of many rows away from the server's thread,
 // and yields the processor to the server. It holds the one version whose rows it has run last.
 
-const lowPriority = 10;
-// Linux has a priority for each thread: without the loop, those that compile and collect garbage would keep theirs.
-orNot(() => setPriority(lowPriority));
-orNot(() => {
-  for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), lowPriority);
-});
+lowerPriority();
 // If memory runs out, the kernel ends this process before the server (proc(5), oom_score_adj).
-orNot(() => writeFileSync('/proc/self/oom_score_adj', '1000'));
+try {
+  writeFileSync('/proc/self/oom_score_adj', '1000');
+} catch {
+  // Not every system permits it.
+}
 process.title = 'sardonyx jobs';
 // On a signal to the whole group, such as Ctrl-C, the server ends this process itself.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
@@ -130,15 +129,6 @@ function hold(path: string, { model, version, identity }: ChunkTask['job']): Pro
     if (held?.version === loading) held = undefined;
   });
   return loading;
-}
-
-/** Not every system permits it. */
-function orNot(change: () => void): void {
-  try {
-    change();
-  } catch {
-    // Without it the process only yields less.
-  }
 }
 
 function tell(reply: JobProcessReply): void {
