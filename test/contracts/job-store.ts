@@ -176,6 +176,25 @@ export function describeJobStore(name: string, createWorld: () => Promise<StoreW
     expect(await store.counts()).toMatchObject({ queued: 0, running: 0 });
   });
 
+  test(title('a store that runs no rows counts the jobs that another one runs'), async () => {
+    await using world = await createWorld();
+    const [idle, busy] = [world.open(), world.open()];
+    let end: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    busy.work(async (work) => {
+      await held;
+      return echo(work);
+    });
+    const job = await submit(idle, { rows: 3, chunkRows: 3 });
+    await until(async () => (await idle.counts()).running === 1);
+    expect(await idle.counts()).toMatchObject({ queued: 0, running: 1 });
+    end();
+    await waitForEnd(idle, job);
+    await until(async () => (await idle.counts()).running === 0);
+  });
+
   test(title('another owner neither finds nor lists a job'), async () => {
     await using world = await createWorld();
     const store = world.open();

@@ -4,7 +4,7 @@ import type { ChunkSize, Job, JobSpec } from '../queue/job.js';
 import { createJobId } from '../queue/job-id.js';
 import type { Idempotency, JobDraft } from '../queue/job-store.js';
 import { pack } from '../queue/packed.js';
-import { refuseManyJobs, refuseOtherRows } from '../queue/refusals.js';
+import { DamagedJobError, refuseManyJobs, refuseOtherRows } from '../queue/refusals.js';
 import type { ChunkBlobs } from './blobs/chunk-blobs.js';
 import { toRecord } from './job-hash.js';
 import { askTimeoutMs, type JobsRedis, NoAnswerError } from './jobs-redis.js';
@@ -117,10 +117,11 @@ function withFirstRow(firstRow: number, kept: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${firstRow} `), kept]);
 }
 
-/** The parts of what Redis holds for the rows of a chunk. */
+/** The parts of what Redis holds for the rows of a chunk. Throws `DamagedJobError`. */
 export function readFirstRow(stored: Buffer): { readonly firstRow: number; readonly kept: Buffer } {
-  const space = stored.indexOf(0x20);
-  return { firstRow: Number(stored.toString('latin1', 0, space)), kept: stored.subarray(space + 1) };
+  const [head, digits] = /^(\d{1,15}) /.exec(stored.toString('latin1', 0, 16)) ?? [];
+  if (head === undefined) throw new DamagedJobError('the place of a chunk in Redis is damaged');
+  return { firstRow: Number(digits), kept: stored.subarray(head.length) };
 }
 
 function refuseSize(maxBytes: number): ServiceError {

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { mkdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -52,6 +53,11 @@ export class FileJobReader {
       return await this.#readEnded(ended, last, end);
     }
     return undefined;
+  }
+
+  /** Whether rows of an open job have been run. */
+  async hasBegun(name: string): Promise<boolean> {
+    return (await findClaims(this.#folders.open(name))) !== undefined;
   }
 
   /** The jobs of an owner, the latest first, from the one after `before`. A damaged job does not hide the others. */
@@ -193,9 +199,13 @@ async function removeFolder(folder: string): Promise<void> {
 
 /** When the first chunk was claimed: the folder of claims is created then. */
 async function readStart(folder: string, { acceptedAt }: JobRecord): Promise<number | undefined> {
-  const stats = await ifThere(stat(join(folder, 'claims')));
+  const stats = await findClaims(folder);
   // The clock of a file system may be some milliseconds behind.
   return stats && Math.max(acceptedAt, Math.floor(stats.birthtimeMs));
+}
+
+function findClaims(folder: string): Promise<Stats | undefined> {
+  return ifThere(stat(join(folder, 'claims')));
 }
 
 function specOf(record: JobRecord) {

@@ -136,8 +136,8 @@ export class FileJobStore implements JobStore {
     return this.#attempt(() => this.#reader.readResults(nameOfJob(id, owner), chunk));
   }
 
-  async counts(): Promise<JobCounts> {
-    return this.#jobs.counts();
+  counts(): Promise<JobCounts> {
+    return this.#attempt(() => this.#jobs.counts((name) => this.#reader.hasBegun(name)));
   }
 
   work(run: RunChunk): void {

@@ -15,6 +15,8 @@ export interface OpenJob {
   places: readonly ChunkPlace[];
   /** All chunks before this one have results. */
   answeredBefore: number;
+  /** Whether any process has run rows of it, as far as this one knows. */
+  hasBegun: boolean;
   /** Chunks that have results. */
   readonly answered: Set<number>;
   /** Chunks that this process runs. */
@@ -37,6 +39,8 @@ export interface OpenJob {
 
 /** The first jobs of an owner take turns: a large job does not keep a small one waiting. */
 const jobsInTurn = 4;
+/** Jobs of which one count asks whether they have begun: others wait behind these. */
+const maxLooks = 100;
 
 /** The jobs that are to be run. Owners take turns, and so do the first jobs of an owner. */
 export class OpenJobs {
@@ -87,6 +91,7 @@ export class OpenJobs {
       record: undefined,
       places: [],
       answeredBefore: 0,
+      hasBegun: false,
       answered: new Set(),
       running: new Set(),
       attempts: new Map(),
@@ -129,10 +134,17 @@ export class OpenJobs {
     }
   }
 
-  counts(): JobCounts {
-    let running = 0;
-    for (const { answered, running: chunks } of this.#jobs.values())
-      if (answered.size + chunks.size > 0) running += 1;
+  /** `hasBegun` says whether another process has run rows of a job. It is asked for the oldest jobs only. */
+  async counts(hasBegun: (name: string) => Promise<boolean>): Promise<JobCounts> {
+    let [running, looks] = [0, 0];
+    for (const job of this.#jobs.values()) {
+      job.hasBegun ||= job.answered.size + job.running.size > 0;
+      if (!job.hasBegun && looks < maxLooks) {
+        looks += 1;
+        job.hasBegun = await hasBegun(job.name);
+      }
+      if (job.hasBegun) running += 1;
+    }
     let oldest: string | undefined;
     for (const jobs of this.#owners.values()) {
       const [first] = jobs.keys();

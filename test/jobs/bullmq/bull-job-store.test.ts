@@ -47,6 +47,20 @@ async function keysOf({ client, prefix }: BullWorld): Promise<readonly string[]>
   return keys.map((key) => key.slice(prefix.length)).filter((key) => !/^(q:|swept)/.test(key));
 }
 
+test.each(['abc ', '', '1e3 ', '-1 '])('a job whose chunk has the place %j in Redis fails', async (place) => {
+  await using world = await createBullWorld();
+  const store = world.open();
+  const job = await submit(store, { rows: 3, chunkRows: 3 });
+  const key = `${world.prefix}job:${job.id}:rows`;
+  const stored = await world.client.hgetBuffer(key, '0');
+  await world.client.hset(key, '0', Buffer.concat([Buffer.from(place), stored?.subarray(2) as Buffer]));
+  store.work(echo);
+  expect((await waitForEnd(store, job)).failure).toEqual({
+    code: 'internal',
+    detail: 'The stored job cannot be read: the place of a chunk in Redis is damaged.',
+  });
+});
+
 test('every key of a job expires, and the queue keeps no entry of it', async () => {
   await using world = await createBullWorld();
   const store = world.open({ keepMs: 700 });
