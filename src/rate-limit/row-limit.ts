@@ -12,18 +12,20 @@ export interface RowLimit {
   take(rows: number): Promise<void>;
 }
 
-/** `onResult` gets what the limiter said, before the refusal is thrown. */
+/** `onResult` gets what the limiter said before a refusal is thrown; undefined if it was not asked. */
 export function createRowLimit(
   limiter: Limiter,
   id: string,
   policy: Policy,
-  onResult: (result: LimitResult) => void,
+  onResult: (result: LimitResult | undefined) => void,
 ): RowLimit {
   const { limit, detail } = policy;
-  const refuse = () =>
-    new ServiceError('body_too_large', {
+  const refuse = () => {
+    onResult(undefined);
+    return new ServiceError('body_too_large', {
       detail: `${detail} This request has more: send its rows in several requests, and wait between them.`,
     });
+  };
   return {
     max: limit.max,
     refuse,

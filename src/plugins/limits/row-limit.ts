@@ -65,9 +65,10 @@ export default fp<RowLimitConfig>(
     app.decorate('rowLimitOf', ({ key, raw }, reply) => {
       const policy = policyOf(key);
       if (policy === undefined) return undefined;
-      const onResult = (result: LimitResult) => {
-        if (!result.isAdmitted) refused.add(1);
+      const onResult = (result: LimitResult | undefined) => {
         addToList(reply, 'ratelimit-policy', policy.header);
+        if (result === undefined) return;
+        if (!result.isAdmitted) refused.add(1);
         addToList(reply, 'ratelimit', toRateLimit(policy, result));
       };
       const id = `${policy.limit.windowMs}:${key === null ? app.clientOf(raw) : key.id}`;

@@ -17,10 +17,10 @@ export interface V1Request extends CheckedRows {
 export function checkBody(body: unknown, loaded: LoadedVersion): V1Request {
   const read = readBody(body);
   if (loaded.task.tensors !== undefined) {
-    const { requests, locate, count } = checkTensors(read, loaded);
+    const { requests, locate, count, rows } = checkTensors(read, loaded);
     return {
       requests,
-      count: count ?? 1,
+      count: rows,
       explain: (failure) => locateFailure(failure, 0, locate),
       // All tensors are one request to the version.
       write: ({ rows }) => writeTensors((rows[0] as RowResult).answer, count, loaded),

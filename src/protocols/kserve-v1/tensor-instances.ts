@@ -7,6 +7,8 @@ import { readList, refuse, type V1Body } from './read-body.js';
 export interface TensorInstances extends LocatedRows {
   /** The number of `instances`; undefined for `inputs`. */
   readonly count: number | undefined;
+  /** The instances, or the items of the first axis of `inputs` if the graph leaves its length open. */
+  readonly rows: number;
 }
 
 const maxProblems = 20;
@@ -25,10 +27,22 @@ export function checkTensors(body: V1Body, { task, maxRows }: LoadedVersion): Te
     body.form === 'inputs' ? readColumns(body.value, names) : readInstances(body.value, names, maxRows);
   const locate = (_row: number, pointer: string) => place(pointer.replace(/^\/inputs/, ''));
   try {
-    return { requests: [task.check({ inputs })], count, locate };
+    const requests = [task.check({ inputs })];
+    const rows = count ?? Math.max(1, ...(task.tensors?.inputs ?? []).map((it) => lengthOf(it, inputs)));
+    return { requests, count, rows, locate };
   } catch (error) {
     throw relocate(error, locate);
   }
+}
+
+type Input = NonNullable<LoadedVersion['task']['tensors']>['inputs'][number];
+
+function lengthOf({ name, dims }: Input, inputs: unknown): number {
+  if (typeof dims?.[0] === 'number') return 1;
+  const value = isObject(inputs) ? inputs[name] : undefined;
+  if (Array.isArray(value)) return value.length;
+  const shape = isObject(value) ? value['shape'] : undefined;
+  return Array.isArray(shape) ? Number(shape[0] ?? 1) : 1;
 }
 
 /** Rewrites the pointers of an error's problems, so that they fit the body that the client sent. */

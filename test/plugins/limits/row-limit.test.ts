@@ -85,6 +85,7 @@ describe('the limit on rows', () => {
         ...prefer,
       });
       expect([status, problem.code, headers['retry-after']]).toEqual([413, 'body_too_large', undefined]);
+      expect(headers['ratelimit-policy']).toBe('"rows";q=1000;w=3600');
       expect(problem.detail).toBe(
         'The limit of an address without a key is 1000 rows in 3600 s. This request has more: send its rows in several requests, and wait between them.',
       );
@@ -111,6 +112,16 @@ describe('the limit on rows', () => {
     expect((await predict('double', instances(1))).status).toBe(429);
     // A request that can have one row only is not counted.
     expect((await server.post('/predict', { x: 1 })).status).toBe(200);
+  });
+
+  test.each([
+    ['a bare value', { inputs: [[1, 2], [3, 4], [5, 6]] }], // biome-ignore format: one line each
+    ['an object', { inputs: { X: [[1, 2], [3, 4], [5, 6]] } }], // biome-ignore format: one line each
+    ['base64', { inputs: { X: { shape: [3, 2], base64: Buffer.alloc(24).toString('base64') } } }],
+  ])('counts the rows of KServe inputs as %s', async (_name, body) => {
+    await using server = await open({ RATE_LIMIT_ROWS: '10' });
+    const { status, headers, text } = await server.post('/v1/models/image:predict', body);
+    expect([status, headers['ratelimit']], text).toEqual([200, '"rows";r=7;t=3600']);
   });
 
   test('does not count a body that is refused', async () => {
