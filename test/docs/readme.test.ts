@@ -1,7 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { buildTestApp } from '../helpers/app.js';
+import { startServerProcess } from '../helpers/server-process.js';
 
 const readme = readFileSync('README.md', 'utf8');
 const blocks = [...readme.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, text]) => ({
@@ -27,6 +31,25 @@ describe('README.md', () => {
     const answer = await server.post('/predict', bodies[1]);
     const { request_id: _, ...shown } = json[1];
     expect(answer.body).toMatchObject(shown);
+  });
+
+  test('has commands for many rows that work as pasted', async () => {
+    const section = readme.slice(readme.indexOf('## Many rows'), readme.indexOf('## Serve your own model'));
+    const commands = [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text]) => text as string);
+    expect(commands.length).toBe(2);
+    await using server = await startServerProcess({ AUTH: 'off' });
+    const folder = mkdtempSync(join(tmpdir(), 'sardonyx-readme-'));
+    const paste = async (text: string) => {
+      const script = text.replaceAll('localhost:8000', new URL(server.url).host);
+      return (await promisify(execFile)('bash', ['-ec', script], { cwd: folder })).stdout;
+    };
+    const now = JSON.parse(await paste(commands[0] as string));
+    expect(now).toMatchObject({ status: 'completed', completed_instances: 2, failed_instances: 0 });
+    const later = await paste(commands[1] as string);
+    expect(later).toContain('event: end');
+    const results = later.split('\n').filter((line) => line.startsWith('{"index"'));
+    expect(results.map((it) => JSON.parse(it).index)).toEqual(Array.from({ length: 60 }, (_unused, k) => k));
+    rmSync(folder, { recursive: true });
   });
 
   test('builds what npx takes before it names it', () => {
