@@ -51,7 +51,8 @@ test.each(samples)('%s %s loads without a child, and answers as with one', async
   expect(started().length).toBeGreaterThan(0);
   loader.close();
   expect(here.executorKind).toBe('inline');
-  expect([here.identity, here.loadStats.batchRows]).toEqual([tried.identity, tried.loadStats.batchRows]);
+  // The rows of a run depend on the time that they take.
+  expect([here.identity, here.loadStats.batchReason]).toEqual([tried.identity, tried.loadStats.batchReason]);
   const { instances } = JSON.parse(readFileSync(`${path}/golden.json`, 'utf8')) as { instances: unknown[] };
   for (const row of instances)
     expect((await answerBody(here, row)).fieldsJson).toBe((await answerBody(tried, row)).fieldsJson);
