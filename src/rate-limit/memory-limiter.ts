@@ -1,5 +1,6 @@
+import type { AdmissionWindow } from './admission-window.js';
 import type { Limiter } from './limiter.js';
-import { type AdmissionWindow, SlidingWindow } from './sliding-window.js';
+import { SlidingWindow } from './sliding-window.js';
 
 export interface MemoryLimiterOptions {
   /** Bound for all logs together. Beyond it the least recently used log is dropped. */

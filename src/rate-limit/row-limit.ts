@@ -8,7 +8,7 @@ export interface RowLimit {
   readonly max: number;
   /** The error for such a request: `body_too_large`, since a retry does not help. */
   refuse(): ServiceError;
-  /** Counts the rows, all or none, before any of them is run or stored. Throws `rate_limited` and that of `refuse`. */
+  /** Counts the rows, all or none, before any of them is run, and before a job is accepted. Throws `rate_limited` and that of `refuse`. */
   take(rows: number): Promise<void>;
 }
 

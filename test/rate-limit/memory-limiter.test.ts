@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { CostWindow } from '../../src/rate-limit/cost-window.js';
 import { createMemoryLimiter } from '../../src/rate-limit/memory-limiter.js';
-import { CostWindow, SlidingWindow } from '../../src/rate-limit/sliding-window.js';
+import { SlidingWindow } from '../../src/rate-limit/sliding-window.js';
 import { describeLimiter } from '../contracts/limiter.js';
 import { createRandom } from '../helpers/onnx/random.js';
 
