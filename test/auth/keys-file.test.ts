@@ -71,6 +71,14 @@ describe('the key file', () => {
       '/1/rateLimit must be that of /0: keys of one id share one limit',
     ],
     [
+      'has two limits on rows for one id',
+      [
+        entry('a', { rateLimit: { max: 1, rows: 5 } }),
+        { ...entry('b', { rateLimit: { max: 1, rows: 6 } }), id: 'a' },
+      ],
+      '/1/rateLimit must be that of /0: keys of one id share one limit',
+    ],
+    [
       'has a day that does not exist',
       [entry('a', { expires: '2027-02-29T00:00:00Z' })],
       '/0/expires must be',

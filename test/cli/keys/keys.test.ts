@@ -71,6 +71,21 @@ describe('keys create', () => {
     ]);
   });
 
+  test('stores a limit on rows, shows it, and gives it to the next key of the ID', async () => {
+    const first = await run('create', 'a', '--max', '5', '--rows', '7000', '--window', '30 seconds');
+    expect(first.err).toContain('limit 5 and 7000 rows in 30 seconds');
+    expect((await run('create', 'a')).code).toBe(0);
+    const rateLimit = { max: 5, rows: 7_000, window: '30 seconds' };
+    expect(await readEntries()).toMatchObject([{ rateLimit }, { rateLimit }]);
+    const key = (await ringOf()).verify(first.out.trim());
+    expect([key?.limit, key?.rowLimit]).toEqual([
+      { max: 5, windowMs: 30_000 },
+      { max: 7_000, windowMs: 30_000 },
+    ]);
+    const other = await run('create', 'a', '--max', '5', '--rows', '7001', '--window', '30 seconds');
+    expect(other.err).toContain('all keys of an ID share one');
+  });
+
   test('gives a second key of an ID the rights of the first, and both keys are valid', async () => {
     const first = await run(
       'create',
@@ -108,6 +123,9 @@ describe('keys create', () => {
     [['create', 'a', '--models', 'A'], 'A is not the name of a model'],
     [['create', 'a', '--max', '1.5'], '--max takes a whole number'],
     [['create', 'a', '--window', '1 minute'], '--window needs --max'],
+    [['create', 'a', '--rows', '5'], '--rows needs --max'],
+    [['create', 'a', '--max', '1', '--rows', '0'], '--rows takes a whole number from 1'],
+    [['create', 'a', '--max', '1', '--rows', '1e3'], '--rows takes a whole number from 1'],
     [['create', 'a', '--max', '1', '--window', '60'], '--window takes a time such as'],
     [['create', 'a', '--expires', 'soon'], '--expires takes a number of days'],
     [['create', 'a', '--expires', '2026-02-30'], '--expires takes'],

@@ -36,38 +36,41 @@ describe('the limit on rows', () => {
   test.each([
     ['answered at once', now],
     ['kept as a job', {}],
-  ])('refuses a batch that is %s before any row is run or stored', async (_name, prefer: object) => {
-    await using server = await open({ RATE_LIMIT_ROWS: '1000' });
-    const events = eventsOf(server);
-    const send = (count: number) => server.post('/predict/batch', lines(count), { ...asLines, ...prefer });
-    const isNow = 'prefer' in prefer;
-    const first = await send(600);
-    expect(first.status).toBe(isNow ? 200 : 202);
-    expect(first.headers).toMatchObject({
-      'ratelimit-policy': '"rows";q=1000;w=3600',
-      ratelimit: '"rows";r=400;t=3600',
-    });
-    const refused = await send(401);
-    expect(refused).toMatchObject({
-      status: 429,
-      body: {
-        code: 'rate_limited',
-        detail:
-          'The limit of an address without a key is 1000 rows in 3600 s. 400 are left, and this request has 401.',
-      },
-      headers: { ratelimit: expect.stringMatching(/^"rows";r=400;t=/) },
-    });
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(3_590);
-    // A refused batch does not count, so a smaller one passes.
-    expect((await send(400)).status).toBe(isNow ? 200 : 202);
-    expect((await send(1)).status).toBe(429);
-    if (isNow) expect(events()).toBe(1_000);
-    else {
-      const { jobs } = (await server.get('/predict/batch')).body;
-      expect(jobs.map((it: { total_instances: number }) => it.total_instances)).toEqual([400, 600]);
-    }
-    expect(readMetricText(await server.app.metrics.text(), 'rate_limited_total', 'by="rows"')).toBe(2);
-  });
+  ])(
+    'refuses a batch that is %s before any row is run or a job is accepted',
+    async (_name, prefer: object) => {
+      await using server = await open({ RATE_LIMIT_ROWS: '1000' });
+      const events = eventsOf(server);
+      const send = (count: number) => server.post('/predict/batch', lines(count), { ...asLines, ...prefer });
+      const isNow = 'prefer' in prefer;
+      const first = await send(600);
+      expect(first.status).toBe(isNow ? 200 : 202);
+      expect(first.headers).toMatchObject({
+        'ratelimit-policy': '"rows";q=1000;w=3600',
+        ratelimit: '"rows";r=400;t=3600',
+      });
+      const refused = await send(401);
+      expect(refused).toMatchObject({
+        status: 429,
+        body: {
+          code: 'rate_limited',
+          detail:
+            'The limit of an address without a key is 1000 rows in 3600 s. 400 are left, and this request has 401.',
+        },
+        headers: { ratelimit: expect.stringMatching(/^"rows";r=400;t=/) },
+      });
+      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(3_590);
+      // A refused batch does not count, so a smaller one passes.
+      expect((await send(400)).status).toBe(isNow ? 200 : 202);
+      expect((await send(1)).status).toBe(429);
+      if (isNow) expect(events()).toBe(1_000);
+      else {
+        const { jobs } = (await server.get('/predict/batch')).body;
+        expect(jobs.map((it: { total_instances: number }) => it.total_instances)).toEqual([400, 600]);
+      }
+      expect(readMetricText(await server.app.metrics.text(), 'rate_limited_total', 'by="rows"')).toBe(2);
+    },
+  );
 
   test.each([
     ['JSON', (count: number) => instances(count), {}],
@@ -115,8 +118,28 @@ describe('the limit on rows', () => {
   });
 
   test.each([
-    ['a bare value', { inputs: [[1, 2], [3, 4], [5, 6]] }], // biome-ignore format: one line each
-    ['an object', { inputs: { X: [[1, 2], [3, 4], [5, 6]] } }], // biome-ignore format: one line each
+    [
+      'a bare value',
+      {
+        inputs: [
+          [1, 2],
+          [3, 4],
+          [5, 6],
+        ],
+      },
+    ],
+    [
+      'an object',
+      {
+        inputs: {
+          X: [
+            [1, 2],
+            [3, 4],
+            [5, 6],
+          ],
+        },
+      },
+    ],
     ['base64', { inputs: { X: { shape: [3, 2], base64: Buffer.alloc(24).toString('base64') } } }],
   ])('counts the rows of KServe inputs as %s', async (_name, body) => {
     await using server = await open({ RATE_LIMIT_ROWS: '10' });
