@@ -139,9 +139,12 @@ export async function measureNeighbour(
     await measure(beside);
     await fetch(`${url}/predict/batch/${id}`, { method: 'DELETE' });
     const loop = spawn(process.execPath, ['-e', emptyLoop], { stdio: 'ignore' });
-    await sleep(300);
-    await measure(besideLoop);
-    loop.kill('SIGKILL');
+    try {
+      await sleep(300);
+      await measure(besideLoop);
+    } finally {
+      loop.kill('SIGKILL');
+    }
   }
   const p99 = percentile(alone, 0.99);
   table.add(name, percentile(beside, 0.99) / p99, '×', atMost(1.5));

@@ -69,7 +69,7 @@ export interface Predictor {
   /**
    * Like `predict`, for several rows: they share runs, the cache answers the rows that it has, and each row is a
    * prediction with its own id. If a row fails, the whole request fails, and rows that have not begun are not run.
-   * `check` reads the rows for the leased version, and throws `invalid_input`.
+   * `check` reads the rows for the leased version, and throws `invalid_input`, or the refusal of a limit.
    */
   predictRows<Rows extends CheckedRows>(
     request: PredictionRequest,

@@ -3,8 +3,8 @@ import { DamagedJobError } from '../../queue/refusals.js';
 /** Keeps the packed rows and results of chunks. What it returns is kept in Redis: the bytes, or where they are. */
 export interface ChunkBlobs {
   /**
-   * Keeps what `pack` has made. `used` is what the job has in Redis already. Undefined if there is no room: see
-   * `roomAdvice`. Throws errors of the file system.
+   * Keeps what `pack` has made. `used` is what the job has in Redis already. Undefined if there is no room. Throws errors
+   * of the file system.
    */
   keep(job: string, name: string, packed: Buffer, used: number): Promise<Buffer | undefined>;
   /** The packed bytes. Throws `LostBlobError` if they are not there any more, or cannot be read by this process. */
